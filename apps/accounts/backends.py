@@ -1,0 +1,34 @@
+"""Sign-in by e-mail and password."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest
+
+from apps.accounts.credentials import user_organization
+from apps.accounts.models import User
+from urfmp.common.tenancy import tenant_transaction
+
+
+class EmailBackend:
+    """Check a password; an unknown address costs as much time as a wrong password."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str = "", password: str = "", **_: Any
+    ) -> User | None:
+        """Return the active person whom address and password belong to, else None."""
+        organization_id = user_organization(username.strip())
+        if organization_id is None:
+            make_password(password)
+            return None
+        with tenant_transaction(organization_id):
+            user: User = User.objects.get_by_natural_key(username.strip())
+            return user if user.check_password(password) and user.is_active else None
+
+    def get_user(self, user_id: UUID) -> User | None:
+        """Return an active person of the open tenant transaction's organization."""
+        user: User | None = User.objects.filter(pk=user_id, is_active=True).first()
+        return user

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from django.db import models
+
+
+class Role(models.TextChoices):
+    SUPER_ADMIN = "super_admin", "Super admin"
+    ADMIN = "admin", "Admin"
+    MANAGER = "manager", "Manager"
+    OPERATOR = "operator", "Operator"
+    TECHNICIAN = "technician", "Technician"
+    VIEWER = "viewer", "Viewer"
+    CUSTOM = "custom", "Custom"

@@ -1,0 +1,159 @@
+"""Look up credentials before the organization is known.
+
+Row-level security hides every table until then, so these go through functions of the tables'
+owner that take an exact digest and give ids and states, nothing to search with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import string
+import zlib
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection
+from django.utils import timezone
+
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_KEY_START = "urfmp_live_"
+_ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 10, 32, 6
+# Between two processes an ended session may live on for as long as it stays in the cache.
+_SESSION_CACHE_SECONDS = 5
+
+
+def digest(token: str) -> str:
+    """Return the SHA-256 of a random token, in hexadecimal: what the database stores."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _base62(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
+        number, rest = divmod(number, 62)
+        digits = _ALPHABET[rest] + digits
+    return digits
+
+
+def _checksum(text: str) -> str:
+    return _base62(zlib.crc32(text.encode()), _CHECKSUM_LENGTH)
+
+
+def generate_key() -> str:
+    """Return a new API key: a start to recognise it by, 190 bits of chance, and a checksum."""
+    length = _ID_LENGTH + 1 + _SECRET_LENGTH
+    chance = "".join(secrets.choice(_ALPHABET) for _ in range(length - 1))
+    text = f"{_KEY_START}{chance[:_ID_LENGTH]}_{chance[_ID_LENGTH:]}"
+    return text + _checksum(text)
+
+
+def key_prefix(key: str) -> str:
+    """Return the part of a key that may be shown, to tell keys apart."""
+    return key[len(_KEY_START) : len(_KEY_START) + _ID_LENGTH]
+
+
+def key_is_well_formed(key: str) -> bool:
+    """Tell whether a key's checksum fits, which needs no query."""
+    text, checksum = key[:-_CHECKSUM_LENGTH], key[-_CHECKSUM_LENGTH:]
+    length = len(_KEY_START) + _ID_LENGTH + 1 + _SECRET_LENGTH
+    return (
+        key.isascii()
+        and key.startswith(_KEY_START)
+        and len(text) == length
+        and secrets.compare_digest(_checksum(text), checksum)
+    )
+
+
+@dataclass(frozen=True)
+class KeyCredential:
+    """What a valid API key stands for."""
+
+    id: UUID
+    organization_id: UUID
+    robot_id: UUID | None
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SessionCredential:
+    """What a session's token stands for. Times are aware."""
+
+    user_id: UUID
+    organization_id: UUID
+    data: dict[str, Any]
+    expires_at: datetime
+    last_activity_at: datetime
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether neither the end nor an hour of silence has been reached."""
+        now = timezone.now()
+        return now < self.expires_at and now - self.last_activity_at < settings.SESSION_IDLE
+
+
+def key_credential(key: str) -> KeyCredential | None:
+    """Return what a key stands for; None for one that is unknown, ended or expired."""
+    if not key_is_well_formed(key):
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, organization_id, robot_id, permissions FROM api_key_credential(%s)",
+            [digest(key)],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    return KeyCredential(row[0], row[1], row[2], tuple(row[3] or ()))
+
+
+def session_credential(token: str) -> SessionCredential | None:
+    """Return what a session's token stands for; None for one that is unknown or ended."""
+    token_digest = digest(token)
+    if (cached := cache.get(f"session:{token_digest}")) is not None:
+        row = [
+            UUID(cached[0]),
+            UUID(cached[1]),
+            cached[2],
+            *(datetime.fromisoformat(value) for value in cached[3:]),
+        ]
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT user_id, organization_id, data, expires_at, last_activity_at"
+                " FROM session_credential(%s)",
+                [token_digest],
+            )
+            row = cursor.fetchone()
+        if row is None:
+            return None
+        row = list(row)
+        cache.set(
+            f"session:{token_digest}",
+            [str(row[0]), str(row[1]), row[2], row[3].isoformat(), row[4].isoformat()],
+            timeout=_SESSION_CACHE_SECONDS,
+        )
+    credential = SessionCredential(*row)
+    return credential if credential.is_alive else None
+
+
+def forget_session(token_digest: str) -> None:
+    """Take a session out of the read cache."""
+    cache.delete(f"session:{token_digest}")
+
+
+def user_organization(email: str) -> UUID | None:
+    """Return the organization of the active person with this address, if there is one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT user_organization(%s)", [email])
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def session_end_time() -> datetime:
+    """Return when a session that begins now ends at the latest."""
+    return timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)

@@ -1,0 +1,215 @@
+"""People, where they are signed in, and the keys of machines."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+
+from apps.accounts.choices import Role
+from apps.accounts.querysets import ApiKeyQuerySet, UserQuerySet, UserSessionQuerySet
+from apps.accounts.roles import ROLE_PERMISSIONS, role_grants
+from urfmp.common.fields import (
+    choices_check,
+    created_at,
+    organization_key,
+    plain_key,
+    updated_at,
+    uuid_primary_key,
+)
+from urfmp.common.querysets import TenantModel
+
+
+class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
+    """Look users up by e-mail without regard to case."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Return the user with this e-mail address."""
+        user: User = self.get(email__iexact=username)
+        return user
+
+
+class User(AbstractBaseUser, TenantModel):
+    """A person of one organization, or its system user, the author of what no person did.
+
+    Never deleted while the record names them: people are deactivated.
+    """
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    email = models.EmailField("e-mail", max_length=255)
+    password = models.CharField(max_length=255, db_column="password_hash")
+    first_name = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
+    last_name = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
+    role = models.CharField(
+        max_length=50, choices=Role, default=Role.OPERATOR, db_default=Role.OPERATOR
+    )
+    permissions = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=models.Value([], ArrayField(models.TextField())),
+        blank=True,
+        help_text="Grants beyond the role, as in robot.control.",
+    )
+    is_system = models.BooleanField(default=False, db_default=False, editable=False)
+    is_active = models.BooleanField("active", null=True, default=True, db_default=True)
+    email_verified = models.BooleanField(null=True, default=False, db_default=False)
+    last_login = models.DateTimeField(
+        "last sign-in", null=True, blank=True, editable=False, db_column="last_login_at"
+    )
+    created_at = created_at()
+    updated_at = updated_at()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[Any] = UserManager()
+
+    class Meta:
+        db_table = "users"
+        ordering = ("email",)
+        constraints = (
+            models.UniqueConstraint(fields=("email",), name="users_email_key"),
+            models.UniqueConstraint(Lower("email"), name="users_email_lower_key"),
+            models.UniqueConstraint(
+                fields=("organization",),
+                condition=models.Q(is_system=True),
+                name="users_one_system_user",
+            ),
+            choices_check("users", "role", Role),
+        )
+        indexes = (
+            models.Index(fields=("email",), name="idx_users_email"),
+            models.Index(fields=("organization",), name="idx_users_organization"),
+            models.Index(fields=("role",), name="idx_users_role"),
+        )
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.email
+
+    robot_id = None
+
+    @property
+    def is_staff(self) -> bool:
+        """Everybody who may sign in works in the admin; what they see there depends on the role."""
+        return bool(self.is_active)
+
+    @property
+    def is_superuser(self) -> bool:
+        """Nobody passes unchecked: the role decides for super admins as well."""
+        return False
+
+    def get_full_name(self) -> str:
+        """Return first and last name, as far as they are known."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part)
+
+    def get_short_name(self) -> str:
+        """Return what the person is called in a greeting."""
+        return self.first_name or self.email
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Tell whether the role, or a grant beyond it, holds Django's `app.action_model`."""
+        return bool(self.is_active) and role_grants(self.role, self.permissions or (), perm)
+
+    def has_perms(self, perms: list[str], obj: Any = None) -> bool:
+        """Tell whether all of several permissions are held."""
+        return all(self.has_perm(perm) for perm in perms)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Show an app in the admin to everybody with any right; its models decide the rest."""
+        return bool(self.is_active) and bool(ROLE_PERMISSIONS[self.role] or self.permissions)
+
+
+class UserSession(TenantModel):
+    """One sign-in of one person on one device. Tokens are stored as SHA-256 digests only.
+
+    Ends at `expires_at`, after an hour of silence, or when the row is deleted; kept for 30 days
+    after it expired.
+    """
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    user = plain_key("accounts.User", on_delete=models.DO_NOTHING)
+    session_token = models.CharField(max_length=255)
+    refresh_token = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - spec
+    data = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    expires_at = models.DateTimeField()
+    created_at = created_at()
+    last_activity_at = updated_at()
+    ip_address = models.GenericIPAddressField("IP address", null=True, blank=True)
+    user_agent = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
+
+    objects: ClassVar[Any] = UserSessionQuerySet.as_manager()
+
+    class Meta:
+        db_table = "user_sessions"
+        ordering = ("-created_at", "id")
+        verbose_name = "session"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("session_token",), name="user_sessions_session_token_key"
+            ),
+            models.UniqueConstraint(
+                fields=("refresh_token",), name="user_sessions_refresh_token_key"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("session_token",), name="idx_sessions_token"),
+            models.Index(fields=("user",), name="idx_sessions_user"),
+            models.Index(fields=("expires_at",), name="idx_sessions_expires"),
+            models.Index(fields=("organization",), name="idx_sessions_organization"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class ApiKey(TenantModel):
+    """A machine's credential: shown once, stored as a digest, limited to scopes.
+
+    Bound to a robot it is that robot's identity; it survives the person who made it.
+    """
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    user = plain_key("accounts.User")
+    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING, null=True, blank=True)
+    name = models.CharField(max_length=255)
+    key_hash = models.CharField(max_length=255, editable=False)
+    key_prefix = models.CharField(max_length=20, editable=False)
+    permissions = ArrayField(
+        models.TextField(),
+        null=True,
+        blank=True,
+        default=list,
+        db_default=models.Value([], ArrayField(models.TextField())),
+    )
+    rate_limit = models.IntegerField(
+        null=True, blank=True, default=1000, db_default=1000, help_text="Requests per minute."
+    )
+    is_active = models.BooleanField("active", null=True, default=True, db_default=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    created_at = created_at()
+
+    objects: ClassVar[Any] = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        db_table = "api_keys"
+        ordering = ("-created_at", "id")
+        verbose_name = "API key"
+        constraints = (
+            models.UniqueConstraint(fields=("key_hash",), name="api_keys_key_hash_key"),
+        )
+        indexes = (
+            models.Index(fields=("key_hash",), name="idx_api_keys_hash"),
+            models.Index(fields=("organization",), name="idx_api_keys_organization"),
+            models.Index(fields=("user",), name="idx_api_keys_user"),
+            models.Index(fields=("robot",), name="idx_api_keys_robot"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.key_prefix}…)"

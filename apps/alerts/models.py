@@ -1,0 +1,74 @@
+"""What people have to be told."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from apps.alerts.choices import AlertSeverity, AlertSource, AlertType
+from apps.alerts.querysets import AlertQuerySet
+from urfmp.common.fields import (
+    choices_check,
+    created_at,
+    organization_key,
+    plain_key,
+    uuid_primary_key,
+)
+from urfmp.common.querysets import TenantModel
+
+
+class Alert(TenantModel):
+    """Something that is wrong, from when it was noticed until it is resolved."""
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    robot = plain_key("robots.Robot", null=True, blank=True)
+    type = models.CharField(max_length=50, choices=AlertType)
+    severity = models.CharField(max_length=20, choices=AlertSeverity)
+    title = models.CharField(max_length=255)
+    message = models.TextField()
+    source = models.CharField(  # noqa: DJ001 - spec
+        max_length=100, null=True, blank=True, choices=AlertSource
+    )
+    metadata = models.JSONField(null=True, blank=True)
+    is_acknowledged = models.BooleanField(
+        "acknowledged", null=True, default=False, db_default=False, editable=False
+    )
+    acknowledged_by = plain_key(
+        "accounts.User", null=True, blank=True, db_column="acknowledged_by", editable=False
+    )
+    acknowledged_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_resolved = models.BooleanField(
+        "resolved", null=True, default=False, db_default=False, editable=False
+    )
+    resolved_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = created_at()
+
+    objects: ClassVar[Any] = AlertQuerySet.as_manager()
+
+    class Meta:
+        db_table = "alerts"
+        ordering = ("-created_at", "id")
+        constraints = (
+            choices_check("alerts", "type", AlertType),
+            choices_check("alerts", "severity", AlertSeverity),
+            choices_check("alerts", "source", AlertSource),
+        )
+        indexes = (
+            models.Index(fields=("robot",), name="idx_alerts_robot"),
+            models.Index(fields=("severity",), name="idx_alerts_severity"),
+            models.Index(fields=("created_at",), name="idx_alerts_created"),
+            models.Index(
+                fields=("is_resolved", "created_at"),
+                condition=models.Q(is_resolved=False),
+                name="idx_alerts_unresolved",
+            ),
+            models.Index(fields=("organization", "-created_at"), name="idx_alerts_organization"),
+            models.Index(fields=("acknowledged_by",), name="idx_alerts_acknowledged"),
+            GinIndex(fields=("metadata",), opclasses=("jsonb_path_ops",), name="idx_alerts_metadata"),
+        )
+
+    def __str__(self) -> str:
+        return self.title

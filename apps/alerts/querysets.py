@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+from typing import Self
+
+from urfmp.common.querysets import RobotScopedQuerySet
+
+
+class AlertQuerySet(RobotScopedQuerySet):
+    """Alerts of one organization."""
+
+    def unresolved(self) -> Self:
+        """Leave out what is over."""
+        return self.filter(is_resolved=False)

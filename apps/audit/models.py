@@ -1,0 +1,76 @@
+"""The record: who did what, when, and what it changed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NoReturn
+
+from django.db import models
+
+from apps.audit.querysets import AuditLogQuerySet
+from urfmp.common.fields import created_at, plain_key, uuid_primary_key
+from urfmp.common.querysets import TenantModel
+
+
+class AuditLog(TenantModel):
+    """One recorded act. Written by triggers and by `audit_record()`, never through this model.
+
+    A row without an organization belongs to the platform. Rows are only ever added; the
+    clean-up after a year goes through a function of the tables' owner.
+    """
+
+    id = uuid_primary_key()
+    organization = models.ForeignKey(
+        "organizations.Organization",
+        models.PROTECT,
+        null=True,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
+    user = plain_key("accounts.User", null=True)
+    api_key_id = models.UUIDField(null=True)
+    action = models.CharField(max_length=100)
+    resource_type = models.CharField(max_length=50, null=True)  # noqa: DJ001 - spec
+    resource_id = models.UUIDField(null=True)
+    before = models.JSONField(null=True)
+    after = models.JSONField(null=True)
+    ip_address = models.GenericIPAddressField("IP address", null=True)
+    user_agent = models.TextField(null=True)  # noqa: DJ001 - spec
+    request_id = models.CharField(max_length=64, null=True)  # noqa: DJ001 - as the others
+    request_data = models.JSONField(null=True)
+    response_data = models.JSONField(null=True)
+    success = models.BooleanField()
+    error_message = models.TextField(null=True)  # noqa: DJ001 - spec
+    seq = models.BigIntegerField(null=True)
+    hash = models.BinaryField(null=True)
+    created_at = created_at()
+
+    objects: ClassVar[Any] = AuditLogQuerySet.as_manager()
+
+    class Meta:
+        db_table = "audit_logs"
+        ordering = ("-created_at", "id")
+        verbose_name = "audit record"
+        indexes = (
+            models.Index(fields=("organization",), name="idx_audit_organization"),
+            models.Index(fields=("user",), name="idx_audit_user"),
+            models.Index(fields=("created_at",), name="idx_audit_created"),
+            models.Index(fields=("action",), name="idx_audit_action"),
+            models.Index(
+                fields=("organization", "-created_at"), name="idx_audit_organization_created"
+            ),
+            models.Index(fields=("resource_type", "resource_id"), name="idx_audit_resource"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.action} at {self.created_at}"
+
+    def save(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the record is written by the database."""
+        msg = "The audit record is written by the database alone."
+        raise TypeError(msg)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refuse: the record is only ever added to."""
+        msg = "The audit record is only ever added to."
+        raise TypeError(msg)

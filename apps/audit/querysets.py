@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from urfmp.common.querysets import OrganizationScopedQuerySet
+
+
+class AuditLogQuerySet(OrganizationScopedQuerySet):
+    """The record of one organization."""

@@ -1,0 +1,89 @@
+"""Work on robots: planned, done, and what it took."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.core.validators import MinValueValidator
+from django.db import models
+
+from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, MaintenanceType
+from apps.maintenance.querysets import MaintenanceTaskQuerySet
+from urfmp.common.fields import (
+    choices_check,
+    created_at,
+    organization_key,
+    plain_key,
+    updated_at,
+    uuid_primary_key,
+)
+from urfmp.common.querysets import TenantModel
+
+
+class MaintenanceTask(TenantModel):
+    """One piece of work, on a robot or on none in particular."""
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    robot = plain_key("robots.Robot", null=True, blank=True)
+    title = models.CharField(max_length=255)
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
+    type = models.CharField(max_length=50, choices=MaintenanceType)
+    priority = models.CharField(  # noqa: DJ001 - spec
+        max_length=20,
+        null=True,
+        choices=MaintenancePriority,
+        default=MaintenancePriority.MEDIUM,
+        db_default=MaintenancePriority.MEDIUM,
+    )
+    status = models.CharField(  # noqa: DJ001 - spec
+        max_length=50,
+        null=True,
+        choices=MaintenanceStatus,
+        default=MaintenanceStatus.SCHEDULED,
+        db_default=MaintenanceStatus.SCHEDULED,
+        editable=False,
+    )
+    assigned_to = plain_key("accounts.User", null=True, blank=True, db_column="assigned_to")
+    scheduled_at = models.DateTimeField(null=True, blank=True)
+    due_at = models.DateTimeField(
+        null=True, blank=True, help_text="Empty means the scheduled time."
+    )
+    started_at = models.DateTimeField(null=True, blank=True, editable=False)
+    completed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    estimated_duration = models.IntegerField(
+        null=True, blank=True, validators=[MinValueValidator(0)], help_text="Minutes."
+    )
+    actual_duration = models.IntegerField(
+        null=True, blank=True, validators=[MinValueValidator(0)], help_text="Minutes."
+    )
+    cost = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
+    parts_used = models.JSONField(
+        null=True, blank=True, help_text="[{part, name, quantity, unit_cost}]"
+    )
+    notes = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
+    created_by = plain_key("accounts.User", db_column="created_by", editable=False)
+    created_at = created_at()
+    updated_at = updated_at()
+
+    objects: ClassVar[Any] = MaintenanceTaskQuerySet.as_manager()
+
+    class Meta:
+        db_table = "maintenance_tasks"
+        ordering = ("due_at", "id")
+        constraints = (
+            choices_check("maintenance_tasks", "type", MaintenanceType),
+            choices_check("maintenance_tasks", "priority", MaintenancePriority),
+            choices_check("maintenance_tasks", "status", MaintenanceStatus),
+        )
+        indexes = (
+            models.Index(fields=("robot",), name="idx_maintenance_robot"),
+            models.Index(fields=("status",), name="idx_maintenance_status"),
+            models.Index(fields=("scheduled_at",), name="idx_maintenance_scheduled"),
+            models.Index(fields=("organization", "due_at"), name="idx_maintenance_organization"),
+            models.Index(fields=("assigned_to",), name="idx_maintenance_assigned"),
+            models.Index(fields=("created_by",), name="idx_maintenance_created_by"),
+        )
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,111 @@
+"""Tenants, and the places in which their robots stand."""
+
+from __future__ import annotations
+
+import zoneinfo
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+
+from apps.organizations.choices import Plan
+from apps.organizations.querysets import FacilityQuerySet, OrganizationQuerySet
+from urfmp.common.fields import (
+    choices_check,
+    created_at,
+    organization_key,
+    updated_at,
+    uuid_primary_key,
+)
+from urfmp.common.querysets import TenantModel
+
+PLATFORM_SLUG = "platform"
+
+
+def validate_timezone(value: str) -> None:
+    """Refuse a name that is not in the IANA timezone database."""
+    if value not in zoneinfo.available_timezones():
+        msg = "%(value)s is not a timezone; write it as in Europe/Berlin."
+        raise ValidationError(msg, code="timezone", params={"value": value})
+
+
+class Organization(TenantModel):
+    """A tenant. Everything that belongs to it carries its id; it is deactivated, never deleted."""
+
+    id = uuid_primary_key()
+    name = models.CharField(max_length=255)
+    slug = models.CharField(
+        max_length=100,
+        validators=[
+            RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*$", "Use lower-case letters, digits and dashes.")
+        ],
+    )
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
+    settings = models.JSONField(
+        null=True, blank=True, default=dict, db_default=models.Value({}, models.JSONField())
+    )
+    plan = models.CharField(  # noqa: DJ001 - spec
+        max_length=50, null=True, choices=Plan, default=Plan.FREE, db_default=Plan.FREE
+    )
+    is_active = models.BooleanField("active", null=True, default=True, db_default=True)
+    created_at = created_at()
+    updated_at = updated_at()
+
+    objects: ClassVar[Any] = OrganizationQuerySet.as_manager()
+
+    class Meta:
+        db_table = "organizations"
+        ordering = ("name", "id")
+        constraints = (
+            models.UniqueConstraint(fields=("slug",), name="organizations_slug_key"),
+            choices_check("organizations", "plan", Plan),
+        )
+        indexes = (
+            models.Index(fields=("slug",), name="idx_organizations_slug"),
+            models.Index(fields=("plan",), name="idx_organizations_plan"),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def timezone(self) -> str:
+        """The IANA name of the timezone in which pages show times."""
+        return str((self.settings or {}).get("timezone", "UTC"))
+
+
+class Facility(TenantModel):
+    """A place with robots in it: a plant, a hall. Robots name it in their location."""
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    name = models.CharField(max_length=255)
+    timezone = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_timezone],
+        help_text="IANA name; empty means the organization's.",
+    )
+    floor_plan = models.JSONField(
+        null=True, blank=True, help_text="Drawing area in metres: {width_m, height_m}."
+    )
+    created_at = created_at()
+    updated_at = updated_at()
+
+    objects: ClassVar[Any] = FacilityQuerySet.as_manager()
+
+    class Meta:
+        db_table = "facilities"
+        ordering = ("name", "id")
+        verbose_name_plural = "facilities"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "name"), name="facilities_organization_name_key"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,218 @@
+"""Robots, the commands they are given, and the history of their status."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.postgres.indexes import GinIndex
+from django.db import models
+
+from apps.robots.choices import (
+    CommandPriority,
+    CommandStatus,
+    CommandType,
+    Lifecycle,
+    ReportedStatus,
+    RobotStatus,
+    Vendor,
+)
+from apps.robots.querysets import (
+    HypertableQuerySet,
+    RobotCommandQuerySet,
+    RobotQuerySet,
+    visible_robots,
+)
+from urfmp.common.fields import (
+    TransactionNow,
+    choices_check,
+    created_at,
+    organization_key,
+    plain_key,
+    updated_at,
+    uuid_primary_key,
+)
+from urfmp.common.querysets import TenantModel
+
+
+class Robot(TenantModel):
+    """A robot of one organization. It retires (`is_active` false); nobody deletes its past.
+
+    `status` is what is shown: the stop latch, else the maintenance lock, else silence, else
+    `reported_status`. Services keep it so; a trigger writes each change into the history.
+    """
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    name = models.CharField(max_length=255)
+    model = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
+    vendor = models.CharField(
+        max_length=50, help_text="universal_robots, kuka, abb, …; or one of your own."
+    )
+    serial_number = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
+    firmware_version = models.CharField(max_length=50, null=True, blank=True)  # noqa: DJ001 - spec
+    status = models.CharField(  # noqa: DJ001 - spec
+        max_length=50,
+        null=True,
+        choices=RobotStatus,
+        default=RobotStatus.OFFLINE,
+        db_default=RobotStatus.OFFLINE,
+        editable=False,
+    )
+    reported_status = models.CharField(
+        max_length=50,
+        choices=ReportedStatus,
+        default=ReportedStatus.ONLINE,
+        db_default=ReportedStatus.ONLINE,
+        editable=False,
+    )
+    lifecycle = models.CharField(
+        max_length=20, choices=Lifecycle, default=Lifecycle.ACTIVE, db_default=Lifecycle.ACTIVE
+    )
+    stop_latched_at = models.DateTimeField(null=True, blank=True, editable=False)
+    maintenance_locked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    location = models.JSONField(
+        null=True, blank=True, help_text="{facility, area, cell, coordinates}"
+    )
+    configuration = models.JSONField(
+        default=dict, help_text="{axes, payload (kg), reach (mm), capabilities, customSettings}"
+    )
+    connection_config = models.JSONField(null=True, blank=True, editable=False)
+    last_seen = models.DateTimeField(null=True, blank=True, editable=False)
+    is_active = models.BooleanField("active", null=True, default=True, db_default=True)
+    version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    created_at = created_at()
+    updated_at = updated_at()
+
+    objects: ClassVar[Any] = RobotQuerySet.as_manager()
+
+    class Meta:
+        db_table = "robots"
+        ordering = ("name", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "id"), name="robots_organization_id_key"
+            ),
+            models.UniqueConstraint(
+                fields=("organization", "serial_number"), name="robots_organization_serial_key"
+            ),
+            choices_check("robots", "status", RobotStatus),
+            choices_check("robots", "reported_status", ReportedStatus),
+            choices_check("robots", "lifecycle", Lifecycle),
+        )
+        indexes = (
+            models.Index(fields=("organization",), name="idx_robots_organization"),
+            models.Index(fields=("status",), name="idx_robots_status"),
+            models.Index(fields=("vendor",), name="idx_robots_vendor"),
+            models.Index(fields=("last_seen",), name="idx_robots_last_seen"),
+            GinIndex(fields=("location",), opclasses=("jsonb_path_ops",), name="idx_robots_location"),
+            GinIndex(
+                fields=("configuration",),
+                opclasses=("jsonb_path_ops",),
+                name="idx_robots_configuration",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def vendor_label(self) -> str:
+        """The vendor's name as it is written, or the organization's own word for it."""
+        return dict(Vendor.choices).get(self.vendor, self.vendor)
+
+    @property
+    def facility(self) -> str:
+        """The name of the facility in which the robot stands, or nothing."""
+        return str((self.location or {}).get("facility") or "")
+
+
+class RobotCommand(TenantModel):
+    """Something that a robot was asked to do, by whom, and what became of it."""
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
+    user = plain_key("accounts.User", null=True, blank=True)
+    type = models.CharField(max_length=50, choices=CommandType)
+    payload = models.JSONField(
+        null=True, blank=True, default=dict, db_default=models.Value({}, models.JSONField())
+    )
+    priority = models.CharField(  # noqa: DJ001 - spec
+        max_length=20,
+        null=True,
+        choices=CommandPriority,
+        default=CommandPriority.NORMAL,
+        db_default=CommandPriority.NORMAL,
+    )
+    status = models.CharField(  # noqa: DJ001 - spec
+        max_length=50,
+        null=True,
+        choices=CommandStatus,
+        default=CommandStatus.PENDING,
+        db_default=CommandStatus.PENDING,
+    )
+    scheduled_at = models.DateTimeField(null=True, blank=True)
+    executed_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    error_message = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
+    result = models.JSONField(null=True, blank=True)
+    created_at = created_at()
+
+    objects: ClassVar[Any] = RobotCommandQuerySet.as_manager()
+
+    class Meta:
+        db_table = "robot_commands"
+        ordering = ("-created_at", "id")
+        verbose_name = "command"
+        constraints = (
+            choices_check("robot_commands", "type", CommandType),
+            choices_check("robot_commands", "priority", CommandPriority),
+            choices_check("robot_commands", "status", CommandStatus),
+        )
+        indexes = (
+            models.Index(fields=("robot",), name="idx_commands_robot"),
+            models.Index(fields=("status",), name="idx_commands_status"),
+            models.Index(fields=("created_at",), name="idx_commands_created"),
+            models.Index(fields=("organization", "-created_at"), name="idx_commands_organization"),
+            models.Index(fields=("user",), name="idx_commands_user"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.get_type_display()} for {self.robot_id}"
+
+
+class RobotStatusHistoryManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
+    """Status changes of the robots that the open transaction may see."""
+
+    def get_queryset(self) -> HypertableQuerySet:
+        """Let the policy on `robots` decide."""
+        rows: HypertableQuerySet = super().get_queryset()
+        return rows.filter(**visible_robots(Robot.objects.all()))
+
+
+class RobotStatusHistory(models.Model):
+    """One change of a robot's status, written by a trigger; kept for two years.
+
+    A hypertable: one row per robot and time, no id of its own.
+    """
+
+    pk = models.CompositePrimaryKey("robot", "time")
+    time = models.DateTimeField(db_default=TransactionNow())
+    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
+    status = models.CharField(max_length=50, choices=RobotStatus)
+    previous_status = models.CharField(  # noqa: DJ001 - spec
+        max_length=50, null=True, choices=RobotStatus
+    )
+    reason = models.TextField(null=True)  # noqa: DJ001 - spec
+    metadata = models.JSONField(null=True)
+
+    objects: ClassVar[Any] = RobotStatusHistoryManager()
+
+    class Meta:
+        managed = False
+        db_table = "robot_status_history"
+        ordering = ("-time",)
+        verbose_name_plural = "robot status history"
+
+    def __str__(self) -> str:
+        return f"{self.status} since {self.time}"

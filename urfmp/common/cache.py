@@ -1,0 +1,60 @@
+"""A cache that may vanish: every error of Redis counts as a miss."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from django_redis.cache import RedisCache
+from redis.exceptions import RedisError
+
+logger = logging.getLogger(__name__)
+
+_REST_SECONDS = 2.0
+
+
+class ForgivingRedisCache(RedisCache):  # type: ignore[misc]
+    """django-redis's cache, left alone for two seconds after each failure.
+
+    Without the pause every look-up would wait for its own time-out while Redis hangs.
+    """
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        """Build the client lazily, as django-redis does."""
+        super().__init__(server, params)
+        self._resting_until = 0.0
+
+    def _forgiving(self, method: str, missing: Any, *args: Any, **kwargs: Any) -> Any:
+        if time.monotonic() < self._resting_until:
+            return missing
+        try:
+            return getattr(self.client, method)(*args, **kwargs)
+        except (RedisError, OSError) as error:
+            self._resting_until = time.monotonic() + _REST_SECONDS
+            logger.warning("Redis is not answering, going on without it: %s", error)
+            return missing
+        except ValueError:
+            logger.warning("A cached value could not be read and counts as missing.")
+            return missing
+
+    def get(self, key: str, default: Any = None, **kwargs: Any) -> Any:
+        """Return the cached value, or `default` when there is none or no Redis."""
+        value = self._forgiving("get", default, key, default=default, **kwargs)
+        return default if value is None else value
+
+    def set(self, *args: Any, **kwargs: Any) -> Any:
+        """Store a value; False when Redis does not answer."""
+        return self._forgiving("set", False, *args, **kwargs)
+
+    def add(self, *args: Any, **kwargs: Any) -> Any:
+        """Store a value unless there is one; False when Redis does not answer."""
+        return self._forgiving("add", False, *args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> Any:
+        """Forget a value; False when Redis does not answer."""
+        return self._forgiving("delete", False, *args, **kwargs)
+
+    def delete_many(self, *args: Any, **kwargs: Any) -> Any:
+        """Forget several values; 0 when Redis does not answer."""
+        return self._forgiving("delete_many", 0, *args, **kwargs)

@@ -1,0 +1,36 @@
+"""Error answers of the API: problem details as RFC 9457 describes them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from django.http import HttpResponse
+
+CONTENT_TYPE = "application/problem+json"
+
+
+def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
+    """Return the body of an error answer.
+
+    Args:
+        status: HTTP status.
+        code: Stable and machine-readable; clients decide by it.
+        detail: What is wrong and what to do, for people.
+        extra: Further members, such as `errors`.
+    """
+    return {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **extra,
+    }
+
+
+def problem_response(status: int, code: str, detail: str, **extra: Any) -> HttpResponse:
+    """Return an error answer from code that runs outside of DRF."""
+    body = msgspec.json.encode(problem(status, code, detail, **extra))
+    return HttpResponse(body, status=status, content_type=CONTENT_TYPE)

@@ -1,0 +1,155 @@
+"""The tenant wall's inner side: which organization the current transaction may see, and who acts.
+
+PostgreSQL's row-level security policies read `app.organization_id`; the audit trigger reads the
+others. All of them live as long as the transaction, so a pooled connection never keeps a tenant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from django.db import connection, transaction
+
+if TYPE_CHECKING:
+    from urfmp.db.backends.postgresql.base import DatabaseWrapper
+
+
+class TenantError(RuntimeError):
+    """A tenant table was touched outside of a tenant transaction, or inside a foreign one."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, from where, in which request: what the audit trigger writes beside a change.
+
+    Everything is optional: a job acts without a person, a person without a key.
+    """
+
+    user_id: UUID | None = None
+    api_key_id: UUID | None = None
+    ip_address: str | None = None
+    user_agent: str | None = None
+    request_id: str | None = None
+
+    def settings(self) -> dict[str, str]:
+        """Return the transaction's settings that carry this actor."""
+        return {
+            "app.user_id": str(self.user_id or ""),
+            "app.api_key_id": str(self.api_key_id or ""),
+            "app.ip_address": self.ip_address or "",
+            "app.user_agent": (self.user_agent or "")[:1000],
+            "app.request_id": self.request_id or "",
+        }
+
+
+@dataclass(frozen=True)
+class _Context:
+    organization_id: UUID
+    actor: Actor = field(default_factory=Actor)
+    action: str = ""
+
+    def settings(self) -> dict[str, str]:
+        return {
+            "app.organization_id": str(self.organization_id),
+            "app.action": self.action,
+            **self.actor.settings(),
+        }
+
+
+_context: ContextVar[_Context | None] = ContextVar("tenant_context", default=None)
+
+
+def _database() -> DatabaseWrapper:
+    return cast("DatabaseWrapper", connection)
+
+
+def _apply(settings: dict[str, str]) -> None:
+    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {calls}", [part for pair in settings.items() for part in pair])
+
+
+def current_organization_id() -> UUID | None:
+    """Return the organization of the tenant transaction that is open here, if any."""
+    context = _context.get()
+    return context.organization_id if context else None
+
+
+def current_actor() -> Actor:
+    """Return who acts in the tenant transaction that is open here; nobody outside of one."""
+    context = _context.get()
+    return context.actor if context else Actor()
+
+
+@contextmanager
+def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Iterator[None]:
+    """Open a transaction that sees one organization's rows, and no others.
+
+    The only way in: requests, jobs, on-commit work and streams all use it. Inside another one
+    of the same organization it is a savepoint, and `actor` is taken over when given.
+
+    Args:
+        organization_id: Whose rows are visible and may be written.
+        actor: Who the audit record names.
+
+    Raises:
+        TenantError: A transaction of another organization is already open.
+    """
+    outer = _context.get()
+    if outer and outer.organization_id != organization_id:
+        msg = "A tenant transaction cannot be opened inside another organization's."
+        raise TenantError(msg)
+    context = _Context(organization_id, actor or (outer.actor if outer else Actor()))
+    with transaction.atomic():
+        with _entered(context):
+            yield
+        if connection.needs_rollback:
+            return
+        if outer:
+            _apply(outer.settings())
+        elif _database().in_outer_transaction():
+            _apply(dict.fromkeys(context.settings(), ""))
+
+
+@contextmanager
+def _entered(context: _Context) -> Iterator[None]:
+    token = _context.set(context)
+    database = _database()
+    before = database.tenant_id
+    database.tenant_id = context.organization_id
+    try:
+        _apply(context.settings())
+        yield
+    finally:
+        database.tenant_id = before
+        _context.reset(token)
+
+
+@contextmanager
+def act(action: str) -> Iterator[None]:
+    """Name what is being done, for the audit trigger, and make it one transaction.
+
+    Args:
+        action: Dotted, as in `robots.robot.create`.
+
+    Raises:
+        TenantError: No tenant transaction is open.
+    """
+    outer = _context.get()
+    if outer is None:
+        msg = f"{action} needs a tenant transaction around it."
+        raise TenantError(msg)
+    with transaction.atomic():
+        token = _context.set(_Context(outer.organization_id, outer.actor, action))
+        try:
+            _apply({"app.action": action})
+            yield
+        finally:
+            _context.reset(token)
+        if not connection.needs_rollback:
+            _apply({"app.action": outer.action})

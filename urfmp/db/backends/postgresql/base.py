@@ -1,0 +1,113 @@
+"""Our database engine: django-timescaledb's, with a tenant wall and primary keys kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+from timescale.db.backends.postgresql.base import DatabaseWrapper as TimescaleWrapper
+from timescale.db.backends.postgresql.base_impl import backend
+
+from urfmp.common.tenancy import TenantError
+from urfmp.db.backends.postgresql.schema import DatabaseSchemaEditor
+
+_PRIVILEGES = """
+    SELECT rolsuper, rolbypassrls,
+           EXISTS (SELECT FROM pg_catalog.pg_class c
+                   WHERE c.relowner = r.oid AND c.relkind IN ('r', 'p', 'v')
+                     AND c.relnamespace = 'public'::regnamespace)
+    FROM pg_catalog.pg_roles r WHERE rolname = current_user
+"""
+
+
+@lru_cache(maxsize=1)
+def _tenant_tables() -> re.Pattern[str]:
+    """Match the name of any table that carries an organization, as a whole word."""
+    names = {
+        model._meta.db_table
+        for model in apps.get_models()
+        if getattr(model, "is_tenant_owned", False)
+    }
+    return re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, names))) + r")\b")
+
+
+class DatabaseOperations(backend().ops_class):  # type: ignore[misc]
+    """Flush belongs to the tables' owner: the run-time role may not TRUNCATE."""
+
+    def execute_sql_flush(self, sql_list: list[str]) -> None:
+        """Run the flush through the `owner` alias where there is one."""
+        if self.connection.alias != "owner" and "owner" in connections.settings:
+            return connections["owner"].ops.execute_sql_flush(sql_list)
+        return super().execute_sql_flush(sql_list)
+
+
+class DatabaseWrapper(TimescaleWrapper):
+    """A connection that knows whose rows it may touch.
+
+    Attributes:
+        tenant_id: The organization of the open tenant transaction; set by
+            `urfmp.common.tenancy.tenant_transaction` alone.
+    """
+
+    SchemaEditorClass = DatabaseSchemaEditor
+    ops_class = DatabaseOperations
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Put the wall up on connections whose settings ask for it (`TENANT_WALL`)."""
+        super().__init__(*args, **kwargs)
+        self.tenant_id: UUID | None = None
+        if self.settings_dict.get("TENANT_WALL"):
+            self.execute_wrappers.append(self._refuse_without_tenant)
+
+    def in_outer_transaction(self) -> bool:
+        """Tell whether the innermost atomic block is inside another one."""
+        return len(self.atomic_blocks) > 1
+
+    def init_connection_state(self) -> None:
+        """Refuse to work as a role for which row-level security does not count.
+
+        Raises:
+            ImproperlyConfigured: The role is a superuser, bypasses row security or owns tables.
+        """
+        super().init_connection_state()
+        if not self.settings_dict.get("TENANT_WALL"):
+            return
+        with self.cursor() as cursor:
+            cursor.execute(_PRIVILEGES)
+            superuser, bypasses, owns = cursor.fetchone()
+        reasons = [
+            reason
+            for holds, reason in (
+                (superuser, "is a superuser"),
+                (bypasses, "bypasses row-level security"),
+                (owns, "owns tables"),
+            )
+            if holds
+        ]
+        if reasons:
+            msg = (
+                f"DATABASE_URL connects as a role that {' and '.join(reasons)}, so tenants would "
+                "not be kept apart. Use the run-time role urfmp_app; the owner belongs into "
+                "MIGRATION_DATABASE_URL."
+            )
+            raise ImproperlyConfigured(msg)
+
+    def _refuse_without_tenant(
+        self,
+        execute: Callable[..., Any],
+        sql: Any,
+        params: Any,
+        many: bool,  # noqa: FBT001 - Django's own signature
+        context: dict[str, Any],
+    ) -> Any:
+        """Raise where row-level security would answer with no rows, which hides the mistake."""
+        if self.tenant_id is None and (found := _tenant_tables().search(str(sql))):
+            msg = f"{found.group()} was queried outside of a tenant transaction."
+            raise TenantError(msg)
+        return execute(sql, params, many, context)

@@ -1,0 +1,95 @@
+"""Read settings from the environment, failing loudly on a value that does not fit."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
+
+
+def env_str(name: str, default: str | None = None) -> str:
+    """Return a variable, or the content of the file that `<name>_FILE` names.
+
+    Raises:
+        ImproperlyConfigured: Neither is set and there is no default, or the file cannot be read.
+    """
+    if file_name := os.environ.get(f"{name}_FILE"):
+        try:
+            return Path(file_name).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            msg = f"{name}_FILE names {file_name}, which cannot be read: {error.strerror}."
+            raise ImproperlyConfigured(msg) from error
+    value = os.environ.get(name, default)
+    if value is None:
+        msg = f"Set {name} (or {name}_FILE) in the environment; .env.example explains it."
+        raise ImproperlyConfigured(msg)
+    return value
+
+
+def env_bool(name: str, *, default: bool) -> bool:
+    """Return a variable that must be True, False, 1 or 0 in any case.
+
+    Raises:
+        ImproperlyConfigured: It holds anything else.
+    """
+    value = env_str(name, str(default))
+    try:
+        return _BOOLEANS[value.lower()]
+    except KeyError:
+        msg = f"{name} must be True or False, not {value!r}."
+        raise ImproperlyConfigured(msg) from None
+
+
+def env_int(name: str, *, default: int, minimum: int = 0) -> int:
+    """Return a variable that must be a whole number of at least `minimum`.
+
+    Raises:
+        ImproperlyConfigured: It is no such number.
+    """
+    value = env_str(name, str(default))
+    try:
+        number = int(value)
+    except ValueError:
+        number = minimum - 1
+    if number < minimum:
+        msg = f"{name} must be a whole number of at least {minimum}, not {value!r}."
+        raise ImproperlyConfigured(msg)
+    return number
+
+
+def env_list(name: str, default: str = "") -> list[str]:
+    """Return a comma-separated variable as a list without empty entries."""
+    return [part.strip() for part in env_str(name, default).split(",") if part.strip()]
+
+
+def database_from_url(url: str, *, engine: str) -> dict[str, Any]:
+    """Translate a libpq address into an entry of DATABASES.
+
+    Every form that libpq takes is taken: TCP, several hosts, a percent-encoded socket folder.
+
+    Raises:
+        ImproperlyConfigured: libpq does not understand the address, or it names no database.
+    """
+    try:
+        parts: dict[str, Any] = dict(conninfo_to_dict(url))
+    except ProgrammingError as error:
+        msg = f"A database address is not a libpq URL: {error}"
+        raise ImproperlyConfigured(msg) from error
+    if not parts.get("dbname"):
+        msg = "A database address names no database; write postgresql://user@host/database."
+        raise ImproperlyConfigured(msg)
+    return {
+        "ENGINE": engine,
+        "NAME": parts.pop("dbname"),
+        "USER": parts.pop("user", ""),
+        "PASSWORD": parts.pop("password", ""),
+        "HOST": parts.pop("host", ""),
+        "PORT": str(parts.pop("port", "")),
+        "OPTIONS": parts,
+    }

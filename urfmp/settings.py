@@ -1,0 +1,253 @@
+"""Settings of every process. What differs between installations comes from the environment.
+
+`.env.example` lists each variable; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from urfmp.env import database_from_url, env_bool, env_int, env_list, env_str
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+DEBUG = env_bool("DEBUG", default=False)
+SECRET_KEY = env_str("SECRET_KEY", "only-for-development" if DEBUG else None)
+if not DEBUG and len(SECRET_KEY) < 32:
+    msg = "SECRET_KEY is shorter than 32 characters; generate one, see .env.example."
+    raise ImproperlyConfigured(msg)
+ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+
+# Web and live have one address behind a proxy and two in the demo.
+WEB_ORIGIN = env_str("WEB_ORIGIN", "http://127.0.0.1:8000")
+LIVE_ORIGIN = env_str("LIVE_ORIGIN", WEB_ORIGIN)
+
+INSTALLED_APPS = [
+    "urfmp.db",
+    "unfold",
+    "unfold.contrib.filters",
+    "urfmp.pages",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "procrastinate.contrib.django",
+    "apps.audit",
+    "apps.accounts",
+    "apps.organizations",
+    "apps.robots",
+    "apps.telemetry",
+    "apps.maintenance",
+    "apps.alerts",
+]
+
+MIDDLEWARE = [
+    "urfmp.common.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "apps.accounts.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.accounts.middleware.PrincipalMiddleware",
+]
+
+ROOT_URLCONF = "urfmp.urls"
+WSGI_APPLICATION = "urfmp.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "urfmp.pages.context.live",
+            ],
+        },
+    },
+]
+
+# Database: `default` is the run-time role behind the tenant wall; `owner` is for migrations and flush.
+DATABASE_ENGINE = "urfmp.db.backends.postgresql"
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        **database_from_url(env_str("DATABASE_URL"), engine=DATABASE_ENGINE),
+        "CONN_MAX_AGE": None,
+        "CONN_HEALTH_CHECKS": True,
+        "TENANT_WALL": True,
+    },
+}
+if _migration_url := env_str("MIGRATION_DATABASE_URL", ""):
+    DATABASES["owner"] = database_from_url(_migration_url, engine=DATABASE_ENGINE)
+for _database in DATABASES.values():
+    _database["OPTIONS"].setdefault("connect_timeout", 5)
+    _database["OPTIONS"].setdefault("application_name", "urfmp")
+# LISTEN needs a connection past a transaction pooler; without a pooler it is the same address.
+DATABASE_DIRECT_URL = env_str("DATABASE_DIRECT_URL", env_str("DATABASE_URL"))
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis is a convenience: short waits, and every error counts as a miss.
+REDIS_URL = env_str("REDIS_URL")
+CACHES = {
+    "default": {
+        "BACKEND": "urfmp.common.cache.ForgivingRedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "urfmp",
+        "OPTIONS": {
+            "CLIENT_CLASS": "django_redis.client.DefaultClient",
+            "SERIALIZER": "django_redis.serializers.json.JSONSerializer",
+            "SOCKET_CONNECT_TIMEOUT": 0.25,
+            "SOCKET_TIMEOUT": 0.5,
+        },
+    },
+}
+
+# People and sessions
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["apps.accounts.backends.EmailBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 15},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+SESSION_ENGINE = "apps.accounts.sessions"
+SESSION_COOKIE_AGE = int(timedelta(hours=24).total_seconds())
+SESSION_IDLE = timedelta(hours=1)
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+# Transport. INSECURE_HTTP is for the demo and for tests: cookies without Secure, no HSTS.
+INSECURE_HTTP = env_bool("INSECURE_HTTP", default=DEBUG)
+SECURE_SSL_REDIRECT = not INSECURE_HTTP
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else int(timedelta(days=365).total_seconds())
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_PROXY_SSL_HEADER = (
+    ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("TRUST_PROXY", default=False) else None
+)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = not INSECURE_HTTP
+SESSION_COOKIE_NAME = "urfmp_session" if INSECURE_HTTP else "__Host-session"
+CSRF_COOKIE_NAME = "urfmp_csrf" if INSECURE_HTTP else "__Host-csrf"
+CSRF_TRUSTED_ORIGINS = [WEB_ORIGIN]
+X_FRAME_OPTIONS = "DENY"
+# The admin theme's Alpine build needs unsafe-eval, and it sets style attributes.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "style-src": [SELF, UNSAFE_INLINE],
+        "script-src": [SELF, UNSAFE_EVAL],
+        "connect-src": [SELF, *([LIVE_ORIGIN] if LIVE_ORIGIN != WEB_ORIGIN else [])],
+        "object-src": [NONE],
+        "base-uri": [NONE],
+        "form-action": [SELF],
+        "frame-ancestors": [NONE],
+    },
+}
+
+# Time and language. Pages convert to the viewer's organization's timezone.
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = True
+
+# Files
+STATIC_URL = "static/"
+STATIC_ROOT = Path(env_str("STATIC_ROOT", str(BASE_DIR / "staticfiles")))
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+# A batch of telemetry is at most 8 MB; nothing else comes near it.
+TELEMETRY_MAX_BODY_BYTES = 8 * 1024 * 1024
+TELEMETRY_MAX_POINTS = 10_000
+DATA_UPLOAD_MAX_MEMORY_SIZE = TELEMETRY_MAX_BODY_BYTES
+
+# Robots: silence longer than this shows as offline.
+ROBOT_OFFLINE_AFTER = timedelta(seconds=env_int("ROBOT_OFFLINE_AFTER_SECONDS", default=30, minimum=5))
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.api.authentication.PrincipalAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["urfmp.common.api.permissions.ModelPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "urfmp.common.api.pagination.Cursor",
+    "DEFAULT_FILTER_BACKENDS": [
+        "urfmp.common.api.filters.ScopedFilterBackend",
+        "urfmp.common.api.filters.OrderingFilter",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "urfmp.common.api.problems.exception_handler",
+    "PAGE_SIZE": 100,
+    "SEARCH_PARAM": "search",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "URFMP",
+    "DESCRIPTION": "Universal Robot Fleet Management Platform",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RobotStatusEnum": "apps.robots.choices.RobotStatus",
+        "CommandStatusEnum": "apps.robots.choices.CommandStatus",
+        "CommandPriorityEnum": "apps.robots.choices.CommandPriority",
+        "CommandTypeEnum": "apps.robots.choices.CommandType",
+        "MaintenanceStatusEnum": "apps.maintenance.choices.MaintenanceStatus",
+        "MaintenancePriorityEnum": "apps.maintenance.choices.MaintenancePriority",
+        "MaintenanceTypeEnum": "apps.maintenance.choices.MaintenanceType",
+        "AlertSeverityEnum": "apps.alerts.choices.AlertSeverity",
+        "AlertTypeEnum": "apps.alerts.choices.AlertType",
+    },
+}
+
+PROCRASTINATE_ON_APP_READY = "urfmp.jobs.on_app_ready"
+PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        },
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
+    "loggers": {"django.server": {"level": "WARNING"}},
+}
