@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "unfold",
     "unfold.contrib.filters",
     "urfmp.pages",
+    "urfmp.live",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -198,7 +199,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.api.authentication.PrincipalAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["urfmp.common.api.permissions.ModelPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["urfmp.common.api.parsers.StrictJsonParser"],
     "DEFAULT_PAGINATION_CLASS": "urfmp.common.api.pagination.Cursor",
     "DEFAULT_FILTER_BACKENDS": [
         "urfmp.common.api.filters.ScopedFilterBackend",
@@ -235,7 +236,6 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
-PROCRASTINATE_ON_APP_READY = "urfmp.jobs.on_app_ready"
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 
 LOGGING = {
@@ -249,5 +249,8 @@ LOGGING = {
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
-    "loggers": {"django.server": {"level": "WARNING"}},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "procrastinate": {"level": "WARNING"},
+    },
 }

@@ -134,6 +134,8 @@ def _entered(context: _Context) -> Iterator[None]:
 def act(action: str) -> Iterator[None]:
     """Name what is being done, for the audit trigger, and make it one transaction.
 
+    A service that calls another one keeps its own, outer name.
+
     Args:
         action: Dotted, as in `robots.robot.create`.
 
@@ -145,6 +147,9 @@ def act(action: str) -> Iterator[None]:
         msg = f"{action} needs a tenant transaction around it."
         raise TenantError(msg)
     with transaction.atomic():
+        if outer.action:
+            yield
+            return
         token = _context.set(_Context(outer.organization_id, outer.actor, action))
         try:
             _apply({"app.action": action})

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import psycopg
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
@@ -40,11 +41,21 @@ def _tenant_tables() -> re.Pattern[str]:
 class DatabaseOperations(backend().ops_class):  # type: ignore[misc]
     """Flush belongs to the tables' owner: the run-time role may not TRUNCATE."""
 
+    def sql_flush(self, *args: Any, **kwargs: Any) -> list[str]:
+        """Include the tables that refer to those named: the hypertables are not Django's."""
+        statements: list[str] = super().sql_flush(*args, **{**kwargs, "allow_cascade": True})
+        return statements
+
     def execute_sql_flush(self, sql_list: list[str]) -> None:
-        """Run the flush through the `owner` alias where there is one."""
-        if self.connection.alias != "owner" and "owner" in connections.settings:
-            return connections["owner"].ops.execute_sql_flush(sql_list)
-        return super().execute_sql_flush(sql_list)
+        """Run the flush on a connection of the `owner` alias where there is one."""
+        if self.connection.alias == "owner" or "owner" not in connections.settings:
+            super().execute_sql_flush(sql_list)
+            return
+        parameters = connections["owner"].get_connection_params()
+        wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+        with psycopg.connect(**wanted) as owner:
+            for statement in sql_list:
+                owner.execute(statement)
 
 
 class DatabaseWrapper(TimescaleWrapper):

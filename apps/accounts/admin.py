@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+)
+
+from apps.accounts.choices import Role
+from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS, SCOPES
+from apps.accounts.services import (
+    api_key_create,
+    api_key_revoke,
+    session_end,
+    user_create,
+    user_update,
+)
+from urfmp.common.admin import (
+    AutocompleteFilter,
+    ObjectAction,
+    OrganizationScopedAdmin,
+    ReadOnlyAdmin,
+    ScopedModelForm,
+)
+from urfmp.common.html import ago, badge, moment
+
+
+def _sorted_choices(names: Any) -> list[tuple[str, str]]:
+    return [(name, name) for name in sorted(names)]
+
+
+class UserForm(ScopedModelForm):
+    """A person. Nobody hands out more rights than they hold."""
+
+    permissions = forms.MultipleChoiceField(
+        choices=_sorted_choices(PERMISSIONS),
+        required=False,
+        label="Further rights",
+        help_text="Beyond those of the role.",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+    class Meta:
+        model = User
+        fields = ("email", "first_name", "last_name", "role", "permissions", "is_active")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "role" in self.fields:
+            held = self._held()
+            self.fields["role"] = forms.ChoiceField(
+                choices=[c for c in Role.choices if ROLE_PERMISSIONS[c[0]] <= held and self._may(c)],
+                initial=Role.OPERATOR,
+                widget=UnfoldAdminSelectWidget(),
+            )
+
+    def _held(self) -> frozenset[str]:
+        user = self.request.user
+        return ROLE_PERMISSIONS[user.role] | frozenset(user.permissions or ())
+
+    def _may(self, choice: tuple[str, str]) -> bool:
+        return choice[0] != Role.SUPER_ADMIN or self.request.user.role == Role.SUPER_ADMIN
+
+    def clean_permissions(self) -> list[str]:
+        chosen = set(self.cleaned_data["permissions"])
+        if beyond := chosen - self._held() - set(self.instance.permissions or ()):
+            msg = f"You do not hold {', '.join(sorted(beyond))} yourself."
+            raise ValidationError(msg)
+        return sorted(chosen)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean()
+        is_own = self.instance.pk == self.request.user.pk
+        if is_own and not values.get("is_active", True):
+            self.add_error("is_active", "You cannot deactivate yourself.")
+        return values
+
+
+class UserAddForm(UserForm):
+    """A new person, with a first password."""
+
+    password = forms.CharField(
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        strip=False,
+        help_text="At least 15 characters. The person can change it after signing in.",
+    )
+
+    class Meta(UserForm.Meta):
+        fields = ("email", "first_name", "last_name", "role", "permissions")
+
+    def clean_password(self) -> str:
+        password: str = self.cleaned_data["password"]
+        validate_password(password, self.instance)
+        return password
+
+
+@admin.register(User)
+class UserAdmin(OrganizationScopedAdmin[User]):
+    audit_resource = "user"
+    form = UserForm
+    add_form = UserAddForm
+    list_display = ("email", "name", "role_badge", "is_active", "last_seen")
+    list_filter = ("role", "is_active")
+    search_fields = ("email", "first_name", "last_name")
+    ordering = ("email",)
+    readonly_fields = ("last_seen", "created")
+    fieldsets = (
+        (None, {"fields": (("first_name", "last_name"), "email", ("role", "is_active"))}),
+        ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+        ("Activity", {"fields": (("last_seen", "created"),)}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("email", ("first_name", "last_name"), "role", "password")}),
+        ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).filter(is_system=False)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("last_seen", "created")
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,  # noqa: FBT001, FBT002
+        **kwargs: Any,
+    ) -> Any:
+        kwargs["form"] = self.form if change else self.add_form
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    @admin.display(description="Name", ordering="last_name")
+    def name(self, user: User) -> str:
+        return user.get_full_name() or "–"
+
+    @admin.display(description="Role", ordering="role")
+    def role_badge(self, user: User) -> SafeString:
+        return badge("role", user.role, Role(user.role).label)
+
+    @admin.display(description="Last sign-in", ordering="last_login")
+    def last_seen(self, user: User) -> SafeString | str:
+        return ago(user.last_login)
+
+    @admin.display(description="Added", ordering="created_at")
+    def created(self, user: User) -> SafeString | str:
+        return moment(user.created_at)
+
+    def perform_create(self, request: HttpRequest, form: Any) -> User:
+        return user_create(organization_id=request.user.organization_id, **form.changes(), )
+
+    def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> User:
+        return user_update(obj, **form.changes())
+
+
+def _is_running(key: ApiKey) -> bool:
+    return bool(key.is_active)
+
+
+class ApiKeyForm(ScopedModelForm):
+    """A new key. Nobody gives a key scopes beyond their own rights."""
+
+    permissions = forms.MultipleChoiceField(
+        choices=_sorted_choices(SCOPES),
+        label="Scopes",
+        help_text="What the key may do. A robot's own key needs telemetry:write.",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "robot", "permissions", "rate_limit", "expires_at")
+
+    def clean_permissions(self) -> list[str]:
+        user = self.request.user
+        held = ROLE_PERMISSIONS[user.role] | frozenset(user.permissions or ())
+        if "robot.view" in held:
+            held |= {"command.view"}
+        if "robot.control" in held:
+            held |= {"command.create"}
+        chosen: list[str] = self.cleaned_data["permissions"]
+        if beyond := [scope for scope in chosen if not SCOPES[scope] <= held]:
+            msg = f"You do not hold the rights of {', '.join(beyond)} yourself."
+            raise ValidationError(msg)
+        return chosen
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
+    audit_resource = "api_key"
+    form = ApiKeyForm
+    list_display = ("name", "shown_prefix", "robot", "scopes", "is_active", "last_used", "expires")
+    list_filter = ("is_active", ("robot", AutocompleteFilter))
+    search_fields = ("name", "key_prefix")
+    autocomplete_fields = ("robot",)
+    list_select_related = ("robot",)
+    add_fieldsets = (
+        (None, {"fields": ("name", "robot", "permissions")}),
+        ("Limits", {"fields": ("rate_limit", "expires_at")}),
+    )
+    fieldsets = (
+        (None, {"fields": ("name", "shown_prefix", "robot", "scopes", "is_active")}),
+        ("Limits", {"fields": ("rate_limit", "expires")}),
+        ("Activity", {"fields": ("user", "created", "last_used")}),
+    )
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="revoke",
+            label="Revoke",
+            done="revoked",
+            permission="delete",
+            icon="key_off",
+            applies=_is_running,
+            run=lambda _request, key, _values: api_key_revoke(key),
+            is_danger=True,
+        ),
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        return (
+            "name", "shown_prefix", "robot", "scopes", "is_active", "rate_limit", "expires",
+            "user", "created", "last_used",
+        )  # fmt: skip
+
+    @admin.display(description="Begins with", ordering="key_prefix")
+    def shown_prefix(self, key: ApiKey) -> str:
+        return f"urfmp_live_{key.key_prefix}…"
+
+    @admin.display(description="Scopes")
+    def scopes(self, key: ApiKey) -> str:
+        return ", ".join(key.permissions or ()) or "–"
+
+    @admin.display(description="Last used", ordering="last_used_at")
+    def last_used(self, key: ApiKey) -> SafeString | str:
+        return ago(key.last_used_at)
+
+    @admin.display(description="Expires", ordering="expires_at")
+    def expires(self, key: ApiKey) -> SafeString | str:
+        return ago(key.expires_at)
+
+    @admin.display(description="Made")
+    def created(self, key: ApiKey) -> SafeString | str:
+        return moment(key.created_at)
+
+    def perform_create(self, request: HttpRequest, form: Any) -> ApiKey:
+        row, shown_once = api_key_create(
+            organization_id=request.user.organization_id, user=request.user, **form.changes()
+        )
+        request.shown_once = shown_once  # type: ignore[attr-defined]
+        return row
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        """Show the key in the answer itself: it is stored nowhere, not even in a message."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"API key {obj.name}",
+            "key": request.shown_once,  # type: ignore[attr-defined]
+            "object": obj,
+            "opts": self.opts,
+        }
+        response: HttpResponse = TemplateResponse(request, "admin/accounts/key_created.html", context)
+        response["Cache-Control"] = "no-store"
+        return response
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin):
+    audit_resource = "session"
+    list_display = ("person", "started", "active", "ip_address", "browser", "ends", "end_button")
+    list_filter = (("user", AutocompleteFilter),)
+    search_fields = ("user__email", "ip_address")
+    list_select_related = ("user",)
+    fields = ("person", "started", "active", "ends", "ip_address", "user_agent")
+    readonly_fields = fields
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="end",
+            label="End",
+            done="ended",
+            permission="end",
+            icon="logout",
+            run=lambda _request, session, _values: session_end(session),
+            is_danger=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("user")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        columns = tuple(super().get_list_display(request))
+        return columns if self.allowed_actions(request) else columns[:-1]
+
+    @admin.display(description="Person", ordering="user__email")
+    def person(self, session: UserSession) -> str:
+        return f"{session.user}"
+
+    @admin.display(description="Since", ordering="created_at")
+    def started(self, session: UserSession) -> SafeString | str:
+        return moment(session.created_at)
+
+    @admin.display(description="Active", ordering="last_activity_at")
+    def active(self, session: UserSession) -> SafeString | str:
+        return ago(session.last_activity_at)
+
+    @admin.display(description="Ends", ordering="expires_at")
+    def ends(self, session: UserSession) -> SafeString | str:
+        return ago(session.expires_at)
+
+    @admin.display(description="Browser")
+    def browser(self, session: UserSession) -> str:
+        return (session.user_agent or "–")[:60]
+
+    @admin.display(description="")
+    def end_button(self, session: UserSession) -> SafeString:
+        return self.action_button(session, "end")

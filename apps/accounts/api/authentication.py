@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.middleware.csrf import CsrfViewMiddleware
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
+from rest_framework.request import Request
+
+from apps.accounts.middleware import presented_key
+from apps.accounts.principals import KeyPrincipal
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    def _reject(self, request: Any, reason: str) -> Any:
+        return reason
+
+
+class PrincipalAuthentication(BaseAuthentication):
+    """Hand on the person or key that the middleware found."""
+
+    def authenticate(self, request: Request) -> tuple[Any, None] | None:
+        """Return who calls.
+
+        Raises:
+            AuthenticationFailed: A key was sent that is unknown, ended or expired.
+            PermissionDenied: A browser's session without its CSRF token.
+        """
+        plain = request._request
+        if presented_key(plain) is not None:
+            if not isinstance(plain.user, KeyPrincipal):
+                msg = "This API key is unknown, ended or expired."
+                raise AuthenticationFailed(msg)
+            return plain.user, None
+        if not plain.user.is_authenticated:
+            return None
+        check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type, return-value]
+        check.process_request(plain)
+        if reason := check.process_view(plain, None, (), {}):  # type: ignore[arg-type]
+            msg = f"CSRF check failed: {reason}"
+            raise PermissionDenied(msg)
+        return plain.user, None
+
+    def authenticate_header(self, request: Request) -> str:
+        """Make the answer to a missing credential 401."""
+        return 'Bearer realm="urfmp"'

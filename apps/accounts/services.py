@@ -1,0 +1,242 @@
+"""Changes to people, sessions and keys."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import login, logout
+from django.contrib.auth.password_validation import validate_password
+from django.db import connection
+from django.http import HttpRequest
+
+from apps.accounts.choices import Role
+from apps.accounts.credentials import digest, forget_session, generate_key, key_prefix
+from apps.accounts.exceptions import LastAdminError, UnknownScopeError
+from apps.accounts.middleware import request_actor
+from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.roles import SCOPES
+from apps.audit.services import audit_record
+from urfmp.common.tenancy import act, tenant_transaction
+
+_ADMINS = (Role.ADMIN, Role.SUPER_ADMIN)
+
+
+def user_create(
+    *,
+    organization_id: UUID,
+    email: str,
+    role: str = Role.OPERATOR,
+    password: str | None = None,
+    first_name: str | None = None,
+    last_name: str | None = None,
+    permissions: list[str] | None = None,
+) -> User:
+    """Add a person to an organization.
+
+    Args:
+        organization_id: Theirs for good.
+        email: What they sign in with; kept in lower case, unique on the platform.
+        role: One of `Role`.
+        password: Checked against the password rules; without one they cannot sign in yet.
+        first_name: Given name.
+        last_name: Family name.
+        permissions: Grants beyond the role, as in `robot.control`.
+
+    Raises:
+        ValidationError: A field does not fit, or the address is taken.
+    """
+    user = User(
+        organization_id=organization_id,
+        email=email.strip().lower(),
+        role=role,
+        first_name=first_name,
+        last_name=last_name,
+        permissions=permissions or [],
+    )
+    if password is None:
+        user.set_unusable_password()
+    else:
+        validate_password(password, user)
+        user.set_password(password)
+    with act("accounts.user.create"):
+        user.full_clean()
+        user.save(force_insert=True)
+    return user
+
+
+def system_user_create(*, organization_id: UUID, slug: str) -> User:
+    """Add the author of what no person does: inactive, without a password, one an organization."""
+    user = User(
+        organization_id=organization_id,
+        email=f"system@{slug}.invalid",
+        first_name="System",
+        role=Role.CUSTOM,
+        is_system=True,
+        is_active=False,
+    )
+    user.set_unusable_password()
+    with act("accounts.user.create"):
+        user.save(force_insert=True)
+    return user
+
+
+def system_user_get(*, organization_id: UUID) -> User:
+    """Return an organization's system user."""
+    user: User = User.objects.get(organization_id=organization_id, is_system=True)
+    return user
+
+
+def user_update(user: User, **changes: Any) -> User:
+    """Change a person's name, role, grants, password or active state.
+
+    Deactivating ends their sessions. The rows of the organization's admins are locked, so that
+    two admins cannot take the right from each other at the same time.
+
+    Raises:
+        LastAdminError: Nobody would be left to administer the organization.
+        ValidationError: A field does not fit.
+    """
+    with act("accounts.user.update"):
+        admins = list(
+            User.objects.select_for_update()
+            .filter(organization_id=user.organization_id, role__in=_ADMINS, is_active=True)
+            .order_by("pk")
+            .values_list("pk", flat=True)
+        )
+        if password := changes.pop("password", None):
+            validate_password(password, user)
+            user.set_password(password)
+        for name, value in changes.items():
+            setattr(user, name, value)
+        stays_admin = user.is_active and user.role in _ADMINS
+        if admins == [user.pk] and not stays_admin:
+            raise LastAdminError
+        user.full_clean()
+        user.save()
+        if password or not user.is_active:
+            _end_sessions_of(user)
+    return user
+
+
+def _end_sessions_of(user: User) -> None:
+    sessions = UserSession.objects.filter(user_id=user.pk)
+    digests = list(sessions.values_list("session_token", flat=True))
+    sessions.delete()
+    for token_digest in digests:
+        forget_session(token_digest)
+
+
+def session_start(request: HttpRequest, user: User) -> None:
+    """Sign a person in on this browser, with a new session, and record it."""
+    request.session.organization_id = user.organization_id
+    with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
+        login(request, user, backend="apps.accounts.backends.EmailBackend")
+        request.session.save()
+        audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)
+
+
+def session_refuse(request: HttpRequest, *, email: str) -> None:
+    """Record a sign-in that failed; the answer to the caller tells nothing."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT user_organization(%s)", [email])
+        organization_id = cursor.fetchone()[0]
+    record = {
+        "action": "accounts.session.login",
+        "resource_type": "session",
+        "success": False,
+        "error_message": "Wrong e-mail or password.",
+        "request_data": {"email": email[:255]},
+    }
+    if organization_id is None:
+        audit_record(**record)
+        return
+    with tenant_transaction(organization_id, request_actor(request)):
+        audit_record(**record)
+
+
+def session_end_current(request: HttpRequest) -> None:
+    """Sign out on this browser, and record it."""
+    user = request.user
+    if user.is_authenticated and request.session.organization_id:
+        with tenant_transaction(
+            request.session.organization_id, request_actor(request, user_id=user.pk)
+        ):
+            audit_record(
+                action="accounts.session.logout", resource_type="user", resource_id=user.pk
+            )
+            logout(request)
+
+
+def session_end(session: UserSession) -> None:
+    """End a sign-in, wherever it is."""
+    with act("accounts.session.end"):
+        session.delete()
+    forget_session(session.session_token)
+
+
+def clean_up_sessions() -> int:
+    """Delete the open organization's sessions that expired more than 30 days ago; return how many."""
+    with act("accounts.session.clean_up"), connection.cursor() as cursor:
+        cursor.execute(
+            "DELETE FROM user_sessions WHERE expires_at < NOW() - INTERVAL '30 days'"
+        )
+        return cursor.rowcount
+
+
+def api_key_create(
+    *,
+    organization_id: UUID,
+    user: User,
+    name: str,
+    permissions: list[str],
+    robot: Any = None,
+    rate_limit: int | None = 1000,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key for a machine.
+
+    Args:
+        organization_id: Whose rows it reaches.
+        user: Who makes it; the organization's system user for a robot's own key, so that it
+            survives the person.
+        name: What it is for.
+        permissions: Scopes, as in `telemetry:write`.
+        robot: Bind it to this robot; it then reaches no other.
+        rate_limit: Requests per minute.
+        expires_at: When it ends; None for never.
+
+    Returns:
+        The row and the key itself, which nobody can show again.
+
+    Raises:
+        UnknownScopeError: A scope does not exist.
+    """
+    if unknown := sorted(set(permissions) - set(SCOPES)):
+        msg = f"There is no scope {', '.join(unknown)}."
+        raise UnknownScopeError(msg)
+    key = generate_key()
+    row = ApiKey(
+        organization_id=organization_id,
+        user=user,
+        robot=robot,
+        name=name,
+        permissions=sorted(permissions),
+        rate_limit=rate_limit,
+        expires_at=expires_at,
+        key_hash=digest(key),
+        key_prefix=key_prefix(key),
+    )
+    with act("accounts.api_key.create"):
+        row.full_clean()
+        row.save(force_insert=True)
+    return row, key
+
+
+def api_key_revoke(key: ApiKey) -> ApiKey:
+    """End a key; the next request with it is refused."""
+    with act("accounts.api_key.revoke"):
+        key.is_active = False
+        key.save(update_fields=["is_active"])
+    return key

@@ -1,0 +1,22 @@
+ALTER TABLE users
+    ADD CONSTRAINT fk_users_organization
+        FOREIGN KEY (organization_id) REFERENCES organizations (id);
+
+ALTER TABLE user_sessions
+    ADD CONSTRAINT fk_sessions_user
+        FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE,
+    ADD CONSTRAINT fk_sessions_organization
+        FOREIGN KEY (organization_id) REFERENCES organizations (id);
+
+-- A device key goes with its robot. The second reference keeps it inside its organization.
+ALTER TABLE api_keys
+    ADD CONSTRAINT fk_api_keys_organization
+        FOREIGN KEY (organization_id) REFERENCES organizations (id),
+    ADD CONSTRAINT fk_api_keys_user FOREIGN KEY (user_id) REFERENCES users (id),
+    ADD CONSTRAINT fk_api_keys_robot
+        FOREIGN KEY (organization_id, robot_id) REFERENCES robots (organization_id, id)
+        ON DELETE CASCADE;
+
+CREATE TRIGGER update_users_updated_at
+    BEFORE UPDATE ON users
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();

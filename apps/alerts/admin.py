@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+
+from apps.alerts.choices import AlertSeverity
+from apps.alerts.models import Alert
+from apps.alerts.services import alert_acknowledge, alert_resolve
+from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin
+from urfmp.common.html import ago, badge, moment
+
+
+class StateFilter(DropdownFilter):  # type: ignore[misc]
+    """Alerts by how far they are dealt with."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("open", "Open"), ("new", "Not acknowledged"), ("resolved", "Resolved")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        filters: dict[str, dict[str, bool]] = {
+            "open": {"is_resolved": False},
+            "new": {"is_resolved": False, "is_acknowledged": False},
+            "resolved": {"is_resolved": True},
+        }
+        return queryset.filter(**filters.get(self.value() or "", {}))
+
+
+def _is_new(alert: Alert) -> bool:
+    return not alert.is_acknowledged and not alert.is_resolved
+
+
+def _is_open(alert: Alert) -> bool:
+    return not alert.is_resolved
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    audit_resource = "alert"
+    list_display = ("title", "severity_badge", "robot", "state", "raised", "next_step")
+    list_filter = (
+        StateFilter, "severity", "type", "source", ("robot", AutocompleteFilter),
+        ("created_at", RangeDateTimeFilter),
+    )  # fmt: skip
+    search_fields = ("title", "message", "robot__name")
+    list_select_related = ("robot", "acknowledged_by")
+    fields = (
+        "title", "severity_badge", "state", "robot", "message", "type", "source", "raised_at",
+        "acknowledged", "resolved", "metadata",
+    )  # fmt: skip
+    readonly_fields = fields
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="acknowledge",
+            label="Acknowledge",
+            done="acknowledged",
+            permission="acknowledge",
+            icon="visibility",
+            applies=_is_new,
+            run=lambda request, alert, _values: alert_acknowledge(alert, request.user),
+        ),
+        ObjectAction(
+            name="resolve",
+            label="Resolve",
+            done="resolved",
+            permission="acknowledge",
+            icon="check",
+            applies=_is_open,
+            run=lambda request, alert, _values: alert_resolve(alert, request.user),
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        ranks = [
+            When(severity=severity, then=Value(rank))
+            for rank, severity in enumerate(AlertSeverity.values)
+        ]
+        rank = Case(*ranks, default=Value(0), output_field=IntegerField())
+        return super().get_queryset(request).annotate(severity_rank=rank)
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        columns = tuple(super().get_list_display(request))
+        return columns if self.allowed_actions(request) else columns[:-1]
+
+    @admin.display(description="Severity", ordering="severity_rank")
+    def severity_badge(self, alert: Alert) -> SafeString:
+        return badge("severity", alert.severity, AlertSeverity(alert.severity).label)
+
+    @admin.display(description="State")
+    def state(self, alert: Alert) -> SafeString:
+        if alert.is_resolved:
+            return badge("alert", "resolved", "Resolved")
+        if alert.is_acknowledged:
+            return badge("alert", "acknowledged", "Acknowledged")
+        return badge("alert", "new", "New")
+
+    @admin.display(description="Raised", ordering="created_at")
+    def raised(self, alert: Alert) -> SafeString | str:
+        return ago(alert.created_at)
+
+    @admin.display(description="Raised")
+    def raised_at(self, alert: Alert) -> SafeString | str:
+        return moment(alert.created_at)
+
+    @admin.display(description="Acknowledged")
+    def acknowledged(self, alert: Alert) -> str:
+        if not alert.is_acknowledged:
+            return "–"
+        return f"{alert.acknowledged_by}, {alert.acknowledged_at:%Y-%m-%d %H:%M} UTC"
+
+    @admin.display(description="Resolved")
+    def resolved(self, alert: Alert) -> SafeString | str:
+        return moment(alert.resolved_at)
+
+    @admin.display(description="")
+    def next_step(self, alert: Alert) -> SafeString | str:
+        if _is_new(alert):
+            return self.action_button(alert, "acknowledge")
+        return self.action_button(alert, "resolve") if _is_open(alert) else ""

@@ -1,0 +1,9 @@
+-- fk_alerts_robot is the specified reference; the second one keeps an alert inside its
+-- organization even in raw SQL.
+ALTER TABLE alerts
+    ADD CONSTRAINT fk_alerts_robot FOREIGN KEY (robot_id) REFERENCES robots (id),
+    ADD CONSTRAINT fk_alerts_acknowledged FOREIGN KEY (acknowledged_by) REFERENCES users (id),
+    ADD CONSTRAINT fk_alerts_organization
+        FOREIGN KEY (organization_id) REFERENCES organizations (id),
+    ADD CONSTRAINT fk_alerts_organization_robot
+        FOREIGN KEY (organization_id, robot_id) REFERENCES robots (organization_id, id);

@@ -1,0 +1,57 @@
+"""Record what changes no row. Changes of rows are recorded by triggers."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from psycopg.types.json import Jsonb
+
+
+def audit_record(
+    *,
+    action: str,
+    resource_type: str | None = None,
+    resource_id: UUID | None = None,
+    success: bool = True,
+    error_message: str | None = None,
+    request_data: dict[str, Any] | None = None,
+) -> UUID:
+    """Write one row about a sign-in, a denial, an export; within the open transaction.
+
+    Actor, address and request come from the tenant transaction; outside of one the row belongs
+    to the platform.
+
+    Args:
+        action: Dotted, as in `accounts.session.login`.
+        resource_type: What it was done to, singular.
+        resource_id: Which one.
+        success: False for a denial or a failure.
+        error_message: Why, without secrets.
+        request_data: What was asked, without secrets.
+
+    Returns:
+        The row's id.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT audit_record(%s, %s, %s, %s, %s, %s)",
+            [
+                action,
+                resource_type,
+                resource_id,
+                success,
+                error_message,
+                Jsonb(request_data) if request_data is not None else None,
+            ],
+        )
+        row: tuple[UUID] = cursor.fetchone()
+    return row[0]
+
+
+def audit_clean_up() -> int:
+    """Delete rows older than a year; return how many."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_clean_up()")
+        return int(cursor.fetchone()[0])

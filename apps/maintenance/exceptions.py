@@ -1,0 +1,9 @@
+from __future__ import annotations
+
+from urfmp.common.exceptions import ApplicationError
+
+
+class TaskStateError(ApplicationError):
+    """The task's status does not allow this."""
+
+    code = "task_state"

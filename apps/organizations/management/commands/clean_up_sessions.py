@@ -1,0 +1,20 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from apps.accounts.services import clean_up_sessions
+from apps.organizations.selectors import organization_ids
+from urfmp.common.tenancy import tenant_transaction
+
+
+class Command(BaseCommand):
+    help = "Delete sessions that expired more than 30 days ago."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        removed = 0
+        for organization_id in organization_ids():
+            with tenant_transaction(organization_id):
+                removed += clean_up_sessions()
+        self.stdout.write(f"{removed} sessions deleted.")

@@ -1,0 +1,113 @@
+"""Changes to organizations and facilities."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+
+from apps.accounts.services import system_user_create
+from apps.organizations.exceptions import FacilityInUseError
+from apps.organizations.models import Facility, Organization, validate_timezone
+from urfmp.common.tenancy import Actor, act, tenant_transaction
+
+
+def organization_create(
+    *,
+    name: str,
+    slug: str,
+    plan: str = "free",
+    settings: dict[str, Any] | None = None,
+    description: str | None = None,
+    actor: Actor | None = None,
+) -> Organization:
+    """Make a tenant, with the system user that is the author of what no person does.
+
+    Opens its own tenant transaction: nobody can be inside an organization that does not exist.
+
+    Raises:
+        ValidationError: A field does not fit, or the slug is taken.
+    """
+    organization = Organization(
+        id=uuid.uuid4(),
+        name=name,
+        slug=slug,
+        plan=plan,
+        settings=settings or {},
+        description=description,
+    )
+    with tenant_transaction(organization.id, actor), act("organizations.organization.create"):
+        _check_settings(organization)
+        organization.full_clean()
+        organization.save(force_insert=True)
+        system_user_create(organization_id=organization.id, slug=slug)
+    return organization
+
+
+def organization_update(organization: Organization, **changes: Any) -> Organization:
+    """Change an organization's name, description or settings.
+
+    Raises:
+        ValidationError: A field does not fit.
+    """
+    with act("organizations.organization.update"):
+        for name, value in changes.items():
+            setattr(organization, name, value)
+        _check_settings(organization)
+        organization.full_clean()
+        organization.save()
+    return organization
+
+
+def _check_settings(organization: Organization) -> None:
+    settings = organization.settings
+    if not isinstance(settings, dict):
+        raise ValidationError({"settings": "Write an object, as in {}."})
+    if "timezone" in settings:
+        try:
+            validate_timezone(str(settings["timezone"]))
+        except ValidationError as error:
+            raise ValidationError({"settings": error.messages}) from error
+
+
+def facility_create(*, organization_id: UUID, **fields: Any) -> Facility:
+    """Add a facility.
+
+    Raises:
+        ValidationError: A field does not fit, or the name is taken.
+    """
+    facility = Facility(organization_id=organization_id, **fields)
+    with act("organizations.facility.create"):
+        facility.full_clean()
+        facility.save(force_insert=True)
+    return facility
+
+
+def facility_update(facility: Facility, **changes: Any) -> Facility:
+    """Change a facility.
+
+    Raises:
+        ValidationError: A field does not fit, or the name is taken.
+    """
+    with act("organizations.facility.update"):
+        for name, value in changes.items():
+            setattr(facility, name, value)
+        facility.full_clean()
+        facility.save()
+    return facility
+
+
+def facility_delete(facility: Facility) -> None:
+    """Remove a facility.
+
+    Raises:
+        FacilityInUseError: Robots stand in it.
+    """
+    try:
+        with act("organizations.facility.delete"):
+            facility.delete()
+    except IntegrityError as error:
+        raise FacilityInUseError from error

@@ -1,0 +1,45 @@
+ALTER TABLE robots
+    ADD CONSTRAINT fk_robots_organization
+        FOREIGN KEY (organization_id) REFERENCES organizations (id);
+
+-- fk_commands_robot is the specified reference; the second one keeps a command inside its
+-- organization even in raw SQL.
+ALTER TABLE robot_commands
+    ADD CONSTRAINT fk_commands_robot
+        FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE,
+    ADD CONSTRAINT fk_commands_user FOREIGN KEY (user_id) REFERENCES users (id),
+    ADD CONSTRAINT fk_commands_organization
+        FOREIGN KEY (organization_id) REFERENCES organizations (id),
+    ADD CONSTRAINT fk_commands_organization_robot
+        FOREIGN KEY (organization_id, robot_id) REFERENCES robots (organization_id, id)
+        ON DELETE CASCADE;
+
+CREATE TRIGGER update_robots_updated_at
+    BEFORE UPDATE ON robots
+    FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+-- robots.location names its facility. A new name reaches the robots; a facility with robots in it
+-- stays.
+CREATE FUNCTION keep_facility_of_robots() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        UPDATE robots SET location = jsonb_set(location, '{facility}', to_jsonb(NEW.name))
+        WHERE organization_id = NEW.organization_id
+          AND location @> jsonb_build_object('facility', OLD.name);
+        RETURN NEW;
+    END IF;
+    IF EXISTS (
+        SELECT FROM robots
+        WHERE organization_id = OLD.organization_id
+          AND location @> jsonb_build_object('facility', OLD.name)
+    ) THEN
+        RAISE EXCEPTION 'Robots stand in facility %.', OLD.name
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'robots_facility';
+    END IF;
+    RETURN OLD;
+END;
+$$;
+
+CREATE TRIGGER keep_facility_of_robots_trigger
+    BEFORE DELETE OR UPDATE OF name ON facilities
+    FOR EACH ROW EXECUTE FUNCTION keep_facility_of_robots();

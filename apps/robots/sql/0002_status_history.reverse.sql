@@ -1,0 +1,4 @@
+DROP VIEW robot_status_current;
+DROP TRIGGER robot_status_change_trigger ON robots;
+DROP FUNCTION log_robot_status_change();
+DROP TABLE robot_status_history;

@@ -1,0 +1,54 @@
+CREATE TABLE robot_status_history (
+    time TIMESTAMPTZ NOT NULL DEFAULT NOW(),
+    robot_id UUID NOT NULL,
+    status VARCHAR(50) NOT NULL,
+    previous_status VARCHAR(50),
+    reason TEXT,
+    metadata JSONB,
+
+    CONSTRAINT fk_status_history_robot
+        FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE
+);
+
+SELECT create_hypertable('robot_status_history', 'time', chunk_time_interval => INTERVAL '30 days');
+
+CREATE INDEX idx_status_history_robot ON robot_status_history (robot_id, time DESC);
+
+-- The time is taken after the row lock, so the order of rows is the order of changes; now() is
+-- when the transaction began, which is not. A new robot's first status counts as a change.
+-- Who changes the status may say why: app.status_reason and app.status_metadata.
+CREATE OR REPLACE FUNCTION log_robot_status_change()
+RETURNS TRIGGER AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.status IS NOT NULL THEN
+            INSERT INTO robot_status_history (time, robot_id, status, reason, metadata)
+            VALUES (clock_timestamp(), NEW.id, NEW.status,
+                    nullif(current_setting('app.status_reason', true), ''),
+                    nullif(current_setting('app.status_metadata', true), '')::jsonb);
+        END IF;
+    ELSIF OLD.status IS DISTINCT FROM NEW.status THEN
+        INSERT INTO robot_status_history (time, robot_id, status, previous_status, reason, metadata)
+        VALUES (clock_timestamp(), NEW.id, NEW.status, OLD.status,
+                nullif(current_setting('app.status_reason', true), ''),
+                nullif(current_setting('app.status_metadata', true), '')::jsonb);
+    END IF;
+    RETURN NEW;
+END;
+$$ language 'plpgsql';
+
+CREATE TRIGGER robot_status_change_trigger
+    AFTER INSERT OR UPDATE ON robots
+    FOR EACH ROW EXECUTE FUNCTION log_robot_status_change();
+
+-- Hypertables have no row-level security: the policy on robots decides here as well.
+CREATE VIEW robot_status_current WITH (security_invoker = true) AS
+SELECT DISTINCT ON (robot_id)
+    robot_id,
+    status,
+    time AS status_changed_at,
+    reason,
+    metadata
+FROM robot_status_history
+WHERE robot_id IN (SELECT id FROM robots)
+ORDER BY robot_id, time DESC;

@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.db import migrations
+
+from urfmp.db.operations import run_sql
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("telemetry", "0001_initial"),
+        ("robots", "0002_constraints_and_history"),
+    ]
+
+    operations = [
+        run_sql(__file__, "0002_telemetry"),
+        run_sql(__file__, "0002_retention"),
+    ]

@@ -1,0 +1,137 @@
+"""A batch of points: decoded, checked, and what was wrong with which of them."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+
+from urfmp.common.exceptions import ApplicationError
+
+METRIC_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+MAX_METRIC_NAME, MAX_UNIT, MAX_SERIAL_NUMBER = 100, 20, 100
+# A robot's clock may be ahead by this much; data of a year ago would be dropped at once.
+MAX_AHEAD = timedelta(minutes=5)
+MAX_AGE = timedelta(days=365)
+
+
+class MalformedBatchError(ApplicationError):
+    """The body is not a JSON object of the form {"points": [...]}."""
+
+    code = "malformed"
+    status = 400  # type: ignore[assignment]
+
+
+class TooManyPointsError(ApplicationError):
+    """The batch holds more points than are taken at once."""
+
+    code = "too_many_points"
+    status = 413  # type: ignore[assignment]
+
+
+class Point(msgspec.Struct, forbid_unknown_fields=True):
+    """One item of a batch as it is sent. `time` carries an offset; `value` is finite."""
+
+    metric_name: str
+    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    value: float
+    robot_id: UUID | None = None
+    serial_number: str | None = None
+    unit: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _Batch(msgspec.Struct, forbid_unknown_fields=True):
+    points: list[Point]
+
+
+class _RawBatch(msgspec.Struct, forbid_unknown_fields=True):
+    points: list[msgspec.Raw]
+
+
+class Rejection(msgspec.Struct):
+    """Why one item was not stored: its place in the batch, a stable code, and a sentence."""
+
+    index: int
+    code: str
+    detail: str
+
+
+@dataclass
+class Batch:
+    """Decoded items with their places, and those that could not be decoded."""
+
+    points: list[tuple[int, Point]] = field(default_factory=list)
+    rejected: list[Rejection] = field(default_factory=list)
+
+
+_fast = msgspec.json.Decoder(_Batch)
+_slow = msgspec.json.Decoder(_RawBatch)
+_item = msgspec.json.Decoder(Point)
+
+
+def decode_batch(body: bytes, *, max_points: int) -> Batch:
+    """Decode a JSON body at once; where an item does not fit, item by item.
+
+    Raises:
+        MalformedBatchError: It is not JSON of the expected form.
+        TooManyPointsError: It holds more than `max_points` items.
+    """
+    try:
+        batch = Batch(list(enumerate(_fast.decode(body).points)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        batch = _decode_items(body)
+    count = len(batch.points) + len(batch.rejected)
+    if count > max_points:
+        msg = f"The batch holds {count} points; send at most {max_points} at once."
+        raise TooManyPointsError(msg)
+    return batch
+
+
+def _decode_items(body: bytes) -> Batch:
+    try:
+        # Raw items are only skipped over, so that what is no JSON at all shows here.
+        msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        pass  # a number out of range: that item is rejected below
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        msg = f"The body is not JSON: {error}"
+        raise MalformedBatchError(msg) from error
+    try:
+        items = _slow.decode(body).points
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        msg = f'The body is not of the form {{"points": [...]}}: {error}'
+        raise MalformedBatchError(msg) from error
+    batch = Batch()
+    for index, raw in enumerate(items):
+        try:
+            batch.points.append((index, _item.decode(raw)))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            batch.rejected.append(Rejection(index, "invalid", str(error)))
+    return batch
+
+
+def point_fault(point: Point, now: datetime) -> tuple[str, str] | None:
+    """Return code and sentence of what keeps a point from being stored, robot aside."""
+    if len(point.metric_name) > MAX_METRIC_NAME or not METRIC_NAME.fullmatch(point.metric_name):
+        return (
+            "metric_name",
+            "A metric name is lower-case letters, digits and _ in parts joined by dots, at most "
+            f"{MAX_METRIC_NAME} characters.",
+        )
+    if not math.isfinite(point.value):
+        return "not_finite", "A value is a finite number."
+    if point.time > now + MAX_AHEAD:
+        return "clock_skew", "The time is more than 5 minutes ahead; check the sender's clock."
+    if point.time < now - MAX_AGE:
+        return "too_old", "The time is further back than telemetry is kept (1 year)."
+    if point.unit is not None and (len(point.unit) > MAX_UNIT or "\x00" in point.unit):
+        return "unit", f"A unit is a UCUM code of at most {MAX_UNIT} characters."
+    if point.metadata and "\\u0000" in msgspec.json.encode(point.metadata).decode():
+        return "metadata", "A text in metadata holds a NUL character, which cannot be stored."
+    return None

@@ -1,0 +1,47 @@
+"""A robot in forty lines: measures something every second and tells the platform.
+
+    URFMP_URL=http://127.0.0.1:8000 URFMP_KEY=urfmp_live_… python examples/robot.py
+
+Take `urfmp/robotclient/client.py` with you: it needs Python 3.11 and nothing else. The server may
+restart, the network may go: what was measured meanwhile is delivered afterwards, in order.
+"""  # noqa: INP001 - a script, not a package
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from urfmp.robotclient.client import Refused, RobotClient
+
+
+def main() -> None:
+    """Measure until Ctrl-C."""
+    url = os.environ.get("URFMP_URL", "http://127.0.0.1:8000")
+    client = RobotClient(url, os.environ["URFMP_KEY"])
+    started = time.monotonic()
+    client.change_status("running")
+    try:
+        while True:
+            elapsed = time.monotonic() - started
+            client.record("joint.1.angle", math.sin(elapsed / 3), unit="rad")
+            client.record(
+                "temperature.motor.joint1", 36 - 10 * math.exp(-elapsed / 900), unit="Cel"
+            )
+            client.flush()
+            time.sleep(1 - (time.monotonic() - started) % 1)
+    except KeyboardInterrupt:
+        client.change_status("idle", reason="The program was ended.")
+        client.flush()
+    except Refused as error:
+        sys.exit(f"The server refuses this robot: {error}")
+    finally:
+        client.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from urfmp.settings import *
+
+INSECURE_HTTP = True
+SECURE_SSL_REDIRECT = False
+SECURE_HSTS_SECONDS = 0
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
+SESSION_COOKIE_NAME = "urfmp_session"
+CSRF_COOKIE_NAME = "urfmp_csrf"
+ALLOWED_HOSTS = ["*"]
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+STORAGES = {
+    **STORAGES,
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+CACHES = {"default": {**CACHES["default"], "KEY_PREFIX": "urfmp-test"}}

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from apps.robots.models import Robot
+from urfmp.common.tenancy import TenantError, act, tenant_transaction
+
+
+def test_query_outside_raises(organization_a, make_robot):
+    make_robot(organization_a)
+    with pytest.raises(TenantError, match="robots"):
+        Robot.objects.count()
+
+
+def test_raw_query_outside_raises(db):
+    with pytest.raises(TenantError), connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM robots")
+
+
+def test_sees_only_its_own_organization(organization_a, organization_b, make_robot, inside):
+    mine, theirs = make_robot(organization_a), make_robot(organization_b)
+    with inside(organization_a):
+        assert list(Robot.objects.all()) == [mine]
+        assert not Robot.objects.filter(pk=theirs.pk).exists()
+
+
+def test_other_organization_inside_raises(organization_a, organization_b, inside):
+    with inside(organization_a), pytest.raises(TenantError), inside(organization_b):
+        pass
+
+
+def test_act_outside_raises(db):
+    with pytest.raises(TenantError), act("robots.robot.create"):
+        pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_of_a_tenant_is_left_on_the_connection(make_organization):
+    """1,000 alternating transactions on one connection, a tenth of them failing."""
+    organizations = [make_organization() for _ in range(2)]
+    for turn in range(1000):
+        organization = organizations[turn % 2]
+        try:
+            with tenant_transaction(organization.id), connection.cursor() as cursor:
+                cursor.execute("SELECT array_agg(id) FROM organizations")
+                assert cursor.fetchone()[0] == [organization.id]
+                if turn % 10 == 0:
+                    raise ZeroDivisionError
+        except ZeroDivisionError:
+            pass
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('app.organization_id', true)")
+            assert not cursor.fetchone()[0]

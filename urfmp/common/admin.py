@@ -1,0 +1,506 @@
+"""The admin's base classes: every page of it sees one organization, and writes through services.
+
+Django's own pages ask the database in places that overriding `get_queryset` does not reach:
+filters, form choices, the history. Those are closed here, so that no admin has to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+from urllib.parse import urlsplit
+
+from django import forms
+from django.apps import apps
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db import models
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.contrib.filters.admin import (
+    AutocompleteSelectFilter,
+    BooleanRadioFilter,
+    ChoicesDropdownFilter,
+    RelatedDropdownFilter,
+)
+from unfold.widgets import UnfoldBooleanSwitchWidget
+
+from urfmp.common.exceptions import ApplicationError
+
+_COUNT_LIMIT = 10_000
+_BULK_LIMIT = 1_000
+
+Refusal = ApplicationError | ValidationError
+
+
+def refusal_messages(error: Refusal) -> list[str]:
+    """Return what a refused change is told with."""
+    return error.messages if isinstance(error, ValidationError) else [error.message]
+
+
+@dataclass(frozen=True)
+class ObjectAction:
+    """Something that is done to a row with one click, or to many at once.
+
+    Attributes:
+        name: Its place in the address.
+        label: What the button says.
+        done: What was done, as in "2 alerts acknowledged".
+        permission: The verb that `restrict` is asked for.
+        run: Calls the service with the request, the row and the form's values.
+        icon: A Material symbol.
+        applies: Whether the row is in a state to do it.
+        form_class: What has to be said first; such an action is not offered in bulk.
+        is_danger: Whether it takes something away.
+    """
+
+    name: str
+    label: str
+    done: str
+    permission: str
+    run: Callable[[HttpRequest, Any, dict[str, Any]], object]
+    icon: str = "check"
+    applies: Callable[[Any], bool] = bool
+    form_class: type[forms.Form] | None = None
+    is_danger: bool = False
+
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]
+    """Count no further than needed: nobody turns to page 200, they search."""
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows, at most 10,000."""
+        rows = self.object_list
+        if isinstance(rows, QuerySet):
+            return rows.order_by()[:_COUNT_LIMIT].count()
+        return len(rows)
+
+
+class RelatedOnlyFilter(RelatedDropdownFilter):  # type: ignore[misc]
+    """A relation's filter that offers what the shown rows refer to, and nothing else."""
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: Any
+    ) -> list[tuple[Any, str]]:
+        """Return key and name of the related rows, out of those that the viewer may see."""
+        used = model_admin.get_queryset(request).order_by().values(self.field_path)
+        rows = restricted(field.remote_field.model, request).filter(pk__in=used)
+        return [(row.pk, str(row)) for row in rows[:200]]
+
+
+class AutocompleteFilter(AutocompleteSelectFilter):  # type: ignore[misc]
+    """A relation's filter for many rows; the name of the chosen one is looked up restricted."""
+
+    def choices(self, changelist: Any) -> Any:
+        """Yield the form, whose queryset would otherwise be everybody's."""
+        for choice in super().choices(changelist):
+            form = choice["form"]
+            rows = restricted(self.field.remote_field.model, self.request)
+            form.fields[self.lookup_kwarg].queryset = rows
+            form.fields[self.lookup_kwarg].widget.choices.queryset = rows
+            yield choice
+
+
+def restricted(model: type[Model], request: HttpRequest, action: str = "view") -> Any:
+    """Return the rows of a related model that the request's user may see."""
+    return model._default_manager.restrict(request.user, action)  # type: ignore[attr-defined]
+
+
+class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form that knows whose row it edits, and shows why a service refused.
+
+    Attributes:
+        request: The request; `get_form` sets it on the class that it makes.
+        refusal: Why the service did not carry out what this form sent.
+    """
+
+    request: ClassVar[Any] = None
+    refusal: ClassVar[Refusal | None] = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Give a new row its organization, so that uniqueness is checked within it."""
+        super().__init__(*args, **kwargs)
+        if self.instance._state.adding and self.request and hasattr(self.instance, "organization_id"):
+            self.instance.organization_id = self.request.user.organization_id
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return super()._get_validation_exclusions() - {"organization"}  # type: ignore[misc,no-any-return]
+
+    def clean(self) -> dict[str, Any]:
+        """Add the service's refusal, if it has already refused."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if isinstance(self.refusal, ValidationError) and hasattr(self.refusal, "error_dict"):
+            for name, errors in self.refusal.error_dict.items():
+                self.add_error(name if name in self.fields else None, errors)
+        elif self.refusal is not None:
+            self.add_error(None, refusal_messages(self.refusal))
+        return values
+
+    def changes(self) -> dict[str, Any]:
+        """Return what is handed to the service: the model's fields that were changed or filled."""
+        names = {field.name for field in self._meta.model._meta.fields}
+        wanted = self.fields if self.instance._state.adding else self.changed_data
+        return {name: self.cleaned_data[name] for name in wanted if name in names}
+
+
+class OrganizationScopedAdmin(ModelAdmin):  # type: ignore[misc]
+    """Rows of the viewer's organization, changed through services.
+
+    Attributes:
+        audit_resource: What the record calls these rows, as in `robot`.
+        object_actions: What can be done to a row beside editing it.
+    """
+
+    form = ScopedModelForm
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_per_page = 50
+    list_filter_submit = True
+    view_on_site = False
+    save_as = False
+    compressed_fields = True
+    warn_unsaved_form = True
+    change_form_outer_before_template = "admin/inc/object_actions.html"
+
+    audit_resource: ClassVar[str] = ""
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = ()
+
+    def __class_getitem__(cls, _: Any) -> type[OrganizationScopedAdmin]:
+        """Let `OrganizationScopedAdmin[Robot]` run, which the type checker wants."""
+        return cls
+
+    # What is seen
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows that the viewer may see."""
+        rows = restricted(self.model, request)
+        if ordering := self.get_ordering(request):
+            rows = rows.order_by(*ordering)
+        return rows  # type: ignore[no-any-return]
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """Give each filter by field its look; relations offer only what the viewer may see."""
+        return [self._scoped_filter(item) for item in super().get_list_filter(request)]
+
+    def _scoped_filter(self, item: Any) -> Any:
+        if isinstance(item, str):
+            field = self.opts.get_field(item)
+            if field.is_relation:
+                return (item, RelatedOnlyFilter)
+            if isinstance(field, models.BooleanField):
+                return (item, BooleanRadioFilter)
+            return (item, ChoicesDropdownFilter) if field.choices else item
+        name, kind = item if isinstance(item, tuple | list) else (None, item)
+        is_relation = name is not None and self.opts.get_field(name.split("__")[0]).is_relation
+        if is_relation and not issubclass(kind, RelatedOnlyFilter | AutocompleteFilter):
+            msg = f"{type(self).__name__}: the filter by {name} would show other organizations."
+            raise TypeError(msg)
+        return item
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer, and accept, only related rows that the viewer may see."""
+        kwargs["queryset"] = restricted(db_field.remote_field.model, request)
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        return field
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Offer, and accept, only related rows that the viewer may see."""
+        kwargs["queryset"] = restricted(db_field.remote_field.model, request)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def formfield_for_nullboolean_field(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> forms.Field:
+        """Show yes or no: the column allows NULL, services never write it."""
+        return forms.BooleanField(
+            label=db_field.verbose_name.capitalize(),
+            required=False,
+            initial=db_field.default,
+            help_text=db_field.help_text,
+            widget=UnfoldBooleanSwitchWidget(),
+        )
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """Leave out the buttons beside a relation that add and edit rows in a pop-up."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, admin.widgets.RelatedFieldWidgetWrapper):
+            field.widget.can_add_related = False
+            field.widget.can_change_related = False
+            field.widget.can_delete_related = False
+            field.widget.can_view_related = False
+        return field
+
+    # What is written
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any  # noqa: FBT001, FBT002
+    ) -> Any:
+        """Tell the form who asks, and what the service has refused."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.request = request
+        form.refusal = getattr(request, "refusal", None)
+        return form
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Show the form again, with the reason, when a service refuses what it sent."""
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except (ApplicationError, ValidationError) as error:
+            request.refusal = error  # type: ignore[attr-defined]
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Hand the form's values to a service; the form's own copy of the row is not saved."""
+        if change:
+            stored = self.get_queryset(request).get(pk=obj.pk)
+            saved = self.perform_update(request, stored, form)
+        else:
+            saved = self.perform_create(request, form)
+        obj.__dict__.update(saved.__dict__)
+
+    def perform_create(self, request: HttpRequest, form: Any) -> Any:
+        """Call the service that adds a row, and return it."""
+        raise PermissionDenied
+
+    def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Any:
+        """Call the service that changes a row, and return it."""
+        raise PermissionDenied
+
+    def perform_delete(self, request: HttpRequest, obj: Any) -> None:
+        """Call the service that removes a row."""
+        raise PermissionDenied
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Hand the row to a service."""
+        self.perform_delete(request, obj)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Say why when a service refuses."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except ApplicationError as error:
+            self.message_user(request, error.message, messages.ERROR)
+            return HttpResponseRedirect(self.change_address(object_id))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Offer it only where there is a service for it."""
+        return type(self).perform_delete is not OrganizationScopedAdmin.perform_delete and bool(
+            super().has_delete_permission(request, obj)
+        )
+
+    # The database records every change; Django's own log is not written.
+
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Leave it to the audit trigger."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
+        """Leave it to the audit trigger."""
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
+        """Leave it to the audit trigger."""
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show what the record holds of this row."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(  # type: ignore[no-any-return]
+                request, self.opts, object_id
+            )
+        record = apps.get_model("audit", "AuditLog")
+        if not request.user.has_perm("audit.view_auditlog"):
+            raise PermissionDenied
+        entries = (
+            restricted(record, request)
+            .filter(resource_type=self.audit_resource, resource_id=obj.pk)
+            .select_related("user")
+        )
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"History of {obj}",
+            "entries": entries[:200],
+            "object": obj,
+            "opts": self.opts,
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        return TemplateResponse(request, "admin/object_history.html", context)
+
+    # Actions on rows
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the address of actions on one row."""
+        name = f"{self.opts.app_label}_{self.opts.model_name}_act"
+        view = self.admin_site.admin_view(self.object_action_view)
+        own = [path("<path:object_id>/act/<slug:name>/", view, name=name)]
+        return (own if self.object_actions else []) + super().get_urls()  # type: ignore[no-any-return]
+
+    def allowed_actions(self, request: HttpRequest) -> list[ObjectAction]:
+        """Return the actions for which the viewer holds the right."""
+        return [
+            action
+            for action in self.object_actions
+            if request.user.has_perm(
+                f"{self.opts.app_label}.{action.permission}_{self.opts.model_name}"
+            )
+        ]
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Offer in bulk what needs no more said; never Django's delete."""
+        actions: dict[str, Any] = super().get_actions(request)
+        actions.pop("delete_selected", None)
+        for action in self.allowed_actions(request):
+            if action.form_class is None:
+                actions[action.name] = (_bulk(action), action.name, action.label)
+        return actions
+
+    def run_in_bulk(self, request: HttpRequest, action: ObjectAction, selected: Any) -> None:
+        """Do one thing to many rows, and report how many of them."""
+        done, refused, skipped = 0, [], 0
+        rows = restricted(self.model, request, action.permission).filter(
+            pk__in=list(selected.values_list("pk", flat=True)[:_BULK_LIMIT])
+        )
+        for obj in rows:
+            if not action.applies(obj):
+                skipped += 1
+                continue
+            try:
+                action.run(request, obj, {})
+            except (ApplicationError, ValidationError) as error:
+                refused.append(f"{obj}: {' '.join(refusal_messages(error))}")
+            else:
+                done += 1
+        self.message_user(request, f"{self._named(done)} {action.done}.", messages.SUCCESS)
+        if skipped:
+            self.message_user(request, f"{self._named(skipped)} left as before.", messages.INFO)
+        for text in refused[:5]:
+            self.message_user(request, text, messages.ERROR)
+
+    def _named(self, count: int) -> str:
+        opts = self.opts
+        return f"{count} {opts.verbose_name if count == 1 else opts.verbose_name_plural}"
+
+    def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Run an action on one row; asked with GET, or with something missing, show its form."""
+        action = next((a for a in self.object_actions if a.name == name), None)
+        obj = self.get_object(request, unquote(object_id)) if action else None
+        if action is None or obj is None:
+            raise Http404
+        if action not in self.allowed_actions(request):
+            raise PermissionDenied
+        target = self._next_address(request, obj)
+        if not action.applies(obj):
+            self.message_user(request, f"{obj} is no longer in that state.", messages.WARNING)
+            return HttpResponseRedirect(target)
+        bound = action.form_class is not None and "_confirm" in request.POST
+        form = (action.form_class or forms.Form)(request.POST if bound else None)
+        if request.method == "POST" and (action.form_class is None or form.is_valid()):
+            try:
+                action.run(request, obj, form.cleaned_data if bound else {})
+            except (ApplicationError, ValidationError) as error:
+                self.message_user(request, " ".join(refusal_messages(error)), messages.ERROR)
+            else:
+                self.message_user(request, f"{obj} {action.done}.", messages.SUCCESS)
+            return HttpResponseRedirect(target)
+        return self._ask(request, obj, action, form, target)
+
+    def _ask(
+        self, request: HttpRequest, obj: Any, action: ObjectAction, form: Any, target: str
+    ) -> TemplateResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{action.label}: {obj}",
+            "object": obj,
+            "opts": self.opts,
+            "action": action,
+            "action_form": form,
+            "next": target,
+        }
+        return TemplateResponse(request, "admin/object_action.html", context)
+
+    def change_address(self, object_id: Any) -> str:
+        """Return where a row is shown."""
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return reverse(name, args=[object_id])
+
+    def action_address(self, obj: Any, name: str) -> str:
+        """Return where an action on a row is sent to."""
+        view = f"admin:{self.opts.app_label}_{self.opts.model_name}_act"
+        return reverse(view, args=[obj.pk, name])
+
+    def _next_address(self, request: HttpRequest, obj: Any) -> str:
+        wanted = request.POST.get("next") or request.headers.get("Referer", "")
+        own = url_has_allowed_host_and_scheme(
+            wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+        )
+        address = urlsplit(wanted)
+        if not own or address.path == request.path:
+            return self.change_address(obj.pk)
+        return f"{address.path}?{address.query}" if address.query else address.path
+
+    def action_button(self, obj: Any, name: str) -> SafeString:
+        """Return a button for a list, which sends the list's form, with its token, to an action."""
+        action = next(action for action in self.object_actions if action.name == name)
+        return format_html(
+            '<button type="submit" class="u-button" formaction="{}" formmethod="post" '
+            'aria-label="{}: {}">{}</button>',
+            self.action_address(obj, name),
+            action.label,
+            obj,
+            action.label,
+        )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Give the page the actions that fit its row."""
+        obj = kwargs.get("obj")
+        context["object_actions"] = [
+            {"action": action, "address": self.action_address(obj, action.name)}
+            for action in (self.allowed_actions(request) if obj is not None else ())
+            if action.applies(obj)
+        ]
+        return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[no-any-return]
+
+
+class ReadOnlyAdmin(OrganizationScopedAdmin):
+    """Rows that people look at and nobody edits."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: rows come from elsewhere."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: rows stay as they are."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: rows stay."""
+        return False
+
+
+def _bulk(action: ObjectAction) -> Callable[[Any, HttpRequest, Any], None]:
+    def run(model_admin: OrganizationScopedAdmin, request: HttpRequest, selected: Any) -> None:
+        model_admin.run_in_bulk(request, action, selected)
+
+    return run

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from typing import IO, Any
+
+import msgspec
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+
+
+class StrictJsonParser(BaseParser):
+    """JSON as the standard has it, holding only text that PostgreSQL can store.
+
+    NaN, infinity and lone surrogates are no JSON; a NUL character is, but no text column and no
+    JSON column takes it.
+    """
+
+    media_type = "application/json"
+
+    def parse(
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None
+    ) -> Any:
+        """Return the decoded body.
+
+        Raises:
+            ParseError: It is not JSON, or a text in it holds NUL.
+        """
+        body = stream.read()
+        try:
+            data = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            msg = f"The body is not JSON: {error}"
+            raise ParseError(msg) from error
+        if b"\\u0000" in body and _holds_nul(data):
+            msg = "A text in the body holds a NUL character, which cannot be stored."
+            raise ParseError(msg)
+        return data
+
+
+def _holds_nul(data: Any) -> bool:
+    if isinstance(data, str):
+        return "\x00" in data
+    if isinstance(data, dict):
+        return any(_holds_nul(item) for pair in data.items() for item in pair)
+    return isinstance(data, list) and any(map(_holds_nul, data))

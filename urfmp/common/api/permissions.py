@@ -1,0 +1,39 @@
+"""Who may call an endpoint at all; which rows they reach is decided by `restrict`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+_ACTIONS = {
+    "GET": "view",
+    "HEAD": "view",
+    "POST": "add",
+    "PUT": "change",
+    "PATCH": "change",
+    "DELETE": "delete",
+}
+
+
+class ModelPermission(BasePermission):
+    """Ask for Django's `app.action_model` on the view's model, reading included.
+
+    A view may name the action of its own methods in `permission_actions`, by DRF's action name.
+    """
+
+    actions: ClassVar[dict[str, str]] = _ACTIONS
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Tell whether the caller's role or scopes hold the permission."""
+        if not (request.user and request.user.is_authenticated):
+            return False
+        if request.method == "OPTIONS":
+            return True
+        own: dict[str, str] = getattr(view, "permission_actions", {})
+        action = own.get(getattr(view, "action", None) or "") or _ACTIONS.get(request.method or "")
+        if action is None:
+            return True  # DRF answers 405
+        opts = view.model._meta
+        return request.user.has_perm(f"{opts.app_label}.{action}_{opts.model_name}")

@@ -1,0 +1,68 @@
+"""One place that turns exceptions into problem details."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import transaction
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.serializers import as_serializer_error
+
+from urfmp.common.exceptions import ApplicationError
+from urfmp.common.problems import CONTENT_TYPE, problem
+
+_CODES = {
+    exceptions.NotAuthenticated: "not_authenticated",
+    exceptions.AuthenticationFailed: "authentication_failed",
+    exceptions.PermissionDenied: "permission_denied",
+    exceptions.NotFound: "not_found",
+    exceptions.MethodNotAllowed: "method_not_allowed",
+    exceptions.NotAcceptable: "not_acceptable",
+    exceptions.UnsupportedMediaType: "unsupported_media_type",
+    exceptions.ParseError: "malformed",
+    exceptions.Throttled: "throttled",
+}
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the answer for an expected failure; None lets anything else become a 500.
+
+    The transaction is rolled back: a failed request leaves nothing half written.
+    """
+    body, headers = _describe(exc)
+    if body is None:
+        return None
+    if transaction.get_connection().in_atomic_block:
+        transaction.set_rollback(True)
+    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def _describe(exc: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    if isinstance(exc, ApplicationError):
+        return problem(exc.status, exc.code, exc.message, **exc.extra), {}
+    if isinstance(exc, Http404):
+        return problem(404, "not_found", "There is no such thing, or it is not yours."), {}
+    if isinstance(exc, PermissionDenied):
+        return problem(403, "permission_denied", "You may not do this."), {}
+    if isinstance(exc, DjangoValidationError):
+        exc = exceptions.ValidationError(as_serializer_error(exc))
+    if isinstance(exc, exceptions.ValidationError):
+        return problem(400, "invalid", "Some fields do not fit.", errors=exc.detail), {}
+    if isinstance(exc, exceptions.APIException):
+        code = _CODES.get(type(exc), "error")
+        return problem(exc.status_code, code, str(exc.detail)), _headers(exc)
+    return None, {}
+
+
+def _headers(exc: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if authenticate := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = authenticate
+    if (wait := getattr(exc, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait) + 1)
+    return headers
+

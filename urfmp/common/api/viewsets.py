@@ -1,0 +1,57 @@
+"""Viewset base: every row passes through `restrict`."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import Model, QuerySet
+from rest_framework import mixins, viewsets
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+
+
+class ScopedViewSet(viewsets.GenericViewSet):  # type: ignore[type-arg]
+    """Rows of one tenant-owned model.
+
+    Attributes:
+        model: Whose rows.
+        select: Relations to read along.
+        ordering: The order without `?ordering`, a field with an optional minus.
+        ordering_fields: The fields that `?ordering` takes.
+        permission_actions: The permission's verb of a method of one's own.
+    """
+
+    model: ClassVar[type[Model]]
+    select: ClassVar[tuple[str, ...]] = ()
+    ordering: ClassVar[str] = "-created_at"
+    ordering_fields: ClassVar[tuple[str, ...]] = ("created_at",)
+    permission_actions: ClassVar[dict[str, str]] = {}
+    http_method_names: ClassVar[list[str]] = ["get", "post", "patch", "delete", "head", "options"]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Return the rows that the caller may see; a foreign one is a missing one."""
+        rows = self.model._default_manager.all()
+        if getattr(self, "swagger_fake_view", False):
+            return rows.none()
+        visible: QuerySet[Any] = rows.restrict(self.request.user)  # type: ignore[attr-defined]
+        return visible.select_related(*self.select) if self.select else visible
+
+    def current_ordering(self, request: Request) -> str:
+        """Return the order asked for.
+
+        Raises:
+            ValidationError: The list cannot be ordered by it.
+        """
+        wanted = request.query_params.get("ordering", self.ordering)
+        if wanted != self.ordering and wanted.removeprefix("-") not in self.ordering_fields:
+            allowed = ", ".join(self.ordering_fields)
+            raise ValidationError({"ordering": f"Order by one of {allowed}, with an optional minus."})
+        return wanted
+
+
+class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ScopedViewSet):
+    """Rows that are read here and written elsewhere."""
+
+
+class WriteViewSet(mixins.CreateModelMixin, mixins.UpdateModelMixin, ReadViewSet):
+    """Rows that are read, created and changed; `perform_*` calls a service."""

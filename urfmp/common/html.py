@@ -1,0 +1,99 @@
+"""Small pieces of HTML that admin and pages share. Colours and icons of badges are in the CSS."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+NOTHING = "–"
+
+
+def badge(family: str, value: str | None, label: str) -> SafeString:
+    """Return a word on its colour, with an icon drawn by the style sheet.
+
+    Args:
+        family: What the value is one of: `status`, `severity`, `priority`, `task`, `command`.
+        value: The stored value, which chooses colour and icon.
+        label: The word that is read.
+    """
+    return format_html(
+        '<span class="u-badge" data-family="{}" data-value="{}">{}</span>',
+        family,
+        value or "",
+        label,
+    )
+
+
+def moment(value: datetime | None) -> SafeString | str:
+    """Return a time in the viewer's timezone, with the exact UTC in its title."""
+    if value is None:
+        return NOTHING
+    local = timezone.localtime(value)
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        value.astimezone(UTC).isoformat(),
+        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        f"{local:%Y-%m-%d %H:%M}",
+    )
+
+
+def ago(value: datetime | None, never: str = "never") -> SafeString | str:
+    """Return a time as a distance from now, which the page's script keeps up to date."""
+    if value is None:
+        return never
+    return format_html(
+        '<time class="u-ago" datetime="{}" title="{}">{}</time>',
+        value.astimezone(UTC).isoformat(),
+        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        distance(value),
+    )
+
+
+def distance(value: datetime) -> str:
+    """Return how far a time is from now, in the largest unit that fits."""
+    seconds = (timezone.now() - value).total_seconds()
+    amount = abs(seconds)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if amount >= size:
+            text = f"{int(amount // size)} {unit}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "now"
+
+
+def pretty(value: Any) -> str:
+    """Return a recorded value as text: JSON for what has parts, a dash for nothing."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, dict | list):
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def difference(before: dict[str, Any] | None, after: dict[str, Any] | None) -> SafeString:
+    """Return a table of what a recorded change did, one row a field."""
+    old, new = before or {}, after or {}
+    names = sorted({*old, *new})
+    if not names:
+        return format_html('<p class="u-muted">{}</p>', "No row was changed.")
+    rows = format_html_join(
+        "",
+        '<tr><th scope="row">{}</th><td class="u-diff-old">{}</td>'
+        '<td class="u-diff-new">{}</td></tr>',
+        (
+            (name.replace("_", " "), pretty(old.get(name)), pretty(new.get(name)))
+            for name in names
+        ),
+    )
+    return format_html(
+        '<div class="u-scroll"><table class="u-table u-diff"><thead><tr><th scope="col">Field</th>'
+        '<th scope="col">Before</th><th scope="col">After</th></tr></thead>'
+        "<tbody>{}</tbody></table></div>",
+        rows,
+    )

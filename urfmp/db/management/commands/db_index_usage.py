@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from urfmp.db.reports import ReportCommand
+
+
+class Command(ReportCommand):
+    """Show how often each index is used; one that never is may be in the way."""
+
+    help = "Show how often each index is used, most used first."
+    query = "index_usage"

@@ -1,0 +1,185 @@
+"""Who and what the demo fleet is. Names are invented; models are real ones of their vendors."""
+
+from __future__ import annotations
+
+import csv
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from apps.accounts.choices import Role
+from urfmp.common.demo import DEMO_ORGANIZATION
+
+
+@dataclass(frozen=True)
+class FacilityPlan:
+    """A place with a floor, in metres."""
+
+    name: str
+    timezone: str
+    width_m: float
+    height_m: float
+
+
+@dataclass(frozen=True)
+class RobotPlan:
+    """A robot and the place where it stands: metres from the lower left corner of the floor."""
+
+    name: str
+    vendor: str
+    model: str
+    serial_number: str
+    firmware_version: str
+    facility: str
+    area: str
+    cell: str
+    x_m: float
+    y_m: float
+    axes: int
+    payload_kg: float
+    reach_mm: float
+    capabilities: tuple[str, ...]
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The robot's column of that name."""
+        return {
+            "axes": self.axes,
+            "payload": self.payload_kg,
+            "reach": self.reach_mm,
+            "capabilities": list(self.capabilities),
+            "customSettings": {},
+        }
+
+    @property
+    def location(self) -> dict[str, Any]:
+        """The robot's column of that name."""
+        return {
+            "facility": self.facility,
+            "area": self.area,
+            "cell": self.cell,
+            "coordinates": {
+                "x_m": self.x_m,
+                "y_m": self.y_m,
+                "theta_rad": round(math.remainder(self.x_m * 0.4 + self.y_m, math.tau), 3),
+                "map_id": self.facility.split(maxsplit=1)[0].lower(),
+            },
+        }
+
+
+@dataclass(frozen=True)
+class PersonPlan:
+    """A person; the address is made of the role and the organization's domain."""
+
+    role: str
+    first_name: str
+    last_name: str
+    permissions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class OrganizationPlan:
+    """A tenant with everything that stands in it."""
+
+    name: str
+    slug: str
+    domain: str
+    plan: str
+    timezone: str
+    people: tuple[PersonPlan, ...]
+    facilities: tuple[FacilityPlan, ...] = ()
+    robots: tuple[RobotPlan, ...] = ()
+
+    def email(self, person: PersonPlan) -> str:
+        """Return the address with which a person signs in."""
+        return f"{person.role.replace('_', '.')}@{self.domain}"
+
+
+def _robots(organization: str) -> tuple[RobotPlan, ...]:
+    """Read the robots of one organization from the table beside this module."""
+    with (Path(__file__).parent / "robots.csv").open(encoding="utf-8", newline="") as file:
+        return tuple(
+            RobotPlan(
+                **{name: row[name] for name in _TEXTS},
+                x_m=float(row["x_m"]),
+                y_m=float(row["y_m"]),
+                axes=int(row["axes"]),
+                payload_kg=float(row["payload_kg"]),
+                reach_mm=float(row["reach_mm"]),
+                capabilities=tuple(row["capabilities"].split()),
+            )
+            for row in csv.DictReader(file)
+            if row["organization"] == organization
+        )
+
+
+_TEXTS = (
+    "name",
+    "vendor",
+    "model",
+    "serial_number",
+    "firmware_version",
+    "facility",
+    "area",
+    "cell",
+)
+_REGENSBURG = "Regensburg Plant"
+_BRNO = "Brno Body Shop"
+_GDANSK = "Gdansk Logistics"
+_PORTO = "Porto Bakery"
+
+
+PLANT = OrganizationPlan(
+    name="Meridian Drive Works",
+    slug=DEMO_ORGANIZATION,
+    domain="meridian.example",
+    plan="enterprise",
+    timezone="Europe/Berlin",
+    people=(
+        PersonPlan(Role.ADMIN, "Ada", "Lindqvist"),
+        PersonPlan(Role.MANAGER, "Marek", "Novak"),
+        PersonPlan(Role.OPERATOR, "Olga", "Petersen"),
+        PersonPlan(Role.TECHNICIAN, "Theo", "Brandt"),
+        PersonPlan(Role.VIEWER, "Vera", "Costa"),
+        PersonPlan(
+            Role.CUSTOM,
+            "Carla",
+            "Weiss",
+            permissions=("robot.view", "telemetry.view", "audit.view"),
+        ),
+    ),
+    facilities=(
+        FacilityPlan(_REGENSBURG, "Europe/Berlin", 48, 28),
+        FacilityPlan(_BRNO, "Europe/Prague", 50, 32),
+        FacilityPlan(_GDANSK, "Europe/Warsaw", 60, 40),
+    ),
+    robots=_robots(DEMO_ORGANIZATION),
+)
+
+BAKERY = OrganizationPlan(
+    name="Padaria Atlantica",
+    slug="padaria-atlantica",
+    domain="padaria.example",
+    plan="starter",
+    timezone="Europe/Lisbon",
+    people=(
+        PersonPlan(Role.ADMIN, "Ana", "Ferreira"),
+        PersonPlan(Role.VIEWER, "Vasco", "Lima"),
+    ),
+    facilities=(FacilityPlan(_PORTO, "Europe/Lisbon", 24, 14),),
+    robots=_robots("padaria-atlantica"),
+)
+
+PLATFORM = OrganizationPlan(
+    name="Platform",
+    slug="platform",
+    domain="platform.example",
+    plan="custom",
+    timezone="UTC",
+    people=(PersonPlan(Role.SUPER_ADMIN, "Sofia", "Aalto"),),
+)
+
+# The platform first: nothing depends on it, and it is the quickest.
+ORGANIZATIONS = (PLATFORM, BAKERY, PLANT)
+SIGN_IN = (PLANT, PLANT.people[0])

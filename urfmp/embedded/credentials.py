@@ -1,0 +1,40 @@
+"""The passwords of one checkout's services: made once, kept as long as the data."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from urfmp.embedded.errors import EmbeddedError
+from urfmp.embedded.files import read_text, write_atomically
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Letters, digits, `-` and `_` only, so that they need no quoting in a URL, SQL or a shell."""
+
+    postgres: str
+    urfmp: str
+    urfmp_app: str
+    redis: str
+    secret_key: str
+
+
+def load_credentials(state: Path) -> Credentials:
+    """Return the passwords of a state folder, making them at the first call.
+
+    Raises:
+        EmbeddedError: The file is damaged.
+    """
+    path = state / "credentials-of-services.json"
+    if text := read_text(path):
+        try:
+            return Credentials(**json.loads(text))
+        except (TypeError, ValueError) as error:
+            msg = f"{path} is damaged; `make reset` starts afresh and deletes this checkout's data."
+            raise EmbeddedError(msg) from error
+    made = Credentials(**{field.name: secrets.token_urlsafe(48) for field in fields(Credentials)})
+    write_atomically(path, json.dumps(asdict(made), indent=2) + "\n")
+    return made

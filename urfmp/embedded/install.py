@@ -1,0 +1,142 @@
+"""`python3 -m urfmp.embedded.install LOCK...`: the virtual environment, before there is one."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from urfmp.embedded.errors import EmbeddedError
+from urfmp.embedded.files import make_folder, read_text, write_atomically
+from urfmp.embedded.output import Progress, say
+from urfmp.embedded.paths import checkout_root
+
+_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def install(checkout: Path, lock_names: Sequence[str]) -> None:
+    """Have `.venv` hold what the lock files say; nothing is done where it does already.
+
+    What is installed is noted last, so an interrupted installation is repeated.
+
+    Raises:
+        EmbeddedError: There is no venv module, or the packages cannot be fetched.
+    """
+    venv = checkout / ".venv"
+    with _locked_folder(checkout):
+        missing = [name for name in lock_names if not _is_installed(venv, checkout / name)]
+        if not missing:
+            return
+        if not _is_usable(venv):
+            _make_venv(venv)
+        for name in missing:
+            _install_packages(venv, checkout / name)
+
+
+def lock_stamp(lock: Path) -> str:
+    """Return what is noted once a lock file's packages are installed."""
+    return f"{_VERSION} {hashlib.sha256(lock.read_bytes()).hexdigest()}\n"
+
+
+def _stamp_file(venv: Path, lock: Path) -> Path:
+    return venv / "installed" / lock.name
+
+
+def _is_installed(venv: Path, lock: Path) -> bool:
+    return read_text(_stamp_file(venv, lock)) == lock_stamp(lock) and (venv / "bin/python").exists()
+
+
+def _is_usable(venv: Path) -> bool:
+    question = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        answer = subprocess.run(  # noqa: S603
+            [venv / "bin/python", "-c", question], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return False
+    return answer.stdout.strip() == _VERSION
+
+
+def _make_venv(venv: Path) -> None:
+    say(f"making the virtual environment ({venv})")
+    answer = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "venv", "--clear", venv], capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        shutil.rmtree(venv, ignore_errors=True)
+        said = f"{answer.stdout}\n{answer.stderr}".strip()
+        msg = f"The virtual environment could not be made:\n{said}"
+        if "ensurepip" in said:
+            msg = (
+                f"Python {_VERSION} has no venv module here. Install it, for example: "
+                f"apt-get install python{_VERSION}-venv"
+            )
+        raise EmbeddedError(msg)
+
+
+def _install_packages(venv: Path, lock: Path) -> None:
+    command = [venv / "bin/python", "-m", "pip", "install", "--require-hashes", "-r", lock]
+    command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
+    total = len(re.findall(r"^\S+==", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    said: list[str] = []
+    with subprocess.Popen(  # noqa: S603
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as pip:
+        _show(pip, f"installing {lock.name}", total, said)
+    if pip.returncode:
+        end = "\n".join(f"    {line.rstrip()}" for line in said[-8:])
+        msg = (
+            "The Python packages could not be installed. Check this machine's network (and proxy) "
+            f"and its disk, then try again.\n{end}"
+        )
+        raise EmbeddedError(msg)
+    make_folder(_stamp_file(venv, lock).parent)
+    write_atomically(_stamp_file(venv, lock), lock_stamp(lock), mode=0o644)
+
+
+def _show(pip: subprocess.Popen[str], step: str, total: int, said: list[str]) -> None:
+    progress = Progress()
+    seen = 0
+    for line in pip.stdout or []:
+        said.append(line)
+        seen += line.startswith(("Collecting ", "Requirement already satisfied: "))
+        if line.startswith("Installing collected packages"):
+            progress.show("putting the packages into place")
+        else:
+            progress.show(step, f"{min(seen, total)} of at most {total} packages")
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another process that installs packages here")
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+if __name__ == "__main__":
+    try:
+        install(checkout_root(), sys.argv[1:])
+    except EmbeddedError as problem:
+        say(str(problem))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted; the same command goes on from here")
+        sys.exit(130)

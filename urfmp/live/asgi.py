@@ -1,0 +1,14 @@
+"""The live process: what stays open. Run it with `uvicorn urfmp.live.asgi:application`."""
+
+from __future__ import annotations
+
+import os
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
+django.setup()
+
+from urfmp.live.application import LiveApplication  # noqa: E402 - models need the set-up
+
+application = LiveApplication()

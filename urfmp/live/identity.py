@@ -1,0 +1,130 @@
+"""Who opens a stream, and what they may see in it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+from uuid import UUID
+
+from django.contrib.auth import HASH_SESSION_KEY
+from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
+
+from apps.accounts.credentials import digest, key_credential, session_credential
+from apps.accounts.middleware import presented_key
+from apps.accounts.models import User
+from apps.accounts.principals import KeyPrincipal
+from apps.robots.models import Robot
+from urfmp.common.tenancy import Actor, tenant_transaction
+from urfmp.live.http import Problem, Request
+
+_PERMISSIONS = ("robots.view_robot", "telemetry.view_robottelemetry")
+_ROBOTS_AT_MOST = 100
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a request carries to say who it comes from."""
+
+    token: str
+    is_key: bool
+
+    @property
+    def digest(self) -> str:
+        """What the database stores of it."""
+        return digest(self.token)
+
+
+@dataclass(frozen=True)
+class Subscriber:
+    """What a stream may carry.
+
+    Attributes:
+        subject: The person's or the key's id.
+        robots: The robots that were asked for, or a device key's own; None for the whole fleet.
+        expires_at: When the session ends at the latest; None for keys.
+    """
+
+    subject: UUID
+    organization_id: UUID
+    robots: frozenset[UUID] | None
+    expires_at: datetime | None
+
+
+def credential_of(request: Request) -> Credential:
+    """Return the request's key, or else its session.
+
+    Raises:
+        Problem: It carries neither, or its session is used by a page that is not ours.
+    """
+    key = presented_key(cast("HttpRequest", request))
+    if key is not None:
+        return Credential(key, is_key=True)
+    if not (token := request.session_token):
+        raise Problem(401, "not_authenticated", "Sign in, or send an API key.")
+    if request.is_foreign:
+        raise Problem(403, "foreign_origin", "Pages of other origins may not use a session.")
+    return Credential(token, is_key=False)
+
+
+def requested_robots(request: Request) -> frozenset[UUID]:
+    """Return the robots that a request names; none stands for the whole fleet.
+
+    Raises:
+        Problem: A name is no UUID, or there are too many.
+    """
+    names = request.query.getlist("robot")
+    if len(names) > _ROBOTS_AT_MOST:
+        raise Problem(400, "too_many_robots", f"Name at most {_ROBOTS_AT_MOST} robots, or none.")
+    try:
+        return frozenset(UUID(name) for name in names)
+    except ValueError:
+        raise Problem(400, "invalid", "The parameter `robot` must be a robot's id.") from None
+
+
+def identify(credential: Credential, robots: Collection[UUID]) -> Subscriber:
+    """Return what a credential may see of some robots, or of the fleet when none is named.
+
+    Queries the database: call it in a thread.
+
+    Raises:
+        Problem: 401, 403 or 404, as the API answers everywhere.
+    """
+    return _of_key(credential, robots) if credential.is_key else _of_session(credential, robots)
+
+
+def _of_key(credential: Credential, robots: Collection[UUID]) -> Subscriber:
+    found = key_credential(credential.token)
+    if found is None:
+        raise Problem(401, "invalid_key", "The API key is unknown, ended or expired.")
+    with tenant_transaction(found.organization_id, Actor(api_key_id=found.id)):
+        visible = _visible(KeyPrincipal(found), robots)
+    return Subscriber(found.id, found.organization_id, visible, None)
+
+
+def _of_session(credential: Credential, robots: Collection[UUID]) -> Subscriber:
+    found = session_credential(credential.token)
+    if found is None:
+        raise Problem(401, "not_authenticated", "The session is over: sign in again.")
+    with tenant_transaction(found.organization_id, Actor(user_id=found.user_id)):
+        user = User.objects.filter(pk=found.user_id, is_active=True).first()
+        # A session from before the last change of the password is worth nothing any more.
+        proof = found.data.get(HASH_SESSION_KEY, "")
+        if user is None or not constant_time_compare(proof, user.get_session_auth_hash()):
+            raise Problem(401, "not_authenticated", "The session is over: sign in again.")
+        visible = _visible(user, robots)
+    return Subscriber(found.user_id, found.organization_id, visible, found.expires_at)
+
+
+def _visible(principal: Any, robots: Collection[UUID]) -> frozenset[UUID] | None:
+    if not all(principal.has_perm(permission) for permission in _PERMISSIONS):
+        raise Problem(403, "permission_denied", "You may not watch robots.")
+    own: UUID | None = principal.robot_id
+    wanted = frozenset(robots) or (None if own is None else frozenset([own]))
+    if wanted is None:
+        return None
+    if Robot.objects.restrict(principal).filter(id__in=wanted).count() != len(wanted):
+        raise Problem(404, "not_found", "There is no such robot.")
+    return wanted

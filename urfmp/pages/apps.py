@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
+
+
+class PagesConfig(AppConfig):
+    name = "urfmp.pages"
+    label = "pages"
+    default = True
+
+
+class FleetAdminConfig(AdminConfig):
+    """Django's admin with our site; the theme comes as `unfold.apps.BasicAppConfig` beside it."""
+
+    default = False
+    default_site = "urfmp.pages.site.FleetAdminSite"

@@ -1,0 +1,90 @@
+"""The admin site: our sign-in, our home, our pages, and times in the organization's timezone."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django.http import HttpRequest, HttpResponseBase
+from django.template.response import SimpleTemplateResponse
+from django.urls import URLPattern
+from django.utils import timezone
+from unfold.sites import UnfoldAdminSite
+
+View = Callable[..., HttpResponseBase]
+
+
+def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo:
+    """Return the timezone of the user's organization, UTC when it names none that exists."""
+    try:
+        return zoneinfo.ZoneInfo(request.user.organization.timezone)  # type: ignore[union-attr]
+    except (KeyError, ValueError):
+        return zoneinfo.ZoneInfo("UTC")
+
+
+def in_local_time(view: View) -> View:
+    """Run a view, and render its template, in the timezone of the user's organization."""
+
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not request.user.is_authenticated:
+            return view(request, *args, **kwargs)
+        with timezone.override(_zone(request)):
+            response = view(request, *args, **kwargs)
+            if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+                response.render()
+        return response
+
+    return update_wrapper(inner, view)
+
+
+class FleetAdminSite(UnfoldAdminSite):  # type: ignore[misc]
+    """Every page of the browser side. Who may see a page is asked by the page itself."""
+
+    site_title = "URFMP"
+    index_title = "Home"
+    enable_nav_sidebar = True
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add our pages, and leave out Django's jump to any object by its type."""
+        from urfmp.pages.urls import page_urls  # noqa: PLC0415 - views import the registry
+
+        urls = [
+            url for url in super().get_urls() if getattr(url, "name", None) not in {"view_on_site"}
+        ]
+        return [*page_urls(self), *urls]
+
+    def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001, FBT002
+        """Give every page its times in the organization's timezone."""
+        return super().admin_view(in_local_time(view), cacheable)  # type: ignore[no-any-return]
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+        """Show the state of the fleet."""
+        from urfmp.pages.views.home import home  # noqa: PLC0415
+
+        return home(request)
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+        """Sign in by e-mail and password."""
+        from urfmp.pages.views.sign_in import sign_in  # noqa: PLC0415
+
+        return sign_in(request)
+
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+        """Sign out."""
+        from urfmp.pages.views.sign_in import sign_out  # noqa: PLC0415
+
+        return sign_out(request)
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+        """Let a person choose another password."""
+        from urfmp.pages.views.sign_in import password_change  # noqa: PLC0415
+
+        return password_change(request)
+
+    def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
+        """Find rows for the command palette; nothing is kept between requests."""
+        from urfmp.pages.views.search import search  # noqa: PLC0415
+
+        return search(request)

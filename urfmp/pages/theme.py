@@ -1,0 +1,149 @@
+"""The admin theme's settings: names, colours, and what the side bar leads to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(permission)
+
+
+def _file(path: str) -> Callable[[HttpRequest], str]:
+    return lambda _request: static(path)
+
+
+def _item(title: str, icon: str, view: str, permission: str | None = None) -> dict[str, Any]:
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
+    if permission:
+        item["permission"] = _may(permission)
+    return item
+
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "URFMP",
+    "SITE_HEADER": "URFMP",
+    "SITE_SUBHEADER": "Robot fleet",
+    "SITE_URL": None,
+    "SITE_ICON": _file("urfmp/img/logo.svg"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": _file("urfmp/img/logo.svg")},
+    ],
+    "SHOW_HISTORY": _may("audit.view_auditlog"),
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": False,
+    "BORDER_RADIUS": "8px",
+    "STYLES": [_file("urfmp/css/urfmp.css")],
+    "SCRIPTS": [_file("urfmp/js/common.js")],
+    "COMMAND": {"search_models": False, "show_history": False},
+    "COLORS": {
+        "base": {
+            "50": "oklch(98.4% .003 240)",
+            "100": "oklch(96.6% .004 240)",
+            "200": "oklch(92.4% .007 240)",
+            "300": "oklch(86.8% .011 240)",
+            "400": "oklch(70.8% .018 240)",
+            "500": "oklch(54.5% .020 240)",
+            "600": "oklch(44.0% .022 240)",
+            "700": "oklch(36.5% .024 240)",
+            "800": "oklch(27.5% .024 240)",
+            "900": "oklch(20.8% .022 240)",
+            "950": "oklch(14.0% .018 240)",
+        },
+        "primary": {
+            "50": "oklch(97.4% .013 237)",
+            "100": "oklch(94.2% .030 236)",
+            "200": "oklch(89.0% .058 234)",
+            "300": "oklch(81.5% .094 232)",
+            "400": "oklch(73.0% .122 235)",
+            "500": "oklch(64.0% .132 240)",
+            "600": "oklch(52.5% .122 243)",
+            "700": "oklch(45.5% .107 243)",
+            "800": "oklch(39.5% .090 243)",
+            "900": "oklch(34.5% .074 244)",
+            "950": "oklch(26.0% .055 245)",
+        },
+    },
+    "SIDEBAR": {
+        "show_search": True,
+        "command_search": True,
+        "show_all_applications": False,
+        "navigation": [
+            {
+                "title": "Fleet",
+                "items": [
+                    _item("Home", "home", "index"),
+                    _item(
+                        "Robots",
+                        "precision_manufacturing",
+                        "robots_robot_changelist",
+                        "robots.view_robot",
+                    ),
+                    _item(
+                        "Telemetry",
+                        "monitoring",
+                        "telemetry_page",
+                        "telemetry.view_robottelemetry",
+                    ),
+                    _item(
+                        "Status history",
+                        "timeline",
+                        "status_history_page",
+                        "robots.view_robotstatushistory",
+                    ),
+                    _item(
+                        "Commands",
+                        "terminal",
+                        "robots_robotcommand_changelist",
+                        "robots.view_robotcommand",
+                    ),
+                ],
+            },
+            {
+                "title": "Work",
+                "separator": True,
+                "items": [
+                    _item(
+                        "Maintenance",
+                        "build",
+                        "maintenance_maintenancetask_changelist",
+                        "maintenance.view_maintenancetask",
+                    ),
+                    _item("Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"),
+                ],
+            },
+            {
+                "title": "Organization",
+                "separator": True,
+                "items": [
+                    _item(
+                        "Organization",
+                        "domain",
+                        "organizations_organization_changelist",
+                        "organizations.view_organization",
+                    ),
+                    _item(
+                        "Facilities",
+                        "factory",
+                        "organizations_facility_changelist",
+                        "organizations.view_facility",
+                    ),
+                    _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
+                    _item("API keys", "key", "accounts_apikey_changelist", "accounts.view_apikey"),
+                    _item(
+                        "Sessions",
+                        "devices",
+                        "accounts_usersession_changelist",
+                        "accounts.view_usersession",
+                    ),
+                    _item("Audit", "history", "audit_auditlog_changelist", "audit.view_auditlog"),
+                ],
+            },
+        ],
+    },
+}
