@@ -99,7 +99,9 @@ def organization_b(make_organization) -> Any:
 def make_user(inside) -> Callable[..., Any]:
     from apps.accounts.services import user_create
 
-    def make(organization: Any, role: str = "admin", email: str | None = None, **fields: Any) -> Any:
+    def make(
+        organization: Any, role: str = "admin", email: str | None = None, **fields: Any
+    ) -> Any:
         email = email or f"{role}-{uuid.uuid4().hex[:6]}@{organization.slug}.example"
         with inside(organization):
             return user_create(

@@ -32,7 +32,7 @@ INSTALLED_APPS = [
     "urfmp.db",
     "unfold",
     "unfold.contrib.filters",
-    "urfmp.pages",
+    "urfmp.pages.apps.PagesConfig",
     "urfmp.live",
     "django.contrib.admin",
     "django.contrib.auth",
@@ -193,7 +193,9 @@ TELEMETRY_MAX_POINTS = 10_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = TELEMETRY_MAX_BODY_BYTES
 
 # Robots: silence longer than this shows as offline.
-ROBOT_OFFLINE_AFTER = timedelta(seconds=env_int("ROBOT_OFFLINE_AFTER_SECONDS", default=30, minimum=5))
+ROBOT_OFFLINE_AFTER = timedelta(
+    seconds=env_int("ROBOT_OFFLINE_AFTER_SECONDS", default=30, minimum=5)
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.api.authentication.PrincipalAuthentication"],

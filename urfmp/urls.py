@@ -1,1 +1,35 @@
-urlpatterns: list = []
+"""Every address of the web process."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+
+from urfmp.common.health import healthz
+from urfmp.live.views import redirect_to_live
+
+handler403 = "urfmp.common.errors.permission_denied"
+handler404 = "urfmp.common.errors.not_found"
+handler500 = "urfmp.common.errors.server_error"
+
+api = [
+    path("events", redirect_to_live, name="events"),
+    path("schema", SpectacularAPIView.as_view(), name="schema"),
+    path("docs", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
+    path("", include("apps.telemetry.api.urls")),
+    path("", include("apps.accounts.api.urls")),
+    path("", include("apps.organizations.api.urls")),
+    path("", include("apps.robots.api.urls")),
+    path("", include("apps.maintenance.api.urls")),
+    path("", include("apps.alerts.api.urls")),
+    path("", include("apps.audit.api.urls")),
+]
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("api/v1/", include((api, "api"))),
+    path("admin/", admin.site.urls),
+]

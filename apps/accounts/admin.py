@@ -60,7 +60,9 @@ class UserForm(ScopedModelForm):
         if "role" in self.fields:
             held = self._held()
             self.fields["role"] = forms.ChoiceField(
-                choices=[c for c in Role.choices if ROLE_PERMISSIONS[c[0]] <= held and self._may(c)],
+                choices=[
+                    c for c in Role.choices if ROLE_PERMISSIONS[c[0]] <= held and self._may(c)
+                ],
                 initial=Role.OPERATOR,
                 widget=UnfoldAdminSelectWidget(),
             )
@@ -158,7 +160,10 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         return moment(user.created_at)
 
     def perform_create(self, request: HttpRequest, form: Any) -> User:
-        return user_create(organization_id=request.user.organization_id, **form.changes(), )
+        return user_create(
+            organization_id=request.user.organization_id,
+            **form.changes(),
+        )
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> User:
         return user_update(obj, **form.changes())
@@ -274,7 +279,9 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
             "object": obj,
             "opts": self.opts,
         }
-        response: HttpResponse = TemplateResponse(request, "admin/accounts/key_created.html", context)
+        response: HttpResponse = TemplateResponse(
+            request, "admin/accounts/key_created.html", context
+        )
         response["Cache-Control"] = "no-store"
         return response
 

@@ -7,6 +7,7 @@ owner that take an exact digest and give ids and states, nothing to search with.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 import string
 import zlib
@@ -132,6 +133,7 @@ def session_credential(token: str) -> SessionCredential | None:
         if row is None:
             return None
         row = list(row)
+        row[2] = json.loads(row[2])  # Django's connections leave JSON as text
         cache.set(
             f"session:{token_digest}",
             [str(row[0]), str(row[1]), row[2], row[3].isoformat(), row[4].isoformat()],

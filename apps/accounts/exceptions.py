@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from urfmp.common.exceptions import ApplicationError
 
 
@@ -13,3 +15,10 @@ class UnknownScopeError(ApplicationError):
     """A scope does not exist."""
 
     code = "unknown_scope"
+
+
+class GrantError(ApplicationError):
+    """Nobody grants more than they have."""
+
+    code = "grant_exceeds_own"
+    status = HTTPStatus.FORBIDDEN

@@ -201,9 +201,7 @@ class ApiKey(TenantModel):
         db_table = "api_keys"
         ordering = ("-created_at", "id")
         verbose_name = "API key"
-        constraints = (
-            models.UniqueConstraint(fields=("key_hash",), name="api_keys_key_hash_key"),
-        )
+        constraints = (models.UniqueConstraint(fields=("key_hash",), name="api_keys_key_hash_key"),)
         indexes = (
             models.Index(fields=("key_hash",), name="idx_api_keys_hash"),
             models.Index(fields=("organization",), name="idx_api_keys_organization"),

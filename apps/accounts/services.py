@@ -179,9 +179,7 @@ def session_end(session: UserSession) -> None:
 def clean_up_sessions() -> int:
     """Delete the open organization's sessions that expired more than 30 days ago; return how many."""
     with act("accounts.session.clean_up"), connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM user_sessions WHERE expires_at < NOW() - INTERVAL '30 days'"
-        )
+        cursor.execute("DELETE FROM user_sessions WHERE expires_at < NOW() - INTERVAL '30 days'")
         return cursor.rowcount
 
 

@@ -67,7 +67,9 @@ class Alert(TenantModel):
             ),
             models.Index(fields=("organization", "-created_at"), name="idx_alerts_organization"),
             models.Index(fields=("acknowledged_by",), name="idx_alerts_acknowledged"),
-            GinIndex(fields=("metadata",), opclasses=("jsonb_path_ops",), name="idx_alerts_metadata"),
+            GinIndex(
+                fields=("metadata",), opclasses=("jsonb_path_ops",), name="idx_alerts_metadata"
+            ),
         )
 
     def __str__(self) -> str:

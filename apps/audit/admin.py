@@ -60,7 +60,10 @@ class AuditLogAdmin(ReadOnlyAdmin):
     fieldsets = (
         (None, {"fields": ("time", "actor", "action", "resource", "outcome")}),
         ("Change", {"fields": ("change",)}),
-        ("Request", {"fields": ("ip_address", "user_agent", "request_id", "asked", "error_message")}),
+        (
+            "Request",
+            {"fields": ("ip_address", "user_agent", "request_id", "asked", "error_message")},
+        ),
     )
     readonly_fields = (
         "time", "actor", "action", "resource", "outcome", "change", "ip_address", "user_agent",
@@ -92,7 +95,9 @@ class AuditLogAdmin(ReadOnlyAdmin):
         if entry.resource_type is None:
             return "–"
         named = (entry.after or entry.before or {}).get("name")
-        text = f"{entry.resource_type.replace('_', ' ')} {named or str(entry.resource_id or '')[:8]}"
+        text = (
+            f"{entry.resource_type.replace('_', ' ')} {named or str(entry.resource_id or '')[:8]}"
+        )
         return format_html('<span title="{}">{}</span>', str(entry.resource_id or ""), text)
 
     @admin.display(description="Outcome", ordering="success")

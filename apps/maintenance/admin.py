@@ -109,7 +109,10 @@ class MaintenanceTaskAdmin(OrganizationScopedAdmin[MaintenanceTask]):
     ordering = (F("due_at").asc(nulls_last=True), "id")
     state_fields = ("state", "started", "completed", "author")
     fieldsets = (
-        (None, {"fields": ("title", ("robot", "assigned_to"), ("type", "priority"), "description")}),
+        (
+            None,
+            {"fields": ("title", ("robot", "assigned_to"), ("type", "priority"), "description")},
+        ),
         ("When", {"fields": (("scheduled_at", "due_at"), ("estimated_duration",))}),
         ("Work", {"fields": (("actual_duration", "cost"), "parts_used", "notes")}),
         ("State", {"fields": (("state", "started", "completed", "author"),)}),

@@ -38,7 +38,9 @@ class Organization(TenantModel):
     slug = models.CharField(
         max_length=100,
         validators=[
-            RegexValidator(r"^[a-z0-9]+(-[a-z0-9]+)*$", "Use lower-case letters, digits and dashes.")
+            RegexValidator(
+                r"^[a-z0-9]+(-[a-z0-9]+)*$", "Use lower-case letters, digits and dashes."
+            )
         ],
     )
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec

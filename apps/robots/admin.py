@@ -169,7 +169,15 @@ def _retired(robot: Robot) -> bool:
 class RobotAdmin(OrganizationScopedAdmin[Robot]):
     audit_resource = "robot"
     form = RobotForm
-    list_display = ("name", "status_badge", "vendor_name", "model", "place", "seen", "serial_number")
+    list_display = (
+        "name",
+        "status_badge",
+        "vendor_name",
+        "model",
+        "place",
+        "seen",
+        "serial_number",
+    )
     list_filter = (
         "status", FacilityFilter, VendorFilter, "lifecycle", "is_active",
     )  # fmt: skip

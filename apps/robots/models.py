@@ -104,7 +104,9 @@ class Robot(TenantModel):
             models.Index(fields=("status",), name="idx_robots_status"),
             models.Index(fields=("vendor",), name="idx_robots_vendor"),
             models.Index(fields=("last_seen",), name="idx_robots_last_seen"),
-            GinIndex(fields=("location",), opclasses=("jsonb_path_ops",), name="idx_robots_location"),
+            GinIndex(
+                fields=("location",), opclasses=("jsonb_path_ops",), name="idx_robots_location"
+            ),
             GinIndex(
                 fields=("configuration",),
                 opclasses=("jsonb_path_ops",),

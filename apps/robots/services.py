@@ -108,7 +108,11 @@ def robot_report_status(
 
 
 def _write_status(
-    robot: Robot, now: datetime, *, reason: str | None = None, metadata: dict[str, Any] | None = None
+    robot: Robot,
+    now: datetime,
+    *,
+    reason: str | None = None,
+    metadata: dict[str, Any] | None = None,
 ) -> None:
     robot.status = shown_status(robot, now)
     with connection.cursor() as cursor:

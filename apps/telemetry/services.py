@@ -88,9 +88,7 @@ def telemetry_ingest(
     return IngestResult(len(stored), duplicate + known, rejected)
 
 
-def _checked(
-    batch: Batch, own_robot_id: UUID | None, rejected: list[Rejection]
-) -> list[Row]:
+def _checked(batch: Batch, own_robot_id: UUID | None, rejected: list[Rejection]) -> list[Row]:
     now = timezone.now()
     find = _robot_finder([point for _, point in batch.points], own_robot_id)
     rows = []
@@ -108,9 +106,7 @@ def _checked(
     return rows
 
 
-def _robot_finder(
-    points: list[Point], own_robot_id: UUID | None
-) -> Callable[[Point], UUID | None]:
+def _robot_finder(points: list[Point], own_robot_id: UUID | None) -> Callable[[Point], UUID | None]:
     """Return a look-up from a point to its robot's id, made with one query."""
     ids = {point.robot_id for point in points if point.robot_id}
     serials = {point.serial_number for point in points if point.serial_number}
@@ -135,9 +131,7 @@ def _robot_finder(
     return find
 
 
-def _without_repeats(
-    rows: list[Row], rejected: list[Rejection]
-) -> tuple[dict[Key, Row], int]:
+def _without_repeats(rows: list[Row], rejected: list[Rejection]) -> tuple[dict[Key, Row], int]:
     fresh: dict[Key, Row] = {}
     repeats = 0
     for row in rows:
@@ -214,7 +208,5 @@ def _tell(organization_id: UUID, actor: Actor, rows: list[Row], stored: list[Row
         with suppress(DatabaseError), tenant_transaction(organization_id, actor):
             robots_heard({row.robot_id for row in rows})
     if stored:
-        events = telemetry_events(
-            (*row.key, row.point.value, row.point.unit) for row in stored
-        )
+        events = telemetry_events((*row.key, row.point.value, row.point.unit) for row in stored)
         publish(organization_id, *events)

@@ -85,7 +85,8 @@ def _updated_at_faults(cursor: Any, rows: Rows) -> Iterator[str]:
         if trigger.timing != "BEFORE":
             continue
         cursor.execute(
-            f"UPDATE {trigger.table} SET updated_at = %s WHERE id = %s RETURNING updated_at = now()",
+            f"UPDATE {trigger.table} SET updated_at = %s WHERE id = %s"  # noqa: S608
+            " RETURNING updated_at = now()",
             [_LONG_AGO, ids[trigger.table]],
         )
         if cursor.fetchone() != (True,):
@@ -115,10 +116,13 @@ def _view_faults(cursor: Any, rows: Rows) -> Iterator[str]:
     )
     for name, view in VIEWS.items():
         cursor.execute(
-            f"SELECT count(*) FROM ((TABLE {name} EXCEPT ALL ({view.query}))"
+            f"SELECT count(*) FROM ((TABLE {name} EXCEPT ALL ({view.query}))"  # noqa: S608
             f" UNION ALL (({view.query}) EXCEPT ALL TABLE {name})) AS difference"
         )
         differences = cursor.fetchone()[0]
-        cursor.execute(f"SELECT count(*) FROM {name} WHERE robot_id = %s", [rows.robot])
+        cursor.execute(
+            f"SELECT count(*) FROM {name} WHERE robot_id = %s",  # noqa: S608
+            [rows.robot],
+        )
         if differences or cursor.fetchone()[0] != 1:
             yield f"view {name} does not give the rows of its query"

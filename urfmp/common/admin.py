@@ -131,7 +131,11 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Give a new row its organization, so that uniqueness is checked within it."""
         super().__init__(*args, **kwargs)
-        if self.instance._state.adding and self.request and hasattr(self.instance, "organization_id"):
+        if (
+            self.instance._state.adding
+            and self.request
+            and hasattr(self.instance, "organization_id")
+        ):
             self.instance.organization_id = self.request.user.organization_id
 
     def _get_validation_exclusions(self) -> set[str]:
@@ -244,7 +248,11 @@ class OrganizationScopedAdmin(ModelAdmin):  # type: ignore[misc]
     # What is written
 
     def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any  # noqa: FBT001, FBT002
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,
+        **kwargs: Any,  # noqa: FBT001, FBT002
     ) -> Any:
         """Tell the form who asks, and what the service has refused."""
         form = super().get_form(request, obj, change=change, **kwargs)

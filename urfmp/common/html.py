@@ -86,10 +86,7 @@ def difference(before: dict[str, Any] | None, after: dict[str, Any] | None) -> S
         "",
         '<tr><th scope="row">{}</th><td class="u-diff-old">{}</td>'
         '<td class="u-diff-new">{}</td></tr>',
-        (
-            (name.replace("_", " "), pretty(old.get(name)), pretty(new.get(name)))
-            for name in names
-        ),
+        ((name.replace("_", " "), pretty(old.get(name)), pretty(new.get(name))) for name in names),
     )
     return format_html(
         '<div class="u-scroll"><table class="u-table u-diff"><thead><tr><th scope="col">Field</th>'

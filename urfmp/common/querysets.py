@@ -53,7 +53,9 @@ class OrganizationScopedQuerySet(QuerySet[Any]):
             return self.none()
         rows = self.filter(**{self.organization_lookup: principal.organization_id})
         if (robot_id := getattr(principal, "robot_id", None)) is not None:
-            return rows.filter(**{self.robot_lookup: robot_id}) if self.robot_lookup else rows.none()
+            return (
+                rows.filter(**{self.robot_lookup: robot_id}) if self.robot_lookup else rows.none()
+            )
         return rows
 
     def unscoped(self, reason: str) -> Self:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from urfmp.embedded.browser import find_browser
-from urfmp.embedded.demo import demo
+from urfmp.embedded.demo import demo, stop_demo
 from urfmp.embedded.environment import external_environment, service_environment, shell_lines
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.output import say
@@ -76,10 +76,9 @@ def _up(places: Places, _: argparse.Namespace) -> int:
 
 
 def _down(places: Places, _: argparse.Namespace) -> int:
-    if external_environment(places):
-        say(_EXTERNAL)
-        return 0
-    stopped = down(Services.of(places))
+    stopped = ["the demo"] if stop_demo(places) else []
+    if not external_environment(places):
+        stopped += down(Services.of(places))
     say(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
     return 0
 
@@ -111,6 +110,7 @@ def _status(places: Places, _: argparse.Namespace) -> int:
 
 
 def _reset(places: Places, _: argparse.Namespace) -> int:
+    stop_demo(places)
     reset(Services.of(places))
     say(f"deleted {places.state}")
     return 0

@@ -91,7 +91,8 @@ def _finish(root: Path, final: Path) -> None:
 def _font_configuration(final: Path) -> str:
     families = {"sans-serif": "Sans", "serif": "Serif", "monospace": "Sans Mono"}
     aliases = "".join(
-        f"  <alias><family>{generic}</family><prefer><family>DejaVu {name}</family></prefer></alias>\n"
+        f"  <alias><family>{generic}</family>"
+        f"<prefer><family>DejaVu {name}</family></prefer></alias>\n"
         for generic, name in families.items()
     )
     return (

@@ -64,5 +64,18 @@ def shell_lines(environment: Mapping[str, str]) -> str:
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items())
 
 
+def merged(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return our own environment with these variables in it, and nothing that overrules them.
+
+    A `<NAME>_FILE` of the same name would.
+    """
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if name.removesuffix("_FILE") not in environment
+    }
+    return {**inherited, **environment}
+
+
 def _host(places: Places) -> str:
     return quote(str(places.socket), safe="")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from urfmp.embedded.browser import find_browser
 from urfmp.embedded.credentials import load_credentials
-from urfmp.embedded.environment import external_environment, service_environment
+from urfmp.embedded.environment import external_environment, merged, service_environment
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.output import say
 from urfmp.embedded.paths import Places
@@ -29,7 +29,7 @@ def run_with_services(places: Places, command: Sequence[str], *, browser: bool) 
     """
     extra = browser_environment(places) if browser else {}
     with services_environment(places) as environment:
-        return _run(command, {**os.environ, **environment, **extra})
+        return _run(command, merged({**environment, **extra}))
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class DatabaseThreads:
         work = loop.run_in_executor(self._pool, lambda: _checked(function, *args, **kwargs))
         return await asyncio.wait_for(work, self._seconds)
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """Let the threads end without waiting for them."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 

@@ -65,4 +65,3 @@ def _headers(exc: exceptions.APIException) -> dict[str, str]:
     if (wait := getattr(exc, "wait", None)) is not None:
         headers["Retry-After"] = str(int(wait) + 1)
     return headers
-

@@ -45,7 +45,9 @@ class ScopedViewSet(viewsets.GenericViewSet):  # type: ignore[type-arg]
         wanted = request.query_params.get("ordering", self.ordering)
         if wanted != self.ordering and wanted.removeprefix("-") not in self.ordering_fields:
             allowed = ", ".join(self.ordering_fields)
-            raise ValidationError({"ordering": f"Order by one of {allowed}, with an optional minus."})
+            raise ValidationError(
+                {"ordering": f"Order by one of {allowed}, with an optional minus."}
+            )
         return wanted
 
 

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.roles import PERMISSIONS, SCOPES
+from urfmp.common.api.serializers import ScopedModelSerializer
+
+
+class UserSerializer(ScopedModelSerializer):
+    permissions = serializers.ListField(
+        child=serializers.ChoiceField(sorted(PERMISSIONS)),
+        required=False,
+        help_text="Grants beyond the role.",
+    )
+    password = serializers.CharField(
+        write_only=True, required=False, max_length=255, style={"input_type": "password"}
+    )
+
+    class Meta:
+        model = User
+        fields = (
+            "id",
+            "email",
+            "first_name",
+            "last_name",
+            "role",
+            "permissions",
+            "is_active",
+            "email_verified",
+            "last_login",
+            "password",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = ("id", "email_verified", "last_login", "created_at", "updated_at")
+
+    def validate_password(self, value: str) -> str:
+        if self.instance is not None:
+            msg = "Nobody chooses another person's password."
+            raise serializers.ValidationError(msg)
+        return value
+
+
+class UserSessionSerializer(ScopedModelSerializer):
+    class Meta:
+        model = UserSession
+        fields = (
+            "id",
+            "user",
+            "created_at",
+            "last_activity_at",
+            "expires_at",
+            "ip_address",
+            "user_agent",
+        )
+        read_only_fields = fields
+
+
+class ApiKeySerializer(ScopedModelSerializer):
+    permissions = serializers.ListField(child=serializers.ChoiceField(sorted(SCOPES)))
+    key = serializers.SerializerMethodField(
+        help_text="The key itself: in the answer to its creation, never again."
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = (
+            "id",
+            "name",
+            "key",
+            "key_prefix",
+            "permissions",
+            "robot",
+            "rate_limit",
+            "is_active",
+            "last_used_at",
+            "expires_at",
+            "user",
+            "created_at",
+        )
+        read_only_fields = ("id", "key_prefix", "is_active", "last_used_at", "user", "created_at")
+
+    def get_key(self, row: ApiKey) -> str | None:
+        key: Any = getattr(row, "shown_once", None)
+        return key

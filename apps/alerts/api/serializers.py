@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from apps.alerts.models import Alert
+from urfmp.common.api.serializers import ScopedModelSerializer
+
+
+class AlertSerializer(ScopedModelSerializer):
+    class Meta:
+        model = Alert
+        fields = (
+            "id",
+            "robot",
+            "type",
+            "severity",
+            "title",
+            "message",
+            "source",
+            "metadata",
+            "is_acknowledged",
+            "acknowledged_by",
+            "acknowledged_at",
+            "is_resolved",
+            "resolved_at",
+            "created_at",
+        )
+        read_only_fields = (
+            "id",
+            "is_acknowledged",
+            "acknowledged_by",
+            "acknowledged_at",
+            "is_resolved",
+            "resolved_at",
+            "created_at",
+        )

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.models import User
+from apps.alerts import services
+from apps.alerts.api.serializers import AlertSerializer
+from apps.alerts.choices import AlertSeverity, AlertType
+from apps.alerts.models import Alert
+from urfmp.common.api.viewsets import ReadViewSet
+
+
+class AlertFilterSet(django_filters.FilterSet):
+    robot = django_filters.UUIDFilter(field_name="robot_id")
+    severity = django_filters.MultipleChoiceFilter(choices=AlertSeverity.choices)
+    type = django_filters.ChoiceFilter(choices=AlertType.choices)
+    is_acknowledged = django_filters.BooleanFilter()
+    is_resolved = django_filters.BooleanFilter()
+
+
+class AlertViewSet(mixins.CreateModelMixin, ReadViewSet):
+    """What people have to be told."""
+
+    model = Alert
+    serializer_class = AlertSerializer
+    filterset_class = AlertFilterSet
+    permission_actions = {"acknowledge": "acknowledge", "resolve": "acknowledge"}
+
+    def perform_create(self, serializer: Any) -> None:
+        serializer.instance = services.alert_open(
+            organization_id=self.request.user.organization_id, **serializer.validated_data
+        )
+
+    @extend_schema(request=None, responses=AlertSerializer)
+    @action(detail=True, methods=["post"])
+    def acknowledge(self, request: Request, pk: str) -> Response:
+        """Say that somebody knows."""
+        return self._answer(services.alert_acknowledge(self.get_object(), self._person()))
+
+    @extend_schema(request=None, responses=AlertSerializer)
+    @action(detail=True, methods=["post"])
+    def resolve(self, request: Request, pk: str) -> Response:
+        """Say that it is over."""
+        return self._answer(services.alert_resolve(self.get_object(), self._person()))
+
+    def _person(self) -> User | None:
+        return self.request.user if isinstance(self.request.user, User) else None
+
+    def _answer(self, alert: Alert) -> Response:
+        return Response(self.get_serializer(alert).data)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.maintenance.models import MaintenanceTask
+from urfmp.common.api.serializers import ScopedModelSerializer
+
+
+class MaintenanceTaskSerializer(ScopedModelSerializer):
+    class Meta:
+        model = MaintenanceTask
+        fields = (
+            "id",
+            "robot",
+            "title",
+            "description",
+            "type",
+            "priority",
+            "status",
+            "assigned_to",
+            "scheduled_at",
+            "due_at",
+            "started_at",
+            "completed_at",
+            "estimated_duration",
+            "actual_duration",
+            "cost",
+            "parts_used",
+            "notes",
+            "created_by",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = (
+            "id",
+            "status",
+            "started_at",
+            "completed_at",
+            "created_by",
+            "created_at",
+            "updated_at",
+        )
+
+
+class CompletionSerializer(serializers.Serializer[Any]):
+    notes = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+
+
+class CancellationSerializer(serializers.Serializer[Any]):
+    reason = serializers.CharField(max_length=1000)

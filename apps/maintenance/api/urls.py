@@ -1,0 +1,10 @@
+from __future__ import annotations
+
+from rest_framework.routers import SimpleRouter
+
+from apps.maintenance.api.views import MaintenanceTaskViewSet
+
+router = SimpleRouter(trailing_slash=False)
+router.register("maintenance-tasks", MaintenanceTaskViewSet, basename="maintenance-task")
+
+urlpatterns = router.urls

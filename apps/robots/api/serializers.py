@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from apps.robots.choices import ReportedStatus
+from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
+from urfmp.common.api.serializers import ScopedModelSerializer
+
+
+class RobotSerializer(ScopedModelSerializer):
+    configuration = serializers.DictField(
+        required=False, help_text="{axes, payload (kg), reach (mm), capabilities, customSettings}"
+    )
+    location = serializers.DictField(
+        required=False, allow_null=True, help_text="{facility, area, cell, coordinates}"
+    )
+
+    class Meta:
+        model = Robot
+        fields = (
+            "id",
+            "name",
+            "vendor",
+            "model",
+            "serial_number",
+            "firmware_version",
+            "status",
+            "lifecycle",
+            "location",
+            "configuration",
+            "last_seen",
+            "is_active",
+            "version",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = (
+            "id",
+            "status",
+            "lifecycle",
+            "last_seen",
+            "is_active",
+            "version",
+            "created_at",
+            "updated_at",
+        )
+
+
+class RobotCommandSerializer(ScopedModelSerializer):
+    class Meta:
+        model = RobotCommand
+        fields = (
+            "id",
+            "robot",
+            "user",
+            "type",
+            "payload",
+            "priority",
+            "status",
+            "scheduled_at",
+            "executed_at",
+            "completed_at",
+            "error_message",
+            "result",
+            "created_at",
+        )
+        read_only_fields = fields
+
+
+class RobotStatusHistorySerializer(serializers.ModelSerializer[RobotStatusHistory]):
+    class Meta:
+        model = RobotStatusHistory
+        fields = ("time", "robot_id", "status", "previous_status", "reason", "metadata")
+        read_only_fields = fields
+
+
+class StatusReportSerializer(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(ReportedStatus.choices)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
+    time = serializers.DateTimeField(required=False, help_text="By the robot's clock.")
+    metadata = serializers.DictField(required=False)
+
+
+class ShownStatusSerializer(serializers.Serializer[Any]):
+    status = serializers.CharField(help_text="What is shown; a latch or lock outranks the report.")

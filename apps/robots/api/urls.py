@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from apps.robots.api.views import (
+    CommandsOfRobotViewSet,
+    DeviceStatusView,
+    RobotCommandViewSet,
+    RobotViewSet,
+    StatusHistoryViewSet,
+)
+
+router = SimpleRouter(trailing_slash=False)
+router.register("robots", RobotViewSet, basename="robot")
+router.register("commands", RobotCommandViewSet, basename="command")
+
+urlpatterns = [
+    *router.urls,
+    path(
+        "robots/<uuid:robot_id>/commands",
+        CommandsOfRobotViewSet.as_view({"get": "list"}),
+        name="robot-commands",
+    ),
+    path(
+        "robots/<uuid:robot_id>/status-history",
+        StatusHistoryViewSet.as_view({"get": "list"}),
+        name="robot-status-history",
+    ),
+    path("device/status", DeviceStatusView.as_view(), name="device-status"),
+]

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import signal
+import socket
+import time
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from apps.robots.models import Robot
+from tests.live.conftest import free_port
+from urfmp.common.events import Point, StatusEvent, TelemetryEvent, publish
+
+
+def store(robot, value: float) -> None:
+    """Store a point as ingest does, telling nobody."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
+            " VALUES (%s, %s, 'temperature.ambient', %s, 'Cel')",
+            [timezone.now(), robot.id, value],
+        )
+
+
+def seen(organization, robot, inside, **fields) -> None:
+    with inside(organization):
+        Robot.objects.filter(pk=robot.pk).update(last_seen=timezone.now(), **fields)
+
+
+def next_value(stream, seconds: float) -> float:
+    return stream.next_of("telemetry", seconds)["points"][0]["value"]
+
+
+def test_without_redis_the_database_is_polled(
+    start_live, alice, charlie, make_robot, sign_in, inside, organization_a, organization_b
+):
+    live = start_live(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
+    robot, foreign = make_robot(organization_a), make_robot(organization_b)
+    seen(organization_a, robot, inside)
+    seen(organization_b, foreign, inside)
+    fleet, one = live.stream(sign_in(alice)), live.stream(sign_in(alice), robot=robot.id)
+    for value in (1.0, 2.0):
+        store(robot, value)
+        store(foreign, 99.0)
+        for stream in (fleet, one):
+            assert next_value(stream, 3) == value
+    seen(organization_a, robot, inside, status="error")
+    for stream in (fleet, one):
+        while (event := stream.next_of("status", 3))["status"] != "error":
+            pass
+        assert event["robot_id"] == str(robot.id)
+
+
+@pytest.mark.parametrize("fault", ["shut", "hang"])
+def test_redis_goes_and_comes_back(
+    start_live, redis_relay, alice, make_robot, sign_in, inside, fault, organization_a
+):
+    relay, address = redis_relay
+    live = start_live(REDIS_URL=address)
+    robot = make_robot(organization_a)
+    seen(organization_a, robot, inside)
+    stream = live.stream(sign_in(alice), robot=robot.id)
+    event = TelemetryEvent(robot.id, [Point("temperature.ambient", timezone.now(), 1.0, "Cel")])
+    publish(robot.organization_id, event)
+    assert next_value(stream, 2) == 1.0
+
+    getattr(relay, fault)()
+    store(robot, 2.0)
+    assert next_value(stream, 4) == 2.0
+
+    if fault == "hang":
+        relay.shut()
+    relay.open()
+    time.sleep(2)
+    publish(robot.organization_id, StatusEvent(robot.id, "idle", "back"))
+    while (event := stream.next_of("status", 3)).get("reason") != "back":
+        pass
+
+
+def test_streams_outlive_the_loss_of_connections_to_the_database(
+    live, alice, make_robot, sign_in, owner_cursor, organization_a
+):
+    robot = make_robot(organization_a)
+    stream = live.stream(sign_in(alice), robot=robot.id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND usename = current_user"
+        )
+        assert cursor.fetchone()[0] > 0
+    time.sleep(1)
+    publish(robot.organization_id, StatusEvent(robot.id, "idle", "still here"))
+    while stream.next_of("status", 3).get("reason") != "still here":
+        pass
+    assert live.get("/healthz")[0] == 200
+
+
+def test_slow_client_stays_bounded(start_live, alice, make_robot, sign_in, organization_a):
+    live = start_live()
+    robot, browser = make_robot(organization_a), sign_in(alice)
+    token = browser.cookies[settings.SESSION_COOKIE_NAME].value
+    slow = socket.socket()
+    slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    slow.connect(("127.0.0.1", live.port))
+    slow.sendall(
+        f"GET /api/v1/events?robot={robot.id} HTTP/1.1\r\nHost: live\r\n"
+        f"Cookie: {settings.SESSION_COOKIE_NAME}={token}\r\n\r\n".encode()
+    )
+    quick = live.stream(browser, robot=robot.id)
+    before = memory(live.process.pid)
+    names = [f"custom.metric{number:04}" for number in range(5000)]
+    for round_ in range(12):
+        now = timezone.now()
+        points = [Point(name, now, float(round_), "Cel") for name in names]
+        publish(robot.organization_id, TelemetryEvent(robot.id, points))
+        time.sleep(0.25)
+    publish(robot.organization_id, StatusEvent(robot.id, "error", "latest"))
+    while quick.next_of("status", 5).get("reason") != "latest":
+        pass
+    assert memory(live.process.pid) - before < 40_000
+    data = b""
+    slow.settimeout(5)
+    while b'"latest"' not in data[-100_000:]:
+        data += slow.recv(65536)
+    slow.close()
+    assert data.count(b'"type":"telemetry"') < 12
+
+
+def memory(pid: int) -> int:
+    """Return a process's resident memory in KiB."""
+    with open(f"/proc/{pid}/status") as file:  # noqa: PTH123 - a file of the kernel
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
+
+
+def test_sigterm_ends_streams_quickly(start_live, alice, sign_in):
+    live = start_live()
+    stream = live.stream(sign_in(alice))
+    began = time.monotonic()
+    live.process.send_signal(signal.SIGTERM)
+    assert stream.next(2) is None
+    live.process.wait(timeout=3)
+    assert time.monotonic() - began < 2

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import queue
+import time
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+
+from apps.accounts.models import ApiKey, UserSession
+from apps.robots.models import Robot
+from urfmp.common.events import Point, StatusEvent, TelemetryEvent, publish
+
+
+def telemetry(robot, value=1.0, metric="temperature.ambient"):
+    return TelemetryEvent(robot.id, [Point(metric, timezone.now(), value, "Cel")])
+
+
+def test_receives_what_is_published(live, alice, make_robot, sign_in, organization_a):
+    robot = make_robot(organization_a)
+    stream = live.stream(sign_in(alice), robot=robot.id)
+    assert stream.response.getheader("Content-Type").startswith("text/event-stream")
+    assert stream.response.getheader("Cache-Control") == "no-store"
+    assert stream.response.getheader("X-Accel-Buffering") == "no"
+    assert stream.welcome["subject"] == str(alice.id)
+
+    publish(robot.organization_id, telemetry(robot, 21.5), StatusEvent(robot.id, "idle", "done"))
+
+    point = stream.next_of("telemetry")["points"][0]
+    assert (point["metric_name"], point["value"], point["unit"]) == (
+        "temperature.ambient",
+        21.5,
+        "Cel",
+    )
+
+
+def test_status_says_why(live, alice, make_robot, sign_in, organization_a):
+    robot = make_robot(organization_a)
+    stream = live.stream(sign_in(alice))
+    publish(robot.organization_id, StatusEvent(robot.id, "stopped", "protective stop"))
+    while (event := stream.next_of("status"))["status"] != "stopped":
+        pass
+    assert (event["robot_id"], event["reason"]) == (str(robot.id), "protective stop")
+
+
+def test_other_organization_hears_nothing(
+    live, alice, charlie, make_robot, sign_in, organization_a, organization_b
+):
+    robot, foreign = make_robot(organization_a), make_robot(organization_b)
+    stream = live.stream(sign_in(charlie), robot=foreign.id)
+    fleet = live.stream(sign_in(charlie))
+    for _ in range(3):
+        publish(robot.organization_id, telemetry(robot), StatusEvent(robot.id, "error"))
+    publish(foreign.organization_id, telemetry(foreign, 5.0))
+    for each in (stream, fleet):
+        assert each.next_of("telemetry")["robot_id"] == str(foreign.id)
+        assert each.is_silent()
+
+
+def test_other_organization_gets_404(live, alice, charlie, make_robot, sign_in, organization_a):
+    robot = make_robot(organization_a)
+    foreign = live.stream(sign_in(charlie), robot=robot.id)
+    missing = live.stream(sign_in(charlie), robot=uuid.uuid4())
+    assert foreign.status == missing.status == 404
+    assert foreign.problem == missing.problem
+
+
+def test_another_robot_is_not_in_the_stream(live, alice, make_robot, sign_in, organization_a):
+    one, other = make_robot(organization_a), make_robot(organization_a)
+    stream = live.stream(sign_in(alice), robot=one.id)
+    publish(one.organization_id, telemetry(other), telemetry(one))
+    assert stream.next_of("telemetry")["robot_id"] == str(one.id)
+
+
+def test_device_key_sees_its_robot_alone(live, alice, make_robot, make_key, organization_a):
+    one, other = make_robot(organization_a), make_robot(organization_a)
+    key = make_key(organization_a, ["robots:read", "telemetry:read"], robot=one)
+    stream = live.stream(key)
+    publish(one.organization_id, telemetry(other), telemetry(one))
+    assert stream.next_of("telemetry")["robot_id"] == str(one.id)
+    assert live.stream(key, robot=other.id).status == 404
+
+
+def test_key_without_the_scope_gets_403(live, alice, make_key, organization_a):
+    assert live.stream(make_key(organization_a, ["robots:read"])).status == 403
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "method", "status", "code"),
+    [
+        ("/api/v1/events", {}, "GET", 401, "not_authenticated"),
+        ("/api/v1/events", {"X-API-Key": "nonsense"}, "GET", 401, "invalid_key"),
+        ("/api/v1/events", {"Cookie": "urfmp_session=x"}, "GET", 401, "not_authenticated"),
+        ("/api/v1/events?robot=7", {"X-API-Key": "x"}, "GET", 400, "invalid"),
+        ("/api/v1/events", {}, "POST", 405, "method_not_allowed"),
+        ("/elsewhere", {}, "GET", 404, "not_found"),
+    ],
+)
+def test_bad_requests_get_problem_details(live, path, headers, method, status, code):
+    answered, given, problem = live.get(path, headers, method)
+    assert (answered, problem["code"]) == (status, code)
+    assert given["content-type"] == "application/problem+json"
+    assert given["x-request-id"]
+
+
+def test_foreign_origin_is_refused(live, alice, sign_in, make_key):
+    browser = sign_in(alice)
+    for origin in ("http://evil.example", "null", settings.WEB_ORIGIN + ".evil.example"):
+        foreign = live.stream(browser, {"Origin": origin})
+        assert foreign.status == 403
+        assert foreign.response.getheader("Access-Control-Allow-Origin") is None
+    own = live.stream(browser, {"Origin": settings.WEB_ORIGIN})
+    assert own.status == 200
+    assert own.response.getheader("Access-Control-Allow-Origin") == settings.WEB_ORIGIN
+    assert own.response.getheader("Access-Control-Allow-Credentials") == "true"
+    assert own.response.getheader("Vary") == "Origin"
+
+
+def test_preflight_allows_our_pages_alone(live):
+    status, own, _ = live.get("/api/v1/events", {"Origin": settings.WEB_ORIGIN}, "OPTIONS")
+    assert (status, own["access-control-allow-origin"]) == (204, settings.WEB_ORIGIN)
+    status, foreign, _ = live.get("/api/v1/events", {"Origin": "http://evil.example"}, "OPTIONS")
+    assert status == 204
+    assert not [name for name in foreign if name.startswith("access-control")]
+
+
+def test_ended_session_closes_its_streams(live, alice, sign_in, inside, organization_a):
+    ended, kept = sign_in(alice), sign_in(alice)
+    stream, other = live.stream(ended), live.stream(kept)
+    with inside(organization_a):
+        newest = UserSession.objects.order_by("created_at").first()
+        UserSession.objects.filter(pk=newest.pk).delete()
+    began = time.monotonic()
+    assert stream.next(2) is None
+    assert time.monotonic() - began < 2
+    assert other.is_silent(0.2)
+
+
+def test_ended_key_closes_its_streams(live, alice, make_key, inside, organization_a):
+    stream = live.stream(make_key(organization_a, ["robots:read", "telemetry:read"]))
+    with inside(organization_a):
+        ApiKey.objects.update(is_active=False)
+    assert stream.next(2) is None
+
+
+def test_stream_ends_with_its_session(live, alice, sign_in, inside, organization_a):
+    browser = sign_in(alice)
+    with inside(organization_a):
+        UserSession.objects.update(expires_at=timezone.now() + timedelta(seconds=1))
+    assert live.stream(browser).next(3) is None
+
+
+def test_resumes_after_the_last_event(live, alice, make_robot, sign_in, organization_a):
+    robot, browser = make_robot(organization_a), sign_in(alice)
+    first = live.stream(browser, robot=robot.id)
+    publish(robot.organization_id, telemetry(robot, 1.0))
+    assert first.next_of("telemetry")["points"][0]["value"] == 1.0
+    first.close()
+    publish(robot.organization_id, telemetry(robot, 2.0))
+    time.sleep(0.3)
+    for ways in ({"headers": {"Last-Event-ID": first.last_id}}, {"last_event_id": first.last_id}):
+        again = live.stream(browser, robot=robot.id, **ways)
+        assert again.next_of("telemetry")["points"][0]["value"] == 2.0
+        assert again.is_silent(0.2)
+
+
+@pytest.mark.parametrize("last", ["nonsense", "0123456789ab-5", "x-" + "9" * 40])
+def test_unknown_last_event_means_reset(live, alice, sign_in, last):
+    assert live.stream(sign_in(alice), {"Last-Event-ID": last}).next()["type"] == "reset"
+
+
+def test_fleet_stream_is_thinned(live, alice, make_robot, sign_in, organization_a):
+    robot = make_robot(organization_a)
+    fleet = live.stream(sign_in(alice))
+    end = time.monotonic() + 2.0
+    sent = 0
+    while time.monotonic() < end:
+        sent += 1
+        publish(robot.organization_id, telemetry(robot, float(sent)))
+        time.sleep(0.02)
+    values = []
+    try:
+        while True:
+            event = fleet.next(1.2)
+            if event["type"] == "telemetry":
+                values.append(event["points"][0]["value"])
+    except queue.Empty:
+        pass
+    assert 2 <= len(values) <= 4
+    assert values[-1] == sent
+
+
+def test_a_session_has_a_limited_number_of_streams(live, alice, sign_in):
+    browser = sign_in(alice)
+    streams = [live.stream(browser) for _ in range(21)]
+    assert [stream.status for stream in streams] == [200] * 20 + [429]
+    assert streams[-1].response.getheader("Retry-After")
+
+
+def test_recent_change_is_told_at_the_beginning(
+    live, alice, make_robot, sign_in, inside, organization_a
+):
+    robot = make_robot(organization_a)
+    with inside(organization_a):
+        Robot.objects.filter(pk=robot.pk).update(status="error")
+    event = live.stream(sign_in(alice)).next_of("status")
+    assert (event["robot_id"], event["status"]) == (str(robot.id), "error")

@@ -1,0 +1,309 @@
+"""What the pages show, read in a number of queries that does not grow with the fleet."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Case, Count, F, IntegerField, Q, Value, When
+from django.utils import timezone
+
+from apps.alerts.choices import AlertSeverity
+from apps.alerts.models import Alert
+from apps.maintenance.models import MaintenanceTask
+from apps.robots.choices import RobotStatus
+from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
+from apps.robots.selectors import robot_status_changes, robot_status_counts
+from apps.telemetry.models import RobotTelemetry
+from urfmp.pages.metrics import unit_sign
+
+CARD_LIMIT = 240
+LIST_LIMIT = 8
+# A card tells what is, not what was.
+_CARD_VALUES_FROM = timedelta(hours=1)
+_MOTORS = tuple(f"temperature.motor.joint{number}" for number in range(1, 8))
+_CARD_METRICS = (
+    ("Battery", ("battery.charge",)),
+    ("Hottest motor", _MOTORS),
+    ("Power", ("power.total",)),
+    ("Controller", ("temperature.controller",)),
+    ("Speed", ("velocity.linear.magnitude",)),
+    ("Current", ("current.total",)),
+)
+_VALUES_ON_CARD = 2
+# What needs somebody comes first on a wall that is too small for the fleet.
+_URGENCY = (
+    RobotStatus.EMERGENCY_STOP, RobotStatus.ERROR, RobotStatus.STOPPED, RobotStatus.OFFLINE,
+    RobotStatus.MAINTENANCE,
+)  # fmt: skip
+
+_CARD_VALUES = """
+    SELECT r.id, m.metric_name, last.value, last.unit
+    FROM robots r
+    CROSS JOIN unnest(%s::text[]) AS m (metric_name)
+    CROSS JOIN LATERAL (
+        SELECT t.value, t.unit FROM robot_telemetry t
+        WHERE t.robot_id = r.id AND t.metric_name = m.metric_name AND t.time > %s
+        ORDER BY t.time DESC LIMIT 1
+    ) AS last
+    WHERE r.id = ANY (%s) AND last.value IS NOT NULL
+"""
+
+
+@dataclass(frozen=True)
+class CardValue:
+    """One value on a card: the greatest of the named metrics.
+
+    Attributes:
+        label: What is measured.
+        metrics: Names of the metrics that it is taken from.
+        value: The greatest.
+        unit: As people write it.
+    """
+
+    label: str
+    metrics: tuple[str, ...]
+    value: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A robot on the wall."""
+
+    robot: Robot
+    values: list[CardValue] = field(default_factory=list)
+    latest: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """The state of an organization's robots in service.
+
+    Attributes:
+        counts: How many show each status, in the order of the choices.
+        total: How many there are.
+        alive: How many have been heard of lately.
+        walls: Facility and its cards, in the order of their names.
+        is_whole: Whether every robot has a card.
+    """
+
+    counts: list[tuple[RobotStatus, int]]
+    total: int
+    alive: int
+    walls: list[tuple[str, list[Card]]]
+    is_whole: bool
+
+
+def fleet_get(principal: Any) -> Fleet:
+    """Return the fleet as the principal sees it; three queries."""
+    counted = robot_status_counts(principal)
+    urgency = Case(
+        *(When(status=status, then=Value(rank)) for rank, status in enumerate(_URGENCY)),
+        default=Value(len(_URGENCY)),
+        output_field=IntegerField(),
+    )
+    robots = list(
+        Robot.objects.restrict(principal).in_service().order_by(urgency, "name")[:CARD_LIMIT]
+    )
+    values = _card_values(principal, [robot.pk for robot in robots])
+    walls: dict[str, list[Card]] = {}
+    for robot in sorted(robots, key=lambda robot: (robot.facility, robot.name)):
+        walls.setdefault(robot.facility, []).append(_card(robot, values.get(robot.pk, {})))
+    total = sum(counted.values())
+    return Fleet(
+        counts=[(status, counted.get(status.value, 0)) for status in RobotStatus],
+        total=total,
+        alive=total - counted.get(RobotStatus.OFFLINE, 0),
+        walls=list(walls.items()),
+        is_whole=total <= CARD_LIMIT,
+    )
+
+
+def _card_values(
+    principal: Any, robot_ids: list[UUID]
+) -> dict[UUID, dict[str, tuple[float, str | None]]]:
+    if not robot_ids or not principal.has_perm("telemetry.view_robottelemetry"):
+        return {}
+    names = [name for _, metrics in _CARD_METRICS for name in metrics]
+    found: dict[UUID, dict[str, tuple[float, str | None]]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_CARD_VALUES, [names, timezone.now() - _CARD_VALUES_FROM, robot_ids])
+        for robot_id, name, value, unit in cursor.fetchall():
+            found.setdefault(robot_id, {})[name] = (value, unit)
+    return found
+
+
+def _card(robot: Robot, values: dict[str, tuple[float, str | None]]) -> Card:
+    shown = []
+    for label, metrics in _CARD_METRICS:
+        known = [values[name] for name in metrics if name in values]
+        if known and len(shown) < _VALUES_ON_CARD:
+            value, unit = max(known, key=lambda pair: pair[0])
+            shown.append(CardValue(label, metrics, value, unit_sign(unit)))
+    return Card(robot, shown, {name: value for name, (value, _) in values.items()})
+
+
+def _severity_rank() -> Case:
+    return Case(
+        *(
+            When(severity=severity, then=Value(rank))
+            for rank, severity in enumerate(reversed(AlertSeverity.values))
+        ),
+        output_field=IntegerField(),
+    )
+
+
+def open_alerts(principal: Any, robot: Robot | None = None) -> tuple[list[Alert], int]:
+    """Return the gravest unresolved alerts, the newest first among equals, and how many there are."""
+    rows = Alert.objects.restrict(principal).unresolved()
+    if robot is not None:
+        rows = rows.filter(robot=robot)
+    shown = list(
+        rows.select_related("robot").order_by(_severity_rank(), "-created_at")[:LIST_LIMIT]
+    )
+    return shown, len(shown) if len(shown) < LIST_LIMIT else rows.count()
+
+
+@dataclass(frozen=True)
+class DueTasks:
+    """Maintenance that is late or due within a week, the earliest first."""
+
+    tasks: list[MaintenanceTask]
+    overdue: int
+    soon: int
+
+
+def due_tasks(principal: Any) -> DueTasks:
+    """Return what is late, and what is due within a week; two queries."""
+    now = timezone.now()
+    rows = (
+        MaintenanceTask.objects.restrict(principal)
+        .open()
+        .filter(due_at__lt=now + timedelta(days=7))
+    )
+    counts = rows.order_by().aggregate(
+        overdue=Count("pk", filter=Q(due_at__lt=now)), soon=Count("pk", filter=Q(due_at__gte=now))
+    )
+    shown = rows.select_related("robot", "assigned_to").order_by("due_at")[:LIST_LIMIT]
+    return DueTasks(list(shown), counts["overdue"], counts["soon"])
+
+
+def robot_tasks(principal: Any, robot: Robot) -> list[MaintenanceTask]:
+    """Return a robot's open tasks, the earliest due first."""
+    rows = MaintenanceTask.objects.restrict(principal).open().filter(robot=robot)
+    return list(
+        rows.select_related("assigned_to").order_by(F("due_at").asc(nulls_last=True))[:LIST_LIMIT]
+    )
+
+
+def robot_commands(principal: Any, robot: Robot) -> list[RobotCommand]:
+    """Return the commands that a robot was given last."""
+    rows = RobotCommand.objects.restrict(principal).filter(robot=robot).select_related("user")
+    return list(rows[:LIST_LIMIT])
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A stretch of time in which a robot's status did not change.
+
+    Attributes:
+        status: Which, or nothing where it is not known.
+        label: The status as it is read.
+        start: When it began, or where the shown range begins.
+        end: When it ended, or now.
+        share: Percent of the shown range, 0 to 100.
+        reason: Why it began.
+    """
+
+    status: str
+    label: str
+    start: datetime
+    end: datetime
+    share: float
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A robot's status over a range, oldest first, with each status's share in percent."""
+
+    segments: list[Segment]
+    shares: list[tuple[str, str, float]]
+
+
+def status_timeline(robot_id: UUID, *, start: datetime, end: datetime) -> Timeline:
+    """Return how a robot's status changed from `start` to `end`; one or two queries."""
+    changes = robot_status_changes(robot_id, start=start, end=end)
+    whole = (end - start).total_seconds()
+    segments = []
+    if changes and changes[0].time > start:
+        share = 100 * (changes[0].time - start).total_seconds() / whole
+        segments.append(Segment("", "Not known", start, changes[0].time, share))
+    for number, change in enumerate(changes):
+        begins = max(change.time, start)
+        ends = changes[number + 1].time if number + 1 < len(changes) else end
+        share = 100 * (ends - begins).total_seconds() / whole
+        label = RobotStatus(change.status).label
+        segments.append(Segment(change.status, label, begins, ends, share, change.reason))
+    shares: Counter[tuple[str, str]] = Counter()
+    for segment in segments:
+        shares[(segment.status, segment.label)] += segment.share  # type: ignore[assignment]
+    return Timeline(segments, [(*key, share) for key, share in shares.most_common()])
+
+
+def status_history(
+    principal: Any,
+    *,
+    robot_id: UUID | None,
+    status: str,
+    start: datetime | None,
+    before: datetime | None,
+    limit: int,
+) -> list[RobotStatusHistory]:
+    """Return status changes, the newest first.
+
+    Args:
+        principal: Who asks.
+        robot_id: Of this robot alone.
+        status: Changes to this status alone; empty for all.
+        start: Not before this time.
+        before: Before this time: where the page before ended.
+        limit: At most this many.
+    """
+    rows = RobotStatusHistory.objects.restrict(principal).select_related("robot")
+    wanted: dict[str, Any] = {
+        "robot_id": robot_id, "status": status, "time__gte": start, "time__lt": before
+    }  # fmt: skip
+    return list(
+        rows.filter(**{name: value for name, value in wanted.items() if value}).order_by(
+            "-time", "robot_id"
+        )[:limit]
+    )
+
+
+def robot_choices(principal: Any, limit: int = 1000) -> list[tuple[UUID, str]]:
+    """Return id and name of the robots that may be chosen, by name."""
+    return list(Robot.objects.restrict(principal).values_list("pk", "name")[:limit])
+
+
+def telemetry_is_visible(principal: Any) -> bool:
+    """Tell whether the principal may see measured values."""
+    return bool(principal.has_perm(f"telemetry.view_{RobotTelemetry._meta.model_name}"))
+
+
+def search_rows(principal: Any, words: str, limit: int = 8) -> Iterable[tuple[str, str, Any]]:
+    """Yield what the words are found in: kind, what it is called, and the row."""
+    robots = Robot.objects.restrict(principal).filter(
+        Q(name__icontains=words) | Q(serial_number__icontains=words) | Q(model__icontains=words)
+    )
+    tasks = MaintenanceTask.objects.restrict(principal).filter(title__icontains=words)
+    alerts = Alert.objects.restrict(principal).unresolved().filter(title__icontains=words)
+    for kind, rows in (("robot", robots), ("task", tasks), ("alert", alerts)):
+        for row in rows[:limit]:
+            yield kind, str(row), row

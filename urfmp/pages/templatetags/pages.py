@@ -1,0 +1,38 @@
+"""Template tags of the pages; what they draw is shared with the admin."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString
+
+from urfmp.common import html
+
+register = template.Library()
+
+register.simple_tag(html.badge, name="badge")
+register.filter("moment", html.moment)
+register.filter("difference", html.difference)
+
+
+@register.filter
+def ago(value: datetime | None) -> SafeString | str:
+    """Return a time as a distance from now."""
+    return html.ago(value)
+
+
+@register.filter
+def measured(value: float | None) -> str:
+    """Return a measured value with three significant digits, whole above 100."""
+    if value is None:
+        return html.NOTHING
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+@register.filter
+def changed(entry: Any) -> str:
+    """Return the names of the fields that a recorded change touched."""
+    names = sorted({**(entry.before or {}), **(entry.after or {})})
+    return ", ".join(name.replace("_", " ") for name in names)

@@ -1,0 +1,90 @@
+"""One robot: how it is, how it was, what is wrong and what is due."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+
+from apps.robots.models import Robot
+from apps.telemetry.selectors import LatestValue, latest_values
+from urfmp.pages.metrics import charts_for, unit_sign
+from urfmp.pages.selectors import (
+    open_alerts,
+    robot_commands,
+    robot_tasks,
+    status_timeline,
+    telemetry_is_visible,
+)
+from urfmp.pages.views.page import page, require
+
+_TIMELINE = timedelta(hours=24)
+# The values that are worth a tile of their own, if the robot sends them.
+_TILES = (
+    ("Battery", ("battery.charge",)),
+    ("Hottest motor", tuple(f"temperature.motor.joint{number}" for number in range(1, 13))),
+    ("Controller", ("temperature.controller",)),
+    ("Power", ("power.total",)),
+    ("Robot current", ("current.total",)),
+    ("Supply voltage", ("voltage.supply",)),
+    ("Speed", ("velocity.linear.magnitude",)),
+    ("Cycles", ("cycle.count",)),
+    ("Mission", ("navigation.mission_progress",)),
+    ("Battery health", ("battery.health",)),
+)
+
+
+def _tiles(values: list[LatestValue]) -> list[dict[str, object]]:
+    known = {value.metric_name: value for value in values if value.value is not None}
+    tiles = []
+    for label, names in _TILES:
+        found = [known[name] for name in names if name in known]
+        if found:
+            greatest = max(found, key=lambda value: value.value or 0.0)
+            tiles.append(
+                {
+                    "label": label,
+                    "metrics": " ".join(value.metric_name for value in found),
+                    "value": greatest.value,
+                    "unit": unit_sign(greatest.unit),
+                    "time": greatest.time,
+                }
+            )
+    return tiles[:6]
+
+
+def robot_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
+    """Show a robot with live values; another organization's is not found."""
+    require(request, "robots.view_robot")
+    user = request.user
+    robot: Robot = get_object_or_404(Robot.objects.restrict(user), pk=robot_id)
+    values = latest_values([robot.pk]) if telemetry_is_visible(user) else []
+    now = timezone.now()
+    alerts, alert_count = open_alerts(user, robot)
+    history = status_timeline(robot.pk, start=now - _TIMELINE, end=now)
+    return page(
+        request,
+        "pages/robot.html",
+        robot.name,
+        robot=robot,
+        # The change that the robot's status stands on says why.
+        reason=history.segments[-1].reason if history.segments else None,
+        location=robot.location or {},
+        tiles=_tiles(values),
+        latest={value.metric_name: value.value for value in values},
+        charts=charts_for((value.metric_name, value.unit) for value in values),
+        timeline=history,
+        timeline_start=now - _TIMELINE,
+        now=now,
+        alerts=alerts,
+        alert_count=alert_count,
+        tasks=robot_tasks(user, robot),
+        commands=robot_commands(user, robot),
+        may_edit=user.has_perm("robots.change_robot"),
+        may_see_history=user.has_perm("audit.view_auditlog"),
+        may_acknowledge=user.has_perm("alerts.acknowledge_alert"),
+        may_plan=user.has_perm("maintenance.add_maintenancetask"),
+    )

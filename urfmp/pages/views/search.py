@@ -1,0 +1,36 @@
+"""The command palette's search."""
+
+from __future__ import annotations
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from urfmp.pages.selectors import search_rows
+
+_KINDS = {
+    "robot": ("Robot", "precision_manufacturing", "admin:robot_page"),
+    "task": ("Maintenance", "build", "admin:maintenance_maintenancetask_change"),
+    "alert": ("Alert", "notifications", "admin:alerts_alert_change"),
+}
+
+
+def search(request: HttpRequest) -> HttpResponse:
+    """Return robots, tasks and open alerts in which the words are found."""
+    words = request.GET.get("s", "").strip()
+    if not words:
+        return HttpResponse()
+    results = []
+    for kind, name, row in search_rows(request.user, words[:100]):
+        label, icon, view = _KINDS[kind]
+        results.append(SearchResult(name, label, reverse(view, args=[row.pk]), icon))
+    paginator = Paginator(results, 100)
+    response = render(
+        request,
+        "unfold/helpers/command_results.html",
+        {"page_obj": paginator, "results": paginator.page(1), "page_counter": 0},
+    )
+    response["HX-Trigger"] = "search"
+    return response

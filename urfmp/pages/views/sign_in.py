@@ -1,0 +1,122 @@
+"""Sign in, sign out, another password.
+
+Before sign-in a request has no organization: nothing here asks for a tenant's rows until the
+password has been checked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import authenticate
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
+
+from apps.accounts.services import (
+    session_end_current,
+    session_refuse,
+    session_start,
+    user_update,
+)
+from urfmp.pages.views.page import page
+
+_WRONG = "E-mail or password is not right. Please try again."
+
+
+class SignInForm(forms.Form):
+    """Address and password."""
+
+    email = forms.EmailField(
+        label="E-mail",
+        max_length=255,
+        widget=forms.EmailInput(
+            attrs={
+                "autocomplete": "username",
+                "autofocus": True,
+                "class": " ".join(BASE_INPUT_CLASSES),
+            }
+        ),
+    )
+    password = forms.CharField(
+        strip=False,
+        max_length=1000,
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "current-password", "class": " ".join(BASE_INPUT_CLASSES)}
+        ),
+    )
+
+
+def _target(request: HttpRequest) -> str:
+    wanted = request.POST.get("next") or request.GET.get("next") or ""
+    is_ours = url_has_allowed_host_and_scheme(
+        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return wanted if is_ours else reverse("admin:index")
+
+
+@never_cache
+@sensitive_post_parameters("password")
+@csrf_protect
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Ask for address and password; a failure does not tell which of them was wrong."""
+    target = _target(request)
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(target)
+    form = SignInForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        email, password = form.cleaned_data["email"], form.cleaned_data["password"]
+        user = authenticate(request, username=email, password=password)
+        if user is not None:
+            session_start(request, user)  # type: ignore[arg-type]
+            return HttpResponseRedirect(target)
+        session_refuse(request, email=email)
+        form.add_error(None, _WRONG)
+    return TemplateResponse(
+        request,
+        "pages/sign_in.html",
+        {"form": form, "next": target, "title": "Sign in", "site_title": "URFMP"},
+        status=200 if request.method != "POST" else 400,
+    )
+
+
+def sign_out(request: HttpRequest) -> HttpResponse:
+    """End the session of this browser; by POST alone, so that no link can do it."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    session_end_current(request)
+    messages.info(request, "You are signed out.")
+    return HttpResponseRedirect(reverse("admin:login"))
+
+
+class NewPasswordForm(PasswordChangeForm):  # type: ignore[type-arg]
+    """The old password, and a new one twice."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Give the fields the theme's look."""
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
+
+
+@sensitive_post_parameters()
+def password_change(request: HttpRequest) -> HttpResponse:
+    """Take another password. It ends all sessions of the person; this browser gets a new one."""
+    user: Any = request.user
+    form = NewPasswordForm(user, request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        user_update(user, password=form.cleaned_data["new_password1"])
+        session_start(request, user)
+        messages.success(request, "Your password is changed. Other devices have been signed out.")
+        return HttpResponseRedirect(reverse("admin:index"))
+    return page(
+        request, "registration/password_change_form.html", "Change password", form=form
+    )
