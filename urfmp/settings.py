@@ -225,6 +225,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.telemetry.api.schema.add_ingest",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "RobotStatusEnum": "apps.robots.choices.RobotStatus",
         "CommandStatusEnum": "apps.robots.choices.CommandStatus",

@@ -6,3 +6,7 @@ from django.apps import AppConfig
 class AccountsConfig(AppConfig):
     name = "apps.accounts"
     verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        """Let the OpenAPI generator find the extension, which registers itself."""
+        import apps.accounts.api.schema  # noqa: F401, PLC0415

@@ -70,6 +70,10 @@ class Batch:
     rejected: list[Rejection] = field(default_factory=list)
 
 
+# The decoder rounds what is finer than a microsecond; times are cut, so that a resent point keeps
+# its key whatever its sender's precision.
+_FINER_THAN_MICROSECONDS = re.compile(rb'("time"\s*:\s*"[^".]{19}\.\d{6})\d+')
+
 _fast = msgspec.json.Decoder(_Batch)
 _slow = msgspec.json.Decoder(_RawBatch)
 _item = msgspec.json.Decoder(Point)
@@ -82,6 +86,7 @@ def decode_batch(body: bytes, *, max_points: int) -> Batch:
         MalformedBatchError: It is not JSON of the expected form.
         TooManyPointsError: It holds more than `max_points` items.
     """
+    body = _FINER_THAN_MICROSECONDS.sub(rb"\1", body)
     try:
         batch = Batch(list(enumerate(_fast.decode(body).points)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

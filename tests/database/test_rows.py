@@ -198,7 +198,11 @@ def test_deleting_a_person_takes_sessions_along(owner_cursor, rows):
         ("robot_commands", "type", "'pause'"),
         ("alerts", "type, severity, title, message", "'system', 'info', 'T', 'M'"),
         ("maintenance_tasks", "title, type, created_by", "'T', 'cleaning', %(user)s"),
-        ("api_keys", "name, key_hash, key_prefix, user_id", "'K', 'h', 'p', %(user)s"),
+        (
+            "api_keys",
+            "name, key_hash, key_prefix, user_id",
+            "'K', gen_random_uuid(), 'p', %(user)s",
+        ),
     ],
 )
 def test_reference_to_another_organizations_robot_is_refused(

@@ -76,6 +76,15 @@ class Stream:
             if event.get("type") == kind:
                 return event
 
+    def all_within(self, seconds: float) -> list[dict[str, Any]]:
+        """Return the events of a while."""
+        events = []
+        end = time.monotonic() + seconds
+        with contextlib.suppress(queue.Empty):
+            while event := self.next(max(end - time.monotonic(), 0.001)):
+                events.append(event)
+        return events
+
     def is_silent(self, seconds: float = 0.5) -> bool:
         try:
             self.next(seconds)
@@ -163,17 +172,17 @@ class Live:
 
 
 @pytest.fixture(scope="module")
-def _shared_live(django_db_setup) -> Iterator[Live]:
+def shared_live(django_db_setup) -> Iterator[Live]:
     live = Live()
     yield live
     live.stop()
 
 
 @pytest.fixture
-def live(_shared_live: Live, transactional_db) -> Iterator[Live]:
-    yield _shared_live
-    _shared_live.close_streams()
-    time.sleep(0.2)  # its last query must not meet the emptying of the tables
+def live(shared_live: Live, transactional_db) -> Iterator[Live]:
+    yield shared_live
+    shared_live.close_streams()
+    time.sleep(0.1)  # its last query must not meet the emptying of the tables
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from django_redis.cache import RedisCache
+from django_redis.exceptions import ConnectionInterrupted
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,7 @@ class ForgivingRedisCache(RedisCache):  # type: ignore[misc]
             return missing
         try:
             return getattr(self.client, method)(*args, **kwargs)
-        except (RedisError, OSError) as error:
+        except (ConnectionInterrupted, RedisError, OSError) as error:
             self._resting_until = time.monotonic() + _REST_SECONDS
             logger.warning("Redis is not answering, going on without it: %s", error)
             return missing

@@ -82,7 +82,8 @@ def _make_venv(venv: Path) -> None:
 
 
 def _install_packages(venv: Path, lock: Path) -> None:
-    command: list[str | Path] = [venv / "bin/python", "-m", "pip", "install", "--require-hashes", "-r", lock]
+    command = [str(venv / "bin/python"), "-m", "pip", "install"]
+    command += ["--require-hashes", "-r", str(lock)]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     total = len(re.findall(r"^\S+==", lock.read_text(encoding="utf-8"), re.MULTILINE))
     said: list[str] = []

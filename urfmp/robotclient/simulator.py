@@ -200,18 +200,17 @@ class Simulator:
 
 def _first(page: Any) -> dict[str, Any]:
     """Return the one robot of a list's page."""
-    rows = page.get("results", ()) if isinstance(page, dict) else page
-    for row in rows or ():
-        if isinstance(row, dict):
-            return row
+    for row in page.get("results", ()) if isinstance(page, dict) else ():
+        found: dict[str, Any] = row
+        return found
     raise Refused(404, "not_found", "The key's robot is not there.")
 
 
 def _latest(answer: Any) -> dict[str, float]:
     """Return the last values by metric."""
-    rows = answer.get("results", ()) if isinstance(answer, dict) else answer
+    rows = answer.get("values", ()) if isinstance(answer, dict) else ()
     return {
         row["metric_name"]: float(row["value"])
-        for row in rows or ()
-        if isinstance(row, dict) and isinstance(row.get("value"), int | float)
+        for row in rows
+        if isinstance(row.get("value"), int | float)
     }

@@ -112,7 +112,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp 
 DECLARE
     removed bigint;
 BEGIN
-    IF keep < interval '1 year' THEN
+    -- As dates: intervals alone compare a year as 360 days.
+    IF now() - keep > now() - interval '1 year' THEN
         RAISE EXCEPTION 'The audit record is kept for at least one year.'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;

@@ -7,34 +7,6 @@ from rest_framework import serializers
 from apps.telemetry.selectors import MAX_POINTS
 
 
-class PointSerializer(serializers.Serializer[Any]):
-    robot_id = serializers.UUIDField(
-        required=False, help_text="Or serial_number; a device key may leave both out."
-    )
-    serial_number = serializers.CharField(required=False)
-    metric_name = serializers.RegexField(r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=100)
-    time = serializers.DateTimeField()
-    value = serializers.FloatField()
-    unit = serializers.CharField(required=False, max_length=20, help_text="UCUM code.")
-    metadata = serializers.DictField(required=False)
-
-
-class BatchSerializer(serializers.Serializer[Any]):
-    points = PointSerializer(many=True, help_text="At most 10,000.")
-
-
-class RejectionSerializer(serializers.Serializer[Any]):
-    index = serializers.IntegerField(help_text="Place in the batch, from 0.")
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class IngestResultSerializer(serializers.Serializer[Any]):
-    accepted = serializers.IntegerField()
-    duplicate = serializers.IntegerField()
-    rejected = RejectionSerializer(many=True)
-
-
 class LatestValueSerializer(serializers.Serializer[Any]):
     metric_name = serializers.CharField()
     value = serializers.FloatField(allow_null=True)

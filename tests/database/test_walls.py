@@ -1,0 +1,232 @@
+"""What the database refuses and records by itself, whatever the application does."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from django.apps import apps
+from django.db import IntegrityError, connection
+
+from apps.audit.models import AuditLog
+from apps.robots.models import Robot
+from tests.database.effects import insert_rows
+from urfmp.common.tenancy import Actor, act
+
+TENANT_TABLES = sorted(
+    model._meta.db_table for model in apps.get_models() if getattr(model, "is_tenant_owned", False)
+)
+# Tables that no policy protects. Hypertables cannot have one: their rows are reached through
+# robots. The others hold nothing of a tenant, or jobs that name it by id.
+WITHOUT_POLICY = {
+    "robot_status_history",
+    "robot_telemetry",
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
+    "django_admin_log",
+    "django_content_type",
+    "django_migrations",
+    "procrastinate_events",
+    "procrastinate_jobs",
+    "procrastinate_periodic_defers",
+    "procrastinate_workers",
+}
+
+_TABLES = """
+    SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,
+           EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive),
+           EXISTS (SELECT FROM pg_trigger t JOIN pg_proc f ON f.oid = t.tgfoid
+                   WHERE t.tgrelid = c.oid AND f.proname = 'audit_row' AND t.tgenabled = 'O'
+                     AND t.tgtype & (4 | 8 | 16) = (4 | 8 | 16))
+    FROM pg_class c
+    WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace
+"""
+
+# A composite reference is served by an index that begins with its more selective column.
+_BARE_FOREIGN_KEYS = """
+    SELECT c.conrelid::regclass::text || '.' || c.conname
+    FROM pg_constraint c
+    WHERE c.contype = 'f' AND c.connamespace = 'public'::regnamespace
+      AND c.conrelid::regclass::text !~ '^(procrastinate|django|auth)_'
+      AND NOT EXISTS (
+          SELECT FROM pg_index i
+          JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+          WHERE i.indrelid = c.conrelid AND i.indisvalid AND i.indpred IS NULL
+            AND i.indkey[0] = ANY (c.conkey)
+            AND (cardinality(c.conkey) = 1 OR a.attname <> 'organization_id'))
+"""
+
+_JSON_INDEXES = """
+    SELECT i.indrelid::regclass::text || '.' || a.attname
+    FROM pg_index i
+    JOIN pg_class c ON c.oid = i.indexrelid
+    JOIN pg_am m ON m.oid = c.relam AND m.amname = 'gin'
+    JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+"""
+
+
+def _column(cursor, query):
+    cursor.execute(query)
+    return {row[0] for row in cursor.fetchall()}
+
+
+@pytest.fixture
+def tables(owner_cursor):
+    owner_cursor.execute(_TABLES)
+    return {name: rest for name, *rest in owner_cursor.fetchall()}
+
+
+@pytest.mark.parametrize("table", TENANT_TABLES)
+def test_tenant_table_stands_behind_a_policy_and_is_recorded(tables, table):
+    secured, forced, has_policy, recorded = tables[table]
+    assert secured
+    assert has_policy
+    # The owner's SECURITY DEFINER functions look beyond one organization.
+    assert not forced
+    assert recorded or table == "audit_logs"
+
+
+def test_every_other_table_is_known_to_need_no_policy(tables):
+    assert {name for name, facts in tables.items() if not facts[0]} <= WITHOUT_POLICY
+    assert {name for name, facts in tables.items() if facts[0]} == set(TENANT_TABLES)
+
+
+def test_what_carries_an_organization_is_a_tenant_table(owner_cursor):
+    carrying = _column(
+        owner_cursor,
+        "SELECT table_name FROM information_schema.columns JOIN information_schema.tables"
+        " USING (table_schema, table_name) WHERE table_schema = 'public'"
+        " AND table_type = 'BASE TABLE' AND column_name = 'organization_id'",
+    )
+    assert carrying | {"organizations"} == set(TENANT_TABLES)
+
+
+def test_every_foreign_key_is_indexed(owner_cursor):
+    assert _column(owner_cursor, _BARE_FOREIGN_KEYS) == set()
+
+
+def test_filtered_json_columns_are_indexed(owner_cursor):
+    wanted = {"robots.location", "robots.configuration", "alerts.metadata"}
+    assert wanted <= _column(owner_cursor, _JSON_INDEXES)
+
+
+def test_run_time_role_is_no_more_than_it_has_to_be(app_cursor):
+    app_cursor.execute(
+        "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb,"
+        " EXISTS (SELECT FROM pg_class WHERE relowner = r.oid)"
+        " FROM pg_roles r WHERE rolname = current_user"
+    )
+    assert app_cursor.fetchone() == (False, False, False, False, False)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO audit_logs (action, success) VALUES ('forged', true)",
+        "UPDATE audit_logs SET success = true",
+        "DELETE FROM audit_logs",
+        "TRUNCATE audit_logs",
+        "ALTER TABLE audit_logs DISABLE ROW LEVEL SECURITY",
+        "ALTER TABLE robots DISABLE TRIGGER audit_row_trigger",
+        "DROP TRIGGER audit_row_trigger ON robots",
+        "TRUNCATE robots",
+        "SET ROLE urfmp",
+        "SET session_replication_role = replica",
+        "CREATE TABLE mine (id int)",
+    ],
+)
+def test_run_time_role_is_refused(app_cursor, statement):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app_cursor.execute(statement)
+
+
+def test_owners_clean_up_cannot_reach_young_rows(app_cursor):
+    with pytest.raises(psycopg.errors.InvalidParameterValue, match="at least one year"):
+        app_cursor.execute("SELECT audit_clean_up('364 days')")
+
+
+def test_another_organizations_rows_cannot_be_written(organization_a, organization_b, inside):
+    with inside(organization_a), pytest.raises(Exception, match="row-level security"):
+        Robot.objects.create(
+            organization_id=organization_b.id, name="R", vendor="kuka", configuration={}
+        )
+
+
+def _recorded(action, resource):
+    return list(
+        AuditLog.objects.filter(resource_type=resource, action=action)
+        .order_by("created_at", "resource_id")
+        .values("resource_id", "organization_id", "user_id", "request_id", "before", "after")
+    )
+
+
+@pytest.fixture
+def actor(alice):
+    return Actor(user_id=alice.id, ip_address="192.0.2.7", request_id="request-1")
+
+
+def test_bulk_operations_are_recorded(organization_a, inside, actor):
+    with inside(organization_a, actor):
+        robots = Robot.objects.bulk_create(
+            Robot(organization_id=organization_a.id, name=f"R{n}", vendor="kuka", configuration={})
+            for n in range(3)
+        )
+        for robot in robots:
+            robot.name += " renamed"
+        Robot.objects.bulk_update(robots, ["name"])
+        Robot.objects.update(firmware_version="5.2")
+        created = _recorded("robots.robot.create", "robot")
+        updated = _recorded("robots.robot.update", "robot")
+
+    assert {row["resource_id"] for row in created} == {robot.id for robot in robots}
+    assert len(updated) == 6
+    for row in (*created, *updated):
+        assert row["organization_id"] == organization_a.id
+        assert row["user_id"] == actor.user_id
+        assert row["request_id"] == "request-1"
+    renamed = [row for row in updated if "name" in row["after"]]
+    assert [set(row["after"]) for row in renamed] == [{"name"}] * 3
+    assert renamed[0]["after"]["name"] == f"{renamed[0]['before']['name']} renamed"
+
+
+def test_raw_sql_is_recorded_under_the_acts_name(organization_a, inside, make_robot, actor):
+    robot = make_robot(organization_a)
+    with inside(organization_a, actor), act("robots.robot.relabel"), connection.cursor() as cursor:
+        cursor.execute("UPDATE robots SET name = 'By hand' WHERE id = %s", [robot.id])
+        (row,) = _recorded("robots.robot.relabel", "robot")
+
+    assert row["after"] == {"name": "By hand"}
+    assert row["user_id"] == actor.user_id
+
+
+def test_what_machines_move_is_not_recorded(organization_a, inside, make_robot):
+    robot = make_robot(organization_a)
+    with inside(organization_a):
+        before = AuditLog.objects.count()
+        Robot.objects.filter(pk=robot.pk).update(last_seen="2026-01-01T00:00:00Z", status="idle")
+        assert AuditLog.objects.count() == before
+
+
+def test_secrets_are_not_recorded(owner_cursor):
+    rows = insert_rows(owner_cursor)
+    owner_cursor.execute("UPDATE users SET password_hash = 'swordfish' WHERE id = %s", [rows.user])
+    owner_cursor.execute(
+        'UPDATE robots SET connection_config = \'{"password": "swordfish"}\' WHERE id = %s',
+        [rows.robot],
+    )
+    owner_cursor.execute(
+        "SELECT count(*) FILTER (WHERE after::text LIKE '%%swordfish%%'),"
+        " count(*) FILTER (WHERE after::text LIKE '%%[secret]%%')"
+        " FROM audit_logs WHERE resource_id IN (%s, %s) AND action LIKE '%%.update'",
+        [rows.user, rows.robot],
+    )
+    assert owner_cursor.fetchone() == (0, 2)
+
+
+def test_a_rolled_back_change_leaves_no_record(organization_a, inside, make_robot):
+    robot = make_robot(organization_a)
+    with inside(organization_a):
+        before = AuditLog.objects.count()
+        with pytest.raises(IntegrityError), act("robots.robot.update"):
+            Robot.objects.filter(pk=robot.pk).update(name="Never", status="nonsense")
+        assert AuditLog.objects.count() == before

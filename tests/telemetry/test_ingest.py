@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.points import (
+    MAX_METRIC_NAME,
+    MalformedBatchError,
+    TooManyPointsError,
+    decode_batch,
+)
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a)
+
+
+@pytest.fixture
+def send(organization_a, make_key):
+    """Post a batch with a key of organization A; a list is wrapped, bytes are sent as they are."""
+    key = make_key(organization_a)
+
+    def post(points, **headers):
+        body = points if isinstance(points, bytes) else json.dumps({"points": points})
+        headers = {"authorization": f"Bearer {key}", **headers}
+        return Client(raise_request_exception=False).post(
+            "/api/v1/telemetry", body, content_type="application/json", headers=headers
+        )
+
+    return post
+
+
+def point(robot, seconds=0.0, value=1.5, **changes):
+    time = (timezone.now() - timedelta(minutes=10)).replace(microsecond=0)
+    return {
+        "robot_id": str(robot.pk),
+        "metric_name": "temperature.motor.joint1",
+        "time": (time + timedelta(seconds=seconds)).isoformat(),
+        "value": value,
+        "unit": "Cel",
+        **changes,
+    }
+
+
+def stored(inside, organization):
+    with inside(organization):
+        return RobotTelemetry.objects.count()
+
+
+def test_stores_points(send, robot, organization_a, inside):
+    answer = send([point(robot, second, value=second) for second in range(5)])
+    assert answer.status_code == 200
+    assert answer.json() == {"accepted": 5, "duplicate": 0, "rejected": []}
+    with inside(organization_a):
+        values = RobotTelemetry.objects.order_by("time").values_list("value", "unit")
+        assert list(values) == [(float(second), "Cel") for second in range(5)]
+
+
+def test_resent_batch_stores_nothing(send, robot, organization_a, inside):
+    batch = [point(robot, second) for second in range(5)]
+    send(batch)
+    assert send(batch).json() == {"accepted": 0, "duplicate": 5, "rejected": []}
+    assert stored(inside, organization_a) == 5
+
+
+def test_overlapping_batch_stores_the_new_part(send, robot, organization_a, inside):
+    points = [point(robot, second) for second in range(8)]
+    send(points[:5])
+    assert send(points[3:]).json() == {"accepted": 3, "duplicate": 2, "rejected": []}
+    assert stored(inside, organization_a) == 8
+
+
+def test_another_value_is_a_conflict_and_the_stored_one_stays(send, robot, organization_a, inside):
+    first, second = point(robot, value=1.0), point(robot, 1)
+    send([first])
+    answer = send([{**first, "value": 2.0}, second]).json()
+    assert answer["accepted"] == 1
+    assert [(item["index"], item["code"]) for item in answer["rejected"]] == [(0, "conflict")]
+    with inside(organization_a):
+        assert RobotTelemetry.objects.order_by("time").first().value == 1.0
+
+
+def test_repeats_inside_a_batch(send, robot):
+    one = point(robot, value=1.0)
+    answer = send([one, one, {**one, "value": 2.0}]).json()
+    assert (answer["accepted"], answer["duplicate"]) == (1, 1)
+    assert [(item["index"], item["code"]) for item in answer["rejected"]] == [(2, "conflict")]
+
+
+def test_serial_number_names_the_robot(send, robot):
+    named = point(robot, serial_number=robot.serial_number)
+    del named["robot_id"]
+    assert send([named]).json()["accepted"] == 1
+
+
+def test_key_of_a_robot_may_leave_it_out_and_names_no_other(
+    organization_a, make_robot, make_key, robot
+):
+    key, other = make_key(organization_a, robot=robot), make_robot(organization_a)
+    own = point(robot)
+    del own["robot_id"]
+    answer = Client().post(
+        "/api/v1/telemetry",
+        {"points": [own, point(other)]},
+        content_type="application/json",
+        headers={"x-api-key": key},
+    )
+    assert answer.json()["accepted"] == 1
+    assert answer.json()["rejected"][0]["code"] == "unknown_robot"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"robot_id": "00000000-0000-4000-8000-000000000000"}, "unknown_robot"),
+        ({"robot_id": "nonsense"}, "invalid"),
+        ({"metric_name": "Temperature"}, "metric_name"),
+        ({"metric_name": "a..b"}, "metric_name"),
+        ({"metric_name": ""}, "metric_name"),
+        ({"metric_name": "a" * (MAX_METRIC_NAME + 1)}, "metric_name"),
+        ({"metric_name": "a\u0000"}, "metric_name"),
+        ({"value": "1.5"}, "invalid"),
+        ({"value": True}, "invalid"),
+        ({"value": None}, "invalid"),
+        ({"time": "yesterday"}, "invalid"),
+        ({"time": "2026-01-01T00:00:00"}, "invalid"),
+        ({"time": "0001-01-01T00:00:00Z"}, "too_old"),
+        ({"time": "9999-12-31T23:59:59Z"}, "clock_skew"),
+        ({"unit": "x" * 21}, "unit"),
+        ({"unit": "\u0000"}, "unit"),
+        ({"metadata": {"note": "\u0000"}}, "metadata"),
+        ({"metadata": []}, "invalid"),
+        ({"surprise": 1}, "invalid"),
+    ],
+)
+def test_a_bad_item_does_not_spoil_the_good_ones(send, robot, changes, code):
+    answer = send([point(robot, 1), {**point(robot), **changes}, point(robot, 2)])
+    assert answer.status_code == 200
+    assert answer.json()["accepted"] == 2
+    assert [(item["index"], item["code"]) for item in answer.json()["rejected"]] == [(1, code)]
+
+
+@pytest.mark.parametrize("missing", ["metric_name", "time", "value", "robot_id"])
+def test_missing_field(send, robot, missing):
+    bad = point(robot)
+    del bad[missing]
+    answer = send([bad, point(robot, 1)]).json()
+    code = "unknown_robot" if missing == "robot_id" else "invalid"
+    assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, code)
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1e999"])
+def test_infinity_by_overflow_is_refused_alone(send, robot, number):
+    body = json.dumps({"points": [point(robot, value=0.25), point(robot, 1)]})
+    answer = send(body.replace("0.25", number).encode())
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["accepted"] == 1
+    assert answer.json()["rejected"][0]["index"] == 0
+
+
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity"])
+def test_nan_is_not_json(send, robot, literal):
+    body = json.dumps({"points": [point(robot, value=0.25)]}).replace("0.25", literal)
+    answer = send(body.encode())
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "malformed"
+
+
+def test_five_minutes_ahead_is_still_good(send, robot):
+    soon = (timezone.now() + timedelta(minutes=4, seconds=50)).isoformat()
+    late = (timezone.now() + timedelta(minutes=5, seconds=30)).isoformat()
+    answer = send([point(robot, time=soon), point(robot, time=late)]).json()
+    assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, "clock_skew")
+
+
+def test_other_organization_s_robot_is_unknown(send, robot, organization_b, make_robot, inside):
+    theirs = make_robot(organization_b)
+    by_serial = point(theirs, 1, serial_number=theirs.serial_number)
+    del by_serial["robot_id"]
+    answer = send([point(theirs), by_serial, point(robot)]).json()
+    assert [item["code"] for item in answer["rejected"]] == ["unknown_robot"] * 2
+    assert stored(inside, organization_b) == 0
+
+
+def test_retired_robot_is_unknown(send, robot, organization_a, inside):
+    from apps.robots.services import robot_retire
+
+    with inside(organization_a):
+        robot_retire(robot)
+    assert send([point(robot)]).status_code == 422
+
+
+def test_nothing_good_is_422(send, robot):
+    answer = send([point(robot, metric_name="BAD")])
+    assert answer.status_code == 422
+    assert answer["content-type"] == "application/problem+json"
+    assert answer.json()["rejected"][0]["code"] == "metric_name"
+
+
+@pytest.mark.parametrize(
+    "body", [b" ", b"not json", b"[]", b"{}", b'{"points": 1}', b'{"points": [', b"\xff\xfe", b"null"]
+)
+def test_other_bodies_are_400(send, body):
+    answer = send(body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+
+
+def test_10_001_points_are_413(send, robot):
+    answer = send([point(robot, index / 1000) for index in range(10_001)])
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_many_points")
+
+
+def test_20_mb_are_413(send):
+    answer = send(b'{"points": [' + b" " * 20_000_000 + b"]}")
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize("key", ["", "nonsense", "urfmp_live_0123456789_" + "a" * 38])
+def test_bad_key_is_401_without_a_query(db, key, django_assert_num_queries):
+    with django_assert_num_queries(0):
+        answer = Client().post(
+            "/api/v1/telemetry", "{}", content_type="application/json", headers={"x-api-key": key}
+        )
+    assert answer.status_code == 401
+    assert answer["www-authenticate"]
+
+
+def test_key_without_the_scope_is_403(organization_a, make_key):
+    key = make_key(organization_a, ["robots:read"])
+    answer = Client().post(
+        "/api/v1/telemetry", "{}", content_type="application/json", headers={"x-api-key": key}
+    )
+    assert answer.status_code == 403
+
+
+def test_a_person_s_session_is_no_key(alice, sign_in):
+    answer = sign_in(alice).post("/api/v1/telemetry", "{}", content_type="application/json")
+    assert answer.status_code == 401
+
+
+def test_wrong_method_and_type(send):
+    assert Client().get("/api/v1/telemetry").status_code == 405
+    assert send(b"{}").status_code == 400
+
+
+def test_robots_are_heard_of(send, robot, organization_a, inside):
+    assert robot.status == "offline"
+    send([point(robot)])
+    with inside(organization_a):
+        robot.refresh_from_db()
+    assert robot.status == "online"
+    assert timezone.now() - robot.last_seen < timedelta(seconds=5)
+
+
+def test_times_are_cut_to_microseconds(send, robot, organization_a, inside):
+    base = (timezone.now() - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:")
+    assert send([point(robot, time=f"{base}01.1234567Z")]).json()["accepted"] == 1
+    with inside(organization_a):
+        assert RobotTelemetry.objects.get().time.microsecond == 123456
+    assert send([point(robot, time=f"{base}01.1234569Z")]).json()["duplicate"] == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_decoder_takes_any_bytes(body):
+    try:
+        decode_batch(body, max_points=5)
+    except (MalformedBatchError, TooManyPointsError):
+        pass
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_json, max_size=4))
+def test_every_item_has_a_place(items):
+    batch = decode_batch(json.dumps({"points": items}, allow_nan=False).encode(), max_points=10)
+    places = [index for index, _ in batch.points] + [item.index for item in batch.rejected]
+    assert sorted(places) == list(range(len(items)))
+
+
+def test_query_count_does_not_grow_with_the_batch(send, robot, django_assert_max_num_queries):
+    assert connection.vendor == "postgresql"
+    with django_assert_max_num_queries(25) as few:
+        send([point(robot, second) for second in range(2)])
+    with django_assert_max_num_queries(len(few)):
+        send([point(robot, second) for second in range(10, 200)])
