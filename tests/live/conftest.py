@@ -222,15 +222,15 @@ class Relay:
 
     def shut(self) -> None:
         """Break connections, refuse new ones."""
-        for part in [*self._pairs, *([self._listener] if self._listener else [])]:
+        if self._listener:
+            self._pairs.append(self._listener)
+            self._listener = None
+        while self._pairs:
             with contextlib.suppress(OSError):
-                part.shutdown(socket.SHUT_RDWR)
-            part.close()
-        self._pairs.clear()
-        self._listener = None
+                self._pairs.pop().shutdown(socket.SHUT_RDWR)
 
     def _accept(self, listener: socket.socket) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), listener:
             while True:
                 near, _ = listener.accept()
                 far = socket.create_connection(self._target)
@@ -239,10 +239,11 @@ class Relay:
                     threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
 
     def _copy(self, one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), one:
             while data := one.recv(65536):
                 if not self._hangs.is_set():
                     other.sendall(data)
+            other.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

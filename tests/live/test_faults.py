@@ -73,10 +73,12 @@ def test_redis_goes_and_comes_back(
     if fault == "hang":
         relay.shut()
     relay.open()
-    time.sleep(2)
-    publish(robot.organization_id, StatusEvent(robot.id, "idle", "back"))
-    while (event := stream.next_of("status", 3)).get("reason") != "back":
-        pass
+    for _ in range(20):
+        publish(robot.organization_id, StatusEvent(robot.id, "idle", "back"))
+        if "back" in {event.get("reason") for event in stream.all_within(0.25)}:
+            break
+    else:
+        pytest.fail("nothing comes through Redis any more")
 
 
 def test_streams_outlive_the_loss_of_connections_to_the_database(
@@ -98,8 +100,7 @@ def test_streams_outlive_the_loss_of_connections_to_the_database(
     assert live.get("/healthz")[0] == 200
 
 
-def test_slow_client_stays_bounded(start_live, alice, make_robot, sign_in, organization_a):
-    live = start_live()
+def test_slow_client_stays_bounded(live, alice, make_robot, sign_in, organization_a):
     robot, browser = make_robot(organization_a), sign_in(alice)
     token = browser.cookies[settings.SESSION_COOKIE_NAME].value
     slow = socket.socket()
@@ -111,22 +112,22 @@ def test_slow_client_stays_bounded(start_live, alice, make_robot, sign_in, organ
     )
     quick = live.stream(browser, robot=robot.id)
     before = memory(live.process.pid)
-    names = [f"custom.metric{number:04}" for number in range(5000)]
-    for round_ in range(12):
+    names = [f"custom.{number:093}" for number in range(6000)]
+    for round_ in range(8):
         now = timezone.now()
         points = [Point(name, now, float(round_), "Cel") for name in names]
         publish(robot.organization_id, TelemetryEvent(robot.id, points))
-        time.sleep(0.25)
+        time.sleep(0.21)
     publish(robot.organization_id, StatusEvent(robot.id, "error", "latest"))
     while quick.next_of("status", 5).get("reason") != "latest":
         pass
-    assert memory(live.process.pid) - before < 40_000
+    assert memory(live.process.pid) - before < 60_000
     data = b""
     slow.settimeout(5)
     while b'"latest"' not in data[-100_000:]:
         data += slow.recv(65536)
     slow.close()
-    assert data.count(b'"type":"telemetry"') < 12
+    assert data.count(b'"type":"telemetry"') < 8
 
 
 def memory(pid: int) -> int:

@@ -21,7 +21,7 @@ class ReportCommand(BaseCommand):
     """
 
     query: str
-    requires_system_checks: Sequence[str] = ()
+    requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Let programs ask for JSON: one array of objects."""

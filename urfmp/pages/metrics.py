@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -39,6 +40,11 @@ class Chart:
     unit: str
     is_flag: bool
     labels: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def labels_json(self) -> str:
+        """The labels for the page's script."""
+        return json.dumps(self.labels)
 
 
 def _natural(name: str) -> list[int | str]:

@@ -37,6 +37,7 @@ class UserViewSet(WriteViewSet):
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
         fields.pop("is_active", None)
+        fields.setdefault("role", Role.OPERATOR)
         check_grant(self.request.user, fields)
         serializer.instance = services.user_create(
             organization_id=self.request.user.organization_id, **fields

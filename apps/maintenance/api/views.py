@@ -63,19 +63,19 @@ class MaintenanceTaskViewSet(WriteViewSet):
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
         """Finish a task that is under way."""
+        task = self.get_object()
         body = CompletionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        return self._answer(
-            services.task_complete(self.get_object(), body.validated_data.get("notes"))
-        )
+        return self._answer(services.task_complete(task, body.validated_data.get("notes")))
 
     @extend_schema(request=CancellationSerializer, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Give a task up."""
+        task = self.get_object()
         body = CancellationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        return self._answer(services.task_cancel(self.get_object(), body.validated_data["reason"]))
+        return self._answer(services.task_cancel(task, body.validated_data["reason"]))
 
     def _answer(self, task: MaintenanceTask) -> Response:
         return Response(self.get_serializer(task).data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -17,13 +17,17 @@ _ACTIONS = {
 }
 
 
+def permission_action(request: Request, view: Any) -> str | None:
+    """Return the action that a request asks for; None for a method that no permission covers."""
+    own: dict[str, str] = getattr(view, "permission_actions", {})
+    return own.get(getattr(view, "action", None) or "") or _ACTIONS.get(request.method or "")
+
+
 class ModelPermission(BasePermission):
     """Ask for Django's `app.action_model` on the view's model, reading included.
 
     A view may name the action of its own methods in `permission_actions`, by DRF's action name.
     """
-
-    actions: ClassVar[dict[str, str]] = _ACTIONS
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Tell whether the caller's role or scopes hold the permission."""
@@ -31,8 +35,7 @@ class ModelPermission(BasePermission):
             return False
         if request.method == "OPTIONS":
             return True
-        own: dict[str, str] = getattr(view, "permission_actions", {})
-        action = own.get(getattr(view, "action", None) or "") or _ACTIONS.get(request.method or "")
+        action = permission_action(request, view)
         if action is None:
             return True  # DRF answers 405
         opts = view.model._meta

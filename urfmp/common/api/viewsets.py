@@ -9,6 +9,8 @@ from rest_framework import mixins, viewsets
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
+from urfmp.common.api.permissions import permission_action
+
 
 class ScopedViewSet(viewsets.GenericViewSet):  # type: ignore[type-arg]
     """Rows of one tenant-owned model.
@@ -29,11 +31,12 @@ class ScopedViewSet(viewsets.GenericViewSet):  # type: ignore[type-arg]
     http_method_names: ClassVar[list[str]] = ["get", "post", "patch", "delete", "head", "options"]
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows that the caller may see; a foreign one is a missing one."""
+        """Return the rows on which the caller may do this; a foreign one is a missing one."""
         rows = self.model._default_manager.all()
         if getattr(self, "swagger_fake_view", False):
             return rows.none()
-        visible: QuerySet[Any] = rows.restrict(self.request.user)  # type: ignore[attr-defined]
+        action = permission_action(self.request, self) or "view"
+        visible: QuerySet[Any] = rows.restrict(self.request.user, action)  # type: ignore[attr-defined]
         return visible.select_related(*self.select) if self.select else visible
 
     def current_ordering(self, request: Request) -> str:
