@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
 from urfmp.env import database_from_url, env_bool, env_int, env_list, env_str
+from urfmp.pages.theme import UNFOLD  # noqa: F401 - a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -30,11 +31,11 @@ LIVE_ORIGIN = env_str("LIVE_ORIGIN", WEB_ORIGIN)
 
 INSTALLED_APPS = [
     "urfmp.db",
-    "unfold",
+    "unfold.apps.BasicAppConfig",
     "unfold.contrib.filters",
     "urfmp.pages.apps.PagesConfig",
     "urfmp.live",
-    "django.contrib.admin",
+    "urfmp.pages.apps.FleetAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",

@@ -33,7 +33,7 @@ from urfmp.common.admin import (
     ReadOnlyAdmin,
     ScopedModelForm,
 )
-from urfmp.common.html import ago, badge, moment
+from urfmp.common.html import NOTHING, ago, badge, moment
 
 
 def _sorted_choices(names: Any) -> list[tuple[str, str]]:
@@ -137,7 +137,7 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         self,
         request: HttpRequest,
         obj: Any = None,
-        change: bool = False,  # noqa: FBT001, FBT002
+        change: bool = False,
         **kwargs: Any,
     ) -> Any:
         kwargs["form"] = self.form if change else self.add_form
@@ -145,7 +145,7 @@ class UserAdmin(OrganizationScopedAdmin[User]):
 
     @admin.display(description="Name", ordering="last_name")
     def name(self, user: User) -> str:
-        return user.get_full_name() or "–"
+        return user.get_full_name() or NOTHING
 
     @admin.display(description="Role", ordering="role")
     def role_badge(self, user: User) -> SafeString:
@@ -249,7 +249,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
 
     @admin.display(description="Scopes")
     def scopes(self, key: ApiKey) -> str:
-        return ", ".join(key.permissions or ()) or "–"
+        return ", ".join(key.permissions or ()) or NOTHING
 
     @admin.display(description="Last used", ordering="last_used_at")
     def last_used(self, key: ApiKey) -> SafeString | str:
@@ -332,7 +332,7 @@ class UserSessionAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Browser")
     def browser(self, session: UserSession) -> str:
-        return (session.user_agent or "–")[:60]
+        return (session.user_agent or NOTHING)[:60]
 
     @admin.display(description="")
     def end_button(self, session: UserSession) -> SafeString:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import login, logout
 from django.contrib.auth.password_validation import validate_password
-from django.db import connection
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection
 from django.http import HttpRequest
 
 from apps.accounts.choices import Role
@@ -21,6 +24,15 @@ from apps.audit.services import audit_record
 from urfmp.common.tenancy import act, tenant_transaction
 
 _ADMINS = (Role.ADMIN, Role.SUPER_ADMIN)
+
+
+@contextmanager
+def _address_must_be_free() -> Iterator[None]:
+    """Say that an address is taken where validation cannot see whose: in another organization."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise ValidationError({"email": "This address is taken."}) from error
 
 
 def user_create(
@@ -60,7 +72,7 @@ def user_create(
     else:
         validate_password(password, user)
         user.set_password(password)
-    with act("accounts.user.create"):
+    with _address_must_be_free(), act("accounts.user.create"):
         user.full_clean()
         user.save(force_insert=True)
     return user
@@ -98,7 +110,7 @@ def user_update(user: User, **changes: Any) -> User:
         LastAdminError: Nobody would be left to administer the organization.
         ValidationError: A field does not fit.
     """
-    with act("accounts.user.update"):
+    with _address_must_be_free(), act("accounts.user.update"):
         admins = list(
             User.objects.select_for_update()
             .filter(organization_id=user.organization_id, role__in=_ADMINS, is_active=True)

@@ -12,7 +12,7 @@ from apps.alerts.choices import AlertSeverity
 from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_resolve
 from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin
-from urfmp.common.html import ago, badge, moment
+from urfmp.common.html import NOTHING, ago, badge, moment
 
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]
@@ -112,7 +112,7 @@ class AlertAdmin(ReadOnlyAdmin):
     @admin.display(description="Acknowledged")
     def acknowledged(self, alert: Alert) -> str:
         if not alert.is_acknowledged:
-            return "–"
+            return NOTHING
         return f"{alert.acknowledged_by}, {alert.acknowledged_at:%Y-%m-%d %H:%M} UTC"
 
     @admin.display(description="Resolved")

@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeD
 
 from apps.audit.models import AuditLog
 from urfmp.common.admin import AutocompleteFilter, ReadOnlyAdmin
-from urfmp.common.html import badge, difference, moment, pretty
+from urfmp.common.html import NOTHING, badge, difference, moment, pretty
 
 RESOURCES = (
     "user", "session", "api_key", "organization", "facility", "robot", "command", "task", "alert",
@@ -93,7 +93,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
     @admin.display(description="What", ordering="resource_type")
     def resource(self, entry: AuditLog) -> SafeString | str:
         if entry.resource_type is None:
-            return "–"
+            return NOTHING
         named = (entry.after or entry.before or {}).get("name")
         text = (
             f"{entry.resource_type.replace('_', ' ')} {named or str(entry.resource_id or '')[:8]}"

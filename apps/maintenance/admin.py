@@ -28,7 +28,7 @@ from urfmp.common.admin import (
     RelatedOnlyFilter,
     ScopedModelForm,
 )
-from urfmp.common.html import ago, badge, moment
+from urfmp.common.html import NOTHING, ago, badge, moment
 
 
 class CompleteForm(forms.Form):
@@ -172,7 +172,7 @@ class MaintenanceTaskAdmin(OrganizationScopedAdmin[MaintenanceTask]):
 
     @admin.display(description="Due", ordering="due_at")
     def due(self, task: MaintenanceTask) -> SafeString | str:
-        return ago(task.due_at, never="–") if _is_open(task) else moment(task.due_at)
+        return ago(task.due_at, never=NOTHING) if _is_open(task) else moment(task.due_at)
 
     @admin.display(description="Started")
     def started(self, task: MaintenanceTask) -> SafeString | str:

@@ -39,11 +39,15 @@ def organization_create(
         settings=settings or {},
         description=description,
     )
-    with tenant_transaction(organization.id, actor), act("organizations.organization.create"):
-        _check_settings(organization)
-        organization.full_clean()
-        organization.save(force_insert=True)
-        system_user_create(organization_id=organization.id, slug=slug)
+    try:
+        with tenant_transaction(organization.id, actor), act("organizations.organization.create"):
+            _check_settings(organization)
+            organization.full_clean()
+            organization.save(force_insert=True)
+            system_user_create(organization_id=organization.id, slug=slug)
+    except IntegrityError as error:
+        # Validation cannot see another organization's row.
+        raise ValidationError({"slug": "This slug is taken."}) from error
     return organization
 
 

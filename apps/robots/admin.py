@@ -36,7 +36,7 @@ from urfmp.common.admin import (
     ScopedModelForm,
     restricted,
 )
-from urfmp.common.html import ago, badge, moment
+from urfmp.common.html import NOTHING, ago, badge, moment
 
 
 class SuggestingInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
@@ -252,7 +252,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     def place(self, robot: Robot) -> str:
         location = robot.location or {}
         names = [location.get(name) for name in ("facility", "cell")]
-        return " · ".join(str(name) for name in names if name) or "–"
+        return " · ".join(str(name) for name in names if name) or NOTHING
 
     @admin.display(description="Last seen", ordering="last_seen")
     def seen(self, robot: Robot) -> SafeString | str:

@@ -40,8 +40,8 @@ def test_a_fault_leaves_nothing_behind(slug, options):
 
 
 def test_a_slug_or_address_that_is_taken_is_refused(organization_a, alice):
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError, match="This slug is taken"):
         call_command("create_organization", "acme", admin="ann@acme.example")
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError, match="This address is taken"):
         call_command("create_organization", "other", admin=alice.email)
     assert len(list(organization_ids())) == 1

@@ -131,11 +131,8 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Give a new row its organization, so that uniqueness is checked within it."""
         super().__init__(*args, **kwargs)
-        if (
-            self.instance._state.adding
-            and self.request
-            and hasattr(self.instance, "organization_id")
-        ):
+        self.is_new = kwargs.get("instance") is None
+        if self.is_new and self.request and hasattr(self.instance, "organization_id"):
             self.instance.organization_id = self.request.user.organization_id
 
     def _get_validation_exclusions(self) -> set[str]:
@@ -154,7 +151,7 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
     def changes(self) -> dict[str, Any]:
         """Return what is handed to the service: the model's fields that were changed or filled."""
         names = {field.name for field in self._meta.model._meta.fields}
-        wanted = self.fields if self.instance._state.adding else self.changed_data
+        wanted = self.fields if self.is_new else self.changed_data
         return {name: self.cleaned_data[name] for name in wanted if name in names}
 
 
@@ -215,8 +212,7 @@ class OrganizationScopedAdmin(ModelAdmin):  # type: ignore[misc]
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer, and accept, only related rows that the viewer may see."""
         kwargs["queryset"] = restricted(db_field.remote_field.model, request)
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
-        return field
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer, and accept, only related rows that the viewer may see."""
@@ -252,7 +248,7 @@ class OrganizationScopedAdmin(ModelAdmin):  # type: ignore[misc]
         request: HttpRequest,
         obj: Any = None,
         change: bool = False,
-        **kwargs: Any,  # noqa: FBT001, FBT002
+        **kwargs: Any,
     ) -> Any:
         """Tell the form who asks, and what the service has refused."""
         form = super().get_form(request, obj, change=change, **kwargs)
@@ -274,7 +270,7 @@ class OrganizationScopedAdmin(ModelAdmin):  # type: ignore[misc]
             request.refusal = error  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand the form's values to a service; the form's own copy of the row is not saved."""
         if change:
             stored = self.get_queryset(request).get(pk=obj.pk)

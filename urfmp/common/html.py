@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-NOTHING = "–"
+NOTHING = "\u2013"
 
 
 def badge(family: str, value: str | None, label: str) -> SafeString:

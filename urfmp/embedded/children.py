@@ -156,6 +156,9 @@ def describe_exit(code: int) -> str:
 
 def _end_with(parent: int) -> Callable[[], None]:
     def prepare() -> None:
+        # Ignored signals are inherited, by us from nohup or a script and by the child from us.
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
         # The parent may have been killed before the line above.
         if os.getppid() != parent:

@@ -30,11 +30,32 @@ from urfmp.embedded.statics import collected, note_collected
 _START_LIMIT = 90.0
 _STOP_LIMIT = 20.0
 _SERVICES_EVERY = 2.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Stopped(BaseException):
     """Someone asked us to stop: unwinds what is running, in order."""
+
+
+class _Stop:
+    """The request to stop, which a signal makes and which is not forgotten.
+
+    The first signal raises at once; where that is swallowed (in a destructor, in a library),
+    `check` raises again. Further signals change nothing: the orderly end has limits of its own.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self.unwinding = False
+
+    def __call__(self, _number: int, _frame: object) -> None:
+        if not self.requested:
+            self.requested = True
+            self.check()
+
+    def check(self) -> None:
+        """Unwind if that was asked for and is not under way."""
+        if self.requested and not self.unwinding:
+            raise _Stopped
 
 
 def demo(places: Places, *, host: str, port: int | None) -> int:
@@ -49,9 +70,9 @@ def demo(places: Places, *, host: str, port: int | None) -> int:
         _say_where(places)
         return 0
     try:
-        with _stoppable():
+        with _stoppable() as stop:
             _note(places, {"pid": os.getpid()})
-            _run(places, host, port)
+            _run(places, host, port, stop)
     except _Stopped:
         say("stopped")
     finally:
@@ -69,6 +90,9 @@ def stop_demo(places: Places) -> bool:
     deadline = time.monotonic() + _STOP_LIMIT
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
+    if alive(pid):
+        say("the demo does not stop, so it is killed")
+        send(pid, signal.SIGKILL)
     return True
 
 
@@ -86,23 +110,24 @@ def running_demo(places: Places) -> dict[str, object]:
         return {}
 
 
-def _run(places: Places, host: str, port: int | None) -> None:
+def _run(places: Places, host: str, port: int | None, stop: _Stop) -> None:
     external = external_environment(places)
     with services_environment(places, always_stop=True) as addresses_of_services:
+        stop.check()
         addresses = choose_addresses(host, port)
         environment = merged(
             {**addresses_of_services, **addresses.environment(), **_settings(places)}
         )
-        _prepare(places, environment)
+        _prepare(places, environment, stop)
         children = _children(places, addresses, environment)
         try:
-            _start(children, addresses)
+            _start(children, addresses, stop)
             _note(places, {"pid": os.getpid(), "url": addresses.web})
             sys.stdout.write(_announcement(places, addresses))
             sys.stdout.flush()
-            _watch(children, None if external else Services.of(places))
+            _watch(children, None if external else Services.of(places), stop)
         finally:
-            _ignore_signals()
+            stop.unwinding = True
             say("stopping")
             for child in reversed(children):
                 child.stop()
@@ -118,10 +143,11 @@ def _settings(places: Places) -> dict[str, str]:
     }
 
 
-def _prepare(places: Places, environment: dict[str, str]) -> None:
+def _prepare(places: Places, environment: dict[str, str], stop: _Stop) -> None:
     def step(text: str, *arguments: str) -> None:
         progress = Progress()
         began = time.monotonic()
+        stop.check()
         progress.show(text)
         log = places.logs / f"{arguments[0]}.log"
         code = run_step(
@@ -170,20 +196,23 @@ def _children(places: Places, addresses: Addresses, environment: dict[str, str])
     ]
 
 
-def _start(children: list[Child], addresses: Addresses) -> None:
+def _start(children: list[Child], addresses: Addresses, stop: _Stop) -> None:
     progress = Progress()
     serving = {"web": addresses.web_inside, "live": addresses.live_inside}
     for child in children:
         if child.name == "simulator":
-            _wait_until_healthy(children, serving, progress)
+            _wait_until_healthy(children, serving, stop)
+        stop.check()
         progress.show(f"starting {child.name}")
         child.start()
 
 
-def _wait_until_healthy(children: list[Child], serving: dict[str, str], progress: Progress) -> None:
+def _wait_until_healthy(children: list[Child], serving: dict[str, str], stop: _Stop) -> None:
+    progress = Progress()
     deadline = time.monotonic() + _START_LIMIT
     waiting = dict(serving)
     while waiting:
+        stop.check()
         for child in children:
             if child.name in waiting and child.died():
                 msg = f"{child.name} does not start. The end of {child.log}:\n{tail(child.log)}"
@@ -208,9 +237,10 @@ def _healthy(url: str) -> bool:
         return False
 
 
-def _watch(children: list[Child], services: Services | None) -> None:
+def _watch(children: list[Child], services: Services | None, stop: _Stop) -> None:
     look_at_services = 0.0
     while True:
+        stop.check()
         for child in children:
             child.watch()
         if services and time.monotonic() >= look_at_services:
@@ -269,20 +299,16 @@ def _note(places: Places, what: dict[str, object]) -> None:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    def stop(_number: int, _frame: object) -> None:
-        # One is enough: what follows is the orderly end, which has limits of its own.
-        _ignore_signals()
-        raise _Stopped
-
-    previous = {number: signal.signal(number, stop) for number in _SIGNALS}
+def _stoppable() -> Iterator[_Stop]:
+    stop = _Stop()
+    previous = {
+        number: signal.signal(number, stop)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        # Ignored means nohup: the demo is to outlive its terminal.
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN
+    }
     try:
-        yield
+        yield stop
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-
-
-def _ignore_signals() -> None:
-    for number in _SIGNALS:
-        signal.signal(number, signal.SIG_IGN)

@@ -118,7 +118,8 @@ def _new_points(
                 "points_at_most": _POINTS_OF_A_ROBOT_AT_MOST,
             },
         )
-        return cursor.fetchall()
+        rows: list[tuple[UUID, str, datetime, float | None, str | None]] = cursor.fetchall()
+    return rows
 
 
 def _robots(organization_id: UUID) -> Any:

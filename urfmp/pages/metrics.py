@@ -65,4 +65,6 @@ def charts_for(metrics: Iterable[tuple[str, str | None]]) -> list[Chart]:
         chart = charts.setdefault(key, Chart(known.group, key[1], is_flag))
         chart.labels[name] = known.label
     rank = {title: number for number, title in enumerate(_ORDER)}
-    return sorted(charts.values(), key=lambda chart: (rank.get(chart.title, len(rank)), chart.title))
+    return sorted(
+        charts.values(), key=lambda chart: (rank.get(chart.title, len(rank)), chart.title)
+    )

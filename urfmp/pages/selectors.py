@@ -160,7 +160,7 @@ def _severity_rank() -> Case:
 
 
 def open_alerts(principal: Any, robot: Robot | None = None) -> tuple[list[Alert], int]:
-    """Return the gravest unresolved alerts, the newest first among equals, and how many there are."""
+    """Return the gravest unresolved alerts, the newest first among equals, and their number."""
     rows = Alert.objects.restrict(principal).unresolved()
     if robot is not None:
         rows = rows.filter(robot=robot)

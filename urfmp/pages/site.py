@@ -50,12 +50,10 @@ class FleetAdminSite(UnfoldAdminSite):  # type: ignore[misc]
         """Add our pages, and leave out Django's jump to any object by its type."""
         from urfmp.pages.urls import page_urls  # noqa: PLC0415 - views import the registry
 
-        urls = [
-            url for url in super().get_urls() if getattr(url, "name", None) not in {"view_on_site"}
-        ]
+        urls = [url for url in super().get_urls() if getattr(url, "name", None) != "view_on_site"]
         return [*page_urls(self), *urls]
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:  # noqa: FBT001, FBT002
+    def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Give every page its times in the organization's timezone."""
         return super().admin_view(in_local_time(view), cacheable)  # type: ignore[no-any-return]
 

@@ -114,7 +114,9 @@ UNFOLD: dict[str, Any] = {
                         "maintenance_maintenancetask_changelist",
                         "maintenance.view_maintenancetask",
                     ),
-                    _item("Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"),
+                    _item(
+                        "Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"
+                    ),
                 ],
             },
             {

@@ -14,9 +14,7 @@ from urfmp.pages.views.telemetry import telemetry_page
 def page_urls(site: Any) -> list[URLPattern]:
     """Return the pages, each behind the site's sign-in."""
     return [
-        path(
-            "robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"
-        ),
+        path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
         path("status-history/", site.admin_view(status_history_page), name="status_history_page"),
     ]

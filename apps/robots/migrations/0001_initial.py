@@ -170,6 +170,7 @@ class Migration(migrations.Migration):
                 (
                     "configuration",
                     models.JSONField(
+                        blank=True,
                         default=dict,
                         help_text="{axes, payload (kg), reach (mm), capabilities, customSettings}",
                     ),

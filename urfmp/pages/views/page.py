@@ -20,9 +20,7 @@ def require(request: HttpRequest, permission: str) -> None:
         raise PermissionDenied
 
 
-def page(
-    request: HttpRequest, template: str, title: str, **context: Any
-) -> TemplateResponse:
+def page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
     """Return a page inside the admin's frame."""
     request.current_app = admin.site.name  # type: ignore[attr-defined]
     frame = admin.site.each_context(request)

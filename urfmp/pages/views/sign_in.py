@@ -117,6 +117,4 @@ def password_change(request: HttpRequest) -> HttpResponse:
         session_start(request, user)
         messages.success(request, "Your password is changed. Other devices have been signed out.")
         return HttpResponseRedirect(reverse("admin:index"))
-    return page(
-        request, "registration/password_change_form.html", "Change password", form=form
-    )
+    return page(request, "registration/password_change_form.html", "Change password", form=form)

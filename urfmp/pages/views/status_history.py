@@ -50,7 +50,9 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
     )
     shown = rows[:_PAGE]
     filters = {"robot": known or "", "status": status, "days": days}
-    older = urlencode({**filters, "before": shown[-1].time.isoformat()}) if len(rows) > _PAGE else ""
+    older = (
+        urlencode({**filters, "before": shown[-1].time.isoformat()}) if len(rows) > _PAGE else ""
+    )
     return page(
         request,
         "pages/status_history.html",

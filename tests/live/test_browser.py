@@ -1,0 +1,109 @@
+"""The browser's side: tabs share one stream, and hand it on."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
+
+from urfmp.common.events import Point, TelemetryEvent, publish
+
+SCRIPT = Path(__file__).parents[2] / "urfmp/live/static/urfmp/live/stream.js"
+PAGE = """<!doctype html><meta name="urfmp-live" content="{address}" data-subject="{subject}">
+<script src="/stream.js"></script><script src="/page.js"></script>"""
+PAGE_SCRIPT = "window.events = []; window.stop = urfmpStream.subscribe((e) => events.push(e));"
+
+
+@pytest.fixture
+def context():
+    program = os.environ.get("URFMP_CHROMIUM")
+    if not program:
+        pytest.skip("URFMP_CHROMIUM names no browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        yield browser.new_context()
+        browser.close()
+
+
+@pytest.fixture
+def open_tab(context: BrowserContext, live, alice, sign_in):
+    """Return a function that opens a page of ours, in which Alice is signed in."""
+    requests: list[str] = []
+
+    def serve(route: Route) -> None:
+        path = route.request.url.removeprefix(settings.WEB_ORIGIN)
+        if path == "/stream.js":
+            route.fulfill(path=SCRIPT, content_type="text/javascript")
+        elif path == "/page.js":
+            route.fulfill(body=PAGE_SCRIPT, content_type="text/javascript")
+        else:
+            address = f"http://127.0.0.1:{live.port}/api/v1/events"
+            html = PAGE.format(address=address, subject=path.partition("?")[2])
+            headers = {"Content-Security-Policy": "script-src 'self'"}
+            route.fulfill(body=html, content_type="text/html", headers=headers)
+
+    context.route(f"{settings.WEB_ORIGIN}/**", serve)
+    context.on("request", lambda request: requests.append(request.url))
+    token = sign_in(alice).cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies(
+        [{"name": settings.SESSION_COOKIE_NAME, "value": token, "url": settings.WEB_ORIGIN}]
+    )
+
+    def enter(subject: object = alice.id) -> Page:
+        page = context.new_page()
+        page.goto(f"{settings.WEB_ORIGIN}/?{subject}")
+        return page
+
+    enter.streams = lambda: [url for url in requests if "/api/v1/events" in url]
+    return enter
+
+
+def wait_for(page: Page, condition: str) -> None:
+    page.wait_for_function(f"() => events.some((e) => {condition})", timeout=8000)
+
+
+def send(robot, value: float) -> None:
+    point = Point("power.total", timezone.now(), value, "W")
+    publish(robot.organization_id, TelemetryEvent(robot.id, [point]))
+
+
+def test_tabs_share_a_stream_and_hand_it_on(open_tab, make_robot, organization_a):
+    robot = make_robot(organization_a)
+    first, second = open_tab(), open_tab()
+    for page in (first, second):
+        wait_for(page, "e.type === 'connection' && e.state === 'open'")
+    send(robot, 1.0)
+    for page in (first, second):
+        wait_for(page, "e.type === 'telemetry' && e.points[0].value === 1")
+    assert len(open_tab.streams()) == 1
+
+    first.close()
+    send(robot, 2.0)
+    wait_for(second, "e.type === 'telemetry' && e.points[0].value === 2")
+    streams = open_tab.streams()
+    assert len(streams) == 2
+    assert "last_event_id=" in streams[1]
+
+
+def test_unsubscribing_ends_the_stream(open_tab, make_robot, organization_a):
+    robot = make_robot(organization_a)
+    page = open_tab()
+    wait_for(page, "e.state === 'open'")
+    page.evaluate("stop()")
+    send(robot, 1.0)
+    time.sleep(0.5)
+    assert page.evaluate("events.filter((e) => e.type === 'telemetry').length") == 0
+
+
+def test_page_drawn_for_somebody_else_gets_nothing(open_tab, make_robot, organization_a):
+    robot = make_robot(organization_a)
+    page = open_tab("somebody-else")
+    time.sleep(1)
+    send(robot, 1.0)
+    time.sleep(0.5)
+    assert page.evaluate("events") == []

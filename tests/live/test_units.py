@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import asyncio
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from django.test import RequestFactory
+
+from urfmp.common.events import telemetry_events
+from urfmp.live.mailbox import Frame, Mailbox
+from urfmp.live.views import redirect_to_live
+
+ROBOT = uuid.uuid4()
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def test_events_hold_the_newest_point_of_each_metric():
+    rows = [
+        (ROBOT, "cycle.count", NOON + timedelta(seconds=1), 2.0, "count"),
+        (ROBOT, "cycle.count", NOON, 1.0, "count"),
+        (ROBOT, "power.total", NOON, 3.0, "W"),
+    ]
+    (event,) = telemetry_events(rows)
+    assert [(point.metric_name, point.value) for point in event.points] == [
+        ("cycle.count", 2.0),
+        ("power.total", 3.0),
+    ]
+
+
+def test_mailbox_drops_the_oldest_telemetry_and_keeps_the_latest_statuses():
+    mailbox = Mailbox()
+    for number in range(1, 101):
+        is_status = number % 10 == 0
+        mailbox.put(Frame(number, ROBOT, is_status, b"%03d" % number + b"x" * 20_000))
+    mailbox.note("reset", b"reset")
+    data = asyncio.run(mailbox.take())
+    assert data.startswith(b"reset")
+    numbers = [int(part) for part in data.removeprefix(b"reset").split(b"x") if part]
+    assert numbers == sorted(numbers)
+    assert [number for number in numbers if number % 10 == 0] == [100]
+    assert numbers[-2:] == [99, 100]
+    assert len(data) < 600_000
+
+
+def test_web_sends_clients_on_to_live(settings):
+    settings.WEB_ORIGIN, settings.LIVE_ORIGIN = "http://a.example:1", "http://a.example:2"
+    response = redirect_to_live(RequestFactory().get("/api/v1/events?robot=7"))
+    assert response.status_code == 307
+    assert response["Location"] == "http://a.example:2/api/v1/events?robot=7"
+
+
+def test_one_address_is_the_proxys_business(settings):
+    settings.LIVE_ORIGIN = settings.WEB_ORIGIN
+    response = redirect_to_live(RequestFactory().get("/api/v1/events"))
+    assert (response.status_code, response["Retry-After"]) == (503, "5")

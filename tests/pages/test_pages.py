@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.robots.models import Robot
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def robot_url():
+    return lambda robot: reverse("admin:robot_page", args=[robot.pk])
+
+
+def test_home_shows_the_fleet_and_nobody_elses(fleet, alice, sign_in):
+    page = sign_in(alice).get("/admin/").content.decode()
+
+    for text in ("open robot", "open hall", "open alert", "open task", "Hottest motor", "42"):
+        assert text in page
+    assert "secret" not in page
+
+
+def test_home_takes_at_most_12_queries_for_any_number_of_robots(
+    fleet, alice, sign_in, make_robot, django_assert_max_num_queries
+):
+    client = sign_in(alice)
+    client.get("/admin/")
+    for _ in range(10):
+        make_robot(fleet.a.organization)
+
+    with django_assert_max_num_queries(12) as queries:
+        client.get("/admin/")
+
+    selects = [q["sql"] for q in queries if q["sql"].startswith("SELECT")]
+    assert len(selects) <= 12
+
+
+def test_home_of_an_empty_organization(charlie, sign_in):
+    response = sign_in(charlie).get("/admin/")
+
+    assert b"No robot is in service yet." in response.content
+
+
+def test_a_custom_role_without_rights_sees_an_empty_home(fleet, make_user, sign_in):
+    nobody = make_user(fleet.a.organization, "custom")
+
+    page = sign_in(nobody).get("/admin/").content.decode()
+
+    assert "open robot" not in page
+    assert "open alert" not in page
+
+
+def test_robot_page_shows_its_state(fleet, alice, sign_in, robot_url):
+    page = sign_in(alice).get(robot_url(fleet.a.robot)).content.decode()
+
+    for text in ("open robot", "open alert", "open task", "Temperatures", "42", "C1"):
+        assert text in page
+    assert f'data-robot-id="{fleet.a.robot.pk}"' in page
+    assert 'name="urfmp-live"' in page
+
+
+def test_robot_page_of_another_organization_gets_404(fleet, alice, sign_in, robot_url):
+    client = sign_in(alice)
+
+    foreign = client.get(robot_url(fleet.b.robot))
+    missing = client.get(reverse("admin:robot_page", args=[uuid4()]))
+
+    assert foreign.status_code == missing.status_code == 404
+    assert foreign.content == missing.content
+
+
+def test_robot_page_takes_few_queries(
+    fleet, alice, sign_in, robot_url, django_assert_max_num_queries
+):
+    client = sign_in(alice)
+    client.get(robot_url(fleet.a.robot))
+
+    with django_assert_max_num_queries(14):
+        client.get(robot_url(fleet.a.robot))
+
+
+def test_robot_page_without_telemetry(fleet, alice, sign_in, robot_url, make_robot):
+    robot = make_robot(fleet.a.organization)
+
+    response = sign_in(alice).get(robot_url(robot))
+
+    assert b"has not sent any telemetry yet" in response.content
+
+
+def test_telemetry_page_offers_the_robots_metrics(fleet, alice, sign_in):
+    page = sign_in(alice).get(f"/admin/telemetry/?robot={fleet.a.robot.pk}&metrics=current.total")
+    text = page.content.decode()
+
+    assert "open robot" in text
+    assert "secret" not in text
+    assert 'value="current.total" checked' in text
+    assert 'data-title="Supply currents"' in text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "robot=nonsense",
+        "robot=00000000-0000-0000-0000-000000000000",
+        "range=own",
+        "range=own&start=2026-01-02T00:00&end=2026-01-01T00:00",
+        "range=own&start=x&end=y",
+        "range=century",
+        "metrics=no.such",
+    ],
+)
+def test_telemetry_page_bears_any_query(fleet, alice, sign_in, query):
+    assert sign_in(alice).get(f"/admin/telemetry/?{query}").status_code == 200
+
+
+def test_telemetry_page_does_not_take_another_organizations_robot(fleet, alice, sign_in):
+    text = sign_in(alice).get(f"/admin/telemetry/?robot={fleet.b.robot.pk}").content.decode()
+
+    assert str(fleet.b.robot.pk) not in text
+
+
+def test_own_range_is_read_in_the_organizations_timezone(fleet, alice, sign_in):
+    query = "range=own&start=2026-01-01T12:00&end=2026-01-01T13:00"
+
+    text = sign_in(alice).get(f"/admin/telemetry/?{query}").content.decode()
+
+    assert "2026-01-01T12:00:00+01:00" in text
+    assert 'content="Europe/Berlin"' in text
+
+
+def test_status_history_shows_changes(fleet, alice, sign_in, inside):
+    with inside(fleet.a.organization):
+        Robot.objects.filter(pk=fleet.a.robot.pk).update(status="running")
+
+    page = sign_in(alice).get(f"/admin/status-history/?robot={fleet.a.robot.pk}").content.decode()
+
+    assert "Running" in page
+    assert "secret" not in page
+    assert "u-strip" in page
+
+
+@pytest.mark.parametrize("query", ["robot=x", "status=x", "days=x", "before=x", "days=", "days=1"])
+def test_status_history_bears_any_query(fleet, alice, sign_in, query):
+    assert sign_in(alice).get(f"/admin/status-history/?{query}").status_code == 200
+
+
+def test_status_history_turns_pages(fleet, alice, sign_in, inside):
+    with inside(fleet.a.organization):
+        for number in range(60):
+            status = "running" if number % 2 else "idle"
+            Robot.objects.filter(pk=fleet.a.robot.pk).update(status=status)
+    client = sign_in(alice)
+
+    first = client.get("/admin/status-history/")
+    older = client.get(f"/admin/status-history/?{first.context['older']}")
+
+    assert len(first.context["changes"]) == 50
+    assert len(older.context["changes"]) == 11
+    assert not older.context["older"]
+
+
+@pytest.mark.parametrize("path", ["/admin/telemetry/", "/admin/status-history/", "/admin/"])
+def test_pages_ask_strangers_to_sign_in(db, client, path):
+    response = client.get(path)
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/admin/login/")
+
+
+@pytest.mark.parametrize("path", ["/admin/telemetry/", "/admin/status-history/"])
+def test_pages_refuse_roles_without_the_right(fleet, make_user, sign_in, path):
+    nobody = make_user(fleet.a.organization, "custom")
+
+    assert sign_in(nobody).get(path).status_code == 403
+
+
+def test_search_finds_own_rows_alone(fleet, alice, sign_in):
+    client = sign_in(alice)
+
+    found = client.get("/admin/search/?extended=1&s=robot").content.decode()
+
+    assert "open robot" in found
+    assert "secret" not in found
+
+
+def test_timeline_adds_up(fleet, inside):
+    from urfmp.pages.selectors import status_timeline
+
+    with inside(fleet.a.organization):
+        for status in ("running", "idle", "running"):
+            Robot.objects.filter(pk=fleet.a.robot.pk).update(status=status)
+        now = timezone.now()
+        timeline = status_timeline(fleet.a.robot.pk, start=now - timedelta(hours=1), end=now)
+
+    assert [segment.status for segment in timeline.segments] == [
+        "", "offline", "running", "idle", "running",
+    ]  # fmt: skip
+    assert sum(segment.share for segment in timeline.segments) == pytest.approx(100)
+    assert sum(share for *_, share in timeline.shares) == pytest.approx(100)
+
+
+def test_charts_put_metrics_of_one_kind_and_unit_together():
+    from urfmp.pages.metrics import charts_for
+
+    charts = charts_for(
+        [
+            ("joint.10.current", "A"),
+            ("joint.2.current", "A"),
+            ("temperature.controller", "Cel"),
+            ("safety.protective_stop", None),
+            ("my.own_metric", "bar"),
+        ]
+    )
+
+    assert [(chart.title, chart.unit) for chart in charts] == [
+        ("Temperatures", "°C"),
+        ("Joint currents", "A"),
+        ("Safety", ""),
+        ("my.own_metric", "bar"),
+    ]
+    assert list(charts[1].labels) == ["joint.2.current", "joint.10.current"]
+    assert charts[2].is_flag

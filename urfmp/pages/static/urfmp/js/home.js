@@ -1,0 +1,119 @@
+// The home page: cards and counts follow the stream, lists are read again now and then.
+(() => {
+  "use strict";
+
+  const REFRESH_MS = 30000;
+  const SOON_MS = 2000;
+  const LOUD = new Set(["error", "emergency_stop"]);
+
+  const home = document.getElementById("home");
+  const latest = window.urfmp.readJson("latest-values");
+  let timer = 0;
+
+  const cardOf = (id) => home.querySelector(`.u-card[data-robot-id="${CSS.escape(id)}"]`);
+
+  function count() {
+    if (!("whole" in home.dataset)) {
+      return;
+    }
+    const counts = {};
+    const cards = home.querySelectorAll(".u-card");
+    for (const card of cards) {
+      counts[card.dataset.value] = (counts[card.dataset.value] || 0) + 1;
+    }
+    for (const tile of home.querySelectorAll("[data-tile]")) {
+      const number = String(counts[tile.dataset.tile] || 0);
+      tile.dataset.count = number;
+      tile.querySelector("b").textContent = number;
+    }
+    home.querySelector("[data-alive]").textContent = cards.length - (counts.offline || 0);
+  }
+
+  function onStatus(event) {
+    const card = cardOf(event.robot_id);
+    if (!card) {
+      return;
+    }
+    if (event.last_seen) {
+      window.urfmp.setTime(card.querySelector("[data-seen]"), event.last_seen);
+    }
+    if (card.dataset.value === event.status) {
+      return;
+    }
+    card.dataset.value = event.status;
+    window.urfmp.setBadge(card.querySelector(".u-badge"), event.status);
+    card.classList.remove("u-flash");
+    void card.offsetWidth; // starts the animation anew
+    card.classList.add("u-flash");
+    count();
+    if (LOUD.has(event.status)) {
+      const name = card.querySelector(".u-card__name").textContent;
+      document.querySelector("[data-announce]").textContent = `${name}: ${window.urfmp.label(event.status)}`;
+      refreshIn(SOON_MS);
+    }
+  }
+
+  function onTelemetry(event) {
+    const card = cardOf(event.robot_id);
+    if (!card) {
+      return;
+    }
+    const known = (latest[event.robot_id] ||= {});
+    let newest = "";
+    for (const point of event.points) {
+      known[point.metric_name] = point.value;
+      newest = point.time > newest ? point.time : newest;
+    }
+    window.urfmp.showValues(card, known);
+    if (newest && card.dataset.value !== "offline") {
+      window.urfmp.setTime(card.querySelector("[data-seen]"), newest);
+    }
+  }
+
+  // Alerts and tasks are not in the stream: the page is read again, and its lists taken over,
+  // unless somebody is at work in them.
+  async function refresh() {
+    if (!document.hidden) {
+      try {
+        const response = await fetch(location.href, { headers: { Accept: "text/html" } });
+        if (response.ok && !response.redirected) {
+          takeOver(new DOMParser().parseFromString(await response.text(), "text/html"));
+        }
+      } catch {
+        // The next turn tries again.
+      }
+    }
+    refreshIn(REFRESH_MS);
+  }
+
+  function takeOver(page) {
+    for (const part of home.querySelectorAll("[data-refresh]")) {
+      const fresh = page.querySelector(`[data-refresh="${part.dataset.refresh}"]`);
+      if (fresh && !part.contains(document.activeElement)) {
+        part.innerHTML = fresh.innerHTML;
+      }
+    }
+    for (const fresh of page.querySelectorAll("#home .u-card")) {
+      const card = cardOf(fresh.dataset.robotId);
+      if (card) {
+        card.dataset.value = fresh.dataset.value;
+        card.innerHTML = fresh.innerHTML;
+      }
+    }
+    count();
+  }
+
+  function refreshIn(milliseconds) {
+    clearTimeout(timer);
+    timer = setTimeout(refresh, milliseconds);
+  }
+
+  const handlers = {
+    status: onStatus,
+    telemetry: onTelemetry,
+    connection: (event) => window.urfmp.showConnection(event.state),
+    reset: () => refreshIn(0),
+  };
+  window.urfmpStream.subscribe((event) => handlers[event.type]?.(event));
+  refreshIn(REFRESH_MS);
+})();
