@@ -132,8 +132,8 @@ def test_a_robot_is_registered_changed_and_recorded(fleet, alice, sign_in, insid
         robot.refresh_from_db()
         assert robot.location["cell"] == "C8"
         assert robot.version == 2
-        entry = AuditLog.objects.filter(resource_id=robot.pk).first()
-        assert (entry.action, entry.user_id) == ("robots.robot.update", alice.pk)
+        entry = AuditLog.objects.get(resource_id=robot.pk, action="robots.robot.update")
+        assert entry.user_id == alice.pk
 
 
 def test_a_service_that_refuses_shows_up_on_the_form(fleet, alice, sign_in, inside):  # noqa: F811
@@ -282,7 +282,7 @@ def test_a_key_is_shown_once(fleet, alice, sign_in, inside):  # noqa: F811
     response = client.post(url(ApiKey, "add"), form)
     shown = response.context["key"]
 
-    assert response["Cache-Control"] == "no-store"
+    assert "no-store" in response["Cache-Control"]
     assert shown.encode() in response.content
     with inside(fleet.a.organization):
         key = ApiKey.objects.get(name="Cell 1")

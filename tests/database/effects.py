@@ -85,7 +85,7 @@ def _updated_at_faults(cursor: Any, rows: Rows) -> Iterator[str]:
         if trigger.timing != "BEFORE":
             continue
         cursor.execute(
-            f"UPDATE {trigger.table} SET updated_at = %s WHERE id = %s"  # noqa: S608
+            f"UPDATE {trigger.table} SET updated_at = %s WHERE id = %s"
             " RETURNING updated_at = now()",
             [_LONG_AGO, ids[trigger.table]],
         )
@@ -116,12 +116,12 @@ def _view_faults(cursor: Any, rows: Rows) -> Iterator[str]:
     )
     for name, view in VIEWS.items():
         cursor.execute(
-            f"SELECT count(*) FROM ((TABLE {name} EXCEPT ALL ({view.query}))"  # noqa: S608
+            f"SELECT count(*) FROM ((TABLE {name} EXCEPT ALL ({view.query}))"
             f" UNION ALL (({view.query}) EXCEPT ALL TABLE {name})) AS difference"
         )
         differences = cursor.fetchone()[0]
         cursor.execute(
-            f"SELECT count(*) FROM {name} WHERE robot_id = %s",  # noqa: S608
+            f"SELECT count(*) FROM {name} WHERE robot_id = %s",
             [rows.robot],
         )
         if differences or cursor.fetchone()[0] != 1:

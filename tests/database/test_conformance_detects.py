@@ -97,7 +97,7 @@ def test_another_meaning_of_a_view_is_noticed(owner_cursor, view):
         for name, type_ in VIEWS[view].columns
     )
     owner_cursor.execute(
-        f"CREATE OR REPLACE VIEW {view} WITH (security_invoker = true) AS"  # noqa: S608
+        f"CREATE OR REPLACE VIEW {view} WITH (security_invoker = true) AS"
         f" SELECT {columns} FROM (SELECT id AS robot_id FROM robots) AS every"
     )
 

@@ -75,7 +75,7 @@ def test_updated_at_cannot_be_held_back(owner_cursor, rows):
         ("maintenance_tasks", rows.task),
     ):
         owner_cursor.execute(
-            f"UPDATE {table} SET updated_at = '2001-01-01' WHERE id = %s"  # noqa: S608
+            f"UPDATE {table} SET updated_at = '2001-01-01' WHERE id = %s"
             " RETURNING updated_at = now()",
             [key],
         )
@@ -152,7 +152,7 @@ def test_maintenance_summary_counts_and_adds(owner_cursor, rows):
 
 
 def _count(cursor, table, robot):
-    cursor.execute(f"SELECT count(*) FROM {table} WHERE robot_id = %s", [robot])  # noqa: S608
+    cursor.execute(f"SELECT count(*) FROM {table} WHERE robot_id = %s", [robot])
     return cursor.fetchone()[0]
 
 
@@ -209,7 +209,7 @@ def test_reference_to_another_organizations_robot_is_refused(
     owner_cursor, rows, more_rows, table, columns, values
 ):
     statement = (
-        f"INSERT INTO {table} (organization_id, robot_id, {columns})"  # noqa: S608
+        f"INSERT INTO {table} (organization_id, robot_id, {columns})"
         f" VALUES (%(organization)s, %(robot)s, {values})"
     )
     own = {"organization": rows.organization, "robot": rows.robot, "user": rows.user}
@@ -243,4 +243,4 @@ def test_the_same_point_twice_is_refused(owner_cursor, rows):
 )
 def test_a_value_outside_of_the_vocabulary_is_refused(owner_cursor, rows, table, column):
     with pytest.raises(psycopg.errors.CheckViolation, match=f"{table}_{column}_check"):
-        owner_cursor.execute(f"UPDATE {table} SET {column} = 'nonsense'")  # noqa: S608
+        owner_cursor.execute(f"UPDATE {table} SET {column} = 'nonsense'")

@@ -132,7 +132,7 @@ class Live:
         while time.monotonic() < end:
             assert self.process.poll() is None, "the live process ended"
             with contextlib.suppress(OSError):
-                if self.get("/healthz")[0] == 200:
+                if self.get("/healthz")[0] in {200, 503}:
                     return
             time.sleep(0.05)
         pytest.fail("the live process does not answer")

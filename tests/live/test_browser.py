@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, Route, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from urfmp.common.events import Point, TelemetryEvent, publish
 
@@ -30,33 +32,51 @@ def context():
         browser.close()
 
 
+class Pages(BaseHTTPRequestHandler):
+    """Our pages, as the web process would serve them."""
+
+    live_address = ""
+
+    def do_GET(self) -> None:
+        path, _, subject = self.path.partition("?")
+        content = {"/stream.js": SCRIPT.read_text(), "/page.js": PAGE_SCRIPT}.get(
+            path, PAGE.format(address=self.live_address, subject=subject)
+        )
+        kind = "text/javascript" if path.endswith(".js") else "text/html"
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Security-Policy", "script-src 'self'")
+        self.end_headers()
+        self.wfile.write(content.encode())
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
 @pytest.fixture
-def open_tab(context: BrowserContext, live, alice, sign_in):
+def web():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Pages)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def open_tab(context: BrowserContext, start_live, web: str, alice, sign_in):
     """Return a function that opens a page of ours, in which Alice is signed in."""
+    live = start_live(WEB_ORIGIN=web)
+    Pages.live_address = f"http://127.0.0.1:{live.port}/api/v1/events"
     requests: list[str] = []
-
-    def serve(route: Route) -> None:
-        path = route.request.url.removeprefix(settings.WEB_ORIGIN)
-        if path == "/stream.js":
-            route.fulfill(path=SCRIPT, content_type="text/javascript")
-        elif path == "/page.js":
-            route.fulfill(body=PAGE_SCRIPT, content_type="text/javascript")
-        else:
-            address = f"http://127.0.0.1:{live.port}/api/v1/events"
-            html = PAGE.format(address=address, subject=path.partition("?")[2])
-            headers = {"Content-Security-Policy": "script-src 'self'"}
-            route.fulfill(body=html, content_type="text/html", headers=headers)
-
-    context.route(f"{settings.WEB_ORIGIN}/**", serve)
     context.on("request", lambda request: requests.append(request.url))
     token = sign_in(alice).cookies[settings.SESSION_COOKIE_NAME].value
-    context.add_cookies(
-        [{"name": settings.SESSION_COOKIE_NAME, "value": token, "url": settings.WEB_ORIGIN}]
-    )
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": token, "url": web}])
 
     def enter(subject: object = alice.id) -> Page:
         page = context.new_page()
-        page.goto(f"{settings.WEB_ORIGIN}/?{subject}")
+        page.goto(f"{web}/?{subject}")
         return page
 
     enter.streams = lambda: [url for url in requests if "/api/v1/events" in url]

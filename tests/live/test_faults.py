@@ -100,6 +100,14 @@ def test_streams_outlive_the_loss_of_connections_to_the_database(
     assert live.get("/healthz")[0] == 200
 
 
+def test_without_the_database_clients_are_told_to_come_back(start_live):
+    live = start_live(DATABASE_URL=f"postgresql://urfmp_app@127.0.0.1:{free_port()}/urfmp")
+    for path, headers in (("/healthz", {}), ("/api/v1/events", {"Cookie": "urfmp_session=x"})):
+        status, given, problem = live.get(path, headers)
+        assert (status, problem["code"]) == (503, "unavailable")
+        assert given["retry-after"]
+
+
 def test_slow_client_stays_bounded(live, alice, make_robot, sign_in, organization_a):
     robot, browser = make_robot(organization_a), sign_in(alice)
     token = browser.cookies[settings.SESSION_COOKIE_NAME].value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
@@ -13,9 +12,8 @@ from pathlib import Path
 
 from urfmp.embedded.files import make_folder, tail, write_atomically
 from urfmp.embedded.output import say
+from urfmp.embedded.process import end_with_parent
 
-_PR_SET_PDEATHSIG = 1
-_LIBC = ctypes.CDLL(None, use_errno=True)
 _LOG_LIMIT = 20_000_000
 _LOG_KEPT = 1_000_000
 _QUICK_DEATH = 10.0
@@ -116,7 +114,7 @@ def spawn(
         cwd=cwd,
         start_new_session=True,
         # We have one thread, so running Python between fork and exec is safe.
-        preexec_fn=_end_with(os.getpid()),  # noqa: PLW1509
+        preexec_fn=end_with_parent(signal.SIGTERM),  # noqa: PLW1509
     )
 
 
@@ -152,19 +150,6 @@ def describe_exit(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
     return f"killed by {signal.Signals(-code).name}"
-
-
-def _end_with(parent: int) -> Callable[[], None]:
-    def prepare() -> None:
-        # Ignored signals are inherited, by us from nohup or a script and by the child from us.
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        # The parent may have been killed before the line above.
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return prepare
 
 
 def _kill_group(pid: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from urfmp.embedded.binaries import Binaries
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.files import read_text, remove_tree
 from urfmp.embedded.output import say
-from urfmp.embedded.process import Account, own, own_folder, run, server_account
+from urfmp.embedded.process import Account, own, own_folder, processes_in, run, server_account, stop
 
 # From this version on PostgreSQL brings the C.UTF-8 locale itself; an older one asks libc.
 _BUILTIN_LOCALE = 17
@@ -60,6 +61,8 @@ def make_cluster(cluster: Cluster, binaries: Binaries, password: str) -> None:
         return
     say("making the database cluster")
     draft = cluster.folder / "data.new"
+    # An initdb that was interrupted may still be at work, or its server: the latter in the draft.
+    stop([*processes_in(cluster.folder), *processes_in(draft)], [(signal.SIGKILL, 2.0)])
     remove_tree(draft)
     with tempfile.NamedTemporaryFile("w", dir=cluster.folder, encoding="utf-8") as file:
         file.write(password)

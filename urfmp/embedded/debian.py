@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.files import make_folder, read_text
 from urfmp.embedded.output import Progress
-from urfmp.embedded.process import clean_environment, run
+from urfmp.embedded.process import clean_environment, end_with_parent, run
 
 _KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
@@ -165,6 +166,7 @@ class PrivateApt:
                 stdout=subprocess.DEVNULL,
                 stderr=output,
                 env=clean_environment(_network_environment()),
+                preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509
             )
             try:
                 while (code := _wait(child)) is None:

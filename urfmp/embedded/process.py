@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import pwd
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from urfmp.embedded.errors import EmbeddedError
 
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
 _KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR")
 
 
@@ -72,6 +75,25 @@ def own_folder(path: Path, account: Account | None) -> Path:
     return path
 
 
+def end_with_parent(number: signal.Signals) -> Callable[[], None]:
+    """Return what makes a child get this signal when its parent ends in any way.
+
+    For `preexec_fn`. The child starts with default signal handling: what was ignored (by nohup,
+    or by a script for its background jobs) would be inherited.
+    """
+    parent = os.getpid()
+
+    def prepare() -> None:
+        for inherited in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(inherited, signal.SIG_DFL)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, number)
+        # The parent may have been killed before the line above.
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return prepare
+
+
 def run(
     command: Sequence[str | Path],
     *,
@@ -80,6 +102,8 @@ def run(
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command to its end and return its output; its exit code is the caller's business.
+
+    If we are killed it is killed, so that it does not get in the way of the next attempt.
 
     Raises:
         EmbeddedError: There is no such program.
@@ -97,6 +121,8 @@ def run(
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
+            # We have one thread, so running Python between fork and exec is safe.
+            preexec_fn=end_with_parent(signal.SIGKILL),
         )
     except FileNotFoundError as error:
         msg = f"{command[0]} is missing on this machine."

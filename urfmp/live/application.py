@@ -48,6 +48,9 @@ class LiveApplication:
     """Server-sent events for browsers and integrations.
 
     All state is of this process and may be lost: clients come back, and read the rest elsewhere.
+
+    Attributes:
+        routes: What answers at which path.
     """
 
     def __init__(self) -> None:
@@ -56,7 +59,7 @@ class LiveApplication:
         self._callers = DatabaseThreads("callers", threads=4, seconds=5.0)
         self._background = DatabaseThreads("background", threads=2, seconds=10.0)
         self._tasks: list[asyncio.Task[None]] = []
-        self._routes = {"/healthz": self._healthz, "/api/v1/events": self._events}
+        self.routes = {"/healthz": self._healthz, "/api/v1/events": self._events}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or go through the server's life."""
@@ -128,7 +131,7 @@ class LiveApplication:
             await answer_problem(request, send, error)
 
     async def _dispatch(self, request: Request, receive: Receive, send: Send) -> None:
-        route = self._routes.get(request.path)
+        route = self.routes.get(request.path)
         if route is None:
             raise Problem(404, "not_found", "There is nothing at this address.")
         if request.method == "OPTIONS":

@@ -25,6 +25,7 @@ _LONGEST_SAMPLE = 64
 # At a high speed many samples are due within this time; they go out as one request.
 _SHORTEST_INTERVAL_SECONDS = 0.2
 _PAUSE_SECONDS = 1.0
+_PATIENCE_SECONDS = 300.0
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Replay:
         shift: timedelta,
         speed: float,
         wait: Callable[[float], object],
+        notice: Callable[[str], None] = lambda _: None,
         batch_points: int = MAX_POINTS,
     ) -> None:
         """Prepare a replay.
@@ -67,6 +69,7 @@ class Replay:
             shift: What is added to every time.
             speed: Seconds of the recording per second; 0 is as fast as it goes.
             wait: Sleeps that many seconds; something true ends the replay, as with Event.wait.
+            notice: Told when the server is away.
             batch_points: Points in one request at most.
         """
         self._client = client
@@ -74,6 +77,7 @@ class Replay:
         self._shift = shift
         self._speed = speed
         self._wait = wait
+        self._notice = notice
         self._room = batch_points - _LONGEST_SAMPLE
         self._points: list[dict[str, Any]] = []
         self._changes: list[_StatusChange] = []
@@ -90,6 +94,7 @@ class Replay:
 
         Raises:
             Refused: The server takes the whole request not, now or later.
+            Unavailable: It was away for five minutes and never said for how long.
         """
         origin: datetime | None = None
         began = time.monotonic()
@@ -158,12 +163,19 @@ class Replay:
 
     def _persist(self, attempt: Callable[[], T]) -> T | None:
         """Try until the server takes it; None when the replay was ended meanwhile."""
+        silent_since = 0.0
         while not self.result.interrupted:
             try:
                 return attempt()
             except Unavailable as error:
+                now = time.monotonic()
+                if not silent_since:
+                    silent_since = now
+                    self._notice(f"Waiting: {error}")
+                if error.retry_after is None and now - silent_since > _PATIENCE_SECONDS:
+                    raise
                 pause = _PAUSE_SECONDS if error.retry_after is None else error.retry_after
-                self._sleep_until(time.monotonic() + pause)
+                self._sleep_until(now + pause)
         return None
 
     def _sleep_until(self, moment: float) -> None:

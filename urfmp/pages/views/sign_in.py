@@ -13,7 +13,6 @@ from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
@@ -80,12 +79,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
             return HttpResponseRedirect(target)
         session_refuse(request, email=email)
         form.add_error(None, _WRONG)
-    return TemplateResponse(
-        request,
-        "pages/sign_in.html",
-        {"form": form, "next": target, "title": "Sign in", "site_title": "URFMP"},
-        status=200 if request.method != "POST" else 400,
-    )
+    response = page(request, "pages/sign_in.html", "Sign in", form=form, next=target)
+    response.status_code = 400 if request.method == "POST" else 200
+    return response
 
 
 def sign_out(request: HttpRequest) -> HttpResponse:

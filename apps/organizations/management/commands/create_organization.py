@@ -5,45 +5,38 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from apps.accounts.choices import Role
 from apps.accounts.services import user_create
-from apps.organizations.models import PLATFORM_SLUG
 from apps.organizations.services import organization_create
 from urfmp.common.tenancy import tenant_transaction
 
 
 class Command(BaseCommand):
-    """Make an organization with its first administrator, both or neither.
-
-    The organization called `platform` gets a super admin.
-    """
-
-    help = "Make an organization and its first administrator; print the password once."
+    help = "Make an organization with its first admin, and print the admin's password once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("slug", help="lower-case letters, digits and dashes")
-        parser.add_argument("--name", help="default: the slug")
-        parser.add_argument("--admin", required=True, metavar="EMAIL")
-        parser.add_argument("--timezone", default="UTC", help="IANA name, as in Europe/Berlin")
+        parser.add_argument("name")
+        parser.add_argument("--slug", required=True)
+        parser.add_argument("--admin-email", required=True)
 
-    def handle(
-        self, *, slug: str, name: str | None, admin: str, timezone: str, **options: Any
-    ) -> None:
+    def handle(self, *args: Any, **options: Any) -> None:
         password = secrets.token_urlsafe(18)
         try:
             with transaction.atomic():
-                organization = organization_create(
-                    name=name or slug, slug=slug, settings={"timezone": timezone}
-                )
+                organization = organization_create(name=options["name"], slug=options["slug"])
                 with tenant_transaction(organization.id):
                     user_create(
                         organization_id=organization.id,
-                        email=admin,
-                        role=Role.SUPER_ADMIN if slug == PLATFORM_SLUG else Role.ADMIN,
+                        email=options["admin_email"],
+                        role=Role.ADMIN,
                         password=password,
                     )
         except ValidationError as error:
-            raise CommandError(" ".join(error.messages)) from error
-        self.stdout.write(f"{admin} may sign in; the password is {password}")
+            raise CommandError("; ".join(error.messages)) from error
+        except IntegrityError as error:
+            msg = "The slug or the e-mail address is taken."
+            raise CommandError(msg) from error
+        self.stdout.write(f"{organization.name} is ready. Sign in as {options['admin_email']}")
+        self.stdout.write(f"Password: {password}")

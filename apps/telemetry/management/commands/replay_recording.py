@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from apps.robots.models import Robot
 from apps.robots.services import robot_register
 from urfmp.common.demo import DEMO_ORGANIZATION
 from urfmp.common.tenancy import tenant_transaction
-from urfmp.robotclient.client import Refused, RobotClient, rfc3339
+from urfmp.robotclient.client import Refused, RobotClient, Unavailable, rfc3339
 from urfmp.robotclient.recording import (
     Extent,
     RecordingError,
@@ -97,9 +98,11 @@ class Command(BaseCommand):
         with _ended_by_signals() as ended, _device_key(robot, path) as key:
             try:
                 client = RobotClient(url or settings.WEB_ORIGIN, key)
-                replay = Replay(client, robot, shift=shift, speed=speed, wait=ended.wait)
+                replay = Replay(
+                    client, robot, shift=shift, speed=speed, wait=ended.wait, notice=self._say
+                )
                 result = replay.run(read_recording(path), self._progress(extent))
-            except (ValueError, Refused, RecordingError) as error:
+            except (ValueError, Refused, Unavailable, RecordingError) as error:
                 msg = f"The replay ended: {error}"
                 raise CommandError(msg) from error
         self._conclude(result, extent, shift)
@@ -149,14 +152,22 @@ class Command(BaseCommand):
 
 def _moment(text: str) -> datetime:
     """Read an RFC 3339 time; without an offset it is UTC."""
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        msg = f"{text!r} is not a time such as 2026-01-31T08:00:00Z."
+        raise ArgumentTypeError(msg) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _speed(text: str) -> float:
-    speed = float(text)
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = -1.0
     if not 0 <= speed < float("inf"):
-        raise ValueError
+        msg = f"{text!r} is not a number from 0 up."
+        raise ArgumentTypeError(msg)
     return speed
 
 

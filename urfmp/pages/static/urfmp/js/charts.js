@@ -19,7 +19,7 @@ window.urfmp.charts = (() => {
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   // A colour as Chart.js can read it, whatever the style sheet writes.
-  const painter = document.createElement("canvas").getContext("2d");
+  const painter = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   function rgb(colour, alpha) {
     painter.clearRect(0, 0, 1, 1);
     painter.fillStyle = colour;
@@ -80,7 +80,7 @@ window.urfmp.charts = (() => {
       this.request = 0;
       this.isDirty = false;
       this.buildLegend();
-      this.chart = new window.Chart(this.canvas, this.config());
+      this.chart = null;
     }
 
     // Drawing
@@ -208,6 +208,7 @@ window.urfmp.charts = (() => {
 
     draw() {
       this.isDirty = false;
+      this.chart ??= new window.Chart(this.canvas, this.config());
       this.chart.data.datasets = this.datasets();
       const [start, end] = this.window;
       this.chart.options.scales.x.min = start;
@@ -232,6 +233,9 @@ window.urfmp.charts = (() => {
     }
 
     recolour() {
+      if (!this.chart) {
+        return;
+      }
       this.chart.options.scales = this.config().options.scales;
       this.draw();
     }
@@ -241,6 +245,9 @@ window.urfmp.charts = (() => {
     async load(start, end) {
       this.window = [start, end];
       const request = ++this.request;
+      if (!this.chart) {
+        this.say("Reading");
+      }
       const query = new URLSearchParams({
         metrics: this.names.join(","),
         start: new Date(start).toISOString(),
@@ -325,7 +332,7 @@ window.urfmp.charts = (() => {
       const watcher = new IntersectionObserver((entries) => this.onSight(entries), { rootMargin: "200px" });
       this.byPanel = new Map(this.all.map((chart) => [chart.panel, chart]));
       this.all.forEach((chart) => watcher.observe(chart.panel));
-      new MutationObserver(() => this.all.forEach((chart) => chart.window && chart.recolour()))
+      new MutationObserver(() => this.all.forEach((chart) => chart.recolour()))
         .observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
       setInterval(() => this.tick(), 1000);
     }

@@ -1,0 +1,56 @@
+"""A browser, and a whole installation for it to look at."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.server import installation
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """Debian's Chromium; without one the test is skipped, but fails where CI runs."""
+    path = os.environ.get("URFMP_CHROMIUM", "")
+    if not path or not Path(path).exists():
+        reason = "Chromium is missing; `python -m urfmp.embedded browser` fetches it."
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def served():
+    with installation(live=True) as server:
+        yield server
+
+
+@pytest.fixture
+def page(chromium, served):
+    """A page of a fresh browser profile; any error in its console fails the test."""
+    context = chromium.new_context(base_url=served.url, viewport={"width": 1440, "height": 900})
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "console",
+        lambda message: faults.append(message.text) if message.type == "error" else None,
+    )
+    yield page
+    context.close()
+    assert not faults

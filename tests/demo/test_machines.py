@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from urfmp.robotclient.behaviour import GRACE_SECONDS, Behaviour, Places
+from urfmp.robotclient.machines import Arm, Mobile, machine_for
+
+
+def drive(machine, serial: str, hours: float, places: Places | None = None):
+    behaviour = Behaviour(serial, machine, places or Places(2))
+    for _ in range(int(hours * 3600)):
+        state = behaviour.step(1)
+        machine.advance(1, state.status)
+        yield state, machine
+
+
+def test_an_arm_stays_within_bounds():
+    for number, (state, arm) in enumerate(drive(Arm("A-1", payload_kg=12), "A-1", 3)):
+        if number % 60:
+            continue
+        values = {name: value for name, value, _ in arm.fast() + arm.slow()}
+        assert -3.2 < values["joint.1.angle"] < 3.2
+        assert abs(values["joint.2.current"]) < 12
+        assert 15 < values["temperature.motor.joint3"] < 60
+        assert values["program.running"] == (state.status == "running")
+
+
+def test_motors_warm_slowly_and_cycles_count_up():
+    arm = Arm("A-2")
+    before = {name: value for name, value, _ in arm.slow()}
+    cycles = arm.cycles
+    arm.advance(1, "running")
+    after = {name: value for name, value, _ in arm.slow()}
+    name = "temperature.motor.joint1"
+    assert abs(after[name] - before[name]) < 0.6
+    arm.advance(7200, "running")
+    assert {n: v for n, v, _ in arm.slow()}[name] > before[name] + 4
+    assert arm.cycles > cycles + 100
+
+
+def test_a_mobile_robot_drains_and_charges():
+    mobile = Mobile("M-1", x_m=20, y_m=15)
+    seen = set()
+    for state, machine in drive(mobile, "M-1", 12):
+        assert 4 <= machine.battery_percent <= 100
+        x, y, _ = machine.position
+        assert 0 < x <= 20.1
+        assert 0 < y <= 15.1
+        seen.add(state.status)
+    assert {"running", "charging"} <= seen
+
+
+def test_the_same_serial_number_behaves_the_same():
+    first = [machine.fast() for _, machine in drive(Arm("A-3"), "A-3", 0.2)]
+    assert first == [machine.fast() for _, machine in drive(Arm("A-3"), "A-3", 0.2)]
+    assert first != [machine.fast() for _, machine in drive(Arm("A-4"), "A-4", 0.2)]
+
+
+def test_never_more_than_two_are_silent_and_none_at_first():
+    places = Places(2)
+    fleet = [Behaviour(f"S-{n}", Arm(f"S-{n}"), places) for n in range(24)]
+    ever, since = 0, {}
+    for second in range(4 * 3600):
+        silent = set()
+        for robot in fleet:
+            state = robot.step(1)
+            if not (state.has_power and state.has_link):
+                silent.add(robot)
+        assert len(silent) <= 2
+        for robot in silent - set(since):
+            since[robot] = second
+        for robot in set(since) - silent:
+            assert 39 <= second - since.pop(robot) <= 121
+        if second < GRACE_SECONDS:
+            assert not silent
+        ever = max(ever, len(silent))
+    assert ever == 2
+
+
+def test_goes_on_from_what_the_platform_knows():
+    arm = Arm("A-5")
+    arm.restore({"cycle.count": 2_000_000.0, "temperature.motor.joint1": 41.5})
+    assert arm.cycles == 2_000_000
+    assert {n: v for n, v, _ in arm.slow()}["temperature.motor.joint1"] > 41
+    mobile = Mobile("M-2")
+    mobile.restore({"battery.charge": 33.0})
+    assert mobile.battery_percent == 33
+
+
+def test_the_machine_fits_the_robot():
+    assert isinstance(machine_for("X", {"capabilities": ["transport"]}, None), Mobile)
+    arm = machine_for("X", {"axes": 4, "payload": 185, "capabilities": ["palletizing"]}, None)
+    assert sum(name.endswith(".angle") for name, *_ in arm.fast()) == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_simulator_ends_within_a_second(tmp_path, number):
+    keys = tmp_path / "keys.json"
+    keys.write_text('{"A-1": "a", "A-2": "b"}')
+    command = ["manage.py", "simulate", "--url", "http://127.0.0.1:9", "--keys", str(keys)]
+    process = subprocess.Popen(
+        [sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert "2 robots speak" in process.stdout.readline()
+    began = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=5)
+    assert process.returncode == 0, output
+    assert time.monotonic() - began < 1.5
+    assert "Ended" in output
