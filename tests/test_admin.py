@@ -56,7 +56,11 @@ def test_lists_search_and_sort(fleet, alice, sign_in, model):  # noqa: F811
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
 def test_lists_take_few_queries(
-    fleet, alice, sign_in, model, django_assert_max_num_queries  # noqa: F811
+    fleet,
+    alice,
+    sign_in,
+    model,
+    django_assert_max_num_queries,  # noqa: F811
 ):
     client = sign_in(alice)
     client.get(url(model, "changelist"))
@@ -326,7 +330,10 @@ def test_sessions_are_ended(fleet, alice, bob, sign_in, inside):  # noqa: F811
 
 def test_the_audit_page_shows_before_and_after(fleet, alice, sign_in, inside):  # noqa: F811
     client = sign_in(alice)
-    client.post(url(Facility, "change", fleet.a.facility.pk), {"name": "open hall", "timezone": "Asia/Tokyo"})
+    client.post(
+        url(Facility, "change", fleet.a.facility.pk),
+        {"name": "open hall", "timezone": "Asia/Tokyo"},
+    )
     with inside(fleet.a.organization):
         entry = AuditLog.objects.filter(action="organizations.facility.update").first()
 

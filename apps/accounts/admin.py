@@ -270,6 +270,12 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
         request.shown_once = shown_once  # type: ignore[attr-defined]
         return row
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
         """Show the key in the answer itself: it is stored nowhere, not even in a message."""
         context = {

@@ -113,7 +113,7 @@ class MaintenanceTaskAdmin(OrganizationScopedAdmin[MaintenanceTask]):
             None,
             {"fields": ("title", ("robot", "assigned_to"), ("type", "priority"), "description")},
         ),
-        ("When", {"fields": (("scheduled_at", "due_at"), ("estimated_duration",))}),
+        ("When", {"fields": ("scheduled_at", "due_at", "estimated_duration")}),
         ("Work", {"fields": (("actual_duration", "cost"), "parts_used", "notes")}),
         ("State", {"fields": (("state", "started", "completed", "author"),)}),
     )
@@ -152,6 +152,11 @@ class MaintenanceTaskAdmin(OrganizationScopedAdmin[MaintenanceTask]):
             is_danger=True,
         ),
     )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        # What is closed stays as it is.
+        is_closed = isinstance(obj, MaintenanceTask) and not _is_open(obj)
+        return not is_closed and bool(super().has_change_permission(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # Whoever may not see people cannot choose one either, but sees who it is.

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
-from unfold.views import ChangeList
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
@@ -33,6 +32,7 @@ from urfmp.common.admin import (
     ObjectAction,
     OrganizationScopedAdmin,
     ReadOnlyAdmin,
+    ScopedChangeList,
     ScopedModelForm,
     restricted,
 )
@@ -150,7 +150,7 @@ class VendorFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(vendor=self.value()) if self.value() else queryset
 
 
-class RobotChangeList(ChangeList):  # type: ignore[misc]
+class RobotChangeList(ScopedChangeList):
     """Rows that lead to the robot's page rather than to its form."""
 
     def url_for_result(self, result: Any) -> str:
@@ -186,7 +186,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     fieldsets = (
         (None, {"fields": (("name", "lifecycle"), ("vendor", "model"))}),
         ("Identity", {"fields": (("serial_number", "firmware_version"),)}),
-        ("Location", {"fields": (("facility", "area", "cell"),)}),
+        ("Location", {"fields": ("facility", ("area", "cell"))}),
         ("Configuration", {"fields": (("axes", "payload", "reach"), "capabilities")}),
     )
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (

@@ -33,7 +33,8 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RelatedDropdownFilter,
 )
-from unfold.widgets import UnfoldBooleanSwitchWidget
+from unfold.views import ChangeList
+from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from urfmp.common.exceptions import ApplicationError
 
@@ -87,6 +88,16 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         return len(rows)
 
 
+class ScopedChangeList(ChangeList):  # type: ignore[misc]
+    """A list that says how many rows were found only where something was looked for."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Count once."""
+        super().get_results(request)
+        if not (self.query or self.has_active_filters):
+            self.full_result_count = self.result_count
+
+
 class RelatedOnlyFilter(RelatedDropdownFilter):  # type: ignore[misc]
     """A relation's filter that offers what the shown rows refer to, and nothing else."""
 
@@ -115,6 +126,14 @@ class AutocompleteFilter(AutocompleteSelectFilter):  # type: ignore[misc]
 def restricted(model: type[Model], request: HttpRequest, action: str = "view") -> Any:
     """Return the rows of a related model that the request's user may see."""
     return model._default_manager.restrict(request.user, action)  # type: ignore[attr-defined]
+
+
+class BlankJsonField(forms.JSONField):
+    """JSON in a text field that is empty where there is nothing, rather than saying null."""
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the text to edit."""
+        return "" if value is None else super().prepare_value(value)
 
 
 class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -173,6 +192,13 @@ class OrganizationScopedAdmin(ModelAdmin):  # type: ignore[misc]
     compressed_fields = True
     warn_unsaved_form = True
     change_form_outer_before_template = "admin/inc/object_actions.html"
+    formfield_overrides = {
+        models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
+        models.JSONField: {
+            "form_class": BlankJsonField,
+            "widget": UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        },
+    }
 
     audit_resource: ClassVar[str] = ""
     object_actions: ClassVar[tuple[ObjectAction, ...]] = ()
@@ -189,6 +215,10 @@ class OrganizationScopedAdmin(ModelAdmin):  # type: ignore[misc]
         if ordering := self.get_ordering(request):
             rows = rows.order_by(*ordering)
         return rows  # type: ignore[no-any-return]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ScopedChangeList]:
+        """Return the list's class."""
+        return ScopedChangeList
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         """Give each filter by field its look; relations offer only what the viewer may see."""

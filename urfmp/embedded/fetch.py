@@ -148,7 +148,7 @@ def _check_services(final: Path) -> None:
 
 SERVICES = Bundle(
     name=f"services-{SUITE}-1",
-    title="PostgreSQL 17 with TimescaleDB, and Redis,",
+    title="PostgreSQL 17, TimescaleDB and Redis",
     packages=("postgresql-17", "postgresql-17-timescaledb", "redis-server", "libc-bin"),
     # Debian's cluster scripts and their Perl, accounts, init, and the JIT compiler, which is the
     # largest part of the download and switched off.

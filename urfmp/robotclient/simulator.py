@@ -69,9 +69,14 @@ class SimulatedRobot:
             interval: Seconds from one sample to the next.
             delay: Seconds before the first, so that the fleet does not speak in one voice.
         """
-        machine = self._introduce(stop)
-        if machine is None or stop.wait(delay):
-            return
+        try:
+            machine = self._introduce(stop)
+            if machine is not None and not stop.wait(delay):
+                self._work(machine, stop, interval)
+        finally:
+            self._client.close()
+
+    def _work(self, machine: Arm | Mobile, stop: threading.Event, interval: float) -> None:
         behaviour = Behaviour(self._serial_number, machine, self._silence)
         machine.advance(0, behaviour.state.status)
         before = due = time.monotonic()
@@ -87,7 +92,6 @@ class SimulatedRobot:
             due = max(due + interval, time.monotonic())
             if stop.wait(due - time.monotonic()):
                 break
-        self._client.close()
 
     def _introduce(self, stop: threading.Event) -> Arm | Mobile | None:
         """Ask what the platform knows of it; None when the key does not fit, or at the end."""

@@ -4,7 +4,7 @@ import signal
 import threading
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,8 @@ class Command(BaseCommand):
                 replay = Replay(
                     client, robot, shift=shift, speed=speed, wait=ended.wait, notice=self._say
                 )
-                result = replay.run(read_recording(path), self._progress(extent))
+                with closing(client):
+                    result = replay.run(read_recording(path), self._progress(extent))
             except (ValueError, Refused, Unavailable, RecordingError) as error:
                 msg = f"The replay ended: {error}"
                 raise CommandError(msg) from error

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import MiddlewareNotUsed
+from django.http import HttpResponse
+from django.test import RequestFactory
+
+from urfmp.common.middleware import ClientAddressMiddleware
+
+
+def address(settings, **headers):
+    settings.TRUST_PROXY = True
+    seen = []
+    middleware = ClientAddressMiddleware(
+        lambda request: seen.append(request.META["REMOTE_ADDR"]) or HttpResponse()
+    )
+    middleware(RequestFactory().get("/", REMOTE_ADDR="10.0.0.9", **headers))
+    return seen[0]
+
+
+def test_takes_what_the_nearest_proxy_wrote(settings):
+    assert address(settings, HTTP_X_FORWARDED_FOR="1.2.3.4") == "1.2.3.4"
+    assert address(settings, HTTP_X_FORWARDED_FOR="6.6.6.6, 1.2.3.4") == "1.2.3.4"
+    assert address(settings) == "10.0.0.9"
+
+
+def test_is_off_without_a_proxy(settings):
+    settings.TRUST_PROXY = False
+    with pytest.raises(MiddlewareNotUsed):
+        ClientAddressMiddleware(lambda request: HttpResponse())
