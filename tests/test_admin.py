@@ -60,7 +60,7 @@ def test_lists_take_few_queries(
     alice,
     sign_in,
     model,
-    django_assert_max_num_queries,  # noqa: F811
+    django_assert_max_num_queries,
 ):
     client = sign_in(alice)
     client.get(url(model, "changelist"))

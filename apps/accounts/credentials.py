@@ -18,14 +18,15 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY_START = "urfmp_live_"
 _ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 10, 32, 6
-# Between two processes an ended session may live on for as long as it stays in the cache.
+# While Redis does not take the mark of a change, an ended session may live on for this long.
 _SESSION_CACHE_SECONDS = 5
+_CHANGED = "changed"
 
 
 def digest(token: str) -> str:
@@ -115,37 +116,53 @@ def key_credential(key: str) -> KeyCredential | None:
 def session_credential(token: str) -> SessionCredential | None:
     """Return what a session's token stands for; None for one that is unknown or ended."""
     token_digest = digest(token)
-    if (cached := cache.get(f"session:{token_digest}")) is not None:
-        row = [
-            UUID(cached[0]),
-            UUID(cached[1]),
-            cached[2],
-            *(datetime.fromisoformat(value) for value in cached[3:]),
-        ]
-    else:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT user_id, organization_id, data, expires_at, last_activity_at"
-                " FROM session_credential(%s)",
-                [token_digest],
-            )
-            row = cursor.fetchone()
-        if row is None:
-            return None
-        row = list(row)
-        row[2] = json.loads(row[2])  # Django's connections leave JSON as text
-        cache.set(
-            f"session:{token_digest}",
-            [str(row[0]), str(row[1]), row[2], row[3].isoformat(), row[4].isoformat()],
-            timeout=_SESSION_CACHE_SECONDS,
-        )
+    cached = cache.get(_cache_key(token_digest))
+    if isinstance(cached, list):
+        user_id, organization_id, data, *times = cached
+        row = [UUID(user_id), UUID(organization_id), data, *map(datetime.fromisoformat, times)]
+    elif (row := _stored_session(token_digest)) is None:
+        return None
     credential = SessionCredential(*row)
     return credential if credential.is_alive else None
 
 
+def _cache_key(token_digest: str) -> str:
+    return f"session:{token_digest}"
+
+
+def _stored_session(token_digest: str) -> list[Any] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT user_id, organization_id, data, expires_at, last_activity_at"
+            " FROM session_credential(%s)",
+            [token_digest],
+        )
+        if (found := cursor.fetchone()) is None:
+            return None
+    row = list(found)
+    row[2] = json.loads(row[2])  # Django's connections leave JSON as text
+    # Not over a mark: whoever read the row before it changed must not bring it back.
+    cache.add(
+        _cache_key(token_digest),
+        [str(row[0]), str(row[1]), row[2], row[3].isoformat(), row[4].isoformat()],
+        timeout=_SESSION_CACHE_SECONDS,
+    )
+    return row
+
+
 def forget_session(token_digest: str) -> None:
-    """Take a session out of the read cache."""
-    cache.delete(f"session:{token_digest}")
+    """Take a session that changes out of the read cache, at once and again after the commit.
+
+    In its place comes a mark that sends readers to the database for as long as a value that
+    somebody has just read could have stayed.
+    """
+
+    def forget() -> None:
+        cache.set(_cache_key(token_digest), _CHANGED, timeout=_SESSION_CACHE_SECONDS)
+
+    forget()
+    if connection.in_atomic_block:
+        transaction.on_commit(forget)
 
 
 def user_organization(email: str) -> UUID | None:

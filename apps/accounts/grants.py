@@ -7,13 +7,13 @@ from typing import Any
 
 from apps.accounts.choices import Role
 from apps.accounts.exceptions import GrantError
-from apps.accounts.roles import ROLE_PERMISSIONS, SCOPES
+from apps.accounts.roles import ROLE_PERMISSIONS, permissions_of
 
 
 def held_permissions(principal: Any) -> frozenset[str]:
     """Return the staff permissions of a person, or those that a key's scopes amount to."""
-    if scopes := getattr(principal, "scopes", None):
-        return frozenset().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
+    if (scopes := getattr(principal, "scopes", None)) is not None:
+        return permissions_of(scopes)
     return ROLE_PERMISSIONS[principal.role] | frozenset(principal.permissions or ())
 
 
@@ -39,7 +39,5 @@ def check_scopes(principal: Any, scopes: Iterable[str]) -> None:
     Raises:
         GrantError: They go beyond the giver's own permissions.
     """
-    wanted = frozenset().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
-    staff = {item for item in wanted if not item.startswith("command.")}
-    if not staff <= held_permissions(principal):
+    if not permissions_of(scopes) <= held_permissions(principal):
         raise GrantError

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
-from typing import Any
+from http import HTTPStatus
+from typing import Any, cast
 from uuid import UUID
 
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
 from apps.accounts.credentials import key_credential
 from apps.accounts.principals import KeyPrincipal
+from apps.accounts.sessions import SessionStore
 from urfmp.common.tenancy import Actor, tenant_transaction
 
 View = Callable[..., HttpResponseBase]
@@ -24,6 +29,11 @@ def client_address(request: HttpRequest) -> str | None:
         return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
     except ValueError:
         return None
+
+
+def session_of(request: HttpRequest) -> SessionStore:
+    """Return the request's session as what it is."""
+    return cast("SessionStore", request.session)
 
 
 def request_actor(request: HttpRequest, **who: Any) -> Actor:
@@ -47,8 +57,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         """Attach the session; it is read when somebody asks for it."""
         super().process_request(request)
-        request.session.ip_address = client_address(request)
-        request.session.user_agent = request.headers.get("User-Agent", "")
+        session = session_of(request)
+        session.ip_address = client_address(request)
+        session.user_agent = request.headers.get("User-Agent", "")
 
 
 def presented_key(request: HttpRequest) -> str | None:
@@ -77,34 +88,44 @@ class PrincipalMiddleware:
         self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         """Run the view, and render its template, inside the transaction."""
-        key = presented_key(request)
-        if key is not None:
-            organization_id = self._recognize_key(request, key)
-        else:
-            request.session.get("_auth_user_id")  # reads the session
-            organization_id = request.session.organization_id
-        if organization_id is None:
+        if (key := presented_key(request)) is not None:
+            return self._with_key(request, key, view, args, kwargs)
+        session = session_of(request)
+        user_id = session.get(SESSION_KEY)  # reads the session
+        if user_id is None or session.organization_id is None:
             return None
-        if key is not None:
-            actor = request_actor(request, api_key_id=request.user.pk)
-        else:
-            actor = request_actor(request, user_id=UUID(request.session["_auth_user_id"]))
-        if getattr(view, "manages_transactions", False) and key is not None:
-            request.actor = actor  # type: ignore[attr-defined]
-            return None
-        with tenant_transaction(organization_id, actor):
-            if key is None:
-                bool(request.user.is_authenticated)  # loads the person while their row is visible
-                request.session.touch()
-            response = view(request, *args, **kwargs)
-            if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
-                response.render()
-        return response
+        actor = request_actor(request, user_id=UUID(user_id))
+        with tenant_transaction(session.organization_id, actor):
+            if request.user.is_authenticated:  # loads the person while their row is visible
+                session.touch()
+                return _answer(request, view, args, kwargs)
+        # The person is gone: what follows belongs to nobody's organization.
+        session.organization_id = None
+        return None
 
-    def _recognize_key(self, request: HttpRequest, key: str) -> UUID | None:
+    def _with_key(
+        self, request: HttpRequest, key: str, view: View, args: list[Any], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
         credential = key_credential(key)
         if credential is None:
-            request.invalid_key = True  # type: ignore[attr-defined]
+            # Whoever shows a key means the key: a session beside it does not count.
+            request.user = AnonymousUser()
             return None
         request.user = KeyPrincipal(credential)  # type: ignore[assignment]
-        return credential.organization_id
+        actor = request_actor(request, api_key_id=credential.id)
+        if getattr(view, "manages_transactions", False):
+            request.actor = actor  # type: ignore[attr-defined]
+            return None
+        with tenant_transaction(credential.organization_id, actor):
+            return _answer(request, view, args, kwargs)
+
+
+def _answer(
+    request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
+) -> HttpResponseBase:
+    response = view(request, *args, **kwargs)
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        response.render()
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        transaction.set_rollback(True)
+    return response

@@ -55,7 +55,9 @@ class User(AbstractBaseUser, TenantModel):
         help_text="Grants beyond the role, as in robot.control.",
     )
     is_system = models.BooleanField(default=False, db_default=False, editable=False)
-    is_active = models.BooleanField("active", null=True, default=True, db_default=True)
+    is_active = models.BooleanField(  # type: ignore[assignment]  # the spec lets it be NULL
+        "active", null=True, default=True, db_default=True
+    )
     email_verified = models.BooleanField(null=True, default=False, db_default=False)
     last_login = models.DateTimeField(
         "last sign-in", null=True, blank=True, editable=False, db_column="last_login_at"

@@ -138,6 +138,12 @@ def role_grants(role: str, extra: Iterable[str], perm: str) -> bool:
     return permission in ROLE_PERMISSIONS[role] or permission in extra
 
 
+def permissions_of(scopes: Iterable[str]) -> frozenset[str]:
+    """Return the staff permissions that an API key's scopes amount to."""
+    granted = frozenset[str]().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
+    return frozenset(_SAME_AS.get(permission, permission) for permission in granted)
+
+
 def scopes_grant(scopes: Iterable[str], perm: str) -> bool:
     """Tell whether an API key's scopes hold Django's `app.action_model`."""
     permission = permission_for(perm)

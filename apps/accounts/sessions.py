@@ -37,6 +37,8 @@ class SessionStore(SessionBase):
         user_agent: What the browser calls itself; the middleware sets it.
     """
 
+    _session: dict[str, Any]
+
     def __init__(self, session_key: str | None = None) -> None:
         """Take the raw token; the database knows its digest alone."""
         super().__init__(session_key)
@@ -70,7 +72,7 @@ class SessionStore(SessionBase):
         self._is_new = True
         self.modified = True
 
-    def save(self, must_create: bool = False) -> None:  # noqa: FBT001, FBT002 - Django's signature
+    def save(self, must_create: bool = False) -> None:
         """Write the row; nothing while nobody is signed in.
 
         Raises:

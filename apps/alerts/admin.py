@@ -5,6 +5,8 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import Case, IntegerField, QuerySet, Value, When
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 
@@ -12,7 +14,7 @@ from apps.alerts.choices import AlertSeverity
 from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_resolve
 from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin
-from urfmp.common.html import NOTHING, ago, badge, moment
+from urfmp.common.html import NOTHING, ago, badge, block, moment
 
 
 class StateFilter(DropdownFilter):  # type: ignore[misc]
@@ -52,8 +54,8 @@ class AlertAdmin(ReadOnlyAdmin):
     search_fields = ("title", "message", "robot__name")
     list_select_related = ("robot", "acknowledged_by")
     fields = (
-        "title", "severity_badge", "state", "robot", "message", "type", "source", "raised_at",
-        "acknowledged", "resolved", "metadata",
+        "title", "severity_badge", "state", "robot_link", "message", "type", "source", "raised_at",
+        "acknowledged", "resolved", "details",
     )  # fmt: skip
     readonly_fields = fields
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
@@ -109,11 +111,23 @@ class AlertAdmin(ReadOnlyAdmin):
     def raised_at(self, alert: Alert) -> SafeString | str:
         return moment(alert.created_at)
 
+    @admin.display(description="Robot")
+    def robot_link(self, alert: Alert) -> SafeString | str:
+        if alert.robot is None:
+            return NOTHING
+        address = reverse("admin:robot_page", args=[alert.robot_id])
+        return format_html('<a class="u-more" href="{}">{}</a>', address, alert.robot)
+
+    @admin.display(description="Details")
+    def details(self, alert: Alert) -> SafeString:
+        return block(alert.metadata)
+
     @admin.display(description="Acknowledged")
-    def acknowledged(self, alert: Alert) -> str:
+    def acknowledged(self, alert: Alert) -> SafeString | str:
         if not alert.is_acknowledged:
             return NOTHING
-        return f"{alert.acknowledged_by}, {alert.acknowledged_at:%Y-%m-%d %H:%M} UTC"
+        who = alert.acknowledged_by or "An API key"
+        return format_html("{}, {}", str(who), moment(alert.acknowledged_at))
 
     @admin.display(description="Resolved")
     def resolved(self, alert: Alert) -> SafeString | str:

@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeD
 
 from apps.audit.models import AuditLog
 from urfmp.common.admin import AutocompleteFilter, ReadOnlyAdmin
-from urfmp.common.html import NOTHING, badge, difference, moment, pretty
+from urfmp.common.html import NOTHING, badge, block, difference, moment
 
 RESOURCES = (
     "user", "session", "api_key", "organization", "facility", "robot", "command", "task", "alert",
@@ -112,4 +112,4 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
     @admin.display(description="Asked")
     def asked(self, entry: AuditLog) -> SafeString:
-        return format_html('<pre class="u-pre">{}</pre>', pretty(entry.request_data))
+        return block(entry.request_data)

@@ -36,7 +36,7 @@ from urfmp.common.admin import (
     ScopedModelForm,
     restricted,
 )
-from urfmp.common.html import NOTHING, ago, badge, moment
+from urfmp.common.html import NOTHING, ago, badge, block, moment
 
 
 class SuggestingInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
@@ -276,8 +276,8 @@ class RobotCommandAdmin(ReadOnlyAdmin):
     search_fields = ("robot__name",)
     list_select_related = ("robot", "user")
     fields = (
-        "shown_type", "robot", "state", "shown_priority", "user", "payload", "made",
-        "scheduled_at", "executed_at", "ended", "result", "error_message",
+        "shown_type", "robot", "state", "shown_priority", "user", "asked", "made",
+        "scheduled_at", "executed_at", "ended", "answer", "error_message",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -292,6 +292,14 @@ class RobotCommandAdmin(ReadOnlyAdmin):
     @admin.display(description="Priority", ordering="priority")
     def shown_priority(self, command: RobotCommand) -> SafeString:
         return badge("priority", command.priority, command.get_priority_display())
+
+    @admin.display(description="Payload")
+    def asked(self, command: RobotCommand) -> SafeString:
+        return block(command.payload)
+
+    @admin.display(description="Result")
+    def answer(self, command: RobotCommand) -> SafeString:
+        return block(command.result)
 
     @admin.display(description="Given", ordering="created_at")
     def made(self, command: RobotCommand) -> SafeString | str:

@@ -76,6 +76,11 @@ def pretty(value: Any) -> str:
     return str(value)
 
 
+def block(value: Any) -> SafeString:
+    """Return a recorded value with its line breaks."""
+    return format_html('<pre class="u-pre">{}</pre>', pretty(value or None))
+
+
 def difference(before: dict[str, Any] | None, after: dict[str, Any] | None) -> SafeString:
     """Return a table of what a recorded change did, one row a field."""
     old, new = before or {}, after or {}

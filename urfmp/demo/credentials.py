@@ -66,7 +66,8 @@ class CredentialsFile:
 
     def device_key(self, serial_number: str) -> str | None:
         """Return the key that the file holds for a robot."""
-        return self._data["device_keys"].get(serial_number)
+        keys: dict[str, str] = self._data["device_keys"]
+        return keys.get(serial_number)
 
     def set_device_key(self, serial_number: str, key: str) -> None:
         """Note a robot's key."""

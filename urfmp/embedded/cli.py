@@ -9,7 +9,12 @@ from collections.abc import Callable, Sequence
 
 from urfmp.embedded.browser import find_browser
 from urfmp.embedded.demo import demo, stop_demo
-from urfmp.embedded.environment import external_environment, service_environment, shell_lines
+from urfmp.embedded.environment import (
+    external_environment,
+    given_addresses,
+    service_environment,
+    shell_lines,
+)
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.output import say
 from urfmp.embedded.paths import Places, find_places
@@ -67,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(places: Places, _: argparse.Namespace) -> int:
-    if external_environment(places):
+    if given_addresses(places):
         say(_EXTERNAL)
         return 0
     services = Services.of(places)
@@ -78,15 +83,17 @@ def _up(places: Places, _: argparse.Namespace) -> int:
 
 def _down(places: Places, _: argparse.Namespace) -> int:
     stopped = ["the demo"] if stop_demo(places) else []
-    if not external_environment(places):
+    if not given_addresses(places):
         stopped += down(Services.of(places))
     say(f"stopped {' and '.join(stopped)}" if stopped else "nothing was running")
     return 0
 
 
 def _env(places: Places, _: argparse.Namespace) -> int:
-    environment = external_environment(places)
-    if environment is None:
+    given = given_addresses(places)
+    if given is not None:
+        environment = external_environment(places, given)
+    else:
         services = Services.of(places)
         up(services, keep=True)
         environment = service_environment(services)
@@ -95,7 +102,7 @@ def _env(places: Places, _: argparse.Namespace) -> int:
 
 
 def _status(places: Places, _: argparse.Namespace) -> int:
-    if external_environment(places):
+    if given_addresses(places):
         say(_EXTERNAL)
         return 0
     services = Services.of(places)

@@ -56,7 +56,6 @@ def make_cluster(cluster: Cluster, binaries: Binaries, password: str) -> None:
     """
     for folder in (cluster.folder, cluster.socket):
         own_folder(folder, cluster.account)
-    _check_reachable(cluster, binaries)
     if cluster.major is not None:
         return
     say("making the database cluster")
@@ -167,15 +166,3 @@ def _memory() -> int:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = read_text(Path("/sys/fs/cgroup/memory.max")).strip()
     return min(total, int(limit)) if limit.isdigit() else total
-
-
-def _check_reachable(cluster: Cluster, binaries: Binaries) -> None:
-    if cluster.account is None:
-        return
-    for path in (cluster.folder, cluster.socket, binaries.postgres_bin):
-        if run(["test", "-x", path], account=cluster.account).returncode:
-            msg = (
-                f"PostgreSQL runs as {cluster.account.name}, who cannot enter {path}. Set "
-                "URFMP_STATE_DIR and URFMP_CACHE_DIR to folders that everyone may pass through."
-            )
-            raise EmbeddedError(msg)

@@ -64,12 +64,13 @@ class PrivateApt:
         Raises:
             EmbeddedError: No configured repository has that suite, or none answers.
         """
+        repositories = debian_repositories()
         make_folder(self.folder)
         for name in ("lists/partial", "cache/archives/partial"):
             make_folder(self.folder / name)
         self._write_configuration()
         complaint = ""
-        for repository in debian_repositories():
+        for repository in repositories:
             self._write_source(repository)
             code, complaint = self._watch(
                 ["update", "-o", "APT::Update::Error-Mode=any"],

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from urfmp.embedded.addresses import Addresses, choose_addresses
 from urfmp.embedded.children import Child, run_step
-from urfmp.embedded.environment import external_environment, merged, service_environment
+from urfmp.embedded.environment import given_addresses, merged, service_environment
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.files import read_text, tail, try_lock, write_atomically
 from urfmp.embedded.output import Progress, say
@@ -111,7 +111,6 @@ def running_demo(places: Places) -> dict[str, object]:
 
 
 def _run(places: Places, host: str, port: int | None, stop: _Stop) -> None:
-    external = external_environment(places)
     with services_environment(places, always_stop=True) as addresses_of_services:
         stop.check()
         addresses = choose_addresses(host, port)
@@ -125,7 +124,7 @@ def _run(places: Places, host: str, port: int | None, stop: _Stop) -> None:
             _note(places, {"pid": os.getpid(), "url": addresses.web})
             sys.stdout.write(_announcement(places, addresses))
             sys.stdout.flush()
-            _watch(children, None if external else Services.of(places), stop)
+            _watch(children, None if given_addresses(places) else Services.of(places), stop)
         finally:
             stop.unwinding = True
             say("stopping")

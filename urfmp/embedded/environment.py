@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from urllib.parse import quote
 
 from urfmp.embedded.bootstrap import DATABASE, OWNER, RUNTIME
+from urfmp.embedded.credentials import load_credentials
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.paths import Places
 from urfmp.embedded.ports import HOST
@@ -17,7 +18,7 @@ _ADDRESSES = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
 _OPTIONAL = ("ADMIN_DATABASE_URL", "DATABASE_DIRECT_URL", "SECRET_KEY")
 
 
-def external_environment(places: Places) -> dict[str, str] | None:
+def given_addresses(places: Places) -> dict[str, str] | None:
     """Return the addresses that the caller gave; None where the services are ours.
 
     Ours is also what `eval $(make env)` left behind in a shell, which may be out of date.
@@ -35,9 +36,20 @@ def external_environment(places: Places) -> dict[str, str] | None:
             "to use services that are started for you."
         )
         raise EmbeddedError(msg)
-    given.update({name: os.environ[name] for name in _OPTIONAL if os.environ.get(name)})
-    given.setdefault("DATABASE_DIRECT_URL", given["DATABASE_URL"])
-    return {**given, "URFMP_STATE_DIR": str(places.state)}
+    return given
+
+
+def external_environment(places: Places, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for services that are not ours, completed with what we make up."""
+    places.make()
+    optional = {name: os.environ[name] for name in _OPTIONAL if os.environ.get(name)}
+    return {
+        "DATABASE_DIRECT_URL": given["DATABASE_URL"],
+        "SECRET_KEY": load_credentials(places.state).secret_key,
+        **given,
+        **optional,
+        "URFMP_STATE_DIR": str(places.state),
+    }
 
 
 def service_environment(services: Services) -> dict[str, str]:

@@ -94,6 +94,21 @@ def end_with_parent(number: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
+def check_reachable(account: Account | None, folders: Sequence[Path]) -> None:
+    """Make sure that the servers' account may enter these folders.
+
+    Raises:
+        EmbeddedError: It may not.
+    """
+    for folder in folders if account else ():
+        if account and run(["test", "-x", folder], account=account).returncode:
+            msg = (
+                f"The servers run as {account.name}, who cannot enter {folder}. Set "
+                "URFMP_STATE_DIR and URFMP_CACHE_DIR to folders that everyone may pass through."
+            )
+            raise EmbeddedError(msg)
+
+
 def run(
     command: Sequence[str | Path],
     *,

@@ -11,8 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from urfmp.embedded.browser import find_browser
-from urfmp.embedded.credentials import load_credentials
-from urfmp.embedded.environment import external_environment, merged, service_environment
+from urfmp.embedded.environment import (
+    external_environment,
+    given_addresses,
+    merged,
+    service_environment,
+)
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.output import say
 from urfmp.embedded.paths import Places
@@ -38,11 +42,9 @@ def services_environment(places: Places, *, always_stop: bool = False) -> Iterat
 
     Services that the caller's environment names are used and left alone.
     """
-    external = external_environment(places)
-    if external is not None:
-        places.make()
-        external.setdefault("SECRET_KEY", load_credentials(places.state).secret_key)
-        yield external
+    given = given_addresses(places)
+    if given is not None:
+        yield external_environment(places, given)
         return
     services = Services.of(places)
     with using(services, always_stop=always_stop):

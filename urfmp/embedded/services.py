@@ -19,7 +19,7 @@ from urfmp.embedded.files import locked, read_text, remove_tree, try_lock
 from urfmp.embedded.output import say
 from urfmp.embedded.paths import Places, socket_folder, state_base
 from urfmp.embedded.postgres import connect, server_pid, start_postgres, stop_postgres
-from urfmp.embedded.process import processes_in
+from urfmp.embedded.process import check_reachable, processes_in
 from urfmp.embedded.redis import Redis, redis_answers, start_redis, stop_redis
 
 _OTHERS = "another process that starts or stops these services"
@@ -133,6 +133,7 @@ def _start_missing(services: Services) -> None:
         _check_space(services.places.state)
         prune(services.places)
         binaries = find_binaries(services.places, major=services.cluster.major)
+        check_reachable(services.cluster.account, [services.places.state, binaries.postgres_bin])
         if not redis_runs:
             start_redis(services.redis, binaries)
         if not postgres_runs:

@@ -177,7 +177,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
     try:
         if path.suffix == ".gz":
             with gzip.open(path, "rt", encoding="utf-8-sig", newline="") as file:
-                yield file  # type: ignore[misc]  # in text mode it is one
+                yield file
         else:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 yield file

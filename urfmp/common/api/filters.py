@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import django_filters
+from django import forms
+from django.core.exceptions import ValidationError as FormError
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
@@ -13,7 +16,33 @@ from rest_framework.request import Request
 _COMMON = frozenset({"cursor", "page_size", "ordering", "fields", "format"})
 
 
-class ScopedFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
+class _TrueOrFalse(forms.NullBooleanField):
+    widget = forms.TextInput
+
+    def to_python(self, value: Any) -> bool | None:
+        if value in self.empty_values:
+            return None
+        if (known := {"true": True, "false": False}.get(str(value).lower())) is None:
+            msg = "Write true or false."
+            raise FormError(msg)
+        return known
+
+    def validate(self, value: Any) -> None:
+        """Leave it to `to_python`: absence is fine."""
+
+
+class BooleanFilter(django_filters.BooleanFilter):
+    """True or false; django-filter's own takes any other word for no filter at all."""
+
+    field_class = _TrueOrFalse
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the text field: django-filter would put a select box over it."""
+        kwargs.setdefault("widget", forms.TextInput)
+        super().__init__(*args, **kwargs)
+
+
+class ScopedFilterBackend(DjangoFilterBackend):
     """django-filter's backend that refuses parameters nobody declared.
 
     Filter by another row's id with a UUIDFilter: a foreign id and a missing one both find
@@ -29,7 +58,7 @@ class ScopedFilterBackend(DjangoFilterBackend):  # type: ignore[misc]
         filterset_class = self.get_filterset_class(view, queryset)
         known = _COMMON | (set(filterset_class.base_filters) if filterset_class else set())
         if unknown := sorted(set(request.query_params) - known):
-            raise ValidationError({name: "There is no such parameter." for name in unknown})
+            raise ValidationError(dict.fromkeys(unknown, "There is no such parameter."))
         for name, values in request.query_params.lists():
             if any("\x00" in value for value in values):
                 raise ValidationError({name: "A NUL character is not allowed."})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import datetime
 from typing import Any
 
 import msgspec
+from django.core.exceptions import FieldDoesNotExist
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Model, Q, QuerySet
+from django.utils.timezone import is_naive
 from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -19,13 +22,13 @@ _DEFAULT_SIZE, _MAX_SIZE = 100, 1000
 
 
 class Cursor(BasePagination):
-    """Keyset pagination: the cursor is the last row's ordering value and id.
+    """Keyset pagination: the cursor is the order, the last row's value in it, and its id.
 
     The answer is `{"results": [...], "next": URL or null}`.
     """
 
     def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
+        self, queryset: Any, request: Request, view: Any = None
     ) -> list[Any]:
         """Return one page, ordered by the view's ordering and then by id.
 
@@ -36,46 +39,23 @@ class Cursor(BasePagination):
         field, descending = ordering.removeprefix("-"), ordering.startswith("-")
         size = self._page_size(request)
         if cursor := request.query_params.get("cursor"):
-            queryset = self._after(queryset, field, cursor, descending=descending)
+            queryset = _after(queryset, ordering, cursor)
         key = F(field).desc(nulls_last=True) if descending else F(field).asc(nulls_last=True)
-        try:
-            rows = list(queryset.order_by(key, "-pk" if descending else "pk")[: size + 1])
-        except (DjangoValidationError, ValueError) as error:
-            raise _bad_cursor() from error
+        rows = list(queryset.order_by(key, "-pk" if descending else "pk")[: size + 1])
         self._next = None
         if len(rows) > size:
             rows = rows[:size]
-            last = [getattr(rows[-1], field), rows[-1].pk]
+            last = [ordering, getattr(rows[-1], field), rows[-1].pk]
             token = base64.urlsafe_b64encode(msgspec.json.encode(last)).decode()
             self._next = replace_query_param(request.build_absolute_uri(), "cursor", token)
         return rows
 
     def _page_size(self, request: Request) -> int:
         given = request.query_params.get("page_size", str(_DEFAULT_SIZE))
-        if not (given.isascii() and given.isdigit() and 1 <= int(given[:6]) <= _MAX_SIZE):
+        fits = given.isascii() and given.isdigit() and len(given) <= len(str(_MAX_SIZE))
+        if not (fits and 1 <= int(given) <= _MAX_SIZE):
             raise ValidationError({"page_size": f"Write a whole number from 1 to {_MAX_SIZE}."})
         return int(given)
-
-    def _after(
-        self, queryset: QuerySet[Any], field: str, cursor: str, *, descending: bool
-    ) -> QuerySet[Any]:
-        try:
-            value, last_id = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
-            comparison = "lt" if descending else "gt"
-            same = Q(**{field: value}) if value is not None else Q(**{f"{field}__isnull": True})
-            condition = same & Q(**{f"pk__{comparison}": last_id})
-            if value is not None:
-                condition |= Q(**{f"{field}__{comparison}": value})
-                condition |= Q(**{f"{field}__isnull": True})
-            return queryset.filter(condition)
-        except (
-            binascii.Error,
-            msgspec.DecodeError,
-            DjangoValidationError,
-            ValueError,
-            TypeError,
-        ) as error:
-            raise _bad_cursor() from error
 
     def get_paginated_response(self, data: Any) -> Response:
         """Return the page with the address of the next one."""
@@ -111,5 +91,55 @@ class Cursor(BasePagination):
         ]
 
 
-def _bad_cursor() -> ValidationError:
-    return ValidationError({"cursor": "This cursor is not from a page of this list."})
+def _after(queryset: QuerySet[Any], ordering: str, cursor: str) -> QuerySet[Any]:
+    """Return the rows that come after the one that a cursor names."""
+    try:
+        value, last = _read(queryset.model, ordering, cursor)
+    except (
+        binascii.Error,
+        msgspec.DecodeError,
+        DjangoValidationError,
+        FieldDoesNotExist,
+        ValueError,
+        TypeError,
+    ) as error:
+        raise ValidationError(
+            {"cursor": "This cursor is not from a page of this list in this order."}
+        ) from error
+    field, comparison = ordering.removeprefix("-"), "lt" if ordering.startswith("-") else "gt"
+    same = Q(**{f"{field}__isnull": True}) if value is None else Q(**{field: value})
+    condition = same & Q(**{f"pk__{comparison}": last})
+    if value is not None:
+        condition |= Q(**{f"{field}__{comparison}": value}) | Q(**{f"{field}__isnull": True})
+    return queryset.filter(condition)
+
+
+def _read(model: type[Model], ordering: str, cursor: str) -> tuple[Any, Any]:
+    """Return the ordering value and the key of the row that a cursor names, in their own types."""
+    given_ordering, value, key = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
+    if given_ordering != ordering:
+        msg = "The cursor belongs to another order."
+        raise ValueError(msg)
+    field = model._meta.get_field(ordering.removeprefix("-"))
+    if value is not None:
+        value = _typed(field, value)
+    key_fields = model._meta.pk_fields
+    if len(key_fields) == 1:
+        return value, _typed(key_fields[0], key)
+    return value, tuple(_typed(field, part) for field, part in zip(key_fields, key, strict=True))
+
+
+def _typed(field: Any, value: Any) -> Any:
+    """Return a value of a cursor as its field has it; anything that a row cannot hold is refused.
+
+    Raises:
+        ValueError: It is a time without an offset, or a text with a NUL character.
+    """
+    value = field.to_python(value)
+    if isinstance(value, datetime) and is_naive(value):
+        msg = "A time in a cursor has an offset."
+        raise ValueError(msg)
+    if value is None or (isinstance(value, str) and "\x00" in value):
+        msg = "No row has such a value."
+        raise ValueError(msg)
+    return value

@@ -1,10 +1,20 @@
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import IO, Any
 
 import msgspec
-from rest_framework.exceptions import ParseError
+from django.conf import settings
+from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+
+
+class BodyTooLargeError(APIException):
+    """The body is larger than any that the API takes."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+    default_detail = "The body is too large."
 
 
 class StrictJsonParser(BaseParser):
@@ -22,9 +32,14 @@ class StrictJsonParser(BaseParser):
         """Return the decoded body.
 
         Raises:
+            BodyTooLargeError: It is larger than `DATA_UPLOAD_MAX_MEMORY_SIZE`, which Django itself
+                does not ask of a body that is read as a stream.
             ParseError: It is not JSON, or a text in it holds NUL.
         """
-        body = stream.read()
+        limit = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise BodyTooLargeError
         try:
             data = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -31,7 +31,8 @@ class ModelPermission(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Tell whether the caller's role or scopes hold the permission."""
-        if not (request.user and request.user.is_authenticated):
+        principal: Any = request.user
+        if not principal.is_authenticated:
             return False
         if request.method == "OPTIONS":
             return True
@@ -39,4 +40,4 @@ class ModelPermission(BasePermission):
         if action is None:
             return True  # DRF answers 405
         opts = view.model._meta
-        return request.user.has_perm(f"{opts.app_label}.{action}_{opts.model_name}")
+        return bool(principal.has_perm(f"{opts.app_label}.{action}_{opts.model_name}"))

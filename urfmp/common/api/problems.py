@@ -11,6 +11,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
+from rest_framework.settings import api_settings
 
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.problems import CONTENT_TYPE, problem
@@ -51,11 +52,21 @@ def _describe(exc: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
     if isinstance(exc, DjangoValidationError):
         exc = exceptions.ValidationError(as_serializer_error(exc))
     if isinstance(exc, exceptions.ValidationError):
-        return problem(400, "invalid", "Some fields do not fit.", errors=exc.detail), {}
+        return problem(400, "invalid", "Some fields do not fit.", errors=_errors(exc.detail)), {}
     if isinstance(exc, exceptions.APIException):
-        code = _CODES.get(type(exc), "error")
+        code = _CODES.get(type(exc), exc.default_code)
         return problem(exc.status_code, code, str(exc.detail)), _headers(exc)
     return None, {}
+
+
+def _errors(detail: Any) -> dict[str, Any]:
+    """Return the messages under their fields' names, a list for each."""
+    if not isinstance(detail, dict):
+        return {api_settings.NON_FIELD_ERRORS_KEY: detail}
+    return {
+        name: messages if isinstance(messages, list | dict) else [messages]
+        for name, messages in detail.items()
+    }
 
 
 def _headers(exc: exceptions.APIException) -> dict[str, str]:

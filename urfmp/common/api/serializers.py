@@ -13,42 +13,17 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[ty
 
     def get_queryset(self) -> Any:
         """Return the rows that may be referred to."""
-        queryset = super().get_queryset()
+        queryset: Any = super().get_queryset()
         if queryset is None:
             return None
         request = self.context.get("request")
         return queryset.restrict(request.user) if request is not None else queryset.none()
 
 
-class ScopedModelSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
-    """Fields of one model.
+class StrictFieldsMixin:
+    """Refuse a field that is unknown, or that only the server writes, rather than ignore it."""
 
-    `?fields=a,b` leaves out the others. A field that is unknown, or that only the server
-    writes, is refused rather than ignored.
-    """
-
-    serializer_related_field = ScopedRelatedField
-
-    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
-        """Refuse NULL for booleans: the column takes it, but it means nothing."""
-        field_class, kwargs = super().build_standard_field(field_name, model_field)
-        if isinstance(model_field, models.BooleanField):
-            kwargs.pop("allow_null", None)
-        return field_class, kwargs
-
-    def get_fields(self) -> dict[str, Any]:
-        """Return the fields that the caller asked for."""
-        fields = super().get_fields()
-        request = self.context.get("request")
-        wanted = request.query_params.get("fields") if request is not None else None
-        if not wanted or request.method not in {"GET", "HEAD"}:
-            return fields
-        names = {name.strip() for name in wanted.split(",")}
-        if unknown := sorted(names - set(fields)):
-            raise serializers.ValidationError(
-                {"fields": f"There is no field {', '.join(unknown)}."}
-            )
-        return {name: field for name, field in fields.items() if name in names}
+    fields: Any
 
     def to_internal_value(self, data: Any) -> Any:
         """Refuse what cannot be written.
@@ -67,4 +42,39 @@ class ScopedModelSerializer(serializers.ModelSerializer):  # type: ignore[type-a
                         for name in unknown
                     }
                 )
-        return super().to_internal_value(data)
+        return super().to_internal_value(data)  # type: ignore[misc]
+
+
+class StrictSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
+    """Fields of a body that is no model."""
+
+
+class ScopedModelSerializer(StrictFieldsMixin, serializers.ModelSerializer):  # type: ignore[type-arg]
+    """Fields of one model.
+
+    `?fields=a,b` leaves out the others.
+    """
+
+    serializer_related_field = ScopedRelatedField
+
+    def build_standard_field(self, field_name: str, model_field: Any) -> Any:
+        """Refuse NULL for booleans: the column takes it, but it means nothing."""
+        field_class, kwargs = super().build_standard_field(field_name, model_field)
+        if isinstance(model_field, models.BooleanField):
+            kwargs.pop("allow_null", None)
+        return field_class, kwargs
+
+    def get_fields(self) -> dict[str, Any]:
+        """Return the fields that the caller asked for."""
+        fields = super().get_fields()
+        request = self.context.get("request")
+        if request is None or request.method not in {"GET", "HEAD"}:
+            return fields
+        if not (wanted := request.query_params.get("fields")):
+            return fields
+        names = {name.strip() for name in wanted.split(",")}
+        if unknown := sorted(names - set(fields)):
+            raise serializers.ValidationError(
+                {"fields": f"There is no field {', '.join(unknown)}."}
+            )
+        return {name: field for name, field in fields.items() if name in names}

@@ -23,7 +23,7 @@ class Command(BaseCommand):
 
     help = "Simulate robots: they move, warm, stop, fail and fall silent like real ones."
     # The API is all that it needs: it runs where there is no database.
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--url", required=True, help="where the platform is")

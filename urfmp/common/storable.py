@@ -1,0 +1,57 @@
+"""What PostgreSQL takes as JSON. Python takes more, and a column would answer with a fault."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from django.core.exceptions import ValidationError
+
+# Deeper than any value that means something, and far from where either side runs out of stack.
+_MAX_DEPTH = 50
+_MAX_WHOLE_NUMBER = 10**300
+
+
+def json_fault(value: Any, depth: int = 0) -> str | None:
+    """Return what keeps a value from being stored as JSON, or None."""
+    if depth > _MAX_DEPTH:
+        return f"Values are nested in each other at most {_MAX_DEPTH} times."
+    if isinstance(value, str):
+        return _text_fault(value)
+    if isinstance(value, int | float):
+        fits = math.isfinite(value) if isinstance(value, float) else abs(value) < _MAX_WHOLE_NUMBER
+        return None if fits else "A number is finite."
+    if value is None:
+        return None
+    if isinstance(value, dict):
+        parts = [*value, *value.values()]
+    elif isinstance(value, list | tuple):
+        parts = list(value)
+    else:
+        return f"{type(value).__name__} is no JSON."
+    faults = (json_fault(part, depth + 1) for part in parts)
+    return next((fault for fault in faults if fault), None)
+
+
+def _text_fault(text: str) -> str | None:
+    if "\x00" in text:
+        return "A text holds a NUL character, which cannot be stored."
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return "A text holds half of a character, which cannot be stored."
+    return None
+
+
+def check_json(**values: Any) -> None:
+    """Check the values of JSON columns.
+
+    Args:
+        values: By the names of their fields; None is fine.
+
+    Raises:
+        ValidationError: A value cannot be stored, under its field's name.
+    """
+    faults = {name: json_fault(value) for name, value in values.items()}
+    if wrong := {name: fault for name, fault in faults.items() if fault}:
+        raise ValidationError(wrong)
