@@ -291,12 +291,12 @@ def leaks(answer, ids):
     return MARK in text or MARK.replace("-", "_") in text
 
 
-def test_other_organization_sees_nothing_in_the_api(orm_filter, ids, charlie, organization_b, sign_in, fixtures):
+def test_other_organization_sees_nothing_in_the_api(
+    orm_filter, ids, charlie, organization_b, sign_in, fixtures
+):
     clients = {
         "admin": sign_in(charlie),
-        "key": Client(
-            headers={"x-api-key": fixtures["make_key"](organization_b, list(SCOPES))}
-        ),
+        "key": Client(headers={"x-api-key": fixtures["make_key"](organization_b, list(SCOPES))}),
     }
     for who, client in clients.items():
         for route, method in API:
@@ -390,7 +390,9 @@ def test_foreign_robot_in_ingest_is_unknown(orm_filter, ids, organization_b, mak
     assert answer.json()["rejected"][0]["code"] == "unknown_robot"
 
 
-def test_views_and_hypertables_show_other_organizations_nothing(orm_filter, ids, organization_b, inside):
+def test_views_and_hypertables_show_other_organizations_nothing(
+    orm_filter, ids, organization_b, inside
+):
     """What no ORM filter guards at all."""
     from django.db import connection
 
@@ -463,7 +465,10 @@ def test_other_organization_sees_nothing_in_the_admin(orm_filter, ids, charlie, 
     client = sign_in(charlie)
     for model, prefix in model_pages():
         name = model._meta.model_name
-        pages = [reverse(f"{prefix}_changelist"), reverse(f"{prefix}_changelist") + f"?q={MARK}"]
+        pages = [
+            reverse(f"{prefix}_changelist"),
+            reverse(f"{prefix}_changelist") + f"?q={MARK[:5]}",
+        ]
         pages += (
             []
             if name not in RESOURCE
@@ -474,7 +479,9 @@ def test_other_organization_sees_nothing_in_the_admin(orm_filter, ids, charlie, 
         )
         for path in pages:
             answer = client.get(path, follow=True)
-            text = answer.content.decode().replace(f"?q={MARK}", "").replace(f'value="{MARK}"', "")
+            text = answer.content.decode()
+            for echo in (f"q={MARK}", f"q%3D{MARK}", f'value="{MARK}"'):
+                text = text.replace(echo, "")
             assert MARK not in text, path
             assert answer.status_code in {200, 403, 404}, path
     for page in ADMIN_PAGES:

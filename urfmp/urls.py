@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
@@ -14,7 +14,7 @@ handler403 = "urfmp.common.errors.permission_denied"
 handler404 = "urfmp.common.errors.not_found"
 handler500 = "urfmp.common.errors.server_error"
 
-api = [
+api: list[URLPattern | URLResolver] = [
     path("events", redirect_to_live, name="events"),
     path("schema", SpectacularAPIView.as_view(), name="schema"),
     path("docs", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),

@@ -32,6 +32,7 @@ from urfmp.common.admin import (
     OrganizationScopedAdmin,
     ReadOnlyAdmin,
     ScopedModelForm,
+    viewer,
 )
 from urfmp.common.html import NOTHING, ago, badge, moment
 
@@ -53,7 +54,9 @@ class UserForm(ScopedModelForm):
 
     class Meta:
         model = User
-        fields = ("email", "first_name", "last_name", "role", "permissions", "is_active")
+        fields: tuple[str, ...] = (
+            "email", "first_name", "last_name", "role", "permissions", "is_active",
+        )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -161,7 +164,7 @@ class UserAdmin(OrganizationScopedAdmin[User]):
 
     def perform_create(self, request: HttpRequest, form: Any) -> User:
         return user_create(
-            organization_id=request.user.organization_id,
+            organization_id=viewer(request).organization_id,
             **form.changes(),
         )
 
@@ -265,7 +268,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
 
     def perform_create(self, request: HttpRequest, form: Any) -> ApiKey:
         row, shown_once = api_key_create(
-            organization_id=request.user.organization_id, user=request.user, **form.changes()
+            organization_id=viewer(request).organization_id, user=viewer(request), **form.changes()
         )
         request.shown_once = shown_once  # type: ignore[attr-defined]
         return row
@@ -293,7 +296,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
 
 
 @admin.register(UserSession)
-class UserSessionAdmin(ReadOnlyAdmin):
+class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
     audit_resource = "session"
     list_display = ("person", "started", "active", "ip_address", "browser", "ends", "end_button")
     list_filter = (("user", AutocompleteFilter),)

@@ -4,6 +4,8 @@ from django.db import models
 
 
 class Role(models.TextChoices):
+    """What a person may do; `apps.accounts.roles` has the table."""
+
     SUPER_ADMIN = "super_admin", "Super admin"
     ADMIN = "admin", "Admin"
     MANAGER = "manager", "Manager"

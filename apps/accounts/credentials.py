@@ -117,6 +117,7 @@ def session_credential(token: str) -> SessionCredential | None:
     """Return what a session's token stands for; None for one that is unknown or ended."""
     token_digest = digest(token)
     cached = cache.get(_cache_key(token_digest))
+    row: list[Any] | None
     if isinstance(cached, list):
         user_id, organization_id, data, *times = cached
         row = [UUID(user_id), UUID(organization_id), data, *map(datetime.fromisoformat, times)]

@@ -11,6 +11,12 @@ class LastAdminError(ApplicationError):
     code = "last_admin"
 
 
+class SystemUserError(ApplicationError):
+    """The system user is the author of what no person does; nobody changes it."""
+
+    code = "system_user"
+
+
 class UnknownScopeError(ApplicationError):
     """A scope does not exist."""
 

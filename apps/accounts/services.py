@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,28 +10,38 @@ from uuid import UUID
 from django.contrib.auth import login, logout
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection
+from django.db import connection
 from django.http import HttpRequest
 
 from apps.accounts.choices import Role
-from apps.accounts.credentials import digest, forget_session, generate_key, key_prefix
-from apps.accounts.exceptions import LastAdminError, UnknownScopeError
-from apps.accounts.middleware import request_actor
+from apps.accounts.credentials import (
+    digest,
+    forget_session,
+    generate_key,
+    key_prefix,
+    user_organization,
+)
+from apps.accounts.exceptions import LastAdminError, SystemUserError, UnknownScopeError
+from apps.accounts.middleware import request_actor, session_of
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.roles import SCOPES
 from apps.audit.services import audit_record
+from urfmp.common.constraints import must_be_free
 from urfmp.common.tenancy import act, tenant_transaction
 
 _ADMINS = (Role.ADMIN, Role.SUPER_ADMIN)
 
 
-@contextmanager
-def _address_must_be_free() -> Iterator[None]:
-    """Say that an address is taken where validation cannot see whose: in another organization."""
+def _address_must_be_free() -> AbstractContextManager[None]:
+    return must_be_free("email", "This address is taken.")
+
+
+def _set_password(user: User, password: str) -> None:
     try:
-        yield
-    except IntegrityError as error:
-        raise ValidationError({"email": "This address is taken."}) from error
+        validate_password(password, user)
+    except ValidationError as error:
+        raise ValidationError({"password": error}) from error
+    user.set_password(password)
 
 
 def user_create(
@@ -70,8 +79,7 @@ def user_create(
     if password is None:
         user.set_unusable_password()
     else:
-        validate_password(password, user)
-        user.set_password(password)
+        _set_password(user, password)
     with _address_must_be_free(), act("accounts.user.create"):
         user.full_clean()
         user.save(force_insert=True)
@@ -104,12 +112,16 @@ def user_update(user: User, **changes: Any) -> User:
     """Change a person's name, role, grants, password or active state.
 
     Deactivating ends their sessions. The rows of the organization's admins are locked, so that
-    two admins cannot take the right from each other at the same time.
+    two admins cannot take the right from each other at the same time, and the person's own, so
+    that of two changes at the same time neither is lost.
 
     Raises:
         LastAdminError: Nobody would be left to administer the organization.
+        SystemUserError: It is not a person.
         ValidationError: A field does not fit.
     """
+    if user.is_system:
+        raise SystemUserError
     with _address_must_be_free(), act("accounts.user.update"):
         admins = list(
             User.objects.select_for_update()
@@ -117,9 +129,11 @@ def user_update(user: User, **changes: Any) -> User:
             .order_by("pk")
             .values_list("pk", flat=True)
         )
+        user.refresh_from_db(from_queryset=User.objects.select_for_update())
         if password := changes.pop("password", None):
-            validate_password(password, user)
-            user.set_password(password)
+            _set_password(user, password)
+        if "email" in changes:
+            changes["email"] = changes["email"].strip().lower()
         for name, value in changes.items():
             setattr(user, name, value)
         stays_admin = user.is_active and user.role in _ADMINS
@@ -142,7 +156,7 @@ def _end_sessions_of(user: User) -> None:
 
 def session_start(request: HttpRequest, user: User) -> None:
     """Sign a person in on this browser, with a new session, and record it."""
-    request.session.organization_id = user.organization_id
+    session_of(request).organization_id = user.organization_id
     with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
         login(request, user, backend="apps.accounts.backends.EmailBackend")
         request.session.save()
@@ -151,30 +165,26 @@ def session_start(request: HttpRequest, user: User) -> None:
 
 def session_refuse(request: HttpRequest, *, email: str) -> None:
     """Record a sign-in that failed; the answer to the caller tells nothing."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT user_organization(%s)", [email])
-        organization_id = cursor.fetchone()[0]
-    record = {
-        "action": "accounts.session.login",
-        "resource_type": "session",
-        "success": False,
-        "error_message": "Wrong e-mail or password.",
-        "request_data": {"email": email[:255]},
-    }
-    if organization_id is None:
-        audit_record(**record)
-        return
-    with tenant_transaction(organization_id, request_actor(request)):
-        audit_record(**record)
+    organization_id = user_organization(email)
+    with (
+        tenant_transaction(organization_id, request_actor(request))
+        if organization_id
+        else nullcontext()
+    ):
+        audit_record(
+            action="accounts.session.login",
+            resource_type="session",
+            success=False,
+            error_message="Wrong e-mail or password.",
+            request_data={"email": email[:255]},
+        )
 
 
 def session_end_current(request: HttpRequest) -> None:
     """Sign out on this browser, and record it."""
-    user = request.user
-    if user.is_authenticated and request.session.organization_id:
-        with tenant_transaction(
-            request.session.organization_id, request_actor(request, user_id=user.pk)
-        ):
+    user, organization_id = request.user, session_of(request).organization_id
+    if user.is_authenticated and organization_id:
+        with tenant_transaction(organization_id, request_actor(request, user_id=user.pk)):
             audit_record(
                 action="accounts.session.logout", resource_type="user", resource_id=user.pk
             )
@@ -189,10 +199,10 @@ def session_end(session: UserSession) -> None:
 
 
 def clean_up_sessions() -> int:
-    """Delete the open organization's sessions that expired more than 30 days ago; return how many."""
+    """Delete the open organization's sessions that expired 30 days ago; return how many."""
     with act("accounts.session.clean_up"), connection.cursor() as cursor:
         cursor.execute("DELETE FROM user_sessions WHERE expires_at < NOW() - INTERVAL '30 days'")
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 def api_key_create(

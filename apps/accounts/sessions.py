@@ -93,8 +93,9 @@ class SessionStore(SessionBase):
                 data=self._session, last_activity_at=timezone.now()
             ):
                 raise UpdateError
+        if not self._is_new:  # nobody can have read a row that was not there
+            forget_session(token_digest)
         self._is_new = False
-        forget_session(token_digest)
 
     def _insert(self, organization_id: UUID, token_digest: str) -> None:
         UserSession.objects.create(

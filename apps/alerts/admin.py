@@ -13,11 +13,11 @@ from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
 from apps.alerts.choices import AlertSeverity
 from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_resolve
-from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin
+from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin, viewer
 from urfmp.common.html import NOTHING, ago, badge, block, moment
 
 
-class StateFilter(DropdownFilter):  # type: ignore[misc]
+class StateFilter(DropdownFilter):
     """Alerts by how far they are dealt with."""
 
     title = "state"
@@ -44,7 +44,7 @@ def _is_open(alert: Alert) -> bool:
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnlyAdmin):
+class AlertAdmin(ReadOnlyAdmin[Alert]):
     audit_resource = "alert"
     list_display = ("title", "severity_badge", "robot", "state", "raised", "next_step")
     list_filter = (
@@ -66,7 +66,7 @@ class AlertAdmin(ReadOnlyAdmin):
             permission="acknowledge",
             icon="visibility",
             applies=_is_new,
-            run=lambda request, alert, _values: alert_acknowledge(alert, request.user),
+            run=lambda request, alert, _values: alert_acknowledge(alert, viewer(request)),
         ),
         ObjectAction(
             name="resolve",
@@ -75,7 +75,7 @@ class AlertAdmin(ReadOnlyAdmin):
             permission="acknowledge",
             icon="check",
             applies=_is_open,
-            run=lambda request, alert, _values: alert_resolve(alert, request.user),
+            run=lambda request, alert, _values: alert_resolve(alert, viewer(request)),
         ),
     )
 
@@ -85,7 +85,8 @@ class AlertAdmin(ReadOnlyAdmin):
             for rank, severity in enumerate(AlertSeverity.values)
         ]
         rank = Case(*ranks, default=Value(0), output_field=IntegerField())
-        return super().get_queryset(request).annotate(severity_rank=rank)
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(severity_rank=rank)  # type: ignore[no-any-return]
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         columns = tuple(super().get_list_display(request))

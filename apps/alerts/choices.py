@@ -4,6 +4,8 @@ from django.db import models
 
 
 class AlertSeverity(models.TextChoices):
+    """How bad it is, least first."""
+
     INFO = "info", "Info"
     WARNING = "warning", "Warning"
     ERROR = "error", "Error"
@@ -11,6 +13,8 @@ class AlertSeverity(models.TextChoices):
 
 
 class AlertType(models.TextChoices):
+    """What kind of thing is wrong."""
+
     TELEMETRY = "telemetry", "Telemetry"
     STATUS = "status", "Status"
     CONNECTIVITY = "connectivity", "Connectivity"
@@ -21,6 +25,8 @@ class AlertType(models.TextChoices):
 
 
 class AlertSource(models.TextChoices):
+    """Who or what raised it."""
+
     ROBOT = "robot", "Robot"
     SYSTEM = "system", "System"
     MAINTENANCE = "maintenance", "Maintenance"

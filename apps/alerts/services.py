@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
+from urfmp.common.storable import check_json
 from urfmp.common.tenancy import act
 
 
@@ -23,6 +24,7 @@ def alert_open(*, organization_id: UUID, **fields: Any) -> Alert:
     alert = Alert(organization_id=organization_id, **fields)
     if alert.robot is not None and alert.robot.organization_id != organization_id:
         raise ValidationError({"robot": "There is no such robot."})
+    check_json(metadata=alert.metadata)
     with act("alerts.alert.create"):
         alert.full_clean()
         alert.save(force_insert=True)

@@ -19,7 +19,7 @@ RESOURCES = (
 )  # fmt: skip
 
 
-class ResourceFilter(DropdownFilter):  # type: ignore[misc]
+class ResourceFilter(DropdownFilter):
     """The record by what was acted on."""
 
     title = "resource"
@@ -32,7 +32,7 @@ class ResourceFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(resource_type=self.value()) if self.value() else queryset
 
 
-class OutcomeFilter(DropdownFilter):  # type: ignore[misc]
+class OutcomeFilter(DropdownFilter):
     """The record by whether the act succeeded."""
 
     title = "outcome"
@@ -48,7 +48,7 @@ class OutcomeFilter(DropdownFilter):  # type: ignore[misc]
 
 
 @admin.register(AuditLog)
-class AuditLogAdmin(ReadOnlyAdmin):
+class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     list_display = ("time", "actor", "action", "resource", "outcome", "ip_address")
     list_filter = (
         ("created_at", RangeDateTimeFilter), ("action", FieldTextFilter), ResourceFilter,

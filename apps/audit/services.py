@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from psycopg.types.json import Jsonb
 
 
 def audit_record(
@@ -36,14 +36,14 @@ def audit_record(
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT audit_record(%s, %s, %s, %s, %s, %s)",
+            "SELECT audit_record(%s, %s, %s, %s, %s, %s::jsonb)",
             [
                 action,
                 resource_type,
                 resource_id,
                 success,
                 error_message,
-                Jsonb(request_data) if request_data is not None else None,
+                json.dumps(request_data) if request_data is not None else None,
             ],
         )
         row: tuple[UUID] = cursor.fetchone()

@@ -27,6 +27,7 @@ from urfmp.common.admin import (
     OrganizationScopedAdmin,
     RelatedOnlyFilter,
     ScopedModelForm,
+    viewer,
 )
 from urfmp.common.html import NOTHING, ago, badge, moment
 
@@ -54,7 +55,7 @@ class TaskForm(ScopedModelForm):
         )  # fmt: skip
 
 
-class DueFilter(DropdownFilter):  # type: ignore[misc]
+class DueFilter(DropdownFilter):
     """Tasks by when they are due."""
 
     title = "due"
@@ -199,8 +200,8 @@ class MaintenanceTaskAdmin(OrganizationScopedAdmin[MaintenanceTask]):
 
     def perform_create(self, request: HttpRequest, form: Any) -> MaintenanceTask:
         return task_create(
-            organization_id=request.user.organization_id,
-            created_by=request.user,
+            organization_id=viewer(request).organization_id,
+            created_by=viewer(request),
             **form.changes(),
         )
 

@@ -4,6 +4,8 @@ from django.db import models
 
 
 class MaintenanceType(models.TextChoices):
+    """Why the work is done."""
+
     PREVENTIVE = "preventive", "Preventive"
     CORRECTIVE = "corrective", "Corrective"
     PREDICTIVE = "predictive", "Predictive"
@@ -19,6 +21,8 @@ class MaintenanceType(models.TextChoices):
 
 
 class MaintenancePriority(models.TextChoices):
+    """How much it matters, least first."""
+
     LOW = "low", "Low"
     MEDIUM = "medium", "Medium"
     HIGH = "high", "High"
@@ -26,6 +30,8 @@ class MaintenancePriority(models.TextChoices):
 
 
 class MaintenanceStatus(models.TextChoices):
+    """Where a task stands."""
+
     SCHEDULED = "scheduled", "Scheduled"
     PENDING = "pending", "Pending"
     IN_PROGRESS = "in_progress", "In progress"

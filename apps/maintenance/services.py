@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
+from urfmp.common.storable import check_json
 from urfmp.common.tenancy import act
 
 # Where a task may go from each status.
@@ -22,6 +23,7 @@ _STARTABLE = (
     MaintenanceStatus.OVERDUE,
     MaintenanceStatus.ON_HOLD,
 )
+_MOST = 1_000_000  # of one part, and of what one costs
 _CLOSED = (MaintenanceStatus.COMPLETED, MaintenanceStatus.CANCELLED)
 
 
@@ -147,19 +149,37 @@ def _check(task: MaintenanceTask) -> None:
         raise ValidationError({"robot": "There is no such robot."})
     if task.assigned_to is not None and task.assigned_to.organization_id != task.organization_id:
         raise ValidationError({"assigned_to": "There is no such person."})
+    check_json(parts_used=task.parts_used)
+    task.full_clean()
     if task.cost is not None and task.cost < 0:
         raise ValidationError({"cost": "A cost is not negative."})
-    _check_parts(task.parts_used)
-    task.full_clean()
+    if task.parts_used is not None and not _are_parts(task.parts_used):
+        raise ValidationError(
+            {
+                "parts_used": "Write a list of {part, name, quantity, unit_cost}: name is needed, "
+                "quantity is above 0, unit_cost is not negative."
+            }
+        )
 
 
-def _check_parts(parts: Any) -> None:
-    if parts is None:
-        return
-    shape = "Write a list of {part, name, quantity, unit_cost}."
-    keys = {"part", "name", "quantity", "unit_cost"}
-    fits = isinstance(parts, list) and all(
-        isinstance(item, dict) and set(item) <= keys and "name" in item for item in parts
+def _are_parts(parts: Any) -> bool:
+    return isinstance(parts, list) and all(
+        isinstance(item, dict) and _is_part(item) for item in parts
     )
-    if not fits:
-        raise ValidationError({"parts_used": shape})
+
+
+def _is_part(item: dict[str, Any]) -> bool:
+    quantity, unit_cost = item.get("quantity", 1), item.get("unit_cost", 0)
+    return (
+        set(item) <= {"part", "name", "quantity", "unit_cost"}
+        and _is_text(item.get("name"))
+        and _is_text(item.get("part", "-"))
+        and type(quantity) in {int, float}
+        and 0 < quantity <= _MOST
+        and type(unit_cost) in {int, float}
+        and 0 <= unit_cost <= _MOST
+    )
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 255

@@ -15,7 +15,7 @@ from apps.organizations.services import (
     facility_update,
     organization_update,
 )
-from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm
+from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, viewer
 from urfmp.common.html import moment
 
 
@@ -107,7 +107,7 @@ class FacilityAdmin(OrganizationScopedAdmin[Facility]):
         return facility.timezone or "as the organization"
 
     def perform_create(self, request: HttpRequest, form: Any) -> Facility:
-        return facility_create(organization_id=request.user.organization_id, **form.changes())
+        return facility_create(organization_id=viewer(request).organization_id, **form.changes())
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Facility:
         return facility_update(obj, **form.changes())

@@ -4,6 +4,8 @@ from django.db import models
 
 
 class Plan(models.TextChoices):
+    """What an organization has subscribed to."""
+
     FREE = "free", "Free"
     STARTER = "starter", "Starter"
     PROFESSIONAL = "professional", "Professional"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,8 @@ from django.db import IntegrityError
 from apps.accounts.services import system_user_create
 from apps.organizations.exceptions import FacilityInUseError
 from apps.organizations.models import Facility, Organization, validate_timezone
+from urfmp.common.constraints import must_be_free
+from urfmp.common.storable import check_json
 from urfmp.common.tenancy import Actor, act, tenant_transaction
 
 
@@ -39,15 +42,16 @@ def organization_create(
         settings=settings or {},
         description=description,
     )
-    try:
-        with tenant_transaction(organization.id, actor), act("organizations.organization.create"):
-            _check_settings(organization)
-            organization.full_clean()
-            organization.save(force_insert=True)
-            system_user_create(organization_id=organization.id, slug=slug)
-    except IntegrityError as error:
-        # Validation cannot see another organization's row.
-        raise ValidationError({"slug": "This slug is taken."}) from error
+    # Validation cannot see another organization's row.
+    with (
+        must_be_free("slug", "This slug is taken."),
+        tenant_transaction(organization.id, actor),
+        act("organizations.organization.create"),
+    ):
+        _check_settings(organization)
+        organization.full_clean()
+        organization.save(force_insert=True)
+        system_user_create(organization_id=organization.id, slug=slug)
     return organization
 
 
@@ -62,7 +66,8 @@ def organization_update(organization: Organization, **changes: Any) -> Organizat
             setattr(organization, name, value)
         _check_settings(organization)
         organization.full_clean()
-        organization.save()
+        organization.save(update_fields=list(changes))
+        organization.refresh_from_db(fields=["updated_at"])
     return organization
 
 
@@ -70,11 +75,25 @@ def _check_settings(organization: Organization) -> None:
     settings = organization.settings
     if not isinstance(settings, dict):
         raise ValidationError({"settings": "Write an object, as in {}."})
+    check_json(settings=settings)
     if "timezone" in settings:
         try:
             validate_timezone(str(settings["timezone"]))
         except ValidationError as error:
             raise ValidationError({"settings": error.messages}) from error
+
+
+def _name_must_be_free() -> AbstractContextManager[None]:
+    return must_be_free("name", "Another facility has this name.")
+
+
+def _check_floor_plan(plan: Any) -> None:
+    if plan is None:
+        return
+    sides = plan.values() if isinstance(plan, dict) else ()
+    fits = set(plan) == {"width_m", "height_m"} if isinstance(plan, dict) else False
+    if not fits or not all(type(side) in {int, float} and 0 < side <= 1e6 for side in sides):
+        raise ValidationError({"floor_plan": "Write {width_m, height_m}, each in metres."})
 
 
 def facility_create(*, organization_id: UUID, **fields: Any) -> Facility:
@@ -84,7 +103,8 @@ def facility_create(*, organization_id: UUID, **fields: Any) -> Facility:
         ValidationError: A field does not fit, or the name is taken.
     """
     facility = Facility(organization_id=organization_id, **fields)
-    with act("organizations.facility.create"):
+    with _name_must_be_free(), act("organizations.facility.create"):
+        _check_floor_plan(facility.floor_plan)
         facility.full_clean()
         facility.save(force_insert=True)
     return facility
@@ -96,11 +116,13 @@ def facility_update(facility: Facility, **changes: Any) -> Facility:
     Raises:
         ValidationError: A field does not fit, or the name is taken.
     """
-    with act("organizations.facility.update"):
+    with _name_must_be_free(), act("organizations.facility.update"):
         for name, value in changes.items():
             setattr(facility, name, value)
+        _check_floor_plan(facility.floor_plan)
         facility.full_clean()
-        facility.save()
+        facility.save(update_fields=list(changes))
+        facility.refresh_from_db(fields=["updated_at"])
     return facility
 
 

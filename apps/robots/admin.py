@@ -19,7 +19,7 @@ from unfold.widgets import (
 )
 
 from apps.organizations.models import Facility
-from apps.robots.choices import Capability, RobotStatus, Vendor
+from apps.robots.choices import Capability, Vendor
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services import (
     robot_register,
@@ -35,11 +35,12 @@ from urfmp.common.admin import (
     ScopedChangeList,
     ScopedModelForm,
     restricted,
+    viewer,
 )
 from urfmp.common.html import NOTHING, ago, badge, block, moment
 
 
-class SuggestingInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
+class SuggestingInput(UnfoldAdminTextInputWidget):
     """A text with suggestions: the vendor is open, the known ones are offered."""
 
     def __init__(self, suggestions: list[tuple[str, str]]) -> None:
@@ -120,7 +121,7 @@ class RobotForm(ScopedModelForm):
         return changes
 
 
-class FacilityFilter(DropdownFilter):  # type: ignore[misc]
+class FacilityFilter(DropdownFilter):
     """Robots by the facility that their location names."""
 
     title = "facility"
@@ -135,7 +136,7 @@ class FacilityFilter(DropdownFilter):  # type: ignore[misc]
         return queryset.filter(location__contains={"facility": self.value()})
 
 
-class VendorFilter(DropdownFilter):  # type: ignore[misc]
+class VendorFilter(DropdownFilter):
     """Robots by vendor."""
 
     title = "vendor"
@@ -242,7 +243,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     def status_badge(self, robot: Robot) -> SafeString:
         if not robot.is_active:
             return badge("status", "retired", "Retired")
-        return badge("status", robot.status, RobotStatus(robot.status).label)
+        return badge("status", robot.status, robot.get_status_display())
 
     @admin.display(description="Vendor", ordering="vendor")
     def vendor_name(self, robot: Robot) -> str:
@@ -259,14 +260,14 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         return ago(robot.last_seen)
 
     def perform_create(self, request: HttpRequest, form: Any) -> Robot:
-        return robot_register(organization_id=request.user.organization_id, **form.changes())
+        return robot_register(organization_id=viewer(request).organization_id, **form.changes())
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Robot:
         return robot_update(obj, **form.changes())
 
 
 @admin.register(RobotCommand)
-class RobotCommandAdmin(ReadOnlyAdmin):
+class RobotCommandAdmin(ReadOnlyAdmin[RobotCommand]):
     audit_resource = "command"
     list_display = ("shown_type", "robot", "state", "shown_priority", "user", "made", "ended")
     list_filter = (

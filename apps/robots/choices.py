@@ -4,6 +4,8 @@ from django.db import models
 
 
 class RobotStatus(models.TextChoices):
+    """What is shown of a robot."""
+
     OFFLINE = "offline", "Offline"
     ONLINE = "online", "Online"
     IDLE = "idle", "Idle"
@@ -28,6 +30,8 @@ class ReportedStatus(models.TextChoices):
 
 
 class Lifecycle(models.TextChoices):
+    """Where an asset stands between being planned and being retired."""
+
     PLANNED = "planned", "Planned"
     STAGING = "staging", "Staging"
     ACTIVE = "active", "Active"
@@ -53,6 +57,8 @@ class Vendor(models.TextChoices):
 
 
 class Capability(models.TextChoices):
+    """What a robot is fitted out for."""
+
     WELDING = "welding", "Welding"
     PAINTING = "painting", "Painting"
     ASSEMBLY = "assembly", "Assembly"
@@ -66,6 +72,8 @@ class Capability(models.TextChoices):
 
 
 class CommandType(models.TextChoices):
+    """What a robot may be asked to do."""
+
     START = "start", "Start"
     STOP = "stop", "Stop"
     PAUSE = "pause", "Pause"
@@ -82,6 +90,8 @@ class CommandType(models.TextChoices):
 
 
 class CommandPriority(models.TextChoices):
+    """Which command goes first, least first."""
+
     LOW = "low", "Low"
     NORMAL = "normal", "Normal"
     HIGH = "high", "High"
@@ -89,6 +99,8 @@ class CommandPriority(models.TextChoices):
 
 
 class CommandStatus(models.TextChoices):
+    """Where a command stands."""
+
     PENDING = "pending", "Pending"
     PENDING_APPROVAL = "pending_approval", "Pending approval"
     SENT = "sent", "Sent"

@@ -74,7 +74,9 @@ class Robot(TenantModel):
         null=True, blank=True, help_text="{facility, area, cell, coordinates}"
     )
     configuration = models.JSONField(
-        default=dict, blank=True, help_text="{axes, payload (kg), reach (mm), capabilities, customSettings}"
+        default=dict,
+        blank=True,
+        help_text="{axes, payload (kg), reach (mm), capabilities, customSettings}",
     )
     connection_config = models.JSONField(null=True, blank=True, editable=False)
     last_seen = models.DateTimeField(null=True, blank=True, editable=False)

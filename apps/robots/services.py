@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
@@ -18,7 +20,9 @@ from apps.robots.exceptions import RobotRetiredError
 from apps.robots.models import Robot
 from apps.robots.status import shown_status
 from apps.robots.validation import validate_robot
+from urfmp.common.constraints import must_be_free
 from urfmp.common.events import StatusEvent, publish
+from urfmp.common.storable import check_json
 from urfmp.common.tenancy import act
 
 # One write per robot in this time is enough to tell silence from speech.
@@ -33,7 +37,7 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
     """
     robot = Robot(organization_id=organization_id, **fields)
     robot.serial_number = robot.serial_number or None
-    with act("robots.robot.create"):
+    with _serial_number_must_be_free(), act("robots.robot.create"):
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
         robot.save(force_insert=True)
@@ -44,9 +48,21 @@ def robot_update(robot: Robot, **changes: Any) -> Robot:
     """Change what people know of a robot; raises its version.
 
     Raises:
-        ValidationError: A field does not fit, or the serial number is taken.
+        ValidationError: A field does not fit, or the serial number is taken; or the lifecycle
+            would say that the robot retires or returns, which are acts of their own.
     """
-    with act("robots.robot.update"):
+    wanted = changes.get("lifecycle", robot.lifecycle)
+    if (wanted == Lifecycle.RETIRED) is not (robot.lifecycle == Lifecycle.RETIRED):
+        raise ValidationError({"lifecycle": "Retire the robot, or return it to service."})
+    return _change(robot, changes)
+
+
+def _serial_number_must_be_free() -> AbstractContextManager[None]:
+    return must_be_free("serial_number", "Another robot has this serial number.")
+
+
+def _change(robot: Robot, changes: dict[str, Any]) -> Robot:
+    with _serial_number_must_be_free(), act("robots.robot.update"):
         for name, value in changes.items():
             setattr(robot, name, value)
         robot.serial_number = robot.serial_number or None
@@ -62,13 +78,13 @@ def robot_update(robot: Robot, **changes: Any) -> Robot:
 def robot_retire(robot: Robot) -> Robot:
     """Take a robot out of service for good: its keys stop working, its history stays."""
     with act("robots.robot.retire"):
-        return robot_update(robot, is_active=False, lifecycle=Lifecycle.RETIRED)
+        return _change(robot, {"is_active": False, "lifecycle": Lifecycle.RETIRED})
 
 
 def robot_return_to_service(robot: Robot) -> Robot:
     """Put a retired robot to work again."""
     with act("robots.robot.return_to_service"):
-        return robot_update(robot, is_active=True, lifecycle=Lifecycle.ACTIVE)
+        return _change(robot, {"is_active": True, "lifecycle": Lifecycle.ACTIVE})
 
 
 def robot_report_status(
@@ -92,7 +108,9 @@ def robot_report_status(
 
     Raises:
         RobotRetiredError: The robot is out of service.
+        ValidationError: The metadata cannot be stored.
     """
+    check_json(metadata=metadata)
     with transaction.atomic():
         robot: Robot = Robot.objects.select_for_update().get(pk=robot_id)
         if not robot.is_active:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import connection
 
-from apps.organizations.models import Facility
 from apps.robots.choices import Capability
+from urfmp.common.storable import check_json
 
 _CONFIGURATION = {"axes", "payload", "reach", "capabilities", "customSettings"}
 _LOCATION = {"facility", "area", "cell", "coordinates"}
@@ -16,12 +16,8 @@ _COORDINATES = ({"x_m", "y_m", "theta_rad", "map_id"}, {"latitude", "longitude"}
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and low <= value <= high
-    )
+    # What is not finite, or too large for a float, lies in no range.
+    return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
 def _unknown(value: dict[str, Any], known: set[str]) -> list[str]:
@@ -61,10 +57,16 @@ def location_faults(value: Any) -> list[str]:
         and (not isinstance(value[name], str) or len(value[name]) > 255)
     ]
     facility = value.get("facility")
-    if isinstance(facility, str) and facility:
-        if not Facility.objects.filter(name=facility).exists():
-            faults.append(f"There is no facility {facility}.")
+    if isinstance(facility, str) and facility and not _hold_facility(facility):
+        faults.append(f"There is no facility {facility}.")
     return faults + _coordinate_faults(value.get("coordinates"))
+
+
+def _hold_facility(name: str) -> bool:
+    """Tell whether a facility exists, and keep it from going or being renamed until the commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM facilities WHERE name = %s FOR KEY SHARE", [name])
+        return bool(cursor.rowcount)
 
 
 def _coordinate_faults(value: Any) -> list[str]:
@@ -72,6 +74,8 @@ def _coordinate_faults(value: Any) -> list[str]:
         return []
     shape = "coordinates is {x_m, y_m, theta_rad, map_id} or {latitude, longitude}."
     if not isinstance(value, dict) or not any(set(value) <= keys for keys in _COORDINATES):
+        return [shape]
+    if not isinstance(value.get("map_id", ""), str):
         return [shape]
     if "latitude" in value or "longitude" in value:
         inside = _is_number(value.get("latitude"), -90, 90) and _is_number(
@@ -88,9 +92,10 @@ def validate_robot(configuration: Any, location: Any) -> None:
     Raises:
         ValidationError: With the faults of each under its name.
     """
+    check_json(configuration=configuration, location=location)
     faults = {
         "configuration": configuration_faults(configuration),
         "location": location_faults(location),
     }
     if wrong := {name: texts for name, texts in faults.items() if texts}:
-        raise ValidationError(wrong)  # type: ignore[arg-type]
+        raise ValidationError(wrong)

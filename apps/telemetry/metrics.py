@@ -48,7 +48,7 @@ _KNOWN: tuple[tuple[str, str, str, str], ...] = (
     (r"navigation\.path_deviation", "Path deviation", "Path deviation", "m"),
     (r"navigation\.mission_progress", "Mission", "Progress", "%"),
 )
-_PATTERNS = [(re.compile(pattern), *rest) for pattern, *rest in _KNOWN]
+_PATTERNS = [(re.compile(pattern), group, label, unit) for pattern, group, label, unit in _KNOWN]
 
 
 def metric_of(name: str) -> Metric:

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.storable import json_fault
 
 METRIC_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 MAX_METRIC_NAME, MAX_UNIT, MAX_SERIAL_NUMBER = 100, 20, 100
@@ -124,19 +125,29 @@ def _decode_items(body: bytes) -> Batch:
 def point_fault(point: Point, now: datetime) -> tuple[str, str] | None:
     """Return code and sentence of what keeps a point from being stored, robot aside."""
     if len(point.metric_name) > MAX_METRIC_NAME or not METRIC_NAME.fullmatch(point.metric_name):
-        return (
-            "metric_name",
+        detail = (
             "A metric name is lower-case letters, digits and _ in parts joined by dots, at most "
-            f"{MAX_METRIC_NAME} characters.",
+            f"{MAX_METRIC_NAME} characters."
         )
+        return "metric_name", detail
     if not math.isfinite(point.value):
         return "not_finite", "A value is a finite number."
-    if point.time > now + MAX_AHEAD:
+    return _time_fault(point.time, now) or _attachment_fault(point)
+
+
+def _time_fault(time: datetime, now: datetime) -> tuple[str, str] | None:
+    if time > now + MAX_AHEAD:
         return "clock_skew", "The time is more than 5 minutes ahead; check the sender's clock."
-    if point.time < now - MAX_AGE:
+    if time < now - MAX_AGE:
         return "too_old", "The time is further back than telemetry is kept (1 year)."
+    return None
+
+
+def _attachment_fault(point: Point) -> tuple[str, str] | None:
     if point.unit is not None and (len(point.unit) > MAX_UNIT or "\x00" in point.unit):
         return "unit", f"A unit is a UCUM code of at most {MAX_UNIT} characters."
-    if point.metadata and "\\u0000" in msgspec.json.encode(point.metadata).decode():
-        return "metadata", "A text in metadata holds a NUL character, which cannot be stored."
+    # The quick look also finds the six characters written out, which may be stored.
+    suspect = point.metadata and b"\\u0000" in msgspec.json.encode(point.metadata)
+    if suspect and (fault := json_fault(point.metadata)):
+        return "metadata", fault
     return None

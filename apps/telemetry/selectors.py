@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
-from django.db import connection
+from django.db import DataError, connection, transaction
 
 from urfmp.common.exceptions import ApplicationError
 
@@ -49,9 +49,12 @@ _RAW = """
     ORDER BY metric_name, time
 """
 
+# Adding up, and squaring, values beyond 1e154 leaves the range of a double, which PostgreSQL takes
+# for an error; numeric has no such limit, and is slower.
+_FAST_AVERAGE, _WIDE_AVERAGE = "avg(value)", "avg(value::numeric)::double precision"
 _BUCKETS = """
     SELECT metric_name, time_bucket(%(width)s * interval '1 second', time, %(start)s) AS bucket,
-           avg(value), min(value), max(value), last(unit, time)
+           {average}, min(value), max(value), last(unit, time)
     FROM robot_telemetry
     WHERE robot_id IN (SELECT id FROM robots WHERE id = %(robot_id)s)
       AND metric_name = ANY (%(metrics)s) AND time >= %(start)s AND time < %(end)s
@@ -145,17 +148,19 @@ def series(query: SeriesQuery) -> list[Series]:
         msg = f"This robot has never sent {', '.join(unknown)}."
         raise UnknownMetricError(msg)
     width = math.ceil((query.end - query.start).total_seconds() / query.max_points)
-    answer = {name: Series(name, None, width, []) for name in query.metrics}
     if width <= 1:
-        _fill(_RAW, query, answer, 0)
-        if all(len(one.points) <= query.max_points for one in answer.values()):
-            return list(answer.values())
-        answer = {name: Series(name, None, width, []) for name in query.metrics}
-    _fill(_BUCKETS, query, answer, width)
-    return list(answer.values())
+        answer = _read(_RAW, query, 0)
+        if all(len(one.points) <= query.max_points for one in answer):
+            return answer
+    try:
+        with transaction.atomic():
+            return _read(_BUCKETS.format(average=_FAST_AVERAGE), query, width)
+    except DataError:
+        return _read(_BUCKETS.format(average=_WIDE_AVERAGE), query, width)
 
 
-def _fill(sql: str, query: SeriesQuery, answer: dict[str, Series], width: int) -> None:
+def _read(sql: str, query: SeriesQuery, width: int) -> list[Series]:
+    answer = {name: Series(name, None, width, []) for name in query.metrics}
     with connection.cursor() as cursor:
         cursor.execute(
             sql,
@@ -169,9 +174,6 @@ def _fill(sql: str, query: SeriesQuery, answer: dict[str, Series], width: int) -
         )
         for name, time, average, least, greatest, unit in cursor.fetchall():
             one = answer[name]
-            one.resolution_seconds = width
             one.unit = unit or one.unit
             one.points.append((time, average, least, greatest))
-    if width == 0:
-        for one in answer.values():
-            one.resolution_seconds = 0
+    return list(answer.values())

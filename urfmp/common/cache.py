@@ -6,8 +6,8 @@ import logging
 import time
 from typing import Any
 
-from django_redis.cache import RedisCache
-from django_redis.exceptions import ConnectionInterrupted
+from django_redis.cache import RedisCache  # type: ignore[import-untyped]
+from django_redis.exceptions import ConnectionInterrupted  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 _REST_SECONDS = 2.0
 
 
-class ForgivingRedisCache(RedisCache):  # type: ignore[misc]
+class ForgivingRedisCache(RedisCache):
     """django-redis's cache, left alone for two seconds after each failure.
 
     Without the pause every look-up would wait for its own time-out while Redis hangs.

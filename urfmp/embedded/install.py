@@ -111,11 +111,11 @@ def _show(pip: subprocess.Popen[str], step: str, total: int, said: list[str]) ->
     seen = 0
     for line in pip.stdout or []:
         said.append(line)
-        seen += line.startswith(("Collecting ", "Requirement already satisfied: "))
-        if line.startswith("Installing collected packages"):
-            progress.show("putting the packages into place")
-        else:
+        if line.startswith(("Collecting ", "Requirement already satisfied: ")):
+            seen += 1
             progress.show(step, f"{min(seen, total)} of at most {total} packages")
+        elif line.startswith("Installing collected packages"):
+            progress.show("putting the packages into place")
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def _card_values(
 
 
 def _card(robot: Robot, values: dict[str, tuple[float, str | None]]) -> Card:
-    shown = []
+    shown: list[CardValue] = []
     for label, metrics in _CARD_METRICS:
         known = [values[name] for name in metrics if name in values]
         if known and len(shown) < _VALUES_ON_CARD:

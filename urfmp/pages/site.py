@@ -39,7 +39,7 @@ def in_local_time(view: View) -> View:
     return update_wrapper(inner, view)
 
 
-class FleetAdminSite(UnfoldAdminSite):  # type: ignore[misc]
+class FleetAdminSite(UnfoldAdminSite):
     """Every page of the browser side. Who may see a page is asked by the page itself."""
 
     site_title = "URFMP"

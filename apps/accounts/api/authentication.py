@@ -26,20 +26,21 @@ class PrincipalAuthentication(BaseAuthentication):
             AuthenticationFailed: A key was sent that is unknown, ended or expired.
             PermissionDenied: A browser's session without its CSRF token.
         """
-        plain = request._request
+        plain = request._request  # noqa: SLF001 - the request that the middleware saw
+        principal: Any = plain.user
         if presented_key(plain) is not None:
-            if not isinstance(plain.user, KeyPrincipal):
+            if not isinstance(principal, KeyPrincipal):
                 msg = "This API key is unknown, ended or expired."
                 raise AuthenticationFailed(msg)
-            return plain.user, None
-        if not plain.user.is_authenticated:
+            return principal, None
+        if not principal.is_authenticated:
             return None
-        check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type, return-value]
+        check = _CsrfCheck(lambda _: None)  # type: ignore[arg-type]
         check.process_request(plain)
         if reason := check.process_view(plain, None, (), {}):  # type: ignore[arg-type]
             msg = f"CSRF check failed: {reason}"
             raise PermissionDenied(msg)
-        return plain.user, None
+        return principal, None
 
     def authenticate_header(self, request: Request) -> str:
         """Make the answer to a missing credential 401."""

@@ -11,7 +11,7 @@ class PrincipalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untype
     """An API key in either header."""
 
     target_class = "apps.accounts.api.authentication.PrincipalAuthentication"
-    name = ["apiKeyBearer", "apiKeyHeader"]  # type: ignore[assignment]
+    name = ["apiKeyBearer", "apiKeyHeader"]
 
     def get_security_definition(self, auto_schema: Any) -> Any:
         return [

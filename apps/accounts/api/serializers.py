@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from apps.accounts.models import ApiKey, User, UserSession
@@ -16,7 +14,11 @@ class UserSerializer(ScopedModelSerializer):
         help_text="Grants beyond the role.",
     )
     password = serializers.CharField(
-        write_only=True, required=False, max_length=255, style={"input_type": "password"}
+        write_only=True,
+        required=False,
+        max_length=255,
+        trim_whitespace=False,
+        style={"input_type": "password"},
     )
 
     class Meta:
@@ -84,5 +86,5 @@ class ApiKeySerializer(ScopedModelSerializer):
         read_only_fields = ("id", "key_prefix", "is_active", "last_used_at", "user", "created_at")
 
     def get_key(self, row: ApiKey) -> str | None:
-        key: Any = getattr(row, "shown_once", None)
+        key: str | None = getattr(row, "shown_once", None)
         return key

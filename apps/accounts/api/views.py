@@ -16,13 +16,14 @@ from apps.accounts.api.serializers import (
 from apps.accounts.choices import Role
 from apps.accounts.grants import check_grant, check_scopes
 from apps.accounts.models import ApiKey, User, UserSession
+from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.viewsets import ReadViewSet, WriteViewSet
 
 
 class UserFilterSet(django_filters.FilterSet):
     email = django_filters.CharFilter(lookup_expr="icontains")
     role = django_filters.ChoiceFilter(choices=Role.choices)
-    is_active = django_filters.BooleanFilter()
+    is_active = BooleanFilter()
 
 
 class UserViewSet(WriteViewSet):
@@ -38,13 +39,13 @@ class UserViewSet(WriteViewSet):
         fields = dict(serializer.validated_data)
         fields.pop("is_active", None)
         fields.setdefault("role", Role.OPERATOR)
-        check_grant(self.request.user, fields)
+        check_grant(self.principal, fields)
         serializer.instance = services.user_create(
-            organization_id=self.request.user.organization_id, **fields
+            organization_id=self.principal.organization_id, **fields
         )
 
     def perform_update(self, serializer: Any) -> None:
-        check_grant(self.request.user, serializer.validated_data)
+        check_grant(self.principal, serializer.validated_data)
         serializer.instance = services.user_update(serializer.instance, **serializer.validated_data)
 
 
@@ -66,7 +67,7 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
 
 class ApiKeyFilterSet(django_filters.FilterSet):
     robot = django_filters.UUIDFilter(field_name="robot_id")
-    is_active = django_filters.BooleanFilter()
+    is_active = BooleanFilter()
 
 
 @extend_schema(description="Keys of machines. Deleting one revokes it; the row stays.")
@@ -78,7 +79,7 @@ class ApiKeyViewSet(mixins.CreateModelMixin, mixins.DestroyModelMixin, ReadViewS
     filterset_class = ApiKeyFilterSet
 
     def perform_create(self, serializer: Any) -> None:
-        user = self.request.user
+        user = self.principal
         if not isinstance(user, User):
             raise PermissionDenied("Only a person makes keys.")  # noqa: EM101
         check_scopes(user, serializer.validated_data["permissions"])

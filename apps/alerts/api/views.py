@@ -14,6 +14,7 @@ from apps.alerts import services
 from apps.alerts.api.serializers import AlertSerializer
 from apps.alerts.choices import AlertSeverity, AlertType
 from apps.alerts.models import Alert
+from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.viewsets import ReadViewSet
 
 
@@ -21,8 +22,8 @@ class AlertFilterSet(django_filters.FilterSet):
     robot = django_filters.UUIDFilter(field_name="robot_id")
     severity = django_filters.MultipleChoiceFilter(choices=AlertSeverity.choices)
     type = django_filters.ChoiceFilter(choices=AlertType.choices)
-    is_acknowledged = django_filters.BooleanFilter()
-    is_resolved = django_filters.BooleanFilter()
+    is_acknowledged = BooleanFilter()
+    is_resolved = BooleanFilter()
 
 
 class AlertViewSet(mixins.CreateModelMixin, ReadViewSet):
@@ -35,7 +36,7 @@ class AlertViewSet(mixins.CreateModelMixin, ReadViewSet):
 
     def perform_create(self, serializer: Any) -> None:
         serializer.instance = services.alert_open(
-            organization_id=self.request.user.organization_id, **serializer.validated_data
+            organization_id=self.principal.organization_id, **serializer.validated_data
         )
 
     @extend_schema(request=None, responses=AlertSerializer)
@@ -51,7 +52,7 @@ class AlertViewSet(mixins.CreateModelMixin, ReadViewSet):
         return self._answer(services.alert_resolve(self.get_object(), self._person()))
 
     def _person(self) -> User | None:
-        return self.request.user if isinstance(self.request.user, User) else None
+        return self.principal if isinstance(self.principal, User) else None
 
     def _answer(self, alert: Alert) -> Response:
         return Response(self.get_serializer(alert).data)

@@ -4,6 +4,7 @@ import django_filters
 
 from apps.audit.api.serializers import AuditLogSerializer
 from apps.audit.models import AuditLog
+from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.viewsets import ReadViewSet
 
 
@@ -14,7 +15,7 @@ class AuditLogFilterSet(django_filters.FilterSet):
     resource_type = django_filters.CharFilter()
     resource_id = django_filters.UUIDFilter()
     request_id = django_filters.CharFilter()
-    success = django_filters.BooleanFilter()
+    success = BooleanFilter()
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 

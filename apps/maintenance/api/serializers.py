@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from apps.maintenance.models import MaintenanceTask
-from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 
 class MaintenanceTaskSerializer(ScopedModelSerializer):
@@ -44,9 +42,9 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
         )
 
 
-class CompletionSerializer(serializers.Serializer[Any]):
+class CompletionSerializer(StrictSerializer):
     notes = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
 
 
-class CancellationSerializer(serializers.Serializer[Any]):
+class CancellationSerializer(StrictSerializer):
     reason = serializers.CharField(max_length=1000)

@@ -41,7 +41,7 @@ class MaintenanceTaskViewSet(WriteViewSet):
     permission_actions = {"start": "change", "complete": "change", "cancel": "change"}
 
     def perform_create(self, serializer: Any) -> None:
-        user = self.request.user
+        user = self.principal
         organization_id = user.organization_id
         author = (
             user if isinstance(user, User) else system_user_get(organization_id=organization_id)

@@ -40,7 +40,7 @@ class FacilityViewSet(mixins.DestroyModelMixin, WriteViewSet):
 
     def perform_create(self, serializer: Any) -> None:
         serializer.instance = services.facility_create(
-            organization_id=self.request.user.organization_id, **serializer.validated_data
+            organization_id=self.principal.organization_id, **serializer.validated_data
         )
 
     def perform_update(self, serializer: Any) -> None:

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
-from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 
 class RobotSerializer(ScopedModelSerializer):
@@ -76,7 +76,7 @@ class RobotStatusHistorySerializer(serializers.ModelSerializer[RobotStatusHistor
         read_only_fields = fields
 
 
-class StatusReportSerializer(serializers.Serializer[Any]):
+class StatusReportSerializer(StrictSerializer):
     status = serializers.ChoiceField(ReportedStatus.choices)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
     time = serializers.DateTimeField(required=False, help_text="By the robot's clock.")

@@ -10,7 +10,6 @@ from rest_framework import mixins
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.robots import services
 from apps.robots.api.serializers import (
@@ -22,7 +21,8 @@ from apps.robots.api.serializers import (
 )
 from apps.robots.choices import CommandStatus, CommandType, RobotStatus
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
-from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet, WriteViewSet
+from urfmp.common.api.filters import BooleanFilter
+from urfmp.common.api.viewsets import PrincipalView, ReadViewSet, ScopedViewSet, WriteViewSet
 
 
 class RobotFilterSet(django_filters.FilterSet):
@@ -31,7 +31,7 @@ class RobotFilterSet(django_filters.FilterSet):
     model = django_filters.CharFilter()
     serial_number = django_filters.CharFilter()
     status = django_filters.ChoiceFilter(choices=RobotStatus.choices)
-    is_active = django_filters.BooleanFilter()
+    is_active = BooleanFilter()
     facility = django_filters.CharFilter(method="in_facility", label="facility")
 
     def in_facility(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
@@ -50,7 +50,7 @@ class RobotViewSet(mixins.DestroyModelMixin, WriteViewSet):
 
     def perform_create(self, serializer: Any) -> None:
         serializer.instance = services.robot_register(
-            organization_id=self.request.user.organization_id, **serializer.validated_data
+            organization_id=self.principal.organization_id, **serializer.validated_data
         )
 
     def perform_update(self, serializer: Any) -> None:
@@ -84,7 +84,7 @@ class OfOneRobotViewSet(mixins.ListModelMixin, ScopedViewSet):
         if getattr(self, "swagger_fake_view", False):
             return rows
         robot_id = self.kwargs["robot_id"]
-        if not Robot.objects.restrict(self.request.user).filter(pk=robot_id).exists():
+        if not Robot.objects.restrict(self.principal).filter(pk=robot_id).exists():
             raise Http404
         return rows.filter(robot_id=robot_id)
 
@@ -112,7 +112,7 @@ class StatusHistoryViewSet(OfOneRobotViewSet):
     ordering_fields = ("time",)
 
 
-class DeviceStatusView(APIView):
+class DeviceStatusView(PrincipalView):
     """A robot says what it is doing."""
 
     model = RobotStatusHistory
@@ -128,7 +128,7 @@ class DeviceStatusView(APIView):
         report.is_valid(raise_exception=True)
         values = report.validated_data
         robot = services.robot_report_status(
-            robot_id=request.user.robot_id,
+            robot_id=self.principal.robot_id,
             status=values["status"],
             reason=values.get("reason"),
             robot_time=values.get("time"),
@@ -137,9 +137,9 @@ class DeviceStatusView(APIView):
         return Response({"status": robot.status})
 
     def check_permissions(self, request: Request) -> None:
-        robot_id = getattr(request.user, "robot_id", None)
-        if not request.user.is_authenticated:
+        if not self.principal.is_authenticated:
             self.permission_denied(request)
-        if robot_id is None or not request.user.has_perm("telemetry.write_robottelemetry"):
+        is_robot = getattr(self.principal, "robot_id", None) is not None
+        if not is_robot or not self.principal.has_perm("telemetry.write_robottelemetry"):
             msg = "Use a key bound to a robot, with the scope telemetry:write."
             raise PermissionDenied(msg)

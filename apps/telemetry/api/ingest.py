@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from django.conf import settings
@@ -61,13 +61,14 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         response = problem_response(405, "method_not_allowed", "Send points with POST.")
         response["Allow"] = "POST"
         return response
-    if not isinstance(request.user, KeyPrincipal):
+    principal: Any = request.user
+    if not isinstance(principal, KeyPrincipal):
         response = problem_response(
             401, "not_authenticated", "Send a valid API key in Authorization: Bearer or X-API-Key."
         )
         response["WWW-Authenticate"] = 'Bearer realm="urfmp"'
         return response
-    if not request.user.has_perm("telemetry.write_robottelemetry"):
+    if not principal.has_perm("telemetry.write_robottelemetry"):
         return problem_response(
             403, "permission_denied", "This key does not have the scope telemetry:write."
         )

@@ -29,7 +29,7 @@ def _robot_id(request: Request, robot_id: UUID) -> UUID:
 
 def _refuse_unknown(request: Request, known: set[str]) -> None:
     if unknown := sorted(set(request.query_params) - known):
-        raise ValidationError({name: "There is no such parameter." for name in unknown})
+        raise ValidationError(dict.fromkeys(unknown, "There is no such parameter."))
 
 
 def _json(data: Any) -> HttpResponse:

@@ -19,7 +19,7 @@ _COMMON = frozenset({"cursor", "page_size", "ordering", "fields", "format"})
 class _TrueOrFalse(forms.NullBooleanField):
     widget = forms.TextInput
 
-    def to_python(self, value: Any) -> bool | None:
+    def to_python(self, value: Any) -> bool | None:  # type: ignore[override]
         if value in self.empty_values:
             return None
         if (known := {"true": True, "false": False}.get(str(value).lower())) is None:

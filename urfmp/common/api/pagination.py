@@ -27,9 +27,7 @@ class Cursor(BasePagination):
     The answer is `{"results": [...], "next": URL or null}`.
     """
 
-    def paginate_queryset(
-        self, queryset: Any, request: Request, view: Any = None
-    ) -> list[Any]:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """Return one page, ordered by the view's ordering and then by id.
 
         Raises:

@@ -8,14 +8,13 @@ from django.db.models import Model, QuerySet
 from rest_framework import mixins, viewsets
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from urfmp.common.api.permissions import permission_action
 
 
-class PrincipalMixin:
-    """What a view asks of its caller."""
-
-    request: Request
+class PrincipalView(APIView):
+    """A view that asks who calls it."""
 
     @property
     def principal(self) -> Any:
@@ -23,7 +22,7 @@ class PrincipalMixin:
         return self.request.user
 
 
-class ScopedViewSet(PrincipalMixin, viewsets.GenericViewSet):  # type: ignore[type-arg]
+class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[type-arg]
     """Rows of one tenant-owned model.
 
     Attributes:

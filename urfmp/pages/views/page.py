@@ -22,6 +22,6 @@ def require(request: HttpRequest, permission: str) -> None:
 
 def page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
     """Return a page inside the admin's frame."""
-    request.current_app = admin.site.name  # type: ignore[attr-defined]
+    request.current_app = admin.site.name
     frame = admin.site.each_context(request)
     return TemplateResponse(request, template, {**frame, "title": title, **context})

@@ -39,7 +39,7 @@ _TILES = (
 
 def _tiles(values: list[LatestValue]) -> list[dict[str, object]]:
     known = {value.metric_name: value for value in values if value.value is not None}
-    tiles = []
+    tiles: list[dict[str, object]] = []
     for label, names in _TILES:
         found = [known[name] for name in names if name in known]
         if found:

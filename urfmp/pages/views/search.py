@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -22,6 +24,7 @@ def search(request: HttpRequest) -> HttpResponse:
     words = request.GET.get("s", "").strip()
     if not words:
         return HttpResponse()
+    began = time.monotonic()
     results = []
     for kind, name, row in search_rows(request.user, words[:100]):
         label, icon, view = _KINDS[kind]
@@ -30,7 +33,12 @@ def search(request: HttpRequest) -> HttpResponse:
     response = render(
         request,
         "unfold/helpers/command_results.html",
-        {"page_obj": paginator, "results": paginator.page(1), "page_counter": 0},
+        {
+            "page_obj": paginator,
+            "results": paginator.page(1),
+            "page_counter": 0,
+            "execution_time": time.monotonic() - began,
+        },
     )
     response["HX-Trigger"] = "search"
     return response

@@ -75,7 +75,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         email, password = form.cleaned_data["email"], form.cleaned_data["password"]
         user = authenticate(request, username=email, password=password)
         if user is not None:
-            session_start(request, user)  # type: ignore[arg-type]
+            session_start(request, user)
             return HttpResponseRedirect(target)
         session_refuse(request, email=email)
         form.add_error(None, _WRONG)
@@ -93,7 +93,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     return HttpResponseRedirect(reverse("admin:login"))
 
 
-class NewPasswordForm(PasswordChangeForm):  # type: ignore[type-arg]
+class NewPasswordForm(PasswordChangeForm):
     """The old password, and a new one twice."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -49,7 +49,7 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
         request.user, robot_id=known, status=status, start=start, before=before, limit=_PAGE + 1
     )
     shown = rows[:_PAGE]
-    filters = {"robot": known or "", "status": status, "days": days}
+    filters = {"robot": str(known or ""), "status": status, "days": days}
     older = (
         urlencode({**filters, "before": shown[-1].time.isoformat()}) if len(rows) > _PAGE else ""
     )

@@ -114,7 +114,7 @@ class DatabaseWrapper(TimescaleWrapper):
         execute: Callable[..., Any],
         sql: Any,
         params: Any,
-        many: bool,  # noqa: FBT001 - Django's own signature
+        many: bool,
         context: dict[str, Any],
     ) -> Any:
         """Raise where row-level security would answer with no rows, which hides the mistake."""

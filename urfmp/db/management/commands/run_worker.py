@@ -16,6 +16,8 @@ _RETRY_SECONDS = 2
 
 
 class Command(BaseCommand):
+    """Run jobs and periodic tasks until a signal says stop."""
+
     help = "Run jobs and periodic tasks. Any number of workers may run."
 
     def add_arguments(self, parser: CommandParser) -> None:

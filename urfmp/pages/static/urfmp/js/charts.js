@@ -7,7 +7,7 @@ window.urfmp.charts = (() => {
   const COLOURS = 8;
   const BANDS_UP_TO = 8;
   const SHORTEST_GAP_MS = 15000;
-  const STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800];
+  const STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200];
 
   const zone = document.querySelector('meta[name="urfmp-timezone"]')?.content || "UTC";
   const format = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options });
@@ -39,7 +39,7 @@ window.urfmp.charts = (() => {
   }
 
   function ticks(axis) {
-    const wanted = Math.max(2, Math.floor(axis.width / 80));
+    const wanted = Math.max(2, Math.floor(axis.width / 72));
     const range = axis.max - axis.min;
     const step = 1000 * (STEPS.find((seconds) => range / (1000 * seconds) <= wanted) || 604800);
     const offset = zoneOffset(axis.max);

@@ -15,7 +15,6 @@ from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
 from apps.organizations.models import Facility, Organization
 from apps.robots.models import Robot, RobotCommand
-from tests.pages.conftest import fleet, make_alert, make_points, make_task  # noqa: F401
 from urfmp.common.admin import OrganizationScopedAdmin, RelatedOnlyFilter
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +37,7 @@ def test_every_model_is_registered_on_the_scoped_base():
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_lists_show_own_rows_alone(fleet, alice, sign_in, model):  # noqa: F811
+def test_lists_show_own_rows_alone(fleet, alice, sign_in, model):
     response = sign_in(alice).get(url(model, "changelist"))
 
     assert response.status_code == 200
@@ -46,7 +45,7 @@ def test_lists_show_own_rows_alone(fleet, alice, sign_in, model):  # noqa: F811
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_lists_search_and_sort(fleet, alice, sign_in, model):  # noqa: F811
+def test_lists_search_and_sort(fleet, alice, sign_in, model):
     client = sign_in(alice)
     columns = len(admin.site.get_model_admin(model).list_display)
 
@@ -70,7 +69,7 @@ def test_lists_take_few_queries(
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_other_organization_is_not_found(fleet, alice, sign_in, inside, model):  # noqa: F811
+def test_other_organization_is_not_found(fleet, alice, sign_in, inside, model):
     with inside(fleet.b.organization):
         row = model.objects.unscoped("the other side's").first()
     if row is None:
@@ -85,7 +84,7 @@ def test_other_organization_is_not_found(fleet, alice, sign_in, inside, model): 
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_own_rows_open(fleet, alice, sign_in, inside, model):  # noqa: F811
+def test_own_rows_open(fleet, alice, sign_in, inside, model):
     with inside(fleet.a.organization):
         row = model.objects.restrict(alice).exclude(pk=None).first()
     if row is None:
@@ -97,7 +96,7 @@ def test_own_rows_open(fleet, alice, sign_in, inside, model):  # noqa: F811
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_viewer_cannot_add(fleet, bob, sign_in, model):  # noqa: F811
+def test_viewer_cannot_add(fleet, bob, sign_in, model):
     assert sign_in(bob).get(url(model, "add")).status_code == 403
 
 
@@ -117,7 +116,7 @@ def test_every_relation_filter_is_scoped(alice, inside, organization_a):
     assert Leaky(Alert, admin.site).get_list_filter(request) == [("robot", RelatedOnlyFilter)]
 
 
-def test_a_robot_is_registered_changed_and_recorded(fleet, alice, sign_in, inside):  # noqa: F811
+def test_a_robot_is_registered_changed_and_recorded(fleet, alice, sign_in, inside):
     client = sign_in(alice)
     form = {
         "name": "New arm", "vendor": "kuka", "lifecycle": "active", "axes": "6", "payload": "16.5",
@@ -140,7 +139,7 @@ def test_a_robot_is_registered_changed_and_recorded(fleet, alice, sign_in, insid
         assert entry.user_id == alice.pk
 
 
-def test_a_service_that_refuses_shows_up_on_the_form(fleet, alice, sign_in, inside):  # noqa: F811
+def test_a_service_that_refuses_shows_up_on_the_form(fleet, alice, sign_in, inside):
     client = sign_in(alice)
     taken = {"email": "charlie@globex.example", "role": "viewer", "password": "a long one 12345678"}
 
@@ -152,7 +151,7 @@ def test_a_service_that_refuses_shows_up_on_the_form(fleet, alice, sign_in, insi
         assert not User.objects.filter(email="charlie@globex.example").exists()
 
 
-def test_a_serial_number_that_is_taken_is_said_so(fleet, alice, sign_in):  # noqa: F811
+def test_a_serial_number_that_is_taken_is_said_so(fleet, alice, sign_in):
     form = {
         "name": "Twin", "vendor": "kuka", "lifecycle": "active",
         "serial_number": fleet.a.robot.serial_number,
@@ -164,7 +163,7 @@ def test_a_serial_number_that_is_taken_is_said_so(fleet, alice, sign_in):  # noq
     assert response.context["adminform"].form.errors
 
 
-def test_another_organizations_robot_cannot_be_chosen(fleet, alice, sign_in, inside):  # noqa: F811
+def test_another_organizations_robot_cannot_be_chosen(fleet, alice, sign_in, inside):
     client = sign_in(alice)
     form = {"title": "Sneaky", "type": "inspection", "priority": "low"}
 
@@ -176,7 +175,7 @@ def test_another_organizations_robot_cannot_be_chosen(fleet, alice, sign_in, ins
     assert taken.status_code == 302
 
 
-def test_autocomplete_offers_own_rows_alone(fleet, alice, sign_in):  # noqa: F811
+def test_autocomplete_offers_own_rows_alone(fleet, alice, sign_in):
     query = "app_label=maintenance&model_name=maintenancetask&field_name=robot"
 
     found = sign_in(alice).get(f"/admin/autocomplete/?{query}&term=robot").json()["results"]
@@ -184,7 +183,7 @@ def test_autocomplete_offers_own_rows_alone(fleet, alice, sign_in):  # noqa: F81
     assert [row["text"] for row in found] == ["open robot"]
 
 
-def test_filters_do_not_tell_of_other_organizations(fleet, alice, sign_in):  # noqa: F811
+def test_filters_do_not_tell_of_other_organizations(fleet, alice, sign_in):
     client = sign_in(alice)
     foreign = client.get(f"{url(Alert, 'changelist')}?robot__id__exact={fleet.b.robot.pk}")
     missing = client.get(f"{url(Alert, 'changelist')}?robot__id__exact={uuid4()}")
@@ -193,7 +192,7 @@ def test_filters_do_not_tell_of_other_organizations(fleet, alice, sign_in):  # n
     assert b"secret" not in foreign.content
 
 
-def test_alerts_are_acknowledged_with_one_click(fleet, alice, sign_in, inside):  # noqa: F811
+def test_alerts_are_acknowledged_with_one_click(fleet, alice, sign_in, inside):
     client = sign_in(alice)
     act = url(Alert, "act", fleet.a.alert.pk, "acknowledge")
 
@@ -207,7 +206,7 @@ def test_alerts_are_acknowledged_with_one_click(fleet, alice, sign_in, inside): 
         assert AuditLog.objects.filter(action="alerts.alert.acknowledge").count() == 1
 
 
-def test_actions_need_a_right_a_row_and_a_name(fleet, alice, bob, sign_in):  # noqa: F811
+def test_actions_need_a_right_a_row_and_a_name(fleet, alice, bob, sign_in):
     act = url(Alert, "act", fleet.a.alert.pk, "acknowledge")
 
     assert sign_in(bob).post(act).status_code == 403
@@ -218,7 +217,7 @@ def test_actions_need_a_right_a_row_and_a_name(fleet, alice, bob, sign_in):  # n
     assert client.post(url(Alert, "act", "nonsense", "acknowledge")).status_code == 404
 
 
-def test_actions_lead_back_within_the_product_alone(fleet, alice, sign_in):  # noqa: F811
+def test_actions_lead_back_within_the_product_alone(fleet, alice, sign_in):
     act = url(Alert, "act", fleet.a.alert.pk, "resolve")
 
     response = sign_in(alice).post(act, {"next": "https://evil.example/"})
@@ -226,7 +225,7 @@ def test_actions_lead_back_within_the_product_alone(fleet, alice, sign_in):  # n
     assert response["Location"] == url(Alert, "change", fleet.a.alert.pk)
 
 
-def test_bulk_actions_count(fleet, alice, sign_in, inside, make_alert):  # noqa: F811
+def test_bulk_actions_count(fleet, alice, sign_in, inside, make_alert):
     done = make_alert(fleet.a.organization, title="open too")
     client = sign_in(alice)
     client.post(url(Alert, "act", done.pk, "resolve"))
@@ -243,7 +242,7 @@ def test_bulk_actions_count(fleet, alice, sign_in, inside, make_alert):  # noqa:
         assert not fleet.b.alert.is_acknowledged
 
 
-def test_a_task_is_started_and_completed(fleet, alice, sign_in, inside):  # noqa: F811
+def test_a_task_is_started_and_completed(fleet, alice, sign_in, inside):
     client = sign_in(alice)
     task = fleet.a.task
 
@@ -260,7 +259,7 @@ def test_a_task_is_started_and_completed(fleet, alice, sign_in, inside):  # noqa
         assert "All good" in task.notes
 
 
-def test_a_task_is_not_cancelled_without_a_reason(fleet, alice, sign_in, inside):  # noqa: F811
+def test_a_task_is_not_cancelled_without_a_reason(fleet, alice, sign_in, inside):
     cancel = url(MaintenanceTask, "act", fleet.a.task.pk, "cancel")
 
     assert sign_in(alice).post(cancel, {"_confirm": "1", "reason": ""}).status_code == 200
@@ -269,7 +268,7 @@ def test_a_task_is_not_cancelled_without_a_reason(fleet, alice, sign_in, inside)
         assert fleet.a.task.status != "cancelled"
 
 
-def test_robots_retire_and_are_never_deleted(fleet, alice, sign_in, inside):  # noqa: F811
+def test_robots_retire_and_are_never_deleted(fleet, alice, sign_in, inside):
     client = sign_in(alice)
 
     assert client.post(url(Robot, "delete", fleet.a.robot.pk)).status_code == 403
@@ -279,7 +278,7 @@ def test_robots_retire_and_are_never_deleted(fleet, alice, sign_in, inside):  # 
         assert not fleet.a.robot.is_active
 
 
-def test_a_key_is_shown_once(fleet, alice, sign_in, inside):  # noqa: F811
+def test_a_key_is_shown_once(fleet, alice, sign_in, inside):
     client = sign_in(alice)
     form = {"name": "Cell 1", "permissions": ["telemetry:write"], "rate_limit": "100"}
 
@@ -298,7 +297,7 @@ def test_a_key_is_shown_once(fleet, alice, sign_in, inside):  # noqa: F811
         assert not key.is_active
 
 
-def test_nobody_hands_out_more_than_they_hold(fleet, make_user, sign_in, inside):  # noqa: F811
+def test_nobody_hands_out_more_than_they_hold(fleet, make_user, sign_in, inside):
     keeper = make_user(
         fleet.a.organization, "custom",
         permissions=["user.view", "user.create", "user.update", "api_key.view", "api_key.create"],
@@ -318,7 +317,7 @@ def test_nobody_hands_out_more_than_they_hold(fleet, make_user, sign_in, inside)
         assert not ApiKey.objects.filter(name="x").exists()
 
 
-def test_sessions_are_ended(fleet, alice, bob, sign_in, inside):  # noqa: F811
+def test_sessions_are_ended(fleet, alice, bob, sign_in, inside):
     client, other = sign_in(alice), sign_in(bob)
     with inside(fleet.a.organization):
         session = UserSession.objects.get(user=bob)
@@ -328,7 +327,7 @@ def test_sessions_are_ended(fleet, alice, bob, sign_in, inside):  # noqa: F811
     assert other.get("/admin/").status_code == 302
 
 
-def test_the_audit_page_shows_before_and_after(fleet, alice, sign_in, inside):  # noqa: F811
+def test_the_audit_page_shows_before_and_after(fleet, alice, sign_in, inside):
     client = sign_in(alice)
     client.post(
         url(Facility, "change", fleet.a.facility.pk),
@@ -343,7 +342,7 @@ def test_the_audit_page_shows_before_and_after(fleet, alice, sign_in, inside):  
     assert client.post(url(AuditLog, "change", entry.pk), {}).status_code == 403
 
 
-def test_the_organizations_timezone_is_a_field(fleet, alice, sign_in, inside):  # noqa: F811
+def test_the_organizations_timezone_is_a_field(fleet, alice, sign_in, inside):
     client = sign_in(alice)
     page = url(Organization, "change", fleet.a.organization.pk)
 
@@ -354,7 +353,7 @@ def test_the_organizations_timezone_is_a_field(fleet, alice, sign_in, inside):  
         assert fleet.a.organization.settings == {"timezone": "America/Lima"}
 
 
-def test_a_facility_with_robots_stays(fleet, alice, sign_in, inside):  # noqa: F811
+def test_a_facility_with_robots_stays(fleet, alice, sign_in, inside):
     response = sign_in(alice).post(url(Facility, "delete", fleet.a.facility.pk), {"post": "yes"})
 
     assert response.status_code == 302
@@ -362,7 +361,7 @@ def test_a_facility_with_robots_stays(fleet, alice, sign_in, inside):  # noqa: F
         assert Facility.objects.filter(pk=fleet.a.facility.pk).exists()
 
 
-def test_the_side_bar_leads_only_where_the_role_may_go(fleet, bob, sign_in):  # noqa: F811
+def test_the_side_bar_leads_only_where_the_role_may_go(fleet, bob, sign_in):
     page = sign_in(bob).get("/admin/").content.decode()
 
     assert url(Robot, "changelist") in page
@@ -371,11 +370,11 @@ def test_the_side_bar_leads_only_where_the_role_may_go(fleet, bob, sign_in):  # 
 
 
 @pytest.mark.parametrize("role", ["viewer", "technician", "operator", "manager", "super_admin"])
-def test_every_page_opens_or_refuses_for_every_role(fleet, make_user, sign_in, role):  # noqa: F811
+def test_every_page_opens_or_refuses_for_every_role(fleet, make_user, sign_in, role):
     client = sign_in(make_user(fleet.a.organization, role))
 
     for model in OURS:
         assert client.get(url(model, "changelist")).status_code in {200, 403}
-    for model, row in ((Robot, fleet.a.robot), (Alert, fleet.a.alert), (MaintenanceTask, fleet.a.task),
-                       (Organization, fleet.a.organization), (Facility, fleet.a.facility)):  # fmt: skip
-        assert client.get(url(model, "change", row.pk)).status_code == 200
+    side = fleet.a
+    for row in (side.robot, side.alert, side.task, side.organization, side.facility):
+        assert client.get(url(type(row), "change", row.pk)).status_code == 200

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.accounts.credentials import (
+    digest,
+    generate_key,
+    key_credential,
+    key_is_well_formed,
+)
+from apps.accounts.exceptions import GrantError, UnknownScopeError
+from apps.accounts.grants import check_scopes
+from apps.accounts.models import ApiKey
+from apps.accounts.principals import KeyPrincipal
+from apps.accounts.roles import PERMISSIONS, SCOPES
+from apps.accounts.services import api_key_create, api_key_revoke
+from apps.robots.services import robot_retire, robot_return_to_service
+
+
+def ask(key, path="/api/v1/robots"):
+    return Client().get(path, headers={"authorization": f"Bearer {key}"})
+
+
+def only_key(organization, inside):
+    with inside(organization):
+        return ApiKey.objects.get()
+
+
+@pytest.fixture
+def key(organization_a, make_key):
+    return make_key(organization_a, ["robots:read"])
+
+
+def test_checksum_tells_a_mistyped_key_without_a_query(db, django_assert_num_queries):
+    key = generate_key()
+    assert key_is_well_formed(key)
+    with django_assert_num_queries(0):
+        for at in range(len(key)):
+            other = key[:at] + ("A" if key[at] != "A" else "B") + key[at + 1 :]
+            assert key_credential(other) is None
+        assert key_credential(key[:-1]) is None
+        assert key_credential(key + "0") is None
+
+
+@given(st.text())
+def test_anything_else_is_no_key(text):
+    assert not key_is_well_formed(text)
+
+
+def test_keys_differ():
+    assert len({generate_key() for _ in range(200)}) == 200
+
+
+def test_key_works_in_both_headers(key):
+    assert ask(key).status_code == 200
+    assert Client().get("/api/v1/robots", headers={"x-api-key": key}).status_code == 200
+
+
+def test_shown_once_and_stored_as_a_digest(alice, sign_in, organization_a, inside):
+    client = sign_in(alice)
+    body = {"name": "one", "permissions": ["robots:read"]}
+    answer = client.post("/api/v1/api-keys", body, content_type="application/json")
+    made = answer.json()
+    key = made["key"]
+    assert ask(key).status_code == 200
+    assert client.get(f"/api/v1/api-keys/{made['id']}").json()["key"] is None
+    assert key not in client.get("/api/v1/api-keys").content.decode()
+    with inside(organization_a), connection.cursor() as cursor:
+        for table in ("api_keys", "audit_logs"):
+            cursor.execute(f"SELECT string_agg(t::text, ' ') FROM {table} t")
+            found = cursor.fetchone()[0]
+            assert key not in found
+            assert (digest(key) in found) is (table == "api_keys")
+
+
+def test_stored_digest_is_no_credential(key):
+    assert ask(digest(key)).status_code == 401
+
+
+def test_revoked_key_is_refused_at_the_next_request(key, organization_a, inside):
+    assert ask(key).status_code == 200
+    row = only_key(organization_a, inside)
+    with inside(organization_a):
+        api_key_revoke(row)
+    assert ask(key).status_code == 401
+
+
+def test_expired_key_is_refused(organization_a, make_key):
+    now = timezone.now()
+    late = make_key(organization_a, ["robots:read"], expires_at=now - timedelta(seconds=1))
+    good = make_key(organization_a, ["robots:read"], expires_at=now + timedelta(minutes=1))
+    assert ask(late).status_code == 401
+    assert ask(good).status_code == 200
+
+
+def test_key_of_a_retired_robot_is_refused_until_it_returns(
+    organization_a, make_robot, make_key, inside
+):
+    robot = make_robot(organization_a)
+    key = make_key(organization_a, ["robots:read"], robot=robot)
+    with inside(organization_a):
+        robot_retire(robot)
+    assert ask(key).status_code == 401
+    with inside(organization_a):
+        robot_return_to_service(robot)
+    assert ask(key).status_code == 200
+
+
+def test_key_of_an_inactive_organization_is_refused(key, organization_a, inside):
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("UPDATE organizations SET is_active = false")
+    assert ask(key).status_code == 401
+
+
+def test_key_of_a_robot_sees_that_robot_alone(organization_a, make_robot, make_key):
+    mine, other = make_robot(organization_a), make_robot(organization_a)
+    key = make_key(organization_a, ["robots:read"], robot=mine)
+    assert [row["id"] for row in ask(key).json()["results"]] == [str(mine.pk)]
+    assert ask(key, f"/api/v1/robots/{other.pk}").status_code == 404
+
+
+def test_key_without_scopes_may_nothing(organization_a, make_key):
+    assert ask(make_key(organization_a, [])).status_code == 403
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "urfmp_live_é", "a" * 5000])
+def test_bad_key_beside_a_good_session_is_refused(text, alice, sign_in):
+    """Whoever shows a key means the key; in the browser it is like nobody being there."""
+    client = sign_in(alice)
+    headers = {"x-api-key": text.encode().decode("latin-1")}
+    assert client.get("/api/v1/robots", headers=headers).status_code == 401
+    assert client.get("/admin/", headers=headers).status_code in {302, 200}
+    assert client.get("/api/v1/robots").status_code == 200
+
+
+def test_unknown_scope(organization_a, inside, alice):
+    with inside(organization_a), pytest.raises(UnknownScopeError, match="robots:fly"):
+        api_key_create(
+            organization_id=organization_a.id, user=alice, name="x", permissions=["robots:fly"]
+        )
+
+
+def test_scopes_hold_known_permissions():
+    commands = {"command.view", "command.create"}
+    for scope, permissions in SCOPES.items():
+        assert permissions <= PERMISSIONS | commands, scope
+        resource, _, verb = scope.partition(":")
+        assert verb in {"read", "write", "command"}
+        assert resource
+
+
+# What each scope opens, in Django's words; everything else stays shut.
+OPENS = {
+    "robots:read": {
+        "robots.view_robot", "robots.view_robotstatushistory",
+    },
+    "robots:write": {"robots.add_robot", "robots.change_robot", "robots.delete_robot"},
+    "robots:command": {"robots.control_robot", "robots.add_robotcommand"},
+    "telemetry:read": {"telemetry.view_robottelemetry", "telemetry.export_robottelemetry"},
+    "telemetry:write": {"telemetry.write_robottelemetry"},
+    "commands:read": {"robots.view_robotcommand"},
+    "commands:write": {"robots.add_robotcommand"},
+    "maintenance:read": {"maintenance.view_maintenancetask"},
+    "alerts:read": {"alerts.view_alert"},
+    "users:read": {"accounts.view_user", "accounts.view_usersession"},
+    "audit:read": {"audit.view_auditlog", "audit.export_auditlog"},
+    "api_keys:read": {"accounts.view_apikey"},
+}  # fmt: skip
+ASKED = set().union(*OPENS.values()) | {"accounts.add_user", "alerts.acknowledge_alert"}
+
+
+@pytest.mark.parametrize("scope", OPENS)
+def test_scope_opens_what_it_says(scope):
+    from types import SimpleNamespace
+
+    principal = KeyPrincipal(
+        SimpleNamespace(id=None, organization_id=None, robot_id=None, scopes=(scope,))
+    )
+    assert {perm for perm in ASKED if principal.has_perm(perm)} == OPENS[scope]
+
+
+def person(role="custom", permissions=()):
+    from types import SimpleNamespace
+
+    return SimpleNamespace(role=role, permissions=list(permissions))
+
+
+def test_nobody_gives_a_key_more_than_they_have():
+    check_scopes(person("admin"), SCOPES)
+    check_scopes(person(permissions=["robot.view"]), ["robots:read", "commands:read"])
+    check_scopes(person("operator"), ["robots:command", "commands:write"])
+    for scope in ("commands:write", "commands:read", "robots:command", "users:write"):
+        with pytest.raises(GrantError):
+            check_scopes(person(permissions=["api_key.create"]), [scope])
+
+
+def test_grant_beyond_own_is_403(make_user, sign_in, organization_a):
+    user = make_user(organization_a, "custom", permissions=["api_key.create", "api_key.view"])
+    body = {"name": "one", "permissions": ["commands:write"]}
+    answer = sign_in(user).post("/api/v1/api-keys", body, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (403, "grant_exceeds_own")
+
+
+def test_a_key_makes_no_keys(organization_a, make_key):
+    key = make_key(organization_a, ["api_keys:read", "api_keys:write"])
+    answer = Client().post(
+        "/api/v1/api-keys",
+        {"name": "one", "permissions": []},
+        content_type="application/json",
+        headers={"x-api-key": key},
+    )
+    assert answer.status_code == 403

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+
+from apps.accounts.exceptions import GrantError, LastAdminError, SystemUserError
+from apps.accounts.grants import check_grant
+from apps.accounts.models import User
+from apps.accounts.services import system_user_get, user_create, user_update
+from tests.concurrency import at_once
+from tests.conftest import PASSWORD
+from urfmp.common.tenancy import tenant_transaction
+
+
+def patch(client, user, **changes):
+    return client.patch(f"/api/v1/users/{user.pk}", changes, content_type="application/json")
+
+
+def test_address_is_kept_in_lower_case(organization_a, inside, make_user):
+    user = make_user(organization_a, email="  Dora@Acme.Example ")
+    assert user.email == "dora@acme.example"
+    with inside(organization_a):
+        assert user_update(user, email=" DORA@Other.example").email == "dora@other.example"
+
+
+def test_address_is_unique_on_the_platform(organization_a, alice, charlie, inside):
+    with inside(organization_a), pytest.raises(ValidationError) as refusal:
+        user_create(organization_id=organization_a.id, email=charlie.email.upper())
+    assert set(refusal.value.message_dict) == {"email"}
+    with inside(organization_a), pytest.raises(ValidationError) as refusal:
+        user_update(alice, email=charlie.email)
+    assert set(refusal.value.message_dict) == {"email"}
+
+
+def test_password_rules_name_the_field(organization_a, inside, sign_in, alice):
+    with inside(organization_a), pytest.raises(ValidationError) as refusal:
+        user_create(organization_id=organization_a.id, email="d@acme.example", password="short")
+    assert set(refusal.value.message_dict) == {"password"}
+    answer = sign_in(alice).post(
+        "/api/v1/users",
+        {"email": "d@acme.example", "role": "viewer", "password": "short"},
+        content_type="application/json",
+    )
+    assert answer.status_code == 400
+    assert set(answer.json()["errors"]) == {"password"}
+
+
+def test_password_with_blanks_at_its_ends_works(sign_in, alice):
+    password = "  a password with blanks  "
+    body = {"email": "d@acme.example", "role": "viewer", "password": password}
+    answer = sign_in(alice).post("/api/v1/users", body, content_type="application/json")
+    assert answer.status_code == 201
+    assert "password" not in answer.json()
+    entered = Client().post("/admin/login/", {"email": body["email"], "password": password})
+    assert entered.status_code == 302
+
+
+@pytest.mark.parametrize("value", [None, "viewer"])
+def test_nothing_null_is_written(value, sign_in, alice, bob):
+    answer = patch(sign_in(alice), bob, is_active=None)
+    assert answer.status_code == 400
+    assert patch(sign_in(alice), bob, role=value).status_code == (400 if value is None else 200)
+
+
+def test_nobody_grants_more_than_they_have(organization_a, make_user, sign_in, bob):
+    giver = make_user(organization_a, "custom", permissions=["user.update", "user.view"])
+    client = sign_in(giver)
+    for changes in ({"role": "admin"}, {"role": "operator"}, {"permissions": ["robot.control"]}):
+        answer = patch(client, bob, **changes)
+        assert (answer.status_code, answer.json()["code"]) == (403, "grant_exceeds_own")
+        assert patch(client, giver, **changes).status_code == 403
+    assert patch(client, bob, permissions=["user.view"]).status_code == 200
+    assert patch(client, bob, first_name="Robert").status_code == 200
+
+
+def test_only_a_super_admin_makes_one(sign_in, alice, bob, root):
+    assert patch(sign_in(alice), bob, role="super_admin").status_code == 403
+    with pytest.raises(GrantError):
+        check_grant(alice, {"role": "super_admin"})
+    check_grant(root, {"role": "super_admin"})
+
+
+def test_unknown_permission_is_refused(sign_in, alice, bob):
+    assert patch(sign_in(alice), bob, permissions=["robot.fly"]).status_code == 400
+
+
+def test_key_cannot_make_people_with_more_than_its_scopes(organization_a, make_key):
+    key = make_key(organization_a, ["users:write", "users:read"])
+
+    def make(**fields):
+        return Client().post(
+            "/api/v1/users",
+            {"email": "k@acme.example", **fields},
+            content_type="application/json",
+            headers={"x-api-key": key},
+        )
+
+    assert make().status_code == 403  # an operator, unless said otherwise
+    assert make(role="admin").status_code == 403
+    assert make(role="custom", permissions=["robot.view"]).status_code == 403
+    assert make(role="custom", permissions=["user.view"]).status_code == 201
+
+
+def test_key_without_scopes_holds_nothing():
+    from types import SimpleNamespace
+
+    with pytest.raises(GrantError):
+        check_grant(SimpleNamespace(scopes=()), {"role": "viewer"})
+
+
+@pytest.mark.parametrize("changes", [{"role": "viewer"}, {"is_active": False}])
+def test_last_admin_stays(changes, organization_a, alice, bob, inside, sign_in):
+    with inside(organization_a), pytest.raises(LastAdminError):
+        user_update(alice, **changes)
+    answer = patch(sign_in(alice), alice, **changes)
+    assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
+    with inside(organization_a):
+        alice.refresh_from_db()
+    assert (alice.role, alice.is_active) == ("admin", True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_admins_cannot_lock_each_other_out(organization_a, make_user):
+    first, second = make_user(organization_a), make_user(organization_a)
+
+    def demote(user):
+        with tenant_transaction(organization_a.id):
+            return user_update(user, role="viewer")
+
+    for _ in range(3):
+        outcome = at_once(lambda: demote(first), lambda: demote(second))
+        assert sum(isinstance(item, LastAdminError) for item in outcome) == 1, outcome
+        with tenant_transaction(organization_a.id):
+            assert User.objects.filter(role="admin", is_active=True).count() == 1
+            User.objects.filter(pk__in=[first.pk, second.pk]).update(role="admin")
+        first.role = second.role = "admin"
+
+
+def test_stale_copy_does_not_give_a_role_back(organization_a, alice, make_user, inside):
+    second = make_user(organization_a)
+    with inside(organization_a):
+        stale = User.objects.get(pk=second.pk)
+        user_update(second, role="viewer")
+        user_update(stale, first_name="Sam")
+        assert User.objects.get(pk=second.pk).role == "viewer"
+        assert (stale.role, stale.first_name) == ("viewer", "Sam")
+
+
+def test_system_user_is_nobodys_to_change(organization_a, alice, inside, sign_in):
+    with inside(organization_a):
+        system = system_user_get(organization_id=organization_a.id)
+        with pytest.raises(SystemUserError):
+            user_update(system, is_active=True)
+    answer = patch(sign_in(alice), system, is_active=True)
+    assert (answer.status_code, answer.json()["code"]) == (409, "system_user")
+    assert not system.check_password(PASSWORD)
+    assert not system.has_usable_password()
+
+
+def test_nobody_chooses_anothers_password(sign_in, alice, bob):
+    assert patch(sign_in(alice), bob, password="a new long password").status_code == 400

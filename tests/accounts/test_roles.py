@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+from django.apps import apps
+
+from apps.accounts.choices import Role
+from apps.accounts.roles import (
+    _RESOURCES,
+    _SAME_AS,
+    _VERBS,
+    PERMISSIONS,
+    ROLE_PERMISSIONS,
+    permission_for,
+    role_grants,
+)
+
+VIEWER = {"robot.view", "telemetry.view", "organization.view", "maintenance.view", "alert.view"}
+# Written out a second time on purpose: a change of rights should be seen in two places.
+EXPECTED = {
+    "viewer": VIEWER,
+    "technician": VIEWER | {"maintenance.update", "alert.acknowledge"},
+    "operator": VIEWER
+    | {
+        "robot.control", "maintenance.create", "alert.create", "alert.acknowledge",
+        "telemetry.export",
+    },
+    "manager": VIEWER
+    | {
+        "robot.control", "robot.create", "robot.update", "telemetry.export", "user.view",
+        "maintenance.create", "maintenance.update", "maintenance.delete", "maintenance.approve",
+        "alert.create", "alert.update", "alert.delete", "alert.acknowledge", "settings.view",
+        "audit.view",
+    },
+    "admin": set(PERMISSIONS),
+    "super_admin": set(PERMISSIONS),
+    "custom": set(),
+}  # fmt: skip
+VERB_OF = {name: django for django, name in _VERBS.items()}
+
+
+def django_names(permission):
+    """Return every `app.action_model` that names a staff permission."""
+    resource, verb = permission.split(".")
+    return [
+        f"{model.split('.')[0]}.{VERB_OF.get(verb, verb)}_{model.split('.')[1]}"
+        for model, name in _RESOURCES.items()
+        if name == resource
+    ]
+
+
+def test_every_role_is_listed():
+    assert set(EXPECTED) == set(Role.values) == set(ROLE_PERMISSIONS)
+
+
+@pytest.mark.parametrize("role", EXPECTED)
+@pytest.mark.parametrize("permission", sorted(PERMISSIONS))
+def test_role_and_permission(role, permission):
+    holds = permission in EXPECTED[role]
+    assert (permission in ROLE_PERMISSIONS[role]) is holds
+    for name in django_names(permission):
+        # organization.create and the like stand for another right.
+        asked = permission_for(name)
+        wanted = _SAME_AS.get(asked, asked)
+        assert asked == permission
+        assert role_grants(role, (), name) is (wanted in EXPECTED[role])
+        assert role_grants("custom", [wanted], name)
+
+
+def test_models_and_resources_are_one_to_one():
+    for name in _RESOURCES:
+        assert apps.get_model(name)
+    for model in apps.get_models():
+        if getattr(model, "is_tenant_owned", False):
+            assert model._meta.label_lower in _RESOURCES, model
+
+
+def test_names_of_django_map_to_one_permission_each():
+    names = [
+        f"{model.split('.')[0]}.{VERB_OF.get(verb, verb)}_{model.split('.')[1]}"
+        for model, resource in _RESOURCES.items()
+        for verb in {p.split(".")[1] for p in PERMISSIONS if p.split(".")[0] == resource}
+    ]
+    assert len(names) == len(set(names))
+    assert {permission_for(name) for name in names} <= PERMISSIONS
+
+
+@pytest.mark.parametrize("name", ["", "robots", "robots.view", "robots.view_user", "x.y_z", "._"])
+def test_unknown_names_are_nobodys(name):
+    assert permission_for(name) is None
+    assert not role_grants("super_admin", PERMISSIONS, name)
+
+
+def test_inactive_person_holds_nothing(alice):
+    alice.is_active = False
+    assert not alice.has_perm("robots.view_robot")
+    assert not alice.has_module_perms("robots")

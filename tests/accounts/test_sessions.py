@@ -1,0 +1,286 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib import import_module
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.http import HttpRequest
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.credentials import digest, session_credential
+from apps.accounts.models import UserSession
+from apps.accounts.services import session_end, session_start, user_update
+from apps.accounts.sessions import SessionStore
+from apps.audit.models import AuditLog
+from tests.conftest import PASSWORD
+
+SIGN_IN = "/admin/login/"
+
+
+def enter(client, email="alice@acme.example", password=PASSWORD):
+    return client.post(SIGN_IN, {"email": email, "password": password})
+
+
+def token_of(client):
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
+
+
+def sessions_of(organization, inside):
+    with inside(organization):
+        return list(UserSession.objects.order_by("created_at"))
+
+
+def change_row(organization, inside, **values):
+    """Move a row in time, past the read cache as well."""
+    with inside(organization):
+        for session in UserSession.objects.all():
+            UserSession.objects.filter(pk=session.pk).update(**values)
+            cache.delete(f"session:{session.session_token}")
+
+
+@pytest.fixture
+def browser(alice):
+    client = Client(headers={"user-agent": "Test/1"}, REMOTE_ADDR="192.0.2.7")
+    assert enter(client).status_code == 302
+    return client
+
+
+def test_the_row_holds_a_digest_alone(browser, organization_a, inside):
+    token = token_of(browser)
+    (session,) = sessions_of(organization_a, inside)
+    assert session.session_token == digest(token)
+    assert (session.ip_address, session.user_agent) == ("192.0.2.7", "Test/1")
+    with inside(organization_a), connection.cursor() as cursor:
+        for table in ("user_sessions", "audit_logs"):
+            cursor.execute(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table} t")
+            assert token not in cursor.fetchone()[0]
+
+
+def test_redis_knows_no_token(browser):
+    token = token_of(browser)
+    browser.get("/admin/")
+    session_credential(token)
+    redis = cache.client.get_client()
+    for key in redis.scan_iter("*"):
+        assert token.encode() not in key
+        if redis.type(key) == b"string":
+            assert token.encode() not in redis.get(key)
+
+
+def test_cookie(browser):
+    cookie = browser.cookies[settings.SESSION_COOKIE_NAME]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    assert cookie["max-age"] == 24 * 60 * 60
+    assert cookie["path"] == "/"
+    assert not cookie["domain"]
+
+
+def test_cookie_under_https_is_secure_and_bound_to_the_host():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("INSECURE_HTTP", "False")
+        import sys
+
+        kept = sys.modules.pop("urfmp.settings")
+        try:
+            secure = import_module("urfmp.settings")
+        finally:
+            sys.modules["urfmp.settings"] = kept
+    assert secure.SESSION_COOKIE_SECURE
+    assert secure.CSRF_COOKIE_SECURE
+    assert secure.SESSION_COOKIE_NAME.startswith("__Host-")
+    assert secure.CSRF_COOKIE_NAME.startswith("__Host-")
+
+
+def test_nothing_is_kept_before_sign_in(alice, organization_a, inside):
+    client = Client()
+    assert client.get(SIGN_IN).status_code == 200
+    assert enter(client, password="wrong wrong wrong").status_code == 400
+    assert settings.SESSION_COOKIE_NAME not in client.cookies
+    assert sessions_of(organization_a, inside) == []
+
+
+def test_a_token_from_outside_is_not_taken_over(alice, organization_a, inside):
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = "chosen-by-somebody-else"
+    enter(client)
+    assert token_of(client) != "chosen-by-somebody-else"
+    assert len(sessions_of(organization_a, inside)) == 1
+
+
+def test_signing_in_again_takes_a_new_token_and_ends_the_old(browser, alice, organization_a, inside):
+    old = token_of(browser)
+    request = HttpRequest()
+    request.META["REMOTE_ADDR"] = "127.0.0.1"
+    request.session = SessionStore(old)
+    session_start(request, alice)
+    assert request.session.session_key != old
+    assert session_credential(old) is None
+    assert [s.session_token for s in sessions_of(organization_a, inside)] == [
+        digest(request.session.session_key)
+    ]
+
+
+def test_stored_digest_is_no_credential(browser, organization_a, inside):
+    thief = Client()
+    thief.cookies[settings.SESSION_COOKIE_NAME] = digest(token_of(browser))
+    assert thief.get("/api/v1/robots").status_code == 401
+
+
+def test_ends_after_an_hour_of_silence(browser, organization_a, inside):
+    now = timezone.now()
+    change_row(organization_a, inside, last_activity_at=now - timedelta(minutes=59))
+    assert browser.get("/api/v1/robots").status_code == 200
+    (session,) = sessions_of(organization_a, inside)
+    assert session.last_activity_at >= now  # touched
+    change_row(organization_a, inside, last_activity_at=now - timedelta(minutes=61))
+    assert browser.get("/api/v1/robots").status_code == 401
+
+
+def test_ends_after_a_day_however_busy(browser, organization_a, inside):
+    (session,) = sessions_of(organization_a, inside)
+    assert session.expires_at - session.created_at == pytest.approx(
+        timedelta(hours=24), abs=timedelta(minutes=1)
+    )
+    change_row(organization_a, inside, expires_at=timezone.now() - timedelta(seconds=1))
+    assert browser.get("/api/v1/robots").status_code == 401
+
+
+def test_activity_is_written_at_most_once_a_minute(browser, organization_a, inside):
+    before = sessions_of(organization_a, inside)[0].last_activity_at
+    browser.get("/api/v1/robots")
+    assert sessions_of(organization_a, inside)[0].last_activity_at == before
+
+
+def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a, inside):
+    cache.clear()
+    assert browser.get("/api/v1/robots").status_code == 200
+    assert isinstance(cache.get(f"session:{digest(token_of(browser))}"), list)
+    (session,) = sessions_of(organization_a, inside)
+    with inside(organization_a):
+        session_end(session)
+    assert browser.get("/api/v1/robots").status_code == 401
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reader_between_delete_and_commit_does_not_bring_a_session_back(
+    alice, sign_in, organization_a, inside
+):
+    token = token_of(sign_in(alice))
+    (session,) = sessions_of(organization_a, inside)
+    stored = None
+
+    def read_while_open():
+        nonlocal stored
+        stored = session_credential(token)
+
+    from tests.concurrency import at_once
+
+    with inside(organization_a):
+        session_end(session)
+        at_once(read_while_open)
+    assert stored is not None  # not committed yet: it was right to see it
+    assert session_credential(token) is None
+
+
+def test_deactivating_a_person_ends_their_sessions(browser, alice, make_user, organization_a, inside):
+    make_user(organization_a, "admin")
+    assert browser.get("/api/v1/robots").status_code == 200
+    with inside(organization_a):
+        user_update(alice, is_active=False)
+    assert sessions_of(organization_a, inside) == []
+    assert browser.get("/api/v1/robots").status_code == 401
+    assert browser.get("/admin/").status_code == 302
+    assert enter(Client()).status_code == 400
+
+
+def test_deactivated_behind_our_back_while_cached(browser, organization_a, inside):
+    """The page treats them as a stranger, who may sign in as somebody else."""
+    cache.clear()
+    browser.get("/api/v1/robots")
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("UPDATE users SET is_active = false WHERE email LIKE 'alice@%'")
+    assert browser.get("/api/v1/robots").status_code == 401
+    assert browser.get("/admin/").status_code == 302
+
+
+def test_new_password_ends_other_sessions(browser, alice, sign_in, organization_a, inside):
+    other = sign_in(alice)
+    with inside(organization_a):
+        user_update(alice, password="another long password 1")
+    assert browser.get("/api/v1/robots").status_code == 401
+    assert other.get("/api/v1/robots").status_code == 401
+    assert enter(Client()).status_code == 400
+    assert enter(Client(), password="another long password 1").status_code == 302
+
+
+def test_inactive_organization_lets_nobody_in(browser, organization_a, inside):
+    change_row(organization_a, inside)
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("UPDATE organizations SET is_active = false")
+    assert browser.get("/api/v1/robots").status_code == 401
+    assert enter(Client()).status_code == 400
+
+
+def test_wrong_password_and_unknown_address_get_the_same_answer(alice, organization_a, inside):
+    wrong = enter(Client(), password="wrong wrong wrong")
+    unknown = enter(Client(), email="nobody@acme.example", password="wrong wrong wrong")
+    assert wrong.status_code == unknown.status_code == 400
+
+    def told(response):
+        return [str(error) for error in response.context["form"].non_field_errors()]
+
+    assert told(wrong) == told(unknown) != []
+
+
+def test_failed_sign_in_is_recorded(alice, organization_a, inside, owner_cursor):
+    enter(Client(REMOTE_ADDR="192.0.2.9"), password="wrong wrong wrong")
+    with inside(organization_a):
+        record = AuditLog.objects.get(action="accounts.session.login")
+        assert (record.success, record.ip_address) == (False, "192.0.2.9")
+        assert record.request_data == {"email": "alice@acme.example"}
+        assert "wrong wrong" not in str(record.__dict__)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failed_sign_in_of_a_stranger_is_the_platforms(owner_cursor):
+    enter(Client(), email="Nobody@nowhere.example", password="wrong wrong wrong")
+    owner_cursor.execute("SELECT organization_id, success, request_data FROM audit_logs")
+    assert owner_cursor.fetchall() == [(None, False, {"email": "Nobody@nowhere.example"})]
+
+
+def test_sign_in_and_out_are_recorded(browser, organization_a, inside):
+    browser.post("/admin/logout/")
+    with inside(organization_a):
+        acts = AuditLog.objects.filter(resource_type="user", action__contains=".session.")
+        assert set(acts.values_list("action", "success")) == {
+            ("accounts.session.login", True),
+            ("accounts.session.logout", True),
+        }
+    assert sessions_of(organization_a, inside) == []
+
+
+def test_address_counts_in_any_case(alice):
+    assert enter(Client(), email="ALICE@Acme.Example").status_code == 302
+
+
+def test_stored_hash_is_no_password(alice):
+    assert enter(Client(), password=alice.password).status_code == 400
+
+
+def test_saving_an_ended_session_does_not_bring_it_back(browser, organization_a, inside):
+    store = SessionStore(token_of(browser))
+    assert store.get("_auth_user_id")
+    (session,) = sessions_of(organization_a, inside)
+    with inside(organization_a):
+        session_end(session)
+    store["x"] = 1
+    from django.contrib.sessions.backends.base import UpdateError
+
+    with pytest.raises(UpdateError), transaction.atomic():
+        store.save()
+    assert sessions_of(organization_a, inside) == []

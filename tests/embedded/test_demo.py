@@ -1,0 +1,175 @@
+"""The supervisor, with a stand-in for the product that starts in no time."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.embedded.conftest import Checkout
+from urfmp.embedded.paths import checkout_root
+from urfmp.embedded.process import alive, processes_in
+
+MANAGE = """\
+import json, os, pathlib, sys, time
+command = sys.argv[1]
+if command == "load_demo_fleet":
+    text = json.dumps({"sign_in": {"email": "a@b.example", "password": "pw"}})
+    pathlib.Path(sys.argv[3]).write_text(text)
+elif command == "collectstatic":
+    os.makedirs(os.environ["STATIC_ROOT"], exist_ok=True)
+elif command in {"run_worker", "simulate"}:
+    if os.path.exists("broken"):
+        sys.exit("the product is broken")
+    time.sleep(3600)
+"""
+WSGI = """\
+import os
+if os.path.exists("broken"):
+    raise RuntimeError("the product is broken")
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [os.environ["LIVE_ORIGIN"].encode()]
+"""
+ASGI = """\
+async def application(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+"""
+
+
+class Demo:
+    """A running `demo` of a stand-in checkout."""
+
+    def __init__(self, folder: Path, checkout: Checkout) -> None:
+        self.folder = folder
+        self.state = checkout.state
+        self.lines: list[str] = []
+        self.process = subprocess.Popen(
+            self.command(),
+            cwd=folder,
+            env=checkout.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @staticmethod
+    def command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "urfmp.embedded", *(arguments or ("demo",))]
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        with self.process.stdout as output:
+            self.lines.extend(output)
+
+    def wait_for(self, text: str) -> str:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            for line in list(self.lines):
+                if text in line:
+                    return line
+            time.sleep(0.05)
+        pytest.fail(f"no {text!r} in:\n{''.join(self.lines)}")
+
+    def left(self) -> list[int]:
+        """Processes of this demo: they work in one of its folders."""
+        folders = [self.folder, self.state / "redis", self.state / "postgres/data"]
+        return [pid for folder in folders for pid in processes_in(folder)]
+
+
+@pytest.fixture
+def demo(make_checkout):
+    checkout = make_checkout()
+    folder = checkout.state.parent / "checkout"
+    (folder / "urfmp/live").mkdir(parents=True)
+    shutil.copytree(checkout_root() / "urfmp/embedded", folder / "urfmp/embedded")
+    for name, text in {
+        "manage.py": MANAGE,
+        "urfmp/__init__.py": "",
+        "urfmp/settings.py": "",
+        "urfmp/wsgi.py": WSGI,
+        "urfmp/live/__init__.py": "",
+        "urfmp/live/asgi.py": ASGI,
+    }.items():
+        (folder / name).write_text(text)
+    started: list[Demo] = []
+
+    def start(*, broken: bool = False) -> Demo:
+        if broken:
+            (folder / "broken").touch()
+        started.append(Demo(folder, checkout))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.process.send_signal(signal.SIGTERM)
+        one.process.wait(20)
+    subprocess.run(
+        Demo.command("reset"), cwd=folder, env=checkout.environment, check=False, timeout=30
+    )
+
+
+def test_life_of_a_demo(demo):
+    running = demo()
+    ready = running.wait_for("ready: ")
+    address = ready.split()[1]
+    assert ready == f"ready: {address} e-mail: a@b.example password: pw\n"
+    with urllib.request.urlopen(f"{address}healthz", timeout=5) as answer:
+        assert answer.read().startswith(b"http://127.0.0.1:")
+
+    again = demo()
+    assert again.process.wait(10) == 0
+    assert address in again.wait_for("runs already")
+
+    crashed = next(pid for pid in processes_in(running.folder) if "run_worker" in _command(pid))
+    os.kill(crashed, signal.SIGKILL)
+    running.wait_for("worker ended (killed by SIGKILL); it is started again now")
+    (redis,) = processes_in(running.state / "redis")
+    os.kill(redis, signal.SIGKILL)
+    running.wait_for("PostgreSQL or Redis has ended")
+
+    running.process.send_signal(signal.SIGINT)
+    assert running.process.wait(12) == 0
+    assert running.left() == []
+
+
+def test_killed_supervisor_leaves_only_the_services(demo):
+    running = demo()
+    running.wait_for("ready: ")
+    children = processes_in(running.folder)
+    running.process.kill()
+    running.process.wait(5)
+    deadline = time.monotonic() + 8
+    while any(map(alive, children)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, children))
+    second = demo()
+    second.wait_for("ready: ")
+    second.process.send_signal(signal.SIGTERM)
+    assert second.process.wait(12) == 0
+    assert second.left() == []
+
+
+def test_broken_product_is_shown_with_its_log(demo, make_checkout):
+    running = demo(broken=True)
+    assert running.process.wait(30) == 1
+    running.wait_for("web does not start")
+    running.wait_for("the product is broken")
+    assert running.left() == []
+    assert not (running.state / "demo.json").exists()
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
