@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import login, logout
+from django.contrib.auth import SESSION_KEY, login, logout
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import connection
@@ -156,10 +156,13 @@ def _end_sessions_of(user: User) -> None:
 
 def session_start(request: HttpRequest, user: User) -> None:
     """Sign a person in on this browser, with a new session, and record it."""
-    session_of(request).organization_id = user.organization_id
+    session = session_of(request)
+    if SESSION_KEY in session:
+        session.flush()  # while it still knows whose it was
+    session.organization_id = user.organization_id
     with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
         login(request, user, backend="apps.accounts.backends.EmailBackend")
-        request.session.save()
+        session.save()
         audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)
 
 

@@ -15,6 +15,7 @@ from urfmp.embedded.process import alive, processes_in
 
 
 def test_second_up_is_quick_and_changes_nothing(checkout):
+    checkout.up()
     before = (checkout.postgres_pid, checkout.redis_pid)
     began = time.monotonic()
     checkout.up()
@@ -144,6 +145,7 @@ def test_taken_port_is_left_to_whoever_has_it(checkout):
 
 
 def test_hanging_redis_is_replaced(checkout):
+    checkout.up()
     pid = checkout.redis_pid
     os.kill(pid, signal.SIGSTOP)
     checkout.up()

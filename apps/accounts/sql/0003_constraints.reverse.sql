@@ -1,3 +1,4 @@
+DROP TRIGGER fill_organization_id_trigger ON user_sessions;
 DROP TRIGGER update_users_updated_at ON users;
 ALTER TABLE api_keys
     DROP CONSTRAINT fk_api_keys_robot,

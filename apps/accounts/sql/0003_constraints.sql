@@ -20,3 +20,7 @@ ALTER TABLE api_keys
 CREATE TRIGGER update_users_updated_at
     BEFORE UPDATE ON users
     FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+CREATE TRIGGER fill_organization_id_trigger
+    BEFORE INSERT ON user_sessions
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION fill_organization_id();

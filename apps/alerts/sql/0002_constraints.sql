@@ -7,3 +7,7 @@ ALTER TABLE alerts
         FOREIGN KEY (organization_id) REFERENCES organizations (id),
     ADD CONSTRAINT fk_alerts_organization_robot
         FOREIGN KEY (organization_id, robot_id) REFERENCES robots (organization_id, id);
+
+CREATE TRIGGER fill_organization_id_trigger
+    BEFORE INSERT ON alerts
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION fill_organization_id();

@@ -1,3 +1,4 @@
+DROP TRIGGER fill_organization_id_trigger ON maintenance_tasks;
 DROP VIEW maintenance_summary;
 DROP TRIGGER update_maintenance_updated_at ON maintenance_tasks;
 ALTER TABLE maintenance_tasks

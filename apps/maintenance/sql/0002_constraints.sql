@@ -23,3 +23,7 @@ SELECT
     AVG(actual_duration) AS avg_duration
 FROM maintenance_tasks
 GROUP BY robot_id;
+
+CREATE TRIGGER fill_organization_id_trigger
+    BEFORE INSERT ON maintenance_tasks
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION fill_organization_id();

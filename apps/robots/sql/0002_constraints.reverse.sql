@@ -1,3 +1,5 @@
+DROP TRIGGER fill_organization_id_trigger ON robot_commands;
+DROP FUNCTION fill_organization_id();
 DROP TRIGGER keep_facility_of_robots_trigger ON facilities;
 DROP FUNCTION keep_facility_of_robots();
 DROP TRIGGER update_robots_updated_at ON robots;

@@ -43,3 +43,22 @@ $$;
 CREATE TRIGGER keep_facility_of_robots_trigger
     BEFORE DELETE OR UPDATE OF name ON facilities
     FOR EACH ROW EXECUTE FUNCTION keep_facility_of_robots();
+
+-- organization_id is ours: a row that is written by the specification's columns alone takes it from
+-- its robot, else from the person it names, else from the transaction.
+CREATE FUNCTION fill_organization_id() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    entry jsonb := to_jsonb(NEW);
+BEGIN
+    NEW.organization_id := coalesce(
+        (SELECT organization_id FROM robots WHERE id = (entry ->> 'robot_id')::uuid),
+        (SELECT organization_id FROM users
+         WHERE id = coalesce(entry ->> 'user_id', entry ->> 'created_by')::uuid),
+        nullif(current_setting('app.organization_id', true), '')::uuid);
+    RETURN NEW;
+END;
+$$;
+
+CREATE TRIGGER fill_organization_id_trigger
+    BEFORE INSERT ON robot_commands
+    FOR EACH ROW WHEN (NEW.organization_id IS NULL) EXECUTE FUNCTION fill_organization_id();

@@ -19,6 +19,8 @@ from urfmp.common.transactions import manages_transactions
 if TYPE_CHECKING:
     from urfmp.common.tenancy import Actor
 
+_CHUNK_BYTES = 64 * 1024
+
 
 @csrf_exempt
 @manages_transactions
@@ -35,7 +37,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
         body = request.body
         batch = decode_batch(body, max_points=settings.TELEMETRY_MAX_POINTS)
     except RequestDataTooBig:
-        return _too_large()
+        return _too_large(request)
     except (MalformedBatchError, TooManyPointsError) as error:
         return problem_response(int(error.status), error.code, error.message)
     result = telemetry_ingest(
@@ -77,11 +79,15 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
             415, "unsupported_media_type", "Send the batch as application/json."
         )
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.TELEMETRY_MAX_BODY_BYTES:
-        return _too_large()
+        return _too_large(request)
     return None
 
 
-def _too_large() -> HttpResponse:
+def _too_large(request: HttpRequest) -> HttpResponse:
+    """Read what is still coming, within reason, so that the sender gets to the answer."""
+    for _ in range(4 * settings.TELEMETRY_MAX_BODY_BYTES // _CHUNK_BYTES):
+        if not request.read(_CHUNK_BYTES):
+            break
     megabytes = settings.TELEMETRY_MAX_BODY_BYTES // (1024 * 1024)
     return problem_response(
         413, "too_large", f"A batch is at most {megabytes} MB; send it in smaller parts."

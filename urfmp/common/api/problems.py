@@ -15,6 +15,7 @@ from rest_framework.settings import api_settings
 
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.problems import CONTENT_TYPE, problem
+from urfmp.common.tenancy import current_organization_id
 
 _CODES = {
     exceptions.NotAuthenticated: "not_authenticated",
@@ -37,7 +38,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     body, headers = _describe(exc)
     if body is None:
         return None
-    if transaction.get_connection().in_atomic_block:
+    if current_organization_id() is not None:
         transaction.set_rollback(True)
     return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
 
