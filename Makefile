@@ -9,6 +9,8 @@ ARGS ?=
 
 VENV := .venv/bin
 EMBEDDED := $(VENV)/python -m urfmp.embedded
+# A Python that was named has to be the one in .venv; the default makes one only where there is none.
+INSTALL := $(PYTHON) -m urfmp.embedded.install $(if $(filter file,$(origin PYTHON)),,--exact)
 PRODUCTION := env DEBUG=False INSECURE_HTTP=False TRUST_PROXY=True ALLOWED_HOSTS=urfmp.example \
 	WEB_ORIGIN=https://urfmp.example LIVE_ORIGIN=https://urfmp.example
 
@@ -68,10 +70,10 @@ help: ## this list
 install:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "urfmp: Python 3.11 or later is needed; name one: make PYTHON=python3.11 ..." >&2; exit 1; }
-	@$(PYTHON) -m urfmp.embedded.install requirements.lock
+	@$(INSTALL) requirements.lock
 
 install-dev: install
-	@$(PYTHON) -m urfmp.embedded.install requirements-dev.lock
+	@$(INSTALL) requirements-dev.lock
 
 types-inside:
 	$(VENV)/mypy .

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -215,14 +216,26 @@ def test_state_given_by_hand_prunes_nothing(monkeypatch, tmp_path):
     assert paths.state_base().is_absolute()
 
 
-def test_installed_packages_are_not_installed_again(tmp_path):
+def test_installed_packages_are_noted_for_lock_and_python(tmp_path):
     lock = tmp_path / "some.lock"
     lock.write_text("nothing==1 --hash=sha256:00\n")
-    (tmp_path / ".venv/bin").mkdir(parents=True)
-    (tmp_path / ".venv/installed").mkdir()
-    (tmp_path / ".venv/bin/python").touch()
-    (tmp_path / ".venv/installed/some.lock").write_text(lock_stamp(lock))
-    install(tmp_path, ["some.lock"])
-    old = lock_stamp(lock)
+    noted = lock_stamp(lock, "3.11")
+    assert lock_stamp(lock, "3.12") != noted
     lock.write_text("nothing==2 --hash=sha256:00\n")
-    assert lock_stamp(lock) != old
+    assert lock_stamp(lock, "3.11") != noted
+
+
+def test_nothing_is_installed_where_all_is_there(tmp_path):
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    lock = tmp_path / "some.lock"
+    lock.write_text("nothing==1 --hash=sha256:00\n")
+    venv = tmp_path / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").symlink_to(sys.executable)
+    pip = venv / f"lib/python{version}/site-packages/pip/__main__.py"
+    pip.parent.mkdir(parents=True)
+    pip.touch()
+    (venv / "installed").mkdir()
+    (venv / "installed/some.lock").write_text(lock_stamp(lock, version))
+    install(tmp_path, ["some.lock"], exact=True)
+    assert sorted(path.name for path in venv.iterdir()) == ["bin", "installed", "lib"]

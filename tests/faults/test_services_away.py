@@ -78,17 +78,26 @@ def test_database_restart_is_503_and_then_healthy_within_five_seconds(server):
         assert server.call("/admin/", Cookie=cookie)[0] == 200
 
 
-def test_owner_and_superuser_are_refused(server):
-    for name in ("MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"):
-        environment = {**server.environment, "DATABASE_URL": server.environment[name]}
-        done = subprocess.run(
-            [sys.executable, "-c", "import urfmp.wsgi"],
-            cwd=ROOT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
-        assert done.returncode != 0
-        assert "urfmp_app" in done.stderr
+@pytest.mark.parametrize("role", ["MIGRATION_DATABASE_URL", "ADMIN_DATABASE_URL"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("-c", "import urfmp.wsgi"),
+        ("-c", "import urfmp.live.asgi"),
+        ("manage.py", "run_worker"),
+    ],
+    ids=["web", "live", "worker"],
+)
+def test_owner_and_superuser_are_refused(server, role, command):
+    environment = {**server.environment, "DATABASE_URL": server.environment[role]}
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode != 0
+    assert "urfmp_app" in done.stderr

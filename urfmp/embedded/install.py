@@ -1,4 +1,8 @@
-"""`python3 -m urfmp.embedded.install LOCK...`: the virtual environment, before there is one."""
+"""`python3 -m urfmp.embedded.install LOCK...`: the virtual environment, before there is one.
+
+With `--exact` an environment of another Python version is made anew; else it is used as it is,
+so that whoever named a Python once need not name it again.
+"""
 
 from __future__ import annotations
 
@@ -19,49 +23,61 @@ from urfmp.embedded.output import Progress, say
 from urfmp.embedded.paths import checkout_root
 
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+_OLDEST = (3, 11)
 
 
-def install(checkout: Path, lock_names: Sequence[str]) -> None:
+def install(checkout: Path, lock_names: Sequence[str], *, exact: bool = False) -> None:
     """Have `.venv` hold what the lock files say; nothing is done where it does already.
 
     What is installed is noted last, so an interrupted installation is repeated.
+
+    Args:
+        checkout: Where `.venv` and the lock files are.
+        lock_names: Lock files that are installed one after the other.
+        exact: Whether it has to be of the Python version that runs this.
 
     Raises:
         EmbeddedError: There is no venv module, or the packages cannot be fetched.
     """
     venv = checkout / ".venv"
     with _locked_folder(checkout):
-        missing = [name for name in lock_names if not _is_installed(venv, checkout / name)]
-        if not missing:
-            return
-        if not _is_usable(venv):
+        version = _version_of(venv)
+        if not _fits(version, exact=exact):
             _make_venv(venv)
-        for name in missing:
-            _install_packages(venv, checkout / name)
+            version = _VERSION
+        for name in lock_names:
+            lock = checkout / name
+            if read_text(_stamp_file(venv, lock)) != lock_stamp(lock, version):
+                _install_packages(venv, lock, version)
 
 
-def lock_stamp(lock: Path) -> str:
-    """Return what is noted once a lock file's packages are installed."""
-    return f"{_VERSION} {hashlib.sha256(lock.read_bytes()).hexdigest()}\n"
+def lock_stamp(lock: Path, version: str) -> str:
+    """Return what is noted once a lock file's packages are installed for a Python version."""
+    return f"{version} {hashlib.sha256(lock.read_bytes()).hexdigest()}\n"
 
 
 def _stamp_file(venv: Path, lock: Path) -> Path:
     return venv / "installed" / lock.name
 
 
-def _is_installed(venv: Path, lock: Path) -> bool:
-    return read_text(_stamp_file(venv, lock)) == lock_stamp(lock) and (venv / "bin/python").exists()
-
-
-def _is_usable(venv: Path) -> bool:
-    question = "import pip, sys; print('%d.%d' % sys.version_info[:2])"
+def _version_of(venv: Path) -> str:
+    """Return the version of an environment's Python; empty if it does not work or has no pip."""
+    if not next(venv.glob("lib/python*/site-packages/pip/__main__.py"), None):
+        return ""
+    question = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
         answer = subprocess.run(  # noqa: S603
             [venv / "bin/python", "-c", question], capture_output=True, text=True, check=False
         )
     except OSError:
-        return False
-    return answer.stdout.strip() == _VERSION
+        return ""
+    return answer.stdout.strip()
+
+
+def _fits(version: str, *, exact: bool) -> bool:
+    if exact or not version:
+        return version == _VERSION
+    return tuple(map(int, version.split("."))) >= _OLDEST
 
 
 def _make_venv(venv: Path) -> None:
@@ -81,7 +97,7 @@ def _make_venv(venv: Path) -> None:
         raise EmbeddedError(msg)
 
 
-def _install_packages(venv: Path, lock: Path) -> None:
+def _install_packages(venv: Path, lock: Path, version: str) -> None:
     command = [str(venv / "bin/python"), "-m", "pip", "install"]
     command += ["--require-hashes", "-r", str(lock)]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
@@ -103,7 +119,7 @@ def _install_packages(venv: Path, lock: Path) -> None:
         )
         raise EmbeddedError(msg)
     make_folder(_stamp_file(venv, lock).parent)
-    write_atomically(_stamp_file(venv, lock), lock_stamp(lock), mode=0o644)
+    write_atomically(_stamp_file(venv, lock), lock_stamp(lock, version), mode=0o644)
 
 
 def _show(pip: subprocess.Popen[str], step: str, total: int, said: list[str]) -> None:
@@ -134,7 +150,8 @@ def _locked_folder(folder: Path) -> Iterator[None]:
 
 if __name__ == "__main__":
     try:
-        install(checkout_root(), sys.argv[1:])
+        names = [name for name in sys.argv[1:] if name != "--exact"]
+        install(checkout_root(), names, exact="--exact" in sys.argv)
     except EmbeddedError as problem:
         say(str(problem))
         sys.exit(1)

@@ -3,14 +3,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from contextlib import suppress
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.db import OperationalError, connection
 from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
-from psycopg import OperationalError as DriverError
+from psycopg import OperationalError
+
+from urfmp.db.startup import refuse_privileged_role
 
 logger = logging.getLogger(__name__)
 
@@ -26,9 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=4)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        with suppress(OperationalError):
-            connection.ensure_connection()  # refuses a role that row-level security does not hold
-        connection.close()
+        refuse_privileged_role()
         asyncio.run(_work(options["concurrency"]))
 
 
@@ -48,7 +46,7 @@ async def _work(concurrency: int) -> None:
             await worker
         except asyncio.CancelledError:
             return
-        except (ConnectorException, DriverError, OSError) as error:
+        except (ConnectorException, OperationalError, OSError) as error:
             logger.warning("The worker lost its database and tries again: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)
 
