@@ -16,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -105,12 +105,10 @@ class Server:
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + 30
         while True:
-            try:
-                urllib.request.urlopen(url, timeout=5).close()
+            with suppress(OSError), urllib.request.urlopen(url, timeout=5):
                 return
-            except OSError:
-                assert time.monotonic() < deadline, f"{url} does not answer"
-                time.sleep(0.1)
+            assert time.monotonic() < deadline, f"{url} does not answer"
+            time.sleep(0.1)
 
     def manage(self, *arguments: str) -> str:
         return subprocess.run(

@@ -441,7 +441,7 @@ def test_admin_pages(who, caller, ids):
             pk = ids[RESOURCE[opts.model_name]]
             pages["change"] = ("view", reverse(f"{prefix}_change", args=[pk]))
             pages["history"] = ("view", reverse(f"{prefix}_history", args=[pk]))
-        for page, (action, path) in pages.items():
+        for action, path in pages.values():
             answer = client.get(path)
             if who == "anonymous":
                 right = answer.status_code == 302 and "/login/" in answer["location"]

@@ -89,7 +89,7 @@ TEMPLATES = [
     },
 ]
 
-# Database: `default` is the run-time role behind the tenant wall; `owner` is for migrations and flush.
+# `default` is the run-time role behind the tenant wall; `owner` is for migrations and flush.
 DATABASE_ENGINE = "urfmp.db.backends.postgresql"
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {

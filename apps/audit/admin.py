@@ -15,8 +15,16 @@ from urfmp.common.admin import AutocompleteFilter, ReadOnlyAdmin
 from urfmp.common.html import NOTHING, badge, block, difference, moment
 
 RESOURCES = (
-    "user", "session", "api_key", "organization", "facility", "robot", "command", "task", "alert",
-)  # fmt: skip
+    "user",
+    "session",
+    "api_key",
+    "organization",
+    "facility",
+    "robot",
+    "command",
+    "maintenance_task",
+    "alert",
+)
 
 
 class ResourceFilter(DropdownFilter):

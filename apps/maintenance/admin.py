@@ -97,7 +97,7 @@ def _is_open(task: MaintenanceTask) -> bool:
 
 @admin.register(MaintenanceTask)
 class MaintenanceTaskAdmin(OrganizationScopedAdmin[MaintenanceTask]):
-    audit_resource = "task"
+    audit_resource = "maintenance_task"
     form = TaskForm
     list_display = ("title", "robot", "state", "shown_priority", "assigned_to", "due", "next_step")
     list_filter = (

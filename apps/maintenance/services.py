@@ -35,7 +35,7 @@ def task_create(*, organization_id: UUID, created_by: User, **fields: Any) -> Ma
     """
     task = MaintenanceTask(organization_id=organization_id, created_by=created_by, **fields)
     task.due_at = task.due_at or task.scheduled_at
-    with act("maintenance.task.create"):
+    with act("maintenance.maintenance_task.create"):
         _check(task)
         task.save(force_insert=True)
     return task
@@ -50,7 +50,7 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
         TaskStateError: The task is closed.
         ValidationError: A field does not fit, or a reference is another organization's.
     """
-    with act("maintenance.task.update"):
+    with act("maintenance.maintenance_task.update"):
         task = _lock(task)
         if task.status in _CLOSED:
             msg = f"The task is {task.get_status_display().lower()} and stays as it is."
@@ -73,7 +73,7 @@ def task_start(task: MaintenanceTask) -> MaintenanceTask:
     Raises:
         TaskStateError: It is under way, waits for approval or is closed.
     """
-    with act("maintenance.task.start"):
+    with act("maintenance.maintenance_task.start"):
         task = _lock(task)
         _require(task, _STARTABLE, "started")
         task.status = MaintenanceStatus.IN_PROGRESS
@@ -88,7 +88,7 @@ def task_complete(task: MaintenanceTask, notes: str | None = None) -> Maintenanc
     Raises:
         TaskStateError: It is not under way.
     """
-    with act("maintenance.task.complete"):
+    with act("maintenance.maintenance_task.complete"):
         task = _lock(task)
         _require(task, (MaintenanceStatus.IN_PROGRESS,), "completed")
         task.status = MaintenanceStatus.COMPLETED
@@ -109,7 +109,7 @@ def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
     Raises:
         TaskStateError: It is closed already.
     """
-    with act("maintenance.task.cancel"):
+    with act("maintenance.maintenance_task.cancel"):
         task = _lock(task)
         _require(task, [s for s in MaintenanceStatus if s not in _CLOSED], "cancelled")
         task.status = MaintenanceStatus.CANCELLED
@@ -120,7 +120,7 @@ def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
 
 def tasks_mark_overdue() -> int:
     """Mark the open organization's tasks that nobody started in time; return how many."""
-    with act("maintenance.task.overdue"):
+    with act("maintenance.maintenance_task.overdue"):
         return int(
             MaintenanceTask.objects.filter(
                 status__in=(MaintenanceStatus.SCHEDULED, MaintenanceStatus.PENDING),

@@ -112,7 +112,9 @@ def test_a_token_from_outside_is_not_taken_over(alice, organization_a, inside):
     assert len(sessions_of(organization_a, inside)) == 1
 
 
-def test_signing_in_again_takes_a_new_token_and_ends_the_old(browser, alice, organization_a, inside):
+def test_signing_in_again_takes_a_new_token_and_ends_the_old(
+    browser, alice, organization_a, inside
+):
     old = token_of(browser)
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = "127.0.0.1"
@@ -187,7 +189,9 @@ def test_reader_between_delete_and_commit_does_not_bring_a_session_back(
     assert session_credential(token) is None
 
 
-def test_deactivating_a_person_ends_their_sessions(browser, alice, make_user, organization_a, inside):
+def test_deactivating_a_person_ends_their_sessions(
+    browser, alice, make_user, organization_a, inside
+):
     make_user(organization_a, "admin")
     assert browser.get("/api/v1/robots").status_code == 200
     with inside(organization_a):

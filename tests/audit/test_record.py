@@ -42,7 +42,7 @@ KINDS = [
         User,
         "accounts.user",
         "first_name",
-        lambda o, u, r: User(organization=o, email=f"{_unique()}@x.example", password="hash"),
+        lambda o, u, r: User(organization=o, email=f"{_unique()}@x.example", password="a$secret$1"),
         secret=("password_hash",),
         ignored={"last_login": timezone.now()},
     ),
@@ -92,7 +92,7 @@ KINDS = [
     ),
     Kind(
         MaintenanceTask,
-        "maintenance.task",
+        "maintenance.maintenance_task",
         "title",
         lambda o, u, r: MaintenanceTask(
             organization=o, title="t", type="cleaning", created_by=u, robot=r
@@ -242,14 +242,16 @@ def test_secrets_are_not_told(kind, room):
     row.save(force_insert=True)
     with connection.cursor() as cursor:
         for column in kind.secret:
-            value = "'{\"password\": \"other\"}'" if "config" in column else "'other'"
+            value = '\'{"password": "other"}\'' if "config" in column else "'other'"
             cursor.execute(
                 f"UPDATE {kind.model._meta.db_table} SET {column} = {value} WHERE id = %s",
                 [row.pk],
             )
     row.refresh_from_db()
     row.delete()
-    made, *changes, gone = sorted(room.records(), key=lambda r: (r.after is None, r.before is not None))
+    made, *changes, gone = sorted(
+        room.records(), key=lambda r: (r.after is None, r.before is not None)
+    )
     for column, secret in secrets.items():
         assert made.after[column] == gone.before[column] == "[secret]"
         told = [r for r in changes if column in r.after]
@@ -342,8 +344,7 @@ def test_request_of_a_key_is_recorded_as_such(organization_a, inside, make_facil
         "ALTER TABLE robots DISABLE TRIGGER audit_row_trigger",
         "DROP TRIGGER audit_row_trigger ON robots",
         "SET session_replication_role = replica",
-        "CREATE OR REPLACE FUNCTION audit_row() RETURNS trigger LANGUAGE plpgsql AS"
-        " 'BEGIN RETURN NULL; END'",
+        "CREATE OR REPLACE FUNCTION audit_row() RETURNS trigger LANGUAGE sql AS ''",
         "ALTER TABLE robots DISABLE ROW LEVEL SECURITY",
         "SET ROLE urfmp",
     ],
@@ -363,16 +364,8 @@ def test_model_refuses_to_write(room):
         AuditLog.objects.all().delete()
 
 
-def test_record_outside_of_a_tenant_belongs_to_the_platform(db, app_cursor, owner_cursor):
-    app_cursor.execute("SELECT audit_record('a.b.c', 'thing', NULL, false, 'why', '{\"a\": 1}')")
-    with connection.cursor() as cursor:
-        audit_record(action="platform.thing.view", request_data={"n": 1})
-        cursor.execute("SELECT count(*) FROM pg_policies WHERE tablename = 'audit_logs'")
-        assert cursor.fetchone() == (1,)
-
-
 @pytest.mark.django_db(transaction=True)
-def test_platform_rows_are_seen_by_no_organization(organization_a, inside, owner_cursor):
+def test_record_outside_of_a_tenant_belongs_to_the_platform(organization_a, inside, owner_cursor):
     key = audit_record(action="platform.thing.view", resource_type="thing", success=False)
     owner_cursor.execute(
         "SELECT organization_id, user_id, action, success FROM audit_logs WHERE id = %s", [key]
@@ -392,21 +385,14 @@ def test_record_inside_is_the_organizations(room):
     assert record.user_id == room.user.pk
 
 
-def _old_rows(cursor, organization_id=None):
-    for days in (1, 364, 367, 800):
-        cursor.execute(
-            "INSERT INTO audit_logs (organization_id, action, success, created_at)"
-            " VALUES (%s, %s, true, %s)",
-            [organization_id, f"d{days}", timezone.now() - timedelta(days=days)],
-        )
-
-
 def test_clean_up_deletes_what_is_older_than_a_year(owner_cursor):
-    _old_rows(owner_cursor)
-    owner_cursor.execute("SET LOCAL ROLE urfmp_app")
+    for days in (1, 364, 367, 800):
+        owner_cursor.execute(
+            "INSERT INTO audit_logs (action, success, created_at) VALUES (%s, true, %s)",
+            [f"d{days}", timezone.now() - timedelta(days=days)],
+        )
     owner_cursor.execute("SELECT audit_clean_up()")
     assert owner_cursor.fetchone()[0] == 2
-    owner_cursor.execute("RESET ROLE")
     owner_cursor.execute("SELECT action FROM audit_logs WHERE action LIKE 'd%' ORDER BY action")
     assert owner_cursor.fetchall() == [("d1",), ("d364",)]
 

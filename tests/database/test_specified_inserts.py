@@ -31,9 +31,7 @@ def tables(owner_cursor):
 def test_organization_comes_from_what_the_row_names(tables, owner_cursor):
     insert, organization, user, robot = tables
     rows = {
-        "robot_commands": insert(
-            "robot_commands (robot_id, type) VALUES (%s, 'pause')", robot
-        ),
+        "robot_commands": insert("robot_commands (robot_id, type) VALUES (%s, 'pause')", robot),
         "maintenance_tasks": insert(
             "maintenance_tasks (title, type, created_by) VALUES ('T', 'cleaning', %s)", user
         ),
@@ -55,11 +53,7 @@ def test_organization_comes_from_what_the_row_names(tables, owner_cursor):
 
 def test_organization_comes_from_the_transaction_else(tables, owner_cursor):
     insert, organization, _, _ = tables
-    owner_cursor.execute(
-        "SELECT set_config('app.organization_id', %s, true)", [str(organization)]
-    )
-    alert = insert(
-        "alerts (type, severity, title, message) VALUES ('system', 'info', 'A', 'm')"
-    )
+    owner_cursor.execute("SELECT set_config('app.organization_id', %s, true)", [str(organization)])
+    alert = insert("alerts (type, severity, title, message) VALUES ('system', 'info', 'A', 'm')")
     owner_cursor.execute("SELECT organization_id FROM alerts WHERE id = %s", [alert])
     assert owner_cursor.fetchone()[0] == organization

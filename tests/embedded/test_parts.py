@@ -232,10 +232,8 @@ def test_nothing_is_installed_where_all_is_there(tmp_path):
     venv = tmp_path / ".venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "bin/python").symlink_to(sys.executable)
-    pip = venv / f"lib/python{version}/site-packages/pip/__main__.py"
-    pip.parent.mkdir(parents=True)
-    pip.touch()
     (venv / "installed").mkdir()
+    (venv / "installed/python-version").write_text(version)
     (venv / "installed/some.lock").write_text(lock_stamp(lock, version))
     install(tmp_path, ["some.lock"], exact=True)
-    assert sorted(path.name for path in venv.iterdir()) == ["bin", "installed", "lib"]
+    assert sorted(path.name for path in venv.iterdir()) == ["bin", "installed"]

@@ -23,6 +23,7 @@ from urfmp.embedded.output import Progress, say
 from urfmp.embedded.paths import checkout_root
 
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+_VENV_NOTE = "installed/python-version"
 _OLDEST = (3, 11)
 
 
@@ -45,6 +46,8 @@ def install(checkout: Path, lock_names: Sequence[str], *, exact: bool = False) -
         if not _fits(version, exact=exact):
             _make_venv(venv)
             version = _VERSION
+        if not (venv / _VENV_NOTE).exists():
+            _note(venv / _VENV_NOTE, version)
         for name in lock_names:
             lock = checkout / name
             if read_text(_stamp_file(venv, lock)) != lock_stamp(lock, version):
@@ -61,17 +64,21 @@ def _stamp_file(venv: Path, lock: Path) -> Path:
 
 
 def _version_of(venv: Path) -> str:
-    """Return the version of an environment's Python; empty if it does not work or has no pip."""
-    if not next(venv.glob("lib/python*/site-packages/pip/__main__.py"), None):
-        return ""
-    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    """Return the version of an environment's Python; empty if it does not work or lacks pip."""
+    noted = read_text(venv / _VENV_NOTE).strip()
+    if noted and (venv / "bin/python").exists():
+        return noted
     try:
         answer = subprocess.run(  # noqa: S603
-            [venv / "bin/python", "-c", question], capture_output=True, text=True, check=False
+            [venv / "bin/python", "-m", "pip", "--version"],
+            capture_output=True,
+            text=True,
+            check=False,
         )
     except OSError:
         return ""
-    return answer.stdout.strip()
+    found = re.search(r"\(python (\d+\.\d+)\)", answer.stdout)
+    return found[1] if found else ""
 
 
 def _fits(version: str, *, exact: bool) -> bool:
@@ -118,8 +125,12 @@ def _install_packages(venv: Path, lock: Path, version: str) -> None:
             f"and its disk, then try again.\n{end}"
         )
         raise EmbeddedError(msg)
-    make_folder(_stamp_file(venv, lock).parent)
-    write_atomically(_stamp_file(venv, lock), lock_stamp(lock, version), mode=0o644)
+    _note(_stamp_file(venv, lock), lock_stamp(lock, version))
+
+
+def _note(path: Path, text: str) -> None:
+    make_folder(path.parent)
+    write_atomically(path, text, mode=0o644)
 
 
 def _show(pip: subprocess.Popen[str], step: str, total: int, said: list[str]) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-
 import django.db.models.deletion
 import django.db.models.functions.text
 from django.conf import settings

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import uuid
 
 import django.db.models.deletion
-import urfmp.common.fields
-import uuid
 from django.conf import settings
 from django.db import migrations, models
+
+import urfmp.common.fields
 
 
 class Migration(migrations.Migration):

@@ -13,5 +13,5 @@ class Migration(migrations.Migration):
 
     operations = [
         run_sql(__file__, "0002_constraints"),
-        protect_table("maintenance_tasks", "maintenance.task"),
+        protect_table("maintenance_tasks", "maintenance.maintenance_task"),
     ]

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import uuid
 
-import apps.organizations.models
 import django.core.validators
 import django.db.models.deletion
-import urfmp.common.fields
-import uuid
 from django.db import migrations, models
+
+import apps.organizations.models
+import urfmp.common.fields
 
 
 class Migration(migrations.Migration):

@@ -7,8 +7,6 @@ filters, form choices, the history. Those are closed here, so that no admin has 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,7 +17,6 @@ from django.contrib.admin import ShowFacets
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.core.paginator import Paginator
 from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -30,156 +27,29 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
-    AutocompleteSelectFilter,
     BooleanRadioFilter,
     ChoicesDropdownFilter,
-    RelatedDropdownFilter,
 )
-from unfold.views import ChangeList
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
+from urfmp.common.admin.actions import ObjectAction
+from urfmp.common.admin.forms import (
+    BlankJsonField,
+    ScopedModelForm,
+    refusal_messages,
+)
+from urfmp.common.admin.lists import (
+    AutocompleteFilter,
+    CappedPaginator,
+    RelatedOnlyFilter,
+    ScopedChangeList,
+)
+from urfmp.common.admin.visibility import restricted
 from urfmp.common.exceptions import ApplicationError
 
-_COUNT_LIMIT = 10_000
 _BULK_LIMIT = 1_000
 
-Refusal = ApplicationError | ValidationError
 Row = TypeVar("Row", bound=Model)
-
-
-def refusal_messages(error: Refusal) -> list[str]:
-    """Return what a refused change is told with."""
-    return error.messages if isinstance(error, ValidationError) else [error.message]
-
-
-@dataclass(frozen=True)
-class ObjectAction:
-    """Something that is done to a row with one click, or to many at once.
-
-    Attributes:
-        name: Its place in the address.
-        label: What the button says.
-        done: What was done, as in "2 alerts acknowledged".
-        permission: The verb that `restrict` is asked for.
-        run: Calls the service with the request, the row and the form's values.
-        icon: A Material symbol.
-        applies: Whether the row is in a state to do it.
-        form_class: What has to be said first; such an action is not offered in bulk.
-        is_danger: Whether it takes something away.
-    """
-
-    name: str
-    label: str
-    done: str
-    permission: str
-    run: Callable[[HttpRequest, Any, dict[str, Any]], object]
-    icon: str = "check"
-    applies: Callable[[Any], bool] = bool
-    form_class: type[forms.Form] | None = None
-    is_danger: bool = False
-
-
-class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Count no further than needed: nobody turns to page 200, they search."""
-
-    @cached_property
-    def count(self) -> int:
-        """The number of rows, at most 10,000."""
-        rows = self.object_list
-        if isinstance(rows, QuerySet):
-            return rows.order_by()[:_COUNT_LIMIT].count()
-        return len(rows)
-
-
-class ScopedChangeList(ChangeList):
-    """A list that says how many rows were found only where something was looked for."""
-
-    def get_results(self, request: HttpRequest) -> None:
-        """Count once."""
-        super().get_results(request)
-        if not (self.query or self.has_active_filters):
-            self.full_result_count = self.result_count
-
-
-class RelatedOnlyFilter(RelatedDropdownFilter):
-    """A relation's filter that offers what the shown rows refer to, and nothing else."""
-
-    def field_choices(
-        self, field: Any, request: HttpRequest, model_admin: Any
-    ) -> list[tuple[Any, str]]:
-        """Return key and name of the related rows, out of those that the viewer may see."""
-        used = model_admin.get_queryset(request).order_by().values(self.field_path)
-        rows = restricted(field.remote_field.model, request).filter(pk__in=used)
-        return [(row.pk, str(row)) for row in rows[:200]]
-
-
-class AutocompleteFilter(AutocompleteSelectFilter):
-    """A relation's filter for many rows; the name of the chosen one is looked up restricted."""
-
-    def choices(self, changelist: Any) -> Any:
-        """Yield the form, whose queryset would otherwise be everybody's."""
-        for choice in super().choices(changelist):
-            form = choice["form"]
-            rows = restricted(self.field.remote_field.model, self.request)
-            form.fields[self.lookup_kwarg].queryset = rows
-            form.fields[self.lookup_kwarg].widget.choices.queryset = rows
-            yield choice
-
-
-def viewer(request: HttpRequest) -> Any:
-    """Return the person who asks: the admin lets nobody in without one."""
-    return request.user
-
-
-def restricted(model: type[Model], request: HttpRequest, action: str = "view") -> Any:
-    """Return the rows of a related model that the request's user may see."""
-    return model._default_manager.restrict(request.user, action)  # type: ignore[attr-defined]
-
-
-class BlankJsonField(forms.JSONField):
-    """JSON in a text field that is empty where there is nothing, rather than saying null."""
-
-    def prepare_value(self, value: Any) -> Any:
-        """Return the text to edit."""
-        return "" if value is None else super().prepare_value(value)
-
-
-class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form that knows whose row it edits, and shows why a service refused.
-
-    Attributes:
-        request: The request; `get_form` sets it on the class that it makes.
-        refusal: Why the service did not carry out what this form sent.
-    """
-
-    request: ClassVar[Any] = None
-    refusal: ClassVar[Refusal | None] = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Give a new row its organization, so that uniqueness is checked within it."""
-        super().__init__(*args, **kwargs)
-        self.is_new = kwargs.get("instance") is None
-        if self.is_new and self.request and hasattr(self.instance, "organization_id"):
-            self.instance.organization_id = self.request.user.organization_id
-
-    def _get_validation_exclusions(self) -> set[str]:
-        return super()._get_validation_exclusions() - {"organization"}  # type: ignore[misc,no-any-return]
-
-    def clean(self) -> dict[str, Any]:
-        """Add the service's refusal, if it has already refused."""
-        values: dict[str, Any] = super().clean() or self.cleaned_data
-        if isinstance(self.refusal, ValidationError) and hasattr(self.refusal, "error_dict"):
-            for name, errors in self.refusal.error_dict.items():
-                self.add_error(name if name in self.fields else None, errors)
-        elif self.refusal is not None:
-            self.add_error(None, refusal_messages(self.refusal))
-        return values
-
-    def changes(self) -> dict[str, Any]:
-        """Return what is handed to the service: the model's fields that were changed or filled."""
-        names = {field.name for field in self._meta.model._meta.fields}
-        wanted = self.fields if self.is_new else self.changed_data
-        return {name: self.cleaned_data[name] for name in wanted if name in names}
 
 
 class OrganizationScopedAdmin(ModelAdmin, Generic[Row]):

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from apps.robots.models import Robot
+from apps.robots.services import robot_register, robot_update
+from apps.robots.validation import configuration_faults, location_faults
+from urfmp.common.storable import json_fault
+
+GOOD_CONFIGURATIONS = [
+    {},
+    {"axes": 6, "payload": 3, "reach": 500.5},
+    {"axes": 1}, {"axes": 12}, {"axes": 6.0},
+    {"capabilities": ["welding", "transport"]},
+    {"customSettings": {"a": [1, {"b": None}]}},
+]  # fmt: skip
+BAD_CONFIGURATIONS = [
+    None, [], "x", 1, {"axes": 0}, {"axes": 13}, {"axes": 6.5}, {"axes": "6"}, {"axes": True},
+    {"axes": math.nan}, {"axes": 10**400}, {"payload": -1}, {"payload": math.inf},
+    {"payload": None}, {"reach": "far"}, {"reach": 1e7}, {"capabilities": "welding"},
+    {"capabilities": ["flying"]}, {"capabilities": [{}]}, {"customSettings": []}, {"colour": "red"},
+]  # fmt: skip
+GOOD_LOCATIONS = [
+    None, {}, {"area": "A", "cell": ""}, {"facility": None},
+    {"coordinates": {"x_m": 1, "y_m": -2.5}},
+    {"coordinates": {"x_m": 1, "y_m": 2, "theta_rad": 3.1, "map_id": "m"}},
+    {"coordinates": {"latitude": 48.1, "longitude": 11.6}}, {"coordinates": None},
+]  # fmt: skip
+BAD_LOCATIONS = [
+    [], "x", {"room": 1}, {"area": 1}, {"cell": "x" * 256}, {"facility": 7}, {"facility": "none"},
+    {"coordinates": {}}, {"coordinates": []}, {"coordinates": {"x_m": 1}},
+    {"coordinates": {"x_m": 1, "y_m": "2"}}, {"coordinates": {"latitude": 91, "longitude": 0}},
+    {"coordinates": {"latitude": 1}}, {"coordinates": {"latitude": 1, "longitude": 1, "x_m": 1}},
+    {"coordinates": {"x_m": math.nan, "y_m": 0}}, {"coordinates": {"x_m": 0, "y_m": 10**400}},
+    {"coordinates": {"x_m": 1, "y_m": 2, "map_id": {"a": 1}}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", GOOD_CONFIGURATIONS)
+def test_good_configuration(value):
+    assert configuration_faults(value) == []
+
+
+@pytest.mark.parametrize("value", BAD_CONFIGURATIONS)
+def test_bad_configuration(value):
+    assert configuration_faults(value)
+
+
+@pytest.mark.parametrize("value", GOOD_LOCATIONS)
+def test_good_location(value, organization_a, inside):
+    with inside(organization_a):
+        assert location_faults(value) == []
+
+
+@pytest.mark.parametrize("value", BAD_LOCATIONS)
+def test_bad_location(value, organization_a, inside):
+    with inside(organization_a):
+        assert location_faults(value)
+
+
+NAMES = st.sampled_from(
+    ["axes", "payload", "reach", "capabilities", "customSettings", "facility", "area", "cell",
+     "coordinates", "x_m", "y_m", "latitude", "longitude", "map_id"]
+) | st.text(max_size=5)  # fmt: skip
+# Everything that json.loads can make, which is more than JSON: NaN, NUL, halves of characters.
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.sampled_from([10**400, "\x00", "\ud800", "welding"])
+    | st.floats()
+    | st.text(st.characters(), max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=8,
+)
+SHAPED = st.fixed_dictionaries(
+    {},
+    optional={
+        "axes": ANYTHING | st.integers(1, 12),
+        "payload": ANYTHING | st.floats(0, 100),
+        "capabilities": ANYTHING | st.just(["welding"]),
+        "customSettings": st.dictionaries(NAMES, ANYTHING, max_size=3),
+        "facility": ANYTHING,
+        "coordinates": st.dictionaries(NAMES, ANYTHING, max_size=3),
+    },
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(configuration=SHAPED | ANYTHING, location=SHAPED | ANYTHING | st.none())
+@example(configuration={"customSettings": {"x": math.nan}}, location=None)
+@example(configuration={"customSettings": {"\x00": 1}}, location=None)
+@example(configuration={"customSettings": {"x": "\ud800"}}, location=None)
+@example(configuration={}, location={"facility": "\x00"})
+@example(configuration={"payload": 10**400}, location={})
+def test_any_value_is_stored_or_refused(configuration, location, organization_a, inside):
+    with inside(organization_a), transaction.atomic():
+        try:
+            robot = robot_register(
+                organization_id=organization_a.id,
+                name="x",
+                vendor="abb",
+                configuration=configuration,
+                location=location,
+            )
+        except ValidationError as refusal:
+            assert set(refusal.message_dict) <= {"configuration", "location"}
+        else:
+            stored = Robot.objects.get(pk=robot.pk)
+            assert (stored.configuration, stored.location) == (configuration, location)
+        transaction.set_rollback(True)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(value=ANYTHING)
+def test_api_takes_or_refuses_any_json(value, organization_a, alice, sign_in, make_robot, shared):
+    """Never a 500, whatever the text of the body: NaN and half characters included."""
+    client, robot = shared
+    body = json.dumps({"configuration": {"customSettings": {"x": value}}, "location": value})
+    answer = client.patch(f"/api/v1/robots/{robot.pk}", body, content_type="application/json")
+    assert answer.status_code in {200, 400}
+
+
+@pytest.fixture
+def shared(organization_a, alice, sign_in, make_robot):
+    return sign_in(alice), make_robot(organization_a)
+
+
+def nested(depth):
+    value = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_depth_is_limited(organization_a, make_robot, inside):
+    assert json_fault(nested(40)) is None
+    assert json_fault(nested(60))
+    assert json_fault({"a": object()})
+    robot = make_robot(organization_a)
+    with inside(organization_a), pytest.raises(ValidationError):
+        robot_update(robot, configuration={"customSettings": {"x": nested(5000 // 100)}})

@@ -1,0 +1,23 @@
+"""The admin's base classes, see `base`."""
+
+from __future__ import annotations
+
+from urfmp.common.admin.actions import ObjectAction
+from urfmp.common.admin.base import OrganizationScopedAdmin, ReadOnlyAdmin
+from urfmp.common.admin.forms import BlankJsonField, ScopedModelForm, refusal_messages
+from urfmp.common.admin.lists import AutocompleteFilter, RelatedOnlyFilter, ScopedChangeList
+from urfmp.common.admin.visibility import restricted, viewer
+
+__all__ = [
+    "AutocompleteFilter",
+    "BlankJsonField",
+    "ObjectAction",
+    "OrganizationScopedAdmin",
+    "ReadOnlyAdmin",
+    "RelatedOnlyFilter",
+    "ScopedChangeList",
+    "ScopedModelForm",
+    "refusal_messages",
+    "restricted",
+    "viewer",
+]
