@@ -74,3 +74,44 @@ class AuditLog(TenantModel):
         """Refuse: the record is only ever added to."""
         msg = "The audit record is only ever added to."
         raise TypeError(msg)
+
+
+class AuditHead(models.Model):
+    """The end of one chain of the record: the newest row's number and hash.
+
+    One row an organization, and one for the platform under the nil UUID. Only the database's own
+    functions reach it.
+    """
+
+    chain = models.UUIDField(primary_key=True)
+    seq = models.BigIntegerField(db_default=0)
+    hash = models.BinaryField(db_default=b"")
+
+    class Meta:
+        db_table = "audit_heads"
+        ordering = ("chain",)
+
+    def __str__(self) -> str:
+        return f"{self.chain} at {self.seq}"
+
+
+class AuditGap(models.Model):
+    """Rows of a chain that the clean-up removed: from which number to which, and the last hash.
+
+    With it the rest stays verifiable. Only the database's own functions reach it.
+    """
+
+    chain = models.UUIDField()
+    first_seq = models.BigIntegerField()
+    last_seq = models.BigIntegerField()
+    hash = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_gaps"
+        ordering = ("chain", "first_seq")
+        constraints = (
+            models.UniqueConstraint(fields=("chain", "first_seq"), name="audit_gaps_first_key"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.chain} from {self.first_seq} to {self.last_seq}"

@@ -66,7 +66,7 @@ def test_of_two_at_once_one_is_first(organization_a, make_alert, alice, bob):
             with tenant_transaction(organization_a.id):
                 return alert_acknowledge(Alert.objects.get(pk=pk), user)
 
-        one, two = at_once(lambda: acknowledge(alice), lambda: acknowledge(bob))  # noqa: B023
+        one, two = at_once(lambda: acknowledge(alice), lambda: acknowledge(bob))
         assert one.acknowledged_by_id == two.acknowledged_by_id
         assert one.acknowledged_at == two.acknowledged_at
         with tenant_transaction(organization_a.id):
@@ -76,14 +76,20 @@ def test_of_two_at_once_one_is_first(organization_a, make_alert, alice, bob):
             assert records.count() == 1
 
 
-def test_robot_of_another_organization(organization_a, organization_b, make_alert, make_robot, inside):
+def test_robot_of_another_organization(
+    organization_a, organization_b, make_alert, make_robot, inside
+):
     robot = make_robot(organization_b)
     with pytest.raises(ValidationError):
         make_alert(organization_a, robot=robot)
     make_alert(organization_a)
-    with inside(organization_a), pytest.raises(DatabaseError), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE alerts SET robot_id = %s", [robot.pk])
+    with (
+        inside(organization_a),
+        connection.cursor() as cursor,
+        pytest.raises(DatabaseError),
+        transaction.atomic(),
+    ):
+        cursor.execute("UPDATE alerts SET robot_id = %s", [robot.pk])
 
 
 @pytest.mark.parametrize(

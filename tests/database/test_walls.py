@@ -20,6 +20,8 @@ TENANT_TABLES = sorted(
 WITHOUT_POLICY = {
     "robot_status_history",
     "robot_telemetry",
+    "audit_gaps",
+    "audit_heads",
     "auth_group",
     "auth_group_permissions",
     "auth_permission",

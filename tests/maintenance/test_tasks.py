@@ -199,9 +199,13 @@ def test_references_stay_inside_the_organization(
         assert set(refusal.value.message_dict) == set(wrong)
         with inside(organization_a), pytest.raises(ValidationError):
             task_update(task, **wrong)
-    with inside(organization_a), pytest.raises(DatabaseError), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("UPDATE maintenance_tasks SET robot_id = %s", [robot.pk])
+    with (
+        inside(organization_a),
+        connection.cursor() as cursor,
+        pytest.raises(DatabaseError),
+        transaction.atomic(),
+    ):
+        cursor.execute("UPDATE maintenance_tasks SET robot_id = %s", [robot.pk])
 
 
 def test_other_organizations_ids_do_not_exist(

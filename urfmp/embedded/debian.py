@@ -22,8 +22,8 @@ _KEYRINGS = (
 )
 _PACKAGES_FORMAT = "$(CREATED_BY)|$(TARGET_OF)|$(COMPONENT)|$(ORIGIN)|$(LABEL)|$(REPO_URI)"
 _NO_NETWORK = re.compile(
-    r"resolve|could not connect|unable to connect|connection (failed|timed out|refused)"
-    r"|network is unreachable|failed to fetch|timeout",
+    r"resolv|could not connect|unable to connect|connection (failed|timed out|refused|reset)"
+    r"|network is unreachable|no route to host|timeout|proxy",
     re.IGNORECASE,
 )
 _DISK_FULL = re.compile(r"no space left|enough free space|disk quota", re.IGNORECASE)
@@ -72,7 +72,7 @@ class PrivateApt:
         complaint = ""
         for repository in repositories:
             self._write_source(repository)
-            code, complaint = self._watch(
+            code, said = self._watch(
                 ["update", "-o", "APT::Update::Error-Mode=any"],
                 progress,
                 lambda: f"{_size(self.folder / 'lists') / _MEGABYTE:.1f} MB",
@@ -80,6 +80,8 @@ class PrivateApt:
             )
             if code == 0:
                 return
+            # The likeliest repository is asked first, so its answer is the one to show.
+            complaint = complaint or said
         raise EmbeddedError(_explain(complaint, self.folder))
 
     def plan(self, packages: Sequence[str]) -> list[Package]:
@@ -204,10 +206,10 @@ def debian_repositories() -> list[str]:
             "and REDIS_URL."
         )
         raise EmbeddedError(msg)
-    # Unfiltered: a machine that never ran `apt-get update` has sources but no lists.
-    unfiltered = "APT::Get::IndexTargets::Filtered=false"
-    answer = run(["apt-get", "indextargets", "-o", unfiltered, "--format", _PACKAGES_FORMAT])
-    repositories = parse_targets(answer.stdout)
+    repositories = parse_targets(_index_targets())
+    if not repositories:
+        # A machine that never ran `apt-get update` has sources, but nothing that says whose.
+        repositories = parse_targets(_index_targets("--no-release-info"))
     if not repositories:
         msg = (
             "apt has no Debian repository configured from which PostgreSQL with TimescaleDB could "
@@ -218,10 +220,10 @@ def debian_repositories() -> list[str]:
 
 
 def parse_targets(text: str) -> list[str]:
-    """Return the repositories among apt's index targets, Debian's main archive first.
+    """Return the repositories among apt's index targets that may be Debian's main archive.
 
-    Third parties' and the security archive are left out where their lists say who they are;
-    where no list was read yet all are candidates, and the keyring refuses the wrong ones.
+    Third parties' and the security archive are left out where the lists say who they are; where
+    no list was read yet all are candidates, and the keyring refuses the wrong ones.
     """
     sure, possible = [], []
     for line in text.splitlines():
@@ -232,13 +234,17 @@ def parse_targets(text: str) -> list[str]:
             sure.append(repository)
         elif origin.startswith("$") or not origin:
             possible.append(repository)
-    return list(dict.fromkeys(sure + sorted(possible, key=_unlikely)))
+    return list(dict.fromkeys(sure or sorted(possible, key=_unlikely)))
 
 
 def parse_uris(text: str) -> list[Package]:
     """Return the files of `apt-get --print-uris`."""
     found = re.findall(r"^'[^']*' (\S+_\S+\.deb) (\d+) ", text, re.MULTILINE)
     return [Package(file.partition("_")[0], file, int(size)) for file, size in found]
+
+
+def _index_targets(*options: str) -> str:
+    return run(["apt-get", "indextargets", *options, "--format", _PACKAGES_FORMAT]).stdout
 
 
 def architecture() -> str:

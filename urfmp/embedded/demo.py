@@ -111,9 +111,9 @@ def running_demo(places: Places) -> dict[str, object]:
 
 
 def _run(places: Places, host: str, port: int | None, stop: _Stop) -> None:
+    addresses = choose_addresses(host, port)
     with services_environment(places, always_stop=True) as addresses_of_services:
         stop.check()
-        addresses = choose_addresses(host, port)
         environment = merged(
             {**addresses_of_services, **addresses.environment(), **_settings(places)}
         )

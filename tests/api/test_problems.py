@@ -1,0 +1,295 @@
+"""Every refusal is a problem document with a stable code, whatever was wrong."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from urfmp.common.api.parsers import StrictJsonParser
+
+JSON = "application/json"
+
+
+def check(response, status, code):
+    assert response.status_code == status, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert (body["status"], body["code"], body["type"]) == (status, code, "about:blank")
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+@pytest.fixture
+def client(alice, sign_in):
+    return sign_in(alice)
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a)
+
+
+def test_400_names_the_fields(client):
+    body = check(client.post("/api/v1/robots", {}, content_type=JSON), 400, "invalid")
+    assert set(body["errors"]) == {"name", "vendor"}
+    assert all(isinstance(texts, list) for texts in body["errors"].values())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[1,]", "nope", "{'a': 1}", '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}',
+     '{"a": "\\ud800"}', '{"a": "\\u0000"}', '{"a\\u0000": 1}', "[" * 100_000, '"\udc80"'],
+)  # fmt: skip
+def test_400_for_what_is_no_json_or_cannot_be_stored(text, client):
+    body = text.encode("utf-8", "surrogateescape")
+    answer = client.generic("POST", "/api/v1/robots", body, content_type=JSON)
+    assert answer.status_code == 400
+    assert answer.json()["code"] in ({"malformed"} if body else {"invalid", "malformed"})
+
+
+@pytest.mark.parametrize("value", ["[]", "1", "null", '"x"', "true"])
+def test_400_for_a_body_that_is_no_object(value, client, robot):
+    for method, path in (("POST", "/api/v1/robots"), ("PATCH", f"/api/v1/robots/{robot.pk}")):
+        answer = client.generic(method, path, value, content_type=JSON)
+        assert answer.status_code == 400, (method, value)
+
+
+def test_401_says_how_to_sign_in():
+    for path in ("/api/v1/robots", f"/api/v1/robots/{uuid.uuid4()}", "/api/v1/device/status"):
+        answer = Client().get(path)
+        check(answer, 401, "not_authenticated")
+        assert answer["WWW-Authenticate"].startswith("Bearer")
+    answer = Client().get("/api/v1/robots", headers={"x-api-key": "nonsense"})
+    check(answer, 401, "authentication_failed")
+
+
+def test_403(bob, sign_in):
+    answer = sign_in(bob).post("/api/v1/robots", {"name": "x"}, content_type=JSON)
+    check(answer, 403, "permission_denied")
+
+
+@pytest.mark.parametrize("name", [str(uuid.uuid4()), "none", "1", "%00", "..", "x" * 3000])
+def test_404_for_no_row(name, client):
+    check(client.get(f"/api/v1/robots/{name}"), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["nothing", "robots/", "robots/x/y", ""])
+def test_404_for_no_route(path, client):
+    check(client.get(f"/api/v1/{path}"), 404, "not_found")
+    check(Client().get(f"/api/v1/{path}"), 404, "not_found")
+
+
+def test_405_says_what_is_allowed(client, robot):
+    answer = client.put(f"/api/v1/robots/{robot.pk}", {}, content_type=JSON)
+    check(answer, 405, "method_not_allowed")
+    assert "PATCH" in answer["Allow"]
+    check(client.delete("/api/v1/robots"), 405, "method_not_allowed")
+
+
+def test_406(client):
+    check(client.get("/api/v1/robots", headers={"accept": "text/html"}), 406, "not_acceptable")
+
+
+@pytest.mark.parametrize(
+    "media", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
+)
+def test_415(media, client):
+    answer = client.generic("POST", "/api/v1/robots", b"name=x", content_type=media)
+    check(answer, 415, "unsupported_media_type")
+
+
+def test_413(client, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
+    body = json.dumps({"name": "x" * 1000})
+    answer = client.generic("POST", "/api/v1/robots", body, content_type=JSON)
+    check(answer, 413, "too_large")
+
+
+def test_409(organization_a, client, make_facility, make_robot):
+    facility = make_facility(organization_a)
+    make_robot(organization_a, location={"facility": facility.name})
+    check(client.delete(f"/api/v1/facilities/{facility.pk}"), 409, "facility_in_use")
+
+
+WRITES = ["robots", "facilities", "users", "maintenance-tasks", "alerts", "api-keys"]
+
+
+@pytest.mark.parametrize("route", WRITES)
+def test_unknown_and_read_only_fields_are_refused(route, client):
+    answer = client.post(f"/api/v1/{route}", {"colour": "red", "id": "x"}, content_type=JSON)
+    errors = check(answer, 400, "invalid")["errors"]
+    assert errors["colour"] == ["There is no such field."]
+    assert errors["id"] == ["This field cannot be written."]
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["status", "version", "last_seen", "lifecycle", "is_active", "created_at", "organization"],
+)
+def test_fields_of_a_robot_that_only_the_server_writes(field, client, robot):
+    answer = client.patch(f"/api/v1/robots/{robot.pk}", {field: None}, content_type=JSON)
+    assert set(check(answer, 400, "invalid")["errors"]) == {field}
+
+
+@pytest.mark.parametrize(
+    "route",
+    [*WRITES, "organizations", "sessions", "commands", "audit-logs", "robots/{}/commands",
+     "robots/{}/status-history"],
+)  # fmt: skip
+def test_unknown_parameters_are_refused(route, client, robot):
+    path = f"/api/v1/{route.format(robot.pk)}"
+    assert client.get(path).status_code == 200
+    for name in ("colour", "Status", "limit", "offset", "page"):
+        assert set(check(client.get(path, {name: "1"}), 400, "invalid")["errors"]) == {name}
+    for name in ("cursor", "page_size", "ordering", "fields"):
+        check(client.get(path, {name: "\x00"}), 400, "invalid")
+
+
+def test_nul_in_a_filter(client):
+    for name in ("name", "vendor", "facility", "serial_number"):
+        check(client.get("/api/v1/robots", {name: "a\x00b"}), 400, "invalid")
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "bad", "good"),
+    [
+        ("robots", "status", "asleep", "offline"),
+        ("robots", "is_active", "maybe", "true"),
+        ("robots", "is_active", "1", "FALSE"),
+        ("alerts", "is_resolved", "no", "false"),
+        ("alerts", "severity", "fatal", "error"),
+        ("alerts", "robot", "x", str(uuid.uuid4())),
+        ("maintenance-tasks", "due_before", "soon", "2025-01-01T00:00:00Z"),
+        ("audit-logs", "created_after", "32", "2025-01-01T00:00:00Z"),
+        ("api-keys", "is_active", "2", "true"),
+    ],
+)
+def test_filter_values_are_checked(path, name, bad, good, client):
+    assert name in check(client.get(f"/api/v1/{path}", {name: bad}), 400, "invalid")["errors"]
+    assert client.get(f"/api/v1/{path}", {name: good}).status_code == 200
+
+
+def test_true_and_false_filter(client, organization_a, make_robot, inside):
+    from apps.robots.services import robot_retire
+
+    kept, retired = make_robot(organization_a), make_robot(organization_a)
+    with inside(organization_a):
+        robot_retire(retired)
+
+    def ids(**parameters):
+        return {row["id"] for row in client.get("/api/v1/robots", parameters).json()["results"]}
+
+    assert ids(is_active="true") == {str(kept.pk)}
+    assert ids(is_active="false") == {str(retired.pk)}
+    assert ids() == ids(is_active="") == {str(kept.pk), str(retired.pk)}
+
+
+def test_fields(client, robot):
+    path = f"/api/v1/robots/{robot.pk}"
+    assert client.get(path, {"fields": "name, id"}).json() == {
+        "id": str(robot.pk),
+        "name": robot.name,
+    }
+    rows = client.get("/api/v1/robots", {"fields": "status"}).json()["results"]
+    assert rows == [{"status": "offline"}]
+    body = check(client.get(path, {"fields": "name,colour"}), 400, "invalid")
+    assert body["errors"] == {"fields": ["There is no field colour."]}
+    assert set(client.get(path, {"fields": ""}).json()) > {"id", "name"}
+
+
+TEXT = st.text(st.characters(), max_size=12)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=5,
+)
+FIELDS = {
+    "robots": ["name", "vendor", "model", "serial_number", "location", "configuration"],
+    "facilities": ["name", "timezone", "floor_plan"],
+    "users": ["email", "first_name", "role", "permissions", "is_active", "password"],
+    "maintenance-tasks": [
+        "robot", "title", "type", "priority", "assigned_to", "scheduled_at", "due_at",
+        "estimated_duration", "cost", "parts_used", "notes",
+    ],
+    "alerts": ["robot", "type", "severity", "title", "message", "source", "metadata"],
+    "api-keys": ["name", "permissions", "robot", "rate_limit", "expires_at"],
+}  # fmt: skip
+GOOD = {
+    "robots": {"name": "r", "vendor": "abb"},
+    "facilities": {},
+    "users": {"role": "viewer"},
+    "maintenance-tasks": {"title": "t", "type": "cleaning"},
+    "alerts": {"type": "system", "severity": "info", "title": "t", "message": "m"},
+    "api-keys": {"name": "k", "permissions": []},
+}
+
+
+@pytest.mark.parametrize("route", FIELDS)
+def test_any_value_of_any_field_is_taken_or_refused(route, client):
+    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(changes=st.dictionaries(st.sampled_from(FIELDS[route]), VALUES, min_size=1, max_size=2))
+    def run(changes):
+        unique = {
+            "facilities": {"name": uuid.uuid4().hex},
+            "users": {"email": f"{uuid.uuid4()}@x.de"},
+        }
+        body = json.dumps({**GOOD[route], **unique.get(route, {}), **changes})
+        answer = client.generic("POST", f"/api/v1/{route}", body, content_type=JSON)
+        assert answer.status_code in {201, 400, 403}, (body, answer.content)
+
+    run()
+
+
+def test_failed_write_leaves_nothing(client, organization_a, inside):
+    from apps.robots.models import Robot
+
+    body = {"name": "x", "vendor": "abb", "location": {"facility": "none"}}
+    check(client.post("/api/v1/robots", body, content_type=JSON), 400, "invalid")
+    with inside(organization_a):
+        assert not Robot.objects.exists()
+
+
+def test_parser_reads_no_more_than_the_limit(settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
+    read = []
+
+    class Endless:
+        def read(self, size=-1):
+            read.append(size)
+            return b"1" * size
+
+    with pytest.raises(Exception, match="too large"):
+        StrictJsonParser().parse(Endless())
+    assert read == [11]
+
+
+def test_session_writes_need_a_csrf_token(alice, sign_in):
+    client = sign_in(alice, enforce_csrf_checks=True)
+    body = {"name": "Hall"}
+    check(client.post("/api/v1/facilities", body, content_type=JSON), 403, "permission_denied")
+    assert client.get("/api/v1/facilities").json()["results"] == []
+    client.get("/admin/")
+    token = client.cookies["urfmp_csrf"].value
+    headers = {"x-csrftoken": token}
+    answer = client.post("/api/v1/facilities", body, content_type=JSON, headers=headers)
+    assert answer.status_code == 201
+    headers = {"x-csrftoken": token[::-1]}
+    answer = client.post("/api/v1/facilities", body, content_type=JSON, headers=headers)
+    check(answer, 403, "permission_denied")
+
+
+def test_keys_need_no_csrf_token(organization_a, make_key):
+    key = make_key(organization_a, ["organization:read", "organization:write"])
+    answer = Client(enforce_csrf_checks=True).post(
+        "/api/v1/facilities",
+        {"name": "Hall"},
+        content_type=JSON,
+        headers={"authorization": f"Bearer {key}"},
+    )
+    assert answer.status_code == 201

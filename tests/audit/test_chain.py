@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import random
+import threading
+import time
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection, connections
+
+from apps.audit.models import AuditLog
+from apps.audit.selectors import audit_verify
+from apps.audit.services import audit_clean_up, audit_record
+from apps.robots.services import robot_update
+from urfmp.common.tenancy import tenant_transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def superuser(settings):
+    """What an intruder with all rights could do; each test undoes it by flushing."""
+    parameters = connections["owner"].get_connection_params()
+    wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+    with psycopg.connect(**wanted, autocommit=True) as link:
+        yield link
+
+
+@pytest.fixture
+def organization(make_organization):
+    return make_organization()
+
+
+def record(organization, count):
+    for number in range(count):
+        with tenant_transaction(organization.id):
+            audit_record(action=f"test.act.{number}", request_data={"number": number})
+
+
+def test_rows_are_numbered_without_a_gap_and_verify(organization):
+    record(organization, 5)
+    with tenant_transaction(organization.id):
+        numbers = list(AuditLog.objects.order_by("seq").values_list("seq", flat=True))
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert audit_verify() == []
+    call_command("audit_verify")
+
+
+def test_acts_of_one_transaction_keep_their_order(organization):
+    with tenant_transaction(organization.id):
+        for number in range(5):
+            audit_record(action=f"test.order.{number}")
+    with tenant_transaction(organization.id):
+        rows = AuditLog.objects.filter(action__startswith="test.order").order_by("seq")
+        assert [row.action[-1] for row in rows] == list("01234")
+
+
+def test_200_tamperings_are_all_found(organization, superuser):
+    record(organization, 40)
+    chance = random.Random(7)
+    columns = {
+        "action": "'forged'",
+        "user_id": "NULL, api_key_id = gen_random_uuid()",
+        "request_data": "'{\"number\": -1}'",
+        "success": "NOT success",
+        "created_at": "created_at - interval '1 microsecond'",
+        "ip_address": "'10.9.8.7'",
+        "error_message": "'x'",
+        "seq": "seq + 1000",
+        "hash": "sha256(hash)",
+    }
+    assert audit_verify() == []
+    for _ in range(200):
+        with superuser.transaction(force_rollback=True):
+            number = chance.randint(1, 40)
+            where = f"WHERE organization_id = '{organization.id}' AND seq = {number}"
+            column = chance.choice([*columns, "DELETE"])
+            if column == "DELETE":
+                superuser.execute(f"DELETE FROM audit_logs {where}")
+            else:
+                superuser.execute(f"UPDATE audit_logs SET {column} = {columns[column]} {where}")
+            found = superuser.execute("SELECT organization_id, seq FROM audit_verify()").fetchall()
+            assert [row[0] for row in found] == [organization.id], (column, number)
+            if column not in {"DELETE", "seq"}:
+                assert found[0][1] == number, column
+
+
+def test_cut_tail_and_inserted_row_are_found(organization, superuser):
+    record(organization, 5)
+    forged = f"VALUES ('{organization.id}', 'forged', true, 99, 'x')"
+    for statement in (
+        "DELETE FROM audit_logs WHERE seq > 4",
+        f"INSERT INTO audit_logs (organization_id, action, success, seq, hash) {forged}",
+    ):
+        with superuser.transaction(force_rollback=True):
+            superuser.execute(statement)
+            found = superuser.execute("SELECT organization_id FROM audit_verify()").fetchall()
+            assert (organization.id,) in found
+
+
+def test_command_names_the_row_and_exits_with_1(organization, superuser, capsys):
+    record(organization, 3)
+    superuser.execute("UPDATE audit_logs SET action = 'forged' WHERE seq = 2")
+    with pytest.raises(CommandError) as broken:
+        call_command("audit_verify")
+    assert broken.value.returncode == 1
+    assert "number 2" in capsys.readouterr().err
+
+
+def test_parallel_writers_do_not_fork(organization, make_robot):
+    robots = [make_robot(organization) for _ in range(4)]
+    faults = []
+
+    def write(turn):
+        try:
+            for _ in range(10):
+                with tenant_transaction(organization.id):
+                    ordered = robots if turn % 2 else robots[::-1]
+                    for robot in ordered[: 1 + turn % 4]:
+                        audit_record(action="test.parallel", resource_id=robot.pk)
+        except DatabaseError as error:
+            faults.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write, args=(turn,)) for turn in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert audit_verify() == []
+
+
+def test_a_long_transaction_holds_nobody_up(organization, make_robot):
+    robot = make_robot(organization)
+    began, may_end = threading.Event(), threading.Event()
+
+    def dawdle():
+        try:
+            with tenant_transaction(organization.id):
+                robot_update(robot, name="Slow")
+                began.set()
+                may_end.wait(10)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=dawdle)
+    thread.start()
+    began.wait(10)
+    start = time.monotonic()
+    with tenant_transaction(organization.id):
+        audit_record(action="test.quick")
+    quick = time.monotonic() - start
+    may_end.set()
+    thread.join()
+    assert quick < 1
+    assert audit_verify() == []
+
+
+def old_row(superuser, organization):
+    superuser.execute(
+        "INSERT INTO audit_logs (organization_id, action, success, created_at)"
+        " VALUES (%s, 'test.old', true, now() - interval '2 years')",
+        [organization.id],
+    )
+
+
+def test_clean_up_keeps_the_rest_verifiable(organization, superuser):
+    for pattern in ("oo.oo", "o.o", ".oo", "oo"):
+        for letter in pattern:
+            if letter == "o":
+                old_row(superuser, organization)
+            else:
+                record(organization, 1)
+        assert audit_clean_up() == pattern.count("o")
+        assert audit_verify() == []
+    gaps = superuser.execute("SELECT count(*) FROM audit_gaps").fetchone()[0]
+    assert gaps == 4  # neighbours have become one
+    newest = superuser.execute("SELECT max(seq) FROM audit_logs").fetchone()[0]
+    superuser.execute("UPDATE audit_logs SET action = 'forged' WHERE seq = %s", [newest])
+    assert [fault.seq for fault in audit_verify()] == [newest]
+
+
+def test_a_gap_that_the_clean_up_did_not_make_is_found(organization, superuser):
+    record(organization, 5)
+    superuser.execute("DELETE FROM audit_logs WHERE seq = 3")
+    assert [fault.seq for fault in audit_verify()] == [4]
+
+
+def test_100_000_rows_in_three_seconds(organization, superuser):
+    with superuser.transaction():
+        superuser.execute(
+            "INSERT INTO audit_logs (organization_id, action, success, request_data)"
+            " SELECT %s, 'test.many', true, jsonb_build_object('number', n)"
+            " FROM generate_series(1, 20000) n",
+            [organization.id],
+        )
+    start = time.monotonic()
+    assert audit_verify() == []
+    assert (time.monotonic() - start) * 5 < 3

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apps.telemetry.selectors import latest_values, metric_names
+
+START = datetime(2025, 3, 1, tzinfo=UTC)
+
+
+def store(robot, metric, points):
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
+            " VALUES (%s, %s, %s, %s, 'W')",
+            [(START + timedelta(hours=h), robot.pk, metric, value) for h, value in points],
+        )
+
+
+def test_newest_of_each_metric_of_several_robots_in_one_query(organization_a, make_robot, inside):
+    robots = [make_robot(organization_a) for _ in range(4)]
+    with inside(organization_a):
+        for number, robot in enumerate(robots[:3]):
+            # Over several chunks, and not in the order of time.
+            store(robot, "a", [(0, 1.0), (90, 10.0 + number), (30, 2.0)])
+            store(robot, "b.c", [(5, float(number))])
+        store(robots[0], "only.here", [(1, None)])
+        with CaptureQueriesContext(connection) as queries:
+            values = latest_values([robot.pk for robot in robots])
+        assert len(queries) == 1
+        found = {(v.robot_id, v.metric_name): (v.value, v.time) for v in values}
+        expected = {(robots[0].pk, "only.here"): (None, START + timedelta(hours=1))}
+        for number, robot in enumerate(robots[:3]):
+            expected[robot.pk, "a"] = (10.0 + number, START + timedelta(hours=90))
+            expected[robot.pk, "b.c"] = (float(number), START + timedelta(hours=5))
+        assert found == expected
+        assert metric_names(robots[0].pk) == ["a", "b.c", "only.here"]
+        assert metric_names(robots[3].pk) == []
+        assert latest_values([]) == []
+
+
+def test_other_organizations_robots_have_none(organization_a, organization_b, make_robot, inside):
+    robot = make_robot(organization_a)
+    with inside(organization_a):
+        store(robot, "a", [(0, 1.0)])
+    with inside(organization_b):
+        assert latest_values([robot.pk]) == []
+
+
+def test_api(organization_a, alice, charlie, sign_in, make_robot, inside):
+    robot = make_robot(organization_a)
+    with inside(organization_a):
+        store(robot, "a", [(0, 1.0), (1, 2.0)])
+    path = f"/api/v1/robots/{robot.pk}/telemetry/latest"
+    assert sign_in(alice).get(path).json() == {
+        "values": [{"metric_name": "a", "value": 2.0, "unit": "W", "time": "2025-03-01T01:00:00Z"}]
+    }
+    assert sign_in(alice).get(path, {"x": 1}).status_code == 400
+    assert sign_in(charlie).get(path).status_code == 404

@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from apps.telemetry.selectors import (
+    MAX_POINTS,
+    RangeError,
+    SeriesQuery,
+    UnknownMetricError,
+    series,
+)
+
+START = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+
+
+def store(robot, points, metric="power.total", unit="W"):
+    """Put `(seconds after START, value)` into the table."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
+            " VALUES (%s, %s, %s, %s, %s)",
+            [
+                (START + timedelta(seconds=second), robot.pk, metric, value, unit)
+                for second, value in points
+            ],
+        )
+
+
+def read(robot, seconds, max_points=MAX_POINTS, metrics=("power.total",), start=START):
+    end = start + timedelta(seconds=seconds)
+    return series(SeriesQuery(robot.pk, metrics, start, end, max_points))
+
+
+@pytest.fixture
+def room(organization_a, make_robot, inside):
+    """A robot, inside its organization's transaction."""
+    robot = make_robot(organization_a)
+    with inside(organization_a):
+        yield robot
+
+
+def test_few_points_come_as_they_were_sent(room):
+    store(room, [(0, 1.5), (0.25, -2), (9.999999, 3), (10, 99), (-1, 99)])
+    (one,) = read(room, 10)
+    assert (one.metric_name, one.unit, one.resolution_seconds) == ("power.total", "W", 0)
+    assert one.points == [
+        (START + timedelta(seconds=s), v, v, v) for s, v in ((0, 1.5), (0.25, -2), (9.999999, 3))
+    ]
+
+
+def test_many_points_in_a_short_range_are_thinned(room):
+    store(room, [(n / 10, float(n)) for n in range(100)])
+    (one,) = read(room, 10, max_points=20)
+    assert one.resolution_seconds == 1
+    assert len(one.points) == 10
+    assert one.points[0] == (START, 4.5, 0.0, 9.0)
+
+
+def test_peaks_stay_visible(room):
+    store(room, [(n, 0.0) for n in range(3600)])
+    store(room, [(1800.5, 1000.0), (1900.5, -1000.0)])
+    (one,) = read(room, 3600, max_points=10)
+    assert len(one.points) == 10
+    assert max(point[3] for point in one.points) == 1000.0
+    assert min(point[2] for point in one.points) == -1000.0
+
+
+def test_empty_range_of_a_known_metric(room):
+    store(room, [(0, 1.0)])
+    (one,) = read(room, 60, start=START + timedelta(hours=1))
+    assert (one.points, one.unit) == ([], None)
+
+
+def test_several_metrics_in_the_order_asked_for(room):
+    store(room, [(0, 1.0)], "b.two", "A")
+    store(room, [(0, 2.0)], "a.one", None)
+    found = read(room, 60, metrics=("b.two", "a.one"))
+    assert [(one.metric_name, one.unit) for one in found] == [("b.two", "A"), ("a.one", None)]
+
+
+def test_unit_is_that_of_the_newest_point(room):
+    store(room, [(0, 1.0)], unit="W")
+    store(room, [(5, 1.0)], unit="kW")
+    store(room, [(9, 1.0)], unit=None)
+    assert read(room, 10)[0].unit == "kW"
+
+
+def test_metric_never_sent(room):
+    store(room, [(0, 1.0)])
+    with pytest.raises(UnknownMetricError, match=r"no\.such"):
+        read(room, 60, metrics=("power.total", "no.such"))
+
+
+@pytest.mark.parametrize("seconds", [0, -1])
+def test_range_runs_forward(room, seconds):
+    with pytest.raises(RangeError):
+        read(room, seconds)
+
+
+def test_robot_of_another_organization_has_nothing(
+    organization_a, organization_b, make_robot, inside
+):
+    robot = make_robot(organization_a)
+    with inside(organization_a):
+        store(robot, [(0, 1.0)])
+    with inside(organization_b), pytest.raises(UnknownMetricError):
+        read(robot, 60)
+
+
+POINTS = st.lists(
+    st.tuples(
+        st.integers(0, 599_999_999).map(lambda n: n / 1_000_000),
+        st.floats(allow_nan=False, allow_infinity=False),
+    ),
+    min_size=1,
+    max_size=40,
+    unique_by=lambda point: point[0],
+)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+@given(points=POINTS, seconds=st.integers(1, 600), max_points=st.integers(1, 60))
+@example(points=[(0, 1.7e308), (1, 1.7e308)], seconds=600, max_points=1)
+@example(points=[(0, 1e200), (1, -1e200)], seconds=600, max_points=1)
+def test_buckets_agree_with_the_model(points, seconds, max_points, room):
+    with transaction.atomic():
+        store(room, points)
+        (one,) = read(room, seconds, max_points)
+        transaction.set_rollback(True)
+    inside = sorted(point for point in points if point[0] < seconds)
+    assert len(one.points) <= max_points
+    width = math.ceil(seconds / max_points)
+    if width == 1 and len(inside) <= max_points:
+        assert one.resolution_seconds == 0
+        expected = [(second, [value]) for second, value in inside]
+    else:
+        assert one.resolution_seconds == width
+        buckets = {}
+        for second, value in inside:
+            buckets.setdefault(second // width * width, []).append(value)
+        expected = sorted(buckets.items())
+    assert [point[0] for point in one.points] == [
+        START + timedelta(seconds=second) for second, _ in expected
+    ]
+    for (_, average, least, greatest), (_, values) in zip(one.points, expected, strict=True):
+        assert (least, greatest) == (min(values), max(values))
+        mean = sum(value / len(values) for value in values)
+        scale = max(map(abs, values))
+        assert average == pytest.approx(mean, rel=1e-9, abs=max(scale * 1e-9, 1e-300))
+
+
+# Over the API
+
+
+@pytest.fixture
+def ask(alice, sign_in, organization_a, make_robot, inside):
+    robot, client = make_robot(organization_a), sign_in(alice)
+    with inside(organization_a):
+        store(robot, [(n, float(n)) for n in range(10)])
+
+    def get(**parameters):
+        values = {
+            "metrics": "power.total",
+            "start": START.isoformat(),
+            "end": (START + timedelta(minutes=1)).isoformat(),
+            **parameters,
+        }
+        return client.get(f"/api/v1/robots/{robot.pk}/telemetry/series", values)
+
+    return get
+
+
+def test_api_answers(ask):
+    answer = ask().json()
+    (one,) = answer["series"]
+    assert one["metric_name"] == "power.total"
+    assert len(one["points"]) == 10
+    assert one["points"][1][1:] == [1.0, 1.0, 1.0]
+    assert len(ask(max_points=3).json()["series"][0]["points"]) <= 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"metrics": "no.such"}, "unknown_metric"),
+        ({"metrics": "power.total,no\x00such"}, "invalid"),
+        ({"metrics": ""}, "invalid"),
+        ({"metrics": " , "}, "invalid"),
+        ({"metrics": ",".join(f"m{n}" for n in range(21))}, "invalid"),
+        ({"max_points": "0"}, "invalid"),
+        ({"max_points": "2001"}, "invalid"),
+        ({"max_points": "many"}, "invalid"),
+        ({"start": "yesterday"}, "invalid"),
+        ({"end": START.isoformat()}, "invalid_range"),
+        ({"aggregation": "median"}, "invalid"),
+        ({"fields": "x"}, "invalid"),
+    ],
+)
+def test_api_refuses(wrong, code, ask):
+    answer = ask(**wrong)
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"),
+        ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
+        ("1900-01-01", "2100-01-01"),
+        ("2025-03-01T12:00:00", "2025-03-01T12:00:10"),
+    ],
+)
+def test_api_takes_any_range(ends, ask):
+    start, end = ends
+    assert ask(start=start, end=end).status_code in {200, 400}
+
+
+def test_widest_range_finds_what_there_is(ask):
+    answer = ask(start="0001-01-01T00:00:00Z", end="9999-12-31T23:59:59Z").json()
+    assert [point[1:] for point in answer["series"][0]["points"]] == [[4.5, 0.0, 9.0]]
+
+
+def test_other_organization_gets_404(charlie, sign_in, organization_a, make_robot):
+    robot = make_robot(organization_a)
+    answer = sign_in(charlie).get(f"/api/v1/robots/{robot.pk}/telemetry/series")
+    assert answer.status_code == 404
+    assert Client().get(f"/api/v1/robots/{robot.pk}/telemetry/series").status_code == 401

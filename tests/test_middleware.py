@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+
+from apps.accounts.middleware import client_address, presented_key
+from apps.accounts.principals import KeyPrincipal
+from apps.organizations.models import Facility
+from urfmp.common.middleware import REQUEST_ID
+
+
+@pytest.mark.parametrize("path", ["/api/v1/robots", "/healthz", "/admin/login/", "/nothing"])
+def test_request_id_is_echoed(path, db):
+    answer = Client().get(path, headers={"x-request-id": "abc-123.DEF_9"})
+    assert answer["X-Request-ID"] == "abc-123.DEF_9"
+
+
+@pytest.mark.parametrize(
+    "given", ["", "short", "x" * 65, "with blank", "new\u00e4", "a;b;c;d;e", "%0a%0d%0a"]
+)
+def test_odd_request_ids_are_replaced(given, db):
+    answer = Client().get("/healthz", headers={"x-request-id": given})
+    assert answer["X-Request-ID"] != given
+    assert REQUEST_ID.fullmatch(answer["X-Request-ID"])
+
+
+def test_each_request_has_an_id_of_its_own(db):
+    assert len({Client().get("/healthz")["X-Request-ID"] for _ in range(5)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [("192.0.2.1", "192.0.2.1"), ("2001:DB8::1", "2001:db8::1"), ("", None), ("unix:", None)],
+)
+def test_client_address(address, expected):
+    assert client_address(RequestFactory().get("/", REMOTE_ADDR=address)) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"authorization": "Bearer abc"}, "abc"),
+        ({"authorization": "bearer  abc "}, "abc"),
+        ({"authorization": "Basic abc"}, None),
+        ({"authorization": "Bearer"}, None),
+        ({"x-api-key": "abc"}, "abc"),
+        ({"x-api-key": ""}, ""),
+        ({"authorization": "Bearer one", "x-api-key": "two"}, "one"),
+    ],
+)
+def test_presented_key(headers, expected):
+    assert presented_key(RequestFactory().get("/", headers=headers)) == expected
+
+
+def test_a_key_wins_over_a_session(alice, charlie, sign_in, organization_a, make_robot, make_key):
+    robot = make_robot(organization_a)
+    key = make_key(organization_a, ["robots:read"])
+    rows = sign_in(charlie).get("/api/v1/robots", headers={"x-api-key": key}).json()["results"]
+    assert [row["id"] for row in rows] == [str(robot.pk)]
+
+
+def test_keys_stay_out_of_the_admin(organization_a, make_key):
+    key = make_key(organization_a, ["robots:read"])
+    answer = Client().get("/admin/robots/robot/", headers={"x-api-key": key})
+    assert answer.status_code in {302, 403}
+    assert not KeyPrincipal.is_staff
+
+
+def test_answer_of_500_rolls_back(alice, sign_in, organization_a, inside, monkeypatch):
+    """What failed in the end is not half written."""
+    from apps.organizations.api.views import FacilityViewSet
+
+    def create(self, request, *args, **kwargs):
+        Facility.objects.create(organization_id=request.user.organization_id, name="Half")
+        return HttpResponse(status=status)
+
+    monkeypatch.setattr(FacilityViewSet, "create", create)
+    client = sign_in(alice)
+    for status, kept in ((500, False), (503, False), (202, True)):
+        client.post("/api/v1/facilities", {}, content_type="application/json")
+        with inside(organization_a):
+            assert Facility.objects.exists() is kept, status
+
+
+def test_fault_of_ours_rolls_back_and_is_a_problem(
+    alice, sign_in, organization_a, inside, monkeypatch
+):
+    from apps.organizations.api.views import FacilityViewSet
+
+    def create(self, request, *args, **kwargs):
+        Facility.objects.create(organization_id=request.user.organization_id, name="Half")
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(FacilityViewSet, "create", create)
+    client = sign_in(alice, raise_request_exception=False)
+    answer = client.post("/api/v1/facilities", {}, content_type="application/json")
+    assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
+    with inside(organization_a):
+        assert not Facility.objects.exists()
+
+
+def test_signed_in_elsewhere_meanwhile(alice, charlie, sign_in):
+    """Signing in over another organization's session belongs to the new one alone."""
+    from django.conf import settings
+    from django.http import HttpRequest
+
+    from apps.accounts.credentials import session_credential
+    from apps.accounts.services import session_start
+    from apps.accounts.sessions import SessionStore
+
+    old = sign_in(alice).cookies[settings.SESSION_COOKIE_NAME].value
+    request = HttpRequest()
+    request.META["REMOTE_ADDR"] = "127.0.0.1"
+    request.session = SessionStore(old)
+    session_start(request, charlie)
+    assert session_credential(old) is None
+    assert session_credential(request.session.session_key).user_id == charlie.pk
