@@ -74,7 +74,7 @@ def test_403(bob, sign_in):
     check(answer, 403, "permission_denied")
 
 
-@pytest.mark.parametrize("name", [str(uuid.uuid4()), "none", "1", "%00", "..", "x" * 3000])
+@pytest.mark.parametrize("name", ["3addef9a-54bb-41ab-a073-3bbee28e32af", "none", "1", "%00", "..", "x" * 3000])
 def test_404_for_no_row(name, client):
     check(client.get(f"/api/v1/robots/{name}"), 404, "not_found")
 
@@ -164,7 +164,7 @@ def test_nul_in_a_filter(client):
         ("robots", "is_active", "1", "FALSE"),
         ("alerts", "is_resolved", "no", "false"),
         ("alerts", "severity", "fatal", "error"),
-        ("alerts", "robot", "x", str(uuid.uuid4())),
+        ("alerts", "robot", "x", "3addef9a-54bb-41ab-a073-3bbee28e32af"),
         ("maintenance-tasks", "due_before", "soon", "2025-01-01T00:00:00Z"),
         ("audit-logs", "created_after", "32", "2025-01-01T00:00:00Z"),
         ("api-keys", "is_active", "2", "true"),
