@@ -44,6 +44,13 @@ def django_db_setup(request, django_db_blocker) -> Iterator[None]:
             owner.creation.destroy_test_db(original, verbosity=0)
 
 
+@pytest.fixture(autouse=True)
+def own_rate_limits(monkeypatch) -> None:
+    """Begin each test with counters that nobody has raised: Redis outlives tests."""
+    prefix = f"urfmp-test:limit:{uuid.uuid4().hex}:"
+    monkeypatch.setattr(settings, "RATE_LIMIT_PREFIX", prefix)
+
+
 def _connect(alias: str) -> psycopg.Connection:
     parameters = connections[alias].get_connection_params()
     wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}

@@ -65,7 +65,7 @@ def free_port() -> int:
 class Server:
     """Web, and live where asked for, with a database and a Redis of their own."""
 
-    def __init__(self, state: Path, *, live: bool = False) -> None:
+    def __init__(self, state: Path, *, live: bool = False, workers: int = 1) -> None:
         self.state = state
         web_port, live_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{web_port}"
@@ -84,7 +84,8 @@ class Server:
         made = self.manage("shell", "-v0", "-c", SETUP)
         self.robot_id, self.key = re.search(r"ROBOT=(\S+) KEY=(\S+)", made).groups()
         web = ["gunicorn", "urfmp.wsgi:application", "--worker-class", "gthread", "--threads", "4"]
-        self.processes = [self._start(*web, "--bind", f"127.0.0.1:{web_port}")]
+        web += ["--workers", str(workers), "--bind", f"127.0.0.1:{web_port}"]
+        self.processes = [self._start(*web)]
         if live:
             port = str(live_port)
             self.processes.append(
@@ -176,14 +177,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 @contextmanager
-def installation(*, live: bool = False) -> Iterator[Server]:
+def installation(*, live: bool = False, workers: int = 1) -> Iterator[Server]:
     """Run an installation of its own, and take everything away afterwards."""
     base = Path("/var/lib/urfmp") if os.geteuid() == 0 else None
     if base:
         base.mkdir(parents=True, exist_ok=True)
     state = Path(tempfile.mkdtemp(prefix="test-", dir=base))
     state.chmod(0o755)
-    running = Server(state, live=live)
+    running = Server(state, live=live, workers=workers)
     try:
         yield running
     finally:

@@ -202,6 +202,10 @@ ROBOT_OFFLINE_AFTER = timedelta(
     seconds=env_int("ROBOT_OFFLINE_AFTER_SECONDS", default=30, minimum=5)
 )
 
+# Requests a minute: of one organization's keys together, 0 for any number. A key has its own limit.
+ORGANIZATION_RATE_LIMIT = env_int("ORGANIZATION_RATE_LIMIT", default=120_000)
+RATE_LIMIT_PREFIX = "urfmp:limit:"
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.api.authentication.PrincipalAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["urfmp.common.api.permissions.ModelPermission"],

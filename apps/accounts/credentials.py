@@ -73,12 +73,13 @@ def key_is_well_formed(key: str) -> bool:
 
 @dataclass(frozen=True)
 class KeyCredential:
-    """What a valid API key stands for."""
+    """What a valid API key stands for. `rate_limit` is requests per minute, None for any number."""
 
     id: UUID
     organization_id: UUID
     robot_id: UUID | None
     scopes: tuple[str, ...]
+    rate_limit: int | None
 
 
 @dataclass(frozen=True)
@@ -104,13 +105,14 @@ def key_credential(key: str) -> KeyCredential | None:
         return None
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, organization_id, robot_id, permissions FROM api_key_credential(%s)",
+            "SELECT id, organization_id, robot_id, permissions, rate_limit"
+            " FROM api_key_credential(%s)",
             [digest(key)],
         )
         row = cursor.fetchone()
     if row is None:
         return None
-    return KeyCredential(row[0], row[1], row[2], tuple(row[3] or ()))
+    return KeyCredential(row[0], row[1], row[2], tuple(row[3] or ()), row[4])
 
 
 def session_credential(token: str) -> SessionCredential | None:

@@ -16,8 +16,11 @@ from django.http import HttpRequest, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 
 from apps.accounts.credentials import key_credential
+from apps.accounts.limits import take_request
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.sessions import SessionStore
+from urfmp.common.problems import problem_response
+from urfmp.common.ratelimit import is_limited
 from urfmp.common.tenancy import Actor, tenant_transaction
 
 View = Callable[..., HttpResponseBase]
@@ -73,7 +76,8 @@ def presented_key(request: HttpRequest) -> str | None:
 class PrincipalMiddleware:
     """Run each view inside the transaction of its caller's organization.
 
-    A key wins over a session. A view marked with `manages_transactions` opens its own.
+    A key wins over a session, and its limits stand before the view. A view marked with
+    `manages_transactions` opens its own.
     An exception rolls everything back; so does an answer with status 500 or above.
     """
 
@@ -81,8 +85,11 @@ class PrincipalMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass on; the work is done when the view is known."""
-        return self.get_response(request)
+        """Pass on; the work is done when the view is known. A key is told how its limit stands."""
+        response = self.get_response(request)
+        for name, value in getattr(request, "limit_headers", {}).items():
+            response[name] = value
+        return response
 
     def process_view(
         self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
@@ -112,6 +119,16 @@ class PrincipalMiddleware:
             request.user = AnonymousUser()
             return None
         request.user = KeyPrincipal(credential)  # type: ignore[assignment]
+        # Before any transaction: a hit stays counted whatever becomes of the request.
+        if is_limited(view, request.method) and (decision := take_request(credential)):
+            request.limit_headers = decision.headers()  # type: ignore[attr-defined]
+            if not decision.admitted:
+                return problem_response(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    f"At most {decision.limit} requests a minute are answered. "
+                    f"Send this one again in {decision.reset_seconds} seconds.",
+                )
         actor = request_actor(request, api_key_id=credential.id)
         if getattr(view, "manages_transactions", False):
             request.actor = actor  # type: ignore[attr-defined]

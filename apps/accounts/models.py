@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 
@@ -190,7 +191,12 @@ class ApiKey(TenantModel):
         db_default=models.Value([], ArrayField(models.TextField())),
     )
     rate_limit = models.IntegerField(
-        null=True, blank=True, default=1000, db_default=1000, help_text="Requests per minute."
+        null=True,
+        blank=True,
+        default=1000,
+        db_default=1000,
+        validators=(MinValueValidator(1),),
+        help_text="Requests per minute; empty for no limit.",
     )
     is_active = models.BooleanField("active", null=True, default=True, db_default=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)

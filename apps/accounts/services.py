@@ -227,7 +227,7 @@ def api_key_create(
         name: What it is for.
         permissions: Scopes, as in `telemetry:write`.
         robot: Bind it to this robot; it then reaches no other.
-        rate_limit: Requests per minute.
+        rate_limit: Requests per minute, at least 1; None for any number.
         expires_at: When it ends; None for never.
 
     Returns:

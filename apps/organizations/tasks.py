@@ -7,14 +7,16 @@ from procrastinate.contrib.django import app
 from apps.accounts.services import clean_up_sessions
 from apps.audit.services import audit_clean_up
 from apps.organizations.selectors import organization_ids
+from urfmp.common.ratelimit import forget_old_windows
 from urfmp.common.tenancy import tenant_transaction
 
 
 @app.periodic(cron="41 3 * * *")
 @app.task(name="organizations.clean_up", queueing_lock="organizations.clean_up")
 def clean_up(timestamp: int) -> None:
-    """Every night: forget sessions that ended long ago, and audit rows older than a year."""
+    """Every night: forget sessions that ended long ago, old audit rows, and old counters."""
     for organization_id in organization_ids():
         with tenant_transaction(organization_id):
             clean_up_sessions()
     audit_clean_up()
+    forget_old_windows()

@@ -32,6 +32,7 @@ WITHOUT_POLICY = {
     "procrastinate_jobs",
     "procrastinate_periodic_defers",
     "procrastinate_workers",
+    "rate_limit_counters",
 }
 
 _TABLES = """

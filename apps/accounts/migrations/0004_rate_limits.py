@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import django.core.validators
+from django.db import migrations, models
+
+from urfmp.db.operations import run_sql
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("accounts", "0003_constraints_and_credentials"),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name="apikey",
+            name="rate_limit",
+            field=models.IntegerField(
+                blank=True,
+                db_default=1000,
+                default=1000,
+                help_text="Requests per minute; empty for no limit.",
+                null=True,
+                validators=[django.core.validators.MinValueValidator(1)],
+            ),
+        ),
+        run_sql(__file__, "0004_rate_limits"),
+    ]

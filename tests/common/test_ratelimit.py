@@ -1,0 +1,170 @@
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from tests.concurrency import at_once
+from urfmp.common import ratelimit
+from urfmp.common.ratelimit import Counter, Decision, is_limited, never_limited, take
+
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def without_redis(monkeypatch):
+    gone = ratelimit._RedisCounters(NOBODY)
+    monkeypatch.setattr(ratelimit, "_redis_counters", lambda: gone)
+    return gone
+
+
+@pytest.fixture(params=["redis", "postgresql"])
+def store(request, transactional_db, monkeypatch):
+    """Each test with both places; the one never counts for the other by accident."""
+    if request.param == "postgresql":
+        request.getfixturevalue("without_redis")
+    else:
+        monkeypatch.setattr(ratelimit, "_take_from_database", None)
+    return request.param
+
+
+def test_exactly_the_limit_gets_in_however_parallel(store):
+    counter = Counter("a", 50)
+
+    def hit():
+        return sum(take(counter).admitted for _ in range(10))
+
+    assert sum(at_once(*[hit] * 16)) == 50
+
+
+def test_every_counter_takes_the_hit_or_none(store):
+    narrow, wide = Counter("narrow", 2), Counter("wide", 5)
+    answers = [take(wide, narrow) for _ in range(4)]
+    assert [a.admitted for a in answers] == [True, True, False, False]
+    assert {a.limit for a in answers} == {2}
+    assert [a.remaining for a in answers] == [1, 0, 0, 0]
+    assert take(wide) == Decision(True, 5, 2, 60)
+
+
+def test_both_or_none_under_parallel_load(store):
+    """Two narrow counters share a wide one: it never takes what they refuse."""
+    wide = Counter("wide", 1000)
+
+    def hit(name):
+        return lambda: sum(take(Counter(name, 20), wide).admitted for _ in range(10))
+
+    assert sum(at_once(*[hit("one"), hit("two")] * 5)) == 40
+    assert take(wide).remaining == 1000 - 41
+
+
+def test_opposite_orders_do_not_wait_for_each_other(store):
+    one, two = Counter("one", 1000), Counter("two", 1000)
+    forward, backward = lambda: take(one, two), lambda: take(two, one)
+
+    def often(call):
+        return lambda: all(call().admitted for _ in range(20))
+
+    assert at_once(*[often(forward), often(backward)] * 4) == [True] * 8
+
+
+def test_a_steady_sender_below_the_limit_is_never_refused(store):
+    """1 Hz under 100 a minute, run sixty times as fast; an extended window refuses the 11th."""
+    counter = Counter("steady", 10, seconds=1)
+    end = time.monotonic() + 2.6
+    sent = 0
+    while time.monotonic() < end:
+        assert take(counter).admitted, sent
+        sent += 1
+        time.sleep(0.125)
+    assert sent > 11
+
+
+def test_refused_hits_extend_nothing(store):
+    counter = Counter("hammered", 3, seconds=1)
+    begin = time.monotonic()
+    assert [take(counter).admitted for _ in range(4)] == [True] * 3 + [False]
+    while not (decision := take(counter)).admitted:
+        assert decision.reset_seconds == 1
+        assert time.monotonic() < begin + 1.5
+        time.sleep(0.02)
+    assert time.monotonic() - begin >= 0.9
+    assert decision.remaining == 2
+
+
+def test_a_refused_hit_opens_no_window(store):
+    full, other = Counter("full", 0), Counter("other", 3)
+    assert not take(full, other).admitted
+    time.sleep(1.1)
+    assert take(other) == Decision(True, 3, 2, 60)
+
+
+def test_another_limit_counts_at_once(store):
+    assert take(Counter("a", 1)).admitted
+    assert not take(Counter("a", 1)).admitted
+    assert take(Counter("a", 3)).remaining == 1
+
+
+def test_the_tightest_counter_speaks(store):
+    assert take(Counter("a", 10, seconds=60), Counter("b", 3, seconds=900)).limit == 3
+    assert take(Counter("a", 2, seconds=60), Counter("b", 3, seconds=900)).limit == 2
+    refused = take(Counter("a", 2, seconds=60), Counter("b", 2, seconds=900))
+    assert not refused.admitted
+    assert refused.headers() == {
+        "RateLimit-Limit": "2",
+        "RateLimit-Remaining": "0",
+        "RateLimit-Reset": "900",  # the longest wait of those that are full
+        "Retry-After": "900",
+    }
+
+
+@pytest.mark.django_db
+def test_each_change_of_place_begins_one_new_window(monkeypatch):
+    counter = Counter("a", 3)
+    there = ratelimit._redis_counters()
+    assert sum(take(counter).admitted for _ in range(5)) == 3
+    gone = ratelimit._RedisCounters(NOBODY)
+    with monkeypatch.context() as patch:
+        patch.setattr(ratelimit, "_redis_counters", lambda: gone)
+        assert sum(take(counter).admitted for _ in range(5)) == 3
+    assert ratelimit._redis_counters() is there
+    assert not take(counter).admitted
+
+
+@pytest.mark.django_db
+def test_redis_is_left_alone_after_a_failure(without_redis, monkeypatch):
+    take(Counter("a", 3))
+    monkeypatch.setattr(without_redis, "_script", None)
+    assert take(Counter("a", 3)).remaining == 1
+    without_redis._resting_until = 0.0
+    with pytest.raises(TypeError):
+        take(Counter("a", 3))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_old_windows_are_forgotten(without_redis):
+    take(Counter("short", 5, seconds=0))
+    take(Counter("long", 5, seconds=60))
+    assert ratelimit.forget_old_windows() >= 1
+    assert ratelimit.forget_old_windows() == 0
+    assert take(Counter("long", 5, seconds=60)).remaining == 3
+
+
+def test_run_time_role_reaches_counters_by_the_functions_alone(app_cursor):
+    app_cursor.execute(
+        "SELECT has_table_privilege('rate_limit_counters', 'SELECT, INSERT, UPDATE, DELETE')"
+    )
+    assert app_cursor.fetchone() == (False,)
+
+
+def test_views_can_be_kept_free_of_limits():
+    @never_limited
+    def stop(request):
+        """Ask for a stop."""
+
+    views = SimpleNamespace(cls=SimpleNamespace(stop=stop, read=len), actions={"post": "stop"})
+    assert not is_limited(stop, "POST")
+    assert not is_limited(views, "POST")
+    assert is_limited(views, "GET")
+    assert is_limited(len, "POST")
+    assert is_limited(len, None)

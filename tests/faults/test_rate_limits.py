@@ -1,0 +1,77 @@
+"""Exactly the limit gets in over several server processes, with Redis and without it."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from tests.faults.test_services_away import redis_pid
+from tests.server import embedded, installation
+
+LIMIT, REQUESTS, CONNECTIONS = 100, 600, 64
+
+MAKE_KEY = f"""
+from apps.accounts.credentials import user_organization
+from apps.accounts.services import api_key_create, system_user_get
+from urfmp.common.tenancy import tenant_transaction
+o = user_organization("a@acme.example")
+with tenant_transaction(o):
+    _, key = api_key_create(organization_id=o, user=system_user_get(organization_id=o),
+                            name="k", permissions=["robots:read"], rate_limit={LIMIT})
+print(key)
+"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with installation(workers=3) as running:
+        yield running
+
+
+def new_key(server):
+    return server.manage("shell", "-v0", "-c", MAKE_KEY).strip()
+
+
+def send(server, key, requests=REQUESTS, connections=CONNECTIONS):
+    """Send requests over connections that begin together; return how often each status came."""
+    host = server.url.removeprefix("http://")
+    barrier = threading.Barrier(connections)
+    shares = [len(range(start, requests, connections)) for start in range(connections)]
+
+    def run(share):
+        barrier.wait(timeout=30)
+        statuses = []
+        connection = http.client.HTTPConnection(host, timeout=60)
+        for _ in range(share):
+            connection.request("GET", "/api/v1/robots", headers={"X-API-Key": key})
+            answer = connection.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+        connection.close()
+        return statuses
+
+    with ThreadPoolExecutor(connections) as pool:
+        return Counter(status for done in pool.map(run, shares) for status in done)
+
+
+def test_exactly_the_limit_is_admitted(server):
+    assert send(server, new_key(server)) == {200: LIMIT, 429: REQUESTS - LIMIT}
+
+
+def test_exactly_the_limit_is_admitted_without_redis(server):
+    key, used = new_key(server), new_key(server)
+    assert send(server, used, 40, 4) == {200: 40}
+    os.kill(redis_pid(server), signal.SIGKILL)
+    try:
+        assert send(server, key) == {200: LIMIT, 429: REQUESTS - LIMIT}
+        # What Redis had counted is forgotten: at most one more window's hits, once.
+        assert send(server, used, 2 * LIMIT, 8) == {200: LIMIT, 429: LIMIT}
+        assert server.ingest(1.0)[0] == 200
+    finally:
+        embedded("up", server.state)
