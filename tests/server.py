@@ -145,7 +145,8 @@ class Server:
             **{"Content-Type": "application/json", "X-API-Key": self.key},
         )
 
-    def sign_in(self) -> str:
+    def try_sign_in(self, password: str) -> tuple[int, bytes, list[str]]:
+        """Return the answer's status, page and cookies."""
         _, _, page, cookies = self.call("/admin/login/")
         token = re.search(rb'name="csrfmiddlewaretoken" value="([^"]+)"', page).group(1).decode()
         cookie = cookies[0].split(";")[0]
@@ -153,15 +154,19 @@ class Server:
             {
                 "csrfmiddlewaretoken": token,
                 "email": "a@acme.example",
-                "password": "correct horse battery staple",
+                "password": password,
                 "next": "/admin/",
             }
         ).encode()
         status, _, page, cookies = self.call(
             "/admin/login/", body, Cookie=cookie, Referer=self.url + "/admin/login/"
         )
+        return status, page, [cookie, *(item.split(";")[0] for item in cookies)]
+
+    def sign_in(self) -> str:
+        status, page, cookies = self.try_sign_in("correct horse battery staple")
         assert status == 302, page[:500]
-        return "; ".join([cookie, *(item.split(";")[0] for item in cookies)])
+        return "; ".join(cookies)
 
     def stop(self) -> None:
         for process in self.processes:

@@ -8,7 +8,9 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
-from apps.accounts.credentials import user_organization
+from apps.accounts.credentials import account_of
+from apps.accounts.devices import known_device
+from apps.accounts.limits import take_password
 from apps.accounts.models import User
 from urfmp.common.tenancy import tenant_transaction
 
@@ -19,12 +21,18 @@ class EmailBackend:
     def authenticate(
         self, request: HttpRequest | None, username: str = "", password: str = "", **_: Any
     ) -> User | None:
-        """Return the active person whom address and password belong to, else None."""
-        organization_id = user_organization(username.strip())
-        if organization_id is None:
+        """Return the active person whom address and password belong to, else None.
+
+        Raises:
+            TooManyAttemptsError: Before any password is hashed, whether or not the address is
+                anybody's.
+        """
+        account = account_of(username)
+        take_password(account.name, known_device(request, account.name) if request else None)
+        if account.organization_id is None:
             make_password(password)
             return None
-        with tenant_transaction(organization_id):
+        with tenant_transaction(account.organization_id):
             user: User = User.objects.get_by_natural_key(username.strip())
             return user if user.check_password(password) and user.is_active else None
 

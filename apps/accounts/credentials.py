@@ -20,6 +20,7 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _KEY_START = "urfmp_live_"
@@ -174,6 +175,36 @@ def user_organization(email: str) -> UUID | None:
         cursor.execute("SELECT user_organization(%s)", [email])
         row = cursor.fetchone()
     return row[0] if row else None
+
+
+@dataclass(frozen=True)
+class Account:
+    """What an address that somebody signs in with stands for.
+
+    Attributes:
+        name: The same for every way to write the address, whether or not it is anybody's; nothing
+            can be read from it.
+        organization_id: The organization of the active person with this address, if there is one.
+    """
+
+    name: str
+    organization_id: UUID | None
+
+
+def account_of(email: str) -> Account:
+    """Return the account behind an address, in one query.
+
+    The database writes the address in lower case, as it does for the look-up: two addresses that
+    it takes for one must not count as two.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT lower(given), user_organization(given) FROM (SELECT %s) a (given)",
+            [email.strip()],
+        )
+        address, organization_id = cursor.fetchone()
+    name = salted_hmac("urfmp.account", address, algorithm="sha256").hexdigest()[:32]
+    return Account(name, organization_id)
 
 
 def session_end_time() -> datetime:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from math import ceil
 
 from urfmp.common.exceptions import ApplicationError
 
@@ -28,3 +29,24 @@ class GrantError(ApplicationError):
 
     code = "grant_exceeds_own"
     status = HTTPStatus.FORBIDDEN
+
+
+class TooManyAttemptsError(ApplicationError):
+    """Too many attempts to sign in; wait a while.
+
+    Attributes:
+        retry_after: Seconds until a password is looked at again.
+        is_first: Whether nobody was refused for this before, so that the record is told once.
+    """
+
+    code = "rate_limited"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, retry_after: int, *, is_first: bool) -> None:
+        """Say when to come back."""
+        minutes = ceil(retry_after / 60)
+        super().__init__(
+            f"Too many attempts. Please try again in {minutes} minute{'s' if minutes > 1 else ''}."
+        )
+        self.retry_after = retry_after
+        self.is_first = is_first

@@ -1,11 +1,14 @@
-"""How often a key may ask."""
+"""How often a key may ask, and how often an account's password may be tried."""
 
 from __future__ import annotations
 
 from django.conf import settings
 
 from apps.accounts.credentials import KeyCredential
+from apps.accounts.exceptions import TooManyAttemptsError
 from urfmp.common.ratelimit import Counter, Decision, take
+
+_ATTEMPTS, _ATTEMPT_SECONDS = 10, 15 * 60
 
 
 def take_request(credential: KeyCredential) -> Decision | None:
@@ -22,3 +25,23 @@ def take_request(credential: KeyCredential) -> Decision | None:
     if settings.ORGANIZATION_RATE_LIMIT:
         counters.append(Counter(f"{start}:keys", settings.ORGANIZATION_RATE_LIMIT))
     return take(*counters) if counters else None
+
+
+def take_password(account: str, place: str | None) -> None:
+    """Count one password that is about to be hashed.
+
+    Places count for themselves: strangers who try an account do not keep its owner out of a
+    browser that is known.
+
+    Args:
+        account: Name of the account, `credentials.account_of`.
+        place: The known device, or the session, in which it is tried; None for anywhere else.
+
+    Raises:
+        TooManyAttemptsError: The account has had its attempts there.
+    """
+    name = f"{{{account}}}:password:{place or ''}"
+    decision = take(Counter(name, _ATTEMPTS, _ATTEMPT_SECONDS))
+    if not decision.admitted:
+        told = take(Counter(f"{name}:told", 1, decision.reset_seconds))
+        raise TooManyAttemptsError(decision.reset_seconds, is_first=told.admitted)

@@ -166,7 +166,9 @@ def session_start(request: HttpRequest, user: User) -> None:
         audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)
 
 
-def session_refuse(request: HttpRequest, *, email: str) -> None:
+def session_refuse(
+    request: HttpRequest, *, email: str, reason: str = "Wrong e-mail or password."
+) -> None:
     """Record a sign-in that failed; the answer to the caller tells nothing."""
     organization_id = user_organization(email)
     with (
@@ -178,7 +180,7 @@ def session_refuse(request: HttpRequest, *, email: str) -> None:
             action="accounts.session.login",
             resource_type="session",
             success=False,
-            error_message="Wrong e-mail or password.",
+            error_message=reason,
             request_data={"email": email[:255]},
         )
 

@@ -195,3 +195,18 @@ def test_a_row_by_hand_without_room_is_refused(key, organization_a, inside):
         ApiKey.objects.update(rate_limit=0)
     assert ask(key).status_code == 429
     assert ask(key)["Retry-After"] == "60"
+
+
+def test_a_robots_minute_fits_into_a_new_keys_limit(organization_a, make_robot, make_key):
+    """One batch a second, a status report beside each: twice what a real robot sends."""
+    headers = {"x-api-key": make_key(organization_a, robot=make_robot(organization_a))}
+    client = Client()
+    for _ in range(60):
+        statuses = {
+            client.post(path, body, content_type="application/json", headers=headers).status_code
+            for path, body in (
+                ("/api/v1/telemetry", {"points": []}),
+                ("/api/v1/device/status", {"status": "running"}),
+            )
+        }
+        assert statuses == {200}

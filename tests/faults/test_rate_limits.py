@@ -73,5 +73,8 @@ def test_exactly_the_limit_is_admitted_without_redis(server):
         # What Redis had counted is forgotten: at most one more window's hits, once.
         assert send(server, used, 2 * LIMIT, 8) == {200: LIMIT, 429: LIMIT}
         assert server.ingest(1.0)[0] == 200
+        with ThreadPoolExecutor(24) as pool:
+            statuses = Counter(pool.map(lambda _: server.try_sign_in("wrong")[0], range(24)))
+        assert statuses == {400: 10, 429: 14}
     finally:
         embedded("up", server.state)

@@ -45,7 +45,7 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def _describe(exc: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
     if isinstance(exc, ApplicationError):
-        return problem(exc.status, exc.code, exc.message, **exc.extra), {}
+        return problem(exc.status, exc.code, exc.message, **exc.extra), _headers(exc)
     if isinstance(exc, Http404):
         return problem(404, "not_found", "There is no such thing, or it is not yours."), {}
     if isinstance(exc, PermissionDenied):
@@ -70,8 +70,10 @@ def _errors(detail: Any) -> dict[str, Any]:
     }
 
 
-def _headers(exc: exceptions.APIException) -> dict[str, str]:
+def _headers(exc: Exception) -> dict[str, str]:
     headers = {}
+    if (seconds := getattr(exc, "retry_after", None)) is not None:
+        headers["Retry-After"] = str(seconds)
     if authenticate := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = authenticate
     if (wait := getattr(exc, "wait", None)) is not None:

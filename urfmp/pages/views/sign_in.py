@@ -20,6 +20,10 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
 
+from apps.accounts.credentials import account_of
+from apps.accounts.devices import remember_device
+from apps.accounts.exceptions import TooManyAttemptsError
+from apps.accounts.limits import take_password
 from apps.accounts.services import (
     session_end_current,
     session_refuse,
@@ -73,14 +77,30 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     form = SignInForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         email, password = form.cleaned_data["email"], form.cleaned_data["password"]
-        user = authenticate(request, username=email, password=password)
+        try:
+            user = authenticate(request, username=email, password=password)
+        except TooManyAttemptsError as error:
+            if error.is_first:
+                session_refuse(request, email=email, reason="Too many attempts.")
+            form.add_error(None, error.message)
+            return _later(_form_page(request, form, target), error)
         if user is not None:
             session_start(request, user)
-            return HttpResponseRedirect(target)
+            return remember_device(request, HttpResponseRedirect(target), email=email)
         session_refuse(request, email=email)
         form.add_error(None, _WRONG)
+    return _form_page(request, form, target)
+
+
+def _form_page(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
     response = page(request, "pages/sign_in.html", "Sign in", form=form, next=target)
     response.status_code = 400 if request.method == "POST" else 200
+    return response
+
+
+def _later(response: HttpResponse, error: TooManyAttemptsError) -> HttpResponse:
+    response.status_code = error.status
+    response["Retry-After"] = str(error.retry_after)
     return response
 
 
@@ -101,6 +121,16 @@ class NewPasswordForm(PasswordChangeForm):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
+        self.refusal: TooManyAttemptsError | None = None
+
+    def clean_old_password(self) -> str:
+        """Look at the old password, as often as at sign-in."""
+        try:
+            take_password(account_of(self.user.email).name, "session")
+        except TooManyAttemptsError as error:
+            self.refusal = error
+            raise forms.ValidationError(error.message) from error
+        return super().clean_old_password()
 
 
 @sensitive_post_parameters()
@@ -113,4 +143,5 @@ def password_change(request: HttpRequest) -> HttpResponse:
         session_start(request, user)
         messages.success(request, "Your password is changed. Other devices have been signed out.")
         return HttpResponseRedirect(reverse("admin:index"))
-    return page(request, "registration/password_change_form.html", "Change password", form=form)
+    response = page(request, "registration/password_change_form.html", "Change password", form=form)
+    return _later(response, form.refusal) if form.refusal else response

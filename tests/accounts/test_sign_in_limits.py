@@ -1,0 +1,226 @@
+"""Nobody tries more than ten passwords of an account in a quarter of an hour."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth import authenticate
+from django.test import Client
+
+from apps.accounts import backends, limits
+from apps.accounts.exceptions import TooManyAttemptsError
+from apps.accounts.models import User
+from apps.audit.models import AuditLog
+from tests.concurrency import at_once
+from tests.conftest import PASSWORD
+from urfmp.common import ratelimit
+
+pytestmark = pytest.mark.django_db
+
+ALICE = "alice@acme.example"
+COOKIE = "urfmp_device"
+
+
+@pytest.fixture(params=["redis", "postgresql"])
+def store(request, monkeypatch):
+    if request.param == "postgresql":
+        gone = ratelimit._RedisCounters("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(ratelimit, "_redis_counters", lambda: gone)
+
+
+@pytest.fixture
+def hashes(monkeypatch):
+    """Count every password that is hashed, an account's or nobody's."""
+    counted = []
+    real_check, real_make = User.check_password, backends.make_password
+
+    def check(user, password):
+        counted.append("check")
+        return real_check(user, password)
+
+    def make(password):
+        counted.append("make")
+        return real_make(password)
+
+    monkeypatch.setattr(User, "check_password", check)
+    monkeypatch.setattr(backends, "make_password", make)
+    return counted
+
+
+def enter(email=ALICE, password=PASSWORD, client=None):
+    return (client or Client()).post("/admin/login/", {"email": email, "password": password})
+
+
+def use_up(email=ALICE, **kwargs):
+    return [enter(email, "wrong", **kwargs).status_code for _ in range(10)]
+
+
+def test_ten_passwords_and_no_more(alice, hashes, store):
+    assert use_up() == [400] * 10
+    answer = enter()  # with the right one
+    assert answer.status_code == 429
+    assert 890 <= int(answer["Retry-After"]) <= 900
+    assert "15 minutes" in answer.content.decode()
+    assert len(hashes) == 10
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("email", [ALICE, "nobody@acme.example"])
+def test_ten_hashes_however_parallel(alice, hashes, store, email):
+    def attempt():
+        return [enter(email, "wrong").status_code for _ in range(3)]
+
+    statuses = [status for done in at_once(*[attempt] * 12) for status in done]
+    assert sorted(statuses) == [400] * 10 + [429] * 26
+    assert len(hashes) == 10
+
+
+def test_the_refusal_does_not_tell_whether_the_account_exists(alice):
+    pages = []
+    for email in (ALICE, "nobody@acme.example"):
+        use_up(email)
+        answer = enter(email, "wrong")
+        assert answer.status_code == 429
+        token = str(answer.context["csrf_token"])
+        pages.append(answer.content.decode().replace(email, "").replace(token, ""))
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize(
+    "email", ["ALICE@acme.example", " alice@Acme.example ", "AlIcE@ACME.EXAMPLE"]
+)
+def test_another_way_to_write_the_address_is_the_same_account(alice, email):
+    use_up()
+    assert enter(email).status_code == 429
+
+
+def test_other_accounts_are_not_kept_out(alice, bob):
+    use_up()
+    assert enter("bob@acme.example").status_code == 302
+
+
+def test_the_known_device_of_the_real_user_gets_in(alice, store):
+    mine = Client()
+    assert enter(client=mine).status_code == 302
+    use_up()
+    assert enter().status_code == 429
+    mine.post("/admin/logout/")
+    assert enter(client=mine).status_code == 302
+
+
+def test_a_known_device_has_ten_attempts_too(alice, hashes):
+    mine = Client()
+    enter(client=mine)
+    mine.post("/admin/logout/")
+    hashes.clear()
+    assert use_up(client=mine) == [400] * 10
+    assert enter(client=mine).status_code == 429
+    assert len(hashes) == 10
+
+
+def test_a_device_is_known_to_the_accounts_that_signed_in_on_it_alone(alice, bob):
+    shared = Client()
+    enter("bob@acme.example", client=shared)
+    shared.post("/admin/logout/")
+    use_up()
+    assert enter(client=shared).status_code == 429
+
+
+def test_people_share_a_device(alice, bob):
+    shared = Client()
+    for email in ("bob@acme.example", ALICE):
+        assert enter(email, client=shared).status_code == 302
+        shared.post("/admin/logout/")
+    for email in ("bob@acme.example", ALICE):
+        use_up(email)
+        assert enter(email, client=shared).status_code == 302
+        shared.post("/admin/logout/")
+
+
+@pytest.mark.parametrize(
+    "change", [lambda v: v[:-1] + ("A" if v[-1] != "A" else "B"), lambda v: "", lambda v: "x:y:z"]
+)
+def test_a_forged_device_is_unknown(alice, change):
+    mine = Client()
+    enter(client=mine)
+    stranger = Client()
+    stranger.cookies[COOKIE] = change(mine.cookies[COOKIE].value)
+    use_up()
+    assert enter(client=stranger).status_code == 429
+
+
+def test_a_failure_makes_no_device_known(alice):
+    client = Client()
+    enter(password="wrong", client=client)
+    assert COOKIE not in client.cookies
+
+
+def test_the_devices_cookie_is_for_us_alone_and_tells_nothing(alice, settings):
+    cookie = enter().cookies[COOKIE]
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Lax"
+    assert cookie["max-age"] == 180 * 24 * 3600
+    assert "alice" not in cookie.value
+    assert str(alice.pk) not in cookie.value
+    settings.INSECURE_HTTP = False
+    cookie = enter().cookies["__Host-device"]
+    assert cookie["secure"]
+    assert cookie["path"] == "/"
+    assert not cookie["domain"]
+
+
+def test_the_cookie_lets_nobody_in(alice):
+    mine = Client()
+    enter(client=mine)
+    other = Client()
+    other.cookies[COOKIE] = mine.cookies[COOKIE].value
+    assert other.get("/admin/").status_code == 302
+    assert enter(password="wrong", client=other).status_code == 400
+
+
+def test_attempts_come_back(alice, monkeypatch):
+    monkeypatch.setattr(limits, "_ATTEMPT_SECONDS", 1)
+    statuses = set()
+    for _ in range(2000):
+        statuses.add(enter(password="wrong").status_code)
+        if 429 in statuses and enter().status_code == 302:
+            return
+    raise AssertionError
+
+
+def test_the_record_is_told_once(alice, organization_a, inside):
+    use_up()
+    for _ in range(5):
+        enter()
+    with inside(organization_a):
+        rows = AuditLog.objects.filter(action="accounts.session.login", success=False)
+        messages = [row.error_message for row in rows]
+    assert messages.count("Too many attempts.") == 1
+    assert len(messages) == 11
+
+
+def test_every_caller_of_authenticate_is_limited(alice):
+    for _ in range(10):
+        assert authenticate(username=ALICE, password="wrong") is None
+    with pytest.raises(TooManyAttemptsError) as caught:
+        authenticate(username=ALICE, password=PASSWORD)
+    assert caught.value.code == "rate_limited"
+    assert caught.value.status == 429
+
+
+def test_the_old_password_is_not_tried_for_ever_either(alice, sign_in, hashes):
+    client = sign_in(alice)
+    use_up()  # strangers do not keep her from changing it
+    hashes.clear()
+    new = "another long and good password"
+
+    def change(old):
+        return client.post(
+            "/admin/password_change/",
+            {"old_password": old, "new_password1": new, "new_password2": new},
+        )
+
+    assert [change("wrong").status_code for _ in range(10)] == [200] * 10
+    answer = change(PASSWORD)
+    assert answer.status_code == 429
+    assert int(answer["Retry-After"]) > 0
+    assert len(hashes) == 10
