@@ -166,5 +166,8 @@ def test_views_can_be_kept_free_of_limits():
     assert not is_limited(stop, "POST")
     assert not is_limited(views, "POST")
     assert is_limited(views, "GET")
+    plain = SimpleNamespace(cls=SimpleNamespace(post=stop))
+    assert not is_limited(plain, "POST")
+    assert is_limited(plain, "GET")
     assert is_limited(len, "POST")
     assert is_limited(len, None)

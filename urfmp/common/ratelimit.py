@@ -97,15 +97,16 @@ class Decision:
 
 
 def never_limited(view: _View) -> _View:
-    """Mark a view, or the action of a view set, that no limit stands before: a stop request."""
+    """Mark a view, or one handler of a class-based one, that no limit stands before: a stop."""
     view.is_never_limited = True  # type: ignore[attr-defined]
     return view
 
 
 def is_limited(view: Callable[..., object], method: str | None) -> bool:
     """Tell whether limits stand before a view when it is asked with this HTTP method."""
-    action = (getattr(view, "actions", None) or {}).get((method or "").lower(), "")
-    handler = getattr(getattr(view, "cls", None), action, None) if action else None
+    name = (method or "").lower()
+    actions: dict[str, str] | None = getattr(view, "actions", None)  # a view set's, by method
+    handler = getattr(getattr(view, "cls", None), (actions or {}).get(name, name), None)
     return not any(getattr(part, "is_never_limited", False) for part in (view, handler))
 
 
