@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, UnreadablePostError
 from django.template.response import SimpleTemplateResponse
 
 from apps.accounts.credentials import key_credential
@@ -22,6 +24,8 @@ from apps.accounts.sessions import SessionStore
 from urfmp.common.problems import problem_response
 from urfmp.common.ratelimit import is_limited
 from urfmp.common.tenancy import Actor, tenant_transaction
+
+_CHUNK_BYTES = 64 * 1024
 
 View = Callable[..., HttpResponseBase]
 
@@ -123,6 +127,7 @@ class PrincipalMiddleware:
         if is_limited(view, request.method) and (decision := take_request(credential)):
             request.limit_headers = decision.headers()  # type: ignore[attr-defined]
             if not decision.admitted:
+                _read_to_the_end(request)
                 return problem_response(
                     HTTPStatus.TOO_MANY_REQUESTS,
                     "rate_limited",
@@ -135,6 +140,14 @@ class PrincipalMiddleware:
             return None
         with tenant_transaction(credential.organization_id, actor):
             return _answer(request, view, args, kwargs)
+
+
+def _read_to_the_end(request: HttpRequest) -> None:
+    """Take what is still coming, within reason: a sender that is cut off sees no answer."""
+    with suppress(UnreadablePostError):
+        for _ in range(settings.DATA_UPLOAD_MAX_MEMORY_SIZE // _CHUNK_BYTES + 1):
+            if not request.read(_CHUNK_BYTES):
+                break
 
 
 def _answer(

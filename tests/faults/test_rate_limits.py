@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import os
 import signal
 import threading
@@ -62,6 +63,17 @@ def send(server, key, requests=REQUESTS, connections=CONNECTIONS):
 
 def test_exactly_the_limit_is_admitted(server):
     assert send(server, new_key(server)) == {200: LIMIT, 429: REQUESTS - LIMIT}
+
+
+def test_the_sender_of_a_large_batch_gets_to_the_refusal(server):
+    key = new_key(server)
+    send(server, key, LIMIT, 8)
+    headers = {"X-API-Key": key, "Content-Type": "application/json"}
+    for _ in range(5):
+        status, answer, body, _ = server.call("/api/v1/telemetry", b" " * 8_000_000, **headers)
+        assert status == 429
+        assert int(answer["Retry-After"]) > 0
+        assert json.loads(body)["code"] == "rate_limited"
 
 
 def test_exactly_the_limit_is_admitted_without_redis(server):
