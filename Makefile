@@ -84,4 +84,4 @@ check-inside:
 	$(MAKE) types-inside
 	$(PRODUCTION) $(VENV)/python manage.py check --deploy --fail-level WARNING
 	$(VENV)/python manage.py makemigrations --check --dry-run
-	$(VENV)/python -m pytest -n $(WORKERS) $(ARGS)
+	$(VENV)/python -m pytest --create-db -n $(WORKERS) $(ARGS)

@@ -34,7 +34,7 @@ API = {
     ("user-list", "get"): {*STAFF, "read_key"},
     ("user-list", "post"): {"admin", "write_key"},
     ("user-detail", "get"): {*STAFF, "read_key"},
-    ("user-detail", "patch"): {"admin", "write_key"},
+    ("user-detail", "patch"): {"admin"},
     ("session-list", "get"): {*STAFF, "read_key"},
     ("session-detail", "get"): {*STAFF, "read_key"},
     ("session-detail", "delete"): {"admin", "write_key"},

@@ -59,6 +59,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "urfmp.common.middleware.ClientAddressMiddleware",
     "urfmp.common.middleware.RequestIdMiddleware",
+    "urfmp.common.middleware.ApiCacheMiddleware",
+    "urfmp.common.middleware.BodyLengthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",

@@ -33,6 +33,17 @@ def check_grant(principal: Any, changes: Mapping[str, Any]) -> None:
         raise GrantError
 
 
+def check_authority(principal: Any, target: Any) -> None:
+    """Check that somebody may change another person.
+
+    Raises:
+        GrantError: The other one holds rights that the first does not.
+    """
+    if not held_permissions(target) <= held_permissions(principal):
+        msg = "This person holds rights that you do not hold."
+        raise GrantError(msg)
+
+
 def check_scopes(principal: Any, scopes: Iterable[str]) -> None:
     """Check the scopes that somebody is about to give a key.
 

@@ -16,6 +16,8 @@ from apps.accounts.roles import ROLE_PERMISSIONS, role_grants
 from urfmp.common.fields import (
     choices_check,
     created_at,
+    moment,
+    moment_check,
     organization_key,
     plain_key,
     updated_at,
@@ -200,7 +202,7 @@ class ApiKey(TenantModel):
     )
     is_active = models.BooleanField("active", null=True, default=True, db_default=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
+    expires_at = moment()
     created_at = created_at()
 
     objects: ClassVar[Any] = ApiKeyQuerySet.as_manager()
@@ -209,7 +211,10 @@ class ApiKey(TenantModel):
         db_table = "api_keys"
         ordering = ("-created_at", "id")
         verbose_name = "API key"
-        constraints = (models.UniqueConstraint(fields=("key_hash",), name="api_keys_key_hash_key"),)
+        constraints = (
+            models.UniqueConstraint(fields=("key_hash",), name="api_keys_key_hash_key"),
+            moment_check("api_keys", "expires_at"),
+        )
         indexes = (
             models.Index(fields=("key_hash",), name="idx_api_keys_hash"),
             models.Index(fields=("organization",), name="idx_api_keys_organization"),

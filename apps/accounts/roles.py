@@ -118,6 +118,21 @@ SCOPES: dict[str, frozenset[str]] = {
 }
 
 
+# What a robot needs of itself; a key that is bound to one may hold nothing else.
+DEVICE_SCOPES = frozenset(
+    {
+        "robots:read",
+        "telemetry:read",
+        "telemetry:write",
+        "commands:read",
+        "commands:write",
+        "maintenance:read",
+        "alerts:read",
+        "alerts:write",
+    }
+)
+
+
 @cache
 def permission_for(perm: str) -> str | None:
     """Translate Django's `app.action_model` into a staff permission; None for an unknown model."""

@@ -12,6 +12,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.http import HttpRequest
+from django.utils import timezone
 
 from apps.accounts.choices import Role
 from apps.accounts.credentials import (
@@ -24,7 +25,7 @@ from apps.accounts.credentials import (
 from apps.accounts.exceptions import LastAdminError, SystemUserError, UnknownScopeError
 from apps.accounts.middleware import request_actor, session_of
 from apps.accounts.models import ApiKey, User, UserSession
-from apps.accounts.roles import SCOPES
+from apps.accounts.roles import DEVICE_SCOPES, SCOPES
 from apps.audit.services import audit_record
 from urfmp.common.constraints import must_be_free
 from urfmp.common.tenancy import act, tenant_transaction
@@ -76,6 +77,8 @@ def user_create(
         last_name=last_name,
         permissions=permissions or [],
     )
+    if user.email.endswith(".invalid"):
+        raise ValidationError({"email": "Addresses under .invalid are the system's own."})
     if password is None:
         user.set_unusable_password()
     else:
@@ -210,6 +213,21 @@ def clean_up_sessions() -> int:
         return int(cursor.rowcount)
 
 
+def _check_key(
+    permissions: list[str], robot: Any, rate_limit: int | None, expires_at: datetime | None
+) -> None:
+    if unknown := sorted(set(permissions) - set(SCOPES)):
+        msg = f"There is no scope {', '.join(unknown)}."
+        raise UnknownScopeError(msg)
+    if robot is not None and (beyond := sorted(set(permissions) - DEVICE_SCOPES)):
+        msg = f"A key bound to a robot cannot hold {', '.join(beyond)}."
+        raise ValidationError({"permissions": msg})
+    if rate_limit is not None and rate_limit < 1:
+        raise ValidationError({"rate_limit": "At least 1 a minute; leave it empty for no limit."})
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError({"expires_at": "A key ends in the future."})
+
+
 def api_key_create(
     *,
     organization_id: UUID,
@@ -237,10 +255,9 @@ def api_key_create(
 
     Raises:
         UnknownScopeError: A scope does not exist.
+        ValidationError: A robot's key asks for more than a robot needs, or a value does not fit.
     """
-    if unknown := sorted(set(permissions) - set(SCOPES)):
-        msg = f"There is no scope {', '.join(unknown)}."
-        raise UnknownScopeError(msg)
+    _check_key(permissions, robot, rate_limit, expires_at)
     key = generate_key()
     row = ApiKey(
         organization_id=organization_id,

@@ -12,6 +12,8 @@ from apps.maintenance.querysets import MaintenanceTaskQuerySet
 from urfmp.common.fields import (
     choices_check,
     created_at,
+    moment,
+    moment_check,
     organization_key,
     plain_key,
     updated_at,
@@ -45,10 +47,8 @@ class MaintenanceTask(TenantModel):
         editable=False,
     )
     assigned_to = plain_key("accounts.User", null=True, blank=True, db_column="assigned_to")
-    scheduled_at = models.DateTimeField(null=True, blank=True)
-    due_at = models.DateTimeField(
-        null=True, blank=True, help_text="Empty means the scheduled time."
-    )
+    scheduled_at = moment()
+    due_at = moment(help_text="Empty means the scheduled time.")
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     estimated_duration = models.IntegerField(
@@ -75,6 +75,8 @@ class MaintenanceTask(TenantModel):
             choices_check("maintenance_tasks", "type", MaintenanceType),
             choices_check("maintenance_tasks", "priority", MaintenancePriority),
             choices_check("maintenance_tasks", "status", MaintenanceStatus),
+            moment_check("maintenance_tasks", "scheduled_at"),
+            moment_check("maintenance_tasks", "due_at"),
         )
         indexes = (
             models.Index(fields=("robot",), name="idx_maintenance_robot"),

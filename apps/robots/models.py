@@ -26,6 +26,8 @@ from urfmp.common.fields import (
     TransactionNow,
     choices_check,
     created_at,
+    moment,
+    moment_check,
     organization_key,
     plain_key,
     updated_at,
@@ -155,7 +157,7 @@ class RobotCommand(TenantModel):
         default=CommandStatus.PENDING,
         db_default=CommandStatus.PENDING,
     )
-    scheduled_at = models.DateTimeField(null=True, blank=True)
+    scheduled_at = moment()
     executed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
@@ -172,6 +174,7 @@ class RobotCommand(TenantModel):
             choices_check("robot_commands", "type", CommandType),
             choices_check("robot_commands", "priority", CommandPriority),
             choices_check("robot_commands", "status", CommandStatus),
+            moment_check("robot_commands", "scheduled_at"),
         )
         indexes = (
             models.Index(fields=("robot",), name="idx_commands_robot"),

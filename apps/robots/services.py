@@ -62,6 +62,8 @@ def _serial_number_must_be_free() -> AbstractContextManager[None]:
 
 
 def _change(robot: Robot, changes: dict[str, Any]) -> Robot:
+    if not changes:
+        return robot
     with _serial_number_must_be_free(), act("robots.robot.update"):
         for name, value in changes.items():
             setattr(robot, name, value)
@@ -112,7 +114,7 @@ def robot_report_status(
     """
     check_json(metadata=metadata)
     with transaction.atomic():
-        robot: Robot = Robot.objects.select_for_update().get(pk=robot_id)
+        robot: Robot = Robot.objects.select_for_update(no_key=True).get(pk=robot_id)
         if not robot.is_active:
             raise RobotRetiredError
         now = timezone.now()
@@ -162,7 +164,7 @@ def robots_heard(robot_ids: Iterable[UUID]) -> int:
         now = timezone.now()
         stale = Q(last_seen__isnull=True) | Q(last_seen__lt=now - _LAST_SEEN_EVERY)
         robots = list(
-            Robot.objects.select_for_update()
+            Robot.objects.select_for_update(no_key=True)
             .filter(stale, pk__in=list(robot_ids), is_active=True)
             .order_by("pk")
         )
@@ -186,7 +188,7 @@ def robots_mark_silent() -> int:
     with transaction.atomic():
         now = timezone.now()
         robots = (
-            Robot.objects.select_for_update(skip_locked=True)
+            Robot.objects.select_for_update(skip_locked=True, no_key=True)
             .filter(
                 Q(last_seen__isnull=True) | Q(last_seen__lt=now - settings.ROBOT_OFFLINE_AFTER),
                 stop_latched_at__isnull=True,

@@ -50,8 +50,13 @@ _RAW = """
 """
 
 # Adding up, and squaring, values beyond 1e154 leaves the range of a double, which PostgreSQL takes
-# for an error; numeric has no such limit, and is slower.
-_FAST_AVERAGE, _WIDE_AVERAGE = "avg(value)", "avg(value::numeric)::double precision"
+# for an error. Scaled by a power of two, which loses no digit, they stay within it; beside such
+# values those below 1e-100 count as nothing.
+_SCALED = "CASE WHEN abs(value) > 1e-100 THEN value * power(2::float8, -600) ELSE 0 END"
+_FAST_AVERAGE = "avg(value)"
+_WIDE_AVERAGE = (
+    f"greatest(least(avg({_SCALED}), max({_SCALED})), min({_SCALED})) * power(2::float8, 600)"
+)
 _BUCKETS = """
     SELECT metric_name, time_bucket(%(width)s * interval '1 second', time, %(start)s) AS bucket,
            {average}, min(value), max(value), last(unit, time)

@@ -81,11 +81,15 @@ def telemetry_ingest(
     rejected = list(batch.rejected)
     with tenant_transaction(organization_id, actor):
         rows = _checked(batch, own_robot_id, rejected)
-        fresh, duplicate = _without_repeats(rows, rejected)
-        stored, known = _store(fresh, rejected)
+        fresh: dict[Key, Row] = {}
+        for row in rows:
+            fresh.setdefault(row.key, row)
+        stored, others = _store(fresh)
+    duplicate, conflicts = _judge(rows, stored, others, fresh)
+    rejected += conflicts
     rejected.sort(key=lambda rejection: rejection.index)
     _tell(organization_id, actor, rows, stored)
-    return IngestResult(len(stored), duplicate + known, rejected)
+    return IngestResult(len(stored), duplicate, rejected)
 
 
 def _checked(batch: Batch, own_robot_id: UUID | None, rejected: list[Rejection]) -> list[Row]:
@@ -131,36 +135,38 @@ def _robot_finder(points: list[Point], own_robot_id: UUID | None) -> Callable[[P
     return find
 
 
-def _without_repeats(rows: list[Row], rejected: list[Rejection]) -> tuple[dict[Key, Row], int]:
-    fresh: dict[Key, Row] = {}
-    repeats = 0
-    for row in rows:
-        first = fresh.setdefault(row.key, row)
-        if first is row:
-            continue
-        if first.point.value == row.point.value:
-            repeats += 1
-        else:
-            rejected.append(_conflict(row.index))
-    return fresh, repeats
-
-
 def _conflict(index: int) -> Rejection:
     detail = "Another value is stored for this robot, metric and time; it stays."
     return Rejection(index, "conflict", detail)
 
 
-def _store(fresh: dict[Key, Row], rejected: list[Rejection]) -> tuple[list[Row], int]:
-    """Store rows; return those that are new, and how many others were there with the same value."""
+def _store(fresh: dict[Key, Row]) -> tuple[list[Row], dict[Key, float]]:
+    """Store rows; return those that are new, and the stored values that differ from theirs."""
     rows = sorted(fresh.values(), key=lambda row: row.key)
     if not rows:
-        return [], 0
+        return [], {}
     try:
         with transaction.atomic():
             _copy(f"COPY robot_telemetry ({_COLUMNS})", _TYPES, (row.columns() for row in rows))
     except (IntegrityError, UniqueViolation):
-        return _store_new(fresh, rows, rejected)
-    return rows, 0
+        return _store_new(fresh, rows)
+    return rows, {}
+
+
+def _judge(
+    rows: list[Row], stored: list[Row], others: dict[Key, float], fresh: dict[Key, Row]
+) -> tuple[int, list[Rejection]]:
+    """Tell duplicates from conflicts, each against the value that is stored now."""
+    new = {id(row) for row in stored}
+    duplicate, conflicts = 0, []
+    for row in rows:
+        if id(row) in new:
+            continue
+        if row.point.value == others.get(row.key, fresh[row.key].point.value):
+            duplicate += 1
+        else:
+            conflicts.append(_conflict(row.index))
+    return duplicate, conflicts
 
 
 def _copy(statement: str, types: list[str], rows: Iterable[tuple[Any, ...]]) -> None:
@@ -173,9 +179,7 @@ def _copy(statement: str, types: list[str], rows: Iterable[tuple[Any, ...]]) -> 
             copy.write_row(row)
 
 
-def _store_new(
-    fresh: dict[Key, Row], rows: list[Row], rejected: list[Rejection]
-) -> tuple[list[Row], int]:
+def _store_new(fresh: dict[Key, Row], rows: list[Row]) -> tuple[list[Row], dict[Key, float]]:
     """Store through a staging table what is not there yet."""
     with connection.cursor() as cursor:
         cursor.execute(_STAGING)
@@ -192,14 +196,12 @@ def _store_new(
         new = set(cursor.fetchall())
         # A statement of its own, so that it sees what was committed while the insert waited.
         cursor.execute(
-            "SELECT s.ordinal FROM telemetry_staging s"
+            "SELECT s.ordinal, t.value FROM telemetry_staging s"
             " JOIN robot_telemetry t USING (robot_id, metric_name, time)"
             " WHERE t.value IS DISTINCT FROM s.value"
         )
-        conflicts = {rows[ordinal].index for (ordinal,) in cursor.fetchall()}
-    rejected += [_conflict(index) for index in conflicts]
-    stored = [row for key, row in fresh.items() if key in new]
-    return stored, len(rows) - len(stored) - len(conflicts)
+        others = {rows[ordinal].key: value for ordinal, value in cursor.fetchall()}
+    return [row for key, row in fresh.items() if key in new], others
 
 
 def _tell(organization_id: UUID, actor: Actor, rows: list[Row], stored: list[Row]) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -92,9 +93,11 @@ def test_revoked_key_is_refused_at_the_next_request(key, organization_a, inside)
     assert ask(key).status_code == 401
 
 
-def test_expired_key_is_refused(organization_a, make_key):
+def test_expired_key_is_refused(organization_a, make_key, inside):
     now = timezone.now()
-    late = make_key(organization_a, ["robots:read"], expires_at=now - timedelta(seconds=1))
+    late = make_key(organization_a, ["robots:read"], expires_at=now + timedelta(minutes=1))
+    with inside(organization_a):
+        ApiKey.objects.update(expires_at=now - timedelta(seconds=1))
     good = make_key(organization_a, ["robots:read"], expires_at=now + timedelta(minutes=1))
     assert ask(late).status_code == 401
     assert ask(good).status_code == 200
@@ -217,3 +220,27 @@ def test_a_key_makes_no_keys(organization_a, make_key):
         headers={"x-api-key": key},
     )
     assert answer.status_code == 403
+
+
+def test_key_of_a_robot_holds_no_more_than_a_robot_needs(organization_a, make_key, make_robot):
+    robot = make_robot(organization_a)
+    for scope in ("users:write", "robots:write", "api_keys:read", "organization:write"):
+        with pytest.raises(ValidationError):
+            make_key(organization_a, [scope], robot=robot)
+
+
+def test_alert_of_a_robot_s_key_is_about_that_robot(organization_a, make_key, make_robot):
+    robot = make_robot(organization_a)
+    key = make_key(organization_a, ["alerts:write", "alerts:read"], robot=robot)
+    body = {"type": "system", "severity": "info", "title": "t", "message": "m"}
+    answer = Client(headers={"x-api-key": key}).post(
+        "/api/v1/alerts", body, content_type="application/json"
+    )
+    assert answer.status_code == 201
+    assert answer.json()["robot"] == str(robot.pk)
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_limit_is_positive(organization_a, make_key, limit):
+    with pytest.raises(ValidationError):
+        make_key(organization_a, rate_limit=limit)

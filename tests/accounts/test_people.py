@@ -7,6 +7,7 @@ from django.test import Client
 from apps.accounts.exceptions import GrantError, LastAdminError, SystemUserError
 from apps.accounts.grants import check_grant
 from apps.accounts.models import User
+from apps.accounts.roles import ROLE_PERMISSIONS
 from apps.accounts.services import system_user_get, user_create, user_update
 from tests.concurrency import at_once
 from tests.conftest import PASSWORD
@@ -64,7 +65,8 @@ def test_nothing_null_is_written(value, sign_in, alice, bob):
 
 
 def test_nobody_grants_more_than_they_have(organization_a, make_user, sign_in, bob):
-    giver = make_user(organization_a, "custom", permissions=["user.update", "user.view"])
+    held = [*ROLE_PERMISSIONS["viewer"], "user.update", "user.view"]
+    giver = make_user(organization_a, "custom", permissions=held)
     client = sign_in(giver)
     for changes in ({"role": "admin"}, {"role": "operator"}, {"permissions": ["robot.control"]}):
         answer = patch(client, bob, **changes)
@@ -72,6 +74,13 @@ def test_nobody_grants_more_than_they_have(organization_a, make_user, sign_in, b
         assert patch(client, giver, **changes).status_code == 403
     assert patch(client, bob, permissions=["user.view"]).status_code == 200
     assert patch(client, bob, first_name="Robert").status_code == 200
+
+
+def test_nobody_changes_a_person_with_more_rights(organization_a, make_user, sign_in, alice, bob):
+    client = sign_in(make_user(organization_a, "custom", permissions=["user.update", "user.view"]))
+    for person in (alice, bob):
+        for changes in ({"email": "mine@acme.example"}, {"is_active": False}):
+            assert patch(client, person, **changes).status_code == 403
 
 
 def test_only_a_super_admin_makes_one(sign_in, alice, bob, root):

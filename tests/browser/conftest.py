@@ -21,7 +21,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
     """Debian's Chromium; without one the test is skipped, but fails where CI runs."""
     path = os.environ.get("URFMP_CHROMIUM", "")
@@ -34,7 +34,7 @@ def chromium():
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served():
     with installation(live=True) as server:
         yield server

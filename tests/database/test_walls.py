@@ -233,3 +233,12 @@ def test_a_rolled_back_change_leaves_no_record(organization_a, inside, make_robo
         with pytest.raises(IntegrityError), act("robots.robot.update"):
             Robot.objects.filter(pk=robot.pk).update(name="Never", status="nonsense")
         assert AuditLog.objects.count() == before
+
+
+@pytest.mark.parametrize("table", ["robot_telemetry", "robot_status_history"])
+@pytest.mark.parametrize(
+    "statement", ["UPDATE {} SET metadata = NULL", "DELETE FROM {}", "TRUNCATE {}"]
+)
+def test_history_is_only_added_to(app_cursor, table, statement):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app_cursor.execute(statement.format(table))

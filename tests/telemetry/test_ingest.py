@@ -97,6 +97,17 @@ def test_repeats_inside_a_batch(send, robot):
     assert [(item["index"], item["code"]) for item in answer["rejected"]] == [(2, "conflict")]
 
 
+def test_repeats_are_judged_against_what_is_stored(send, robot):
+    two = point(robot, value=2.0)
+    one = {**two, "value": 1.0}
+    send([two])
+    answer = send([one, one])
+    assert answer.status_code == 422
+    assert [item["code"] for item in answer.json()["rejected"]] == ["conflict"] * 2
+    mixed = send([one, two]).json()
+    assert (mixed["duplicate"], [item["index"] for item in mixed["rejected"]]) == (1, [0])
+
+
 def test_serial_number_names_the_robot(send, robot):
     named = point(robot, serial_number=robot.serial_number)
     del named["robot_id"]
@@ -269,6 +280,23 @@ def test_times_are_cut_to_microseconds(send, robot, organization_a, inside):
     with inside(organization_a):
         assert RobotTelemetry.objects.get().time.microsecond == 123456
     assert send([point(robot, time=f"{base}01.1234569Z")]).json()["duplicate"] == 1
+
+
+def test_metadata_keeps_its_times(send, robot, organization_a, inside):
+    time = (timezone.now() - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:01.123456789Z")
+    assert send([point(robot, time=time, metadata={"time": time})]).json()["accepted"] == 1
+    with inside(organization_a):
+        stored_point = RobotTelemetry.objects.get()
+    assert stored_point.metadata == {"time": time}
+    assert stored_point.time.microsecond == 123456
+
+
+def test_chunked_body_is_refused_rather_than_lost(robot, organization_a, make_key):
+    key = make_key(organization_a)
+    answer = Client(headers={"x-api-key": key}).generic(
+        "POST", "/api/v1/telemetry", b"", HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH=""
+    )
+    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
 
 
 @settings(max_examples=200, deadline=None)

@@ -6,8 +6,10 @@ A row written by hand in psql gets the same values as one that a service writes.
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.expressions import Func
 
@@ -24,6 +26,30 @@ class TransactionNow(Func):
 
     function = "NOW"
     output_field = models.DateTimeField()
+
+
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def validate_moment(value: datetime) -> None:
+    """Refuse a time that no plant means, and that another timezone could not even write."""
+    if not EARLIEST <= value < LATEST:
+        msg = "Write a time between the years 2000 and 2200."
+        raise ValidationError(msg, code="moment")
+
+
+def moment(**kwargs: Any) -> models.DateTimeField[Any, Any]:
+    """Return a column for a time that people type in."""
+    return models.DateTimeField(null=True, blank=True, validators=[validate_moment], **kwargs)
+
+
+def moment_check(table: str, column: str) -> models.CheckConstraint:
+    """Return the CHECK behind `moment`, for rows that no form has seen."""
+    return models.CheckConstraint(
+        condition=models.Q(**{f"{column}__gte": EARLIEST, f"{column}__lt": LATEST}),
+        name=f"{table}_{column}_check",
+    )
 
 
 def uuid_primary_key() -> models.UUIDField[Any, Any]:

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.cache import patch_vary_headers
+
+from urfmp.common.problems import problem_response
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
@@ -49,3 +52,32 @@ class ClientAddressMiddleware:
         if forwarded := request.META.get("HTTP_X_FORWARDED_FOR"):
             request.META["REMOTE_ADDR"] = forwarded.rpartition(",")[2].strip()
         return self.get_response(request)
+
+
+class BodyLengthMiddleware:
+    """Ask for a length: Django reads a chunked body as an empty one, which would lose it."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer 411 to a body whose length is not told."""
+        if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
+            detail = "Send the body with a Content-Length, not in chunks."
+            return problem_response(411, "length_required", detail)
+        return self.get_response(request)
+
+
+class ApiCacheMiddleware:
+    """Keep answers of the API out of shared caches: what they hold depends on who asks."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Say so on every answer of the API."""
+        response = self.get_response(request)
+        if request.path.startswith("/api/"):
+            response["Cache-Control"] = "no-store"
+            patch_vary_headers(response, ("Authorization", "X-API-Key", "Cookie"))
+        return response

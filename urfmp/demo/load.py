@@ -258,11 +258,7 @@ def _load_history(weeks: list[tuple[UUID, list[Span]]], end: datetime) -> int:
     """Put the past in the place of the row that registration wrote; return how many rows."""
     rows = [row for robot_id, spans in weeks for row in _history_rows(robot_id, spans, end)]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "DELETE FROM robot_status_history WHERE robot_id = ANY (%s)"
-            " AND robot_id IN (SELECT id FROM robots)",
-            [[robot_id for robot_id, _ in weeks]],
-        )
+        cursor.execute("SELECT forget_first_status(%s)", [[robot_id for robot_id, _ in weeks]])
     _copy(_HISTORY, _HISTORY_TYPES, rows)
     return len(rows)
 

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 import msgspec
+from django.core.exceptions import SuspiciousOperation
 
 from urfmp.live.database import DatabaseThreads, ping
 from urfmp.live.http import (
@@ -66,7 +67,13 @@ class LiveApplication:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            await self._answer(Request(scope), receive, send)
+            try:
+                request = Request(scope)
+            except SuspiciousOperation:
+                await send({"type": "http.response.start", "status": 400, "headers": []})
+                await send({"type": "http.response.body", "body": b"Too many parameters."})
+                return
+            await self._answer(request, receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 

@@ -14,7 +14,7 @@ from apps.accounts.api.serializers import (
     UserSessionSerializer,
 )
 from apps.accounts.choices import Role
-from apps.accounts.grants import check_grant, check_scopes
+from apps.accounts.grants import check_authority, check_grant, check_scopes
 from apps.accounts.models import ApiKey, User, UserSession
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.viewsets import ReadViewSet, WriteViewSet
@@ -45,6 +45,7 @@ class UserViewSet(WriteViewSet):
         )
 
     def perform_update(self, serializer: Any) -> None:
+        check_authority(self.principal, serializer.instance)
         check_grant(self.principal, serializer.validated_data)
         serializer.instance = services.user_update(serializer.instance, **serializer.validated_data)
 

@@ -14,6 +14,7 @@ from apps.alerts import services
 from apps.alerts.api.serializers import AlertSerializer
 from apps.alerts.choices import AlertSeverity, AlertType
 from apps.alerts.models import Alert
+from apps.robots.models import Robot
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.viewsets import ReadViewSet
 
@@ -35,8 +36,12 @@ class AlertViewSet(mixins.CreateModelMixin, ReadViewSet):
     permission_actions = {"acknowledge": "acknowledge", "resolve": "acknowledge"}
 
     def perform_create(self, serializer: Any) -> None:
+        fields = dict(serializer.validated_data)
+        if self.principal.robot_id is not None:
+            # A robot speaks of itself, whether it says so or not.
+            fields["robot"] = Robot.objects.get(pk=self.principal.robot_id)
         serializer.instance = services.alert_open(
-            organization_id=self.principal.organization_id, **serializer.validated_data
+            organization_id=self.principal.organization_id, **fields
         )
 
     @extend_schema(request=None, responses=AlertSerializer)

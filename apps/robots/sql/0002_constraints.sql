@@ -20,7 +20,8 @@ CREATE TRIGGER update_robots_updated_at
 
 -- robots.location names its facility. A new name reaches the robots; a facility with robots in it
 -- stays.
-CREATE FUNCTION keep_facility_of_robots() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_facility_of_robots() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         UPDATE robots SET location = jsonb_set(location, '{facility}', to_jsonb(NEW.name))
@@ -46,7 +47,8 @@ CREATE TRIGGER keep_facility_of_robots_trigger
 
 -- organization_id is ours: a row that is written by the specification's columns alone takes it from
 -- its robot, else from the person it names, else from the transaction.
-CREATE FUNCTION fill_organization_id() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION fill_organization_id() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     entry jsonb := to_jsonb(NEW);
 BEGIN

@@ -14,6 +14,9 @@ SELECT create_hypertable('robot_status_history', 'time', chunk_time_interval => 
 
 CREATE INDEX idx_status_history_robot ON robot_status_history (robot_id, time DESC);
 
+-- History is added to. Retention drops whole chunks, as the tables' owner.
+REVOKE UPDATE, DELETE ON robot_status_history FROM urfmp_app;
+
 -- The time is taken after the row lock, so the order of rows is the order of changes; now() is
 -- when the transaction began, which is not. A new robot's first status counts as a change.
 -- Who changes the status may say why: app.status_reason and app.status_metadata.
@@ -35,7 +38,18 @@ BEGIN
     END IF;
     RETURN NEW;
 END;
-$$ language 'plpgsql';
+$$ language 'plpgsql' SET search_path = pg_catalog, public, pg_temp;
+
+-- Takes back the row that registration wrote, for whoever loads a robot's past right after it.
+CREATE FUNCTION forget_first_status(robot_ids uuid[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
+    DELETE FROM robot_status_history AS history USING robots
+    WHERE robots.id = history.robot_id AND robots.id = ANY (robot_ids)
+      AND robots.organization_id = nullif(current_setting('app.organization_id', true), '')::uuid
+      AND robots.created_at = now() AND history.previous_status IS NULL;
+$$;
+REVOKE ALL ON FUNCTION forget_first_status(uuid[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION forget_first_status(uuid[]) TO urfmp_app;
 
 CREATE TRIGGER robot_status_change_trigger
     AFTER INSERT OR UPDATE ON robots

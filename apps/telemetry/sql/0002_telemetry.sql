@@ -14,5 +14,8 @@ CREATE TABLE robot_telemetry (
 
 SELECT create_hypertable('robot_telemetry', 'time', chunk_time_interval => INTERVAL '1 day');
 
+-- Telemetry is added to. Retention drops whole chunks, as the tables' owner.
+REVOKE UPDATE, DELETE ON robot_telemetry FROM urfmp_app;
+
 CREATE INDEX idx_telemetry_robot_time ON robot_telemetry (robot_id, time DESC);
 CREATE INDEX idx_telemetry_metric ON robot_telemetry (metric_name, time DESC);

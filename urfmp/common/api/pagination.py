@@ -98,6 +98,7 @@ def _after(queryset: QuerySet[Any], ordering: str, cursor: str) -> QuerySet[Any]
         msgspec.DecodeError,
         DjangoValidationError,
         FieldDoesNotExist,
+        RecursionError,
         ValueError,
         TypeError,
     ) as error:

@@ -8,7 +8,7 @@ from urfmp.db.operations import run_sql
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0003_constraints_and_credentials"),
+        ("accounts", "0004_dates"),
     ]
 
     operations = [
@@ -24,5 +24,5 @@ class Migration(migrations.Migration):
                 validators=[django.core.validators.MinValueValidator(1)],
             ),
         ),
-        run_sql(__file__, "0004_rate_limits"),
+        run_sql(__file__, "0005_rate_limits"),
     ]

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import datetime
+
+from django.conf import settings
+from django.db import migrations, models
+
+import urfmp.common.fields
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("organizations", "0002_constraints"),
+        ("robots", "0002_constraints_and_history"),
+        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+    ]
+
+    operations = [
+        migrations.AlterField(
+            model_name="robotcommand",
+            name="scheduled_at",
+            field=models.DateTimeField(
+                blank=True, null=True, validators=[urfmp.common.fields.validate_moment]
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="robotcommand",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "scheduled_at__gte",
+                        datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.UTC),
+                    ),
+                    (
+                        "scheduled_at__lt",
+                        datetime.datetime(2200, 1, 1, 0, 0, tzinfo=datetime.UTC),
+                    ),
+                ),
+                name="robot_commands_scheduled_at_check",
+            ),
+        ),
+    ]

@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import base64
+
+import pytest
+from django.test import Client
+
+
+def test_answers_stay_out_of_shared_caches(organization_a, make_key):
+    answer = Client(headers={"x-api-key": make_key(organization_a, ["robots:read"])}).get(
+        "/api/v1/robots"
+    )
+    assert answer["Cache-Control"] == "no-store"
+    assert {"Authorization", "X-API-Key", "Cookie"} <= {
+        name.strip() for name in answer["Vary"].split(",")
+    }
+
+
+def test_deep_cursor_is_refused(alice, sign_in):
+    cursor = base64.urlsafe_b64encode(b"[" * 3000).decode()
+    answer = sign_in(alice).get("/api/v1/robots", {"cursor": cursor})
+    assert answer.status_code == 400
+
+
+def test_empty_change_leaves_the_version(alice, sign_in, organization_a, make_robot):
+    robot = make_robot(organization_a)
+    answer = sign_in(alice).patch(f"/api/v1/robots/{robot.pk}", {}, content_type="application/json")
+    assert answer.json()["version"] == 1
+
+
+@pytest.mark.parametrize("address", ["system@next.invalid", "X@Y.INVALID"])
+def test_system_addresses_are_reserved(alice, sign_in, address):
+    answer = sign_in(alice).post(
+        "/api/v1/users",
+        {"email": address, "role": "viewer"},
+        content_type="application/json",
+    )
+    assert answer.status_code == 400
+    assert "email" in answer.json()["errors"]
