@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -99,6 +100,29 @@ def decode_batch(body: bytes, *, max_points: int) -> Batch:
     return batch
 
 
+def decode_ndjson(body: bytes, *, max_points: int) -> Batch:
+    """Decode a body with one item a line; places count the lines that are not empty.
+
+    Raises:
+        TooManyPointsError: It holds more than `max_points` items.
+    """
+    batch = Batch()
+    lines = (line for line in BytesIO(_FINER_THAN_MICROSECONDS.sub(rb"\1", body)) if line.strip())
+    for index, line in enumerate(lines):
+        if index == max_points:
+            msg = f"The body holds more than {max_points} points; send fewer at once."
+            raise TooManyPointsError(msg)
+        _decode_item(batch, index, line)
+    return batch
+
+
+def _decode_item(batch: Batch, index: int, item: bytes | msgspec.Raw) -> None:
+    try:
+        batch.points.append((index, _item.decode(item)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        batch.rejected.append(Rejection(index, "invalid", str(error)))
+
+
 def _decode_items(body: bytes) -> Batch:
     try:
         # Raw items are only skipped over, so that what is no JSON at all shows here.
@@ -115,10 +139,7 @@ def _decode_items(body: bytes) -> Batch:
         raise MalformedBatchError(msg) from error
     batch = Batch()
     for index, raw in enumerate(items):
-        try:
-            batch.points.append((index, _item.decode(raw)))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            batch.rejected.append(Rejection(index, "invalid", str(error)))
+        _decode_item(batch, index, raw)
     return batch
 
 
