@@ -15,6 +15,7 @@ ROBOT_TAGS = frozenset({"robot", "robot_id", "serial_number"})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Enough of a name to see that it is too long, however long it is.
 _LONG = MAX_METRIC_NAME + 1
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _OTHER = re.compile(r"[^a-z0-9_]")
 
 
@@ -109,10 +110,8 @@ def _robot(line: Line) -> _Robot:
 
 
 def _uuid(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None
+    """Return what is written as our ids are; a serial number may be 32 digits without dashes."""
+    return UUID(text) if text and _ID.fullmatch(text) else None
 
 
 def _name_ends(line: Line) -> tuple[str, str]:
