@@ -59,10 +59,10 @@ def decode_line_points(
     Raises:
         TooManyPointsError: There are more lines or fields; nothing was kept.
     """
-    batch = LineBatch()
+    batch, names = LineBatch(), _Names()
     for count, entry in enumerate(decode_lines(body, unit=UNITS[precision]), start=1):
         if isinstance(entry, Line):
-            _add(batch, entry, now)
+            _add(batch, entry, now, names)
         else:
             batch.reject(entry.number, "invalid", f"This is no line protocol: {entry.detail}.")
         if count > max_lines or len(batch.lines) > max_values:
@@ -71,7 +71,7 @@ def decode_line_points(
     return batch
 
 
-def _add(batch: LineBatch, line: Line, now: datetime) -> None:
+def _add(batch: LineBatch, line: Line, now: datetime, names: _Names) -> None:
     try:
         robot = _robot(line)
     except _ContradictionError as error:
@@ -79,13 +79,13 @@ def _add(batch: LineBatch, line: Line, now: datetime) -> None:
         return
     # Times are cut to microseconds, not rounded, so that a resent line keeps its key.
     time = now if line.time is None else _EPOCH + timedelta(microseconds=line.time // 1000)
-    before, after = _name_ends(line)
+    before, after = names.ends(line)
     for key, value in line.fields:
         if isinstance(value, str):
             detail = f"The field {key[:40]!a} holds text; numbers and booleans are stored."
             batch.reject(line.number, "not_numeric", detail)
             continue
-        name = f"{before}.{_dotted(key)}{after}"
+        name = f"{before}.{names.field(key)}{after}"
         point = Point(name, time, float(value), robot.robot_id, robot.serial_number)
         batch.points.append((len(batch.lines), point))
         batch.lines.append(line.number)
@@ -112,6 +112,27 @@ def _robot(line: Line) -> _Robot:
 def _uuid(text: str | None) -> UUID | None:
     """Return what is written as our ids are; a serial number may be 32 digits without dashes."""
     return UUID(text) if text and _ID.fullmatch(text) else None
+
+
+class _Names:
+    """The parts of names in a body, each worked out once: lines of a series are alike."""
+
+    def __init__(self) -> None:
+        self._ends: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[str, str]] = {}
+        self._fields: dict[str, str] = {}
+
+    def ends(self, line: Line) -> tuple[str, str]:
+        """Return what stands before and after a field of the line."""
+        key = line.measurement, line.tags
+        if (known := self._ends.get(key)) is None:
+            known = self._ends[key] = _name_ends(line)
+        return known
+
+    def field(self, key: str) -> str:
+        """Return what stands for a field's key."""
+        if (known := self._fields.get(key)) is None:
+            known = self._fields[key] = _dotted(key)
+        return known
 
 
 def _name_ends(line: Line) -> tuple[str, str]:
