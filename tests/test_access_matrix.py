@@ -83,6 +83,8 @@ ELSEWHERE = {
     "api:schema",
     "api:docs",
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
+    "influx-write-v1",  # tests/telemetry/test_influx_write.py
+    "influx-write-v2",
 }
 # Admin pages that belong to no model: who may see them.
 ADMIN_PAGES = {

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from apps.telemetry.api.influx import write_v1, write_v2
 from urfmp.common.health import healthz
 from urfmp.live.views import redirect_to_live
 
@@ -31,5 +32,8 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("api/v1/", include((api, "api"))),
+    # The addresses at which clients of InfluxDB write, by its name for them.
+    path("api/v2/write", write_v2, name="influx-write-v2"),
+    path("write", write_v1, name="influx-write-v1"),
     path("admin/", admin.site.urls),
 ]

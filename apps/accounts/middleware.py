@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -28,6 +28,8 @@ from urfmp.common.tenancy import Actor, tenant_transaction
 _CHUNK_BYTES = 64 * 1024
 
 View = Callable[..., HttpResponseBase]
+KeyReader = Callable[[HttpRequest], str | None]
+_View = TypeVar("_View", bound=View)
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -77,6 +79,16 @@ def presented_key(request: HttpRequest) -> str | None:
     return request.headers.get("X-API-Key")
 
 
+def reads_key(reader: KeyReader) -> Callable[[_View], _View]:
+    """Mark a view whose callers put their key where other views do not look for one."""
+
+    def mark(view: _View) -> _View:
+        view.reads_key = reader  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
 class PrincipalMiddleware:
     """Run each view inside the transaction of its caller's organization.
 
@@ -99,7 +111,8 @@ class PrincipalMiddleware:
         self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         """Run the view, and render its template, inside the transaction."""
-        if (key := presented_key(request)) is not None:
+        read: KeyReader = getattr(view, "reads_key", presented_key)
+        if (key := read(request)) is not None:
             return self._with_key(request, key, view, args, kwargs)
         session = session_of(request)
         user_id = session.get(SESSION_KEY)  # reads the session

@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import BytesIO
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -102,16 +103,38 @@ def decode_batch(body: bytes, *, max_points: int) -> Batch:
 
 
 def _cut_times(body: bytes) -> bytes:
-    """Cut the items' own times, and nothing else that looks like one."""
+    """Cut the own times of a batch, or of one item, and nothing else that looks like one."""
     try:
         data = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return body
-    points = data.get("points") if isinstance(data, dict) else None
+    points = data.get("points", [data]) if isinstance(data, dict) else None
     for item in points if isinstance(points, list) else ():
         if isinstance(item, dict) and isinstance(item.get("time"), str):
             item["time"] = _FINER_THAN_MICROSECONDS.sub(r"\1\2", item["time"])
     return msgspec.json.encode(data)
+
+
+def decode_ndjson(body: bytes, *, max_points: int) -> Batch:
+    """Decode a body with one item a line; places count the lines that are not empty.
+
+    Raises:
+        TooManyPointsError: It holds more than `max_points` items.
+    """
+    batch = Batch()
+    for index, line in enumerate(line for line in BytesIO(body) if line.strip()):
+        if index == max_points:
+            msg = f"The body holds more than {max_points} points; send fewer at once."
+            raise TooManyPointsError(msg)
+        _decode_item(batch, index, _cut_times(line) if _MAYBE_FINER.search(line) else line)
+    return batch
+
+
+def _decode_item(batch: Batch, index: int, item: bytes | msgspec.Raw) -> None:
+    try:
+        batch.points.append((index, _item.decode(item)))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        batch.rejected.append(Rejection(index, "invalid", str(error)))
 
 
 def _decode_items(body: bytes) -> Batch:
@@ -130,10 +153,7 @@ def _decode_items(body: bytes) -> Batch:
         raise MalformedBatchError(msg) from error
     batch = Batch()
     for index, raw in enumerate(items):
-        try:
-            batch.points.append((index, _item.decode(raw)))
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            batch.rejected.append(Rejection(index, "invalid", str(error)))
+        _decode_item(batch, index, raw)
     return batch
 
 

@@ -17,7 +17,8 @@ RETRY_AFTER_SECONDS = 2
 
 
 def _wants_problem(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+    # `/write` is where clients of the first InfluxDB write.
+    return request.path.startswith("/api/") or request.path == "/write"
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.principals import KeyPrincipal
-from apps.telemetry.points import MalformedBatchError, TooManyPointsError, decode_batch
+from apps.telemetry.api.bodies import read_body
+from apps.telemetry.points import decode_batch, decode_ndjson
 from apps.telemetry.services import telemetry_ingest
+from urfmp.common.exceptions import ApplicationError
 from urfmp.common.problems import problem_response
 from urfmp.common.transactions import manages_transactions
 
 if TYPE_CHECKING:
     from urfmp.common.tenancy import Actor
 
-_CHUNK_BYTES = 64 * 1024
+_DECODERS = {"application/json": decode_batch, "application/x-ndjson": decode_ndjson}
 
 
 @csrf_exempt
@@ -34,11 +35,9 @@ def ingest(request: HttpRequest) -> HttpResponse:
         return refusal
     principal = cast("KeyPrincipal", request.user)
     try:
-        body = request.body
-        batch = decode_batch(body, max_points=settings.TELEMETRY_MAX_POINTS)
-    except RequestDataTooBig:
-        return _too_large(request)
-    except (MalformedBatchError, TooManyPointsError) as error:
+        decode = _DECODERS[cast("str", request.content_type)]
+        batch = decode(read_body(request), max_points=settings.TELEMETRY_MAX_POINTS)
+    except ApplicationError as error:
         return problem_response(int(error.status), error.code, error.message)
     result = telemetry_ingest(
         organization_id=principal.organization_id,
@@ -74,21 +73,10 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         return problem_response(
             403, "permission_denied", "This key does not have the scope telemetry:write."
         )
-    if request.content_type != "application/json":
+    if request.content_type not in _DECODERS:
         return problem_response(
-            415, "unsupported_media_type", "Send the batch as application/json."
+            415,
+            "unsupported_media_type",
+            "Send the batch as application/json, or one point a line as application/x-ndjson.",
         )
-    if int(request.META.get("CONTENT_LENGTH") or 0) > settings.TELEMETRY_MAX_BODY_BYTES:
-        return _too_large(request)
     return None
-
-
-def _too_large(request: HttpRequest) -> HttpResponse:
-    """Read what is still coming, within reason, so that the sender gets to the answer."""
-    for _ in range(4 * settings.TELEMETRY_MAX_BODY_BYTES // _CHUNK_BYTES):
-        if not request.read(_CHUNK_BYTES):
-            break
-    megabytes = settings.TELEMETRY_MAX_BODY_BYTES // (1024 * 1024)
-    return problem_response(
-        413, "too_large", f"A batch is at most {megabytes} MB; send it in smaller parts."
-    )

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about the plain ingest view, which DRF does not see."""
+"""What the OpenAPI document says about the plain ingest views, which DRF does not see."""
 
 from __future__ import annotations
 
@@ -54,12 +54,51 @@ _POINT = {
     },
 }
 _ANSWERS = {
-    "400": "The body is not JSON of this form.",
+    "400": "The body is not JSON of this form, or cannot be unpacked.",
     "401": "No valid API key.",
     "403": "The key does not have the scope telemetry:write.",
-    "413": "More than 10,000 points or 8 MB.",
-    "415": "Not application/json.",
+    "413": "More than 10,000 points or 8 MB, unpacked.",
+    "415": "Not application/json or application/x-ndjson, or packed in another way.",
     "503": "The database is away; Retry-After says when to come back.",
+}
+
+
+_ENCODING = {
+    "name": "Content-Encoding",
+    "in": "header",
+    "schema": {"type": "string", "enum": ["gzip", "zstd", "identity"]},
+}
+_INFLUX_ERROR = {
+    "type": "object",
+    "required": ["code", "message"],
+    "properties": {
+        "code": {"type": "string"},
+        "message": {"type": "string"},
+        "error": {"type": "string", "description": "The message again, for older clients."},
+        "accepted": {"type": "integer"},
+        "duplicate": {"type": "integer"},
+        "rejected": {
+            "type": "array",
+            "maxItems": 1000,
+            "items": {
+                "type": "object",
+                "required": ["line", "index", "code", "detail"],
+                "properties": {
+                    "line": {"type": "integer", "description": "From 1."},
+                    "index": {"type": "integer", "description": "Number of the field, from 0."},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+_INFLUX_ANSWERS = {
+    "400": "A partial write: the other points are stored. Or nothing of the body could be read.",
+    "401": "No valid API key.",
+    "403": "The key does not have the scope telemetry:write.",
+    "413": "More than 10,000 lines, 100,000 fields or 8 MB, unpacked.",
+    "415": "Packed in another way than gzip or zstd.",
 }
 
 
@@ -70,8 +109,59 @@ def _problem(description: str) -> dict[str, Any]:
     }
 
 
+def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...]) -> dict[str, Any]:
+    error = {"content": {"application/json": {"schema": _INFLUX_ERROR}}}
+    return {
+        "post": {
+            "operationId": f"influx_write_{version}",
+            "summary": "Store InfluxDB line protocol",
+            "description": (
+                "204 means committed. The key may also stand in `Authorization: Token`, in HTTP "
+                "Basic as the password, or in the parameter `p`."
+            ),
+            "tags": ["telemetry"],
+            "security": [{"apiKeyBearer": []}, {"apiKeyHeader": []}],
+            "parameters": [
+                {
+                    "name": "precision",
+                    "in": "query",
+                    "schema": {"type": "string", "enum": precisions, "default": "ns"},
+                },
+                *(
+                    {
+                        "name": name,
+                        "in": "query",
+                        "schema": {"type": "string"},
+                        "description": "Accepted and ignored.",
+                    }
+                    for name in ignored
+                ),
+                _ENCODING,
+            ],
+            "requestBody": {
+                "required": True,
+                "content": {"text/plain": {"schema": {"type": "string"}}},
+            },
+            "responses": {
+                "204": {"description": "Stored, all of it."},
+                **{
+                    status: {"description": text, **error}
+                    for status, text in _INFLUX_ANSWERS.items()
+                },
+                "503": _problem(_ANSWERS["503"]),
+            },
+        }
+    }
+
+
 def add_ingest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add `POST /api/v1/telemetry` to the document; a post-processing hook of drf-spectacular."""
+    """Add the ways in for telemetry to the document; a post-processing hook of drf-spectacular."""
+    result["paths"]["/api/v2/write"] = _influx_write(
+        "v2", ["ns", "us", "ms", "s"], ("bucket", "org")
+    )
+    result["paths"]["/write"] = _influx_write(
+        "v1", ["n", "ns", "u", "us", "ms", "s", "m", "h"], ("db", "rp", "u")
+    )
     body = {
         "type": "object",
         "required": ["points"],
@@ -88,7 +178,14 @@ def add_ingest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             ),
             "tags": ["telemetry"],
             "security": [{"apiKeyBearer": []}, {"apiKeyHeader": []}],
-            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "parameters": [_ENCODING],
+            "requestBody": {
+                "required": True,
+                "content": {
+                    "application/json": {"schema": body},
+                    "application/x-ndjson": {"schema": _POINT},
+                },
+            },
             "responses": {
                 "200": {
                     "description": "Stored.",

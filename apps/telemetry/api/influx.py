@@ -1,0 +1,157 @@
+"""The addresses at which clients of InfluxDB write: line protocol in, its form of errors out."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.csrf import csrf_exempt
+
+from apps.accounts.middleware import presented_key, reads_key
+from apps.accounts.principals import KeyPrincipal
+from apps.telemetry.api.bodies import read_body
+from apps.telemetry.line_points import LineBatch, decode_line_points
+from apps.telemetry.points import Batch
+from apps.telemetry.services import IngestResult, telemetry_ingest
+from urfmp.common.exceptions import ApplicationError
+from urfmp.common.transactions import manages_transactions
+
+if TYPE_CHECKING:
+    from urfmp.common.tenancy import Actor
+
+_PRECISIONS_V2 = {"": "ns", "ns": "ns", "us": "us", "ms": "ms", "s": "s"}
+_PRECISIONS_V1 = {**_PRECISIONS_V2, "n": "ns", "u": "us", "µ": "us", "m": "m", "h": "h"}
+_CODES = {400: "invalid", 413: "request too large", 415: "unsupported media type"}
+# A line carries several values; a client's batch of lines has to fit in one request.
+_VALUES_A_LINE = 10
+_NAMED_IN_MESSAGE, _LISTED = 3, 1_000
+
+
+def influx_key(request: HttpRequest) -> str | None:
+    """Return the API key wherever a client of InfluxDB puts its token or its password.
+
+    That is `Authorization: Token`, also with a user's name before it, HTTP Basic, or the
+    parameter `p`.
+    """
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "token":
+        return value.strip().rpartition(":")[2]
+    if scheme.lower() == "basic":
+        try:
+            return base64.b64decode(value, validate=True).decode().partition(":")[2]
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+    key = presented_key(request)
+    return request.GET.get("p") if key is None else key
+
+
+@csrf_exempt
+@manages_transactions
+@reads_key(influx_key)
+def write_v2(request: HttpRequest) -> HttpResponse:
+    """Store line protocol as the second InfluxDB takes it; 204 means committed, all of it."""
+    return _write(request, _PRECISIONS_V2)
+
+
+@csrf_exempt
+@manages_transactions
+@reads_key(influx_key)
+def write_v1(request: HttpRequest) -> HttpResponse:
+    """Store line protocol as the first InfluxDB takes it; 204 means committed, all of it."""
+    return _write(request, _PRECISIONS_V1)
+
+
+def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
+    if refusal := _refusal(request):
+        return refusal
+    precision = precisions.get(request.GET.get("precision", ""))
+    if precision is None:
+        known = ", ".join(filter(None, precisions))
+        return _error(400, "invalid", f"There is no such precision; send one of {known}.")
+    try:
+        batch = decode_line_points(
+            read_body(request),
+            timezone.now(),
+            precision=precision,
+            max_lines=settings.TELEMETRY_MAX_POINTS,
+            max_values=settings.TELEMETRY_MAX_POINTS * _VALUES_A_LINE,
+        )
+    except ApplicationError as error:
+        return _error(int(error.status), _CODES[int(error.status)], error.message)
+    result = _store(request, batch)
+    return _partial(batch, result) if result.rejected else HttpResponse(status=204)
+
+
+def _refusal(request: HttpRequest) -> HttpResponse | None:
+    if request.method != "POST":
+        response = _error(405, "method not allowed", "Write points with POST.")
+        response["Allow"] = "POST"
+        return response
+    principal: Any = request.user
+    if not isinstance(principal, KeyPrincipal):
+        response = _error(401, "unauthorized", "Send a valid API key in Authorization: Token.")
+        response["WWW-Authenticate"] = 'Token realm="urfmp"'
+        return response
+    if not principal.has_perm("telemetry.write_robottelemetry"):
+        return _error(403, "forbidden", "This key does not have the scope telemetry:write.")
+    return None
+
+
+def _store(request: HttpRequest, batch: LineBatch) -> IngestResult:
+    """Store as many points at a time as a batch may hold, each part in its own transaction.
+
+    A part that fails leaves those before it stored; the client sends the whole again, and they
+    count as duplicates then.
+    """
+    principal = cast("KeyPrincipal", request.user)
+    total = IngestResult(0, 0, list(batch.rejected))
+    size = settings.TELEMETRY_MAX_POINTS
+    for start in range(0, len(batch.points), size):
+        result = telemetry_ingest(
+            organization_id=principal.organization_id,
+            actor=cast("Actor", request.actor),  # type: ignore[attr-defined]
+            batch=Batch(batch.points[start : start + size]),
+            own_robot_id=principal.robot_id,
+        )
+        total.accepted += result.accepted
+        total.duplicate += result.duplicate
+        total.rejected += result.rejected
+    total.rejected.sort(key=lambda rejection: rejection.index)
+    return total
+
+
+def _partial(batch: LineBatch, result: IngestResult) -> HttpResponse:
+    """Answer as InfluxDB does when some points were dropped; clients do not send them again."""
+    rejected = [
+        {
+            "line": batch.lines[rejection.index],
+            "index": rejection.index,
+            "code": rejection.code,
+            "detail": rejection.detail,
+        }
+        for rejection in result.rejected[:_LISTED]
+    ]
+    reasons = "; ".join(
+        f"line {item['line']}: {item['code']}: {item['detail']}"
+        for item in rejected[:_NAMED_IN_MESSAGE]
+    )
+    message = f"partial write: {reasons} dropped={len(result.rejected)}"
+    return _error(
+        400,
+        "invalid",
+        message,
+        accepted=result.accepted,
+        duplicate=result.duplicate,
+        rejected=rejected,
+    )
+
+
+def _error(status: int, code: str, message: str, **extra: Any) -> HttpResponse:
+    """Return an error as InfluxDB writes it: `error` is where the first version's clients look."""
+    body = {"code": code, "message": message, "error": message, **extra}
+    return HttpResponse(msgspec.json.encode(body), status=status, content_type="application/json")

@@ -1,0 +1,173 @@
+"""Packed bodies and bodies with one point a line."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import sys
+import tracemalloc
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apps.telemetry.models import RobotTelemetry
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+PACKERS = {"gzip": gzip.compress, "x-gzip": gzip.compress, "zstd": zstd.compress}
+JSON, NDJSON, LINES = "application/json", "application/x-ndjson", "text/plain"
+PATHS = [("/api/v1/telemetry", JSON), ("/api/v2/write", LINES), ("/write", LINES)]
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a, serial_number="SN-1")
+
+
+@pytest.fixture
+def post(organization_a, make_key, robot):
+    key = make_key(organization_a)
+
+    def send(path, body, content_type, encoding=None):
+        headers = {"x-api-key": key} | ({"content-encoding": encoding} if encoding else {})
+        return Client(raise_request_exception=False).post(
+            path, body, content_type=content_type, headers=headers
+        )
+
+    return send
+
+
+def point(value=1.0, **changes):
+    time = (timezone.now() - timedelta(minutes=1)).isoformat()
+    one = {"serial_number": "SN-1", "metric_name": "m.v", "time": time, "value": value}
+    return {**one, **changes}
+
+
+def body_for(content_type):
+    if content_type == LINES:
+        return b"m,robot=SN-1 v=1"
+    return json.dumps({"points": [point()]}).encode()
+
+
+@pytest.mark.parametrize("encoding", [*PACKERS, "identity", "GZIP"])
+@pytest.mark.parametrize(("path", "content_type"), PATHS)
+def test_packed_bodies(path, content_type, encoding, post, inside, organization_a):
+    pack = PACKERS.get(encoding.lower(), bytes)
+    answer = post(path, pack(body_for(content_type)), content_type, encoding)
+    assert answer.status_code in {200, 204}, answer.content
+    with inside(organization_a):
+        assert RobotTelemetry.objects.count() == 1
+
+
+def test_several_members_are_one_body(post):
+    halves = [b"m,robot=SN-1 v=1\n", b"m,robot=SN-1 w=1\n"]
+    for encoding in ("gzip", "zstd"):
+        body = b"".join(PACKERS[encoding](half) for half in halves)
+        assert post("/api/v2/write", body, LINES, encoding).status_code == 204
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize(("path", "content_type"), PATHS)
+def test_a_bomb_is_413_and_is_not_unpacked(path, content_type, encoding, post):
+    bomb = PACKERS[encoding](bytes(200 * MEGABYTE))
+    assert len(bomb) < MEGABYTE
+    tracemalloc.start()
+    try:
+        answer = post(path, bomb, content_type, encoding)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert answer.status_code == 413
+    assert peak < 60 * MEGABYTE
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+def test_exactly_8_mb_are_unpacked(encoding, post):
+    packed = PACKERS[encoding]
+    assert post("/write", packed(b"\n" * (8 * MEGABYTE)), LINES, encoding).status_code == 204
+    assert post("/write", packed(b"\n" * (8 * MEGABYTE + 1)), LINES, encoding).status_code == 413
+
+
+def test_a_frame_that_wants_a_larger_window_is_refused(post):
+    options = {zstd.CompressionParameter.window_log: 27}
+    packer = zstd.ZstdCompressor(options=options)
+    packed = packer.compress(b"m,robot=SN-1 v=1") + packer.flush()
+    answer = post("/write", packed, LINES, "zstd")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "zstd"])
+@pytest.mark.parametrize(("path", "content_type"), PATHS)
+@pytest.mark.parametrize("spoil", [lambda b: b"x" + b, lambda b: b[:-3], lambda b: b + b"tail"])
+def test_what_cannot_be_unpacked_is_400(path, content_type, encoding, spoil, post):
+    answer = post(path, spoil(PACKERS[encoding](body_for(content_type))), content_type, encoding)
+    assert answer.status_code == 400, answer.content
+
+
+@pytest.mark.parametrize(("path", "content_type"), PATHS)
+def test_other_encodings_are_415(path, content_type, post):
+    assert post(path, b"x", content_type, "br").status_code == 415
+    assert post(path, b"x", content_type, "gzip, gzip").status_code == 415
+
+
+@pytest.mark.parametrize(("path", "content_type"), PATHS)
+def test_20_mb_are_413(path, content_type, post):
+    assert post(path, b" " * 20_000_000, content_type).status_code == 413
+
+
+def test_one_point_a_line(post, inside, organization_a):
+    lines = [json.dumps(point(value, metric_name=f"m.v{value}")) for value in range(3)]
+    body = "\n".join([lines[0], "", lines[1] + "\r", "  ", lines[2], ""])
+    answer = post("/api/v1/telemetry", body, f"{NDJSON}; charset=utf-8")
+    assert answer.status_code == 200, answer.content
+    assert answer.json() == {"accepted": 3, "duplicate": 0, "rejected": []}
+    assert post("/api/v1/telemetry", body, NDJSON).json()["duplicate"] == 3
+
+
+def test_a_bad_line_does_not_spoil_the_others(post):
+    lines = [
+        json.dumps(point(metric_name="a")),
+        "not json",
+        "[]",
+        '{"points": []}',
+        "\xff",
+        json.dumps(point(value=None)),
+        json.dumps(point(metric_name="BAD")),
+        json.dumps(point()).replace("1.0", "NaN"),
+        json.dumps(point(metric_name="b")),
+    ]
+    answer = post("/api/v1/telemetry", "\n".join(lines).encode("latin-1"), NDJSON).json()
+    assert answer["accepted"] == 2
+    assert [(item["index"], item["code"]) for item in answer["rejected"]] == [
+        (1, "invalid"),
+        (2, "invalid"),
+        (3, "invalid"),
+        (4, "invalid"),
+        (5, "invalid"),
+        (6, "metric_name"),
+        (7, "invalid"),
+    ]
+
+
+def test_no_good_line_is_422(post):
+    answer = post("/api/v1/telemetry", "not json", NDJSON)
+    assert (answer.status_code, answer.json()["code"]) == (422, "nothing_stored")
+
+
+def test_10_001_lines_are_413(post):
+    body = "\n".join([json.dumps(point())] * 10_001)
+    answer = post("/api/v1/telemetry", body, NDJSON)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_many_points")
+
+
+def test_ndjson_times_are_cut_to_microseconds(post):
+    base = (timezone.now() - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:")
+    for digit, expected in (("7", "accepted"), ("9", "duplicate")):
+        body = json.dumps(point(time=f"{base}01.123456{digit}Z"))
+        assert post("/api/v1/telemetry", body, NDJSON).json()[expected] == 1

@@ -1,0 +1,309 @@
+"""What clients of InfluxDB see at the two addresses where they write."""
+
+from __future__ import annotations
+
+import base64
+import time
+
+import pytest
+from django.db import OperationalError
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.telemetry.models import RobotTelemetry
+
+V1, V2 = "/write", "/api/v2/write"
+BOTH = pytest.mark.parametrize("path", [V1, V2])
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a, serial_number="SN-1")
+
+
+@pytest.fixture
+def key(organization_a, make_key):
+    return make_key(organization_a)
+
+
+@pytest.fixture
+def write(key, robot):
+    def post(body, path=V2, query="", **headers):
+        headers = {"authorization": f"Token {key}", **headers}
+        body = body if isinstance(body, bytes) else body.encode()
+        return Client(raise_request_exception=False).post(
+            path + query, body, content_type="text/plain; charset=utf-8", headers=headers
+        )
+
+    return post
+
+
+@pytest.fixture
+def stored(inside, organization_a):
+    def read():
+        with inside(organization_a):
+            return dict(RobotTelemetry.objects.values_list("metric_name", "value"))
+
+    return read
+
+
+def seconds_ago(seconds=60):
+    return int(time.time()) - seconds
+
+
+@BOTH
+def test_stores_and_says_nothing(path, write, stored):
+    body = (
+        f"cpu,cpu=cpu0,robot=SN-1 idle=98.5,n=4i,big=5u,on=true {seconds_ago()}000000000\n"
+        f"cpu,cpu=cpu1,robot=SN-1 idle=1 {seconds_ago()}000000000\n"
+    )
+    answer = write(body, path)
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert stored() == {
+        "cpu.idle.cpu.cpu0": 98.5,
+        "cpu.n.cpu.cpu0": 4.0,
+        "cpu.big.cpu.cpu0": 5.0,
+        "cpu.on.cpu.cpu0": 1.0,
+        "cpu.idle.cpu.cpu1": 1.0,
+    }
+    assert write(body, path).status_code == 204  # the same again: duplicates
+
+
+@pytest.mark.parametrize(
+    ("path", "precision", "step"),
+    [
+        (V2, "ns", 1e9),
+        (V2, "us", 1e6),
+        (V2, "ms", 1e3),
+        (V2, "s", 1),
+        (V1, "n", 1e9),
+        (V1, "ns", 1e9),
+        (V1, "u", 1e6),
+        (V1, "ms", 1e3),
+        (V1, "s", 1),
+        (V1, "m", 1 / 60),
+        (V1, "h", 1 / 3600),
+    ],
+)
+def test_precisions(path, precision, step, write, inside, organization_a):
+    moment = seconds_ago() // 3600 * 3600
+    query = f"?precision={precision}&bucket=b&org=o&db=d&rp=r&consistency=all"
+    answer = write(f"m,robot=SN-1 v=1 {round(moment * step)}", path, query)
+    assert answer.status_code == 204, answer.content
+    with inside(organization_a):
+        assert RobotTelemetry.objects.get().time.timestamp() == moment
+
+
+@pytest.mark.parametrize(("path", "precision"), [(V2, "m"), (V2, "n"), (V2, "d"), (V1, "d")])
+def test_unknown_precision(path, precision, write):
+    answer = write("m v=1", path, f"?precision={precision}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+
+
+def test_without_a_time_it_is_now(write, inside, organization_a):
+    assert write("m,robot=SN-1 v=1").status_code == 204
+    with inside(organization_a):
+        assert abs(RobotTelemetry.objects.get().time.timestamp() - time.time()) < 10
+
+
+@BOTH
+def test_a_partial_write_stores_the_good_points_and_says_which_are_not(path, write, stored):
+    now = seconds_ago()
+    body = (
+        f'ok,robot=SN-1 a=1,text="no number",b=2 {now}\n'
+        "nonsense\n"
+        f"ok,robot=SN-404 a=1 {now}\n"
+        f"{'long' * 30},robot=SN-1 a=1 {now}\n"
+        f"ok,robot=SN-1 c=1 {now + 3600}\n"
+        f"ok,robot=SN-1 a=7 {now}\n"
+        f"ok,robot=SN-1 d=4 {now}"
+    )
+    answer = write(body, path, "?precision=s")
+    assert answer.status_code == 400
+    said = answer.json()
+    assert said["code"] == "invalid"
+    assert said["message"].startswith("partial write: line 1: not_numeric: ")
+    assert said["message"].endswith(" dropped=6")
+    assert said["error"] == said["message"]
+    assert (said["accepted"], said["duplicate"]) == (3, 0)
+    assert [(item["line"], item["code"]) for item in said["rejected"]] == [
+        (1, "not_numeric"),
+        (2, "invalid"),
+        (3, "unknown_robot"),
+        (4, "metric_name"),
+        (5, "clock_skew"),
+        (6, "conflict"),
+    ]
+    assert stored() == {"ok.a": 1.0, "ok.b": 2.0, "ok.d": 4.0}
+
+
+def test_nothing_good_is_the_same_400(write, stored):
+    answer = write("nonsense")
+    assert answer.status_code == 400
+    assert answer.json()["accepted"] == 0
+    assert stored() == {}
+
+
+@BOTH
+def test_an_empty_body_is_no_fault(path, write):
+    assert write("", path).status_code == 204
+    assert write("# nothing\n\n", path).status_code == 204
+
+
+def test_a_key_of_a_robot_may_leave_it_out_and_names_no_other(
+    organization_a, make_robot, make_key, robot, stored
+):
+    make_robot(organization_a, serial_number="SN-2")
+    own = {"authorization": f"Token {make_key(organization_a, robot=robot)}"}
+    body = "m v=1\nm,robot=SN-1 w=2\nm,robot=SN-2 x=3"
+    answer = Client().post(V2, body, content_type="text/plain", headers=own)
+    assert [item["line"] for item in answer.json()["rejected"]] == [3]
+    assert stored() == {"m.v": 1.0, "m.w": 2.0}
+
+
+def test_without_a_robot_a_common_key_is_refused(write):
+    assert write("m v=1").json()["rejected"][0]["code"] == "unknown_robot"
+
+
+def test_other_organization_s_robot_is_unknown(organization_b, make_key, robot, stored):
+    headers = {"authorization": f"Token {make_key(organization_b)}"}
+    body = f"m,robot=SN-1 v=1\nm,robot_id={robot.pk} v=2"
+    answer = Client().post(V2, body, content_type="text/plain", headers=headers)
+    assert [item["code"] for item in answer.json()["rejected"]] == ["unknown_robot"] * 2
+    assert stored() == {}
+
+
+def test_more_values_than_one_batch_holds(write, stored, settings):
+    settings.TELEMETRY_MAX_POINTS = 4
+    fields = ",".join(f"f{n}={n}" for n in range(10))
+    text = f'm,robot=SN-1 {fields}\nm,robot=SN-1 t="text",g=1,f3=99'
+    answer = write(text)
+    assert [(item["index"], item["line"]) for item in answer.json()["rejected"]] == [
+        (10, 2),
+        (12, 2),
+    ]
+    assert answer.json()["accepted"] == len(stored()) == 11
+
+
+def test_too_many_lines_and_values(write, settings, stored):
+    settings.TELEMETRY_MAX_POINTS = 4
+    fields = ",".join(f"f{n}={n}" for n in range(41))
+    for text in ("m,robot=SN-1 v=1\n" * 5, f"m,robot=SN-1 {fields}"):
+        answer = write(text)
+        assert (answer.status_code, answer.json()["code"]) == (413, "request too large")
+    assert stored() == {}
+
+
+def basic(text):
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({"authorization": "Token {}"}, ""),
+        ({"authorization": "token  {} "}, ""),
+        ({"authorization": "Token someone:{}"}, ""),
+        ({"authorization": "Bearer {}"}, ""),
+        ({"x-api-key": "{}"}, ""),
+        ({"authorization": "BASIC"}, ""),
+        ({}, "?u=someone&p={}"),
+        ({}, "?p={}"),
+    ],
+)
+def test_where_the_key_may_stand(path, headers, query, key, robot):
+    headers = {
+        name: basic(f"someone:{key}") if value == "BASIC" else value.format(key)
+        for name, value in headers.items()
+    }
+    answer = Client().post(
+        path + query.format(key), "m,robot=SN-1 v=1", content_type="text/plain", headers=headers
+    )
+    assert answer.status_code == 204, answer.content
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("headers", "query"),
+    [
+        ({}, ""),
+        ({}, "?u=a&p=nonsense"),
+        ({"authorization": "Token nonsense"}, ""),
+        ({"authorization": "Token"}, ""),
+        ({"authorization": "Basic ???"}, ""),
+        ({"authorization": "Basic /w=="}, ""),
+        ({"authorization": basic("someone:nonsense")}, ""),
+        ({"authorization": "Digest x"}, ""),
+    ],
+)
+def test_without_a_good_key_it_is_401(db, path, headers, query):
+    answer = Client().post(path + query, "m v=1", content_type="text/plain", headers=headers)
+    assert answer.status_code == 401
+    assert answer.json()["code"] == "unauthorized"
+    assert answer["www-authenticate"]
+
+
+@BOTH
+def test_a_revoked_key_is_401(path, write, inside, organization_a):
+    from apps.accounts.models import ApiKey
+
+    assert write("m,robot=SN-1 v=1", path).status_code == 204
+    with inside(organization_a):
+        ApiKey.objects.update(is_active=False)
+    assert write("m,robot=SN-1 v=1", path).status_code == 401
+
+
+@BOTH
+def test_a_key_without_the_scope_is_403(path, organization_a, make_key):
+    headers = {"authorization": f"Token {make_key(organization_a, ['telemetry:read'])}"}
+    answer = Client().post(path, "m v=1", content_type="text/plain", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@BOTH
+def test_a_person_s_session_is_no_key(path, alice, sign_in):
+    assert sign_in(alice).post(path, "m v=1", content_type="text/plain").status_code == 401
+
+
+@BOTH
+def test_the_key_s_places_are_these_addresses_alone(path, key):
+    """A password parameter or Token opens nothing else."""
+    assert Client().get(f"/api/v1/robots?p={key}").status_code == 401
+    answer = Client().get("/api/v1/robots", headers={"authorization": f"Token {key}"})
+    assert answer.status_code == 401
+
+
+@BOTH
+def test_other_methods(path, write):
+    answer = Client().get(path)
+    assert (answer.status_code, answer["allow"]) == (405, "POST")
+
+
+@BOTH
+def test_lost_database_says_when_to_come_back(path, write, monkeypatch):
+    def lost(**_):
+        raise OperationalError
+
+    monkeypatch.setattr("apps.telemetry.api.influx.telemetry_ingest", lost)
+    answer = write("m,robot=SN-1 v=1", path)
+    assert answer.status_code == 503
+    assert answer["retry-after"]
+    assert answer.json()["code"] == "unavailable"
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    body=st.binary(max_size=60) | st.text('mv,= "\\\n\r1ie.-T#\x00ü', max_size=60).map(str.encode),
+    encoding=st.sampled_from(["", "gzip", "zstd", "br", "identity"]),
+    query=st.sampled_from(["", "?precision=s", "?precision=%00", "?p=%ff", "?bucket=%00"]),
+    path=st.sampled_from([V1, V2]),
+)
+def test_bad_input_gets_a_clear_answer(write, body, encoding, query, path):
+    answer = write(body, path, query, **{"content-encoding": encoding})
+    assert answer.status_code in {204, 400, 415}
+    if answer.status_code != 204:
+        assert {"code", "message"} <= set(answer.json())

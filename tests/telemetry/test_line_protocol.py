@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from apps.telemetry.line_points import decode_line_points
+from apps.telemetry.line_protocol import UNITS, Line, LineFault, Unsigned, decode_lines
+from apps.telemetry.points import MAX_METRIC_NAME, TooManyPointsError, point_fault
+
+SHARED = Path(os.environ.get("URFMP_SHARED", Path(__file__).parents[3] / "shared"))
+CORPUS = SHARED / "data" / "line_protocol_corpus.json.gz"
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+def as_bytes(text):
+    return base64.b64decode(text["binary"]) if isinstance(text, dict) else text.encode()
+
+
+def as_corpus(line, default_time):
+    """Write a decoded line as the corpus does."""
+
+    def value(of):
+        kinds = {bool: "bool", int: "int", Unsigned: "uint", float: "float", str: "string"}
+        return {kinds[type(of)]: of}
+
+    return {
+        "time": default_time if line.time is None else line.time,
+        "name": line.measurement,
+        "tags": [{"key": key, "value": text} for key, text in line.tags],
+        "fields": [{"key": key, "value": value(of)} for key, of in line.fields],
+    }
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason=f"{CORPUS} is not there; set URFMP_SHARED")
+def test_answers_every_case_of_the_corpus():
+    cases = json.loads(gzip.decompress(CORPUS.read_bytes())).values()
+    assert len(cases) == 670
+    for case in cases:
+        given, expected = case["input"], case["output"]
+        unit = UNITS[given["precision"].removeprefix("1")]
+        entries = list(decode_lines(as_bytes(given["text"]), unit=unit))
+        failed = [entry for entry in entries if isinstance(entry, LineFault)]
+        assert bool(failed) == ("error" in expected), (given, entries)
+        if not failed:
+            found = [as_corpus(entry, given["defaultTime"]) for entry in entries]
+            assert found == expected["result"], given
+
+
+def test_a_bad_line_does_not_spoil_the_others():
+    body = b"a v=1 1\nnonsense\n# a comment\n\r\n  b v=2 2\r\nc v=oops 3\nd v=4 4"
+    entries = list(decode_lines(body))
+    numbers = [(type(entry), entry.number) for entry in entries]
+    assert numbers == [(Line, 1), (LineFault, 2), (Line, 5), (LineFault, 6), (Line, 7)]
+
+
+@pytest.mark.parametrize(
+    ("line", "detail"),
+    [
+        (b"m,a=1,a=1 v=1", "twice"),
+        (b"m v=9223372036854775808i", "out of range"),
+        (b"m v=18446744073709551616u", "out of range"),
+        (b"m v=-1u", "no value"),
+        (b"m v=1e999", "out of range"),
+        (b"m v=0x10", "no value"),
+        (b"m v=NaN", "no value"),
+        (b"m v=-inf", "no value"),
+        (b"m v=1 9223372036854775808", "out of range"),
+        (b"m v=1 1-2", "whole number"),
+        (b"m v=1 1.5", "time"),
+        (b"m v=1 " + b"1" * 5000, "whole number"),
+        (b"m v=" + b"1" * 5000 + b"i", "whole number"),
+        (b'm v="open', "does not end"),
+        (b"m v=1 1 x", "end of the line"),
+        (b"#\x01", "control character"),
+        (b"m," + b",".join(b"t%d=1" % n for n in range(1001)) + b" v=1", "1000 others"),
+        (b"m " + b",".join(b"v%d=1" % n for n in range(10_001)), "10000 fields"),
+    ],
+)
+def test_what_is_no_line(line, detail):
+    (entry,) = decode_lines(line)
+    assert detail in entry.detail
+
+
+@pytest.mark.parametrize(("unit", "time"), [("ns", 5), ("us", 5_000), ("h", 18_000_000_000_000)])
+def test_units_of_time(unit, time):
+    (entry,) = decode_lines(b"m v=1 5", unit=UNITS[unit])
+    assert entry.time == time
+
+
+# Round trip. Names are what can be written: no control characters, no backslash at the end, where
+# it would escape what follows.
+_control = {"max_codepoint": 0x10FFFF, "exclude_categories": ["Cs"]}
+_name = (
+    st.text(st.characters(exclude_characters="\\\x7f", min_codepoint=32, **_control), min_size=1)
+    | st.text('a\\, ="', min_size=1).map(lambda text: text + "x")
+).filter(lambda name: not name.startswith("#"))
+_value = (
+    st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.integers(0, 2**64 - 1).map(Unsigned)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(**_control))
+)
+_lines = st.builds(
+    Line,
+    st.just(1),
+    _name,
+    st.dictionaries(_name, _name, max_size=3).map(lambda tags: tuple(sorted(tags.items()))),
+    st.lists(st.tuples(_name, _value), min_size=1, max_size=3).map(tuple),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+)
+
+
+def escaped(text, chars):
+    return "".join(f"\\{char}" if char in chars else char for char in text)
+
+
+def written(line):
+    def value(of):
+        if isinstance(of, bool):
+            return str(of)
+        if isinstance(of, str):
+            return '"{}"'.format(escaped(of, '"\\'))
+        suffix = "u" if isinstance(of, Unsigned) else "i" if isinstance(of, int) else ""
+        return f"{of!r}{suffix}"
+
+    head = escaped(line.measurement, ", ") + "".join(
+        f",{escaped(key, ',= ')}={escaped(text, ',= ')}" for key, text in line.tags
+    )
+    fields = ",".join(f"{escaped(key, ',= ')}={value(of)}" for key, of in line.fields)
+    return " ".join([head, fields, *([] if line.time is None else [str(line.time)])])
+
+
+def said(line):
+    kinds = [(key, type(of), of) for key, of in line.fields]
+    return line.measurement, line.tags, kinds, line.time
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_lines, max_size=4))
+def test_what_is_written_is_read(lines):
+    body = "\n".join(map(written, lines)).encode()
+    assert [said(entry) for entry in decode_lines(body)] == [said(line) for line in lines]
+
+
+_pieces = st.lists(
+    st.sampled_from([b"m", b",", b"=", b" ", b"\n", b"\r", b"\\", b'"', b"1", b"i", b"#", b"t=a"])
+    | st.binary(max_size=4),
+    max_size=40,
+).map(b"".join)
+
+
+@settings(max_examples=500, deadline=None)
+@given(_pieces)
+def test_takes_any_bytes(body):
+    batch = decode_line_points(body, NOW, max_lines=1000, max_values=1000)
+    places = [index for index, _ in batch.points] + [item.index for item in batch.rejected]
+    assert sorted(places) == list(range(len(batch.lines)))
+    for _, point in batch.points:
+        assert (point_fault(point, NOW) or ("",))[0] in {"", "too_old", "metric_name", "clock_skew"}
+
+
+@settings(max_examples=300, deadline=None)
+@given(_lines)
+def test_every_name_can_be_stored_unless_it_is_too_long(line):
+    batch = decode_line_points(written(line).encode(), NOW, max_lines=9, max_values=9)
+    for _, point in batch.points:
+        fault = point_fault(point, NOW)
+        if fault and fault[0] == "metric_name":
+            assert len(point.metric_name) > MAX_METRIC_NAME
+
+
+ID = "0b8f7c0e-6f5b-4d8e-9a55-0c8f3c1d2e4f"
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("cpu usage_idle=98.5", "cpu.usage_idle", 98.5),
+        ("CPU Usage\\ Idle=1", "cpu.usage_idle", 1.0),
+        ("temperature.motor joint1=41", "temperature.motor.joint1", 41.0),
+        ("temperature motor.joint1=41", "temperature.motor.joint1", 41.0),
+        ("a..b .c=1", "a._.b._.c", 1.0),
+        ("Öl-Druck bar%=1", "_l_druck.bar_", 1.0),
+        ("m n=-7i", "m.n", -7.0),
+        ("m n=7u", "m.n", 7.0),
+        ("m n=18446744073709551615u", "m.n", 2.0**64),
+        ("m on=true", "m.on", 1.0),
+        ("m on=F", "m.on", 0.0),
+        ("cpu,cpu=cpu0 idle=1", "cpu.idle.cpu.cpu0", 1.0),
+        ("cpu,cpu=cpu1 idle=1", "cpu.idle.cpu.cpu1", 1.0),
+        ("disk,path=/var/log,device=sda1 used=1", "disk.used.device.sda1.path._var_log", 1.0),
+        ("net,ip=10.0.0.1 up=1", "net.up.ip.10_0_0_1", 1.0),
+        ("m,robot=R1,robot_id=" + ID + ",z=1 v=1", "m.v.z.1", 1.0),
+    ],
+)
+def test_names_and_values(line, name, value):
+    batch = decode_line_points(line.encode(), NOW, max_lines=9, max_values=9)
+    ((_, point),) = batch.points
+    assert (point.metric_name, point.value, point.time) == (name, value, NOW)
+    assert type(point.value) is float
+    assert point_fault(point, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("tags", "robot_id", "serial_number"),
+    [
+        ("", None, None),
+        (",robot=SN-1", None, "SN-1"),
+        (",serial_number=SN-1", None, "SN-1"),
+        (",robot=" + ID, ID, None),
+        (",robot=" + ID.replace("-", ""), None, ID.replace("-", "")),
+        (",robot_id=" + ID.upper(), ID, None),
+        (",robot_id=" + ID + ",serial_number=SN-1", ID, "SN-1"),
+        (",robot=SN-1,robot_id=" + ID, ID, "SN-1"),
+        (",robot=SN-1,serial_number=SN-1", None, "SN-1"),
+    ],
+)
+def test_the_tag_that_names_the_robot(tags, robot_id, serial_number):
+    batch = decode_line_points(f"m{tags} v=1".encode(), NOW, max_lines=9, max_values=9)
+    ((_, point),) = batch.points
+    named = str(point.robot_id) if point.robot_id else None
+    assert (named, point.serial_number, point.metric_name) == (robot_id, serial_number, "m.v")
+
+
+@pytest.mark.parametrize("tags", ["robot_id=SN-1", f"robot=A,serial_number=B,robot_id={ID}"])
+def test_tags_that_name_no_robot_or_two(tags):
+    batch = decode_line_points(f"m,{tags} v=1".encode(), NOW, max_lines=9, max_values=9)
+    assert [item.code for item in batch.rejected] == ["unknown_robot"]
+
+
+def test_times_are_cut_to_microseconds():
+    body = b"m v=1 1769860800123456999\nm v=1 -1"
+    batch = decode_line_points(body, NOW, max_lines=9, max_values=9)
+    assert batch.points[0][1].time == datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+    assert batch.points[1][1].time.isoformat() == "1969-12-31T23:59:59.999999+00:00"
+
+
+@pytest.mark.parametrize("body", [b"m v=1\n" * 10, b"m a=1,b=1,c=1\n" * 4, b"x\n" * 10])
+def test_too_many(body):
+    with pytest.raises(TooManyPointsError):
+        decode_line_points(body, NOW, max_lines=9, max_values=10)
