@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from apps.accounts.choices import Role
+from apps.accounts.devices import device_name
 from apps.accounts.querysets import ApiKeyQuerySet, UserQuerySet, UserSessionQuerySet
 from apps.accounts.roles import ROLE_PERMISSIONS, role_grants
 from urfmp.common.fields import (
@@ -167,6 +168,11 @@ class UserSession(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def device(self) -> str:
+        """What the browser or program calls itself, in short."""
+        return device_name(self.user_agent)
 
 
 class ApiKey(TenantModel):

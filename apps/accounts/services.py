@@ -201,6 +201,24 @@ def session_end(session: UserSession) -> None:
     forget_session(session.session_token)
 
 
+def sessions_end_others(user: User, *, keep: UUID | None) -> int:
+    """End a person's sign-ins everywhere but here.
+
+    Args:
+        user: Whose.
+        keep: The session that the request comes from.
+
+    Returns:
+        How many were ended.
+    """
+    with act("accounts.session.end_others"):
+        others = list(UserSession.objects.of_person(user).alive().exclude(pk=keep))
+        UserSession.objects.filter(pk__in=[session.pk for session in others]).delete()
+    for session in others:
+        forget_session(session.session_token)
+    return len(others)
+
+
 def clean_up_sessions() -> int:
     """Delete the open organization's sessions that expired 30 days ago; return how many."""
     with act("accounts.session.clean_up"), connection.cursor() as cursor:

@@ -74,7 +74,9 @@ def test_403(bob, sign_in):
     check(answer, 403, "permission_denied")
 
 
-@pytest.mark.parametrize("name", ["3addef9a-54bb-41ab-a073-3bbee28e32af", "none", "1", "%00", "..", "x" * 3000])
+@pytest.mark.parametrize(
+    "name", ["3addef9a-54bb-41ab-a073-3bbee28e32af", "none", "1", "%00", "..", "x" * 3000]
+)
 def test_404_for_no_row(name, client):
     check(client.get(f"/api/v1/robots/{name}"), 404, "not_found")
 

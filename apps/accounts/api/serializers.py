@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from apps.accounts.models import ApiKey, User, UserSession
@@ -59,6 +61,34 @@ class UserSessionSerializer(ScopedModelSerializer):
             "user_agent",
         )
         read_only_fields = fields
+
+
+class OwnSessionSerializer(ScopedModelSerializer):
+    device = serializers.CharField(read_only=True, help_text="As in `Firefox on Windows`.")
+    is_current = serializers.SerializerMethodField(
+        help_text="Whether this request comes from this sign-in."
+    )
+
+    class Meta:
+        model = UserSession
+        fields = (
+            "id",
+            "device",
+            "is_current",
+            "ip_address",
+            "user_agent",
+            "created_at",
+            "last_activity_at",
+            "expires_at",
+        )
+        read_only_fields = fields
+
+    def get_is_current(self, row: UserSession) -> bool:
+        return bool(row.pk == self.context.get("current_session_id"))
+
+
+class EndedSerializer(serializers.Serializer[Any]):
+    ended = serializers.IntegerField(help_text="How many sign-ins were ended.")
 
 
 class ApiKeySerializer(ScopedModelSerializer):
