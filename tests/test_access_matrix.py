@@ -83,6 +83,9 @@ ELSEWHERE = {
     "api:events",  # tests/live
     "api:schema",
     "api:docs",
+    "api:auth-login",  # tests/accounts/test_tokens.py
+    "api:auth-refresh",
+    "api:auth-logout",
     "api:own-session-detail",  # tests/accounts/test_own_sessions.py
     "api:own-session-end-others",
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py

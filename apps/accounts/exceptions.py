@@ -28,3 +28,17 @@ class GrantError(ApplicationError):
 
     code = "grant_exceeds_own"
     status = HTTPStatus.FORBIDDEN
+
+
+class SignInRefusedError(ApplicationError):
+    """E-mail or password is not right."""
+
+    code = "sign_in_refused"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class RefreshRefusedError(ApplicationError):
+    """This refresh token is unknown, used up or expired; sign in again."""
+
+    code = "refresh_refused"
+    status = HTTPStatus.UNAUTHORIZED

@@ -18,6 +18,7 @@ from django.template.response import SimpleTemplateResponse
 from apps.accounts.credentials import key_credential
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.sessions import SessionStore
+from apps.accounts.tokens import access_credential, is_access_token, person_of
 from urfmp.common.tenancy import Actor, tenant_transaction
 
 View = Callable[..., HttpResponseBase]
@@ -63,7 +64,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
 
 def presented_key(request: HttpRequest) -> str | None:
-    """Return the API key that a request carries, in either header."""
+    """Return the API key or access token that a request carries, in either header."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value:
         return value.strip()
@@ -88,6 +89,9 @@ class PrincipalMiddleware:
         self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         """Run the view, and render its template, inside the transaction."""
+        if getattr(view, "ignores_credentials", False):
+            request.user = AnonymousUser()
+            return None
         if (key := presented_key(request)) is not None:
             return self._with_key(request, key, view, args, kwargs)
         session = session_of(request)
@@ -106,6 +110,8 @@ class PrincipalMiddleware:
     def _with_key(
         self, request: HttpRequest, key: str, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
+        if is_access_token(key):
+            return self._with_token(request, key, view, args, kwargs)
         credential = key_credential(key)
         if credential is None:
             # Whoever shows a key means the key: a session beside it does not count.
@@ -118,6 +124,26 @@ class PrincipalMiddleware:
             return None
         with tenant_transaction(credential.organization_id, actor):
             return _answer(request, view, args, kwargs)
+
+    def _with_token(
+        self, request: HttpRequest, token: str, view: View, args: list[Any], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        request.user = AnonymousUser()
+        # Pages are for browsers: there a token counts for nothing, as a key does.
+        is_api = request.path.startswith("/api/")
+        credential = access_credential(token) if is_api else None
+        if credential is None:
+            return None
+        actor = request_actor(request, user_id=credential.user_id)
+        with tenant_transaction(credential.organization_id, actor):
+            if (person := person_of(credential)) is None:
+                return None
+            request.user = person
+            request.token_session_id = credential.session_id  # type: ignore[attr-defined]
+            if not getattr(view, "manages_transactions", False):
+                return _answer(request, view, args, kwargs)
+        request.actor = actor  # type: ignore[attr-defined]
+        return None
 
 
 def _answer(

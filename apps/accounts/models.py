@@ -129,8 +129,10 @@ class User(AbstractBaseUser, TenantModel):
 class UserSession(TenantModel):
     """One sign-in of one person on one device. Tokens are stored as SHA-256 digests only.
 
-    Ends at `expires_at`, after an hour of silence, or when the row is deleted; kept for 30 days
-    after it expired.
+    In a browser it is one row, which ends at `expires_at`, after an hour of silence, or when it is
+    deleted. Through the API it is a family: a root, which stands for the sign-in, and one row more
+    for each time its tokens were renewed; deleting the root ends all of them. Rows are kept for 30
+    days after `expires_at`.
     """
 
     id = uuid_primary_key()
@@ -139,6 +141,10 @@ class UserSession(TenantModel):
     session_token = models.CharField(max_length=255)
     refresh_token = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - spec
     data = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    family = plain_key("accounts.UserSession", on_delete=models.DO_NOTHING, null=True, blank=True)
+    parent_id = models.UUIDField(null=True, blank=True, editable=False)
+    access_expires_at = models.DateTimeField(null=True, blank=True)
+    spent_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
     created_at = created_at()
     last_activity_at = updated_at()
@@ -164,10 +170,16 @@ class UserSession(TenantModel):
             models.Index(fields=("user",), name="idx_sessions_user"),
             models.Index(fields=("expires_at",), name="idx_sessions_expires"),
             models.Index(fields=("organization",), name="idx_sessions_organization"),
+            models.Index(fields=("family",), name="idx_sessions_family"),
         )
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def kind(self) -> str:
+        """`browser` or `api`: what the sign-in is used with."""
+        return "browser" if self.family_id is None else "api"
 
     @property
     def device(self) -> str:

@@ -197,7 +197,7 @@ def session_end_current(request: HttpRequest) -> None:
 def session_end(session: UserSession) -> None:
     """End a sign-in, wherever it is."""
     with act("accounts.session.end"):
-        session.delete()
+        UserSession.objects.filter(pk=session.family_id or session.pk).delete()
     forget_session(session.session_token)
 
 
@@ -212,7 +212,7 @@ def sessions_end_others(user: User, *, keep: UUID | None) -> int:
         How many were ended.
     """
     with act("accounts.session.end_others"):
-        others = list(UserSession.objects.of_person(user).alive().exclude(pk=keep))
+        others = list(UserSession.objects.of_person(user).sign_ins().alive().exclude(pk=keep))
         UserSession.objects.filter(pk__in=[session.pk for session in others]).delete()
     for session in others:
         forget_session(session.session_token)

@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.roles import PERMISSIONS, SCOPES
-from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 
 class UserSerializer(ScopedModelSerializer):
@@ -64,6 +64,7 @@ class UserSessionSerializer(ScopedModelSerializer):
 
 
 class OwnSessionSerializer(ScopedModelSerializer):
+    kind = serializers.CharField(read_only=True, help_text="`browser` or `api`.")
     device = serializers.CharField(read_only=True, help_text="As in `Firefox on Windows`.")
     is_current = serializers.SerializerMethodField(
         help_text="Whether this request comes from this sign-in."
@@ -73,6 +74,7 @@ class OwnSessionSerializer(ScopedModelSerializer):
         model = UserSession
         fields = (
             "id",
+            "kind",
             "device",
             "is_current",
             "ip_address",
@@ -85,6 +87,27 @@ class OwnSessionSerializer(ScopedModelSerializer):
 
     def get_is_current(self, row: UserSession) -> bool:
         return bool(row.pk == self.context.get("current_session_id"))
+
+
+class SignInSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=255)
+    password = serializers.CharField(
+        max_length=1000, trim_whitespace=False, style={"input_type": "password"}
+    )
+
+
+class RefreshSerializer(StrictSerializer):
+    refresh_token = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    access_token = serializers.CharField(help_text="For `Authorization: Bearer`.")
+    token_type = serializers.CharField(help_text="Always `Bearer`.")
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token ends.")
+    refresh_token = serializers.CharField(help_text="Good for one refresh.")
+    refresh_expires_in = serializers.IntegerField(
+        help_text="Seconds until the sign-in ends, however often it is refreshed."
+    )
 
 
 class EndedSerializer(serializers.Serializer[Any]):

@@ -8,11 +8,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import services
+from apps.accounts.api.permissions import IsPerson
 from apps.accounts.api.serializers import (
     ApiKeySerializer,
     EndedSerializer,
@@ -69,15 +69,13 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
     filterset_class = UserSessionFilterSet
     permission_actions = {"destroy": "change"}
 
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: Any = super().get_queryset()
+        sign_ins: QuerySet[Any] = rows.sign_ins()
+        return sign_ins
+
     def perform_destroy(self, instance: UserSession) -> None:
         services.session_end(instance)
-
-
-class IsPerson(BasePermission):
-    """A person about their own affairs, whatever the role; no key."""
-
-    def has_permission(self, request: Request, view: Any) -> bool:
-        return isinstance(request.user, User)
 
 
 class OwnSessionViewSet(mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet):
