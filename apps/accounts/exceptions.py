@@ -42,3 +42,16 @@ class RefreshRefusedError(ApplicationError):
 
     code = "refresh_refused"
     status = HTTPStatus.UNAUTHORIZED
+
+
+class IdempotencyInProgressError(ApplicationError):
+    """The same request is being carried out at this moment; send it again in a second."""
+
+    code = "idempotency_in_progress"
+
+
+class IdempotencyKeyReusedError(ApplicationError):
+    """This Idempotency-Key was used for another request; take a new one for each."""
+
+    code = "idempotency_key_reused"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY

@@ -33,3 +33,7 @@ class UserSessionQuerySet(OrganizationScopedQuerySet):
 
 class ApiKeyQuerySet(RobotScopedQuerySet):
     """Keys of one organization; a device key sees its own robot's."""
+
+
+class IdempotencyRecordQuerySet(OrganizationScopedQuerySet):
+    """Answers kept for one organization's clients; each is read by its own client alone."""
