@@ -35,6 +35,7 @@ API = {
     ("user-list", "post"): {"admin", "write_key"},
     ("user-detail", "get"): {*STAFF, "read_key"},
     ("user-detail", "patch"): {"admin"},
+    ("own-session-list", "get"): set(PEOPLE),
     ("session-list", "get"): {*STAFF, "read_key"},
     ("session-detail", "get"): {*STAFF, "read_key"},
     ("session-detail", "delete"): {"admin", "write_key"},
@@ -82,6 +83,11 @@ ELSEWHERE = {
     "api:events",  # tests/live
     "api:schema",
     "api:docs",
+    "api:auth-login",  # tests/accounts/test_tokens.py
+    "api:auth-refresh",
+    "api:auth-logout",
+    "api:own-session-detail",  # tests/accounts/test_own_sessions.py
+    "api:own-session-end-others",
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
     "influx-write-v1",  # tests/telemetry/test_influx_write.py
     "influx-write-v2",
@@ -89,6 +95,7 @@ ELSEWHERE = {
 # Admin pages that belong to no model: who may see them.
 ADMIN_PAGES = {
     "admin:index": set(PEOPLE),
+    "admin:own_sessions_page": set(PEOPLE),
     "admin:robot_page": set(PEOPLE),
     "admin:telemetry_page": set(PEOPLE),
     "admin:status_history_page": set(PEOPLE),
@@ -302,7 +309,7 @@ def test_other_organization_sees_nothing_in_the_api(
     }
     for who, client in clients.items():
         for route, method in API:
-            if route == "device-status":
+            if route == "device-status" or (route, who) == ("own-session-list", "key"):
                 continue
             is_list = route.endswith("-list")
             if is_list and method == "post":

@@ -106,9 +106,10 @@ def test_registered_admins_of_tenant_models_are_scoped():
 
 
 def test_every_tenant_model_has_an_admin_page():
-    missing = {model.__name__ for model in tenant_models()} - {
-        model.__name__ for model in admin.site._registry
-    }
+    # Answers kept for a day are for the client that got them, not for people.
+    internal = {"IdempotencyRecord"}
+    missing = {model.__name__ for model in tenant_models()} - internal
+    missing -= {model.__name__ for model in admin.site._registry}
     assert not missing
 
 
@@ -122,6 +123,7 @@ def _viewsets(resolver):
 
 def test_routed_viewsets_are_scoped():
     own_views = {"LatestView", "SeriesView", "DeviceStatusView"}
+    own_views |= {"LoginView", "RefreshView", "LogoutView"}
     schema = {"SpectacularAPIView", "SpectacularSwaggerView"}
     unscoped = {
         cls.__name__ for cls in _viewsets(get_resolver()) if not issubclass(cls, ScopedViewSet)

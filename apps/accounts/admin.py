@@ -317,7 +317,9 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("user")
+        rows: Any = super().get_queryset(request)
+        sign_ins: QuerySet[Any] = rows.sign_ins().select_related("user")
+        return sign_ins
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         columns = tuple(super().get_list_display(request))

@@ -43,16 +43,22 @@ def _base62(number: int, length: int) -> str:
     return digits
 
 
-def _checksum(text: str) -> str:
+def random_text(length: int) -> str:
+    """Return random letters and digits, nearly 6 bits each."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def checksum(text: str) -> str:
+    """Return what tells a mistyped or invented credential from a real one without a query."""
     return _base62(zlib.crc32(text.encode()), _CHECKSUM_LENGTH)
 
 
 def generate_key() -> str:
     """Return a new API key: a start to recognise it by, 190 bits of chance, and a checksum."""
     length = _ID_LENGTH + 1 + _SECRET_LENGTH
-    chance = "".join(secrets.choice(_ALPHABET) for _ in range(length - 1))
+    chance = random_text(length - 1)
     text = f"{_KEY_START}{chance[:_ID_LENGTH]}_{chance[_ID_LENGTH:]}"
-    return text + _checksum(text)
+    return text + checksum(text)
 
 
 def key_prefix(key: str) -> str:
@@ -62,13 +68,13 @@ def key_prefix(key: str) -> str:
 
 def key_is_well_formed(key: str) -> bool:
     """Tell whether a key's checksum fits, which needs no query."""
-    text, checksum = key[:-_CHECKSUM_LENGTH], key[-_CHECKSUM_LENGTH:]
+    text, given = key[:-_CHECKSUM_LENGTH], key[-_CHECKSUM_LENGTH:]
     length = len(_KEY_START) + _ID_LENGTH + 1 + _SECRET_LENGTH
     return (
         key.isascii()
         and key.startswith(_KEY_START)
         and len(text) == length
-        and secrets.compare_digest(_checksum(text), checksum)
+        and secrets.compare_digest(checksum(text), given)
     )
 
 

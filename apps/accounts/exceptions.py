@@ -50,3 +50,30 @@ class TooManyAttemptsError(ApplicationError):
         )
         self.retry_after = retry_after
         self.is_first = is_first
+
+
+class SignInRefusedError(ApplicationError):
+    """E-mail or password is not right."""
+
+    code = "sign_in_refused"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class RefreshRefusedError(ApplicationError):
+    """This refresh token is unknown, used up or expired; sign in again."""
+
+    code = "refresh_refused"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class IdempotencyInProgressError(ApplicationError):
+    """The same request is being carried out at this moment; send it again in a second."""
+
+    code = "idempotency_in_progress"
+
+
+class IdempotencyKeyReusedError(ApplicationError):
+    """This Idempotency-Key was used for another request; take a new one for each."""
+
+    code = "idempotency_key_reused"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY

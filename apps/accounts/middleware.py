@@ -21,6 +21,7 @@ from apps.accounts.credentials import key_credential
 from apps.accounts.limits import take_request
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.sessions import SessionStore
+from apps.accounts.tokens import access_credential, is_access_token, person_of
 from urfmp.common.problems import problem_response
 from urfmp.common.ratelimit import is_limited
 from urfmp.common.tenancy import Actor, tenant_transaction
@@ -72,7 +73,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
 
 def presented_key(request: HttpRequest) -> str | None:
-    """Return the API key that a request carries, in either header."""
+    """Return the API key or access token that a request carries, in either header."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value:
         return value.strip()
@@ -111,6 +112,9 @@ class PrincipalMiddleware:
         self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         """Run the view, and render its template, inside the transaction."""
+        if getattr(view, "ignores_credentials", False):
+            request.user = AnonymousUser()
+            return None
         read: KeyReader = getattr(view, "reads_key", presented_key)
         if (key := read(request)) is not None:
             return self._with_key(request, key, view, args, kwargs)
@@ -130,6 +134,8 @@ class PrincipalMiddleware:
     def _with_key(
         self, request: HttpRequest, key: str, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
+        if is_access_token(key):
+            return self._with_token(request, key, view, args, kwargs)
         credential = key_credential(key)
         if credential is None:
             # Whoever shows a key means the key: a session beside it does not count.
@@ -153,6 +159,26 @@ class PrincipalMiddleware:
             return None
         with tenant_transaction(credential.organization_id, actor):
             return _answer(request, view, args, kwargs)
+
+    def _with_token(
+        self, request: HttpRequest, token: str, view: View, args: list[Any], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        request.user = AnonymousUser()
+        # Pages are for browsers: there a token counts for nothing, as a key does.
+        is_api = request.path.startswith("/api/")
+        credential = access_credential(token) if is_api else None
+        if credential is None:
+            return None
+        actor = request_actor(request, user_id=credential.user_id)
+        with tenant_transaction(credential.organization_id, actor):
+            if (person := person_of(credential)) is None:
+                return None
+            request.user = person
+            request.token_session_id = credential.session_id  # type: ignore[attr-defined]
+            if not getattr(view, "manages_transactions", False):
+                return _answer(request, view, args, kwargs)
+        request.actor = actor  # type: ignore[attr-defined]
+        return None
 
 
 def _read_to_the_end(request: HttpRequest) -> None:

@@ -11,7 +11,13 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from apps.accounts.choices import Role
-from apps.accounts.querysets import ApiKeyQuerySet, UserQuerySet, UserSessionQuerySet
+from apps.accounts.device_names import device_name
+from apps.accounts.querysets import (
+    ApiKeyQuerySet,
+    IdempotencyRecordQuerySet,
+    UserQuerySet,
+    UserSessionQuerySet,
+)
 from apps.accounts.roles import ROLE_PERMISSIONS, role_grants
 from urfmp.common.fields import (
     choices_check,
@@ -131,8 +137,10 @@ class User(AbstractBaseUser, TenantModel):
 class UserSession(TenantModel):
     """One sign-in of one person on one device. Tokens are stored as SHA-256 digests only.
 
-    Ends at `expires_at`, after an hour of silence, or when the row is deleted; kept for 30 days
-    after it expired.
+    In a browser it is one row, which ends at `expires_at`, after an hour of silence, or when it is
+    deleted. Through the API it is a family: a root, which stands for the sign-in, and one row more
+    for each time its tokens were renewed; deleting the root ends all of them. Rows are kept for 30
+    days after `expires_at`.
     """
 
     id = uuid_primary_key()
@@ -141,6 +149,10 @@ class UserSession(TenantModel):
     session_token = models.CharField(max_length=255)
     refresh_token = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - spec
     data = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
+    family = plain_key("accounts.UserSession", on_delete=models.DO_NOTHING, null=True, blank=True)
+    parent_id = models.UUIDField(null=True, blank=True, editable=False)
+    access_expires_at = models.DateTimeField(null=True, blank=True)
+    spent_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField()
     created_at = created_at()
     last_activity_at = updated_at()
@@ -166,10 +178,21 @@ class UserSession(TenantModel):
             models.Index(fields=("user",), name="idx_sessions_user"),
             models.Index(fields=("expires_at",), name="idx_sessions_expires"),
             models.Index(fields=("organization",), name="idx_sessions_organization"),
+            models.Index(fields=("family",), name="idx_sessions_family"),
         )
 
     def __str__(self) -> str:
         return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def kind(self) -> str:
+        """`browser` or `api`: what the sign-in is used with."""
+        return "browser" if self.family_id is None else "api"
+
+    @property
+    def device(self) -> str:
+        """What the browser or program calls itself, in short."""
+        return device_name(self.user_agent)
 
 
 class ApiKey(TenantModel):
@@ -224,3 +247,39 @@ class ApiKey(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.key_prefix}…)"
+
+
+class IdempotencyRecord(TenantModel):
+    """The answer to a request that carried an `Idempotency-Key`, kept for a day.
+
+    Written in the transaction of what the request did: there is no answer without the effect, and
+    no effect without the answer. Not audited: the effect is.
+    """
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    principal_id = models.UUIDField(editable=False)
+    key = models.CharField(max_length=255, editable=False)
+    request_hash = models.CharField(max_length=64, editable=False)
+    status_code = models.SmallIntegerField(editable=False)
+    answer = models.TextField(editable=False)
+    created_at = created_at()
+
+    objects: ClassVar[Any] = IdempotencyRecordQuerySet.as_manager()
+
+    class Meta:
+        db_table = "idempotency_keys"
+        ordering = ("-created_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("principal_id", "key"), name="idempotency_keys_principal_key"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("organization", "created_at"), name="idx_idempotency_organization"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.key

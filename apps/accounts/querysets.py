@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+from typing import Any, Self
+
+from django.conf import settings
+from django.db.models import F, Q
+from django.utils import timezone
+
 from urfmp.common.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
 
 
@@ -10,6 +16,24 @@ class UserQuerySet(OrganizationScopedQuerySet):
 class UserSessionQuerySet(OrganizationScopedQuerySet):
     """Sign-ins of one organization's people."""
 
+    def of_person(self, user: Any) -> Self:
+        """Return a person's own sign-ins, which they may see and end whatever their role is."""
+        return self.filter(organization_id=user.organization_id, user_id=user.pk)
+
+    def sign_ins(self) -> Self:
+        """Return one row for each sign-in: a browser's session, or the root of a token family."""
+        return self.filter(Q(family=None) | Q(family=F("pk")))
+
+    def alive(self) -> Self:
+        """Return those that have not ended; a browser's ends after an hour of silence, too."""
+        now = timezone.now()
+        is_used = Q(last_activity_at__gt=now - settings.SESSION_IDLE) | ~Q(family=None)
+        return self.filter(is_used, expires_at__gt=now)
+
 
 class ApiKeyQuerySet(RobotScopedQuerySet):
     """Keys of one organization; a device key sees its own robot's."""
+
+
+class IdempotencyRecordQuerySet(OrganizationScopedQuerySet):
+    """Answers kept for one organization's clients; each is read by its own client alone."""

@@ -202,8 +202,26 @@ def session_end_current(request: HttpRequest) -> None:
 def session_end(session: UserSession) -> None:
     """End a sign-in, wherever it is."""
     with act("accounts.session.end"):
-        session.delete()
+        UserSession.objects.filter(pk=session.family_id or session.pk).delete()
     forget_session(session.session_token)
+
+
+def sessions_end_others(user: User, *, keep: UUID | None) -> int:
+    """End a person's sign-ins everywhere but here.
+
+    Args:
+        user: Whose.
+        keep: The session that the request comes from.
+
+    Returns:
+        How many were ended.
+    """
+    with act("accounts.session.end_others"):
+        others = list(UserSession.objects.of_person(user).sign_ins().alive().exclude(pk=keep))
+        UserSession.objects.filter(pk__in=[session.pk for session in others]).delete()
+    for session in others:
+        forget_session(session.session_token)
+    return len(others)
 
 
 def clean_up_sessions() -> int:

@@ -25,3 +25,10 @@ class ApplicationError(Exception):
         super().__init__(text)
         self.message = text
         self.extra = extra
+
+
+class PreconditionFailedError(ApplicationError):
+    """It has been changed since you read it; read it again."""
+
+    code = "precondition_failed"
+    status = HTTPStatus.PRECONDITION_FAILED

@@ -10,3 +10,12 @@ def manages_transactions(view: View) -> View:
     """Mark a view that opens its tenant transactions itself when a key calls it."""
     view.manages_transactions = True  # type: ignore[attr-defined]
     return view
+
+
+def ignores_credentials(view: View) -> View:
+    """Mark a view that anybody may call: what the request carries is not looked at.
+
+    Otherwise an expired token would stand in the way of the call that renews it.
+    """
+    view.ignores_credentials = True  # type: ignore[attr-defined]
+    return view

@@ -16,12 +16,14 @@ from apps.accounts.credentials import digest, key_credential, session_credential
 from apps.accounts.middleware import presented_key
 from apps.accounts.models import User
 from apps.accounts.principals import KeyPrincipal
+from apps.accounts.tokens import access_credential, is_access_token, person_of
 from apps.robots.models import Robot
 from urfmp.common.tenancy import Actor, tenant_transaction
 from urfmp.live.http import Problem, Request
 
 _PERMISSIONS = ("robots.view_robot", "telemetry.view_robottelemetry")
 _ROBOTS_AT_MOST = 100
+_TOKEN_OVER = "The access token is unknown, ended or expired."  # noqa: S105 - a sentence
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Subscriber:
     Attributes:
         subject: The person's or the key's id.
         robots: The robots that were asked for, or a device key's own; None for the whole fleet.
-        expires_at: When the session ends at the latest; None for keys.
+        expires_at: When the session or access token ends at the latest; None for keys.
     """
 
     subject: UUID
@@ -96,12 +98,25 @@ def identify(credential: Credential, robots: Collection[UUID]) -> Subscriber:
 
 
 def _of_key(credential: Credential, robots: Collection[UUID]) -> Subscriber:
+    if is_access_token(credential.token):
+        return _of_token(credential, robots)
     found = key_credential(credential.token)
     if found is None:
         raise Problem(401, "invalid_key", "The API key is unknown, ended or expired.")
     with tenant_transaction(found.organization_id, Actor(api_key_id=found.id)):
         visible = _visible(KeyPrincipal(found), robots)
     return Subscriber(found.id, found.organization_id, visible, None)
+
+
+def _of_token(credential: Credential, robots: Collection[UUID]) -> Subscriber:
+    found = access_credential(credential.token)
+    if found is None:
+        raise Problem(401, "invalid_token", _TOKEN_OVER)
+    with tenant_transaction(found.organization_id, Actor(user_id=found.user_id)):
+        if (user := person_of(found)) is None:
+            raise Problem(401, "invalid_token", _TOKEN_OVER)
+        visible = _visible(user, robots)
+    return Subscriber(found.user_id, found.organization_id, visible, found.expires_at)
 
 
 def _of_session(credential: Credential, robots: Collection[UUID]) -> Subscriber:

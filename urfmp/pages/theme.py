@@ -40,6 +40,14 @@ UNFOLD: dict[str, Any] = {
     "BORDER_RADIUS": "8px",
     "STYLES": [_file("urfmp/css/urfmp.css")],
     "SCRIPTS": [_file("urfmp/js/common.js")],
+    "ACCOUNT": {
+        "navigation": [
+            {
+                "title": "Where you are signed in",
+                "link": reverse_lazy("admin:own_sessions_page"),
+            },
+        ],
+    },
     "COMMAND": {"search_models": False, "show_history": False},
     "COLORS": {
         "base": {

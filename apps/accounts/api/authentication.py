@@ -8,7 +8,6 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from apps.accounts.middleware import presented_key
-from apps.accounts.principals import KeyPrincipal
 
 
 class _CsrfCheck(CsrfViewMiddleware):
@@ -23,14 +22,14 @@ class PrincipalAuthentication(BaseAuthentication):
         """Return who calls.
 
         Raises:
-            AuthenticationFailed: A key was sent that is unknown, ended or expired.
+            AuthenticationFailed: A key or token was sent that is unknown, ended or expired.
             PermissionDenied: A browser's session without its CSRF token.
         """
         plain = request._request  # noqa: SLF001 - the request that the middleware saw
         principal: Any = plain.user
         if presented_key(plain) is not None:
-            if not isinstance(principal, KeyPrincipal):
-                msg = "This API key is unknown, ended or expired."
+            if not principal.is_authenticated:
+                msg = "This API key or access token is unknown, ended or expired."
                 raise AuthenticationFailed(msg)
             return principal, None
         if not principal.is_authenticated:

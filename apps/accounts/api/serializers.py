@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.roles import PERMISSIONS, SCOPES
-from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 
 class UserSerializer(ScopedModelSerializer):
@@ -59,6 +61,57 @@ class UserSessionSerializer(ScopedModelSerializer):
             "user_agent",
         )
         read_only_fields = fields
+
+
+class OwnSessionSerializer(ScopedModelSerializer):
+    kind = serializers.CharField(read_only=True, help_text="`browser` or `api`.")
+    device = serializers.CharField(read_only=True, help_text="As in `Firefox on Windows`.")
+    is_current = serializers.SerializerMethodField(
+        help_text="Whether this request comes from this sign-in."
+    )
+
+    class Meta:
+        model = UserSession
+        fields = (
+            "id",
+            "kind",
+            "device",
+            "is_current",
+            "ip_address",
+            "user_agent",
+            "created_at",
+            "last_activity_at",
+            "expires_at",
+        )
+        read_only_fields = fields
+
+    def get_is_current(self, row: UserSession) -> bool:
+        return bool(row.pk == self.context.get("current_session_id"))
+
+
+class SignInSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=255)
+    password = serializers.CharField(
+        max_length=1000, trim_whitespace=False, style={"input_type": "password"}
+    )
+
+
+class RefreshSerializer(StrictSerializer):
+    refresh_token = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    access_token = serializers.CharField(help_text="For `Authorization: Bearer`.")
+    token_type = serializers.CharField(help_text="Always `Bearer`.")
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token ends.")
+    refresh_token = serializers.CharField(help_text="Good for one refresh.")
+    refresh_expires_in = serializers.IntegerField(
+        help_text="Seconds until the sign-in ends, however often it is refreshed."
+    )
+
+
+class EndedSerializer(serializers.Serializer[Any]):
+    ended = serializers.IntegerField(help_text="How many sign-ins were ended.")
 
 
 class ApiKeySerializer(ScopedModelSerializer):

@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.accounts.api.views import ApiKeyViewSet, UserSessionViewSet, UserViewSet
+from apps.accounts.api.auth_views import LoginView, LogoutView, RefreshView
+from apps.accounts.api.views import (
+    ApiKeyViewSet,
+    OwnSessionViewSet,
+    UserSessionViewSet,
+    UserViewSet,
+)
+from urfmp.common.transactions import ignores_credentials
 
 router = SimpleRouter(trailing_slash=False)
+router.register("auth/sessions", OwnSessionViewSet, basename="own-session")
 router.register("users", UserViewSet, basename="user")
 router.register("sessions", UserSessionViewSet, basename="session")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("auth/login", ignores_credentials(LoginView.as_view()), name="auth-login"),
+    path("auth/refresh", ignores_credentials(RefreshView.as_view()), name="auth-refresh"),
+    path("auth/logout", LogoutView.as_view(), name="auth-logout"),
+    *router.urls,
+]

@@ -3,21 +3,29 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
+from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from apps.accounts import services
+from apps.accounts.api.permissions import IsPerson
 from apps.accounts.api.serializers import (
     ApiKeySerializer,
+    EndedSerializer,
+    OwnSessionSerializer,
     UserSerializer,
     UserSessionSerializer,
 )
 from apps.accounts.choices import Role
 from apps.accounts.grants import check_authority, check_grant, check_scopes
 from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.selectors import current_session_id, own_sessions
 from urfmp.common.api.filters import BooleanFilter
-from urfmp.common.api.viewsets import ReadViewSet, WriteViewSet
+from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet, WriteViewSet
 
 
 class UserFilterSet(django_filters.FilterSet):
@@ -62,8 +70,44 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
     filterset_class = UserSessionFilterSet
     permission_actions = {"destroy": "change"}
 
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: Any = super().get_queryset()
+        sign_ins: QuerySet[Any] = rows.sign_ins()
+        return sign_ins
+
     def perform_destroy(self, instance: UserSession) -> None:
         services.session_end(instance)
+
+
+class OwnSessionViewSet(mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet):
+    """Where the person who asks is signed in; deleting one ends it."""
+
+    model = UserSession
+    serializer_class = OwnSessionSerializer
+    permission_classes = (IsPerson,)
+    ordering = "-last_activity_at"
+    ordering_fields = ("last_activity_at", "created_at")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_queryset()
+        return own_sessions(self.principal)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        context = dict(super().get_serializer_context())
+        if not getattr(self, "swagger_fake_view", False):
+            context["current_session_id"] = current_session_id(self.request._request)  # noqa: SLF001
+        return context
+
+    def perform_destroy(self, instance: UserSession) -> None:
+        services.session_end(instance)
+
+    @extend_schema(request=None, responses=EndedSerializer, filters=False)
+    @action(detail=False, methods=["post"], url_path="end-others")
+    def end_others(self, request: Request) -> Response:
+        """End all sign-ins of this person but the one that asks."""
+        keep = current_session_id(request._request)  # noqa: SLF001
+        return Response({"ended": services.sessions_end_others(self.principal, keep=keep)})
 
 
 class ApiKeyFilterSet(django_filters.FilterSet):

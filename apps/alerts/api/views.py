@@ -4,11 +4,11 @@ from typing import Any
 
 import django_filters
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
 from apps.alerts import services
 from apps.alerts.api.serializers import AlertSerializer
@@ -27,7 +27,7 @@ class AlertFilterSet(django_filters.FilterSet):
     is_resolved = BooleanFilter()
 
 
-class AlertViewSet(mixins.CreateModelMixin, ReadViewSet):
+class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     """What people have to be told."""
 
     model = Alert

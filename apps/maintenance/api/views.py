@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
 from apps.accounts.services import system_user_get
 from apps.maintenance import services
@@ -30,7 +31,7 @@ class MaintenanceTaskFilterSet(django_filters.FilterSet):
     due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")
 
 
-class MaintenanceTaskViewSet(WriteViewSet):
+class MaintenanceTaskViewSet(IdempotentCreateMixin, WriteViewSet):
     """Work on robots."""
 
     model = MaintenanceTask

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.accounts.principals import KeyPrincipal
+from apps.accounts.middleware import presented_key
 from apps.telemetry.api.bodies import read_body
 from apps.telemetry.points import decode_batch, decode_ndjson
 from apps.telemetry.services import telemetry_ingest
@@ -26,14 +26,14 @@ _DECODERS = {"application/json": decode_batch, "application/x-ndjson": decode_nd
 @csrf_exempt
 @manages_transactions
 def ingest(request: HttpRequest) -> HttpResponse:
-    """Take a batch of points from a key with the scope `telemetry:write`.
+    """Take a batch of points from a key with the scope `telemetry:write`, or an admin's token.
 
     200 means committed; the body tells how many points were new, how many were there already,
     and which were refused. 422 when not one was good.
     """
     if refusal := _refusal(request):
         return refusal
-    principal = cast("KeyPrincipal", request.user)
+    principal: Any = request.user
     try:
         decode = _DECODERS[cast("str", request.content_type)]
         batch = decode(read_body(request), max_points=settings.TELEMETRY_MAX_POINTS)
@@ -63,9 +63,12 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         response["Allow"] = "POST"
         return response
     principal: Any = request.user
-    if not isinstance(principal, KeyPrincipal):
+    # A browser's session does not count here: nothing would protect it from foreign pages.
+    if presented_key(request) is None or not principal.is_authenticated:
         response = problem_response(
-            401, "not_authenticated", "Send a valid API key in Authorization: Bearer or X-API-Key."
+            401,
+            "not_authenticated",
+            "Send a valid API key or access token in Authorization: Bearer.",
         )
         response["WWW-Authenticate"] = 'Bearer realm="urfmp"'
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -17,6 +18,7 @@ from urfmp.common.exceptions import ApplicationError
 from urfmp.common.problems import CONTENT_TYPE, problem
 from urfmp.common.tenancy import current_organization_id
 
+_ASK = {"WWW-Authenticate": 'Bearer realm="urfmp"'}
 _CODES = {
     exceptions.NotAuthenticated: "not_authenticated",
     exceptions.AuthenticationFailed: "authentication_failed",
@@ -45,7 +47,10 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def _describe(exc: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
     if isinstance(exc, ApplicationError):
-        return problem(exc.status, exc.code, exc.message, **exc.extra), _headers(exc)
+        headers = _headers(exc)
+        if exc.status == HTTPStatus.UNAUTHORIZED:
+            headers |= _ASK
+        return problem(exc.status, exc.code, exc.message, **exc.extra), headers
     if isinstance(exc, Http404):
         return problem(404, "not_found", "There is no such thing, or it is not yours."), {}
     if isinstance(exc, PermissionDenied):

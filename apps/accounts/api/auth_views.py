@@ -1,0 +1,107 @@
+"""Signing in and out through the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.accounts.api.permissions import IsPerson
+from apps.accounts.api.serializers import (
+    RefreshSerializer,
+    SignInSerializer,
+    TokenPairSerializer,
+)
+from apps.accounts.exceptions import SignInRefusedError
+from apps.accounts.models import User
+from apps.accounts.services import session_end_current, session_refuse
+from apps.accounts.token_services import TokenPair, tokens_end, tokens_issue, tokens_refresh
+
+
+def _answer(pair: TokenPair) -> Response:
+    return Response(
+        {
+            "access_token": pair.access_token,
+            "token_type": "Bearer",
+            "expires_in": _seconds_until(pair.access_expires_at),
+            "refresh_token": pair.refresh_token,
+            "refresh_expires_in": _seconds_until(pair.refresh_expires_at),
+        },
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _seconds_until(time: datetime) -> int:
+    return max(0, round((time - timezone.now()).total_seconds()))
+
+
+class LoginView(APIView):
+    """A person signs in; a failure does not tell whether the account exists."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        request=SignInSerializer,
+        responses=TokenPairSerializer,
+        operation_id="auth_login",
+        description="Sign in with e-mail and password.",
+    )
+    def post(self, request: Request) -> Response:
+        form = SignInSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        email, password = form.validated_data["email"], form.validated_data["password"]
+        plain = request._request  # noqa: SLF001
+        user: Any = authenticate(plain, username=email, password=password)
+        if not isinstance(user, User):
+            session_refuse(plain, email=email)
+            raise SignInRefusedError
+        return _answer(tokens_issue(plain, user))
+
+
+class RefreshView(APIView):
+    """A refresh token is changed for a new pair."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        request=RefreshSerializer,
+        responses=TokenPairSerializer,
+        operation_id="auth_refresh",
+        description="Change a refresh token for a new pair. Each is good once; a token that is"
+        " used again later ends the sign-in.",
+    )
+    def post(self, request: Request) -> Response:
+        form = RefreshSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        return _answer(
+            tokens_refresh(request._request, form.validated_data["refresh_token"])  # noqa: SLF001
+        )
+
+
+class LogoutView(APIView):
+    """The sign-in that a request comes from ends."""
+
+    permission_classes = (IsPerson,)
+
+    @extend_schema(
+        request=None,
+        responses={204: None},
+        operation_id="auth_logout",
+        description="End the sign-in that this request comes from, with all of its tokens.",
+    )
+    def post(self, request: Request) -> Response:
+        plain: Any = request._request  # noqa: SLF001
+        if (session_id := getattr(plain, "token_session_id", None)) is not None:
+            tokens_end(session_id, user_id=plain.user.pk)
+        else:
+            session_end_current(plain)
+        return Response(status=204)

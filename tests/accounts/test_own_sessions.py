@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+
+from apps.accounts.device_names import device_name
+from apps.accounts.models import UserSession
+from apps.audit.models import AuditLog
+
+PAGE = "/admin/own-sessions/"
+API = "/api/v1/auth/sessions"
+
+
+def ids(client):
+    return {row["id"]: row["is_current"] for row in client.get(API).json()["results"]}
+
+
+@pytest.fixture
+def here(bob, sign_in):
+    return sign_in(bob)
+
+
+@pytest.fixture
+def elsewhere(bob, sign_in):
+    return sign_in(bob)
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+         "Firefox on Linux"),
+        (("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko)"
+         " Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0"), "Edge on Windows"),
+        (("Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15"
+         " (KHTML, like Gecko) Version/18.5 Mobile/15E148 Safari/604.1"), "Safari on iPhone"),
+        ("curl/8.5.0", "curl"),
+        ("", "Unknown device"),
+        (None, "Unknown device"),
+    ],
+)  # fmt: skip
+def test_device_name(header, expected):
+    assert device_name(header) == expected
+
+
+def test_lists_own_sign_ins_and_marks_this_one(here, elsewhere, alice, sign_in):
+    sign_in(alice)
+    assert sorted(ids(here).values()) == [False, True]
+    assert ids(here).keys() == ids(elsewhere).keys()
+    assert ids(here) != ids(elsewhere)
+
+
+def test_end_one(here, elsewhere):
+    (other,) = [pk for pk, is_current in ids(here).items() if not is_current]
+    assert here.delete(f"{API}/{other}").status_code == 204
+    assert elsewhere.get(API).status_code == 401
+    assert len(ids(here)) == 1
+
+
+def test_end_others_keeps_this_one_and_is_recorded(
+    here, elsewhere, bob, sign_in, organization_a, inside
+):
+    third = sign_in(bob)
+    assert here.post(f"{API}/end-others").json() == {"ended": 2}
+    assert [client.get(API).status_code for client in (here, elsewhere, third)] == [200, 401, 401]
+    with inside(organization_a):
+        rows = AuditLog.objects.filter(action="accounts.session.end_others")
+        assert {row.user_id for row in rows} == {bob.pk}
+        assert rows.count() == 2
+
+
+@pytest.mark.parametrize("whose", ["colleague", "other organization", "nobody"])
+def test_sessions_of_others_do_not_exist(
+    whose, here, alice, charlie, sign_in, organization_a, organization_b, inside
+):
+    organization, person = {
+        "colleague": (organization_a, alice),
+        "other organization": (organization_b, charlie),
+        "nobody": (organization_a, None),
+    }[whose]
+    pk = uuid.uuid4()
+    if person:
+        theirs = sign_in(person)
+        with inside(organization):
+            pk = UserSession.objects.get(user=person).pk
+    assert here.delete(f"{API}/{pk}").status_code == 404
+    assert here.get(PAGE, {"end": pk}).status_code == 404
+    assert here.post(PAGE, {"end": pk}).status_code == 404
+    if person:
+        assert theirs.get(API).status_code == 200
+
+
+def test_keys_have_no_sign_ins(organization_a, make_key):
+    client = Client(headers={"x-api-key": make_key(organization_a, ["users:read", "users:write"])})
+    assert client.get(API).status_code == 403
+    assert client.delete(f"{API}/{uuid.uuid4()}").status_code == 403
+    assert client.post(f"{API}/end-others").status_code == 403
+
+
+def test_nobody_is_asked_to_sign_in(db):
+    assert Client().delete(f"{API}/{uuid.uuid4()}").status_code == 401
+    assert Client().post(f"{API}/end-others").status_code == 401
+
+
+def test_a_browser_needs_its_csrf_token(bob, sign_in):
+    client = sign_in(bob, enforce_csrf_checks=True)
+    assert client.post(f"{API}/end-others").status_code == 403
+    assert client.post(PAGE, {"end": "others"}).status_code == 403
+
+
+def test_page_shows_devices_and_asks_before_it_ends_one(here, elsewhere):
+    (other,) = [pk for pk, is_current in ids(here).items() if not is_current]
+    text = here.get(PAGE).content.decode()
+    assert text.count("This device") == 1
+    assert f"?end={other}" in text
+    assert "127.0.0.1" in text
+
+    question = here.get(PAGE, {"end": other})
+    assert f'name="end" value="{other}"' in question.content.decode()
+    assert elsewhere.get(API).status_code == 200  # a question ends nothing
+
+    assert here.post(PAGE, {"end": other})["Location"] == PAGE
+    assert elsewhere.get(API).status_code == 401
+
+
+def test_page_ends_all_others(here, elsewhere):
+    assert "everywhere else?" in here.get(PAGE, {"end": "others"}).content.decode()
+    answer = here.post(PAGE, {"end": "others"}, follow=True)
+    assert "Signed out on 1 other device." in answer.content.decode()
+    assert elsewhere.get(API).status_code == 401
+
+
+def test_page_does_not_end_its_own_sign_in(here):
+    (own,) = ids(here)
+    assert here.post(PAGE, {"end": own}).status_code == 404
+    assert here.get(PAGE).status_code == 200

@@ -1,0 +1,229 @@
+"""Requests that come twice, and changes over other people's changes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.idempotency import clean_up_idempotency_keys
+from apps.accounts.models import IdempotencyRecord
+from apps.alerts.models import Alert
+from apps.maintenance.models import MaintenanceTask
+from apps.robots.models import Robot
+from tests.concurrency import at_once
+from urfmp.common.api.etags import matches
+
+BODIES = {
+    "robots": {"name": "R1", "vendor": "kuka", "serial_number": "K1", "configuration": {"axes": 6}},
+    "maintenance-tasks": {"title": "Grease", "type": "lubrication"},
+    "alerts": {"title": "Hot", "message": "Very", "type": "system", "severity": "info"},
+}  # fmt: skip
+MODELS = {"robots": Robot, "maintenance-tasks": MaintenanceTask, "alerts": Alert}
+
+
+def send(client, resource, key, **changes):
+    return client.post(
+        f"/api/v1/{resource}",
+        {**BODIES[resource], **changes},
+        content_type="application/json",
+        headers={"idempotency-key": key},
+    )
+
+
+def count(resource, organization, inside):
+    with inside(organization):
+        return MODELS[resource].objects.count()
+
+
+@pytest.fixture
+def client(alice, sign_in):
+    return sign_in(alice)
+
+
+@pytest.fixture
+def robot(make_robot, organization_a):
+    return make_robot(organization_a)
+
+
+def patch(client, robot, name, if_match=None):
+    headers = {} if if_match is None else {"if-match": if_match}
+    return client.patch(
+        f"/api/v1/robots/{robot.pk}",
+        {"name": name},
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+@pytest.mark.parametrize("resource", BODIES)
+def test_the_first_answer_is_repeated(resource, client, organization_a, inside):
+    first, again = send(client, resource, "k-1"), send(client, resource, "k-1")
+    assert first.status_code == again.status_code == 201
+    assert first.content == again.content
+    assert "Idempotency-Replayed" not in first
+    assert again["Idempotency-Replayed"] == "true"
+    assert first.get("ETag") == again.get("ETag")
+    assert count(resource, organization_a, inside) == 1
+
+
+@pytest.mark.parametrize("resource", BODIES)
+def test_without_a_key_or_with_another_it_is_done_again(resource, client, organization_a, inside):
+    send(client, resource, "k-1")
+    changes = {"serial_number": "K-2"} if resource == "robots" else {}
+    assert send(client, resource, "k-2", **changes).status_code == 201
+    assert count(resource, organization_a, inside) == 2
+
+
+def test_another_body_under_the_same_key_is_refused(client, organization_a, inside):
+    send(client, "alerts", "k-1")
+    answer = send(client, "alerts", "k-1", title="Cold")
+    assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    answer = send(client, "maintenance-tasks", "k-1")
+    assert answer.status_code == 422
+    assert count("alerts", organization_a, inside) == 1
+
+
+def test_the_order_of_members_does_not_matter(client):
+    body = dict(reversed(BODIES["alerts"].items()))
+    send(client, "alerts", "k-1")
+    answer = client.post(
+        "/api/v1/alerts",
+        body,
+        content_type="application/json",
+        headers={"idempotency-key": "k-1"},
+    )
+    assert answer["Idempotency-Replayed"] == "true"
+
+
+def test_a_refused_request_may_be_corrected(client, organization_a, inside):
+    assert send(client, "alerts", "k-1", severity="loud").status_code == 400
+    answer = send(client, "alerts", "k-1")
+    assert answer.status_code == 201
+    assert "Idempotency-Replayed" not in answer
+
+
+def test_keys_of_different_principals_do_not_meet(
+    client, organization_a, organization_b, charlie, sign_in, make_key, inside
+):
+    others = [
+        sign_in(charlie),
+        Client(headers={"x-api-key": make_key(organization_a, ["alerts:write"])}),
+    ]
+    answers = [send(one, "alerts", "k-1") for one in (client, *others)]
+    assert len({answer.json()["id"] for answer in answers}) == 3
+    assert count("alerts", organization_b, inside) == 1
+
+
+def test_a_lost_right_is_not_answered_from_memory(organization_a, make_user, sign_in, inside):
+    user = make_user(organization_a, "operator")
+    client = sign_in(user)
+    assert send(client, "alerts", "k-1").status_code == 201
+    with inside(organization_a):
+        type(user).objects.filter(pk=user.pk).update(role="viewer")
+    assert send(client, "alerts", "k-1").status_code == 403
+
+
+@pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "\u00e4"])
+def test_odd_keys_are_refused(key, client):
+    answer = send(client, "alerts", key)
+    assert answer.status_code == 400
+    assert "Idempotency-Key" in answer.json()["errors"]
+
+
+def test_an_answer_is_kept_for_a_day(client, organization_a, inside):
+    first = send(client, "alerts", "k-1").json()["id"]
+    with inside(organization_a):
+        IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=23.9))
+        assert clean_up_idempotency_keys() == 0
+    assert send(client, "alerts", "k-1").json()["id"] == first
+    with inside(organization_a):
+        IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24.1))
+    assert send(client, "alerts", "k-1").json()["id"] != first
+    with inside(organization_a):
+        IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24.1))
+        assert clean_up_idempotency_keys() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_fifty_at_once_have_one_effect(organization_a, make_key, inside):
+    key = make_key(organization_a, ["robots:write"])
+
+    def call():
+        return send(Client(headers={"x-api-key": key}), "robots", "k-1", serial_number="")
+
+    answers = at_once(*[call] * 50)
+
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
+    codes = {answer.json()["code"] for answer in answers if answer.status_code == 409}
+    assert len(made) == 1
+    assert codes <= {"idempotency_in_progress"}
+    assert count("robots", organization_a, inside) == 1
+    assert call().json()["id"] in made
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ('"3"', True), ("*", True), ('"2", "3"', True), ('"2"', False), ('W/"3"', False),
+        ("3", False), ("", False), ('"3', False), ('*, "2"', False),
+    ],
+)  # fmt: skip
+def test_matches(header, expected):
+    assert matches(header, 3) is expected
+
+
+def test_etag_follows_the_version(client, robot):
+    path = f"/api/v1/robots/{robot.pk}"
+    assert client.get(path)["ETag"] == client.get(f"{path}?fields=name")["ETag"] == '"1"'
+    assert patch(client, robot, "New")["ETag"] == '"2"'
+    assert client.get(path)["ETag"] == '"2"'
+    assert "ETag" not in client.get("/api/v1/robots")
+
+
+def test_a_stale_if_match_changes_nothing(client, robot, organization_a, inside):
+    assert patch(client, robot, "First", '"1"').status_code == 200
+    answer = patch(client, robot, "Second", '"1"')
+    assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
+    assert answer.json()["version"] == 2
+    assert client.delete(
+        f"/api/v1/robots/{robot.pk}", headers={"if-match": '"1"'}
+    ).status_code == 412  # fmt: skip
+    with inside(organization_a):
+        robot.refresh_from_db()
+    assert (robot.name, robot.is_active, robot.version) == ("First", True, 2)
+    assert patch(client, robot, "Third", "*").status_code == 200
+    assert client.delete(
+        f"/api/v1/robots/{robot.pk}", headers={"if-match": '"3"'}
+    ).status_code == 204  # fmt: skip
+
+
+def test_other_organization_gets_404_whatever_it_says(charlie, sign_in, robot):
+    assert patch(sign_in(charlie), robot, "Mine", '"9"').status_code == 404
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_changes_that_name_one_version_one_happens(client, alice, sign_in, robot):
+    clients = [sign_in(alice) for _ in range(8)]
+    answers = at_once(
+        *[
+            lambda one=one, name=f"N{i}": patch(one, robot, name, '"1"')
+            for i, one in enumerate(clients)
+        ]
+    )
+    assert sorted(answer.status_code for answer in answers) == [200] + [412] * 7
+    assert client.get(f"/api/v1/robots/{robot.pk}")["ETag"] == '"2"'
+
+
+def test_what_is_documented(client, django_db_setup):
+    document = client.get("/api/v1/schema", headers={"accept": "application/json"}).json()
+    for resource in BODIES:
+        names = {p["name"] for p in document["paths"][f"/api/v1/{resource}"]["post"]["parameters"]}
+        assert "Idempotency-Key" in names
+    one = document["paths"]["/api/v1/robots/{id}"]
+    for method in ("patch", "delete"):
+        assert "If-Match" in {p["name"] for p in one[method]["parameters"]}
+    assert "ETag" in one["get"]["responses"]["200"]["headers"]
