@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -20,6 +21,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
 
+from apps.accounts.principals import KeyPrincipal
 from apps.accounts.services import (
     session_end_current,
     session_refuse,
@@ -29,6 +31,7 @@ from apps.accounts.services import (
 from urfmp.pages.views.page import page
 
 _WRONG = "E-mail or password is not right. Please try again."
+_KEY = "This request carries an API key. Sign in without it."
 
 
 class SignInForm(forms.Form):
@@ -68,10 +71,17 @@ def _target(request: HttpRequest) -> str:
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Ask for address and password; a failure does not tell which of them was wrong."""
     target = _target(request)
-    if request.user.is_authenticated:
+    if admin.site.has_permission(request):
         return HttpResponseRedirect(target)
+    # A key opens no page, so whoever comes with one is not signed in; and it cannot sign in
+    # either, as its organization's transaction is open, which may not be the person's.
+    has_key = isinstance(request.user, KeyPrincipal)
+    if has_key:
+        request.user = AnonymousUser()
     form = SignInForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and has_key:
+        form.add_error(None, _KEY)
+    elif request.method == "POST" and form.is_valid():
         email, password = form.cleaned_data["email"], form.cleaned_data["password"]
         user = authenticate(request, username=email, password=password)
         if user is not None:
