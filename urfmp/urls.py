@@ -11,6 +11,7 @@ from apps.telemetry.api.influx import write_v1, write_v2
 from urfmp.common.health import healthz
 from urfmp.live.views import redirect_to_live
 
+handler400 = "urfmp.common.errors.bad_request"
 handler403 = "urfmp.common.errors.permission_denied"
 handler404 = "urfmp.common.errors.not_found"
 handler500 = "urfmp.common.errors.server_error"

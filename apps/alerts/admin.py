@@ -8,12 +8,18 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.alerts.choices import AlertSeverity
 from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_resolve
-from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin, viewer
+from urfmp.common.admin import (
+    AutocompleteFilter,
+    ObjectAction,
+    ReadOnlyAdmin,
+    TimeRangeFilter,
+    viewer,
+)
 from urfmp.common.html import NOTHING, ago, badge, block, moment
 
 
@@ -49,7 +55,7 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
     list_display = ("title", "severity_badge", "robot", "state", "raised", "next_step")
     list_filter = (
         StateFilter, "severity", "type", "source", ("robot", AutocompleteFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", TimeRangeFilter),
     )  # fmt: skip
     search_fields = ("title", "message", "robot__name")
     list_select_related = ("robot", "acknowledged_by")

@@ -8,10 +8,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter
 
 from apps.audit.models import AuditLog
-from urfmp.common.admin import AutocompleteFilter, ReadOnlyAdmin
+from urfmp.common.admin import AutocompleteFilter, ReadOnlyAdmin, TimeRangeFilter
 from urfmp.common.html import NOTHING, badge, block, difference, moment
 
 RESOURCES = (
@@ -59,7 +59,7 @@ class OutcomeFilter(DropdownFilter):
 class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     list_display = ("time", "actor", "action", "resource", "outcome", "ip_address")
     list_filter = (
-        ("created_at", RangeDateTimeFilter), ("action", FieldTextFilter), ResourceFilter,
+        ("created_at", TimeRangeFilter), ("action", FieldTextFilter), ResourceFilter,
         ("user", AutocompleteFilter), OutcomeFilter,
     )  # fmt: skip
     search_fields = ("action", "request_id")

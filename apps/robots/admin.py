@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, RangeDateTimeFilter
+from unfold.contrib.filters.admin import DropdownFilter
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
@@ -34,6 +34,7 @@ from urfmp.common.admin import (
     ReadOnlyAdmin,
     ScopedChangeList,
     ScopedModelForm,
+    TimeRangeFilter,
     restricted,
     viewer,
 )
@@ -272,13 +273,13 @@ class RobotCommandAdmin(ReadOnlyAdmin[RobotCommand]):
     list_display = ("shown_type", "robot", "state", "shown_priority", "user", "made", "ended")
     list_filter = (
         "type", "status", "priority", ("robot", AutocompleteFilter),
-        ("created_at", RangeDateTimeFilter),
+        ("created_at", TimeRangeFilter),
     )  # fmt: skip
     search_fields = ("robot__name",)
     list_select_related = ("robot", "user")
     fields = (
         "shown_type", "robot", "state", "shown_priority", "user", "asked", "made",
-        "scheduled_at", "executed_at", "ended", "answer", "error_message",
+        "scheduled", "executed", "ended", "answer", "error_message",
     )  # fmt: skip
     readonly_fields = fields
 
@@ -305,6 +306,14 @@ class RobotCommandAdmin(ReadOnlyAdmin[RobotCommand]):
     @admin.display(description="Given", ordering="created_at")
     def made(self, command: RobotCommand) -> SafeString | str:
         return moment(command.created_at)
+
+    @admin.display(description="Scheduled for")
+    def scheduled(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.scheduled_at)
+
+    @admin.display(description="Executed")
+    def executed(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.executed_at)
 
     @admin.display(description="Ended", ordering="completed_at")
     def ended(self, command: RobotCommand) -> SafeString | str:

@@ -21,6 +21,13 @@ def _wants_problem(request: HttpRequest) -> bool:
     return request.path.startswith("/api/") or request.path == "/write"
 
 
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer 400, in the form that the address calls for."""
+    if _wants_problem(request):
+        return problem_response(400, "malformed", "The request cannot be read.")
+    return HttpResponse(render_to_string("400.html"), status=400)
+
+
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer 404, in the form that the address calls for."""
     if _wants_problem(request):

@@ -29,16 +29,31 @@ def badge(family: str, value: str | None, label: str) -> SafeString:
     )
 
 
+def utc(value: datetime) -> datetime:
+    """Return a time in UTC, or as it is at the ends of the calendar, where there is no such."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return value
+
+
+def clock(value: datetime) -> str:
+    """Return a time in the viewer's timezone, or in UTC where that timezone cannot write it."""
+    try:
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    except OverflowError:
+        return utc(value).isoformat()
+
+
 def moment(value: datetime | None) -> SafeString | str:
     """Return a time in the viewer's timezone, with the exact UTC in its title."""
     if value is None:
         return NOTHING
-    local = timezone.localtime(value)
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
-        value.astimezone(UTC).isoformat(),
-        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        f"{local:%Y-%m-%d %H:%M}",
+        utc(value).isoformat(),
+        f"{utc(value):%Y-%m-%d %H:%M:%S} UTC",
+        clock(value),
     )
 
 
@@ -48,8 +63,8 @@ def ago(value: datetime | None, never: str = "never") -> SafeString | str:
         return never
     return format_html(
         '<time class="u-ago" datetime="{}" title="{}">{}</time>',
-        value.astimezone(UTC).isoformat(),
-        f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        utc(value).isoformat(),
+        f"{utc(value):%Y-%m-%d %H:%M:%S} UTC",
         distance(value),
     )
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.template.loader import render_to_string
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
@@ -39,6 +40,22 @@ def in_local_time(view: View) -> View:
     return update_wrapper(inner, view)
 
 
+def _has_nul(values: QueryDict) -> bool:
+    return any("\x00" in text for name, texts in values.lists() for text in (name, *texts))
+
+
+def without_nul(view: View) -> View:
+    """Refuse a request with a NUL character anywhere: PostgreSQL has no text that holds one."""
+
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if "\x00" in request.path or _has_nul(request.GET) or _has_nul(request.POST):
+            reason = "It holds a NUL character, which cannot be stored or looked for."
+            return HttpResponse(render_to_string("400.html", {"reason": reason}), status=400)
+        return view(request, *args, **kwargs)
+
+    return update_wrapper(inner, view)
+
+
 class FleetAdminSite(UnfoldAdminSite):
     """Every page of the browser side. Who may see a page is asked by the page itself."""
 
@@ -54,8 +71,8 @@ class FleetAdminSite(UnfoldAdminSite):
         return [*page_urls(self), *urls]
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Give every page its times in the organization's timezone."""
-        return super().admin_view(in_local_time(view), cacheable)  # type: ignore[no-any-return]
+        """Give every page its times in the organization's timezone, and text that can be text."""
+        return without_nul(super().admin_view(in_local_time(view), cacheable))
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Show the state of the fleet."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from urfmp.common.admin.actions import ObjectAction
 from urfmp.common.admin.base import OrganizationScopedAdmin, ReadOnlyAdmin
 from urfmp.common.admin.forms import BlankJsonField, ScopedModelForm, refusal_messages
-from urfmp.common.admin.lists import AutocompleteFilter, RelatedOnlyFilter, ScopedChangeList
+from urfmp.common.admin.lists import (
+    AutocompleteFilter,
+    RelatedOnlyFilter,
+    ScopedChangeList,
+    TimeRangeFilter,
+)
 from urfmp.common.admin.visibility import restricted, viewer
 
 __all__ = [
@@ -17,6 +22,7 @@ __all__ = [
     "RelatedOnlyFilter",
     "ScopedChangeList",
     "ScopedModelForm",
+    "TimeRangeFilter",
     "refusal_messages",
     "restricted",
     "viewer",

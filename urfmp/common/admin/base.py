@@ -14,6 +14,7 @@ from django import forms
 from django.apps import apps
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -35,7 +36,9 @@ from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 from urfmp.common.admin.actions import ObjectAction
 from urfmp.common.admin.forms import (
     BlankJsonField,
+    ScopedChoiceField,
     ScopedModelForm,
+    accepted_values,
     refusal_messages,
 )
 from urfmp.common.admin.lists import (
@@ -43,6 +46,7 @@ from urfmp.common.admin.lists import (
     CappedPaginator,
     RelatedOnlyFilter,
     ScopedChangeList,
+    filter_parameters,
 )
 from urfmp.common.admin.visibility import restricted
 from urfmp.common.exceptions import ApplicationError
@@ -114,9 +118,19 @@ class OrganizationScopedAdmin(ModelAdmin, Generic[Row]):
             raise TypeError(msg)
         return item
 
+    def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
+        """Take from an address what the list's filters write into it, and nothing else.
+
+        Django would let any column of the model be asked for by any comparison, and so have a
+        password's hash read out character by character.
+        """
+        filters = self.get_list_filter(request)
+        return any(lookup in filter_parameters(self.model, item) for item in filters)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Offer, and accept, only related rows that the viewer may see."""
         kwargs["queryset"] = restricted(db_field.remote_field.model, request)
+        kwargs.setdefault("form_class", ScopedChoiceField)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -174,6 +188,12 @@ class OrganizationScopedAdmin(ModelAdmin, Generic[Row]):
         except (ApplicationError, ValidationError) as error:
             request.refusal = error  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin a new row with what the address gives, as far as the form takes it."""
+        if not request.GET:
+            return {}
+        return accepted_values(self.get_form(request)(), request.GET)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand the form's values to a service; the form's own copy of the row is not saved."""
@@ -281,6 +301,16 @@ class OrganizationScopedAdmin(ModelAdmin, Generic[Row]):
                 actions[action.name] = (_bulk(action), action.name, action.label)
         return actions
 
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+        """Do nothing where something other than rows has been chosen."""
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(key)
+        except ValidationError:
+            self.message_user(request, "Choose rows of the list.", messages.WARNING)
+            return None
+        return super().response_action(request, queryset)
+
     def run_in_bulk(self, request: HttpRequest, action: ObjectAction, selected: Any) -> None:
         """Do one thing to many rows, and report how many of them."""
         done, refused, skipped = 0, [], 0
@@ -363,7 +393,10 @@ class OrganizationScopedAdmin(ModelAdmin, Generic[Row]):
         address = urlsplit(wanted)
         if not own or address.path == request.path:
             return self.change_address(obj.pk)
-        return f"{address.path}?{address.query}" if address.query else address.path
+        target = f"{address.path}?{address.query}" if address.query else address.path
+        # Alone, a path may be read as the name of a host: `//evil.example/`.
+        is_path = target.startswith("/") and url_has_allowed_host_and_scheme(target, None)
+        return target if is_path else self.change_address(obj.pk)
 
     def action_button(self, obj: Any, name: str) -> SafeString:
         """Return a button for a list, which sends the list's form, with its token, to an action."""

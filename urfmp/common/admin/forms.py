@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import msgspec
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.fields import InvalidJSONInput
+from django.http import QueryDict
 
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.storable import json_fault
 
 Refusal = ApplicationError | ValidationError
 
@@ -20,9 +24,85 @@ def refusal_messages(error: Refusal) -> list[str]:
 class BlankJsonField(forms.JSONField):
     """JSON in a text field that is empty where there is nothing, rather than saying null."""
 
+    def to_python(self, value: Any) -> Any:
+        """Read the text as JSON and nothing more, and as what the column can hold.
+
+        Raises:
+            ValidationError: It is no JSON, or cannot be stored.
+        """
+        if self.disabled or not isinstance(value, str):
+            return super().to_python(value)
+        if value in self.empty_values:
+            return None
+        try:
+            decoded = msgspec.json.decode(value)
+        except (ValueError, RecursionError) as error:
+            raise ValidationError(self.error_messages["invalid"], code="invalid") from error
+        if fault := json_fault(decoded):
+            raise ValidationError(fault, code="invalid")
+        return decoded
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        """Return what was typed, to be shown as it was typed: it may be no JSON at all."""
+        if self.disabled:
+            return initial
+        return None if data is None else InvalidJSONInput(data)
+
     def prepare_value(self, value: Any) -> Any:
         """Return the text to edit."""
         return "" if value is None else super().prepare_value(value)
+
+
+class ScopedChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """A related row. What cannot be a key is no choice, and is not looked up to be shown again."""
+
+    def _is_key(self, value: Any) -> bool:
+        try:
+            self.queryset.model._meta.pk.to_python(value)  # type: ignore[union-attr]
+        except ValidationError:
+            return False
+        return True
+
+    def to_python(self, value: Any) -> Any:
+        """Return the chosen row.
+
+        Raises:
+            ValidationError: There is no such row among those offered.
+        """
+        if value not in self.empty_values and not self._is_key(value):
+            raise ValidationError(
+                self.error_messages["invalid_choice"],
+                code="invalid_choice",
+                params={"value": value},
+            )
+        return super().to_python(value)
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the key that the widget shows as chosen."""
+        return (
+            None
+            if isinstance(value, str) and not self._is_key(value)
+            else super().prepare_value(value)
+        )
+
+
+def accepted_values(form: forms.BaseForm, asked: QueryDict) -> dict[str, Any]:
+    """Return those values of an address that the form's fields accept, to begin a form with."""
+    accepted = {}
+    for name in form.fields.keys() & asked.keys():
+        try:
+            accepted[name] = _read(form.fields[name], asked.getlist(name))
+        except (ValidationError, ValueError, OverflowError):
+            continue
+    return accepted
+
+
+def _read(field: forms.Field, values: list[str]) -> Any:
+    if isinstance(field, forms.MultiValueField):  # a date and a time, in two boxes
+        return field.clean(values[-1].replace("T", " ", 1).split(" ", 1))
+    if isinstance(field, forms.MultipleChoiceField | forms.ModelMultipleChoiceField):
+        return field.clean(values)
+    return field.clean(values[-1])
 
 
 class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -5,16 +5,24 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
+from django import forms
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.utils import get_fields_from_path
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db import DataError, transaction
+from django.db.models import DateField, Model, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import (
     AutocompleteSelectFilter,
+    FieldTextFilter,
+    RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
 from unfold.views import ChangeList
 
 from urfmp.common.admin.visibility import restricted
+from urfmp.common.fields import validate_moment
 
 _COUNT_LIMIT = 10_000
 
@@ -35,10 +43,43 @@ class ScopedChangeList(ChangeList):
     """A list that says how many rows were found only where something was looked for."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Count once."""
+        """Count once, and read the rows here, where a value that no column holds can be refused.
+
+        Raises:
+            IncorrectLookupParameters: PostgreSQL or its driver does not take a filter's value.
+        """
+        if not (self.query or self.filter_params):
+            self._read(request)
+            return
+        try:
+            with transaction.atomic():  # what follows needs a transaction that goes on
+                self._read(request)
+        except (DataError, ValueError, OverflowError, ValidationError) as error:
+            raise IncorrectLookupParameters(error) from error
+
+    def _read(self, request: HttpRequest) -> None:
         super().get_results(request)
+        len(self.result_list)  # reads them
         if not (self.query or self.has_active_filters):
             self.full_result_count = self.result_count
+
+
+def filter_parameters(model: type[Model], item: Any) -> set[str]:
+    """Return the parameters of an address that belong to an entry of `list_filter`."""
+    if not isinstance(item, str | tuple | list):
+        return {item.parameter_name}
+    name, kind = (item, None) if isinstance(item, str) else item
+    field: Any = get_fields_from_path(model, name)[-1]
+    if field.is_relation:
+        return {f"{name}__{field.target_field.name}__exact", f"{name}__isnull"}
+    if kind is not None and issubclass(kind, FieldTextFilter):
+        return {f"{name}__icontains"}
+    ends: tuple[str, ...] = ("", "__exact", "__isnull")
+    if isinstance(field, DateField):
+        ends += (
+            "__gte", "__lte", "_from", "_to", "_from_0", "_from_1", "_to_0", "_to_1",
+        )  # fmt: skip
+    return {f"{name}{end}" for end in ends}
 
 
 class RelatedOnlyFilter(RelatedDropdownFilter):
@@ -51,6 +92,28 @@ class RelatedOnlyFilter(RelatedDropdownFilter):
         used = model_admin.get_queryset(request).order_by().values(self.field_path)
         rows = restricted(field.remote_field.model, request).filter(pk__in=used)
         return [(row.pk, str(row)) for row in rows[:200]]
+
+
+class TimeRangeFilter(RangeDateTimeFilter):
+    """From one time to another, both read in the viewer's timezone."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Return the rows of the range.
+
+        Raises:
+            IncorrectLookupParameters: One of the ends is no time.
+        """
+        field = forms.DateTimeField(validators=[validate_moment])
+        for end, lookup in (("from", "gte"), ("to", "lte")):
+            parts = [self.used_parameters.get(f"{self.field_path}_{end}_{n}") for n in (0, 1)]
+            if not all(parts):
+                continue
+            try:
+                value = field.clean(" ".join(parts))
+            except ValidationError as error:
+                raise IncorrectLookupParameters(error) from error
+            queryset = queryset.filter(**{f"{self.field_path}__{lookup}": value})
+        return queryset
 
 
 class AutocompleteFilter(AutocompleteSelectFilter):

@@ -82,7 +82,8 @@ class ETagMixin:
             request, response, *args, **kwargs
         )
         if answer.status_code in {200, 201}:
-            data = answer.data if isinstance(answer.data, dict) else {}
+            given = getattr(answer, "data", None)
+            data = given if isinstance(given, dict) else {}
             version = data.get("version") or getattr(self._row, "version", None)
             if version is not None:
                 answer["ETag"] = etag(version)

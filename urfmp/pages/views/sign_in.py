@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -24,6 +25,7 @@ from apps.accounts.credentials import account_of
 from apps.accounts.devices import remember_device
 from apps.accounts.exceptions import TooManyAttemptsError
 from apps.accounts.limits import take_password
+from apps.accounts.principals import KeyPrincipal
 from apps.accounts.services import (
     session_end_current,
     session_refuse,
@@ -33,6 +35,7 @@ from apps.accounts.services import (
 from urfmp.pages.views.page import page
 
 _WRONG = "E-mail or password is not right. Please try again."
+_KEY = "This request carries an API key. Sign in without it."
 
 
 class SignInForm(forms.Form):
@@ -72,24 +75,36 @@ def _target(request: HttpRequest) -> str:
 def sign_in(request: HttpRequest) -> HttpResponse:
     """Ask for address and password; a failure does not tell which of them was wrong."""
     target = _target(request)
-    if request.user.is_authenticated:
+    if admin.site.has_permission(request):
         return HttpResponseRedirect(target)
+    # A key opens no page, so whoever comes with one is not signed in; and it cannot sign in
+    # either, as its organization's transaction is open, which may not be the person's.
+    has_key = isinstance(request.user, KeyPrincipal)
+    if has_key:
+        request.user = AnonymousUser()
     form = SignInForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        email, password = form.cleaned_data["email"], form.cleaned_data["password"]
-        try:
-            user = authenticate(request, username=email, password=password)
-        except TooManyAttemptsError as error:
-            if error.is_first:
-                session_refuse(request, email=email, reason="Too many attempts.")
-            form.add_error(None, error.message)
-            return _later(_form_page(request, form, target), error)
-        if user is not None:
-            session_start(request, user)
-            return remember_device(request, HttpResponseRedirect(target), email=email)
+    if request.method == "POST" and has_key:
+        form.add_error(None, _KEY)
+    elif request.method == "POST" and form.is_valid():
+        return _enter(request, form, target)
+    return _form_page(request, form, target)
+
+
+def _enter(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
+    email, password = form.cleaned_data["email"], form.cleaned_data["password"]
+    try:
+        user = authenticate(request, username=email, password=password)
+    except TooManyAttemptsError as error:
+        if error.is_first:
+            session_refuse(request, email=email, reason="Too many attempts.")
+        form.add_error(None, error.message)
+        return _later(_form_page(request, form, target), error)
+    if user is None:
         session_refuse(request, email=email)
         form.add_error(None, _WRONG)
-    return _form_page(request, form, target)
+        return _form_page(request, form, target)
+    session_start(request, user)
+    return remember_device(request, HttpResponseRedirect(target), email=email)
 
 
 def _form_page(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:

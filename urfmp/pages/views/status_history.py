@@ -11,6 +11,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 
 from apps.robots.choices import RobotStatus
+from urfmp.common.fields import EARLIEST, LATEST
 from urfmp.pages.selectors import robot_choices, status_history, status_timeline
 from urfmp.pages.views.page import page, require
 
@@ -23,7 +24,10 @@ def _time(text: str) -> datetime | None:
         value = parse_datetime(text)
     except ValueError:
         return None
-    return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
+    if value is None:
+        return None
+    value = value.replace(tzinfo=value.tzinfo or UTC)
+    return value if EARLIEST <= value < LATEST else None
 
 
 def _robot(text: str) -> UUID | None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.telemetry.metrics import metric_of
 from apps.telemetry.selectors import latest_values
+from urfmp.common.fields import validate_moment
 from urfmp.pages.metrics import charts_for
 from urfmp.pages.selectors import robot_choices
 from urfmp.pages.views.page import page, require
@@ -33,8 +34,8 @@ class RangeForm(forms.Form):
         required=False,
         choices=[*((key, label) for key, (label, _) in PRESETS.items()), ("own", "Own range")],
     )
-    start = forms.DateTimeField(required=False)
-    end = forms.DateTimeField(required=False)
+    start = forms.DateTimeField(required=False, validators=[validate_moment])
+    end = forms.DateTimeField(required=False, validators=[validate_moment])
 
     def __init__(self, data: Any, robots: list[tuple[Any, str]]) -> None:
         """Offer the robots that may be seen."""

@@ -1,0 +1,404 @@
+"""What nobody types and somebody sends: no page answers it with a fault, or tells a secret."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from datetime import timezone as fixed
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.models import ApiKey
+from apps.alerts.models import Alert
+from apps.maintenance.models import MaintenanceTask
+from apps.organizations.models import Facility
+from apps.robots.models import Robot
+from tests.conftest import PASSWORD
+from urfmp.common import html
+from urfmp.common.admin import BlankJsonField
+from urfmp.common.admin.lists import filter_parameters
+
+pytestmark = pytest.mark.django_db
+
+OURS = [model for model in admin.site._registry if model.__module__.startswith("apps.")]
+REFUSED = {302, 400}
+
+
+def url(model, view, *args):
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=args)
+
+
+def field_lookups(model):
+    """Yield every column by every comparison, and every column behind a relation."""
+    ends = ("", "__exact", "__startswith", "__gte", "__regex", "__in", "__isnull")
+    for field in model._meta.fields:
+        yield from (f"{field.name}{end}" for end in ends)
+        yield from (f"{field.attname}{end}" for end in ends)
+        if field.is_relation:
+            for column in field.related_model._meta.fields:
+                yield from (f"{field.name}__{column.name}{end}" for end in ends)
+
+
+# What an address may ask for
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model.__name__)
+def test_an_address_asks_by_the_lists_filters_alone(fleet, alice, sign_in, rf, inside, model):
+    client = sign_in(alice)
+    listed = admin.site.get_model_admin(model)
+    request = rf.get("/")
+    request.user = alice
+    with inside(fleet.a.organization):
+        filters = listed.get_list_filter(request)
+    offered = set().union(*(filter_parameters(model, item) for item in filters))
+
+    closed = [lookup for lookup in field_lookups(model) if lookup not in offered]
+    assert closed
+    with inside(fleet.a.organization):
+        assert not [lookup for lookup in closed if listed.lookup_allowed(lookup, "a", request)]
+    # The list itself, once for each column.
+    for column in model._meta.fields:
+        lookup = f"{column.name}__startswith"
+        assert client.get(url(model, "changelist"), {lookup: "a"}).status_code in REFUSED
+    # What the filters do offer is answered, whatever its value.
+    for parameter in offered:
+        for value in ("a", "1", "99999-01-01", "0001-01-01", "[", "(", "1" * 5000):
+            response = client.get(url(model, "changelist"), {parameter: value})
+            assert response.status_code in {200, 302}, (parameter, value)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "robots/robot/?connection_config__password__startswith=Z",
+        "accounts/user/?password__startswith=argon2",
+        "accounts/usersession/?session_token__gte=0",
+        "accounts/usersession/?user__password__startswith=argon2",
+        "accounts/apikey/?key_hash__startswith=0",
+        "robots/robot/?name__regex=(",
+        "robots/robot/?created_at__year=99999",
+        "robots/robot/?id=1&e=1",
+    ],
+)
+def test_secrets_are_not_guessed_by_filters(fleet, alice, sign_in, address):
+    response = sign_in(alice).get(f"/admin/{address}")
+
+    assert response.status_code == 400
+    assert b"This request cannot be answered" in response.content
+
+
+def test_the_filters_that_pages_link_to_still_filter(fleet, alice, sign_in):
+    client = sign_in(alice)
+
+    robots = client.get(url(Robot, "changelist"), {"status__exact": "offline"})
+    alerts = client.get(
+        url(Alert, "changelist"),
+        {
+            "state": "open", "robot__id__exact": str(fleet.a.robot.pk), "severity__exact": "error",
+            "created_at_from_0": "2020-01-01", "created_at_from_1": "00:00:00",
+            "created_at_to_0": "", "created_at_to_1": "", "type__exact": "", "q": "", "o": "1",
+        },
+    )  # fmt: skip
+
+    assert robots.status_code == 200
+    assert [alert.pk for alert in alerts.context["cl"].result_list] == [fleet.a.alert.pk]
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "99999-01-01", "x"])
+def test_lists_take_any_range_of_time(fleet, alice, sign_in, day):
+    query = {"created_at_from_0": day, "created_at_from_1": "23:59:59"}
+
+    assert sign_in(alice).get(url(Alert, "changelist"), query)["Location"].endswith("?e=1")
+
+
+def test_a_range_of_time_is_read_in_the_organizations_timezone(fleet, alice, sign_in):
+    client = sign_in(alice)
+    now = timezone.now()
+    before, after = (
+        (now + timedelta(minutes=n)).astimezone(ZoneInfo("Europe/Berlin")) for n in (-5, 5)
+    )
+    ends = [f"{moment:%Y-%m-%d} {moment:%H:%M:%S}".split() for moment in (before, after)]
+
+    def found(start, end):
+        query = {
+            f"created_at_{name}_{number}": part
+            for name, parts in (("from", start), ("to", end))
+            for number, part in enumerate(parts)
+        }
+        page = client.get(url(Alert, "changelist"), query)
+        return [alert.pk for alert in page.context["cl"].result_list]
+
+    assert found(ends[0], ends[1]) == [fleet.a.alert.pk]
+    assert found(ends[1], ("", "")) == []
+    assert found(("", ""), ends[0]) == []
+
+
+def test_autocomplete_answers_for_any_model_and_column(fleet, alice, sign_in):
+    client = sign_in(alice)
+
+    for model in apps.get_models():
+        for field in model._meta.get_fields():
+            query = {
+                "app_label": model._meta.app_label, "model_name": model._meta.model_name,
+                "field_name": field.name, "term": "(",
+            }  # fmt: skip
+            status = client.get("/admin/autocomplete/", query).status_code
+            assert status in {200, 403, 404}, (model, field)
+
+
+# NUL
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "robots/robot/?facility=%00",
+        "robots/robot/?vendor=%00",
+        "robots/robot/?status__exact=%00",
+        "robots/robot/?q=%00",
+        "robots/robot/?%00=1",
+        "robots/robot/%00/change/",
+        "audit/auditlog/?resource=%00&action__icontains=%00",
+        "search/?s=%00",
+        "autocomplete/?term=%00&app_label=accounts&model_name=apikey&field_name=robot",
+        "maintenance/maintenancetask/add/?robot=%00",
+        "status-history/?robot=%00",
+        "telemetry/?metrics=%00",
+    ],
+)
+def test_a_nul_is_refused_and_named(fleet, alice, sign_in, client, address):
+    response = sign_in(alice).get(f"/admin/{address}")
+
+    assert response.status_code == 400
+    assert b"NUL character" in response.content
+    assert client.get(f"/admin/{address}").status_code == 400
+
+
+def test_a_nul_in_a_form_is_refused(fleet, alice, sign_in):
+    client = sign_in(alice)
+    form = {"title": "x\x00", "type": "inspection", "priority": "low"}
+
+    assert client.post(url(MaintenanceTask, "add"), form).status_code == 400
+    change = url(MaintenanceTask, "change", fleet.a.task.pk)
+    assert client.post(change, {**form, "title": "x", "robot": "\x00"}).status_code == 400
+    act = url(Alert, "act", fleet.a.alert.pk, "resolve")
+    assert client.post(act, {"next": "/admin/\x00"}).status_code == 400
+
+
+# What a form begins with, and what it is sent
+
+
+def test_a_form_begins_with_what_it_accepts(fleet, alice, sign_in):
+    client = sign_in(alice)
+    good = {
+        "robot": str(fleet.a.robot.pk), "scheduled_at": "2031-05-06T07:08", "title": "Planned",
+        "priority": "high",
+    }  # fmt: skip
+
+    page = client.get(url(MaintenanceTask, "add"), good)
+    form = page.context["adminform"].form
+
+    assert form["robot"].value() == fleet.a.robot.pk
+    assert form["title"].value() == "Planned"
+    assert b'value="2031-05-06"' in page.content
+    assert b'value="07:08:00"' in page.content
+    foreign = client.get(url(MaintenanceTask, "add"), {"robot": str(fleet.b.robot.pk)})
+    assert b"secret" not in foreign.content
+    assert foreign.context["adminform"].form["robot"].value() is None
+
+
+@pytest.mark.parametrize(
+    "value", ["x", "", "[", "1" * 5000, "9999-12-31T23:59", "0001-01-01 00:00"]
+)
+@pytest.mark.parametrize("model", [MaintenanceTask, Robot, Facility, ApiKey])
+def test_a_form_opens_whatever_the_address_says(fleet, alice, sign_in, model, value):
+    client = sign_in(alice)
+    page = client.get(url(model, "add"))
+    names = [*page.context["adminform"].form.fields, "organization", "id", "nonsense"]
+
+    for name in names:
+        assert client.get(url(model, "add"), {name: value}).status_code == 200, name
+    assert client.get(url(model, "add"), dict.fromkeys(names, value)).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["x", "1", "[]", "00000000-0000-0000-0000-000000000000"])
+def test_what_is_no_key_is_no_choice(fleet, alice, sign_in, inside, value):
+    client = sign_in(alice)
+    task = fleet.a.task
+    form = {"title": "Changed", "type": "inspection", "priority": "low"}
+
+    for address in (url(MaintenanceTask, "change", task.pk), url(MaintenanceTask, "add")):
+        for name in ("robot", "assigned_to"):
+            response = client.post(address, {**form, name: value})
+            assert response.status_code == 200
+            assert name in response.context["adminform"].form.errors
+    key = {"name": "x", "permissions": ["telemetry:write"], "robot": value}
+    assert "robot" in client.post(url(ApiKey, "add"), key).context["adminform"].form.errors
+    with inside(fleet.a.organization):
+        task.refresh_from_db()
+        assert task.title == "open task"
+        assert task.robot_id == fleet.a.robot.pk
+
+
+def test_bulk_actions_take_rows_alone(fleet, alice, sign_in, inside):
+    form = {"action": "acknowledge", "_selected_action": ["x", str(fleet.a.alert.pk)], "index": "0"}
+
+    page = sign_in(alice).post(url(Alert, "changelist"), form, follow=True)
+
+    assert page.status_code == 200
+    assert b"Choose rows of the list." in page.content
+    with inside(fleet.a.organization):
+        fleet.a.alert.refresh_from_db()
+        assert not fleet.a.alert.is_acknowledged
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000, '{"a":' * 100_000, "1" * 5_000, '"\\ud800"', "[" * 900 + "]" * 900,
+        "NaN", "Infinity", "1e999", '"\\u0000"', "{", "'x'", '{"a": 1} x',
+    ],
+    ids=lambda text: text[:8],
+)  # fmt: skip
+def test_a_text_that_is_no_json_is_said_so(fleet, alice, sign_in, inside, text):
+    client = sign_in(alice)
+    facility, task = fleet.a.facility, fleet.a.task
+
+    for row, name, form in (
+        (facility, "floor_plan", {"name": facility.name}),
+        (task, "parts_used", {"title": "x", "type": "inspection", "priority": "low"}),
+    ):
+        response = client.post(url(type(row), "change", row.pk), {**form, name: text})
+        assert response.status_code == 200
+        assert list(response.context["adminform"].form.errors) == [name]
+        assert text[:8].replace('"', "&quot;").replace("'", "&#x27;") in response.content.decode()
+    assert client.get(url(Facility, "add"), {"floor_plan": text[:1000]}).status_code in {200, 400}
+    with inside(fleet.a.organization):
+        facility.refresh_from_db()
+        assert not facility.floor_plan
+
+
+def test_json_is_stored_as_it_was_typed(fleet, alice, sign_in, inside):
+    client, facility = sign_in(alice), fleet.a.facility
+
+    for text, stored in (
+        ('{"width_m": 40, "height_m": 2.5}', {"width_m": 40, "height_m": 2.5}),
+        ("", None),
+    ):
+        form = {"name": facility.name, "floor_plan": text}
+        assert client.post(url(Facility, "change", facility.pk), form).status_code == 302
+        with inside(fleet.a.organization):
+            facility.refresh_from_db()
+            assert facility.floor_plan == stored
+    assert BlankJsonField().clean("100000000000000000000") == 10**20
+    assert not BlankJsonField(required=False).has_changed(None, "")
+    assert not BlankJsonField().has_changed({"a": 1, "b": 2}, '{"b": 2, "a": 1}')
+    assert BlankJsonField().has_changed({"a": 1}, "[" * 100_000)
+
+
+# Times
+
+
+@pytest.mark.parametrize(("day", "hour"), [("0001-01-01", "00:00:00"), ("9999-12-31", "23:59:59")])
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/Lima", "Asia/Tokyo"])
+def test_a_time_at_the_ends_of_the_calendar_is_a_forms_error(
+    make_organization, make_user, make_facility, sign_in, inside, day, hour, zone
+):
+    organization = make_organization("edge", settings={"timezone": zone})
+    client = sign_in(make_user(organization))
+    task = {
+        "title": "Edge", "type": "inspection", "priority": "low", "due_at_0": day, "due_at_1": hour,
+    }  # fmt: skip
+    key = {
+        "name": "edge", "permissions": ["telemetry:write"], "rate_limit": "10",
+        "expires_at_0": day, "expires_at_1": hour,
+    }  # fmt: skip
+
+    for model, form, name in ((MaintenanceTask, task, "due_at"), (ApiKey, key, "expires_at")):
+        response = client.post(url(model, "add"), form)
+        assert response.status_code == 200
+        assert list(response.context["adminform"].form.errors) == [name]
+        assert day in response.content.decode()
+    with inside(organization):
+        assert not MaintenanceTask.objects.filter(title="Edge").exists()
+    moment = f"{day}T{hour}"
+    own = {"range": "own", "start": "0001-01-01T00:00", "end": moment}
+    assert client.get("/admin/telemetry/", own).status_code == 200
+    for offset in ("", "+14:00", "-12:00"):
+        query = {"before": f"{moment}{offset}", "days": ""}
+        assert client.get("/admin/status-history/", query).status_code == 200
+
+
+@pytest.mark.parametrize("ends", [(1, 1, 1, 0, 0), (9999, 12, 31, 23, 59)])
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Lima", "UTC"])
+@pytest.mark.parametrize("hours", [14, 0, -12])
+def test_any_time_is_shown(ends, zone, hours):
+    moment = datetime(*ends, tzinfo=fixed(timedelta(hours=hours)))
+
+    with timezone.override(ZoneInfo(zone)):
+        assert "<time" in html.moment(moment)
+        assert "<time" in html.ago(moment)
+        assert html.clock(moment)
+
+
+def test_a_time_that_the_viewers_timezone_cannot_write_is_shown_in_utc():
+    with timezone.override(ZoneInfo("Asia/Tokyo")):
+        assert html.clock(datetime(9999, 12, 31, 23, 59, tzinfo=UTC)) == "9999-12-31T23:59:00+00:00"
+        assert html.clock(datetime(2026, 1, 1, 23, 0, tzinfo=UTC)) == "2026-01-02 08:00"
+
+
+# Where a request leads
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "http://testserver//evil.example/x", "http://testserver///evil.example",
+        "http://testserver/\\evil.example", "//evil.example", "http://testserver/\t/evil.example",
+        "http:///evil.example", "javascript:alert(1)", "http://testserver", "x", "/%2F/..//x",
+    ],
+)  # fmt: skip
+def test_an_action_never_leads_to_another_host(fleet, alice, sign_in, wanted):
+    act = url(Alert, "act", fleet.a.alert.pk, "resolve")
+    client = sign_in(alice)
+
+    asked = client.get(act, headers={"referer": wanted}).content.decode()
+    location = client.post(act, {"next": wanted})["Location"]
+
+    assert "evil.example" not in asked
+    assert location.startswith("/admin/") or wanted == "/%2F/..//x"
+    assert not location.startswith(("//", "/\\"))
+
+
+# Keys
+
+
+def test_a_key_does_not_go_round_between_home_and_sign_in(organization_a, alice, make_key, client):
+    headers = {"x-api-key": make_key(organization_a, ["robots:read"])}
+
+    home = client.get("/admin/", headers=headers)
+    page = client.get("/admin/login/?next=/admin/", headers=headers)
+    form = {"email": "alice@acme.example", "password": PASSWORD}
+    refused = client.post("/admin/login/", form, headers=headers)
+
+    assert home["Location"] == "/admin/login/?next=/admin/"
+    assert page.status_code == 200
+    assert b'id="sign-in"' in page.content
+    assert refused.status_code == 400
+    assert b"API key" in refused.content
+    assert client.post("/admin/logout/", headers=headers).status_code == 302
+    assert client.post("/admin/login/", form).status_code == 302
+
+
+def test_lists_that_are_not_ours_are_closed_to_everybody(fleet, alice, root, sign_in):
+    others = [model for model in admin.site._registry if model not in OURS]
+
+    for person in (alice, root):
+        client = sign_in(person)
+        for model in others:
+            for query in ({}, {"name__startswith": "a"}, {"id__gte": "0"}):
+                assert client.get(url(model, "changelist"), query).status_code == 403
