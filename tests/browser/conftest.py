@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,10 +46,26 @@ def is_fault(message):
     return message.type == "error" and "status of 400" not in message.text
 
 
-@pytest.fixture
-def page(chromium, served):
+@pytest.fixture(scope="module")
+def session(chromium, served):
+    """What the browser of somebody who has signed in keeps; one sign-in serves every test."""
+    context = chromium.new_context(base_url=served.url)
+    page = context.new_page()
+    page.goto("/admin/")
+    page.get_by_label("E-mail").fill("a@acme.example")
+    page.get_by_label("Password").fill("correct horse battery staple")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/admin/")
+    yield context.storage_state()
+    context.close()
+
+
+@contextmanager
+def opened(chromium, served, **options):
     """A page of a fresh browser profile; any error in its console fails the test."""
-    context = chromium.new_context(base_url=served.url, viewport={"width": 1440, "height": 900})
+    context = chromium.new_context(
+        base_url=served.url, viewport={"width": 1440, "height": 900}, **options
+    )
     page = context.new_page()
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
@@ -56,3 +73,17 @@ def page(chromium, served):
     yield page
     context.close()
     assert not faults
+
+
+@pytest.fixture
+def visitor(chromium, served):
+    """A page of somebody who has not signed in."""
+    with opened(chromium, served) as page:
+        yield page
+
+
+@pytest.fixture
+def page(chromium, served, session):
+    """A page of somebody who has signed in."""
+    with opened(chromium, served, storage_state=session) as page:
+        yield page
