@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import zoneinfo
 from typing import Any
 
 from django import forms
@@ -8,6 +7,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from apps.organizations.forms import OrganizationForm, timezone_choices
 from apps.organizations.models import Facility, Organization
 from apps.organizations.services import (
     facility_create,
@@ -15,38 +15,9 @@ from apps.organizations.services import (
     facility_update,
     organization_update,
 )
+from apps.organizations.settings_schema import LOCALES, SETTINGS, WEEKDAYS
 from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, viewer
-from urfmp.common.html import moment
-
-
-def _timezones() -> list[tuple[str, str]]:
-    return [(name, name) for name in sorted(zoneinfo.available_timezones()) if name[:1].isupper()]
-
-
-class OrganizationForm(ScopedModelForm):
-    """The organization, with its timezone out of the settings."""
-
-    timezone = forms.ChoiceField(
-        choices=_timezones,
-        widget=UnfoldAdminSelectWidget(),
-        help_text="In which pages show times. Everything is stored in UTC.",
-    )
-
-    class Meta:
-        model = Organization
-        fields = ("name", "description")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "timezone" in self.fields:
-            self.fields["timezone"].initial = self.instance.timezone
-
-    def changes(self) -> dict[str, Any]:
-        changes = super().changes()
-        if "timezone" in self.changed_data:
-            settings = {**(self.instance.settings or {}), "timezone": self.cleaned_data["timezone"]}
-            changes["settings"] = settings
-        return changes
+from urfmp.common.html import NOTHING, moment
 
 
 @admin.register(Organization)
@@ -56,7 +27,24 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     list_display = ("name", "slug", "plan", "timezone", "is_active")
     readonly_fields = ("slug", "plan", "is_active", "created")
     fieldsets = (
-        (None, {"fields": ("name", "description", "timezone")}),
+        (None, {"fields": ("name", "description", ("timezone", "locale"))}),
+        (
+            "Rules",
+            {
+                "fields": (
+                    "second_factor_required",
+                    ("telemetry_retention_days", "status_history_retention_days"),
+                )
+            },
+        ),
+        (
+            "Working hours",
+            {
+                "fields": WEEKDAYS,
+                "description": "In the organization's timezone. An end that is not after the start"
+                " is on the next day; from 00:00 to 00:00 is the whole day.",
+            },
+        ),
         ("Account", {"fields": (("slug", "plan"), ("is_active", "created"))}),
     )
 
@@ -67,14 +55,41 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     def created(self, organization: Organization) -> Any:
         return moment(organization.created_at)
 
+    @admin.display(description="Numbers and dates")
+    def locale(self, organization: Organization) -> str:
+        return LOCALES[organization.effective_settings.locale]
+
+    @admin.display(description="Second factor required", boolean=True)
+    def second_factor_required(self, organization: Organization) -> bool:
+        return organization.effective_settings.second_factor_required
+
+    @admin.display(description="Keep telemetry, days")
+    def telemetry_retention_days(self, organization: Organization) -> int:
+        return organization.effective_settings.telemetry_retention_days
+
+    @admin.display(description="Keep status history, days")
+    def status_history_retention_days(self, organization: Organization) -> int:
+        return organization.effective_settings.status_history_retention_days
+
+    @admin.display(description="Working hours")
+    def working_hours(self, organization: Organization) -> str:
+        hours = organization.effective_settings.working_hours
+        days = (day for day in WEEKDAYS if day in hours)
+        return (
+            ", ".join(
+                f"{day[:3].title()} {hours[day].start:%H:%M}-{hours[day].end:%H:%M}" for day in days
+            )
+            or NOTHING
+        )
+
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.has_change_permission(request, obj):
             return self.fieldsets
-        return ((None, {"fields": ("name", "description", "slug", "plan", "timezone", "created")}),)
+        return ((None, {"fields": ("name", "description", "slug", "plan", *SETTINGS, "created")}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         shown = ("slug", "plan", "is_active", "created")
-        return shown if self.has_change_permission(request, obj) else (*shown, "timezone")
+        return shown if self.has_change_permission(request, obj) else (*shown, *SETTINGS)
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Organization:
         return organization_update(obj, **form.changes())
@@ -84,7 +99,7 @@ class FacilityForm(ScopedModelForm):
     """A facility: its name, its timezone and the size of its floor."""
 
     timezone = forms.ChoiceField(
-        choices=lambda: [("", "As the organization"), *_timezones()],
+        choices=lambda: [("", "As the organization"), *timezone_choices()],
         required=False,
         widget=UnfoldAdminSelectWidget(),
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from typing import Any, ClassVar
 
-from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 
 from apps.organizations.choices import Plan
 from apps.organizations.querysets import FacilityQuerySet, OrganizationQuerySet
+from apps.organizations.settings_schema import (
+    OrganizationSettings,
+    settings_read,
+    validate_timezone,
+)
 from urfmp.common.fields import (
     choices_check,
     created_at,
@@ -21,13 +24,6 @@ from urfmp.common.fields import (
 from urfmp.common.querysets import TenantModel
 
 PLATFORM_SLUG = "platform"
-
-
-def validate_timezone(value: str) -> None:
-    """Refuse a name that is not in the IANA timezone database."""
-    if value not in zoneinfo.available_timezones():
-        msg = "%(value)s is not a timezone; write it as in Europe/Berlin."
-        raise ValidationError(msg, code="timezone", params={"value": value})
 
 
 class Organization(TenantModel):
@@ -72,9 +68,14 @@ class Organization(TenantModel):
         return self.name
 
     @property
+    def effective_settings(self) -> OrganizationSettings:
+        """The settings with their types, and with the default for what is not set."""
+        return settings_read(self.settings)
+
+    @property
     def timezone(self) -> str:
         """The IANA name of the timezone in which pages show times."""
-        return str((self.settings or {}).get("timezone", "UTC"))
+        return self.effective_settings.timezone
 
 
 class Facility(TenantModel):

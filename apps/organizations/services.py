@@ -12,9 +12,9 @@ from django.db import IntegrityError
 
 from apps.accounts.services import system_user_create
 from apps.organizations.exceptions import FacilityInUseError
-from apps.organizations.models import Facility, Organization, validate_timezone
+from apps.organizations.models import Facility, Organization
+from apps.organizations.settings_schema import fault_lines, settings_faults
 from urfmp.common.constraints import must_be_free
-from urfmp.common.storable import check_json
 from urfmp.common.tenancy import Actor, act, tenant_transaction
 
 
@@ -64,7 +64,8 @@ def organization_update(organization: Organization, **changes: Any) -> Organizat
     with act("organizations.organization.update"):
         for name, value in changes.items():
             setattr(organization, name, value)
-        _check_settings(organization)
+        if "settings" in changes:  # a row from before a rule can still be renamed
+            _check_settings(organization)
         organization.full_clean()
         organization.save(update_fields=list(changes))
         organization.refresh_from_db(fields=["updated_at"])
@@ -72,15 +73,8 @@ def organization_update(organization: Organization, **changes: Any) -> Organizat
 
 
 def _check_settings(organization: Organization) -> None:
-    settings = organization.settings
-    if not isinstance(settings, dict):
-        raise ValidationError({"settings": "Write an object, as in {}."})
-    check_json(settings=settings)
-    if "timezone" in settings:
-        try:
-            validate_timezone(str(settings["timezone"]))
-        except ValidationError as error:
-            raise ValidationError({"settings": error.messages}) from error
+    if faults := settings_faults(organization.settings):
+        raise ValidationError({"settings": fault_lines(faults)})
 
 
 def _name_must_be_free() -> AbstractContextManager[None]:

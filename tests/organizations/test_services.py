@@ -29,16 +29,6 @@ def test_slug_is_free_and_plain(slug, organization_a):
     assert set(refusal.value.message_dict) == {"slug"}
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [None, [], "x", {"timezone": "Mars/Base"}, {"timezone": None}, {"x": "\x00"}, {"x": 1e999}],
-)
-def test_settings_are_an_object_that_can_be_stored(settings, organization_a, inside):
-    with inside(organization_a), pytest.raises(ValidationError) as refusal:
-        organization_update(organization_a, settings=settings)
-    assert set(refusal.value.message_dict) == {"settings"}
-
-
 def test_update_writes_what_it_is_given(organization_a, inside):
     with inside(organization_a):
         stale = Organization.objects.get()

@@ -1,10 +1,28 @@
 from __future__ import annotations
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
 from apps.organizations.models import Facility, Organization
+from apps.organizations.settings_schema import JSON_SCHEMA, settings_faults
 from urfmp.common.api.serializers import ScopedModelSerializer
 
 
+@extend_schema_field(JSON_SCHEMA)
+class SettingsField(serializers.JSONField):
+    """The settings as a whole; a fault is told under the key that it is of."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if faults := settings_faults(data):
+            raise serializers.ValidationError(faults)
+        return data
+
+
 class OrganizationSerializer(ScopedModelSerializer):
+    settings = SettingsField(required=False, help_text="Replaced as a whole.")
+
     class Meta:
         model = Organization
         fields = (

@@ -10,7 +10,8 @@ window.urfmp.charts = (() => {
   const STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400, 172800, 259200];
 
   const zone = document.querySelector('meta[name="urfmp-timezone"]')?.content || "UTC";
-  const format = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options });
+  const locale = document.querySelector('meta[name="urfmp-locale"]')?.content || "en-GB";
+  const format = (options, language = locale) => new Intl.DateTimeFormat(language, { timeZone: zone, hourCycle: "h23", ...options });
   const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
   const SECONDS = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const DAY = format({ day: "numeric", month: "short" });
@@ -31,7 +32,7 @@ window.urfmp.charts = (() => {
   // How far the zone is from UTC, so that ticks fall on whole local hours.
   function zoneOffset(time) {
     const parts = Object.fromEntries(
-      format({ year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" })
+      format({ year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric" }, "en-GB")
         .formatToParts(time)
         .map((part) => [part.type, Number(part.value)]),
     );

@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import time
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.accounts.credentials import generate_key
+from apps.organizations.models import Organization
+from apps.organizations.services import organization_create, organization_update
+from apps.organizations.settings_schema import (
+    JSON_SCHEMA,
+    LOCALES,
+    SETTINGS,
+    WEEKDAYS,
+    OrganizationSettings,
+    settings_faults,
+    settings_read,
+)
+
+GOOD = {
+    "timezone": "Asia/Tokyo",
+    "locale": "ja-JP",
+    "working_hours": {
+        "monday": {"from": "06:00", "to": "14:30"},
+        "friday": {"from": "22:00", "to": "06:00"},
+    },
+    "second_factor_required": True,
+    "telemetry_retention_days": 30,
+    "status_history_retention_days": 730,
+}
+BAD = [
+    ("timezone", "Mars/Base"),
+    ("timezone", None),
+    ("timezone", ["Europe/Berlin"]),
+    ("locale", "xx"),
+    ("locale", {}),
+    ("second_factor_required", "yes"),
+    ("second_factor_required", 1),
+    ("second_factor_required", None),
+    ("telemetry_retention_days", 0),
+    ("telemetry_retention_days", 366),
+    ("telemetry_retention_days", 30.0),
+    ("telemetry_retention_days", True),
+    ("telemetry_retention_days", "30"),
+    ("status_history_retention_days", 731),
+    ("working_hours", []),
+    ("working_hours", {"someday": {"from": "06:00", "to": "07:00"}}),
+    ("working_hours", {"monday": None}),
+    ("working_hours", {"monday": {"from": "06:00"}}),
+    ("working_hours", {"monday": {"from": "6:00", "to": "07:00"}}),
+    ("working_hours", {"monday": {"from": "06:00", "to": "24:00"}}),
+    ("working_hours", {"monday": {"from": "06:00", "to": "07:00", "pause": "06:30"}}),
+    ("working_hours", {"monday": {"from": "T0600", "to": "07:00"}}),
+    ("smtp_password", "hunter2hunter2"),
+    ("timezone", "\x00"),
+    ("x", 1e999),
+]
+
+
+def test_the_table_and_the_type_have_the_same_keys():
+    assert {item.name for item in fields(OrganizationSettings)} == set(SETTINGS)
+    assert set(JSON_SCHEMA["properties"]) == set(SETTINGS)
+
+
+def test_good_settings_are_read_with_their_types():
+    assert not settings_faults(GOOD)
+    read = settings_read(GOOD)
+    assert (read.timezone, read.locale, read.second_factor_required) == (
+        "Asia/Tokyo",
+        "ja-JP",
+        True,
+    )
+    assert (read.telemetry_retention_days, read.status_history_retention_days) == (30, 730)
+    friday = read.working_hours["friday"]
+    assert (friday.start, friday.end) == (time(22), time(6))
+    assert set(read.working_hours) == {"monday", "friday"}
+
+
+def test_defaults_stand_for_what_is_not_set():
+    assert settings_read(None) == settings_read({}) == OrganizationSettings()
+    default = OrganizationSettings()
+    assert (default.timezone, default.second_factor_required) == ("UTC", False)
+    assert (default.telemetry_retention_days, default.status_history_retention_days) == (365, 730)
+    assert default.locale in LOCALES
+
+
+@pytest.mark.parametrize(("name", "value"), BAD)
+def test_bad_values_are_told_under_their_key(name, value):
+    faults = settings_faults({**GOOD, name: value})
+    assert isinstance(faults, dict)
+    assert list(faults) == [name]
+
+
+@pytest.mark.parametrize("value", [None, [], "x", 1])
+def test_settings_are_an_object(value):
+    assert isinstance(settings_faults(value), str)
+
+
+VALUES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+HOURS = st.dictionaries(st.sampled_from(["from", "to"]), VALUES | st.just("06:00"), max_size=2)
+DAYS = st.dictionaries(st.sampled_from(WEEKDAYS[:3]), VALUES | HOURS, max_size=2)
+
+
+@given(st.dictionaries(st.sampled_from([*SETTINGS, "other"]), VALUES | HOURS | DAYS, max_size=3))
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_whatever_is_stored_can_be_read(stored):
+    """An older row, or one written by hand, breaks no page; what is refused is not read."""
+    read, faults = settings_read(stored), settings_faults(stored)
+    for name in SETTINGS:
+        if name not in stored or name in faults:
+            assert getattr(read, name) == getattr(OrganizationSettings(), name)
+
+
+@pytest.mark.parametrize("name", [*SETTINGS, "working_hours.monday", "description"])
+def test_no_secret_can_be_kept_in_them_nor_is_it_repeated(name):
+    key, _, part = name.partition(".")
+    secret = generate_key()
+    faults = settings_faults({key: {part: secret} if part else secret})
+    assert faults
+    assert secret not in str(faults)
+
+
+def test_services_refuse_them_and_leave_the_row_alone(organization_a, inside):
+    with pytest.raises(ValidationError) as refusal:
+        organization_create(name="X", slug="x", settings={"time_zone": "UTC"})
+    assert "time_zone: There is no such setting" in refusal.value.message_dict["settings"][0]
+    with inside(organization_a), pytest.raises(ValidationError) as refusal:
+        organization_update(
+            organization_a, settings={"timezone": "x", "working_hours": {"monday": 1}}
+        )
+    lines = refusal.value.message_dict["settings"]
+    assert [line.split(" ")[0] for line in lines] == ["timezone:", "working_hours:"]
+    assert "monday: " in lines[1]
+    with inside(organization_a):
+        assert Organization.objects.get().settings == {"timezone": "Europe/Berlin"}
+
+
+def test_an_older_row_goes_on_working(organization_a, inside, alice, sign_in):
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("""UPDATE organizations SET settings = '{"timezone": "X/Y", "old": 1}'""")
+    client = sign_in(alice)
+    assert client.get("/admin/").status_code == 200
+    address = f"/api/v1/organizations/{organization_a.pk}"
+    answer = client.patch(address, {"name": "Acme 2"}, content_type="application/json")
+    assert answer.status_code == 200
+    assert client.get(address).json()["settings"] == {"timezone": "X/Y", "old": 1}
+
+
+def test_api_takes_the_object_and_names_the_key(organization_a, alice, sign_in):
+    client, address = sign_in(alice), f"/api/v1/organizations/{organization_a.pk}"
+    answer = client.patch(address, {"settings": GOOD}, content_type="application/json")
+    assert (answer.status_code, answer.json()["settings"]) == (200, GOOD)
+    for name, value in BAD[:-2]:
+        body = {"settings": {**GOOD, name: value}}
+        answer = client.patch(address, body, content_type="application/json")
+        assert (answer.status_code, list(answer.json()["errors"]["settings"])) == (400, [name])
+    for value in (None, "x", []):
+        answer = client.patch(address, {"settings": value}, content_type="application/json")
+        assert answer.status_code == 400
+        assert list(answer.json()["errors"]) == ["settings"]
+    assert client.get(address).json()["settings"] == GOOD
+
+
+def test_api_describes_them(sign_in, alice):
+    document = sign_in(alice).get("/api/v1/schema?format=json").json()
+    described = document["components"]["schemas"]["Organization"]["properties"]["settings"]
+    assert set(described["properties"]) == set(SETTINGS)
+    assert described["additionalProperties"] is False
+
+
+def form_of(page):
+    """Return what a browser would send of a page's form as it is."""
+    form = page.context["adminform"].form
+    values = {}
+    for name in form.fields:
+        bound = form[name]
+        if name in WEEKDAYS:
+            hours = bound.value() or {}
+            values |= {f"{name}_{end}": hours.get(end, "") for end in ("from", "to")}
+        elif isinstance(bound.value(), bool):
+            values |= {name: "on"} if bound.value() else {}
+        else:
+            values[name] = "" if bound.value() is None else bound.value()
+    return values
+
+
+def test_admin_has_a_field_for_each(organization_a, alice, sign_in, inside):
+    client = sign_in(alice)
+    address = reverse("admin:organizations_organization_change", args=[organization_a.pk])
+    values = form_of(client.get(address))
+    assert values["timezone"] == "Europe/Berlin"
+    # Nothing changed: nothing is written.
+    assert client.post(address, values).status_code == 302
+    with inside(organization_a):
+        assert Organization.objects.get().settings == {"timezone": "Europe/Berlin"}
+
+    values |= {
+        "timezone": "Asia/Tokyo",
+        "locale": "ja-JP",
+        "second_factor_required": "on",
+        "telemetry_retention_days": "30",
+        "status_history_retention_days": "730",
+        "monday_from": "06:00",
+        "monday_to": "14:30",
+        "friday_from": "22:00",
+        "friday_to": "06:00",
+    }
+    assert client.post(address, values).status_code == 302
+    with inside(organization_a):
+        assert Organization.objects.get().settings == GOOD
+    shown = form_of(client.get(address))
+    assert {name: str(value) for name, value in shown.items()} == {
+        **{name: str(value) for name, value in values.items()}
+    }
+
+    cleared = {**shown, "telemetry_retention_days": "", "friday_from": "", "friday_to": ""}
+    del cleared["second_factor_required"]
+    assert client.post(address, cleared).status_code == 302
+    with inside(organization_a):
+        stored = Organization.objects.get().settings
+    assert "telemetry_retention_days" not in stored
+    assert stored["second_factor_required"] is False
+    assert list(stored["working_hours"]) == ["monday"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "field"),
+    [
+        ("timezone", "Mars/Base", "timezone"),
+        ("locale", "xx", "locale"),
+        ("telemetry_retention_days", "366", "telemetry_retention_days"),
+        ("status_history_retention_days", "0", "status_history_retention_days"),
+        ("monday_from", "06:00", "monday"),
+        ("monday_to", "x", "monday"),
+    ],
+)
+def test_admin_tells_what_does_not_fit(name, value, field, organization_a, alice, sign_in, inside):
+    client = sign_in(alice)
+    address = reverse("admin:organizations_organization_change", args=[organization_a.pk])
+    page = client.post(address, {**form_of(client.get(address)), name: value})
+    assert page.status_code == 200
+    assert list(page.context["adminform"].form.errors) == [field]
+    with inside(organization_a):
+        assert Organization.objects.get().settings == {"timezone": "Europe/Berlin"}
+
+
+def test_viewer_reads_them_and_cannot_change(organization_a, bob, sign_in):
+    client = sign_in(bob)
+    address = reverse("admin:organizations_organization_change", args=[organization_a.pk])
+    text = client.get(address).content.decode()
+    assert "Europe/Berlin" in text
+    assert client.post(address, {"timezone": "UTC"}).status_code == 403
+    answer = client.patch(
+        f"/api/v1/organizations/{organization_a.pk}",
+        {"settings": {}},
+        content_type="application/json",
+    )
+    assert answer.status_code == 403
+    assert Client().get(address).status_code == 302
