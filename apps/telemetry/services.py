@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from apps.robots.models import Robot
 from apps.robots.services import robots_heard
+from apps.telemetry.batches import Key, batches_add
 from apps.telemetry.points import Batch, Point, Rejection, point_fault
 from urfmp.common.events import publish, telemetry_events
 from urfmp.common.tenancy import Actor, tenant_transaction
@@ -30,8 +30,6 @@ _STAGING = """
         value double precision, unit varchar(20), metadata jsonb
     ) ON COMMIT DELETE ROWS
 """
-
-Key = tuple[UUID, str, datetime]
 
 
 @dataclass(frozen=True)
@@ -85,6 +83,7 @@ def telemetry_ingest(
         for row in rows:
             fresh.setdefault(row.key, row)
         stored, others = _store(fresh)
+        batches_add(organization_id, [row.key for row in stored])
     duplicate, conflicts = _judge(rows, stored, others, fresh)
     rejected += conflicts
     rejected.sort(key=lambda rejection: rejection.index)

@@ -1,0 +1,168 @@
+"""What has been stored and not yet been worked on: the queue between ingest and its consumers.
+
+Each transaction that stores points says in rows of `telemetry_batches` which ones: blocks of
+robots, metrics and a stretch of time that hold all of them. Rollups work through these rows, and
+so can anything else that has to see every new point, such as rules: each consumer has a column of
+its own, claims rows in which it is empty, and fills it in the transaction of its work.
+
+Never remember a number or a time instead. Transactions do not commit in the order in which they
+take their numbers, so a row may appear behind any place that was reached before.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from django.db import connection
+
+Key = tuple[UUID, str, datetime]
+
+# A block lies within ten minutes, so that little beside its own points has to be looked at, however
+# far apart the points of a batch are.
+SLOT_SECONDS = 600
+
+_ADD = """
+    INSERT INTO telemetry_batches
+        (organization_id, robot_ids, metric_names, least_time, greatest_time)
+    VALUES (%s, %s, %s, %s, %s)
+"""
+# `before` is what claiming the rows ahead costs: robots by metrics by minutes.
+_CLAIM = """
+    SELECT robot_ids, metric_names, least_time, greatest_time, id
+    FROM telemetry_batches
+    WHERE {mark} IS NULL AND id IN (
+        SELECT id FROM (
+            SELECT id, sum(weight) OVER (ORDER BY id) - weight AS before FROM (
+                SELECT id, cardinality(robot_ids)::bigint * cardinality(metric_names)
+                    * (1 + extract(epoch FROM greatest_time - least_time)::bigint / 60) AS weight
+                FROM telemetry_batches WHERE {mark} IS NULL ORDER BY id LIMIT %s
+            ) AS weighed
+        ) AS counted
+        WHERE before < %s
+    )
+    ORDER BY id
+    FOR UPDATE SKIP LOCKED
+"""
+_MARK = "UPDATE telemetry_batches SET {mark} = now() WHERE id = ANY (%s)"
+
+
+class Mark(Enum):
+    """The column that a consumer fills; a new consumer gets one, with an index like the first's.
+
+    `telemetry_batches_clean_up()` in the database deletes rows in which all are filled.
+    """
+
+    ROLLED_UP = "rolled_up_at"
+
+
+@dataclass(frozen=True)
+class Block:
+    """New points: some of these metrics, of these robots, from `least_time` to `greatest_time`.
+
+    Every new point of its transaction lies in one of its blocks. Each robot of a block has a new
+    point of each of its metrics; both times lie in the same ten minutes.
+    """
+
+    robot_ids: list[UUID]
+    metric_names: list[str]
+    least_time: datetime
+    greatest_time: datetime
+    id: int = 0
+
+
+def batches_add(organization_id: UUID, keys: Collection[Key]) -> None:
+    """Tell the consumers of points; call it in the transaction that stores them.
+
+    Args:
+        organization_id: Whose points they are.
+        keys: Robot, metric and time of each stored point, in any order.
+    """
+    rows = [
+        (
+            organization_id,
+            block.robot_ids,
+            block.metric_names,
+            block.least_time,
+            block.greatest_time,
+        )
+        for block in blocks_of(keys)
+    ]
+    with connection.cursor() as cursor:
+        if len(rows) == 1:
+            cursor.execute(_ADD, rows[0])
+        elif rows:
+            cursor.executemany(_ADD, rows)
+
+
+def blocks_of(keys: Collection[Key]) -> Iterator[Block]:
+    """Yield the blocks that hold the points: one, for most batches."""
+    if not keys:
+        return
+    times = [key[2] for key in keys]
+    least, greatest = min(times), max(times)
+    if _slot(least) == _slot(greatest):
+        yield from _alike(keys, least, greatest)
+        return
+    slots: defaultdict[int, list[Key]] = defaultdict(list)
+    for key in keys:
+        slots[_slot(key[2])].append(key)
+    for members in slots.values():
+        times = [key[2] for key in members]
+        yield from _alike(members, min(times), max(times))
+
+
+def _slot(time: datetime) -> int:
+    return int(time.timestamp() // SLOT_SECONDS)
+
+
+def _alike(keys: Iterable[Key], least: datetime, greatest: datetime) -> Iterator[Block]:
+    """Yield a block for each set of robots that sent the same metrics."""
+    metrics: defaultdict[UUID, set[str]] = defaultdict(set)
+    for robot_id, metric_name, _ in keys:
+        metrics[robot_id].add(metric_name)
+    robots: defaultdict[frozenset[str], list[UUID]] = defaultdict(list)
+    for robot_id, names in metrics.items():
+        robots[frozenset(names)].append(robot_id)
+    for same, robot_ids in robots.items():
+        yield Block(robot_ids, sorted(same), least, greatest)
+
+
+def batches_claim(mark: Mark, *, rows: int = 1000, weight: int = 100_000) -> list[Block]:
+    """Return blocks that nobody has marked, the oldest first, locked until the transaction ends.
+
+    Two workers never get the same block: rows that another one holds are left out. Whoever
+    claims marks them in the same transaction; if that is rolled back, they are free again.
+
+    Args:
+        mark: For which consumer.
+        rows: At most so many.
+        weight: No more once the robots by metrics by minutes of those before reach this.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_CLAIM.format(mark=mark.value), [rows, weight])
+        return [Block(*row) for row in cursor.fetchall()]
+
+
+def batches_mark(mark: Mark, blocks: Iterable[Block]) -> None:
+    """Say that a consumer is done with blocks that it claimed in this transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MARK.format(mark=mark.value), [[block.id for block in blocks]])
+
+
+def batch_organizations() -> list[UUID]:
+    """Return the organizations that have blocks; needs no tenant transaction."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM telemetry_batch_organizations()")
+        return [row[0] for row in cursor.fetchall()]
+
+
+def batches_clean_up() -> int:
+    """Delete the blocks that every consumer is done with; return how many those were."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT telemetry_batches_clean_up()")
+        return int(cursor.fetchone()[0])
