@@ -6,6 +6,9 @@ HOST ?= 127.0.0.1
 PORT ?=
 WORKERS ?= 2
 ARGS ?=
+ONLY ?=
+ROWS ?=
+FRESH ?=
 
 VENV := .venv/bin
 EMBEDDED := $(VENV)/python -m urfmp.embedded
@@ -16,7 +19,7 @@ PRODUCTION := env DEBUG=False INSECURE_HTTP=False TRUST_PROXY=True ALLOWED_HOSTS
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: demo test check env up down status reset lint format types lock clean help \
+.PHONY: demo test check bench env up down status reset lint format types lock clean help \
 	install install-dev check-inside types-inside
 
 demo: install ## run the whole product with a demo fleet; Ctrl-C stops it (HOST=, PORT=)
@@ -27,6 +30,10 @@ test: install-dev ## run the test suite (ARGS="-k name", WORKERS=0 for one proce
 
 check: install-dev ## everything that CI runs: lint, format, types, settings, migrations, tests
 	@$(EMBEDDED) run --browser -- $(MAKE) check-inside
+
+bench: install-dev ## measure beside yardsticks (ONLY=name, ROWS=100000000, FRESH=1)
+	@$(EMBEDDED) run -- python -m benchmarks $(if $(ONLY),--only $(ONLY)) \
+		$(if $(ROWS),--rows $(ROWS)) $(if $(FRESH),--fresh)
 
 env: install ## start PostgreSQL and Redis, print their addresses as KEY=value lines
 	@$(EMBEDDED) env

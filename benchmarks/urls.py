@@ -1,0 +1,18 @@
+"""The product's addresses, and the yardsticks."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from benchmarks.views import BulkCreateView, empty
+
+urlpatterns = [
+    path("yardstick/empty", empty),
+    path("api/v1/yardstick/bulk-create", BulkCreateView.as_view()),
+    path("", include("urfmp.urls")),
+]
+
+handler400 = "urfmp.common.errors.bad_request"
+handler403 = "urfmp.common.errors.permission_denied"
+handler404 = "urfmp.common.errors.not_found"
+handler500 = "urfmp.common.errors.server_error"

@@ -1,0 +1,52 @@
+"""Yardsticks that answer over HTTP: nothing at all, and what Django offers for many rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apps.robots.models import Robot
+from apps.telemetry.models import RobotTelemetry
+from urfmp.common.api.permissions import ModelPermission
+
+
+def empty(request: HttpRequest) -> HttpResponse:
+    """Answer with nothing, through all of the middleware."""
+    return HttpResponse()
+
+
+class PointSerializer(serializers.Serializer[Any]):
+    """A point as a serializer describes it."""
+
+    robot_id = serializers.UUIDField()
+    metric_name = serializers.RegexField(r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=100)
+    time = serializers.DateTimeField()
+    value = serializers.FloatField()
+    unit = serializers.CharField(max_length=20, required=False, allow_null=True)
+
+
+class BulkCreateView(APIView):
+    """A batch through a serializer and `bulk_create`, its robots looked up with one query."""
+
+    model = RobotTelemetry
+    permission_classes = [ModelPermission]
+
+    def post(self, request: Request) -> Response:
+        """Store a batch."""
+        data: Any = request.data
+        serializer = PointSerializer(data=data["points"], many=True)
+        serializer.is_valid(raise_exception=True)
+        points = serializer.validated_data
+        wanted = {point["robot_id"] for point in points}
+        known = set(
+            Robot.objects.filter(pk__in=wanted, is_active=True).values_list("pk", flat=True)
+        )
+        if wanted - known:
+            raise serializers.ValidationError({"robot_id": "There is no such robot."})
+        RobotTelemetry.objects.bulk_create([RobotTelemetry(**point) for point in points])
+        return Response({"accepted": len(points)})

@@ -1,0 +1,109 @@
+"""The benchmark's own parts; what they measure is measured by `make bench`."""
+
+from __future__ import annotations
+
+import http.server
+import importlib
+import inspect
+import threading
+from datetime import UTC, datetime
+from itertools import islice, repeat
+from uuid import uuid4
+
+import pytest
+from django.db import connection
+
+from apps.telemetry.points import decode_batch
+from benchmarks import load
+from benchmarks.__main__ import row_names
+from benchmarks.fleet import COPY, COPY_END, COPY_HEAD, Fleet, body, copy_rows, gateway_points
+from benchmarks.result import Result, table
+from benchmarks.server import production_command
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    answers = iter(())
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        status, headers = next(type(self).answers)
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def address():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address
+        server.shutdown()
+        thread.join()
+
+
+def test_load_counts_answers(address):
+    Handler.answers = iter([(200, {})] * 30)
+    crew = load.Crew(iter([load.request_bytes("/", {}, b"x" * 300_000)] * 30), 4)
+    assert load.run(address, crew) > 0
+    assert crew.statuses == {200: 30}
+    assert len(crew.seconds) == len(crew.answered) == 30
+
+
+def test_load_sends_what_was_refused_again(address):
+    Handler.answers = iter([(503, {"Retry-After": "1"}), (429, {}), (200, {})])
+    crew = load.Crew(iter([load.request_bytes("/", {}, b"x")]), 1, is_repeated=True)
+    load.run(address, crew)
+    assert crew.statuses == {503: 1, 429: 1, 200: 1}
+    assert crew.missing_retry_after == 1
+
+
+def test_load_ends_in_time(address):
+    Handler.answers = repeat((200, {}))
+    crew = load.Crew(repeat(load.request_bytes("/", {}, b"x")), 2)
+    assert load.run(address, crew, seconds=0.2) < 5
+
+
+def test_every_row_measures():
+    for name in row_names():
+        module = importlib.import_module(f"benchmarks.rows.{name}")
+        assert [*inspect.signature(module.run).parameters] == ["bench"]
+
+
+def test_table_ends_with_the_last_row():
+    rows = [Result(name, "1", "2", "0.5", ">= 1", name == "b") for name in "ab"]
+    last = table(rows).splitlines()[-1]
+    assert [cell.strip() for cell in last.split("|")[1:-1]] == ["b", "1", "2", "0.5", ">= 1", "ok"]
+
+
+def test_the_server_is_production_s():
+    assert production_command()[:2] == ["gunicorn", "urfmp.wsgi:application"]
+    assert "--worker-class=gthread" in production_command()
+
+
+def test_both_sides_carry_the_same_points(organization_a, make_robot):
+    robots = [make_robot(organization_a).pk for _ in range(20)]
+    fleet = Fleet(uuid4(), robots, "key")
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    batches = list(islice(gateway_points(fleet, start, batch=500), 3))
+    with connection.cursor() as cursor:
+        with cursor.copy(COPY) as copy:
+            copy.write(COPY_HEAD)
+            for batch in batches:
+                copy.write(copy_rows(batch))
+            copy.write(COPY_END)
+        cursor.execute("SELECT count(*), sum(value) FROM robot_telemetry")  # no tenant's rows
+        count, total = cursor.fetchone()
+    sent = [
+        point for batch in batches for _, point in decode_batch(body(batch), max_points=500).points
+    ]
+    assert count == len(sent) == 1500
+    assert total == pytest.approx(sum(point.value for point in sent))
