@@ -60,6 +60,9 @@ API = {
     ("command-detail", "get"): READERS,
     ("robot-commands", "get"): READERS,
     ("robot-status-history", "get"): READERS,
+    ("robot-status-history-summary", "get"): READERS,
+    ("robot-status-history-timeline", "get"): READERS,
+    ("status-history-summary", "get"): READERS,
     ("device-status", "post"): {"device_key"},
     ("maintenance-task-list", "get"): READERS,
     ("maintenance-task-list", "post"): {"operator", *STAFF, "write_key"},
@@ -76,6 +79,8 @@ API = {
     ("audit-log-list", "get"): {*STAFF, "read_key"},
     ("audit-log-detail", "get"): {*STAFF, "read_key"},
 }
+# Their addresses name no row, and they answer with the caller's own.
+OF_NO_ROW = {"device-status", "status-history-summary"}
 # Plain views and redirects, each with a test of its own.
 ELSEWHERE = {
     "healthz",
@@ -254,7 +259,7 @@ def address(route, ids):
             path += f"?metrics=m.{MARK.replace('-', '_')}&start=2026-01-01T00:00:00Z"
             path += f"&end={(timezone.now() + timedelta(hours=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}"
         return path
-    if route.endswith("-list") or route == "device-status":
+    if route.endswith("-list") or route in OF_NO_ROW:
         return reverse(f"api:{route}")
     resource = re.sub(r"-(detail|start|complete|cancel|acknowledge|resolve)$", "", route)
     return reverse(f"api:{route}", kwargs={"pk": ids[resource]})
@@ -311,7 +316,7 @@ def test_other_organization_sees_nothing_in_the_api(
         for route, method in API:
             if route == "device-status" or (route, who) == ("own-session-list", "key"):
                 continue
-            is_list = route.endswith("-list")
+            is_list = route.endswith("-list") or route in OF_NO_ROW
             if is_list and method == "post":
                 continue
             answer = getattr(client, method)(
@@ -327,7 +332,7 @@ def test_a_foreign_row_answers_like_a_missing_one(ids, charlie, sign_in):
     client = sign_in(charlie)
     missing = {name: uuid.uuid4() for name in ids}
     for route, method in API:
-        if route.endswith("-list") or route == "device-status":
+        if route.endswith("-list") or route in OF_NO_ROW:
             continue
         kwargs = {} if method == "get" else {"content_type": "application/json"}
         foreign = getattr(client, method)(address(route, ids), **kwargs)

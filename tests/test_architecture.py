@@ -123,6 +123,7 @@ def _viewsets(resolver):
 
 def test_routed_viewsets_are_scoped():
     own_views = {"LatestView", "SeriesView", "DeviceStatusView"}
+    own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     schema = {"SpectacularAPIView", "SpectacularSwaggerView"}
     unscoped = {

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from urfmp.common.exceptions import ApplicationError
 
 
@@ -7,3 +9,10 @@ class RobotRetiredError(ApplicationError):
     """This robot is retired; return it to service first."""
 
     code = "robot_retired"
+
+
+class InvalidRangeError(ApplicationError):
+    """The start of a range lies before its end."""
+
+    code = "invalid_range"
+    status = HTTPStatus.BAD_REQUEST

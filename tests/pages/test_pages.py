@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 
 from apps.robots.models import Robot
 
@@ -142,10 +140,53 @@ def test_status_history_shows_changes(fleet, alice, sign_in, inside):
 
     assert "Running" in page
     assert "secret" not in page
-    assert "u-strip" in page
+    assert 'fill="url(#status-running)"' in page
 
 
-@pytest.mark.parametrize("query", ["robot=x", "status=x", "days=x", "before=x", "days=", "days=1"])
+def test_status_history_adds_a_facility_up(fleet, alice, sign_in, make_robot):
+    make_robot(fleet.a.organization, name="elsewhere")
+    client = sign_in(alice)
+
+    hall = client.get("/admin/status-history/?facility=open hall")
+    everything = client.get("/admin/status-history/")
+    foreign = client.get("/admin/status-history/?facility=secret hall")
+
+    assert [robot.name for robot, _ in hall.context["strips"]] == ["open robot"]
+    assert [robot.name for robot, _ in everything.context["strips"]] == ["elsewhere", "open robot"]
+    assert len(foreign.context["strips"]) == 2
+    assert hall.context["summary"].availability == 0.0
+    shares = [row.percent for row in hall.context["rows"]]
+    assert sum(shares) == pytest.approx(100)
+
+
+def test_status_history_takes_few_queries(
+    fleet, alice, sign_in, make_robot, django_assert_max_num_queries
+):
+    for _ in range(30):
+        make_robot(fleet.a.organization)
+    client = sign_in(alice)
+    client.get("/admin/status-history/")
+
+    with django_assert_max_num_queries(16):
+        client.get("/admin/status-history/")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "robot=x",
+        "status=x",
+        "range=x",
+        "before=x",
+        "facility=x",
+        "page=x",
+        "range=1y",
+        "range=own",
+        "range=own&start=2026-01-01T00:00&end=2026-01-02T00:00",
+        "range=own&start=2001-01-01T00:00&end=2026-01-02T00:00",
+        "range=own&start=2190-01-01T00:00&end=2190-01-02T00:00",
+    ],
+)
 def test_status_history_bears_any_query(fleet, alice, sign_in, query):
     assert sign_in(alice).get(f"/admin/status-history/?{query}").status_code == 200
 
@@ -187,22 +228,6 @@ def test_search_finds_own_rows_alone(fleet, alice, sign_in):
 
     assert "open robot" in found
     assert "secret" not in found
-
-
-def test_timeline_adds_up(fleet, inside):
-    from urfmp.pages.selectors import status_timeline
-
-    with inside(fleet.a.organization):
-        for status in ("running", "idle", "running"):
-            Robot.objects.filter(pk=fleet.a.robot.pk).update(status=status)
-        now = timezone.now()
-        timeline = status_timeline(fleet.a.robot.pk, start=now - timedelta(hours=1), end=now)
-
-    assert [segment.status for segment in timeline.segments] == [
-        "", "offline", "running", "idle", "running",
-    ]  # fmt: skip
-    assert sum(segment.share for segment in timeline.segments) == pytest.approx(100)
-    assert sum(share for *_, share in timeline.shares) == pytest.approx(100)
 
 
 def test_charts_put_metrics_of_one_kind_and_unit_together():

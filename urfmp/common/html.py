@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -78,6 +78,18 @@ def distance(value: datetime) -> str:
             text = f"{int(amount // size)} {unit}"
             return f"{text} ago" if seconds > 0 else f"in {text}"
     return "now"
+
+
+def duration(value: timedelta) -> str:
+    """Return a length of time in its two largest units."""
+    rest = round(value.total_seconds())
+    parts: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count or (parts and size > 1):
+            parts.append(f"{count} {unit}")
+    shown = [part for part in parts[:2] if not part.startswith("0 ")]
+    return " ".join(shown) or "0 s"
 
 
 def pretty(value: Any) -> str:

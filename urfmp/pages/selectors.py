@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,8 +16,8 @@ from apps.alerts.choices import AlertSeverity
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.choices import RobotStatus
-from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
-from apps.robots.selectors import robot_status_changes, robot_status_counts
+from apps.robots.models import Robot, RobotCommand
+from apps.robots.selectors import robot_status_counts
 from apps.telemetry.models import RobotTelemetry
 from urfmp.pages.metrics import unit_sign
 
@@ -206,85 +205,6 @@ def robot_commands(principal: Any, robot: Robot) -> list[RobotCommand]:
     """Return the commands that a robot was given last."""
     rows = RobotCommand.objects.restrict(principal).filter(robot=robot).select_related("user")
     return list(rows[:LIST_LIMIT])
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A stretch of time in which a robot's status did not change.
-
-    Attributes:
-        status: Which, or nothing where it is not known.
-        label: The status as it is read.
-        start: When it began, or where the shown range begins.
-        end: When it ended, or now.
-        share: Percent of the shown range, 0 to 100.
-        reason: Why it began.
-    """
-
-    status: str
-    label: str
-    start: datetime
-    end: datetime
-    share: float
-    reason: str | None = None
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """A robot's status over a range, oldest first, with each status's share in percent."""
-
-    segments: list[Segment]
-    shares: list[tuple[str, str, float]]
-
-
-def status_timeline(robot_id: UUID, *, start: datetime, end: datetime) -> Timeline:
-    """Return how a robot's status changed from `start` to `end`; one or two queries."""
-    changes = robot_status_changes(robot_id, start=start, end=end)
-    whole = (end - start).total_seconds()
-    segments = []
-    if changes and changes[0].time > start:
-        share = 100 * (changes[0].time - start).total_seconds() / whole
-        segments.append(Segment("", "Not known", start, changes[0].time, share))
-    for number, change in enumerate(changes):
-        begins = max(change.time, start)
-        ends = changes[number + 1].time if number + 1 < len(changes) else end
-        share = 100 * (ends - begins).total_seconds() / whole
-        label = RobotStatus(change.status).label
-        segments.append(Segment(change.status, label, begins, ends, share, change.reason))
-    shares: Counter[tuple[str, str]] = Counter()
-    for segment in segments:
-        shares[(segment.status, segment.label)] += segment.share  # type: ignore[assignment]
-    return Timeline(segments, [(*key, share) for key, share in shares.most_common()])
-
-
-def status_history(
-    principal: Any,
-    *,
-    robot_id: UUID | None,
-    status: str,
-    start: datetime | None,
-    before: datetime | None,
-    limit: int,
-) -> list[RobotStatusHistory]:
-    """Return status changes, the newest first.
-
-    Args:
-        principal: Who asks.
-        robot_id: Of this robot alone.
-        status: Changes to this status alone; empty for all.
-        start: Not before this time.
-        before: Before this time: where the page before ended.
-        limit: At most this many.
-    """
-    rows = RobotStatusHistory.objects.restrict(principal).select_related("robot")
-    wanted: dict[str, Any] = {
-        "robot_id": robot_id, "status": status, "time__gte": start, "time__lt": before
-    }  # fmt: skip
-    return list(
-        rows.filter(**{name: value for name, value in wanted.items() if value}).order_by(
-            "-time", "robot_id"
-        )[:limit]
-    )
 
 
 def robot_choices(principal: Any, limit: int = 1000) -> list[tuple[UUID, str]]:

@@ -3,6 +3,11 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from apps.robots.api.time_in_state import (
+    FleetStatusSummaryView,
+    RobotStatusSummaryView,
+    RobotTimelineView,
+)
 from apps.robots.api.views import (
     CommandsOfRobotViewSet,
     DeviceStatusView,
@@ -27,5 +32,16 @@ urlpatterns = [
         StatusHistoryViewSet.as_view({"get": "list"}),
         name="robot-status-history",
     ),
+    path(
+        "robots/<uuid:robot_id>/status-history/summary",
+        RobotStatusSummaryView.as_view(),
+        name="robot-status-history-summary",
+    ),
+    path(
+        "robots/<uuid:robot_id>/status-history/timeline",
+        RobotTimelineView.as_view(),
+        name="robot-status-history-timeline",
+    ),
+    path("status-history/summary", FleetStatusSummaryView.as_view(), name="status-history-summary"),
     path("device/status", DeviceStatusView.as_view(), name="device-status"),
 ]

@@ -16,6 +16,7 @@ register.simple_tag(html.badge, name="badge")
 register.filter("moment", html.moment)
 register.filter("clock", html.clock)
 register.filter("difference", html.difference)
+register.filter("duration", html.duration)
 
 
 @register.filter
@@ -30,6 +31,16 @@ def measured(value: float | None) -> str:
     if value is None:
         return html.NOTHING
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+@register.filter
+def percent(value: float | None) -> str:
+    """Return a share from 0 to 1 in percent, rounded away from neither end."""
+    if value is None:
+        return html.NOTHING
+    if 0.9995 <= value < 1:
+        return "> 99.9 %"
+    return "< 0.1 %" if 0 < value < 0.0005 else f"{100 * value:.1f} %"
 
 
 @register.filter

@@ -10,15 +10,16 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from apps.robots.models import Robot
+from apps.robots.timelines import StatusRange
 from apps.telemetry.selectors import LatestValue, latest_values
 from urfmp.pages.metrics import charts_for, unit_sign
 from urfmp.pages.selectors import (
     open_alerts,
     robot_commands,
     robot_tasks,
-    status_timeline,
     telemetry_is_visible,
 )
+from urfmp.pages.status import strips_for, time_rows
 from urfmp.pages.views.page import page, require
 
 _TIMELINE = timedelta(hours=24)
@@ -64,20 +65,23 @@ def robot_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
     values = latest_values([robot.pk]) if telemetry_is_visible(user) else []
     now = timezone.now()
     alerts, alert_count = open_alerts(user, robot)
-    history = status_timeline(robot.pk, start=now - _TIMELINE, end=now)
+    span = StatusRange.of(now - _TIMELINE, now)
+    strip = strips_for([robot.pk], span)[robot.pk]
     return page(
         request,
         "pages/robot.html",
         robot.name,
         robot=robot,
         # The change that the robot's status stands on says why.
-        reason=history.segments[-1].reason if history.segments else None,
+        reason=strip.last.reason if strip.last else None,
         location=robot.location or {},
         tiles=_tiles(values),
         latest={value.metric_name: value.value for value in values},
         charts=charts_for((value.metric_name, value.unit) for value in values),
-        timeline=history,
-        timeline_start=now - _TIMELINE,
+        strip=strip,
+        rows=time_rows(strip.summary),
+        summary=strip.summary,
+        span=span,
         now=now,
         alerts=alerts,
         alert_count=alert_count,

@@ -1,22 +1,30 @@
-"""Who stood still, when and why: the changes of status, newest first."""
+"""Who stood still, when, for how long and why."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 
+from apps.organizations.models import Facility
 from apps.robots.choices import RobotStatus
+from apps.robots.exceptions import InvalidRangeError
+from apps.robots.timelines import StatusRange, status_summary
 from urfmp.common.fields import EARLIEST, LATEST
-from urfmp.pages.selectors import robot_choices, status_history, status_timeline
+from urfmp.pages.ranges import RangeForm
+from urfmp.pages.selectors import robot_choices
+from urfmp.pages.status import robots_of, status_history, strips_for, time_rows
 from urfmp.pages.views.page import page, require
 
-_PAGE = 50
-_DAYS = {"1": "24 hours", "7": "7 days", "30": "30 days", "": "All"}
+_CHANGES = 50
+_STRIPS = 25
+_RANGES = ("24h", "7d", "30d", "1y")
 
 
 def _time(text: str) -> datetime | None:
@@ -38,37 +46,86 @@ def _robot(text: str) -> UUID | None:
 
 
 def status_history_page(request: HttpRequest) -> HttpResponse:
-    """Show the changes; a mistyped filter counts as none."""
+    """Show time in state, strips and changes; a mistyped filter counts as none."""
     require(request, "robots.view_robotstatushistory")
     asked = request.GET
     now = timezone.now()
-    robots = robot_choices(request.user)
-    robot_id = _robot(asked.get("robot", ""))
-    known = robot_id if robot_id in {pk for pk, _ in robots} else None
+    form = RangeForm(asked, default="7d", presets=_RANGES)
+    choices = robot_choices(request.user)
+    known = next((pk for pk, _ in choices if pk == _robot(asked.get("robot", ""))), None)
+    facilities = _facilities(request)
+    facility = asked.get("facility", "") if asked.get("facility") in facilities else ""
     status = asked.get("status", "") if asked.get("status") in RobotStatus.values else ""
-    days = asked.get("days", "7") if asked.get("days", "7") in _DAYS else "7"
-    start = now - timedelta(days=int(days)) if days else None
-    before = _time(asked.get("before", ""))
-    rows = status_history(
-        request.user, robot_id=known, status=status, start=start, before=before, limit=_PAGE + 1
-    )
-    shown = rows[:_PAGE]
-    filters = {"robot": str(known or ""), "status": status, "days": days}
-    older = (
-        urlencode({**filters, "before": shown[-1].time.isoformat()}) if len(rows) > _PAGE else ""
-    )
+    robots = robots_of(request.user, facility, known)
+    start, end = form.limits(now)
+    filters = {
+        "robot": str(known or ""), "facility": facility, "status": status, "range": form.chosen,
+        **{name: asked.get(name, "") for name in ("start", "end") if form.chosen == "own"},
+    }  # fmt: skip
     return page(
         request,
         "pages/status_history.html",
         "Status history",
-        robots=robots,
+        robots=choices,
+        facilities=facilities,
         statuses=RobotStatus.choices,
-        spans=_DAYS,
-        chosen={"robot": known, "status": status, "days": days},
-        changes=shown,
-        timeline=status_timeline(known, start=start, end=now) if known and start else None,
-        timeline_start=start,
-        now=now,
-        older=older,
-        newest=urlencode(filters) if before else "",
+        form=form,
+        chosen={"robot": known, "facility": facility, "status": status},
+        start=start,
+        end=end,
+        **_picture(robots, start, end, asked.get("page", "")),
+        query=urlencode(filters),
+        **_changes(request, robots if known or facility else None, status, (start, end), filters),
     )
+
+
+def _facilities(request: HttpRequest) -> list[str]:
+    rows = Facility.objects.restrict(request.user)
+    return list(rows.order_by("name").values_list("name", flat=True)[:500])
+
+
+def _picture(robots: Any, start: datetime, end: datetime, number: str) -> dict[str, Any]:
+    """Return the sum over all robots, and the strips of one page of them."""
+    ids = list(robots.order_by("name", "pk").values_list("pk", flat=True))
+    try:
+        span = StatusRange.of(start, end)
+    except InvalidRangeError as error:
+        return {"problem": error.message}
+    summary = status_summary(ids, span)
+    turned: Page[UUID] = Paginator(ids, _STRIPS).get_page(number)
+    shown = robots.in_bulk(list(turned))
+    strips = strips_for(list(turned), span)
+    return {
+        "span": span,
+        "summary": summary,
+        "rows": time_rows(summary),
+        "count": len(ids),
+        "turned": turned,
+        "strips": [(shown[pk], strips[pk]) for pk in turned if pk in shown],
+    }
+
+
+def _changes(
+    request: HttpRequest,
+    robots: Any,
+    status: str,
+    limits: tuple[datetime, datetime],
+    filters: dict[str, str],
+) -> dict[str, Any]:
+    before = _time(request.GET.get("before", ""))
+    rows = status_history(
+        request.user,
+        robots=robots,
+        status=status,
+        start=limits[0],
+        end=limits[1],
+        before=before,
+        limit=_CHANGES + 1,
+    )
+    shown = rows[:_CHANGES]
+    more = {**filters, "before": shown[-1].time.isoformat()} if len(rows) > _CHANGES else None
+    return {
+        "changes": shown,
+        "older": urlencode(more) if more else "",
+        "newest": urlencode(filters) if before else "",
+    }

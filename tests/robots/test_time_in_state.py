@@ -1,0 +1,272 @@
+"""Time in state against a plain model, and what the API tells of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from types import SimpleNamespace
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from apps.robots.availability import DOWN, GRAVITY, UP, StatusSummary, TimeInStatus
+from apps.robots.choices import RobotStatus
+from apps.robots.exceptions import InvalidRangeError
+from apps.robots.models import RobotStatusHistory
+from apps.robots.timelines import (
+    StatusRange,
+    status_segments,
+    status_summaries,
+    status_summary,
+)
+
+ORIGIN = datetime(2026, 3, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+statuses = st.sampled_from(RobotStatus.values)
+# Microseconds from a month around the origin: three chunks, spells from nothing to weeks.
+moments = st.one_of(
+    st.integers(0, 40 * 86400).map(lambda seconds: seconds * 1_000_000),
+    st.integers(0, 40 * 86400 * 1_000_000),
+    st.integers(0, 5),
+)
+histories = st.dictionaries(moments, statuses, max_size=25)
+ranges = st.tuples(moments, moments).filter(lambda pair: pair[0] != pair[1]).map(sorted)
+
+
+def at(microseconds):
+    return ORIGIN + timedelta(microseconds=microseconds)
+
+
+def model(history, start, end):
+    """Walk through a history, spell by spell: [(status, begins, ends)], nothing known is ''."""
+    changes = sorted(history.items())
+    before = [status for time, status in changes if time <= start]
+    walk = [(start, before[-1] if before else ""), *(c for c in changes if start < c[0] < end)]
+    ends = [time for time, _ in walk[1:]] + [end]
+    spells = [(status, time, stop) for (time, status), stop in zip(walk, ends, strict=True)]
+    return [spell for spell in spells if spell[0] or spell[1] < spell[2]]
+
+
+def totals(spells):
+    times: dict[str, int] = {}
+    for status, begins, ends in spells:
+        times[status] = times.get(status, 0) + ends - begins
+    return times
+
+
+@pytest.fixture
+def write(organization_a):
+    def rows(robot, history):
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO robot_status_history (time, robot_id, status) VALUES (%s, %s, %s)",
+                [(at(time), robot.pk, status) for time, status in history.items()],
+            )
+
+    return rows
+
+
+@pytest.fixture
+def pair(organization_a, make_robot):
+    return make_robot(organization_a), make_robot(organization_a)
+
+
+def micro(delta):
+    return delta // timedelta(microseconds=1)
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(first=histories, second=histories, span=ranges)
+@example(first={0: "idle"}, second={}, span=[0, 1])
+@example(first={5: "idle", 0: "offline"}, second={1: "error"}, span=[5, 10])
+def test_is_what_a_walk_through_the_history_finds(
+    first, second, span, pair, organization_a, inside, write
+):
+    start, end = span
+    expected = [model(first, start, end), model(second, start, end)]
+    with inside(organization_a), transaction.atomic():
+        for robot, history in zip(pair, (first, second), strict=True):
+            write(robot, history)
+        asked = StatusRange.of(at(start), at(end))
+        ids = [robot.pk for robot in pair]
+        together = status_summary(ids, asked)
+        each = status_summaries(ids, asked)
+        segments = status_segments(ids, asked)
+        few = status_segments(ids, asked, max_segments=6)
+        transaction.set_rollback(True)
+
+    for robot, spells in zip(pair, expected, strict=True):
+        summary, wanted = each[robot.pk], totals(spells)
+        assert {one.status: micro(one.time) for one in summary.statuses} == {
+            status: time for status, time in wanted.items() if status
+        }
+        assert micro(summary.unknown) == wanted.get("", 0)
+        assert micro(summary.up) == sum(wanted.get(status, 0) for status in UP)
+        assert micro(summary.down) == sum(wanted.get(status, 0) for status in DOWN)
+        assert [
+            (one.status, micro(one.start - ORIGIN), micro(one.end - ORIGIN))
+            for one in segments[robot.pk]
+        ] == spells
+        check_thinned(few[robot.pk], spells)
+    both = totals([*expected[0], *expected[1]])
+    assert {one.status: micro(one.time) for one in together.statuses} == {
+        status: time for status, time in both.items() if status
+    }
+    assert micro(together.whole) == 2 * (end - start)
+    up, lost = micro(together.up), micro(together.down)
+    assert together.availability == (up / (up + lost) if up + lost else None)
+
+
+def check_thinned(segments, spells):
+    """Nothing is left out, nothing overlaps, and the gravest gives its name."""
+    assert len(segments) <= 7
+    edges = [(micro(s.start - ORIGIN), micro(s.end - ORIGIN)) for s in segments]
+    assert edges[0][0] == spells[0][1]
+    assert edges[-1][1] == spells[-1][2]
+    assert all(a[1] == b[0] for a, b in pairwise(edges))
+    assert sum(s.spells for s in segments) == len(spells)
+    left = list(spells)
+    for segment in segments:
+        inside = [left.pop(0) for _ in range(segment.spells)]
+        if inside[0][0]:
+            times = totals(inside)
+            assert list(segment.statuses) == sorted(times, key=lambda name: (-times[name], name))
+            assert segment.status == min(times, key=GRAVITY.index)
+
+
+def test_every_status_counts_as_one_thing():
+    assert UP | DOWN | {RobotStatus.MAINTENANCE} == set(RobotStatus)
+    assert not UP & DOWN
+    assert set(GRAVITY) == set(RobotStatus)
+
+
+def test_availability_is_up_over_up_and_down():
+    hours = [("running", 6), ("idle", 1), ("charging", 1), ("error", 1), ("offline", 1)]
+    summary = StatusSummary(
+        14 * HOUR,
+        [TimeInStatus(s, n * HOUR, 1) for s, n in [*hours, ("maintenance", 2)]],
+    )
+
+    assert summary.availability == pytest.approx(0.8)
+    assert summary.availability_with_maintenance == pytest.approx(8 / 12)
+    assert (summary.maintenance, summary.unknown) == (2 * HOUR, 2 * HOUR)
+    assert StatusSummary(HOUR).availability is None
+
+
+def test_nothing_is_told_of_the_future(organization_a, make_robot, inside):
+    robot = make_robot(organization_a)
+    now = timezone.now()
+    with inside(organization_a):
+        span = StatusRange.of(now - HOUR, now + HOUR)
+        summary = status_summary([robot.pk], span)
+
+    assert span.end - now < timedelta(minutes=1)
+    assert summary.whole == span.length == summary.unknown + summary.down
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(HOUR, HOUR), (HOUR, 2 * HOUR), (-HOUR, -2 * HOUR), (800 * 24 * HOUR, HOUR)]
+)
+def test_ranges_that_are_none_are_refused(start, end):
+    now = timezone.now()
+    with pytest.raises(InvalidRangeError):
+        StatusRange.of(now - start, now - end)
+
+
+@pytest.fixture
+def plant(organization_a, make_robot, make_facility, inside, write):
+    """Hall 1 with one robot that was up for three of four hours, and one elsewhere."""
+    make_facility(organization_a, "Hall 1")
+    make_facility(organization_a, "Hall 2")
+    here = make_robot(organization_a, location={"facility": "Hall 1"})
+    there = make_robot(organization_a, location={"facility": "Hall 2"})
+    hour = 3_600_000_000
+    with inside(organization_a):
+        write(here, {-hour: "running", hour: "error", 2 * hour: "idle"})
+        write(there, {-hour: "offline"})
+    return SimpleNamespace(here=here, there=there, organization=organization_a)
+
+
+SPAN = "start=2026-03-01T00:00:00Z&end=2026-03-01T04:00:00Z"
+
+
+def test_api_tells_a_robots_time_in_state(plant, bob, sign_in):
+    address = f"/api/v1/robots/{plant.here.pk}/status-history/summary?{SPAN}"
+
+    answer = sign_in(bob).get(address).json()
+
+    found = {one.pop("status"): tuple(one.values()) for one in answer["statuses"]}
+    assert found == {
+        "idle": (7200, 0.5, 1), "running": (3600, 0.25, 1), "error": (3600, 0.25, 1),
+    }  # fmt: skip
+    assert answer["availability"] == 0.75
+    assert (answer["up_seconds"], answer["down_seconds"], answer["robots"]) == (10800, 3600, 1)
+
+
+def test_api_tells_a_facilitys_and_the_fleets(plant, organization_a, make_key):
+    client = Client(headers={"x-api-key": make_key(organization_a, ["robots:read"])})
+
+    hall = client.get(f"/api/v1/status-history/summary?{SPAN}&facility=Hall 1").json()
+    fleet = client.get(f"/api/v1/status-history/summary?{SPAN}").json()
+
+    assert (hall["robots"], hall["availability"]) == (1, 0.75)
+    assert (fleet["robots"], fleet["availability"]) == (2, 3 / 8)
+
+
+def test_api_tells_the_spells(plant, bob, sign_in):
+    address = f"/api/v1/robots/{plant.here.pk}/status-history/timeline?{SPAN}"
+
+    answer = sign_in(bob).get(address).json()
+
+    assert [(s["status"], s["start"]) for s in answer["segments"]] == [
+        ("running", "2026-03-01T00:00:00Z"),
+        ("error", "2026-03-01T01:00:00Z"),
+        ("idle", "2026-03-01T02:00:00Z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("status-history/summary?facility=Nowhere", "invalid"),
+        ("status-history/summary?days=3", "invalid"),
+        ("status-history/summary?start=yesterday", "invalid"),
+        ("status-history/summary?start=2026-03-02T00:00Z&end=2026-03-01T00:00Z", "invalid_range"),
+        ("status-history/summary?start=2020-01-01T00:00Z&end=2026-03-01T00:00Z", "invalid_range"),
+        ("robots/{id}/status-history/timeline?max_segments=0", "invalid"),
+    ],
+)
+def test_api_says_what_is_wrong(plant, bob, sign_in, path, code):
+    answer = sign_in(bob).get(f"/api/v1/{path.format(id=plant.here.pk)}")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)
+
+
+def test_other_organization_gets_404(plant, charlie, sign_in):
+    client = sign_in(charlie)
+
+    for what in ("summary", "timeline"):
+        address = f"/api/v1/robots/{plant.here.pk}/status-history/{what}"
+        assert client.get(address).status_code == 404
+    assert client.get("/api/v1/status-history/summary?facility=Hall 1").status_code == 400
+    assert client.get("/api/v1/status-history/summary").json()["robots"] == 0
+
+
+def test_thinned_to_what_a_picture_shows(plant, inside, write):
+    seconds = {number * 1_000_000: ("running", "idle")[number % 2] for number in range(3000)}
+    with inside(plant.organization):
+        write(plant.here, {7_200_000_001 + time: status for time, status in seconds.items()})
+        span = StatusRange.of(ORIGIN, ORIGIN + 4 * HOUR)
+        (segments,) = status_segments([plant.here.pk], span, 200).values()
+        count = RobotStatusHistory.objects.filter(
+            robot_id=plant.here.pk, time__gt=span.start, time__lt=span.end
+        ).count()
+
+    assert len(segments) <= 200
+    assert sum(segment.spells for segment in segments) == count + 1
