@@ -1,43 +1,89 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.contrib.admin import ListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import DropdownFilter, FieldTextFilter
+from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from apps.audit.models import AuditLog
-from urfmp.common.admin import AutocompleteFilter, ReadOnlyAdmin, TimeRangeFilter
+from apps.audit.selectors import recorded_actions
+from urfmp.common.admin import (
+    AutocompleteFilter,
+    ReadOnlyAdmin,
+    ScopedChangeList,
+    TimeRangeFilter,
+    audited_admins,
+    object_names,
+    reference_names,
+    viewer,
+)
 from urfmp.common.html import NOTHING, badge, block, difference, moment
 
-RESOURCES = (
-    "user",
-    "session",
-    "api_key",
-    "organization",
-    "facility",
-    "robot",
-    "command",
-    "maintenance_task",
-    "alert",
-)
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").capitalize()
 
 
 class ResourceFilter(DropdownFilter):
     """The record by what was acted on."""
 
-    title = "resource"
+    title = "kind of object"
     parameter_name = "resource"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(name, name.replace("_", " ").capitalize()) for name in RESOURCES]
+        names = audited_admins(model_admin.admin_site)
+        return [(name, _words(name)) for name in sorted(names)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(resource_type=self.value()) if self.value() else queryset
+
+
+class ObjectFilter(TextFilter):
+    """The record of one object, which may be gone."""
+
+    title = "object's id"
+    parameter_name = "object"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        try:
+            return queryset.filter(resource_id=uuid.UUID(self.value().strip()))
+        except ValueError as error:
+            raise IncorrectLookupParameters(error) from error
+
+
+class ActionFilter(DropdownFilter):
+    """The record by what was done: everything that ever was in the organization."""
+
+    title = "action"
+    parameter_name = "action"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(action, action) for action in recorded_actions(viewer(request).organization_id)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(action=self.value()) if self.value() else queryset
+
+
+class RequestFilter(TextFilter):
+    """Everything that one request did."""
+
+    title = "request id"
+    parameter_name = "request"
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(request_id=self.value().strip()) if self.value() else queryset
 
 
 class OutcomeFilter(DropdownFilter):
@@ -55,58 +101,116 @@ class OutcomeFilter(DropdownFilter):
         return queryset.filter(success=self.value() == "done")
 
 
+class AuditChangeList(ScopedChangeList):
+    """The record, with the names of what was acted on."""
+
+    def _read(self, request: HttpRequest) -> None:
+        super()._read(request)
+        names = object_names(self.model_admin.admin_site, request, self.result_list)
+        for entry in self.result_list:
+            entry.object_name = names.get(str(entry.resource_id))
+
+
+_SHOWN = (
+    "time", "who", "action", "resource", "outcome", "error_message", "related", "change", "asked",
+    "answered", "ip_address", "user_agent", "request_id", "seq", "digest",
+)  # fmt: skip
+
+
 @admin.register(AuditLog)
 class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
-    list_display = ("time", "actor", "action", "resource", "outcome", "ip_address")
+    list_display = ("time", "who", "action", "resource", "outcome", "ip_address")
     list_filter = (
-        ("created_at", TimeRangeFilter), ("action", FieldTextFilter), ResourceFilter,
-        ("user", AutocompleteFilter), OutcomeFilter,
+        ("created_at", TimeRangeFilter), ActionFilter, ResourceFilter, ("user", AutocompleteFilter),
+        ("api_key", AutocompleteFilter), OutcomeFilter, RequestFilter, ObjectFilter,
     )  # fmt: skip
-    search_fields = ("action", "request_id")
-    search_help_text = "An action, a request id, or the id of what was changed."
-    list_select_related = ("user",)
+    list_filter_sheet = True
+    search_fields = ("action",)
+    search_help_text = "Part of an action, a request id, or the id of what was changed."
+    list_select_related = ("user", "api_key")
     fieldsets = (
-        (None, {"fields": ("time", "actor", "action", "resource", "outcome")}),
+        (None, {"fields": _SHOWN[:7]}),
         ("Change", {"fields": ("change",)}),
-        (
-            "Request",
-            {"fields": ("ip_address", "user_agent", "request_id", "asked", "error_message")},
-        ),
+        ("Request", {"fields": _SHOWN[8:13]}),
+        ("Chain", {"fields": _SHOWN[13:]}),
     )
-    readonly_fields = (
-        "time", "actor", "action", "resource", "outcome", "change", "ip_address", "user_agent",
-        "request_id", "asked", "error_message",
-    )  # fmt: skip
+    readonly_fields = _SHOWN
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ScopedChangeList]:
+        """Return the list's class."""
+        return AuditChangeList
+
+    def get_list_filter(self, request: HttpRequest) -> list[Any]:
+        """Leave out the filters by people or keys for those who may not see these."""
+        return [
+            item
+            for item in super().get_list_filter(request)
+            if not isinstance(item, tuple) or _may_choose(request, item)
+        ]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Look an id up as such: the column is no text, and has an index."""
-        try:
-            wanted = uuid.UUID(search_term.strip())
-        except ValueError:
-            return super().get_search_results(request, queryset, search_term)  # type: ignore[no-any-return]
-        return queryset.filter(resource_id=wanted), False
+        """Look for ids as such, and for words among the actions: both have an index."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        actions = [
+            action
+            for action in recorded_actions(viewer(request).organization_id)
+            if term.lower() in action
+        ]
+        if actions:
+            return queryset.filter(action__in=actions), False
+        found = Q(request_id=term)
+        with suppress(ValueError):
+            found |= Q(resource_id=uuid.UUID(term))
+        return queryset.filter(found), False
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """Read the names along that the page shows."""
+        entry: Any = super().get_object(request, object_id, from_field)
+        if entry is not None:
+            names = object_names(self.admin_site, request, [entry])
+            entry.object_name = names.get(str(entry.resource_id))
+            entry.names = reference_names(self.admin_site, request, [entry])
+        return entry
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> Any:
+        """Offer no history of the record itself."""
+        context["show_history"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
 
     @admin.display(description="Time", ordering="created_at")
     def time(self, entry: AuditLog) -> SafeString | str:
         return moment(entry.created_at)
 
     @admin.display(description="Who", ordering="user")
-    def actor(self, entry: AuditLog) -> str:
-        if entry.user_id is not None:
-            return str(entry.user)
-        return "An API key" if entry.api_key_id else "The system"
+    def who(self, entry: AuditLog) -> str:
+        return entry.actor_name
 
     @admin.display(description="What", ordering="resource_type")
-    def resource(self, entry: AuditLog) -> SafeString | str:
+    def resource(self, entry: Any) -> SafeString | str:
+        """Name the object, and lead to it where the viewer may see it."""
         if entry.resource_type is None:
             return NOTHING
-        named = (entry.after or entry.before or {}).get("name")
-        text = (
-            f"{entry.resource_type.replace('_', ' ')} {named or str(entry.resource_id or '')[:8]}"
+        kind, key = _words(entry.resource_type), str(entry.resource_id or "")
+        name = getattr(entry, "object_name", None)
+        if name is None:
+            named = (entry.after or entry.before or {}).get("name")
+            return format_html('<span title="{}">{} {}</span>', key, kind, named or key[:8])
+        owner = audited_admins(self.admin_site)[entry.resource_type]
+        return format_html(
+            '<a class="u-link" href="{}" title="{}">{} {}</a>',
+            owner.change_address(key),
+            key,
+            kind,
+            name,
         )
-        return format_html('<span title="{}">{}</span>', str(entry.resource_id or ""), text)
 
     @admin.display(description="Outcome", ordering="success")
     def outcome(self, entry: AuditLog) -> SafeString:
@@ -114,10 +218,45 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             return badge("outcome", "done", "Done")
         return badge("outcome", "refused", "Refused")
 
+    @admin.display(description="See also")
+    def related(self, entry: AuditLog) -> SafeString | str:
+        """Lead to what belongs together: the object's, the request's and the actor's entries."""
+        ways: list[tuple[str, dict[str, Any]]] = []
+        if entry.resource_id is not None:
+            query = {"resource": entry.resource_type, "object": entry.resource_id}
+            ways.append(("Everything done to this object", query))
+        if entry.request_id:
+            ways.append(("Everything of this request", {"request": entry.request_id}))
+        if entry.user is not None:
+            ways.append((f"Everything by {entry.actor_name}", {"user__id__exact": entry.user_id}))
+        if entry.api_key is not None:
+            query = {"api_key__id__exact": entry.api_key_id}
+            ways.append((f"Everything by {entry.actor_name}", query))
+        address = reverse("admin:audit_auditlog_changelist")
+        links = ((f"{address}?{urlencode(query)}", text) for text, query in ways)
+        return format_html(
+            '<span class="u-buttons">{}</span>',
+            format_html_join("", '<a class="u-button" href="{}">{}</a>', links),
+        )
+
     @admin.display(description="Before and after")
-    def change(self, entry: AuditLog) -> SafeString:
-        return difference(entry.before, entry.after)
+    def change(self, entry: Any) -> SafeString:
+        return difference(entry.before, entry.after, getattr(entry, "names", None))
 
     @admin.display(description="Asked")
     def asked(self, entry: AuditLog) -> SafeString:
         return block(entry.request_data)
+
+    @admin.display(description="Answered")
+    def answered(self, entry: AuditLog) -> SafeString:
+        return block(entry.response_data)
+
+    @admin.display(description="Hash")
+    def digest(self, entry: AuditLog) -> SafeString | str:
+        return format_html('<code class="u-pre">{}</code>', bytes(entry.hash or b"").hex())
+
+
+def _may_choose(request: HttpRequest, item: tuple[str, type[ListFilter]]) -> bool:
+    """Tell whether the viewer may see the rows that a filter by relation offers."""
+    needed = {"user": "accounts.view_user", "api_key": "accounts.view_apikey"}.get(item[0])
+    return needed is None or bool(viewer(request).has_perm(needed))

@@ -28,7 +28,7 @@ class AuditLog(TenantModel):
         related_name="+",
     )
     user = plain_key("accounts.User", null=True)
-    api_key_id = models.UUIDField(null=True)
+    api_key = plain_key("accounts.ApiKey", null=True, on_delete=models.DO_NOTHING)
     action = models.CharField(max_length=100)
     resource_type = models.CharField(max_length=50, null=True)  # noqa: DJ001 - spec
     resource_id = models.UUIDField(null=True)
@@ -60,10 +60,37 @@ class AuditLog(TenantModel):
                 fields=("organization", "-created_at"), name="idx_audit_organization_created"
             ),
             models.Index(fields=("resource_type", "resource_id"), name="idx_audit_resource"),
+            models.Index(
+                fields=("organization", "action", "-created_at"), name="idx_audit_action_created"
+            ),
+            models.Index(
+                fields=("api_key", "-created_at"),
+                name="idx_audit_api_key",
+                condition=models.Q(api_key__isnull=False),
+            ),
+            models.Index(
+                fields=("request_id",),
+                name="idx_audit_request",
+                condition=models.Q(request_id__isnull=False),
+            ),
+            models.Index(
+                fields=("organization", "-created_at"),
+                name="idx_audit_failures",
+                condition=models.Q(success=False),
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.action} at {self.created_at}"
+
+    @property
+    def actor_name(self) -> str:
+        """Who did it, by name; of a person or key of another organization only what it is."""
+        if self.user_id is not None:
+            return str(self.user) if self.user is not None else "Platform staff"
+        if self.api_key_id is not None:
+            return f"Key {self.api_key.name}" if self.api_key is not None else "A deleted key"
+        return "The system"
 
     def save(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Refuse: the record is written by the database."""

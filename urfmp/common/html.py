@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,11 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from urfmp.common.diffs import differences
+
 NOTHING = "\u2013"
+_FOLD_AT, _FOLD_LINES = 240, 8
+_MARKS = {"added": "+", "removed": "\u2212", "changed": "\u2260"}
 
 
 def badge(family: str, value: str | None, label: str) -> SafeString:
@@ -108,17 +113,50 @@ def block(value: Any) -> SafeString:
     return format_html('<pre class="u-pre">{}</pre>', pretty(value or None))
 
 
-def difference(before: dict[str, Any] | None, after: dict[str, Any] | None) -> SafeString:
-    """Return a table of what a recorded change did, one row a field."""
-    old, new = before or {}, after or {}
-    names = sorted({*old, *new})
-    if not names:
+def _shown(value: Any, names: Mapping[str, str]) -> SafeString:
+    """Return a value; a long one folded, an id that is known with its name."""
+    if isinstance(value, str) and value in names:
+        return format_html(
+            '{} <span class="u-diff-id">{}</span>', names[value], f"{value[:8]}\u2026"
+        )
+    text = pretty(value)
+    if len(text) <= _FOLD_AT and text.count("\n") < _FOLD_LINES:
+        return format_html("{}", text)
+    start = " ".join(text[:_FOLD_AT].split())[:60]
+    return format_html(
+        "<details><summary>{}\u2026 ({} characters)</summary>{}</details>", start, len(text), text
+    )
+
+
+def difference(
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+    names: Mapping[str, str] | None = None,
+) -> SafeString:
+    """Return a table of what a recorded change did, one row for each value.
+
+    Args:
+        before: The recorded values before it; None for a row that was made.
+        after: The recorded values after it; None for a row that was removed.
+        names: What ids among the values stand for.
+    """
+    found = differences(before, after)
+    if not found:
         return format_html('<p class="u-muted">{}</p>', "No row was changed.")
     rows = format_html_join(
         "",
-        '<tr><th scope="row">{}</th><td class="u-diff-old">{}</td>'
-        '<td class="u-diff-new">{}</td></tr>',
-        ((name.replace("_", " "), pretty(old.get(name)), pretty(new.get(name))) for name in names),
+        '<tr data-kind="{}"><th scope="row">{}<span class="u-diff-kind">{}</span></th>'
+        '<td class="u-diff-old">{}</td><td class="u-diff-new">{}</td></tr>',
+        (
+            (
+                item.kind,
+                item.path,
+                f"{_MARKS[item.kind]} {item.kind}",
+                _shown(item.before, names or {}),
+                _shown(item.after, names or {}),
+            )
+            for item in found
+        ),
     )
     return format_html(
         '<div class="u-scroll"><table class="u-table u-diff"><thead><tr><th scope="col">Field</th>'

@@ -1,10 +1,25 @@
 from __future__ import annotations
 
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
 from apps.audit.models import AuditLog
 from urfmp.common.api.serializers import ScopedModelSerializer
 
 
+class HexField(serializers.Field):  # type: ignore[type-arg]
+    """Bytes as hexadecimal digits."""
+
+    def to_representation(self, value: Any) -> str:
+        return bytes(value).hex()
+
+
 class AuditLogSerializer(ScopedModelSerializer):
+    api_key_id = serializers.UUIDField(read_only=True, allow_null=True)
+    hash = extend_schema_field(serializers.CharField(allow_null=True))(HexField)(read_only=True)
+
     class Meta:
         model = AuditLog
         fields = (
@@ -24,5 +39,7 @@ class AuditLogSerializer(ScopedModelSerializer):
             "response_data",
             "success",
             "error_message",
+            "seq",
+            "hash",
         )
         read_only_fields = fields

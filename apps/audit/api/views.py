@@ -12,6 +12,7 @@ class AuditLogFilterSet(django_filters.FilterSet):
     action = django_filters.CharFilter()
     action_starts = django_filters.CharFilter(field_name="action", lookup_expr="startswith")
     user = django_filters.UUIDFilter(field_name="user_id")
+    api_key = django_filters.UUIDFilter(field_name="api_key_id")
     resource_type = django_filters.CharFilter()
     resource_id = django_filters.UUIDFilter()
     request_id = django_filters.CharFilter()

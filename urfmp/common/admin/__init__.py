@@ -11,6 +11,7 @@ from urfmp.common.admin.lists import (
     ScopedChangeList,
     TimeRangeFilter,
 )
+from urfmp.common.admin.names import audited_admins, object_names, reference_names
 from urfmp.common.admin.visibility import restricted, viewer
 
 __all__ = [
@@ -23,6 +24,9 @@ __all__ = [
     "ScopedChangeList",
     "ScopedModelForm",
     "TimeRangeFilter",
+    "audited_admins",
+    "object_names",
+    "reference_names",
     "refusal_messages",
     "restricted",
     "viewer",

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from django import forms
-from django.apps import apps
 from django.contrib import messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -26,7 +25,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
@@ -41,6 +39,7 @@ from urfmp.common.admin.forms import (
     accepted_values,
     refusal_messages,
 )
+from urfmp.common.admin.history import RecordedAdmin
 from urfmp.common.admin.lists import (
     AutocompleteFilter,
     CappedPaginator,
@@ -56,11 +55,10 @@ _BULK_LIMIT = 1_000
 Row = TypeVar("Row", bound=Model)
 
 
-class OrganizationScopedAdmin(ModelAdmin, Generic[Row]):
+class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
     """Rows of the viewer's organization, changed through services.
 
     Attributes:
-        audit_resource: What the record calls these rows, as in `robot`.
         object_actions: What can be done to a row beside editing it.
     """
 
@@ -83,7 +81,6 @@ class OrganizationScopedAdmin(ModelAdmin, Generic[Row]):
         },
     }
 
-    audit_resource: ClassVar[str] = ""
     object_actions: ClassVar[tuple[ObjectAction, ...]] = ()
 
     # What is seen
@@ -235,43 +232,6 @@ class OrganizationScopedAdmin(ModelAdmin, Generic[Row]):
         return type(self).perform_delete is not OrganizationScopedAdmin.perform_delete and bool(
             super().has_delete_permission(request, obj)
         )
-
-    # The database records every change; Django's own log is not written.
-
-    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        """Leave it to the audit trigger."""
-
-    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        """Leave it to the audit trigger."""
-
-    def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
-        """Leave it to the audit trigger."""
-
-    def history_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """Show what the record holds of this row, to those who may see the record."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        obj = self.get_object(request, unquote(object_id))
-        if obj is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
-        record = apps.get_model("audit", "AuditLog")
-        entries = (
-            restricted(record, request)
-            .filter(resource_type=self.audit_resource, resource_id=obj.pk)
-            .select_related("user")
-        )
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"History of {obj}",
-            "entries": entries[:200],
-            "object": obj,
-            "opts": self.opts,
-            **(extra_context or {}),
-        }
-        request.current_app = self.admin_site.name
-        return TemplateResponse(request, "admin/object_history.html", context)
 
     # Actions on rows
 

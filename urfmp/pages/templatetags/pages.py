@@ -15,7 +15,7 @@ register = template.Library()
 register.simple_tag(html.badge, name="badge")
 register.filter("moment", html.moment)
 register.filter("clock", html.clock)
-register.filter("difference", html.difference)
+register.simple_tag(html.difference, name="difference")
 register.filter("duration", html.duration)
 
 

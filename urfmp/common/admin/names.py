@@ -1,0 +1,102 @@
+"""Names for the ids that the record holds, of rows that the viewer may see."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+from uuid import UUID
+
+from django.contrib.admin import AdminSite
+from django.db.models import F, Model, TextField, Value
+from django.db.models.functions import Cast
+from django.http import HttpRequest
+
+from urfmp.common.admin.visibility import restricted
+
+_NAMES_AT_MOST = 500
+
+_NAMED_BY = ("name", "title", "email")
+
+Names = dict[str, str]
+
+
+def audited_admins(site: AdminSite) -> dict[str, Any]:
+    """Return the admin of each kind of row, by the name that the record gives it."""
+    admins: Iterable[Any] = site._registry.values()  # noqa: SLF001 - Django has no other way
+    return {
+        model_admin.audit_resource: model_admin
+        for model_admin in admins
+        if getattr(model_admin, "audit_resource", "")
+    }
+
+
+def object_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Names:
+    """Return the names of what recorded acts were done to, by id; one query.
+
+    What the viewer may not see, or what is gone, has none.
+
+    Args:
+        site: Where the kinds of rows are registered.
+        request: Whose visibility counts.
+        entries: Rows of the record.
+    """
+    admins = audited_admins(site)
+    wanted: dict[type[Model], set[str]] = defaultdict(set)
+    for entry in entries:
+        if entry.resource_id is not None and entry.resource_type in admins:
+            wanted[admins[entry.resource_type].model].add(str(entry.resource_id))
+    return _names(request, wanted)
+
+
+def reference_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Names:
+    """Return the names of rows that recorded values refer to, by id; one query."""
+    admins = audited_admins(site)
+    wanted: dict[type[Model], set[str]] = defaultdict(set)
+    for entry in entries:
+        if (owner := admins.get(entry.resource_type or "")) is None:
+            continue
+        for values in (entry.before, entry.after):
+            for model, key in _references(owner.model, values or {}):
+                wanted[model].add(key)
+    return _names(request, wanted)
+
+
+def _references(model: type[Model], values: dict[str, Any]) -> Iterator[tuple[type[Model], str]]:
+    for field in model._meta.concrete_fields:
+        value = values.get(str(field.column))
+        if field.is_relation and isinstance(value, str) and _is_uuid(value):
+            yield field.related_model, value  # type: ignore[misc]
+
+
+def _is_uuid(value: str) -> bool:
+    try:
+        UUID(value)
+    except ValueError:
+        return False
+    return True
+
+
+def _names(request: HttpRequest, wanted: dict[type[Model], set[str]]) -> Names:
+    parts = [
+        restricted(model, request)
+        .filter(pk__in=sorted(keys)[:_NAMES_AT_MOST])
+        .order_by()
+        .annotate(label=_label(model))
+        .values_list("pk", "label")
+        for model, keys in wanted.items()
+        if hasattr(model._default_manager, "restrict")
+    ]
+    if not parts:
+        return {}
+    first, *rest = parts
+    return {
+        str(key): label or str(key)[:8]
+        for key, label in (first.union(*rest, all=True) if rest else first)
+    }
+
+
+def _label(model: type[Model]) -> Cast:
+    names = {field.name for field in model._meta.concrete_fields}
+    named_by = next((name for name in _NAMED_BY if name in names), None)
+    return Cast(F(named_by) if named_by else Value(""), TextField())
