@@ -35,6 +35,7 @@ API = {
     ("user-list", "post"): {"admin", "write_key"},
     ("user-detail", "get"): {*STAFF, "read_key"},
     ("user-detail", "patch"): {"admin"},
+    ("user-password-link", "post"): {"admin"},
     ("own-session-list", "get"): set(PEOPLE),
     ("session-list", "get"): {*STAFF, "read_key"},
     ("session-detail", "get"): {*STAFF, "read_key"},
@@ -91,6 +92,8 @@ ELSEWHERE = {
     "api:auth-login",  # tests/accounts/test_tokens.py
     "api:auth-refresh",
     "api:auth-logout",
+    "api:auth-password-reset",  # tests/accounts/test_links.py
+    "api:auth-password-reset-confirm",
     "api:own-session-detail",  # tests/accounts/test_own_sessions.py
     "api:own-session-end-others",
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
@@ -105,6 +108,8 @@ ADMIN_PAGES = {
     "admin:telemetry_page": set(PEOPLE),
     "admin:status_history_page": set(PEOPLE),
 }
+# Before sign-in: everybody sees them, and looks at no credentials.
+OUTSIDE = {"admin:forgot_password", "admin:choose_password"}
 # Django's own, without a row of anybody's.
 ADMIN_PLAIN = {
     "admin:login",
@@ -132,6 +137,7 @@ def routes(resolver=None, namespaces=()):
 
 def test_every_route_is_in_the_matrix():
     listed = {f"api:{name}" for name, _ in API} | ELSEWHERE | set(ADMIN_PAGES) | ADMIN_PLAIN
+    listed |= OUTSIDE
     models = {(m._meta.app_label, m._meta.model_name) for m in admin.site._registry}
     for name in set(routes()):
         found = MODEL_PAGE.fullmatch(name)
@@ -261,7 +267,9 @@ def address(route, ids):
         return path
     if route.endswith("-list") or route in OF_NO_ROW:
         return reverse(f"api:{route}")
-    resource = re.sub(r"-(detail|start|complete|cancel|acknowledge|resolve)$", "", route)
+    resource = re.sub(
+        r"-(detail|password-link|start|complete|cancel|acknowledge|resolve)$", "", route
+    )
     return reverse(f"api:{route}", kwargs={"pk": ids[resource]})
 
 
@@ -471,6 +479,10 @@ def test_admin_pages(who, caller, ids):
         answer = client.get(reverse(name, args=args))
         expected = 302 if who == "anonymous" else 200 if who in allowed else 403
         if answer.status_code != expected:
+            surprises.append((name, answer.status_code))
+    for name in OUTSIDE:
+        answer = client.get(reverse(name))
+        if answer.status_code != 200 or MARK in answer.content.decode():
             surprises.append((name, answer.status_code))
     assert not surprises
 

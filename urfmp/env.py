@@ -63,6 +63,32 @@ def env_int(name: str, *, default: int, minimum: int = 0) -> int:
     return number
 
 
+def env_choice(name: str, choices: tuple[str, ...]) -> str:
+    """Return a variable that must be one of some words; the first of them is the default.
+
+    Raises:
+        ImproperlyConfigured: It is none of them.
+    """
+    value = env_str(name, choices[0])
+    if value not in choices:
+        msg = f"{name} must be one of {', '.join(choices)}, not {value!r}."
+        raise ImproperlyConfigured(msg)
+    return value
+
+
+def mail_backend(host: str, folder: str) -> str:
+    """Return Django's way to send e-mail: a server, files in a folder, or the console.
+
+    Raises:
+        ImproperlyConfigured: Both a server and a folder are given.
+    """
+    if host and folder:
+        msg = "Set EMAIL_HOST or EMAIL_FOLDER, not both: e-mail goes one way."
+        raise ImproperlyConfigured(msg)
+    kind = "smtp" if host else "filebased" if folder else "console"
+    return f"django.core.mail.backends.{kind}.EmailBackend"
+
+
 def env_list(name: str, default: str = "") -> list[str]:
     """Return a comma-separated variable as a list without empty entries."""
     return [part.strip() for part in env_str(name, default).split(",") if part.strip()]

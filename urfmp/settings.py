@@ -14,7 +14,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from whitenoise.compress import Compressor
 
-from urfmp.env import database_from_url, env_bool, env_int, env_list, env_str
+from urfmp.env import (
+    database_from_url,
+    env_bool,
+    env_choice,
+    env_int,
+    env_list,
+    env_str,
+    mail_backend,
+)
 from urfmp.pages.theme import UNFOLD  # noqa: F401 - a setting
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -131,13 +139,9 @@ CACHES = {
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["apps.accounts.backends.EmailBackend"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
-AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 15},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "apps.accounts.passwords.LengthValidator"},
+    {"NAME": "apps.accounts.passwords.BlockListValidator"},
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
@@ -177,6 +181,18 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     },
 }
+
+# E-mail: to a mail server, or into files for a demo; in development onto the console.
+EMAIL_HOST = env_str("EMAIL_HOST", "")
+_email_security = env_choice("EMAIL_SECURITY", ("starttls", "tls", "none"))
+EMAIL_USE_TLS, EMAIL_USE_SSL = _email_security == "starttls", _email_security == "tls"
+EMAIL_PORT = env_int("EMAIL_PORT", default={"tls": 465, "none": 25}.get(_email_security, 587))
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env_str("EMAIL_USER", ""), env_str("EMAIL_PASSWORD", "")
+DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "URFMP <urfmp@localhost>")
+EMAIL_FILE_PATH = env_str("EMAIL_FOLDER", "")
+EMAIL_TIMEOUT = 10
+EMAIL_BACKEND = mail_backend(EMAIL_HOST, EMAIL_FILE_PATH)
+MAIL_IS_CONFIGURED = bool(EMAIL_HOST or EMAIL_FILE_PATH or DEBUG)
 
 # Time and language. Pages convert to the viewer's organization's timezone.
 USE_TZ = True

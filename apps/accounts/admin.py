@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin
-from django.contrib.auth.password_validation import validate_password
+from django.conf import settings
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -12,11 +12,12 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
 )
 
-from apps.accounts.choices import Role
+from apps.accounts.choices import LinkPurpose, Role
+from apps.accounts.grants import check_authority
+from apps.accounts.link_services import link_order, password_link_order
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS, SCOPES
 from apps.accounts.services import (
@@ -93,21 +94,19 @@ class UserForm(ScopedModelForm):
 
 
 class UserAddForm(UserForm):
-    """A new person, with a first password."""
-
-    password = forms.CharField(
-        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
-        strip=False,
-        help_text="At least 15 characters. The person can change it after signing in.",
-    )
+    """A new person. They choose their password themselves, by a link that they are sent."""
 
     class Meta(UserForm.Meta):
         fields = ("email", "first_name", "last_name", "role", "permissions")
 
-    def clean_password(self) -> str:
-        password: str = self.cleaned_data["password"]
-        validate_password(password, self.instance)
-        return password
+
+def _may_sign_in(user: User) -> bool:
+    return bool(user.is_active)
+
+
+def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
+    check_authority(viewer(request), user)
+    password_link_order(user)
 
 
 @admin.register(User)
@@ -126,8 +125,20 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         ("Activity", {"fields": (("last_seen", "created"),)}),
     )
     add_fieldsets = (
-        (None, {"fields": ("email", ("first_name", "last_name"), "role", "password")}),
+        (None, {"fields": ("email", ("first_name", "last_name"), "role")}),
         ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+    )
+
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="password-link",
+            label="Send a password link",
+            done="is sent a link to choose a password with",
+            permission="change",
+            icon="mail",
+            applies=_may_sign_in,
+            run=_send_password_link,
+        ),
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -163,10 +174,17 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         return moment(user.created_at)
 
     def perform_create(self, request: HttpRequest, form: Any) -> User:
-        return user_create(
-            organization_id=viewer(request).organization_id,
-            **form.changes(),
-        )
+        user = user_create(organization_id=viewer(request).organization_id, **form.changes())
+        if settings.MAIL_IS_CONFIGURED:
+            link_order(user, LinkPurpose.INVITATION)
+            text = f"{user.email} is sent a link to choose a password with."
+        else:
+            text = (
+                "This installation sends no e-mail. Its operator gets a link for this person with"
+                f" manage.py password_link {user.email}"
+            )
+        self.message_user(request, text, messages.INFO)
+        return user
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> User:
         return user_update(obj, **form.changes())

@@ -12,6 +12,7 @@ from apps.accounts.credentials import account_of
 from apps.accounts.devices import known_device
 from apps.accounts.limits import take_password
 from apps.accounts.models import User
+from apps.accounts.passwords import MAX_LENGTH
 from urfmp.common.tenancy import tenant_transaction
 
 
@@ -29,6 +30,8 @@ class EmailBackend:
         """
         account = account_of(username)
         take_password(account.name, known_device(request, account.name) if request else None)
+        if len(password) > MAX_LENGTH:  # nobody's: none that long was ever set
+            return None
         if account.organization_id is None:
             make_password(password)
             return None

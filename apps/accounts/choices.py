@@ -13,3 +13,10 @@ class Role(models.TextChoices):
     TECHNICIAN = "technician", "Technician"
     VIEWER = "viewer", "Viewer"
     CUSTOM = "custom", "Custom"
+
+
+class LinkPurpose(models.TextChoices):
+    """What a one-time link is for; `apps.accounts.links` says how to add one."""
+
+    PASSWORD_RESET = "password_reset", "Password reset"
+    INVITATION = "invitation", "Invitation"

@@ -66,6 +66,13 @@ class RefreshRefusedError(ApplicationError):
     status = HTTPStatus.UNAUTHORIZED
 
 
+class LinkRefusedError(ApplicationError):
+    """This link is no longer good: it was used, replaced by a newer one, or is too old."""
+
+    code = "link_refused"
+    status = HTTPStatus.BAD_REQUEST
+
+
 class IdempotencyInProgressError(ApplicationError):
     """The same request is being carried out at this moment; send it again in a second."""
 

@@ -9,6 +9,7 @@ from apps.accounts.exceptions import TooManyAttemptsError
 from urfmp.common.ratelimit import Counter, Decision, take
 
 _ATTEMPTS, _ATTEMPT_SECONDS = 10, 15 * 60
+_LINKS, _LINKS_OF_A_CLIENT, _LINK_SECONDS = 5, 50, 60 * 60
 
 
 def take_request(credential: KeyCredential) -> Decision | None:
@@ -45,3 +46,24 @@ def take_password(account: str, place: str | None) -> None:
     if not decision.admitted:
         told = take(Counter(f"{name}:told", 1, decision.reset_seconds))
         raise TooManyAttemptsError(decision.reset_seconds, is_first=told.admitted)
+
+
+def take_link(account: str, place: str | None, address: str | None) -> None:
+    """Count one link that is asked for by somebody who is not signed in.
+
+    Args:
+        account: Name of the account, `credentials.account_of`.
+        place: The known device; None for anywhere else.
+        address: Where it is asked from. A plant's people may share one.
+
+    Raises:
+        TooManyAttemptsError: For the account, or from the address, too many were asked for.
+    """
+    # In turn, not in one step: an account's counter and an address's share no node of a cluster.
+    for name, limit in (
+        (f"{{{address}}}:links", _LINKS_OF_A_CLIENT),
+        (f"{{{account}}}:links:{place or ''}", _LINKS),
+    ):
+        decision = take(Counter(name, limit, _LINK_SECONDS))
+        if not decision.admitted:
+            raise TooManyAttemptsError(decision.reset_seconds, is_first=False)

@@ -10,11 +10,12 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
 
-from apps.accounts.choices import Role
+from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.device_names import device_name
 from apps.accounts.querysets import (
     ApiKeyQuerySet,
     IdempotencyRecordQuerySet,
+    OneTimeLinkQuerySet,
     UserQuerySet,
     UserSessionQuerySet,
 )
@@ -112,6 +113,12 @@ class User(AbstractBaseUser, TenantModel):
     def is_superuser(self) -> bool:
         """Nobody passes unchecked: the role decides for super admins as well."""
         return False
+
+    @property
+    def password_link_purpose(self) -> str:
+        """What a link to choose a password with is for: whoever has none yet was invited."""
+        has_password = self.has_usable_password()
+        return LinkPurpose.PASSWORD_RESET if has_password else LinkPurpose.INVITATION
 
     def get_full_name(self) -> str:
         """Return first and last name, as far as they are known."""
@@ -247,6 +254,39 @@ class ApiKey(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.key_prefix}…)"
+
+
+class OneTimeLink(TenantModel):
+    """A link that a person was sent by e-mail; `apps.accounts.links` tells its life.
+
+    One for each person and purpose: a newer one takes the place of the one before. The token is
+    stored as a digest. Rows are kept for 30 days after `expires_at`, unless they are used.
+    """
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    user = plain_key("accounts.User", on_delete=models.DO_NOTHING)
+    purpose = models.CharField(max_length=50, choices=LinkPurpose)
+    token_digest = models.CharField(max_length=64, editable=False)
+    expires_at = models.DateTimeField()
+    created_at = created_at()
+
+    objects: ClassVar[Any] = OneTimeLinkQuerySet.as_manager()
+
+    class Meta:
+        db_table = "one_time_links"
+        ordering = ("-created_at", "id")
+        constraints = (
+            models.UniqueConstraint(fields=("token_digest",), name="one_time_links_digest_key"),
+            models.UniqueConstraint(
+                fields=("user", "purpose"), name="one_time_links_user_purpose_key"
+            ),
+            choices_check("one_time_links", "purpose", LinkPurpose),
+        )
+        indexes = (models.Index(fields=("organization",), name="idx_links_organization"),)
+
+    def __str__(self) -> str:
+        return f"{self.purpose} of {self.user_id}"
 
 
 class IdempotencyRecord(TenantModel):

@@ -35,5 +35,9 @@ class ApiKeyQuerySet(RobotScopedQuerySet):
     """Keys of one organization; a device key sees its own robot's."""
 
 
+class OneTimeLinkQuerySet(OrganizationScopedQuerySet):
+    """Links that one organization's people were sent."""
+
+
 class IdempotencyRecordQuerySet(OrganizationScopedQuerySet):
     """Answers kept for one organization's clients; each is read by its own client alone."""

@@ -24,7 +24,7 @@ from apps.accounts.credentials import (
 )
 from apps.accounts.exceptions import LastAdminError, SystemUserError, UnknownScopeError
 from apps.accounts.middleware import request_actor, session_of
-from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.models import ApiKey, OneTimeLink, User, UserSession
 from apps.accounts.roles import DEVICE_SCOPES, SCOPES
 from apps.audit.services import audit_record
 from urfmp.common.constraints import must_be_free
@@ -145,8 +145,27 @@ def user_update(user: User, **changes: Any) -> User:
         user.full_clean()
         user.save()
         if password or not user.is_active:
+            _end_links_of(user)
             _end_sessions_of(user)
     return user
+
+
+def user_set_password(user: User, password: str) -> None:
+    """Give a person another password, inside an act of the caller's.
+
+    It ends their sign-ins everywhere, and links with which they could have chosen one.
+
+    Raises:
+        ValidationError: The password does not fit.
+    """
+    _set_password(user, password)
+    user.save()
+    _end_links_of(user)
+    _end_sessions_of(user)
+
+
+def _end_links_of(user: User) -> None:
+    OneTimeLink.objects.filter(user_id=user.pk).delete()
 
 
 def _end_sessions_of(user: User) -> None:

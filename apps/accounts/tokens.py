@@ -29,12 +29,14 @@ _LENGTH, _CHECKSUM_LENGTH = 43, 6
 _TOUCH_AFTER = timedelta(minutes=1)
 
 
-def _generate(start: str) -> str:
+def generate_token(start: str) -> str:
+    """Return a start to recognise the token by, 256 bits of chance, and a checksum."""
     text = start + random_text(_LENGTH)
     return text + checksum(text)
 
 
-def _is_well_formed(token: str, start: str) -> bool:
+def token_is_well_formed(token: str, start: str) -> bool:
+    """Tell whether start, length and checksum fit, which needs no query."""
     text, given = token[:-_CHECKSUM_LENGTH], token[-_CHECKSUM_LENGTH:]
     return (
         token.isascii()
@@ -45,13 +47,13 @@ def _is_well_formed(token: str, start: str) -> bool:
 
 
 def generate_access_token() -> str:
-    """Return a new access token: a start to recognise it by, 256 bits of chance, a checksum."""
-    return _generate(_ACCESS_START)
+    """Return a new access token."""
+    return generate_token(_ACCESS_START)
 
 
 def generate_refresh_token() -> str:
-    """Return a new refresh token, of the same make."""
-    return _generate(_REFRESH_START)
+    """Return a new refresh token."""
+    return generate_token(_REFRESH_START)
 
 
 def is_access_token(text: str) -> bool:
@@ -89,7 +91,7 @@ class RefreshCredential:
 
 def access_credential(token: str) -> AccessCredential | None:
     """Return what an access token stands for; None for one that is unknown, ended or expired."""
-    if not _is_well_formed(token, _ACCESS_START):
+    if not token_is_well_formed(token, _ACCESS_START):
         return None
     with connection.cursor() as cursor:
         cursor.execute(
@@ -110,7 +112,7 @@ def access_credential(token: str) -> AccessCredential | None:
 
 def refresh_credential(token: str) -> RefreshCredential | None:
     """Return where a refresh token belongs; None for one that is unknown, ended or expired."""
-    if not _is_well_formed(token, _REFRESH_START):
+    if not token_is_well_formed(token, _REFRESH_START):
         return None
     with connection.cursor() as cursor:
         cursor.execute(

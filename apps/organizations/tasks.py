@@ -5,6 +5,7 @@ from __future__ import annotations
 from procrastinate.contrib.django import app
 
 from apps.accounts.idempotency import clean_up_idempotency_keys
+from apps.accounts.link_services import clean_up_links
 from apps.accounts.services import clean_up_sessions
 from apps.audit.services import audit_clean_up
 from apps.organizations.selectors import organization_ids
@@ -15,10 +16,11 @@ from urfmp.common.tenancy import tenant_transaction
 @app.periodic(cron="41 3 * * *")
 @app.task(name="organizations.clean_up", queueing_lock="organizations.clean_up")
 def clean_up(timestamp: int) -> None:
-    """Every night: forget old sessions, kept answers, audit rows and counters."""
+    """Every night: forget old sessions, links, kept answers, audit rows and counters."""
     for organization_id in organization_ids():
         with tenant_transaction(organization_id):
             clean_up_sessions()
             clean_up_idempotency_keys()
+            clean_up_links()
     audit_clean_up()
     forget_old_windows()

@@ -69,7 +69,8 @@ def test_role_and_permission(role, permission):
 def test_models_and_resources_are_one_to_one():
     for name in _RESOURCES:
         assert apps.get_model(name)
-    internal = {"accounts.idempotencyrecord"}  # nobody's: no permission reaches it
+    # Nobody's: no permission reaches them.
+    internal = {"accounts.idempotencyrecord", "accounts.onetimelink"}
     for model in apps.get_models():
         if getattr(model, "is_tenant_owned", False) and model._meta.label_lower not in internal:
             assert model._meta.label_lower in _RESOURCES, model

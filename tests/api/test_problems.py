@@ -214,7 +214,7 @@ VALUES = st.recursive(
 FIELDS = {
     "robots": ["name", "vendor", "model", "serial_number", "location", "configuration"],
     "facilities": ["name", "timezone", "floor_plan"],
-    "users": ["email", "first_name", "role", "permissions", "is_active", "password"],
+    "users": ["email", "first_name", "role", "permissions", "is_active"],
     "maintenance-tasks": [
         "robot", "title", "type", "priority", "assigned_to", "scheduled_at", "due_at",
         "estimated_duration", "cost", "parts_used", "notes",

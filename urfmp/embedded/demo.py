@@ -17,7 +17,7 @@ from urfmp.embedded.addresses import Addresses, choose_addresses
 from urfmp.embedded.children import Child, run_step
 from urfmp.embedded.environment import given_addresses, merged, service_environment
 from urfmp.embedded.errors import EmbeddedError
-from urfmp.embedded.files import read_text, tail, try_lock, write_atomically
+from urfmp.embedded.files import make_folder, read_text, tail, try_lock, write_atomically
 from urfmp.embedded.output import Progress, say
 from urfmp.embedded.paths import Places
 from urfmp.embedded.postgres import server_pid
@@ -65,6 +65,7 @@ def demo(places: Places, *, host: str, port: int | None) -> int:
         EmbeddedError: A part of it does not start.
     """
     places.make()
+    make_folder(places.mail, 0o700)
     lock = try_lock(places.state / "demo.lock")
     if lock is None:
         _say_where(places)
@@ -137,6 +138,7 @@ def _settings(places: Places) -> dict[str, str]:
         "DEBUG": "False",
         "INSECURE_HTTP": "True",
         "STATIC_ROOT": str(places.state / "static"),
+        **({} if os.environ.get("EMAIL_HOST") else {"EMAIL_FOLDER": str(places.mail)}),
         "DJANGO_SETTINGS_MODULE": "urfmp.settings",
         "PYTHONUNBUFFERED": "1",
     }
@@ -280,6 +282,7 @@ def _announcement(places: Places, addresses: Addresses) -> str:
         f"  e-mail    {email}\n"
         f"  password  {password}\n"
         f"  others    {places.credentials} (every demo user, and the robots' keys)\n"
+        f"  mail      {places.mail} (what would be sent, unless EMAIL_HOST is set)\n"
         f"  logs      {places.logs}\n"
         f"ready: {addresses.web}/ e-mail: {email} password: {password}\n"
     )

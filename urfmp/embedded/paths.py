@@ -45,6 +45,11 @@ class Places:
         return self.state / "logs"
 
     @property
+    def mail(self) -> Path:
+        """E-mail that the demo would send, as files. Links in it let people in."""
+        return self.state / "mail"
+
+    @property
     def credentials(self) -> Path:
         """The demo's sign-ins and device keys."""
         return self.state / "credentials.json"

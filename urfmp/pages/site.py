@@ -7,12 +7,13 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
-from django.template.loader import render_to_string
+from django.http import HttpRequest, HttpResponseBase
 from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern
 from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
+
+from urfmp.pages.requests import without_nul
 
 View = Callable[..., HttpResponseBase]
 
@@ -36,22 +37,6 @@ def in_local_time(view: View) -> View:
             if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                 response.render()
         return response
-
-    return update_wrapper(inner, view)
-
-
-def _has_nul(values: QueryDict) -> bool:
-    return any("\x00" in text for name, texts in values.lists() for text in (name, *texts))
-
-
-def without_nul(view: View) -> View:
-    """Refuse a request with a NUL character anywhere: PostgreSQL has no text that holds one."""
-
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if "\x00" in request.path or _has_nul(request.GET) or _has_nul(request.POST):
-            reason = "It holds a NUL character, which cannot be stored or looked for."
-            return HttpResponse(render_to_string("400.html", {"reason": reason}), status=400)
-        return view(request, *args, **kwargs)
 
     return update_wrapper(inner, view)
 

@@ -6,15 +6,24 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
+from urfmp.common.transactions import ignores_credentials
+from urfmp.pages.requests import without_nul
 from urfmp.pages.views.own_sessions import own_sessions_page
+from urfmp.pages.views.password_links import choose_password, forgot_password
 from urfmp.pages.views.robot import robot_page
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.telemetry import telemetry_page
 
 
 def page_urls(site: Any) -> list[URLPattern]:
-    """Return the pages, each behind the site's sign-in."""
+    """Return the pages, each behind the site's sign-in but those that come before it."""
+
+    def outside(view: Any) -> Any:
+        return ignores_credentials(without_nul(view))
+
     return [
+        path("forgot-password/", outside(forgot_password), name="forgot_password"),
+        path("choose-password/", outside(choose_password), name="choose_password"),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.passwords import MAX_LENGTH
 from apps.accounts.roles import PERMISSIONS, SCOPES
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
@@ -14,13 +15,6 @@ class UserSerializer(ScopedModelSerializer):
         child=serializers.ChoiceField(sorted(PERMISSIONS)),
         required=False,
         help_text="Grants beyond the role.",
-    )
-    password = serializers.CharField(
-        write_only=True,
-        required=False,
-        max_length=255,
-        trim_whitespace=False,
-        style={"input_type": "password"},
     )
 
     class Meta:
@@ -35,17 +29,10 @@ class UserSerializer(ScopedModelSerializer):
             "is_active",
             "email_verified",
             "last_login",
-            "password",
             "created_at",
             "updated_at",
         )
         read_only_fields = ("id", "email_verified", "last_login", "created_at", "updated_at")
-
-    def validate_password(self, value: str) -> str:
-        if self.instance is not None:
-            msg = "Nobody chooses another person's password."
-            raise serializers.ValidationError(msg)
-        return value
 
 
 class UserSessionSerializer(ScopedModelSerializer):
@@ -92,12 +79,23 @@ class OwnSessionSerializer(ScopedModelSerializer):
 class SignInSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=255)
     password = serializers.CharField(
-        max_length=1000, trim_whitespace=False, style={"input_type": "password"}
+        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
     )
 
 
 class RefreshSerializer(StrictSerializer):
     refresh_token = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+class PasswordResetSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=255)
+
+
+class PasswordChooseSerializer(StrictSerializer):
+    token = serializers.CharField(max_length=200, help_text="The code from the e-mail.")
+    password = serializers.CharField(
+        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
+    )
 
 
 class TokenPairSerializer(serializers.Serializer[Any]):

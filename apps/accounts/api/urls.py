@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.accounts.api.auth_views import LoginView, LogoutView, RefreshView
+from apps.accounts.api.password_views import PasswordChooseView, PasswordResetView
 from apps.accounts.api.views import (
     ApiKeyViewSet,
     OwnSessionViewSet,
@@ -22,5 +23,15 @@ urlpatterns = [
     path("auth/login", ignores_credentials(LoginView.as_view()), name="auth-login"),
     path("auth/refresh", ignores_credentials(RefreshView.as_view()), name="auth-refresh"),
     path("auth/logout", LogoutView.as_view(), name="auth-logout"),
+    path(
+        "auth/password-reset",
+        ignores_credentials(PasswordResetView.as_view()),
+        name="auth-password-reset",
+    ),
+    path(
+        "auth/password-reset/confirm",
+        ignores_credentials(PasswordChooseView.as_view()),
+        name="auth-password-reset-confirm",
+    ),
     *router.urls,
 ]

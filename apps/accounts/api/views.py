@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import django_filters
+from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
@@ -20,8 +21,9 @@ from apps.accounts.api.serializers import (
     UserSerializer,
     UserSessionSerializer,
 )
-from apps.accounts.choices import Role
+from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.grants import check_authority, check_grant, check_scopes
+from apps.accounts.link_services import link_order, password_link_order
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.selectors import current_session_id, own_sessions
 from urfmp.common.api.filters import BooleanFilter
@@ -42,6 +44,7 @@ class UserViewSet(WriteViewSet):
     filterset_class = UserFilterSet
     ordering = "email"
     ordering_fields = ("email", "created_at")
+    permission_actions = {"password_link": "change"}
 
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
@@ -51,11 +54,22 @@ class UserViewSet(WriteViewSet):
         serializer.instance = services.user_create(
             organization_id=self.principal.organization_id, **fields
         )
+        if settings.MAIL_IS_CONFIGURED:
+            link_order(serializer.instance, LinkPurpose.INVITATION)
 
     def perform_update(self, serializer: Any) -> None:
         check_authority(self.principal, serializer.instance)
         check_grant(self.principal, serializer.validated_data)
         serializer.instance = services.user_update(serializer.instance, **serializer.validated_data)
+
+    @extend_schema(request=None, responses={202: None})
+    @action(detail=True, methods=["post"], url_path="password-link")
+    def password_link(self, request: Request, pk: str) -> Response:
+        """Send a person a link to choose a password with: a reset, or their invitation again."""
+        person = self.get_object()
+        check_authority(self.principal, person)
+        password_link_order(person)
+        return Response(status=202)
 
 
 class UserSessionFilterSet(django_filters.FilterSet):

@@ -1,0 +1,358 @@
+"""Links by e-mail: a forgotten password, and the first one of a new person."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from apps.accounts.choices import LinkPurpose
+from apps.accounts.credentials import digest
+from apps.accounts.exceptions import LinkRefusedError
+from apps.accounts.link_services import (
+    clean_up_links,
+    link_order,
+    password_choose,
+    password_reset_send,
+)
+from apps.accounts.models import OneTimeLink, User, UserSession
+from apps.accounts.services import user_create, user_update
+from apps.audit.models import AuditLog
+from tests.concurrency import at_once
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+ALICE = "alice@acme.example"
+NEW = "seven quiet green herons"
+
+
+@pytest.fixture
+def code(alice, api_post, run_jobs, newest_code):
+    """A code that Alice was sent."""
+    assert api_post("auth/password-reset", {"email": ALICE}).status_code == 202
+    run_jobs()
+    return newest_code()
+
+
+def choose(api_post, token, password=NEW):
+    return api_post("auth/password-reset/confirm", {"token": token, "password": password})
+
+
+def enters(password):
+    return Client().post("/admin/login/", {"email": ALICE, "password": password}).status_code == 302
+
+
+def test_a_forgotten_password_is_chosen_anew(code, api_post, alice):
+    assert mail.outbox[-1].to == [ALICE]
+    assert f"/admin/choose-password/#{code}" in mail.outbox[-1].body
+
+    assert choose(api_post, code).status_code == 204
+    assert enters(NEW)
+    assert not enters(PASSWORD)
+
+
+def test_the_same_by_the_pages(client, alice, run_jobs, newest_code):
+    sent = client.post("/admin/forgot-password/", {"email": " Alice@ACME.example "})
+    assert "link is on its way" in sent.content.decode()
+    run_jobs()
+    form = {"token": f" {newest_code()} ", "password": NEW, "again": NEW}
+    answer = client.post("/admin/choose-password/", form)
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/login/")
+    assert client.get("/admin/").status_code == 302  # nobody is signed in by it
+    assert enters(NEW)
+
+
+def test_a_code_is_good_once(code, api_post):
+    assert choose(api_post, code).status_code == 204
+    again = choose(api_post, code, "another seven green herons")
+    assert (again.status_code, again.json()["code"]) == (400, "link_refused")
+    assert enters(NEW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_one_is_taken(code, alice, plain_request):
+    def attempt(number):
+        def run():
+            try:
+                password_choose(plain_request, token=code, password=f"{NEW} {number}")
+            except LinkRefusedError:
+                return None
+            return number
+
+        return run
+
+    taken = [n for n in at_once(*(attempt(n) for n in range(6))) if n is not None]
+    assert len(taken) == 1
+    assert enters(f"{NEW} {taken[0]}")
+
+
+def test_a_password_that_does_not_fit_leaves_the_code_good(code, api_post):
+    refused = choose(api_post, code, "alice@acme.example")
+    assert (refused.status_code, set(refused.json()["errors"])) == (400, {"password"})
+    assert choose(api_post, code).status_code == 204
+
+
+def test_a_code_dies_with_time(code, api_post, inside, organization_a):
+    with inside(organization_a):
+        row = OneTimeLink.objects.get()
+        left = row.expires_at - timezone.now()
+        assert timedelta(minutes=59) < left <= timedelta(hours=1)
+        OneTimeLink.objects.update(expires_at=timezone.now())
+    assert choose(api_post, code).status_code == 400
+
+
+def test_a_code_dies_by_a_newer_one(code, api_post, run_jobs, newest_code):
+    api_post("auth/password-reset", {"email": ALICE})
+    run_jobs()
+    assert choose(api_post, code).status_code == 400
+    assert choose(api_post, newest_code()).status_code == 204
+
+
+def test_a_code_dies_by_another_password(code, api_post, alice, inside, organization_a):
+    with inside(organization_a):
+        user_update(alice, password="my own idea of a password")
+    assert choose(api_post, code).status_code == 400
+
+
+def test_a_code_dies_with_the_account(code, api_post, make_user, alice, inside, organization_a):
+    make_user(organization_a)  # the last admin stays
+    with inside(organization_a):
+        user_update(alice, is_active=False)
+        user_update(alice, is_active=True)
+    assert choose(api_post, code).status_code == 400
+
+
+def test_a_code_is_dead_while_the_organization_is(code, api_post, inside, organization_a):
+    with inside(organization_a):
+        organization_a.is_active = False
+        organization_a.save(update_fields=["is_active"])
+    assert choose(api_post, code).status_code == 400
+
+
+def test_it_ends_every_sign_in(code, api_post, alice, sign_in, inside, organization_a):
+    browser = sign_in(alice)
+    tokens = api_post("auth/login", {"email": ALICE, "password": PASSWORD}).json()
+    assert choose(api_post, code).status_code == 204
+    assert browser.get("/admin/").status_code == 302
+    bearer = Client(headers={"authorization": f"Bearer {tokens['access_token']}"})
+    assert bearer.get("/api/v1/auth/sessions").status_code == 401
+    with inside(organization_a):
+        assert not UserSession.objects.exists()
+        assert User.objects.get(pk=alice.pk).email_verified
+
+
+def test_what_is_stored_opens_nothing(code, api_post, inside, organization_a):
+    with inside(organization_a):
+        row = OneTimeLink.objects.get()
+    for value in (row.token_digest, str(row.pk), code[:-1], code.upper(), "", digest(code)):
+        assert choose(api_post, value or "x").status_code == 400
+    assert not enters(NEW)
+
+
+def test_the_code_is_in_the_e_mail_alone(
+    alice, api_post, run_jobs, newest_code, caplog, inside, organization_a
+):
+    api_post("auth/password-reset", {"email": ALICE})
+    with inside(organization_a):
+        link_order(alice, LinkPurpose.PASSWORD_RESET)
+    run_jobs()
+    token = newest_code()
+    choose(api_post, token, "short")
+    choose(api_post, token)
+    choose(api_post, token)
+    jobs = json.dumps([job.args for job in ProcrastinateJob.objects.all()])
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("SELECT coalesce(jsonb_agg(to_jsonb(a))::text, '') FROM audit_logs a")
+        record = cursor.fetchone()[0]
+    assert "accounts.user.password_reset" in record
+    for secret in (token, digest(token), NEW):
+        assert secret not in jobs + record + caplog.text
+
+
+def test_writes_audit_row(code, api_post, alice, inside, organization_a):
+    choose(api_post, code)
+    with inside(organization_a):
+        asked = AuditLog.objects.get(action="accounts.user.forgot_password")
+        done = AuditLog.objects.get(action="accounts.user.password_reset", resource_type="user")
+    assert (asked.resource_id, str(asked.ip_address)) == (alice.pk, "127.0.0.1")
+    assert (done.resource_id, done.user_id) == (alice.pk, alice.pk)
+    assert done.after["password_hash"] == "[secret]"
+
+
+def test_nobodys_address_is_answered_alike(alice, api_post, client, run_jobs):
+    answers = [api_post("auth/password-reset", {"email": e}) for e in (ALICE, "no@acme.example")]
+    assert [(a.status_code, a.content) for a in answers] == [(202, b"")] * 2
+    pages = [
+        client.post("/admin/forgot-password/", {"email": e}).content.replace(e.encode(), b"")
+        for e in (ALICE, "no@acme.example")
+    ]
+    assert pages[0] == pages[1]
+    run_jobs()
+    assert {m.to[0] for m in mail.outbox} == {ALICE}
+
+
+def test_nobodys_address_takes_as_long(alice, api_post, settings):
+    settings.DEBUG = False
+    times = {ALICE: [], "no@acme.example": []}
+    with transaction.atomic():
+        for number in range(40):
+            for email, taken in times.items():
+                settings.RATE_LIMIT_PREFIX = f"urfmp-test:timing:{time.time_ns()}:{number}:"
+                began = time.perf_counter()
+                api_post("auth/password-reset", {"email": email})
+                taken.append(time.perf_counter() - began)
+    known, unknown = (statistics.median(taken) for taken in times.values())
+    assert 0.5 < known / unknown < 2
+
+
+def test_too_many_for_one_address(alice, api_post, client, run_jobs):
+    for email in (ALICE, "no@acme.example"):
+        for _ in range(5):
+            assert api_post("auth/password-reset", {"email": email}).status_code == 202
+        answer = api_post("auth/password-reset", {"email": email})
+        assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+        assert 0 < int(answer["Retry-After"]) <= 3600
+        page = client.post("/admin/forgot-password/", {"email": email})
+        assert page.status_code == 429
+        assert page["Retry-After"]
+    run_jobs()
+    assert len(mail.outbox) == 5
+
+
+def test_strangers_do_not_use_up_the_known_device(alice, api_post):
+    mine = Client()
+    mine.post("/admin/login/", {"email": ALICE, "password": PASSWORD})
+    mine.post("/admin/logout/")
+    while api_post("auth/password-reset", {"email": ALICE}).status_code == 202:
+        pass
+    assert mine.post("/admin/forgot-password/", {"email": ALICE}).status_code == 200
+
+
+def test_too_many_from_one_client(api_post):
+    answers = [
+        api_post("auth/password-reset", {"email": f"n{n}@acme.example"}).status_code
+        for n in range(51)
+    ]
+    assert answers == [202] * 50 + [429]
+
+
+def test_an_open_sign_in_does_not_stand_in_the_way(alice, charlie, sign_in, run_jobs, newest_code):
+    client = sign_in(charlie)
+    client.post("/admin/forgot-password/", {"email": ALICE})
+    run_jobs()
+    form = {"token": newest_code(), "password": NEW, "again": NEW}
+    assert client.post("/admin/choose-password/", form).status_code == 302
+    assert enters(NEW)
+
+
+def test_a_new_person_chooses_the_first_password(alice, sign_in, api_post, run_jobs, newest_code):
+    body = {"email": "dora@acme.example", "role": "viewer", "first_name": "Dora"}
+    answer = sign_in(alice).post("/api/v1/users", body, content_type="application/json")
+    assert answer.status_code == 201
+    run_jobs()
+    assert mail.outbox[-1].to == ["dora@acme.example"]
+    assert "Acme has made you an account" in mail.outbox[-1].body
+    assert choose(api_post, newest_code(), NEW).status_code == 204
+    entered = Client().post("/admin/login/", {"email": body["email"], "password": NEW})
+    assert entered.status_code == 302
+
+
+def test_who_was_invited_has_nothing_to_forget(organization_a, inside, api_post, run_jobs):
+    with inside(organization_a):
+        user_create(organization_id=organization_a.id, email="dora@acme.example")
+    assert api_post("auth/password-reset", {"email": "dora@acme.example"}).status_code == 202
+    run_jobs()
+    assert mail.outbox == []
+
+
+def test_an_admin_sends_a_link_and_chooses_nothing(
+    alice, bob, sign_in, run_jobs, newest_code, api_post
+):
+    client = sign_in(alice)
+    assert client.post(f"/api/v1/users/{bob.pk}/password-link").status_code == 202
+    page = client.post(f"/admin/accounts/user/{bob.pk}/act/password-link/", follow=True)
+    assert "is sent a link" in page.content.decode()
+    run_jobs()
+    assert [m.to for m in mail.outbox] == [["bob@acme.example"]] * 2
+    assert choose(api_post, newest_code()).status_code == 204
+
+
+def test_nobody_sends_one_to_whoever_holds_more(
+    make_user, organization_a, alice, sign_in, run_jobs
+):
+    keeper = make_user(organization_a, "custom", permissions=["user.view", "user.update"])
+    client = sign_in(keeper)
+    assert client.post(f"/api/v1/users/{alice.pk}/password-link").status_code == 403
+    client.post(f"/admin/accounts/user/{alice.pk}/act/password-link/")
+    assert run_jobs() == 0
+
+
+def test_a_cause_that_is_taken_back_sends_nothing(alice, organization_a, inside, run_jobs):
+    def order():
+        with inside(organization_a):
+            link_order(alice, LinkPurpose.PASSWORD_RESET)
+            raise ValidationError("no")
+
+    with pytest.raises(ValidationError):
+        order()
+    assert run_jobs() == 0
+
+
+def test_without_a_way_out_it_is_said(alice, sign_in, api_post, client, settings):
+    settings.MAIL_IS_CONFIGURED = False
+    answer = api_post("auth/password-reset", {"email": ALICE})
+    assert answer.json()["code"] == "mail_not_configured"
+    page = client.post("/admin/forgot-password/", {"email": ALICE})
+    assert page.status_code == 503
+    assert "sends no e-mail" in page.content.decode()
+    form = {"email": "dora@acme.example", "role": "viewer"}
+    added = sign_in(alice).post("/admin/accounts/user/add/", form, follow=True)
+    assert "password_link dora@acme.example" in added.content.decode()
+
+
+def test_the_operator_prints_a_link(alice, api_post):
+    out = StringIO()
+    call_command("password_link", ALICE, stdout=out)
+    token = out.getvalue().strip().rpartition("#")[2]
+    assert choose(api_post, token).status_code == 204
+    with pytest.raises(CommandError, match="Nobody"):
+        call_command("password_link", "no@acme.example")
+
+
+def test_a_mail_server_that_is_away_is_tried_again(alice, code, monkeypatch, api_post, newest_code):
+    def refuse(*_, **__):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("django.core.mail.backends.locmem.EmailBackend.send_messages", refuse)
+    job = {"email": ALICE, "actor": {"ip_address": "127.0.0.1"}}
+    with pytest.raises(ConnectionRefusedError):
+        password_reset_send(**job)
+    monkeypatch.undo()  # the prefix of the counters, too, which is no matter here
+    password_reset_send(**job)
+    assert choose(api_post, newest_code()).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "form", [{}, {"token": "x"}, {"token": "x", "password": NEW, "again": "y"}, {"token": "\x00"}]
+)
+def test_the_page_bears_incomplete_forms(client, form):
+    assert client.post("/admin/choose-password/", form).status_code == 400
+
+
+def test_old_links_are_forgotten(code, inside, organization_a):
+    with inside(organization_a):
+        assert clean_up_links() == 0
+        OneTimeLink.objects.update(expires_at=timezone.now() - timedelta(days=31))
+        assert clean_up_links() == 1

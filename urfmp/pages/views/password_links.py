@@ -1,0 +1,127 @@
+"""A forgotten password, and the page that a link from an e-mail opens.
+
+Both are for people who are not signed in, and look at no credentials: the link may be somebody
+else's than the session in the same browser.
+"""
+
+from __future__ import annotations
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from unfold.widgets import BASE_INPUT_CLASSES
+
+from apps.accounts.exceptions import LinkRefusedError, TooManyAttemptsError
+from apps.accounts.link_services import password_choose, password_reset_order
+from apps.accounts.passwords import MAX_LENGTH
+from urfmp.common.mail import MailNotConfiguredError
+from urfmp.pages.views.page import page
+
+_LOOK = " ".join(BASE_INPUT_CLASSES)
+
+
+class ForgottenForm(forms.Form):
+    """Whose password it is."""
+
+    email = forms.EmailField(
+        label="E-mail",
+        max_length=255,
+        widget=forms.EmailInput(
+            attrs={"autocomplete": "username", "autofocus": True, "class": _LOOK}
+        ),
+    )
+
+
+class ChooseForm(forms.Form):
+    """The code of the link, which a script fills in, and a new password twice."""
+
+    token = forms.CharField(
+        label="Code from the e-mail",
+        max_length=200,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "class": _LOOK}
+        ),
+    )
+    password = forms.CharField(
+        label="New password",
+        strip=False,
+        max_length=MAX_LENGTH,
+        help_text="At least 15 characters, 8 with a second factor. Several words are easy to"
+        " remember; blanks count.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": _LOOK}),
+    )
+    again = forms.CharField(
+        label="New password again",
+        strip=False,
+        max_length=MAX_LENGTH,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": _LOOK}),
+    )
+
+    def clean(self) -> None:
+        """Compare what was typed twice."""
+        values = self.cleaned_data
+        if "password" in values and "again" in values and values["password"] != values["again"]:
+            self.add_error("again", "This is not what you typed above.")
+
+
+@never_cache
+@csrf_protect
+def forgot_password(request: HttpRequest) -> HttpResponse:
+    """Ask for an address, and say the same whoever's it is."""
+    form = ForgottenForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            password_reset_order(request, email=form.cleaned_data["email"])
+        except TooManyAttemptsError as error:
+            form.add_error(None, error.message)
+            response = _page(request, "forgot_password", "Forgot password", form, 429)
+            response["Retry-After"] = str(error.retry_after)
+            return response
+        except MailNotConfiguredError as error:
+            form.add_error(None, error.message)
+            return _page(request, "forgot_password", "Forgot password", form, 503)
+        return page(
+            request,
+            "pages/forgot_password_sent.html",
+            "Look into your mailbox",
+            email=form.cleaned_data["email"],
+            is_written_to_files=bool(settings.EMAIL_FILE_PATH),
+        )
+    return _page(request, "forgot_password", "Forgot password", form, 400 if form.is_bound else 200)
+
+
+@never_cache
+@sensitive_post_parameters("token", "password", "again")
+@csrf_protect
+def choose_password(request: HttpRequest) -> HttpResponse:
+    """Take a new password against the code of a link."""
+    form = ChooseForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        values = form.cleaned_data
+        try:
+            password_choose(request, token=values["token"], password=values["password"])
+        except LinkRefusedError as error:
+            form.add_error(None, error.message)
+        except ValidationError as error:
+            form.add_error("password", error.messages)
+        else:
+            messages.success(request, "Your password is set. Sign in with it.")
+            return HttpResponseRedirect(reverse("admin:login"))
+    return _page(
+        request, "choose_password", "Choose a password", form, 400 if form.is_bound else 200
+    )
+
+
+def _page(
+    request: HttpRequest, name: str, title: str, form: forms.Form, status: int
+) -> TemplateResponse:
+    response = page(request, f"pages/{name}.html", title, form=form)
+    response.status_code = status
+    return response
