@@ -234,7 +234,8 @@ REST_FRAMEWORK = {
         "urfmp.common.api.filters.ScopedFilterBackend",
         "urfmp.common.api.filters.OrderingFilter",
     ],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "urfmp.common.api.negotiation.HeaderNegotiation",
+    "DEFAULT_SCHEMA_CLASS": "urfmp.common.api.schema.DocumentedSchema",
     "EXCEPTION_HANDLER": "urfmp.common.api.problems.exception_handler",
     "PAGE_SIZE": 100,
     "SEARCH_PARAM": "search",
@@ -255,6 +256,8 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.telemetry.api.schema.add_ingest",
+        "urfmp.live.schema.add_events",
+        "urfmp.common.api.document.complete_document",
     ],
     "ENUM_NAME_OVERRIDES": {
         "RobotStatusEnum": "apps.robots.choices.RobotStatus",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 from apps.telemetry.api.influx import write_v1, write_v2
+from urfmp.common.api.docs import DocsView, SchemaView
 from urfmp.common.health import healthz
 from urfmp.live.views import redirect_to_live
 
@@ -18,8 +18,8 @@ handler500 = "urfmp.common.errors.server_error"
 
 api: list[URLPattern | URLResolver] = [
     path("events", redirect_to_live, name="events"),
-    path("schema", SpectacularAPIView.as_view(), name="schema"),
-    path("docs", SpectacularSwaggerView.as_view(url_name="api:schema"), name="docs"),
+    path("schema", SchemaView.as_view(), name="schema"),
+    path("docs", DocsView.as_view(url_name="api:schema"), name="docs"),
     path("", include("apps.telemetry.api.urls")),
     path("", include("apps.accounts.api.urls")),
     path("", include("apps.organizations.api.urls")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from apps.accounts.exceptions import IdempotencyInProgressError, IdempotencyKeyReusedError
 from apps.accounts.models import IdempotencyRecord
@@ -35,9 +35,12 @@ class IdempotentRequest:
 
 
 def request_hash(method: str, path: str, body: Any) -> str:
-    """Return what tells one request from another; the order of members does not."""
+    """Return what tells one request from another; the order of members does not.
+
+    Keyed: a body may hold a password, which nobody shall guess from a copy of the table.
+    """
     text = msgspec.json.encode([method, path, body], order="deterministic")
-    return hashlib.sha256(text).hexdigest()
+    return salted_hmac("urfmp.idempotency", text, algorithm="sha256").hexdigest()
 
 
 def idempotent_begin(request: IdempotentRequest) -> IdempotencyRecord | None:

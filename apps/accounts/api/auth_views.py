@@ -7,11 +7,10 @@ from typing import Any
 
 from django.contrib.auth import authenticate
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.accounts.api.permissions import IsPerson
 from apps.accounts.api.serializers import (
@@ -23,6 +22,7 @@ from apps.accounts.exceptions import SignInRefusedError
 from apps.accounts.models import User
 from apps.accounts.services import session_end_current, session_refuse
 from apps.accounts.token_services import TokenPair, tokens_end, tokens_issue, tokens_refresh
+from urfmp.common.api.viewsets import PrincipalView
 
 
 def _answer(pair: TokenPair) -> Response:
@@ -42,7 +42,7 @@ def _seconds_until(time: datetime) -> int:
     return max(0, round((time - timezone.now()).total_seconds()))
 
 
-class LoginView(APIView):
+class LoginView(PrincipalView):
     """A person signs in; a failure does not tell whether the account exists."""
 
     authentication_classes = ()
@@ -50,7 +50,7 @@ class LoginView(APIView):
 
     @extend_schema(
         request=SignInSerializer,
-        responses=TokenPairSerializer,
+        responses={200: TokenPairSerializer, 401: OpenApiResponse()},
         operation_id="auth_login",
         description="Sign in with e-mail and password.",
     )
@@ -66,7 +66,7 @@ class LoginView(APIView):
         return _answer(tokens_issue(plain, user))
 
 
-class RefreshView(APIView):
+class RefreshView(PrincipalView):
     """A refresh token is changed for a new pair."""
 
     authentication_classes = ()
@@ -74,7 +74,7 @@ class RefreshView(APIView):
 
     @extend_schema(
         request=RefreshSerializer,
-        responses=TokenPairSerializer,
+        responses={200: TokenPairSerializer, 401: OpenApiResponse()},
         operation_id="auth_refresh",
         description="Change a refresh token for a new pair. Each is good once; a token that is"
         " used again later ends the sign-in.",
@@ -87,7 +87,7 @@ class RefreshView(APIView):
         )
 
 
-class LogoutView(APIView):
+class LogoutView(PrincipalView):
     """The sign-in that a request comes from ends."""
 
     permission_classes = (IsPerson,)

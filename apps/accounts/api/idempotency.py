@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import mixins
 from rest_framework.exceptions import ValidationError
 from rest_framework.renderers import JSONRenderer
@@ -22,7 +23,7 @@ from apps.accounts.idempotency import (
 HEADER = "Idempotency-Key"
 IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
-    {"type": "string", "minLength": 1, "maxLength": 255},
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
     OpenApiParameter.HEADER,
     description="Your own name for this request, such as a UUID. Sent again within 24 hours, the"
     " request is not carried out again: the first answer is repeated, with"
@@ -31,27 +32,48 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 REPLAYED = OpenApiParameter(
     "Idempotency-Replayed",
-    OpenApiTypes.STR,
+    {"type": "string", "enum": ["true"]},
     OpenApiParameter.HEADER,
-    description="`true` on an answer that was given before.",
-    response=[201],
+    description="On an answer that was given before.",
+    response=[200, 201, 204],
 )
 _FORM = re.compile(r"[!-~]{1,255}")
 
 
-class IdempotentCreateMixin(mixins.CreateModelMixin):
-    """Creation that a client may repeat without harm.
+class IdempotentMixin:
+    """Views whose POST a client may repeat without harm, whatever it does.
 
     Only answers of success are kept: a refused request has done nothing and may be corrected and
     sent again under the same key.
     """
 
     principal: Any
+    post: Any
 
-    @extend_schema(parameters=[IDEMPOTENCY_KEY, REPLAYED])
-    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        if (key := request.headers.get(HEADER)) is None:
-            return super().create(request, *args, **kwargs)
+    def documented_headers(self, method: str) -> list[OpenApiParameter]:
+        """Add the two headers to what POST does."""
+        headers: list[OpenApiParameter] = super().documented_headers(method)  # type: ignore[misc]
+        return [*headers, IDEMPOTENCY_KEY, REPLAYED] if method == "POST" else headers
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Put the look for an earlier answer before a POST, once the caller is let in."""
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        key = request.headers.get(HEADER)
+        if request.method == "POST" and key is not None and hasattr(self, "post"):
+            self.post = partial(self._once, self.post, key)
+
+    def kept_answer(self, data: Any) -> Any:
+        """Return what is kept of an answer, and repeated: without anything secret."""
+        return data
+
+    def _once(
+        self,
+        handler: Callable[..., Response],
+        key: str,
+        request: Request,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Response:
         if not _FORM.fullmatch(key):
             raise ValidationError({HEADER: "Write 1 to 255 visible ASCII characters."})
         wanted = IdempotentRequest(
@@ -62,14 +84,18 @@ class IdempotentCreateMixin(mixins.CreateModelMixin):
         )
         if (found := idempotent_begin(wanted)) is not None:
             return Response(
-                msgspec.json.decode(found.answer),
+                msgspec.json.decode(found.answer) if found.answer else None,
                 status=found.status_code,
                 headers={"Idempotency-Replayed": "true"},
             )
-        response = super().create(request, *args, **kwargs)
+        response = handler(request, *args, **kwargs)
         idempotent_finish(
             wanted,
             status_code=response.status_code,
-            answer=JSONRenderer().render(response.data),
+            answer=JSONRenderer().render(self.kept_answer(response.data)),
         )
         return response
+
+
+class IdempotentCreateMixin(IdempotentMixin, mixins.CreateModelMixin):
+    """Creation that a client may repeat without harm."""

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about credentials."""
+"""What drf-spectacular needs to know of our authentication; the document says the rest."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
 class PrincipalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """An API key or a person's access token in either header."""
+    """Any of the credentials that `urfmp.common.api.document` describes."""
 
     target_class = "apps.accounts.api.authentication.PrincipalAuthentication"
-    name = ["apiKeyBearer", "apiKeyHeader"]
+    name = "bearer"
 
     def get_security_definition(self, auto_schema: Any) -> Any:
-        return [
-            {"type": "http", "scheme": "bearer", "description": "An API key or an access token."},
-            {"type": "apiKey", "in": "header", "name": "X-API-Key"},
-        ]
+        return {"type": "http", "scheme": "bearer"}

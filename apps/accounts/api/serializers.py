@@ -7,9 +7,18 @@ from rest_framework import serializers
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.passwords import MAX_LENGTH
 from apps.accounts.roles import PERMISSIONS, SCOPES
+from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 
+@body_example(
+    "A technician",
+    {
+        "email": "mira@plant.example",
+        "first_name": "Mira",
+        "role": "technician",
+    },
+)
 class UserSerializer(ScopedModelSerializer):
     permissions = serializers.ListField(
         child=serializers.ChoiceField(sorted(PERMISSIONS)),
@@ -76,6 +85,13 @@ class OwnSessionSerializer(ScopedModelSerializer):
         return bool(row.pk == self.context.get("current_session_id"))
 
 
+@body_example(
+    "E-mail and password",
+    {
+        "email": "mira@plant.example",
+        "password": "correct horse battery staple",
+    },
+)
 class SignInSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=255)
     password = serializers.CharField(
@@ -83,6 +99,12 @@ class SignInSerializer(StrictSerializer):
     )
 
 
+@body_example(
+    "The newest refresh token",
+    {
+        "refresh_token": "urfmp_rt_4kT2",
+    },
+)
 class RefreshSerializer(StrictSerializer):
     refresh_token = serializers.CharField(max_length=200, trim_whitespace=False)
 
@@ -112,6 +134,14 @@ class EndedSerializer(serializers.Serializer[Any]):
     ended = serializers.IntegerField(help_text="How many sign-ins were ended.")
 
 
+@body_example(
+    "A key that sends telemetry",
+    {
+        "name": "Line 3 gateway",
+        "permissions": ["robots:read", "telemetry:write"],
+        "rate_limit": 6000,
+    },
+)
 class ApiKeySerializer(ScopedModelSerializer):
     permissions = serializers.ListField(child=serializers.ChoiceField(sorted(SCOPES)))
     key = serializers.SerializerMethodField(

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import services
+from apps.accounts.api.idempotency import IdempotentCreateMixin, IdempotentMixin
 from apps.accounts.api.permissions import IsPerson
 from apps.accounts.api.serializers import (
     ApiKeySerializer,
@@ -26,6 +27,7 @@ from apps.accounts.grants import check_authority, check_grant, check_scopes
 from apps.accounts.link_services import link_order, password_link_order
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.selectors import current_session_id, own_sessions
+from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet, WriteViewSet
 
@@ -36,8 +38,10 @@ class UserFilterSet(django_filters.FilterSet):
     is_active = BooleanFilter()
 
 
-class UserViewSet(WriteViewSet):
+class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     """People of the organization."""
+
+    etag_ignores = frozenset({"updated_at", "last_login"})
 
     model = User
     serializer_class = UserSerializer
@@ -93,7 +97,9 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
         services.session_end(instance)
 
 
-class OwnSessionViewSet(mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet):
+class OwnSessionViewSet(
+    IdempotentMixin, mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet
+):
     """Where the person who asks is signed in; deleting one ends it."""
 
     model = UserSession
@@ -130,7 +136,7 @@ class ApiKeyFilterSet(django_filters.FilterSet):
 
 
 @extend_schema(description="Keys of machines. Deleting one revokes it; the row stays.")
-class ApiKeyViewSet(mixins.CreateModelMixin, mixins.DestroyModelMixin, ReadViewSet):
+class ApiKeyViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadViewSet):
     """Keys of machines; deleting one revokes it."""
 
     model = ApiKey
@@ -147,6 +153,9 @@ class ApiKeyViewSet(mixins.CreateModelMixin, mixins.DestroyModelMixin, ReadViewS
         )
         row.shown_once = key  # type: ignore[attr-defined]
         serializer.instance = row
+
+    def kept_answer(self, data: Any) -> Any:
+        return {**data, "key": None}
 
     def perform_destroy(self, instance: ApiKey) -> None:
         services.api_key_revoke(instance)

@@ -19,6 +19,7 @@ from apps.maintenance.api.serializers import (
 )
 from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, MaintenanceType
 from apps.maintenance.models import MaintenanceTask
+from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.viewsets import WriteViewSet
 
 
@@ -31,7 +32,7 @@ class MaintenanceTaskFilterSet(django_filters.FilterSet):
     due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")
 
 
-class MaintenanceTaskViewSet(IdempotentCreateMixin, WriteViewSet):
+class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     """Work on robots."""
 
     model = MaintenanceTask

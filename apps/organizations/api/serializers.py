@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from apps.organizations.models import Facility, Organization
 from apps.organizations.settings_schema import JSON_SCHEMA, settings_faults
+from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import ScopedModelSerializer
 
 
@@ -20,6 +21,12 @@ class SettingsField(serializers.JSONField):
         return data
 
 
+@body_example(
+    "Another timezone",
+    {
+        "settings": {"timezone": "Europe/Berlin"},
+    },
+)
 class OrganizationSerializer(ScopedModelSerializer):
     settings = SettingsField(required=False, help_text="Replaced as a whole.")
 
@@ -39,6 +46,14 @@ class OrganizationSerializer(ScopedModelSerializer):
         read_only_fields = ("id", "slug", "plan", "is_active", "created_at", "updated_at")
 
 
+@body_example(
+    "A hall in Berlin",
+    {
+        "name": "Hall 2",
+        "timezone": "Europe/Berlin",
+        "floor_plan": {"width_m": 80, "height_m": 45.5},
+    },
+)
 class FacilitySerializer(ScopedModelSerializer):
     class Meta:
         model = Facility

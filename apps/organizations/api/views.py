@@ -5,13 +5,15 @@ from typing import Any
 import django_filters
 from rest_framework import mixins
 
+from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.organizations import services
 from apps.organizations.api.serializers import FacilitySerializer, OrganizationSerializer
 from apps.organizations.models import Facility, Organization
+from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.viewsets import ReadViewSet, WriteViewSet
 
 
-class OrganizationViewSet(mixins.UpdateModelMixin, ReadViewSet):
+class OrganizationViewSet(ETagMixin, mixins.UpdateModelMixin, ReadViewSet):
     """The caller's organization."""
 
     model = Organization
@@ -29,7 +31,7 @@ class FacilityFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter(lookup_expr="icontains")
 
 
-class FacilityViewSet(mixins.DestroyModelMixin, WriteViewSet):
+class FacilityViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
     """Places in which robots stand."""
 
     model = Facility

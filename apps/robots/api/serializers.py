@@ -6,9 +6,20 @@ from rest_framework import serializers
 
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
+from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 
+@body_example(
+    "An arm with six axes",
+    {
+        "name": "Welding 7",
+        "vendor": "universal_robots",
+        "model": "UR10e",
+        "configuration": {"axes": 6, "payload": 12.5, "reach": 1300, "capabilities": ["welding"]},
+        "location": {"area": "B2", "cell": "7", "coordinates": {"x_m": 12.5, "y_m": 4}},
+    },
+)
 class RobotSerializer(ScopedModelSerializer):
     configuration = serializers.DictField(
         required=False, help_text="{axes, payload (kg), reach (mm), capabilities, customSettings}"
@@ -76,6 +87,15 @@ class RobotStatusHistorySerializer(serializers.ModelSerializer[RobotStatusHistor
         read_only_fields = fields
 
 
+@body_example(
+    "A protective stop",
+    {
+        "status": "stopped",
+        "reason": "protective stop",
+        "time": "2026-01-31T12:00:00Z",
+        "metadata": {"code": "C153"},
+    },
+)
 class StatusReportSerializer(StrictSerializer):
     status = serializers.ChoiceField(ReportedStatus.choices)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)

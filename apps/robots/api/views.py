@@ -5,13 +5,13 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django.http import Http404
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.api.idempotency import IDEMPOTENCY_KEY, REPLAYED, IdempotentCreateMixin
+from apps.accounts.api.idempotency import IdempotentCreateMixin, IdempotentMixin
 from apps.robots import services
 from apps.robots.api.serializers import (
     RobotCommandSerializer,
@@ -22,7 +22,7 @@ from apps.robots.api.serializers import (
 )
 from apps.robots.choices import CommandStatus, CommandType, RobotStatus
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
-from urfmp.common.api.etags import ETAG, IF_MATCH, ETagMixin
+from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.viewsets import PrincipalView, ReadViewSet, ScopedViewSet, WriteViewSet
 
@@ -41,12 +41,6 @@ class RobotFilterSet(django_filters.FilterSet):
 
 
 @extend_schema(description="Robots. Deleting one retires it: its history stays.")
-@extend_schema_view(
-    create=extend_schema(parameters=[IDEMPOTENCY_KEY, REPLAYED, ETAG]),
-    retrieve=extend_schema(parameters=[ETAG]),
-    partial_update=extend_schema(parameters=[IF_MATCH, ETAG]),
-    destroy=extend_schema(parameters=[IF_MATCH]),
-)
 class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
     """Robots of the organization."""
 
@@ -120,7 +114,7 @@ class StatusHistoryViewSet(OfOneRobotViewSet):
     ordering_fields = ("time",)
 
 
-class DeviceStatusView(PrincipalView):
+class DeviceStatusView(IdempotentMixin, PrincipalView):
     """A robot says what it is doing."""
 
     model = RobotStatusHistory

@@ -53,16 +53,13 @@ _POINT = {
         "metadata": {"type": ["object", "null"]},
     },
 }
-_ANSWERS = {
-    "400": "The body is not JSON of this form, or cannot be unpacked.",
-    "401": "No valid API key.",
-    "403": "The key does not have the scope telemetry:write.",
-    "413": "More than 10,000 points or 8 MB, unpacked.",
-    "415": "Not application/json or application/x-ndjson, or packed in another way.",
-    "503": "The database is away; Retry-After says when to come back.",
+_EXAMPLE = {
+    "serial_number": "SN-4711",
+    "metric_name": "temperature.controller",
+    "time": "2026-01-31T12:00:00.250Z",
+    "value": 41.5,
+    "unit": "Cel",
 }
-
-
 _ENCODING = {
     "name": "Content-Encoding",
     "in": "header",
@@ -102,13 +99,6 @@ _INFLUX_ANSWERS = {
 }
 
 
-def _problem(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"application/problem+json": {"schema": {"type": "object"}}},
-    }
-
-
 def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...]) -> dict[str, Any]:
     error = {"content": {"application/json": {"schema": _INFLUX_ERROR}}}
     return {
@@ -116,11 +106,18 @@ def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...])
             "operationId": f"influx_write_{version}",
             "summary": "Store InfluxDB line protocol",
             "description": (
-                "204 means committed. The key may also stand in `Authorization: Token`, in HTTP "
-                "Basic as the password, or in the parameter `p`."
+                "204 means committed, all of it. The key stands in `Authorization: Token`, in HTTP "
+                "Basic as the password, in the parameter `p`, or where keys stand elsewhere."
             ),
             "tags": ["telemetry"],
-            "security": [{"apiKeyBearer": []}, {"apiKeyHeader": []}],
+            "security": [{"influxToken": []}],
+            "x-credentials": [
+                {"influxToken": []},
+                {"bearer": []},
+                {"apiKey": []},
+                {"influxPassword": []},
+            ],
+            "x-own-errors": True,
             "parameters": [
                 {
                     "name": "precision",
@@ -148,7 +145,6 @@ def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...])
                     status: {"description": text, **error}
                     for status, text in _INFLUX_ANSWERS.items()
                 },
-                "503": _problem(_ANSWERS["503"]),
             },
         }
     }
@@ -177,12 +173,16 @@ def add_ingest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 "batch may be sent again. A key bound to a robot may leave the robot out."
             ),
             "tags": ["telemetry"],
-            "security": [{"apiKeyBearer": []}, {"apiKeyHeader": []}],
+            "security": [{"bearer": []}],
+            "x-credentials": [{"bearer": []}, {"apiKey": []}],
             "parameters": [_ENCODING],
             "requestBody": {
                 "required": True,
                 "content": {
-                    "application/json": {"schema": body},
+                    "application/json": {
+                        "schema": body,
+                        "examples": {"A point": {"value": {"points": [_EXAMPLE]}}},
+                    },
                     "application/x-ndjson": {"schema": _POINT},
                 },
             },
@@ -191,8 +191,7 @@ def add_ingest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                     "description": "Stored.",
                     "content": {"application/json": {"schema": _RESULT}},
                 },
-                "422": _problem("Not one point was good; the body says why."),
-                **{status: _problem(text) for status, text in _ANSWERS.items()},
+                "422": {"description": "Not one point was good; `rejected` says why."},
             },
         }
     }

@@ -6,9 +6,7 @@ from uuid import UUID
 import msgspec
 from django.http import Http404, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from apps.robots.models import Robot
 from apps.telemetry.api.serializers import (
@@ -18,6 +16,7 @@ from apps.telemetry.api.serializers import (
 )
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.selectors import SeriesQuery, latest_values, series
+from urfmp.common.api.viewsets import PrincipalView
 
 
 def _robot_id(request: Request, robot_id: UUID) -> UUID:
@@ -27,23 +26,17 @@ def _robot_id(request: Request, robot_id: UUID) -> UUID:
     return robot_id
 
 
-def _refuse_unknown(request: Request, known: set[str]) -> None:
-    if unknown := sorted(set(request.query_params) - known):
-        raise ValidationError(dict.fromkeys(unknown, "There is no such parameter."))
-
-
 def _json(data: Any) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(data), content_type="application/json")
 
 
-class LatestView(APIView):
+class LatestView(PrincipalView):
     """The newest value of each metric of a robot."""
 
     model = RobotTelemetry
 
     @extend_schema(responses=LatestSerializer, operation_id="robot_telemetry_latest")
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
-        _refuse_unknown(request, set())
         values = latest_values([_robot_id(request, robot_id)])
         return _json(
             {
@@ -55,10 +48,11 @@ class LatestView(APIView):
         )
 
 
-class SeriesView(APIView):
+class SeriesView(PrincipalView):
     """Metrics of a robot over a range, thinned to what a chart can show."""
 
     model = RobotTelemetry
+    query_parameters = frozenset({"metrics", "start", "end", "max_points"})
 
     @extend_schema(
         parameters=[SeriesParametersSerializer, OpenApiParameter("robot_id", UUID, "path")],
@@ -68,6 +62,5 @@ class SeriesView(APIView):
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
         _robot_id(request, robot_id)
         parameters = SeriesParametersSerializer(data=request.query_params)
-        _refuse_unknown(request, set(parameters.fields))
         parameters.is_valid(raise_exception=True)
         return _json({"series": series(SeriesQuery(robot_id, **parameters.validated_data))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import django_filters
@@ -13,7 +14,20 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
-_COMMON = frozenset({"cursor", "page_size", "ordering", "fields", "format"})
+_COMMON = frozenset({"cursor", "page_size", "ordering", "fields"})
+
+
+def refuse_unknown(request: Request, known: Collection[str]) -> None:
+    """Refuse a parameter that means nothing, and a NUL character, which no row holds.
+
+    Raises:
+        ValidationError: Under the parameter's name.
+    """
+    if unknown := sorted(set(request.query_params) - set(known)):
+        raise ValidationError(dict.fromkeys(unknown, "There is no such parameter."))
+    for name, values in request.query_params.lists():
+        if any("\x00" in value for value in values):
+            raise ValidationError({name: "A NUL character is not allowed."})
 
 
 class _TrueOrFalse(forms.NullBooleanField):
@@ -57,11 +71,7 @@ class ScopedFilterBackend(DjangoFilterBackend):
         """
         filterset_class = self.get_filterset_class(view, queryset)
         known = _COMMON | (set(filterset_class.base_filters) if filterset_class else set())
-        if unknown := sorted(set(request.query_params) - known):
-            raise ValidationError(dict.fromkeys(unknown, "There is no such parameter."))
-        for name, values in request.query_params.lists():
-            if any("\x00" in value for value in values):
-                raise ValidationError({name: "A NUL character is not allowed."})
+        refuse_unknown(request, known)
         return super().filter_queryset(request, queryset, view)
 
 

@@ -5,16 +5,44 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import Model, QuerySet
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import mixins, viewsets
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from urfmp.common.api.filters import refuse_unknown
 from urfmp.common.api.permissions import permission_action
+
+_READS = frozenset({"GET", "HEAD"})
 
 
 class PrincipalView(APIView):
-    """A view that asks who calls it."""
+    """A view that asks who calls it, and refuses parameters that it does not know.
+
+    Attributes:
+        query_parameters: The names that the address may carry after the question mark.
+    """
+
+    query_parameters: ClassVar[frozenset[str]] = frozenset()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse unknown parameters, of those who may call at all.
+
+        Raises:
+            ValidationError: The address carries a parameter that means nothing here.
+        """
+        super().initial(request, *args, **kwargs)
+        if (known := self.known_parameters()) is not None:
+            refuse_unknown(request, known)
+
+    def known_parameters(self) -> frozenset[str] | None:
+        """Return the parameters of this request's method; None where a filter backend checks."""
+        return self.query_parameters
+
+    def documented_headers(self, method: str) -> list[OpenApiParameter]:
+        """Return the headers of requests and answers that the OpenAPI document names."""
+        return []
 
     @property
     def principal(self) -> Any:
@@ -39,6 +67,12 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
     ordering_fields: ClassVar[tuple[str, ...]] = ("created_at",)
     permission_actions: ClassVar[dict[str, str]] = {}
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+
+    def known_parameters(self) -> frozenset[str] | None:
+        """Leave lists to their filters; one row can be asked for in part."""
+        if self.action == "list":
+            return None
+        return self.query_parameters | ({"fields"} if self.request.method in _READS else set())
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the rows on which the caller may do this; a foreign one is a missing one."""

@@ -1,0 +1,73 @@
+"""How one operation is written into the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import get_doc
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictFieldsMixin
+
+
+class DocumentedSchema(AutoSchema):
+    """drf-spectacular's, with what our bases add: headers, `?fields`, and no unknown members."""
+
+    def get_override_parameters(self) -> list[Any]:
+        """Add the headers that the view's bases take and give, and `?fields` where it works."""
+        parameters: list[Any] = list(super().get_override_parameters())
+        headers = getattr(self.view, "documented_headers", None)
+        if headers is not None:
+            parameters += headers(self.method)
+        serializer = self.get_response_serializers()
+        kind = serializer if isinstance(serializer, type) else type(serializer)
+        if self.method == "GET" and issubclass(kind, ScopedModelSerializer):
+            parameters.append(_fields_parameter(sorted(kind.Meta.fields)))
+        return parameters
+
+    def get_tags(self) -> list[str]:
+        """Group by the noun of the address; a robot's telemetry belongs to telemetry."""
+        tokens: list[str] = self._tokenize_path()
+        return ["telemetry"] if "telemetry" in tokens else tokens[:1]
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        kind = serializer if isinstance(serializer, type) else type(serializer)
+        if kind.__doc__ is None or get_doc(kind.__mro__[1]) == get_doc(kind):
+            schema.pop("description", None)
+        if direction == "request" and issubclass(kind, StrictFieldsMixin):
+            schema["additionalProperties"] = False
+        if direction == "response" and issubclass(kind, ScopedModelSerializer):
+            # `?fields` leaves members out.
+            schema.pop("required", None)
+        return schema
+
+    def _map_serializer_field(
+        self, field: Any, direction: str, bypass_extensions: bool = False
+    ) -> Any:
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        # drf-spectacular writes a nullable "anything" so that null fits twice, which is not at all.
+        if isinstance(schema, dict) and schema.get("oneOf") == [{}, {"type": "null"}]:
+            schema = {name: value for name, value in schema.items() if name != "oneOf"}
+        if direction == "request" and type(field) is serializers.CharField:
+            return _with_pattern(schema, field)
+        return schema
+
+
+def _with_pattern(schema: dict[str, Any], field: Any) -> dict[str, Any]:
+    """Say which text a field takes: none with NUL, and not blanks alone if it has to be filled."""
+    needs_more = field.trim_whitespace and not field.allow_blank
+    pattern = r"^[^\u0000]*\S[^\u0000]*$" if needs_more else r"^[^\u0000]*$"
+    return {**schema, "pattern": schema.get("pattern", pattern)}
+
+
+def _fields_parameter(names: list[str]) -> OpenApiParameter:
+    one = "|".join(names)
+    return OpenApiParameter(
+        "fields",
+        {"type": "string", "pattern": f"^(({one})(,({one}))*)?$"},
+        OpenApiParameter.QUERY,
+        description="Members of the answer, joined by commas; the others are left out.",
+    )
