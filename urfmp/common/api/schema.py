@@ -33,7 +33,7 @@ class DocumentedSchema(AutoSchema):
         return ["telemetry"] if "telemetry" in tokens else tokens[:1]
 
     def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
-        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         kind = serializer if isinstance(serializer, type) else type(serializer)
         if kind.__doc__ is None or get_doc(kind.__mro__[1]) == get_doc(kind):
             schema.pop("description", None)
@@ -47,7 +47,9 @@ class DocumentedSchema(AutoSchema):
     def _map_serializer_field(
         self, field: Any, direction: str, bypass_extensions: bool = False
     ) -> Any:
-        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        schema = super()._map_serializer_field(  # type: ignore[no-untyped-call]
+            field, direction, bypass_extensions
+        )
         # drf-spectacular writes a nullable "anything" so that null fits twice, which is not at all.
         if isinstance(schema, dict) and schema.get("oneOf") == [{}, {"type": "null"}]:
             schema = {name: value for name, value in schema.items() if name != "oneOf"}
