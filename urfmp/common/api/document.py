@@ -124,6 +124,7 @@ _TAGS = {
     "sessions": "Where people are signed in.",
     "api-keys": "Credentials of machines.",
     "robots": "Robots, and what they did.",
+    "status-history": "How long robots were in which state.",
     "commands": "What robots were asked to do.",
     "telemetry": "Measurements: the ways in, and what can be read of them.",
     "device": "A robot's own side, with a key bound to it.",
@@ -164,7 +165,10 @@ def complete_document(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 _refuse_nul(parameter)
             _complete(path, method, operation)
             used |= set(operation["tags"])
-    result["tags"] = [{"name": name, "description": _TAGS.get(name, "")} for name in sorted(used)]
+    result["tags"] = [
+        {"name": name} | ({"description": _TAGS[name]} if name in _TAGS else {})
+        for name in sorted(used)
+    ]
     return result
 
 
