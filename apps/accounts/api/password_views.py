@@ -6,13 +6,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from apps.accounts.api.serializers import PasswordChooseSerializer, PasswordResetSerializer
 from apps.accounts.link_services import password_choose, password_reset_order
+from urfmp.common.api.viewsets import PrincipalView
 
 
-class PasswordResetView(APIView):
+class PasswordResetView(PrincipalView):
     """Somebody forgot their password."""
 
     authentication_classes = ()
@@ -32,7 +32,7 @@ class PasswordResetView(APIView):
         return Response(status=202)
 
 
-class PasswordChooseView(APIView):
+class PasswordChooseView(PrincipalView):
     """A password is chosen against the code of a link."""
 
     authentication_classes = ()
