@@ -87,6 +87,7 @@ def make_organization(db) -> Callable[..., Any]:
 
     def make(slug: str | None = None, **fields: Any) -> Any:
         slug = slug or f"o-{uuid.uuid4().hex[:8]}"
+        fields.setdefault("plan", "enterprise")  # without limits
         return organization_create(name=fields.pop("name", slug.title()), slug=slug, **fields)
 
     return make

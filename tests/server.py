@@ -29,7 +29,7 @@ from apps.accounts.services import api_key_create, system_user_get, user_create
 from apps.organizations.services import organization_create
 from apps.robots.services import robot_register
 from urfmp.common.tenancy import tenant_transaction
-o = organization_create(name="Acme", slug="acme")
+o = organization_create(name="Acme", slug="acme", plan="enterprise")
 with tenant_transaction(o.id):
     user_create(organization_id=o.id, email="a@acme.example", role="admin",
                 password="correct horse battery staple")

@@ -31,6 +31,18 @@ class GrantError(ApplicationError):
     status = HTTPStatus.FORBIDDEN
 
 
+class PlanLimitError(ApplicationError):
+    """The organization's plan allows no more of these."""
+
+    code = "plan_limit"
+
+
+class RoleNotHereError(ApplicationError):
+    """Super admins belong to the platform's own organization."""
+
+    code = "role_not_here"
+
+
 class TooManyAttemptsError(ApplicationError):
     """Too many attempts to sign in; wait a while.
 

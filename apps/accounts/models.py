@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
@@ -31,6 +32,8 @@ from urfmp.common.fields import (
     uuid_primary_key,
 )
 from urfmp.common.querysets import TenantModel
+
+PLATFORM_STAFF = "URFMP platform staff"
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -79,6 +82,8 @@ class User(AbstractBaseUser, TenantModel):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects: ClassVar[Any] = UserManager()
+    # Where a super admin's row is, while they work in an organization that they have chosen.
+    home_organization_id: UUID | None = None
 
     class Meta:
         db_table = "users"
@@ -103,6 +108,23 @@ class User(AbstractBaseUser, TenantModel):
         return self.get_full_name() or self.email
 
     robot_id = None
+
+    @classmethod
+    def behind_the_wall(cls, key: UUID) -> User:
+        """Return what stands for a person whose row the open organization does not see.
+
+        Only super admins act outside their own organization.
+        """
+        return cls(pk=key, first_name=PLATFORM_STAFF, role=Role.CUSTOM, is_active=False)
+
+    def work_in(self, organization_id: UUID) -> None:
+        """See and act in another organization for the length of a request.
+
+        Nothing of this is stored: the row stays where it is, and is not visible from there.
+        """
+        self.home_organization_id = self.organization_id
+        self.organization_id = organization_id
+        self._state.fields_cache.pop("organization", None)
 
     @property
     def is_staff(self) -> bool:

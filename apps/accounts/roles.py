@@ -28,6 +28,9 @@ PERMISSIONS = frozenset(
     for verb in verbs.split()
 )
 
+# What only the platform's super admins may do. Nobody can be granted it beside their role.
+PLATFORM_PERMISSIONS = frozenset({"platform.view", "platform.create", "platform.administer"})
+
 _VIEWER = frozenset(
     {"robot.view", "telemetry.view", "organization.view", "maintenance.view", "alert.view"}
 )
@@ -56,7 +59,7 @@ _MANAGER = (
 )
 
 ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
-    Role.SUPER_ADMIN: PERMISSIONS,
+    Role.SUPER_ADMIN: PERMISSIONS | PLATFORM_PERMISSIONS,
     Role.ADMIN: PERMISSIONS,
     Role.MANAGER: _MANAGER,
     Role.OPERATOR: _OPERATOR,
@@ -87,6 +90,7 @@ _SAME_AS = {
     "command.create": "robot.control",
     "organization.create": "organization.update",
     "organization.delete": "organization.update",
+    "organization.administer": "platform.administer",
     "user.end": "user.update",
 }
 

@@ -25,6 +25,7 @@ from apps.accounts.credentials import (
 from apps.accounts.exceptions import LastAdminError, SystemUserError, UnknownScopeError
 from apps.accounts.middleware import request_actor, session_of
 from apps.accounts.models import ApiKey, OneTimeLink, User, UserSession
+from apps.accounts.plan_limits import take_place
 from apps.accounts.roles import DEVICE_SCOPES, SCOPES
 from apps.audit.services import audit_record
 from urfmp.common.constraints import must_be_free
@@ -67,6 +68,7 @@ def user_create(
         permissions: Grants beyond the role, as in `robot.control`.
 
     Raises:
+        PlanLimitError: The plan has no room for another person.
         ValidationError: A field does not fit, or the address is taken.
     """
     user = User(
@@ -84,6 +86,7 @@ def user_create(
     else:
         _set_password(user, password)
     with _address_must_be_free(), act("accounts.user.create"):
+        take_place(organization_id, "users")
         user.full_clean()
         user.save(force_insert=True)
     return user
@@ -120,6 +123,7 @@ def user_update(user: User, **changes: Any) -> User:
 
     Raises:
         LastAdminError: Nobody would be left to administer the organization.
+        PlanLimitError: The plan has no room for a person who returns.
         SystemUserError: It is not a person.
         ValidationError: A field does not fit.
     """
@@ -133,6 +137,8 @@ def user_update(user: User, **changes: Any) -> User:
             .values_list("pk", flat=True)
         )
         user.refresh_from_db(from_queryset=User.objects.select_for_update())
+        if changes.get("is_active") and not user.is_active:
+            take_place(user.organization_id, "users")
         if password := changes.pop("password", None):
             _set_password(user, password)
         if "email" in changes:
@@ -291,6 +297,7 @@ def api_key_create(
         The row and the key itself, which nobody can show again.
 
     Raises:
+        PlanLimitError: The plan has no room for another key.
         UnknownScopeError: A scope does not exist.
         ValidationError: A robot's key asks for more than a robot needs, or a value does not fit.
     """
@@ -308,6 +315,7 @@ def api_key_create(
         key_prefix=key_prefix(key),
     )
     with act("accounts.api_key.create"):
+        take_place(organization_id, "api_keys")
         row.full_clean()
         row.save(force_insert=True)
     return row, key

@@ -5,8 +5,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget
 
+from apps.accounts.plan_limits import Usage, usage_of
 from apps.organizations.forms import OrganizationForm, timezone_choices
 from apps.organizations.models import Facility, Organization
 from apps.organizations.services import (
@@ -20,12 +23,24 @@ from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, viewer
 from urfmp.common.html import NOTHING, moment
 
 
+def _usage_parts(usage: Usage) -> tuple[SafeString, str]:
+    if usage.limit is None:
+        return SafeString(""), str(usage)
+    bar = format_html(
+        '<progress class="u-bar" value="{}" max="{}" data-full="{}" aria-label="{}"></progress>',
+        min(usage.used, usage.limit),
+        max(usage.limit, 1),
+        "yes" if usage.used >= usage.limit else "no",
+        usage,
+    )
+    return bar, str(usage)
+
+
 @admin.register(Organization)
 class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     audit_resource = "organization"
     form = OrganizationForm
     list_display = ("name", "slug", "plan", "timezone", "is_active")
-    readonly_fields = ("slug", "plan", "is_active", "created")
     fieldsets = (
         (None, {"fields": ("name", "description", ("timezone", "locale"))}),
         (
@@ -45,7 +60,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
                 " is on the next day; from 00:00 to 00:00 is the whole day.",
             },
         ),
-        ("Account", {"fields": (("slug", "plan"), ("is_active", "created"))}),
+        ("Account", {"fields": (("slug", "plan"), "usage", ("is_active", "created"))}),
     )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -54,6 +69,13 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     @admin.display(description="Since")
     def created(self, organization: Organization) -> Any:
         return moment(organization.created_at)
+
+    @admin.display(description="In use")
+    def usage(self, organization: Organization) -> SafeString:
+        return format_html(
+            '<ul class="u-usage">{}</ul>',
+            format_html_join("", "<li>{}{}</li>", map(_usage_parts, usage_of(organization))),
+        )
 
     @admin.display(description="Numbers and dates")
     def locale(self, organization: Organization) -> str:
@@ -85,10 +107,15 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if self.has_change_permission(request, obj):
             return self.fieldsets
-        return ((None, {"fields": ("name", "description", "slug", "plan", *SETTINGS, "created")}),)
+        return (
+            (
+                None,
+                {"fields": ("name", "description", "slug", "plan", "usage", *SETTINGS, "created")},
+            ),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        shown = ("slug", "plan", "is_active", "created")
+        shown = ("slug", "plan", "usage", "is_active", "created")
         return shown if self.has_change_permission(request, obj) else (*shown, *SETTINGS)
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Organization:

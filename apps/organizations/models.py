@@ -26,6 +26,15 @@ from urfmp.common.querysets import TenantModel
 PLATFORM_SLUG = "platform"
 
 
+def _limit(what: str) -> models.PositiveIntegerField[Any, Any]:
+    return models.PositiveIntegerField(
+        f"most {what}",
+        null=True,
+        blank=True,
+        help_text="With the plan Custom; empty for any number.",
+    )
+
+
 class Organization(TenantModel):
     """A tenant. Everything that belongs to it carries its id; it is deactivated, never deleted."""
 
@@ -46,6 +55,9 @@ class Organization(TenantModel):
     plan = models.CharField(  # noqa: DJ001 - spec
         max_length=50, null=True, choices=Plan, default=Plan.FREE, db_default=Plan.FREE
     )
+    robot_limit = _limit("robots")
+    user_limit = _limit("people")
+    api_key_limit = _limit("API keys")
     is_active = models.BooleanField("active", null=True, default=True, db_default=True)
     created_at = created_at()
     updated_at = updated_at()

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from apps.accounts.plan_limits import take_place
 from apps.robots.choices import Lifecycle, RobotStatus
 from apps.robots.exceptions import RobotRetiredError
 from apps.robots.models import Robot
@@ -33,11 +34,13 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
     """Add a robot. Its first status, offline, is written into its history.
 
     Raises:
+        PlanLimitError: The plan has no room for another robot.
         ValidationError: A field does not fit, or the serial number is taken.
     """
     robot = Robot(organization_id=organization_id, **fields)
     robot.serial_number = robot.serial_number or None
     with _serial_number_must_be_free(), act("robots.robot.create"):
+        take_place(organization_id, "robots")
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
         robot.save(force_insert=True)
@@ -84,8 +87,17 @@ def robot_retire(robot: Robot) -> Robot:
 
 
 def robot_return_to_service(robot: Robot) -> Robot:
-    """Put a retired robot to work again."""
+    """Put a retired robot to work again.
+
+    Locks the robot's row: nobody retires it between the count and the return.
+
+    Raises:
+        PlanLimitError: The plan has no room for another robot.
+    """
     with act("robots.robot.return_to_service"):
+        rows = Robot.objects.select_for_update(no_key=True)
+        if not rows.values_list("is_active", flat=True).get(pk=robot.pk):
+            take_place(robot.organization_id, "robots")
         return _change(robot, {"is_active": True, "lifecycle": Lifecycle.ACTIVE})
 
 

@@ -9,9 +9,12 @@ import uuid
 from datetime import UTC, datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import models
 from django.db.models.expressions import Func
+from django.db.models.fields.related_descriptors import ForwardManyToOneDescriptor
+
+from urfmp.common.tenancy import current_actor
 
 
 class GenerateUuid(Func):
@@ -82,11 +85,54 @@ def organization_key(**kwargs: Any) -> models.ForeignKey[Any, Any]:
     )
 
 
+class _PersonDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
+    """Reads a person who may be of the platform: their row is behind the tenant wall."""
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        if instance is None:
+            return self
+        key = getattr(instance, self.field.attname)
+        try:
+            person = super().__get__(instance, cls)
+        except ObjectDoesNotExist:
+            if key is None:
+                raise
+            person = None
+        if person is None and key is not None:
+            person = self.field.remote_field.model.behind_the_wall(key)
+            self.field.set_cached_value(instance, person)
+        return person
+
+
+class PersonKey(models.ForeignKey[Any, Any]):
+    """A reference to a person. A super admin acts in organizations that are not their own."""
+
+    forward_related_accessor_class = _PersonDescriptor
+
+    def deconstruct(self) -> Any:
+        """Be a plain foreign key to migrations: the column is one."""
+        name, _, args, kwargs = super().deconstruct()
+        return name, "django.db.models.ForeignKey", args, kwargs
+
+    def validate(self, value: Any, model_instance: Any) -> None:
+        """Take who acts, and who is stored already, without looking the row up.
+
+        Raises:
+            ValidationError: There is no such person in the open organization.
+        """
+        is_stored = not model_instance._state.adding  # noqa: SLF001 - Django's documented place
+        if value is not None and (is_stored or value == current_actor().user_id):
+            models.Field.validate(self, value, model_instance)
+            return
+        super().validate(value, model_instance)
+
+
 def plain_key(to: str, **kwargs: Any) -> Any:
     """Return a foreign key whose constraint and index are made elsewhere, under their own names."""
     kwargs.setdefault("on_delete", models.PROTECT)
     kwargs.setdefault("related_name", "+")
-    return models.ForeignKey(to, db_constraint=False, db_index=False, **kwargs)
+    kind = PersonKey if to == "accounts.User" else models.ForeignKey
+    return kind(to, db_constraint=False, db_index=False, **kwargs)
 
 
 def choices_check(

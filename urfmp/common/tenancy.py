@@ -117,6 +117,28 @@ def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Ite
 
 
 @contextmanager
+def crossing_transaction(organization_id: UUID) -> Iterator[None]:
+    """Step from one organization's transaction into another's, and back, in one transaction.
+
+    For acts of the platform, which concern two organizations or make one: both records are
+    written, or neither. At any moment one organization's rows are visible. Who acts stays.
+
+    Args:
+        organization_id: Whose rows are visible inside.
+    """
+    outer = _context.get()
+    if outer is None or outer.organization_id == organization_id:
+        with tenant_transaction(organization_id):
+            yield
+        return
+    with transaction.atomic():
+        with _entered(_Context(organization_id, outer.actor, outer.action)):
+            yield
+        if not connection.needs_rollback:
+            _apply(outer.settings())
+
+
+@contextmanager
 def _entered(context: _Context) -> Iterator[None]:
     token = _context.set(context)
     database = _database()

@@ -19,3 +19,12 @@ def ignores_credentials(view: View) -> View:
     """
     view.ignores_credentials = True  # type: ignore[attr-defined]
     return view
+
+
+def acts_at_home(view: View) -> View:
+    """Mark a view, or a class of views, about the person who asks or about the platform.
+
+    It runs inside the person's own organization, whichever a super admin has chosen.
+    """
+    view.acts_at_home = True  # type: ignore[attr-defined]
+    return view

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.accounts.plan_limits import RESOURCES, usage_of
 from apps.organizations.models import Facility, Organization
 from apps.organizations.settings_schema import JSON_SCHEMA, settings_faults
 from urfmp.common.api.examples import body_example
@@ -21,6 +23,12 @@ class SettingsField(serializers.JSONField):
         return data
 
 
+class UsageSerializer(serializers.Serializer[Any]):
+    resource = serializers.ChoiceField(RESOURCES)
+    used = serializers.IntegerField()
+    limit = serializers.IntegerField(allow_null=True, help_text="Null: any number.")
+
+
 @body_example(
     "Another timezone",
     {
@@ -29,6 +37,7 @@ class SettingsField(serializers.JSONField):
 )
 class OrganizationSerializer(ScopedModelSerializer):
     settings = SettingsField(required=False, help_text="Replaced as a whole.")
+    usage = serializers.SerializerMethodField(help_text="What is in use, and what the plan allows.")
 
     class Meta:
         model = Organization
@@ -39,11 +48,16 @@ class OrganizationSerializer(ScopedModelSerializer):
             "description",
             "settings",
             "plan",
+            "usage",
             "is_active",
             "created_at",
             "updated_at",
         )
         read_only_fields = ("id", "slug", "plan", "is_active", "created_at", "updated_at")
+
+    @extend_schema_field(UsageSerializer(many=True))
+    def get_usage(self, organization: Organization) -> list[dict[str, Any]]:
+        return [asdict(usage) for usage in usage_of(organization)]
 
 
 @body_example(

@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from apps.accounts.choices import Role
 from apps.accounts.services import user_create
+from apps.organizations.choices import Plan
 from apps.organizations.services import organization_create
 from urfmp.common.tenancy import tenant_transaction
 
@@ -20,12 +21,17 @@ class Command(BaseCommand):
         parser.add_argument("name")
         parser.add_argument("--slug", required=True)
         parser.add_argument("--admin-email", required=True)
+        parser.add_argument(
+            "--plan", choices=Plan.values, default=Plan.ENTERPRISE, help="Limits; none by default."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         password = secrets.token_urlsafe(18)
         try:
             with transaction.atomic():
-                organization = organization_create(name=options["name"], slug=options["slug"])
+                organization = organization_create(
+                    name=options["name"], slug=options["slug"], plan=options["plan"]
+                )
                 with tenant_transaction(organization.id):
                     user_create(
                         organization_id=organization.id,

@@ -1,0 +1,122 @@
+"""How many robots, people and keys an organization may have in use: one table, one check.
+
+What is in use is counted while the organization's row is locked, so that of two who take the
+last place at the same moment one is refused. Nothing is taken away when a plan becomes smaller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.db import connection
+from django.db.models import Model
+
+from apps.accounts.exceptions import PlanLimitError
+
+RESOURCES = ("robots", "users", "api_keys")
+
+# None stands for any number. The limits of a custom plan are columns of the organization.
+PLAN_LIMITS: dict[str, dict[str, int | None]] = {
+    "free": {"robots": 10, "users": 5, "api_keys": 20},
+    "starter": {"robots": 25, "users": 25, "api_keys": 60},
+    "professional": {"robots": 100, "users": 100, "api_keys": 250},
+    "enterprise": {"robots": None, "users": None, "api_keys": None},
+}
+LIMIT_COLUMNS = {"robots": "robot_limit", "users": "user_limit", "api_keys": "api_key_limit"}
+
+_LABELS = {"robots": "robots", "users": "people", "api_keys": "API keys"}
+_WAYS_OUT = {
+    "robots": "Retire one",
+    "users": "Deactivate somebody, or revoke an invitation",
+    "api_keys": "Revoke one",
+}
+_IN_USE = {
+    "robots": "SELECT count(*) FROM robots WHERE organization_id = %(organization)s AND is_active",
+    "users": "SELECT count(*) FROM users WHERE organization_id = %(organization)s AND is_active"
+    " AND NOT is_system",
+    "api_keys": "SELECT count(*) FROM api_keys WHERE organization_id = %(organization)s"
+    " AND is_active AND (expires_at IS NULL OR expires_at > now())",
+}
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of one thing is in use.
+
+    Attributes:
+        resource: One of `RESOURCES`.
+        limit: The most that the plan allows; None for any number.
+    """
+
+    resource: str
+    used: int
+    limit: int | None
+
+    @property
+    def label(self) -> str:
+        """What is counted, in the plural."""
+        return _LABELS[self.resource]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.used} of {self.limit} {self.label}"
+            if self.limit is not None
+            else (f"{self.used} {self.label}")
+        )
+
+
+def limits_of(organization: Any) -> dict[str, int | None]:
+    """Return what an organization's plan allows, by resource."""
+    if organization.plan == "custom":
+        return {name: getattr(organization, column) for name, column in LIMIT_COLUMNS.items()}
+    return PLAN_LIMITS[organization.plan or "free"]
+
+
+def usage_of(organization: Any) -> list[Usage]:
+    """Return what is in use and what the plan allows; one query, inside its tenant transaction."""
+    counts = ", ".join(f"({_IN_USE[name]})" for name in RESOURCES)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {counts}", {"organization": organization.pk})
+        used = cursor.fetchone()
+    limits = limits_of(organization)
+    return [Usage(name, count, limits[name]) for name, count in zip(RESOURCES, used, strict=True)]
+
+
+def _organizations() -> type[Model]:
+    return apps.get_model("organizations", "Organization")
+
+
+def take_place(organization_id: UUID, resource: str, *, count: int = 1) -> None:
+    """Check that a plan has room for more, and keep it so until the transaction ends.
+
+    Call it in the transaction that adds the row, before it is added. Where the plan has a limit
+    the organization's row is locked: two who ask at the same time are counted one after the other.
+    A row that comes back into use is locked before, never after.
+
+    Args:
+        organization_id: Whose plan.
+        resource: One of `RESOURCES`.
+        count: How many are about to be added.
+
+    Raises:
+        PlanLimitError: There is no room.
+    """
+    rows: Any = _organizations()._default_manager
+    if limits_of(rows.get(pk=organization_id))[resource] is None:
+        return  # a plan that becomes smaller meanwhile leaves what there is
+    organization = rows.select_for_update(no_key=True).get(pk=organization_id)
+    limit = limits_of(organization)[resource]
+    if limit is None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_USE[resource], {"organization": organization_id})
+        used = cursor.fetchone()[0]
+    if used + count > limit:
+        msg = (
+            f"The plan {organization.get_plan_display()} allows {limit} {_LABELS[resource]}, and"
+            f" {used} are in use. {_WAYS_OUT[resource]}, or ask for a larger plan."
+        )
+        raise PlanLimitError(msg, plan=organization.plan, resource=resource, limit=limit, used=used)

@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from apps.accounts.exceptions import PlanLimitError
+from apps.accounts.models import ApiKey, User
+from apps.accounts.plan_limits import LIMIT_COLUMNS, PLAN_LIMITS, RESOURCES, limits_of, usage_of
+from apps.accounts.services import (
+    api_key_create,
+    api_key_revoke,
+    system_user_get,
+    user_create,
+    user_update,
+)
+from apps.organizations.choices import Plan
+from apps.organizations.models import Organization
+from apps.robots.models import Robot
+from apps.robots.services import robot_register, robot_retire, robot_return_to_service
+from tests.concurrency import at_once
+from tests.conftest import PASSWORD
+from urfmp.common.tenancy import tenant_transaction
+
+AT_ONCE = 16
+
+
+@pytest.fixture
+def limited(make_organization, inside):
+    """An organization of the plan Custom with room for three of everything."""
+    organization = make_organization("small", plan="custom")
+    with inside(organization):
+        Organization.objects.update(robot_limit=3, user_limit=3, api_key_limit=3)
+        organization.refresh_from_db()
+    return organization
+
+
+def add(organization, resource, number):
+    if resource == "robots":
+        return robot_register(
+            organization_id=organization.pk, name=f"R{number}", vendor="kuka", configuration={}
+        )
+    if resource == "users":
+        return user_create(
+            organization_id=organization.pk, email=f"u{number}@small.example", password=PASSWORD
+        )
+    return api_key_create(
+        organization_id=organization.pk,
+        user=system_user_get(organization_id=organization.pk),
+        name=f"K{number}",
+        permissions=["telemetry:write"],
+    )[0]
+
+
+def used(organization, resource):
+    return {usage.resource: usage.used for usage in usage_of(organization)}[resource]
+
+
+def test_every_plan_has_limits_for_everything():
+    assert set(PLAN_LIMITS) == set(Plan.values) - {"custom"}
+    for limits in PLAN_LIMITS.values():
+        assert set(limits) == set(RESOURCES) == set(LIMIT_COLUMNS)
+    for name in RESOURCES:
+        row = [PLAN_LIMITS[plan][name] for plan in ("free", "starter", "professional")]
+        assert row == sorted(row)
+        assert PLAN_LIMITS["enterprise"][name] is None
+
+
+def test_limits_of_a_custom_plan_are_columns(limited):
+    assert limits_of(limited) == {"robots": 3, "users": 3, "api_keys": 3}
+    limited.robot_limit = None
+    assert limits_of(limited)["robots"] is None
+    limited.plan = None  # the column lets it be
+    assert limits_of(limited) == PLAN_LIMITS["free"]
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_one_more_than_the_plan_allows_is_refused(resource, limited, inside):
+    with inside(limited):
+        for number in range(3):
+            add(limited, resource, number)
+        with pytest.raises(PlanLimitError) as refusal:
+            add(limited, resource, 3)
+        assert used(limited, resource) == 3
+    assert refusal.value.extra == {"plan": "custom", "resource": resource, "limit": 3, "used": 3}
+    assert "The plan Custom allows 3" in refusal.value.message
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_of_many_at_once_one_takes_the_last_place(resource, limited):
+    with tenant_transaction(limited.pk):
+        for number in range(2):
+            add(limited, resource, number)
+
+    def call(number):
+        with tenant_transaction(limited.pk):
+            return add(limited, resource, 10 + number)
+
+    outcome = at_once(*(lambda number=n: call(number) for n in range(AT_ONCE)))
+    refused = [item for item in outcome if isinstance(item, PlanLimitError)]
+    assert len(refused) == AT_ONCE - 1, outcome
+    with tenant_transaction(limited.pk):
+        assert used(limited, resource) == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_that_return_at_once_one_takes_the_last_place(limited):
+    """Retired robots and new ones, people who come back and new ones."""
+    with tenant_transaction(limited.pk):
+        robots = [add(limited, "robots", number) for number in range(3)]
+        people = [add(limited, "users", number) for number in range(3)]
+        for robot in robots:
+            robot_retire(robot)
+        for person in people:
+            user_update(person, is_active=False)
+        for number in (10, 11):
+            add(limited, "robots", number)
+            add(limited, "users", number)
+
+    def inside(call):
+        with tenant_transaction(limited.pk):
+            return call()
+
+    calls = [lambda r=r: inside(lambda: robot_return_to_service(r)) for r in robots]
+    calls += [lambda n=n: inside(lambda: add(limited, "robots", n)) for n in range(20, 23)]
+    outcome = at_once(*calls)
+    assert sum(isinstance(item, PlanLimitError) for item in outcome) == len(calls) - 1, outcome
+    calls = [lambda p=p: inside(lambda: user_update(p, is_active=True)) for p in people]
+    calls += [lambda n=n: inside(lambda: add(limited, "users", n)) for n in range(20, 23)]
+    outcome = at_once(*calls)
+    assert sum(isinstance(item, PlanLimitError) for item in outcome) == len(calls) - 1, outcome
+    with tenant_transaction(limited.pk):
+        assert (used(limited, "robots"), used(limited, "users")) == (3, 3)
+
+
+def test_a_stale_copy_takes_no_place_of_another(limited, inside):
+    with inside(limited):
+        robots = [add(limited, "robots", number) for number in range(3)]
+        stale = Robot.objects.get(pk=robots[0].pk)
+        robot_retire(robots[0])
+        add(limited, "robots", 3)
+        with pytest.raises(PlanLimitError):
+            robot_return_to_service(stale)
+        assert robot_return_to_service(robots[1]).is_active  # it never left
+
+
+def test_a_smaller_plan_takes_nothing_away(make_organization, inside):
+    organization = make_organization("shrinks")
+    with inside(organization):
+        robots = [add(organization, "robots", number) for number in range(12)]
+        Organization.objects.update(plan="free")
+        organization.refresh_from_db()
+        assert used(organization, "robots") == 12
+        for number in range(3):
+            with pytest.raises(PlanLimitError) as refusal:
+                add(organization, "robots", 20)
+            assert (refusal.value.extra["limit"], refusal.value.extra["used"]) == (10, 12 - number)
+            robot_retire(robots.pop())
+        add(organization, "robots", 21)
+
+
+def test_what_is_over_frees_its_place(limited, inside):
+    with inside(limited):
+        keys = [add(limited, "api_keys", number) for number in range(3)]
+        api_key_revoke(keys[0])
+        ApiKey.objects.filter(pk=keys[1].pk).update(expires_at=timezone.now() - timedelta(hours=1))
+        add(limited, "api_keys", 3)
+        add(limited, "api_keys", 4)
+        with pytest.raises(PlanLimitError):
+            add(limited, "api_keys", 5)
+        assert User.objects.filter(is_system=True).exists()  # counts for nobody
+        assert used(limited, "users") == 0
+
+
+class PlanMachine(RuleBasedStateMachine):
+    """Whatever comes and goes, there is never more in use than the plan allows."""
+
+    organization = None
+    numbers = 0
+
+    def __init__(self):
+        super().__init__()
+        self.robots, self.people = [], []
+
+    def attempt(self, call, resource):
+        with tenant_transaction(self.organization.pk):
+            before = used(self.organization, resource)
+            try:
+                found = call()
+            except PlanLimitError:
+                assert before == 3
+                return None
+        return found
+
+    @rule()
+    def register(self):
+        PlanMachine.numbers += 1
+        robot = self.attempt(lambda: add(self.organization, "robots", self.numbers), "robots")
+        self.robots += [robot] if robot else []
+
+    @rule()
+    def hire(self):
+        PlanMachine.numbers += 1
+        person = self.attempt(lambda: add(self.organization, "users", self.numbers), "users")
+        self.people += [person] if person else []
+
+    @rule(which=st.integers(0, 9), back=st.booleans())
+    def move_robot(self, which, back):
+        if self.robots:
+            robot = self.robots[which % len(self.robots)]
+            act = robot_return_to_service if back else robot_retire
+            self.attempt(lambda: act(robot), "robots")
+
+    @rule(which=st.integers(0, 9), back=st.booleans())
+    def move_person(self, which, back):
+        if self.people:
+            person = self.people[which % len(self.people)]
+            self.attempt(lambda: user_update(person, is_active=back), "users")
+
+    @invariant()
+    def never_more(self):
+        with tenant_transaction(self.organization.pk):
+            for usage in usage_of(self.organization):
+                assert usage.used <= usage.limit
+
+
+def test_never_more_than_the_plan_allows(limited):
+    PlanMachine.organization = limited
+
+    class Machine(PlanMachine):
+        def teardown(self):
+            with tenant_transaction(limited.pk):
+                Robot.objects.update(is_active=False)
+                User.objects.update(is_active=False)
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=10,
+            stateful_step_count=15,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
+
+
+def test_api_names_limit_and_plan(limited, make_user, sign_in):
+    client = sign_in(make_user(limited))
+    body = {"name": "R", "vendor": "kuka", "model": "m"}
+    for _ in range(3):
+        answer = client.post("/api/v1/robots", body, content_type="application/json")
+        assert answer.status_code == 201, answer.content
+    answer = client.post("/api/v1/robots", body, content_type="application/json")
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (409, "plan_limit")
+    assert (problem["plan"], problem["resource"], problem["limit"]) == ("custom", "robots", 3)
+    shown = client.get(f"/api/v1/organizations/{limited.pk}").json()["usage"]
+    assert {"resource": "robots", "used": 3, "limit": 3} in shown
+    assert {"resource": "users", "used": 1, "limit": 3} in shown
+
+
+def test_admin_says_why_and_shows_what_is_in_use(limited, make_user, sign_in, inside):
+    client = sign_in(make_user(limited))
+    with inside(limited):
+        for number in range(3):
+            add(limited, "robots", number)
+    form = {"name": "R", "vendor": "kuka", "model": "m", "lifecycle": "active"}
+    answer = client.post(reverse("admin:robots_robot_add"), form)
+    assert answer.status_code == 200
+    assert "The plan Custom allows 3 robots, and 3 are in use." in answer.content.decode()
+    page = client.get(reverse("admin:organizations_organization_change", args=[limited.pk]))
+    assert "3 of 3 robots" in page.content.decode()
+    assert "1 of 3 people" in page.content.decode()
