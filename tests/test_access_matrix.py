@@ -79,9 +79,10 @@ API = {
     ("alert-resolve", "post"): {"technician", "operator", *STAFF, "write_key"},
     ("audit-log-list", "get"): {*STAFF, "read_key"},
     ("audit-log-detail", "get"): {*STAFF, "read_key"},
+    ("audit-log-export", "get"): {"admin", "read_key"},
 }
 # Their addresses name no row, and they answer with the caller's own.
-OF_NO_ROW = {"device-status", "status-history-summary"}
+OF_NO_ROW = {"device-status", "status-history-summary", "audit-log-export"}
 # Plain views and redirects, each with a test of its own.
 ELSEWHERE = {
     "healthz",
@@ -123,7 +124,7 @@ ADMIN_PLAIN = {
     "admin:app_list",
     "admin:None",
 }
-MODEL_PAGE = re.compile(r"admin:(\w+?)_(\w+)_(changelist|add|change|delete|history|act)")
+MODEL_PAGE = re.compile(r"admin:(\w+?)_(\w+)_(changelist|add|change|delete|history|act|export)")
 
 
 def routes(resolver=None, namespaces=()):

@@ -8,13 +8,15 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.contrib.admin import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
+from apps.audit.export import CONTENT_TYPES, audit_export
 from apps.audit.models import AuditLog
 from apps.audit.selectors import recorded_actions
 from urfmp.common.admin import (
@@ -125,6 +127,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         ("api_key", AutocompleteFilter), OutcomeFilter, RequestFilter, ObjectFilter,
     )  # fmt: skip
     list_filter_sheet = True
+    list_before_template = "admin/audit/exports.html"
     search_fields = ("action",)
     search_help_text = "Part of an action, a request id, or the id of what was changed."
     list_select_related = ("user", "api_key")
@@ -135,6 +138,45 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         ("Chain", {"fields": _SHOWN[13:]}),
     )
     readonly_fields = _SHOWN
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add where the list as it is filtered leaves as a file."""
+        view = self.admin_site.admin_view(self.export_view)
+        own = path("export/<slug:kind>/", view, name="audit_auditlog_export")
+        return [own, *super().get_urls()]
+
+    def export_view(self, request: HttpRequest, kind: str) -> HttpResponseBase:
+        """Send what the list's filters leave; the record tells of it."""
+        if kind not in CONTENT_TYPES:
+            raise Http404
+        if not _may_export(request):
+            raise PermissionDenied
+        try:
+            entries = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(reverse("admin:audit_auditlog_changelist") + "?e=1")
+        return audit_export(
+            entries.select_related(None),
+            organization_id=viewer(request).organization_id,
+            kind=kind,
+            filters={name: value for name, value in request.GET.items() if value},
+        )
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Offer the files to those who may take them."""
+        kinds = [("csv", "CSV"), ("jsonl", "JSON lines")] if _may_export(request) else []
+        exports = [
+            (
+                f"{reverse('admin:audit_auditlog_export', args=[kind])}?{request.GET.urlencode()}",
+                label,
+            )
+            for kind, label in kinds
+        ]
+        return super().changelist_view(  # type: ignore[no-any-return]
+            request, {"exports": exports, **(extra_context or {})}
+        )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ScopedChangeList]:
         """Return the list's class."""
@@ -254,6 +296,10 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     @admin.display(description="Hash")
     def digest(self, entry: AuditLog) -> SafeString | str:
         return format_html('<code class="u-pre">{}</code>', bytes(entry.hash or b"").hex())
+
+
+def _may_export(request: HttpRequest) -> bool:
+    return bool(viewer(request).has_perm("audit.export_auditlog"))
 
 
 def _may_choose(request: HttpRequest, item: tuple[str, type[ListFilter]]) -> bool:

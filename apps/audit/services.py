@@ -17,6 +17,7 @@ def audit_record(
     success: bool = True,
     error_message: str | None = None,
     request_data: dict[str, Any] | None = None,
+    response_data: dict[str, Any] | None = None,
 ) -> UUID:
     """Write one row about a sign-in, a denial, an export; within the open transaction.
 
@@ -30,13 +31,14 @@ def audit_record(
         success: False for a denial or a failure.
         error_message: Why, without secrets.
         request_data: What was asked, without secrets.
+        response_data: What was answered, without secrets.
 
     Returns:
         The row's id.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT audit_record(%s, %s, %s, %s, %s, %s::jsonb)",
+            "SELECT audit_record(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb)",
             [
                 action,
                 resource_type,
@@ -44,6 +46,7 @@ def audit_record(
                 success,
                 error_message,
                 json.dumps(request_data) if request_data is not None else None,
+                json.dumps(response_data) if response_data is not None else None,
             ],
         )
         row: tuple[UUID] = cursor.fetchone()

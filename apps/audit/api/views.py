@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from typing import Any
+
 import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
 
 from apps.audit.api.serializers import AuditLogSerializer
+from apps.audit.export import CONTENT_TYPES, audit_export
 from apps.audit.models import AuditLog
 from urfmp.common.api.filters import BooleanFilter
-from urfmp.common.api.viewsets import ReadViewSet
+from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
 
 
 class AuditLogFilterSet(django_filters.FilterSet):
@@ -19,6 +30,55 @@ class AuditLogFilterSet(django_filters.FilterSet):
     success = BooleanFilter()
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+
+class _AnyFormat(DefaultContentNegotiation):
+    """`format` names the file's format here, and the file is what is wanted, whatever is said."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class ExportFilterSet(AuditLogFilterSet):
+    format = django_filters.ChoiceFilter(
+        choices=[(kind, kind) for kind in CONTENT_TYPES], method="leave"
+    )
+
+    def leave(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """Leave the rows alone: it says how they are written."""
+        return queryset
+
+
+class AuditExportViewSet(ScopedViewSet):
+    """The record as a file."""
+
+    model = AuditLog
+    filterset_class = ExportFilterSet
+    permission_actions = {"list": "export"}
+    content_negotiation_class = _AnyFormat
+    ordering_fields = ()
+    pagination_class = None
+
+    @extend_schema(
+        operation_id="audit_log_export",
+        description="The record as a file, CSV unless `format` says `jsonl`, in the order of the"
+        " chain. Every export is itself recorded.",
+        responses={
+            (200, kind.partition(";")[0]): OpenApiTypes.BINARY for kind in CONTENT_TYPES.values()
+        },
+    )
+    def list(self, request: Request) -> HttpResponseBase:
+        if unknown := {"cursor", "page_size", "ordering", "fields"} & set(request.query_params):
+            raise ValidationError(dict.fromkeys(sorted(unknown), "There is no such parameter."))
+        asked = {name: str(value) for name, value in request.query_params.items() if value}
+        return audit_export(
+            self.filter_queryset(self.get_queryset()),
+            organization_id=self.principal.organization_id,
+            kind=asked.pop("format", "csv"),
+            filters=asked,
+        )
 
 
 class AuditLogViewSet(ReadViewSet):

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.audit.canonical import read_rows, verify_rows
+
+
+class Command(BaseCommand):
+    help = "Check an exported file of the audit record; needs no database. Exits with 1 at a fault."
+
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("file", type=Path, help="CSV or JSON lines, as exported.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            with options["file"].open(encoding="utf-8", newline="") as file:
+                report = verify_rows(read_rows(file))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            msg = f"The file cannot be read: {error!r}"
+            raise CommandError(msg, returncode=1) from error
+        if report.fault:
+            msg = f"{report.fault}. {report.rows} rows before it are whole."
+            raise CommandError(msg, returncode=1)
+        self.stdout.write(f"{report.rows} rows are whole, up to number {report.last_seq}.")
+        if report.missing:
+            self.stdout.write(f"{report.missing} numbers between them are not in the file.")
+        self.stdout.write(f"The last hash is {report.last_hash or 'none'}.")

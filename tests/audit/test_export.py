@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connections
+from django.test import Client
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.audit.canonical import FORMULA_STARTS, decode, encode, read_rows, verify_rows
+from apps.audit.export import COLUMNS
+from apps.audit.models import AuditLog
+from apps.audit.services import audit_clean_up, audit_record
+from urfmp.common.tenancy import Actor
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/v1/audit-logs/export"
+ODD = {"text": 'ü"\\\n\t\x01\x7f', "n": 1.50, "big": 10**30, "e": 1e-7, "bb": None, "a": [True, {}]}
+
+
+def body(answer):
+    assert answer.status_code == 200, answer.content
+    return b"".join(answer.streaming_content).decode()
+
+
+@pytest.fixture
+def filled(organization_a, alice, inside):
+    actor = Actor(user_id=alice.pk, ip_address="2001:db8::1", user_agent='=cmd("x")')
+    for number in range(20):
+        with inside(organization_a, actor):
+            audit_record(
+                action=f"test.act.{number}",
+                resource_type="@thing",
+                request_data=ODD,
+                success=number % 2 == 0,
+                error_message=FORMULA_STARTS[number % 9].replace("\0", "-") + "1+1",
+            )
+    return organization_a
+
+
+@pytest.fixture
+def superuser():
+    parameters = connections["owner"].get_connection_params()
+    wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+    with psycopg.connect(**wanted, autocommit=True) as link:
+        yield link
+
+
+@pytest.fixture(params=["csv", "jsonl"])
+def kind(request):
+    return request.param
+
+
+def verified(tmp_path, text):
+    file = tmp_path / "export"
+    file.write_text(text, encoding="utf-8", newline="")
+    call_command("audit_verify_export", str(file), stdout=(out := io.StringIO()))
+    return out.getvalue()
+
+
+def test_a_file_is_verified_without_the_database(filled, alice, sign_in, kind, tmp_path):
+    text = body(sign_in(alice).get(URL, {"format": kind}))
+    rows = list(read_rows(iter(text.splitlines(keepends=True))))
+    assert [int(row["seq"]) for row in rows] == list(range(1, len(rows) + 1))
+    assert set(rows[0]) == set(COLUMNS)
+    said = verified(tmp_path, text)
+    assert f"{len(rows)} rows are whole" in said
+    assert "not in the file" not in said
+    assert rows[-1]["hash"] in said
+    named = [row for row in rows if row["action"] == "test.act.3"]
+    assert [row["user_email"] for row in named] == ["alice@acme.example"]
+    assert json.loads(encode(named[0]["request_data"])) == ODD
+
+
+def test_a_filtered_file_is_verified_too(filled, alice, sign_in, kind, tmp_path):
+    text = body(sign_in(alice).get(URL, {"format": kind, "success": "false"}))
+    rows = list(read_rows(iter(text.splitlines(keepends=True))))
+    assert {row["success"] for row in rows} == {False}
+    assert len(rows) == 10
+    assert "9 numbers between them are not in the file." in verified(tmp_path, text)
+
+
+def test_what_was_cleaned_up_does_not_hinder(filled, alice, sign_in, superuser, tmp_path):
+    superuser.execute(
+        "INSERT INTO audit_logs (organization_id, action, success, created_at)"
+        " VALUES (%s, 'test.old', true, now() - interval '2 years')",
+        [filled.id],
+    )
+    client = sign_in(alice)
+    assert audit_clean_up() == 1
+    said = verified(tmp_path, body(client.get(URL)))
+    assert "1 numbers between them are not in the file." in said
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("test.act.7", "test.act.x"),
+        ("2001:db8::1", "2001:db8::2"),
+        ('"big": 1000', '"big": 2000'),
+        ("true", "false"),
+    ],
+)
+def test_a_changed_file_is_found(filled, alice, sign_in, tmp_path, old, new):
+    text = body(sign_in(alice).get(URL, {"format": "jsonl", "action_starts": "test."}))
+    with pytest.raises(CommandError) as refused:
+        verified(tmp_path, text.replace(old, new, 1))
+    assert refused.value.returncode == 1
+    assert re.match(r"row \d+: it was changed\.", str(refused.value))
+
+
+def test_a_removed_and_a_moved_row_show(filled, alice, sign_in, tmp_path):
+    lines = body(sign_in(alice).get(URL, {"format": "jsonl"})).splitlines(keepends=True)
+    assert "1 numbers" in verified(tmp_path, "".join(lines[:5] + lines[6:]))
+    with pytest.raises(CommandError, match="stands behind"):
+        verified(tmp_path, "".join([*lines[:5], lines[6], lines[5]]))
+    forged = json.loads(lines[5])
+    forged["previous_hash"] = "00" * 32
+    report = verify_rows([*map(decode, lines[:5]), decode(json.dumps(forged))])
+    assert "does not follow" in report.fault
+
+
+def test_cells_are_no_formulas(filled, alice, sign_in):
+    text = body(sign_in(alice).get(URL, {"format": "csv", "action_starts": "test."}))
+    for row in csv.reader(io.StringIO(text)):
+        assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
+    assert "'=cmd(" in text
+
+
+def test_the_export_is_recorded_before_and_after(filled, alice, sign_in, inside):
+    answer = sign_in(alice).get(URL, {"action_starts": "test.", "success": "true"})
+    with inside(filled):
+        begun = AuditLog.objects.get(action="audit.record.export")
+        assert not AuditLog.objects.filter(action="audit.record.export_end").exists()
+    assert begun.user_id == alice.pk
+    assert begun.request_data["filters"] == {"action_starts": "test.", "success": "true"}
+    assert (begun.request_data["rows"], begun.request_data["format"]) == (10, "csv")
+    text = body(answer)
+    assert len(list(csv.reader(io.StringIO(text)))) == 11
+    with inside(filled):
+        end = AuditLog.objects.get(action="audit.record.export_end")
+    assert (end.success, end.response_data) == (True, {"rows": 10})
+    assert end.resource_id == begun.resource_id
+
+
+def test_an_export_that_is_broken_off_shows_as_such(filled, alice, sign_in, inside):
+    answer = sign_in(alice).get(URL)
+    next(iter(answer.streaming_content))
+    answer.close()
+    with inside(filled):
+        end = AuditLog.objects.get(action="audit.record.export_end")
+    assert (end.success, end.error_message) == (False, "It was broken off.")
+
+
+def test_what_is_written_meanwhile_is_not_part_of_it(filled, alice, sign_in, inside):
+    answer = sign_in(alice).get(URL)
+    with inside(filled):
+        audit_record(action="test.later")
+        told = AuditLog.objects.get(action="audit.record.export").request_data["rows"]
+    text = body(answer)
+    assert "test.later" not in text
+    assert len(list(csv.reader(io.StringIO(text)))) == told + 1
+
+
+def test_who_may_export(filled, make_user, make_key, sign_in, charlie):
+    assert sign_in(make_user(filled, "manager")).get(URL).status_code == 403
+    assert Client().get(URL).status_code == 401
+    key = Client(headers={"x-api-key": make_key(filled, ["audit:read"])})
+    assert "test.act.3" in body(key.get(URL))
+    assert "test.act.3" not in body(sign_in(charlie).get(URL))
+
+
+@pytest.mark.parametrize(
+    "query", [{"format": "xlsx"}, {"page_size": "5"}, {"nothing": "1"}, {"user": "x"}]
+)
+def test_bad_parameters_are_refused(filled, alice, sign_in, query):
+    assert sign_in(alice).get(URL, query).status_code == 400
+
+
+def test_the_list_leaves_as_it_is_filtered(filled, alice, sign_in, make_user, inside, tmp_path):
+    client = sign_in(alice)
+    page = client.get("/admin/audit/auditlog/?outcome=refused")
+    address = "/admin/audit/auditlog/export/jsonl/?outcome=refused"
+    assert address in page.content.decode()
+    text = body(client.get(address))
+    assert text.count("\n") == 10
+    assert "10 rows are whole" in verified(tmp_path, text)
+    with inside(filled):
+        begun = AuditLog.objects.get(action="audit.record.export")
+    assert begun.request_data["filters"] == {"outcome": "refused"}
+    assert client.get("/admin/audit/auditlog/export/xlsx/").status_code == 404
+    assert client.get(address + "&object=x").status_code == 302
+    manager = sign_in(make_user(filled, "manager"))
+    assert manager.get(address).status_code == 403
+    assert "/export/" not in manager.get("/admin/audit/auditlog/").content.decode()
+
+
+_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(
+        st.text(st.characters(exclude_characters="\x00", exclude_categories=["Cs"])), inner,
+        max_size=4,
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(st.lists(_json, min_size=1, max_size=10))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+def test_json_is_written_as_the_database_writes_it(values):
+    with connections["default"].cursor() as cursor:
+        for value in values:
+            cursor.execute("SELECT %s::jsonb::text", [json.dumps(value)])
+            (text,) = cursor.fetchone()
+            assert encode(decode(text)) == text
