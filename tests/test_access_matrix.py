@@ -31,6 +31,7 @@ READERS = {*PEOPLE, "read_key"}
 API = {
     ("telemetry-latest", "get"): READERS,
     ("telemetry-series", "get"): READERS,
+    ("telemetry-export", "get"): {"operator", *STAFF, "read_key"},
     ("user-list", "get"): {*STAFF, "read_key"},
     ("user-list", "post"): {"admin", "write_key"},
     ("user-detail", "get"): {*STAFF, "read_key"},
@@ -107,6 +108,7 @@ ADMIN_PAGES = {
     "admin:own_sessions_page": set(PEOPLE),
     "admin:robot_page": set(PEOPLE),
     "admin:telemetry_page": set(PEOPLE),
+    "admin:telemetry_export_page": {"operator", *STAFF},
     "admin:status_history_page": set(PEOPLE),
 }
 # Before sign-in: everybody sees them, and looks at no credentials.
@@ -260,6 +262,9 @@ def caller(organization_a, fixtures, ids):
 
 def address(route, ids):
     """Return the address of a route with the ids that it takes."""
+    if route == "telemetry-export":
+        range_ = "start=2026-01-01T00:00:00Z&end=2100-01-01T00:00:00Z"
+        return reverse(f"api:{route}") + f"?format=csv&{range_}&robots={ids['robot']}"
     if route.startswith(("telemetry-", "robot-commands", "robot-status-history")):
         path = reverse(f"api:{route}", kwargs={"robot_id": ids["robot"]})
         if route == "telemetry-series":

@@ -122,7 +122,7 @@ def _viewsets(resolver):
 
 
 def test_routed_viewsets_are_scoped():
-    own_views = {"LatestView", "SeriesView", "DeviceStatusView"}
+    own_views = {"LatestView", "SeriesView", "ExportView", "DeviceStatusView"}
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     own_views |= {"PasswordResetView", "PasswordChooseView"}

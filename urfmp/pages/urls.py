@@ -13,6 +13,7 @@ from urfmp.pages.views.password_links import choose_password, forgot_password
 from urfmp.pages.views.robot import robot_page
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.telemetry import telemetry_page
+from urfmp.pages.views.telemetry_export import telemetry_export_page
 
 
 def page_urls(site: Any) -> list[URLPattern]:
@@ -27,5 +28,10 @@ def page_urls(site: Any) -> list[URLPattern]:
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
+        path(
+            "telemetry/export/",
+            site.admin_view(telemetry_export_page),
+            name="telemetry_export_page",
+        ),
         path("status-history/", site.admin_view(status_history_page), name="status_history_page"),
     ]

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from rest_framework import serializers
 
+from apps.telemetry.export_formats import FORMATS
 from apps.telemetry.selectors import MAX_POINTS
+from urfmp.common.fields import validate_moment
 
 
 class LatestValueSerializer(serializers.Serializer[Any]):
@@ -45,3 +48,30 @@ class OneSeriesSerializer(serializers.Serializer[Any]):
 
 class SeriesSerializer(serializers.Serializer[Any]):
     series = OneSeriesSerializer(many=True)
+
+
+class ExportParametersSerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=list(FORMATS))
+    start = serializers.DateTimeField(validators=[validate_moment])
+    end = serializers.DateTimeField(validators=[validate_moment])
+    robots = serializers.CharField(
+        required=False, help_text="Ids, joined by commas; without it all robots."
+    )
+    metrics = serializers.CharField(
+        required=False, help_text="Names, joined by commas; without it all metrics."
+    )
+
+    def validate_robots(self, value: str) -> tuple[UUID, ...]:
+        field = serializers.UUIDField()
+        return tuple(dict.fromkeys(field.to_internal_value(part) for part in _parts(value)))
+
+    def validate_metrics(self, value: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(_parts(value)))
+
+
+def _parts(value: str) -> list[str]:
+    parts = [part.strip() for part in value.split(",")]
+    if not all(parts):
+        msg = "Join them by single commas."
+        raise serializers.ValidationError(msg)
+    return parts

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.telemetry.api.export import ExportView
 from apps.telemetry.api.ingest import ingest
 from apps.telemetry.api.views import LatestView, SeriesView
 
 urlpatterns = [
     path("telemetry", ingest, name="telemetry-ingest"),
+    path("telemetry/export", ExportView.as_view(), name="telemetry-export"),
     path("robots/<uuid:robot_id>/telemetry/latest", LatestView.as_view(), name="telemetry-latest"),
     path("robots/<uuid:robot_id>/telemetry/series", SeriesView.as_view(), name="telemetry-series"),
 ]

@@ -87,6 +87,7 @@ def telemetry_page(request: HttpRequest) -> HttpResponse:
         start=start,
         end=end,
         is_live=is_live,
+        may_export=request.user.has_perm("telemetry.export_robottelemetry"),
     )
 
 

@@ -1,0 +1,358 @@
+"""Exports: what comes out is what is stored, behind the wall, within limits."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from psycopg.types.json import Jsonb
+
+from apps.audit.models import AuditLog
+from apps.telemetry import export
+from apps.telemetry.export_formats import FORMATS
+from urfmp.common.tenancy import Actor
+
+MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
+START = MIDNIGHT + timedelta(hours=12)
+URL = "/api/v1/telemetry/export"
+RANGE = {"start": "2026-03-01T00:00:00Z", "end": "2026-03-03T00:00:00Z"}
+
+
+def store(robot, points):
+    """Put `(metric, time, value, unit, metadata)` into the table."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO robot_telemetry (robot_id, metric_name, time, value, unit, metadata)"
+            " VALUES (%s, %s, %s, %s::float8, %s, %s)",
+            [
+                (robot.pk, *point[:4], None if point[4] is None else Jsonb(point[4]))
+                for point in points
+            ],
+        )
+
+
+def body(answer):
+    assert answer.status_code == 200, answer.content
+    return b"".join(answer.streaming_content)
+
+
+def exact(rows):
+    """Return rows in which -0.0 is not 0.0, and the order of keys does not count."""
+    return [(*map(repr, row[:-1]), json.dumps(row[-1], sort_keys=True)) for row in rows]
+
+
+def without_guard(text):
+    return text.removeprefix("'")
+
+
+def read_csv(content):
+    """Return the rows; an empty cell is a missing value, as the file says without quotes."""
+    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    return [
+        (
+            row["robot_id"],
+            without_guard(row["metric_name"]),
+            datetime.fromisoformat(row["time"]),
+            float(row["value"]) if row["value"] else None,
+            without_guard(row["unit"]) or None,
+            json.loads(without_guard(row["metadata"])) if row["metadata"] else None,
+        )
+        for row in rows
+    ]
+
+
+def read_parquet(content):
+    rows = pq.read_table(io.BytesIO(content)).to_pylist()
+    return [
+        (
+            row["robot_id"],
+            row["metric_name"],
+            row["time"].astimezone(UTC),
+            row["value"],
+            row["unit"],
+            None if row["metadata"] is None else json.loads(row["metadata"]),
+        )
+        for row in rows
+    ]
+
+
+READERS = {
+    "csv": read_csv,
+    "csv.gz": lambda content: read_csv(gzip.decompress(content)),
+    "parquet": read_parquet,
+}
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a, name='=HYPERLINK("x")', serial_number="+SN,1")
+
+
+@pytest.fixture
+def client(organization_a, make_key, robot):
+    return Client(
+        headers={"x-api-key": make_key(organization_a, ["telemetry:read", "robots:read"])}
+    )
+
+
+texts = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), max_size=20)
+points = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b.c", "joint.0.angle"]),
+        st.integers(0, 47 * 3600 * 10**6 - 1).map(lambda n: MIDNIGHT + timedelta(microseconds=n)),
+        st.none() | st.floats(allow_nan=False, allow_infinity=False),
+        st.none() | texts.filter(bool),
+        st.none() | st.dictionaries(texts, st.none() | st.integers(-(2**53), 2**53) | texts),
+    ),
+    max_size=30,
+    unique_by=lambda point: point[:2],
+)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(rows=points)
+@example(rows=[("a", START, -0.0, '"', {"=": "\n,\"'"}), ("b.c", START, 5e-324, "-1", {})])
+def test_what_comes_out_is_what_is_stored(rows, client, robot, organization_a, inside, monkeypatch):
+    monkeypatch.setattr(export, "PREFETCH_ROWS", 7)
+    wanted = sorted(((str(robot.pk), *row) for row in rows), key=lambda row: (row[2], row[1]))
+    with inside(organization_a), transaction.atomic():
+        store(robot, rows)
+        for name, read in READERS.items():
+            rows_out = read(body(client.get(URL, {**RANGE, "format": name})))
+            assert exact(rows_out) == exact(wanted), name
+        transaction.set_rollback(True)
+
+
+@pytest.fixture
+def stored(robot, organization_a, inside):
+    with inside(organization_a):
+        store(robot, [("a", START + timedelta(seconds=n), n, "W", None) for n in range(20)])
+        store(robot, [("b", START, 1, None, None)])
+
+
+def test_cells_are_no_formulas(client, robot, organization_a, inside):
+    with inside(organization_a):
+        store(robot, [("a", START, -1.5, "@u", {"a": 1})])
+        connection.cursor().execute(
+            "INSERT INTO robot_telemetry (robot_id, metric_name, time, value, metadata)"
+            " VALUES (%s, '=b', %s, 1, '-1')",
+            [robot.pk, START],
+        )
+    (first, second) = csv.DictReader(
+        io.StringIO(body(client.get(URL, {**RANGE, "format": "csv"})).decode())
+    )
+    assert second == {
+        "robot_id": str(robot.pk),
+        "robot_name": '\'=HYPERLINK("x")',
+        "serial_number": "'+SN,1",
+        "metric_name": "a",
+        "time": "2026-03-01T12:00:00.000000Z",
+        "value": "-1.5",
+        "unit": "'@u",
+        "metadata": '{"a": 1}',
+    }
+    assert (first["metric_name"], first["metadata"]) == ("'=b", "'-1")
+    (first, second) = read_parquet(body(client.get(URL, {**RANGE, "format": "parquet"})))
+    assert (first[1], second[4]) == ("=b", "@u")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_empty_file_is_a_file(name, client):
+    answer = client.get(URL, {**RANGE, "format": name})
+    assert READERS[name](body(answer)) == []
+    assert answer["Content-Type"] == FORMATS[name].content_type
+    assert answer["Content-Disposition"] == (
+        'attachment; filename="telemetry_20260301T000000Z_20260303T000000Z.' + name + '"'
+    )
+
+
+def test_many_row_groups(client, stored, monkeypatch):
+    monkeypatch.setattr(export, "PREFETCH_ROWS", 4)
+    monkeypatch.setattr("apps.telemetry.export_formats._GROUP_ROWS", 8)
+    content = body(client.get(URL, {**RANGE, "format": "parquet"}))
+    file = pq.ParquetFile(io.BytesIO(content))
+    assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [8, 8, 5]
+    assert [row[3] for row in read_parquet(content)][2:] == [float(n) for n in range(1, 20)]
+
+
+def test_chosen_robots_metrics_and_range(client, robot, stored, organization_a, make_robot, inside):
+    other = make_robot(organization_a)
+    with inside(organization_a):
+        store(other, [("a", START, 99, None, None)])
+
+    def values(**parameters):
+        answer = client.get(URL, {**RANGE, "format": "csv", **parameters})
+        return [row[3] for row in read_csv(body(answer))]
+
+    assert sorted(values(metrics="a")) == sorted([*range(20), 99])
+    assert values(robots=str(other.pk)) == [99]
+    assert values(robots=f"{robot.pk},{other.pk}", metrics="b") == [1]
+    end = (START + timedelta(seconds=3)).isoformat()
+    assert values(robots=str(robot.pk), metrics="a, b", start=START.isoformat(), end=end) == [
+        0,
+        1,
+        1,
+        2,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "code"),
+    [
+        ({"format": "xlsx"}, 400, "invalid"),
+        ({"format": ""}, 400, "invalid"),
+        ({"start": "yesterday"}, 400, "invalid"),
+        ({"start": "0001-01-01T00:00:00+14:00"}, 400, "invalid"),
+        ({"end": RANGE["start"]}, 400, "invalid_range"),
+        ({"robots": "x"}, 400, "invalid"),
+        ({"robots": ""}, 400, "invalid"),
+        ({"metrics": "a,,b"}, 400, "invalid"),
+        ({"metrics": "a\x00b"}, 400, "invalid"),
+        ({"limit": "5"}, 400, "invalid"),
+        ({"robots": "00000000-0000-0000-0000-000000000000"}, 404, "not_found"),
+    ],
+)
+def test_refused(wrong, status, code, client):
+    answer = client.get(URL, {**RANGE, "format": "csv", **wrong})
+    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.content
+
+
+def test_other_organization_gets_404(robot, stored, charlie, sign_in):
+    theirs = sign_in(charlie)
+    answer = theirs.get(URL, {**RANGE, "format": "csv", "robots": str(robot.pk)})
+    assert answer.status_code == 404
+    assert read_csv(body(theirs.get(URL, {**RANGE, "format": "csv"}))) == []
+
+
+def test_rows_stay_behind_the_wall_whatever_the_query_says(
+    robot, stored, organization_b, make_robot
+):
+    query = export.ExportQuery(
+        robot_ids=(robot.pk,),
+        metrics=None,
+        start=START,
+        end=START + timedelta(days=1),
+        format="csv",
+    )
+    assert list(export.export_lines(query, organization_b.id, Actor())) == []
+
+
+def test_viewer_may_not(bob, sign_in):
+    assert sign_in(bob).get(URL, {**RANGE, "format": "csv"}).status_code == 403
+
+
+def test_key_needs_to_see_robots(organization_a, make_key):
+    client = Client(headers={"x-api-key": make_key(organization_a, ["telemetry:read"])})
+    answer = client.get(URL, {**RANGE, "format": "csv"})
+    assert answer.status_code == 403
+    assert "robots:read" in answer.json()["detail"]
+
+
+def test_key_of_a_robot_gets_its_own(robot, stored, organization_a, make_robot, make_key, inside):
+    other = make_robot(organization_a)
+    with inside(organization_a):
+        store(other, [("a", START, 99, None, None)])
+    key = make_key(organization_a, ["telemetry:read", "robots:read"], robot=other)
+    client = Client(headers={"x-api-key": key})
+    assert [row[3] for row in read_csv(body(client.get(URL, {**RANGE, "format": "csv"})))] == [99]
+    answer = client.get(URL, {**RANGE, "format": "csv", "robots": str(robot.pk)})
+    assert answer.status_code == 404
+
+
+def test_writes_audit_row(alice, sign_in, robot, organization_a, inside):
+    body(sign_in(alice).get(URL, {**RANGE, "format": "parquet", "metrics": "a,b"}))
+    with inside(organization_a):
+        row = AuditLog.objects.get(action="telemetry.export")
+    assert (row.user_id, row.request_data) == (
+        alice.pk,
+        {
+            "format": "parquet",
+            "start": "2026-03-01T00:00:00+00:00",
+            "end": "2026-03-03T00:00:00+00:00",
+            "robots": "all",
+            "metrics": ["a", "b"],
+        },
+    )
+
+
+# Running beside others, and left by its reader
+
+
+@pytest.fixture
+def places(transactional_db):
+    """Return a function that takes a place as another process would; all are freed at the end."""
+    taken = []
+
+    def take(name, count):
+        other = psycopg.connect(**_parameters())
+        taken.append(other)
+        return other.execute(export._PLACE, [count, name]).fetchone()
+
+    yield take
+    for other in taken:
+        other.close()
+
+
+def _parameters():
+    parameters = connection.get_connection_params()
+    return {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+
+
+@pytest.mark.parametrize("whose", ["organization", "platform"])
+def test_so_many_run_at_once(whose, places, client, organization_a, organization_b, make_key):
+    if whose == "organization":
+        name, count = f"telemetry.export:{organization_a.id}", export.AT_ONCE
+    else:
+        name, count = "telemetry.export", export.AT_ONCE_ON_PLATFORM
+    for _ in range(count):
+        assert places(name, count)
+    assert places(name, count) is None
+    answer = client.get(URL, {**RANGE, "format": "csv"})
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_exports")
+    assert answer["Retry-After"] == "30"
+    other = Client(
+        headers={"x-api-key": make_key(organization_b, ["telemetry:read", "robots:read"])}
+    )
+    expected = 200 if whose == "organization" else 429
+    assert other.get(URL, {**RANGE, "format": "csv"}).status_code == expected
+
+
+def test_who_loses_the_race_for_a_place_waits(places, client, organization_a, monkeypatch):
+    monkeypatch.setattr(export, "_PATIENCE_SECONDS", 0.3)
+    answer = client.get(URL, {**RANGE, "format": "csv"})
+    for _ in range(export.AT_ONCE):
+        assert places(f"telemetry.export:{organization_a.id}", export.AT_ONCE)
+    with pytest.raises(export.TooManyExportsError):
+        body(answer)
+    assert not connection.in_atomic_block
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", FORMATS)
+def test_reader_goes_away(name, client, stored, monkeypatch):
+    monkeypatch.setattr(export, "PREFETCH_ROWS", 2)
+    monkeypatch.setattr("apps.telemetry.export_formats._GROUP_ROWS", 2)
+    answer = client.get(URL, {**RANGE, "format": name})
+    iterator = iter(answer)
+    next(iterator)
+    next(iterator, None)
+    answer.close()
+    assert not connection.in_atomic_block
+    assert connection.tenant_id is None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_cursors")
+        assert cursor.fetchone() == (0,)
