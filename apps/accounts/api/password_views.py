@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,7 +20,7 @@ class PasswordResetView(PrincipalView):
 
     @extend_schema(
         request=PasswordResetSerializer,
-        responses={202: None},
+        responses={202: None, 409: OpenApiResponse()},
         operation_id="auth_password_reset",
         description="Have a link sent to an address, if it has an account. The answer is the same"
         " whether or not it has one.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -37,11 +37,6 @@ class RangeParameters(serializers.Serializer[Any]):
 
     start = serializers.DateTimeField(required=False, help_text="24 hours before the end.")
     end = serializers.DateTimeField(required=False, help_text="Now, and never later than now.")
-
-    def to_internal_value(self, data: Any) -> Any:
-        if unknown := sorted(set(data) - set(self.fields)):
-            raise serializers.ValidationError(dict.fromkeys(unknown, "There is no such parameter."))
-        return super().to_internal_value(data)
 
     @property
     def span(self) -> StatusRange:
@@ -145,9 +140,11 @@ def _summary(summary: StatusSummary, span: StatusRange, robots: int) -> HttpResp
 
 class _HistoryView(PrincipalView):
     model = RobotStatusHistory
+    parameters_class: ClassVar[type[RangeParameters]]
 
-    def parameters(self, request: Request, kind: type[RangeParameters]) -> Any:
-        parameters = kind(data=request.query_params.dict(), context={"request": request})
+    def parameters(self, request: Request) -> Any:
+        data, context = request.query_params.dict(), {"request": request}
+        parameters = self.parameters_class(data=data, context=context)
         parameters.is_valid(raise_exception=True)
         return parameters
 
@@ -160,6 +157,8 @@ class _HistoryView(PrincipalView):
 class RobotStatusSummaryView(_HistoryView):
     """How long a robot was in each status, and its availability."""
 
+    parameters_class = RangeParameters
+
     @extend_schema(
         parameters=[RangeParameters, _ROBOT_ID],
         responses=StatusSummarySerializer,
@@ -168,12 +167,14 @@ class RobotStatusSummaryView(_HistoryView):
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
         robots = [self.own_robot(robot_id)]
-        span = self.parameters(request, RangeParameters).span
+        span = self.parameters(request).span
         return _summary(status_summary(robots, span), span, 1)
 
 
 class FleetStatusSummaryView(_HistoryView):
     """The same for all robots in service, or for those of one facility, added up."""
+
+    parameters_class = FleetRangeParameters
 
     @extend_schema(
         parameters=[FleetRangeParameters],
@@ -182,7 +183,7 @@ class FleetStatusSummaryView(_HistoryView):
         description=f"Robots in service, added up. {_FORMULA}",
     )
     def get(self, request: Request) -> HttpResponse:
-        parameters = self.parameters(request, FleetRangeParameters)
+        parameters = self.parameters(request)
         robots = Robot.objects.restrict(self.principal).in_service().order_by()
         if facility := parameters.validated_data.get("facility"):
             robots = robots.filter(location__contains={"facility": facility})
@@ -192,6 +193,8 @@ class FleetStatusSummaryView(_HistoryView):
 
 class RobotTimelineView(_HistoryView):
     """A robot's spells, thinned to what a picture can show; nothing is left out."""
+
+    parameters_class = TimelineParameters
 
     @extend_schema(
         parameters=[TimelineParameters, _ROBOT_ID],
@@ -204,7 +207,7 @@ class RobotTimelineView(_HistoryView):
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
         robot_id = self.own_robot(robot_id)
-        parameters = self.parameters(request, TimelineParameters)
+        parameters = self.parameters(request)
         span = parameters.span
         most = parameters.validated_data["max_segments"]
         segments = status_segments([robot_id], span, most)[robot_id]

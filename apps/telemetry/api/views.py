@@ -52,7 +52,7 @@ class SeriesView(PrincipalView):
     """Metrics of a robot over a range, thinned to what a chart can show."""
 
     model = RobotTelemetry
-    query_parameters = frozenset({"metrics", "start", "end", "max_points"})
+    parameters_class = SeriesParametersSerializer
 
     @extend_schema(
         parameters=[SeriesParametersSerializer, OpenApiParameter("robot_id", UUID, "path")],

@@ -72,7 +72,20 @@ class ScopedFilterBackend(DjangoFilterBackend):
         filterset_class = self.get_filterset_class(view, queryset)
         known = _COMMON | (set(filterset_class.base_filters) if filterset_class else set())
         refuse_unknown(request, known)
+        if filterset_class:
+            _refuse_empty(request, filterset_class)
         return super().filter_queryset(request, queryset, view)
+
+
+def _refuse_empty(request: Request, filterset_class: Any) -> None:
+    """Refuse a filter without a value: left to django-filter it would let every row through."""
+    empty = [
+        name
+        for name, found in filterset_class.base_filters.items()
+        if type(found) is not django_filters.CharFilter and "" in request.query_params.getlist(name)
+    ]
+    if empty:
+        raise ValidationError(dict.fromkeys(empty, "Give it a value, or leave it out."))
 
 
 class OrderingFilter(BaseFilterBackend):

@@ -9,6 +9,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import mixins, viewsets
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
+from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
 from urfmp.common.api.filters import refuse_unknown
@@ -21,10 +22,10 @@ class PrincipalView(APIView):
     """A view that asks who calls it, and refuses parameters that it does not know.
 
     Attributes:
-        query_parameters: The names that the address may carry after the question mark.
+        parameters_class: The serializer of what the address may carry after the question mark.
     """
 
-    query_parameters: ClassVar[frozenset[str]] = frozenset()
+    parameters_class: ClassVar[type[Serializer[Any]] | None] = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Refuse unknown parameters, of those who may call at all.
@@ -33,12 +34,13 @@ class PrincipalView(APIView):
             ValidationError: The address carries a parameter that means nothing here.
         """
         super().initial(request, *args, **kwargs)
-        if (known := self.known_parameters()) is not None:
+        is_answered = hasattr(self, (request.method or "").lower())  # else it will be 405
+        if is_answered and (known := self.known_parameters()) is not None:
             refuse_unknown(request, known)
 
     def known_parameters(self) -> frozenset[str] | None:
         """Return the parameters of this request's method; None where a filter backend checks."""
-        return self.query_parameters
+        return frozenset(self.parameters_class().fields if self.parameters_class else ())
 
     def documented_headers(self, method: str) -> list[OpenApiParameter]:
         """Return the headers of requests and answers that the OpenAPI document names."""
@@ -72,7 +74,8 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
         """Leave lists to their filters; one row can be asked for in part."""
         if self.action == "list":
             return None
-        return self.query_parameters | ({"fields"} if self.request.method in _READS else set())
+        own = super().known_parameters() or frozenset()
+        return own | ({"fields"} if self.request.method in _READS else set())
 
     def get_queryset(self) -> QuerySet[Any]:
         """Return the rows on which the caller may do this; a foreign one is a missing one."""
