@@ -177,7 +177,8 @@ def make_robot(inside) -> Callable[..., Any]:
 @pytest.fixture
 def make_key(inside) -> Callable[..., str]:
     """Return a function that makes an API key and returns its text."""
-    from apps.accounts.services import api_key_create, system_user_get
+    from apps.accounts.key_services import api_key_create
+    from apps.accounts.services import system_user_get
 
     def make(
         organization: Any, permissions: list[str] | None = None, robot: Any = None, **fields: Any

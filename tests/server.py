@@ -25,7 +25,8 @@ _OUTSIDE = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "ADMIN_DATABA
 
 SETUP = """
 import json
-from apps.accounts.services import api_key_create, system_user_get, user_create
+from apps.accounts.key_services import api_key_create
+from apps.accounts.services import system_user_get, user_create
 from apps.organizations.services import organization_create
 from apps.robots.services import robot_register
 from urfmp.common.tenancy import tenant_transaction

@@ -44,6 +44,8 @@ API = {
     ("api-key-list", "get"): {"admin", "read_key"},
     ("api-key-list", "post"): {"admin", "write_key"},
     ("api-key-detail", "get"): {"admin", "read_key"},
+    ("api-key-detail", "patch"): {"admin"},
+    ("api-key-rotate", "post"): {"admin"},
     ("api-key-detail", "delete"): {"admin", "write_key"},
     ("organization-list", "get"): READERS,
     ("organization-detail", "get"): READERS,
@@ -154,8 +156,9 @@ def test_every_row_is_a_route():
 
 def _make(organization, mark, fixtures):
     """Fill an organization with one row of everything; return the ids by route prefix."""
+    from apps.accounts.key_services import api_key_create
     from apps.accounts.models import ApiKey, UserSession
-    from apps.accounts.services import api_key_create, system_user_get
+    from apps.accounts.services import system_user_get
     from apps.alerts.services import alert_open
     from apps.audit.models import AuditLog
     from apps.maintenance.services import task_create
@@ -274,7 +277,7 @@ def address(route, ids):
     if route.endswith("-list") or route in OF_NO_ROW:
         return reverse(f"api:{route}")
     resource = re.sub(
-        r"-(detail|password-link|start|complete|cancel|acknowledge|resolve)$", "", route
+        r"-(detail|password-link|start|complete|cancel|acknowledge|resolve|rotate)$", "", route
     )
     return reverse(f"api:{route}", kwargs={"pk": ids[resource]})
 

@@ -7,8 +7,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -17,12 +16,11 @@ from unfold.widgets import (
 
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.grants import check_authority
+from apps.accounts.key_admin import ApiKeyAdmin  # noqa: F401 - registered by being imported
 from apps.accounts.link_services import link_order, password_link_order
-from apps.accounts.models import ApiKey, User, UserSession
-from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS, SCOPES
+from apps.accounts.models import User, UserSession
+from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS
 from apps.accounts.services import (
-    api_key_create,
-    api_key_revoke,
     session_end,
     user_create,
     user_update,
@@ -188,129 +186,6 @@ class UserAdmin(OrganizationScopedAdmin[User]):
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> User:
         return user_update(obj, **form.changes())
-
-
-def _is_running(key: ApiKey) -> bool:
-    return bool(key.is_active)
-
-
-class ApiKeyForm(ScopedModelForm):
-    """A new key. Nobody gives a key scopes beyond their own rights."""
-
-    permissions = forms.MultipleChoiceField(
-        choices=_sorted_choices(SCOPES),
-        label="Scopes",
-        help_text="What the key may do. A robot's own key needs telemetry:write.",
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-    )
-
-    class Meta:
-        model = ApiKey
-        fields = ("name", "robot", "permissions", "rate_limit", "expires_at")
-
-    def clean_permissions(self) -> list[str]:
-        user = self.request.user
-        held = ROLE_PERMISSIONS[user.role] | frozenset(user.permissions or ())
-        if "robot.view" in held:
-            held |= {"command.view"}
-        if "robot.control" in held:
-            held |= {"command.create"}
-        chosen: list[str] = self.cleaned_data["permissions"]
-        if beyond := [scope for scope in chosen if not SCOPES[scope] <= held]:
-            msg = f"You do not hold the rights of {', '.join(beyond)} yourself."
-            raise ValidationError(msg)
-        return chosen
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
-    audit_resource = "api_key"
-    form = ApiKeyForm
-    list_display = ("name", "shown_prefix", "robot", "scopes", "is_active", "last_used", "expires")
-    list_filter = ("is_active", ("robot", AutocompleteFilter))
-    search_fields = ("name", "key_prefix")
-    autocomplete_fields = ("robot",)
-    list_select_related = ("robot",)
-    add_fieldsets = (
-        (None, {"fields": ("name", "robot", "permissions")}),
-        ("Limits", {"fields": ("rate_limit", "expires_at")}),
-    )
-    fieldsets = (
-        (None, {"fields": ("name", "shown_prefix", "robot", "scopes", "is_active")}),
-        ("Limits", {"fields": ("rate_limit", "expires")}),
-        ("Activity", {"fields": ("user", "created", "last_used")}),
-    )
-    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
-        ObjectAction(
-            name="revoke",
-            label="Revoke",
-            done="revoked",
-            permission="delete",
-            icon="key_off",
-            applies=_is_running,
-            run=lambda _request, key, _values: api_key_revoke(key),
-            is_danger=True,
-        ),
-    )
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        if obj is None:
-            return ()
-        return (
-            "name", "shown_prefix", "robot", "scopes", "is_active", "rate_limit", "expires",
-            "user", "created", "last_used",
-        )  # fmt: skip
-
-    @admin.display(description="Begins with", ordering="key_prefix")
-    def shown_prefix(self, key: ApiKey) -> str:
-        return f"urfmp_live_{key.key_prefix}…"
-
-    @admin.display(description="Scopes")
-    def scopes(self, key: ApiKey) -> str:
-        return ", ".join(key.permissions or ()) or NOTHING
-
-    @admin.display(description="Last used", ordering="last_used_at")
-    def last_used(self, key: ApiKey) -> SafeString | str:
-        return ago(key.last_used_at)
-
-    @admin.display(description="Expires", ordering="expires_at")
-    def expires(self, key: ApiKey) -> SafeString | str:
-        return ago(key.expires_at)
-
-    @admin.display(description="Made")
-    def created(self, key: ApiKey) -> SafeString | str:
-        return moment(key.created_at)
-
-    def perform_create(self, request: HttpRequest, form: Any) -> ApiKey:
-        row, shown_once = api_key_create(
-            organization_id=viewer(request).organization_id, user=viewer(request), **form.changes()
-        )
-        request.shown_once = shown_once  # type: ignore[attr-defined]
-        return row
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
-        return super().render_change_form(request, context, *args, **kwargs)
-
-    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
-        """Show the key in the answer itself: it is stored nowhere, not even in a message."""
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"API key {obj.name}",
-            "key": request.shown_once,  # type: ignore[attr-defined]
-            "object": obj,
-            "opts": self.opts,
-        }
-        response: HttpResponse = TemplateResponse(
-            request, "admin/accounts/key_created.html", context
-        )
-        response["Cache-Control"] = "no-store"
-        return response
 
 
 @admin.register(UserSession)

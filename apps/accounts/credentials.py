@@ -7,6 +7,7 @@ owner that take an exact digest and give ids and states, nothing to search with.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import json
 import secrets
 import string
@@ -28,6 +29,7 @@ _ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 10, 32, 6
 # While Redis does not take the mark of a change, an ended session may live on for this long.
 _SESSION_CACHE_SECONDS = 5
 _CHANGED = "changed"
+_NOTE_USE_AFTER = timedelta(minutes=1)
 
 
 def digest(token: str) -> str:
@@ -80,13 +82,30 @@ def key_is_well_formed(key: str) -> bool:
 
 @dataclass(frozen=True)
 class KeyCredential:
-    """What a valid API key stands for. `rate_limit` is requests per minute, None for any number."""
+    """What a valid API key stands for.
+
+    Attributes:
+        rate_limit: Requests per minute; None for any number.
+        allowed_networks: Networks, as in `192.0.2.0/24`, from which it is taken; none for any.
+        last_used_at: When it was last used, to the minute. Aware.
+    """
 
     id: UUID
     organization_id: UUID
     robot_id: UUID | None
     scopes: tuple[str, ...]
     rate_limit: int | None
+    allowed_networks: tuple[str, ...] = ()
+    last_used_at: datetime | None = None
+
+    def admits(self, address: str | None) -> bool:
+        """Tell whether the key is taken from an address; one that is unknown is no exception."""
+        if not self.allowed_networks:
+            return True
+        if address is None:
+            return False
+        ip = ipaddress.ip_address(address)
+        return any(ip in ipaddress.ip_network(network) for network in self.allowed_networks)
 
 
 @dataclass(frozen=True)
@@ -112,14 +131,26 @@ def key_credential(key: str) -> KeyCredential | None:
         return None
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT id, organization_id, robot_id, permissions, rate_limit"
-            " FROM api_key_credential(%s)",
+            "SELECT id, organization_id, robot_id, permissions, rate_limit, allowed_networks,"
+            " last_used_at FROM api_key_credential(%s)",
             [digest(key)],
         )
         row = cursor.fetchone()
     if row is None:
         return None
-    return KeyCredential(row[0], row[1], row[2], tuple(row[3] or ()), row[4])
+    return KeyCredential(row[0], row[1], row[2], tuple(row[3] or ()), row[4], tuple(row[5]), row[6])
+
+
+def note_key_use(credential: KeyCredential) -> None:
+    """Write down that a key is in use, at most once a minute.
+
+    A statement of its own, which waits for nobody: call it outside of a transaction, so that the
+    key's row is not held while the request runs.
+    """
+    last = credential.last_used_at
+    if last is None or timezone.now() - last >= _NOTE_USE_AFTER:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT api_key_used(%s)", [credential.id])
 
 
 def session_credential(token: str) -> SessionCredential | None:

@@ -24,6 +24,12 @@ class UnknownScopeError(ApplicationError):
     code = "unknown_scope"
 
 
+class KeyEndedError(ApplicationError):
+    """This key has been revoked or has expired; make a new one."""
+
+    code = "key_ended"
+
+
 class GrantError(ApplicationError):
     """Nobody grants more than they have."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from contextlib import suppress
 from http import HTTPStatus
@@ -17,16 +16,18 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase, UnreadablePostError
 from django.template.response import SimpleTemplateResponse
 
-from apps.accounts.credentials import key_credential
+from apps.accounts.credentials import key_credential, note_key_use
 from apps.accounts.limits import take_request
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.sessions import SessionStore
 from apps.accounts.tokens import access_credential, is_access_token, person_of
+from urfmp.common.addresses import plain_address
 from urfmp.common.problems import problem_response
 from urfmp.common.ratelimit import is_limited
 from urfmp.common.tenancy import Actor, tenant_transaction
 
 _CHUNK_BYTES = 64 * 1024
+ADDRESS_NOT_ALLOWED = ("address_not_allowed", "This key is not taken from this address.")
 
 View = Callable[..., HttpResponseBase]
 KeyReader = Callable[[HttpRequest], str | None]
@@ -35,10 +36,7 @@ _View = TypeVar("_View", bound=View)
 
 def client_address(request: HttpRequest) -> str | None:
     """Return the peer's address; behind a proxy the server has already put the client's here."""
-    try:
-        return str(ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")))
-    except ValueError:
-        return None
+    return plain_address(request.META.get("REMOTE_ADDR", ""))
 
 
 def session_of(request: HttpRequest) -> SessionStore:
@@ -141,6 +139,10 @@ class PrincipalMiddleware:
             # Whoever shows a key means the key: a session beside it does not count.
             request.user = AnonymousUser()
             return None
+        if not credential.admits(client_address(request)):
+            request.user = AnonymousUser()
+            _read_to_the_end(request)
+            return problem_response(HTTPStatus.FORBIDDEN, *ADDRESS_NOT_ALLOWED)
         request.user = KeyPrincipal(credential)  # type: ignore[assignment]
         # Before any transaction: a hit stays counted whatever becomes of the request.
         if is_limited(view, request.method) and (decision := take_request(credential)):
@@ -153,6 +155,7 @@ class PrincipalMiddleware:
                     f"At most {decision.limit} requests a minute are answered. "
                     f"Send this one again in {decision.reset_seconds} seconds.",
                 )
+        note_key_use(credential)
         actor = request_actor(request, api_key_id=credential.id)
         if getattr(view, "manages_transactions", False):
             request.actor = actor  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils import timezone
 
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.device_names import device_name
@@ -227,7 +228,8 @@ class UserSession(TenantModel):
 class ApiKey(TenantModel):
     """A machine's credential: shown once, stored as a digest, limited to scopes.
 
-    Bound to a robot it is that robot's identity; it survives the person who made it.
+    Bound to a robot it is that robot's identity; it survives the person who made it. A key that
+    was rotated has a successor, which names it in `replaces`.
     """
 
     id = uuid_primary_key()
@@ -252,6 +254,16 @@ class ApiKey(TenantModel):
         validators=(MinValueValidator(1),),
         help_text="Requests per minute; empty for no limit.",
     )
+    allowed_networks = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=models.Value([], ArrayField(models.TextField())),
+        blank=True,
+        help_text="Addresses and networks from which the key is taken; none for any.",
+    )
+    replaces = plain_key(
+        "accounts.ApiKey", on_delete=models.DO_NOTHING, null=True, blank=True, editable=False
+    )
     is_active = models.BooleanField("active", null=True, default=True, db_default=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     expires_at = moment()
@@ -265,6 +277,7 @@ class ApiKey(TenantModel):
         verbose_name = "API key"
         constraints = (
             models.UniqueConstraint(fields=("key_hash",), name="api_keys_key_hash_key"),
+            models.UniqueConstraint(fields=("replaces",), name="api_keys_one_successor"),
             moment_check("api_keys", "expires_at"),
         )
         indexes = (
@@ -276,6 +289,13 @@ class ApiKey(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.key_prefix}…)"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it has neither been revoked nor expired."""
+        return bool(self.is_active) and (
+            self.expires_at is None or self.expires_at > timezone.now()
+        )
 
 
 class OneTimeLink(TenantModel):

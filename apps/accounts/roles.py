@@ -92,6 +92,7 @@ _SAME_AS = {
     "organization.delete": "organization.update",
     "organization.administer": "platform.administer",
     "user.end": "user.update",
+    "api_key.update": "api_key.create",
 }
 
 SCOPES: dict[str, frozenset[str]] = {

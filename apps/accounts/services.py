@@ -1,9 +1,8 @@
-"""Changes to people, sessions and keys."""
+"""Changes to people and to their sessions."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,21 +11,13 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.http import HttpRequest
-from django.utils import timezone
 
 from apps.accounts.choices import Role
-from apps.accounts.credentials import (
-    digest,
-    forget_session,
-    generate_key,
-    key_prefix,
-    user_organization,
-)
-from apps.accounts.exceptions import LastAdminError, SystemUserError, UnknownScopeError
+from apps.accounts.credentials import forget_session, user_organization
+from apps.accounts.exceptions import LastAdminError, SystemUserError
 from apps.accounts.middleware import request_actor, session_of
-from apps.accounts.models import ApiKey, OneTimeLink, User, UserSession
+from apps.accounts.models import OneTimeLink, User, UserSession
 from apps.accounts.plan_limits import take_place
-from apps.accounts.roles import DEVICE_SCOPES, SCOPES
 from apps.audit.services import audit_record
 from urfmp.common.constraints import must_be_free
 from urfmp.common.tenancy import act, tenant_transaction
@@ -254,76 +245,3 @@ def clean_up_sessions() -> int:
     with act("accounts.session.clean_up"), connection.cursor() as cursor:
         cursor.execute("DELETE FROM user_sessions WHERE expires_at < NOW() - INTERVAL '30 days'")
         return int(cursor.rowcount)
-
-
-def _check_key(
-    permissions: list[str], robot: Any, rate_limit: int | None, expires_at: datetime | None
-) -> None:
-    if unknown := sorted(set(permissions) - set(SCOPES)):
-        msg = f"There is no scope {', '.join(unknown)}."
-        raise UnknownScopeError(msg)
-    if robot is not None and (beyond := sorted(set(permissions) - DEVICE_SCOPES)):
-        msg = f"A key bound to a robot cannot hold {', '.join(beyond)}."
-        raise ValidationError({"permissions": msg})
-    if rate_limit is not None and rate_limit < 1:
-        raise ValidationError({"rate_limit": "At least 1 a minute; leave it empty for no limit."})
-    if expires_at is not None and expires_at <= timezone.now():
-        raise ValidationError({"expires_at": "A key ends in the future."})
-
-
-def api_key_create(
-    *,
-    organization_id: UUID,
-    user: User,
-    name: str,
-    permissions: list[str],
-    robot: Any = None,
-    rate_limit: int | None = 1000,
-    expires_at: datetime | None = None,
-) -> tuple[ApiKey, str]:
-    """Make a key for a machine.
-
-    Args:
-        organization_id: Whose rows it reaches.
-        user: Who makes it; the organization's system user for a robot's own key, so that it
-            survives the person.
-        name: What it is for.
-        permissions: Scopes, as in `telemetry:write`.
-        robot: Bind it to this robot; it then reaches no other.
-        rate_limit: Requests per minute, at least 1; None for any number.
-        expires_at: When it ends; None for never.
-
-    Returns:
-        The row and the key itself, which nobody can show again.
-
-    Raises:
-        PlanLimitError: The plan has no room for another key.
-        UnknownScopeError: A scope does not exist.
-        ValidationError: A robot's key asks for more than a robot needs, or a value does not fit.
-    """
-    _check_key(permissions, robot, rate_limit, expires_at)
-    key = generate_key()
-    row = ApiKey(
-        organization_id=organization_id,
-        user=user,
-        robot=robot,
-        name=name,
-        permissions=sorted(permissions),
-        rate_limit=rate_limit,
-        expires_at=expires_at,
-        key_hash=digest(key),
-        key_prefix=key_prefix(key),
-    )
-    with act("accounts.api_key.create"):
-        take_place(organization_id, "api_keys")
-        row.full_clean()
-        row.save(force_insert=True)
-    return row, key
-
-
-def api_key_revoke(key: ApiKey) -> ApiKey:
-    """End a key; the next request with it is refused."""
-    with act("accounts.api_key.revoke"):
-        key.is_active = False
-        key.save(update_fields=["is_active"])
-    return key

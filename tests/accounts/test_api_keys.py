@@ -18,10 +18,10 @@ from apps.accounts.credentials import (
 )
 from apps.accounts.exceptions import GrantError, UnknownScopeError
 from apps.accounts.grants import check_scopes
+from apps.accounts.key_services import api_key_create, api_key_revoke
 from apps.accounts.models import ApiKey
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.roles import PERMISSIONS, SCOPES
-from apps.accounts.services import api_key_create, api_key_revoke
 from apps.robots.services import robot_retire, robot_return_to_service
 
 

@@ -12,8 +12,9 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
+from apps.accounts.key_services import api_key_create
 from apps.accounts.models import ApiKey, IdempotencyRecord, User, UserSession
-from apps.accounts.services import api_key_create, system_user_get, user_update
+from apps.accounts.services import system_user_get, user_update
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
 from apps.audit.services import audit_clean_up, audit_record

@@ -19,7 +19,8 @@ LIMIT, REQUESTS, CONNECTIONS = 100, 600, 64
 
 MAKE_KEY = f"""
 from apps.accounts.credentials import user_organization
-from apps.accounts.services import api_key_create, system_user_get
+from apps.accounts.key_services import api_key_create
+from apps.accounts.services import system_user_get
 from urfmp.common.tenancy import tenant_transaction
 o = user_organization("a@acme.example")
 with tenant_transaction(o):

@@ -11,6 +11,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
+from urfmp.common.addresses import forwarded_address
 from urfmp.common.problems import problem_response
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -37,9 +38,7 @@ class RequestIdMiddleware:
 class ClientAddressMiddleware:
     """Behind our proxy, take the client's address from what the proxy says.
 
-    The last entry of `X-Forwarded-For` is the one that the nearest proxy wrote; what a client
-    sent itself stands before it, or was dropped. Only with TRUST_PROXY: elsewhere anybody could
-    write the header.
+    Only with TRUST_PROXY: elsewhere anybody could write the header.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -50,7 +49,7 @@ class ClientAddressMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Put the address where everything reads it."""
         if forwarded := request.META.get("HTTP_X_FORWARDED_FOR"):
-            request.META["REMOTE_ADDR"] = forwarded.rpartition(",")[2].strip()
+            request.META["REMOTE_ADDR"] = forwarded_address(forwarded)
         return self.get_response(request)
 
 

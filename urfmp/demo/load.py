@@ -14,14 +14,9 @@ from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from apps.accounts.credentials import key_credential
+from apps.accounts.key_services import api_key_create, api_key_revoke
 from apps.accounts.models import ApiKey, User
-from apps.accounts.services import (
-    api_key_create,
-    api_key_revoke,
-    system_user_get,
-    user_create,
-    user_update,
-)
+from apps.accounts.services import system_user_get, user_create, user_update
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services import task_create

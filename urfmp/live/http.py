@@ -12,6 +12,7 @@ from django.http import QueryDict
 from django.http.cookie import parse_cookie
 from django.utils.datastructures import CaseInsensitiveMapping
 
+from urfmp.common.addresses import forwarded_address, plain_address
 from urfmp.common.middleware import REQUEST_ID
 from urfmp.common.problems import CONTENT_TYPE, problem
 
@@ -61,8 +62,15 @@ class Request:
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         )
         self.query = QueryDict(scope["query_string"])
+        self._peer: str = (scope.get("client") or ("",))[0]
         given = self.headers.get("X-Request-ID", "")
         self.id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+    @property
+    def address(self) -> str | None:
+        """The client's address, from our proxy where there is one; None where it is unknown."""
+        forwarded = self.headers.get("X-Forwarded-For") if settings.TRUST_PROXY else None
+        return plain_address(forwarded_address(forwarded) if forwarded else self._peer)
 
     @property
     def origin(self) -> str | None:

@@ -12,8 +12,8 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
-from apps.accounts.credentials import digest, key_credential, session_credential
-from apps.accounts.middleware import presented_key
+from apps.accounts.credentials import digest, key_credential, note_key_use, session_credential
+from apps.accounts.middleware import ADDRESS_NOT_ALLOWED, presented_key
 from apps.accounts.models import User
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.tokens import access_credential, is_access_token, person_of
@@ -28,10 +28,11 @@ _TOKEN_OVER = "The access token is unknown, ended or expired."  # noqa: S105 - a
 
 @dataclass(frozen=True)
 class Credential:
-    """What a request carries to say who it comes from."""
+    """What a request carries to say who it comes from, and the address from which it comes."""
 
     token: str
     is_key: bool
+    address: str | None = None
 
     @property
     def digest(self) -> str:
@@ -63,7 +64,7 @@ def credential_of(request: Request) -> Credential:
     """
     key = presented_key(cast("HttpRequest", request))
     if key is not None:
-        return Credential(key, is_key=True)
+        return Credential(key, is_key=True, address=request.address)
     if not (token := request.session_token):
         raise Problem(401, "not_authenticated", "Sign in, or send an API key.")
     if request.is_foreign:
@@ -103,6 +104,9 @@ def _of_key(credential: Credential, robots: Collection[UUID]) -> Subscriber:
     found = key_credential(credential.token)
     if found is None:
         raise Problem(401, "invalid_key", "The API key is unknown, ended or expired.")
+    if not found.admits(credential.address):
+        raise Problem(403, *ADDRESS_NOT_ALLOWED)
+    note_key_use(found)
     with tenant_transaction(found.organization_id, Actor(api_key_id=found.id)):
         visible = _visible(KeyPrincipal(found), robots)
     return Subscriber(found.id, found.organization_id, visible, None)

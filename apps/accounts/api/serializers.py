@@ -144,6 +144,12 @@ class EndedSerializer(serializers.Serializer[Any]):
 )
 class ApiKeySerializer(ScopedModelSerializer):
     permissions = serializers.ListField(child=serializers.ChoiceField(sorted(SCOPES)))
+    allowed_networks = serializers.ListField(
+        child=serializers.CharField(max_length=50),
+        required=False,
+        max_length=50,
+        help_text="Addresses and networks, as in `192.0.2.0/24`, from which the key is taken.",
+    )
     key = serializers.SerializerMethodField(
         help_text="The key itself: in the answer to its creation, never again."
     )
@@ -158,14 +164,31 @@ class ApiKeySerializer(ScopedModelSerializer):
             "permissions",
             "robot",
             "rate_limit",
+            "allowed_networks",
+            "replaces",
             "is_active",
             "last_used_at",
             "expires_at",
             "user",
             "created_at",
         )
-        read_only_fields = ("id", "key_prefix", "is_active", "last_used_at", "user", "created_at")
+        read_only_fields = (
+            "id", "key_prefix", "replaces", "is_active", "last_used_at", "user", "created_at",
+        )  # fmt: skip
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if self.instance is not None and (fixed := sorted(attrs.keys() & {"permissions", "robot"})):
+            raise serializers.ValidationError(
+                dict.fromkeys(fixed, "This stays as it is; make another key.")
+            )
+        return attrs
 
     def get_key(self, row: ApiKey) -> str | None:
         key: str | None = getattr(row, "shown_once", None)
         return key
+
+
+class RotationSerializer(StrictSerializer):
+    overlap_hours = serializers.IntegerField(
+        default=24, min_value=0, max_value=720, help_text="How long the old key goes on working."
+    )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import django_filters
@@ -12,13 +13,14 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts import services
+from apps.accounts import key_services, services
 from apps.accounts.api.idempotency import IdempotentCreateMixin, IdempotentMixin
 from apps.accounts.api.permissions import IsPerson
 from apps.accounts.api.serializers import (
     ApiKeySerializer,
     EndedSerializer,
     OwnSessionSerializer,
+    RotationSerializer,
     UserSerializer,
     UserSessionSerializer,
 )
@@ -136,19 +138,26 @@ class ApiKeyFilterSet(django_filters.FilterSet):
 
 
 @extend_schema(description="Keys of machines. Deleting one revokes it; the row stays.")
-class ApiKeyViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadViewSet):
+class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
     """Keys of machines; deleting one revokes it."""
+
+    etag_ignores = frozenset({"key", "last_used_at"})
 
     model = ApiKey
     serializer_class = ApiKeySerializer
     filterset_class = ApiKeyFilterSet
+    permission_actions = {"rotate": "add"}
 
-    def perform_create(self, serializer: Any) -> None:
+    def _person(self) -> User:
         user = self.principal
         if not isinstance(user, User):
             raise PermissionDenied("Only a person makes keys.")  # noqa: EM101
+        return user
+
+    def perform_create(self, serializer: Any) -> None:
+        user = self._person()
         check_scopes(user, serializer.validated_data["permissions"])
-        row, key = services.api_key_create(
+        row, key = key_services.api_key_create(
             organization_id=user.organization_id, user=user, **serializer.validated_data
         )
         row.shown_once = key  # type: ignore[attr-defined]
@@ -157,5 +166,24 @@ class ApiKeyViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadViewSet
     def kept_answer(self, data: Any) -> Any:
         return {**data, "key": None}
 
+    def perform_update(self, serializer: Any) -> None:
+        check_scopes(self._person(), serializer.instance.permissions or ())
+        serializer.instance = key_services.api_key_update(
+            serializer.instance, **serializer.validated_data
+        )
+
     def perform_destroy(self, instance: ApiKey) -> None:
-        services.api_key_revoke(instance)
+        key_services.api_key_revoke(instance)
+
+    @extend_schema(request=RotationSerializer, responses={201: ApiKeySerializer})
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """Make the key's successor; both work until the overlap is over."""
+        user, old = self._person(), self.get_object()
+        given = RotationSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        check_scopes(user, old.permissions or ())
+        overlap = timedelta(hours=given.validated_data["overlap_hours"])
+        row, key = key_services.api_key_rotate(old, user=user, overlap=overlap)
+        row.shown_once = key  # type: ignore[attr-defined]
+        return Response(self.get_serializer(row).data, status=201)

@@ -19,7 +19,8 @@ class ObjectAction:
         label: What the button says.
         done: What was done, as in "2 alerts acknowledged".
         permission: The verb that `restrict` is asked for.
-        run: Calls the service with the request, the row and the form's values.
+        run: Calls the service with the request, the row and the form's values. An `HttpResponse`
+            that it returns is the answer, in place of the page that the viewer came from.
         icon: A Material symbol.
         applies: Whether the row is in a state to do it.
         form_class: What has to be said first; such an action is not offered in bulk.

@@ -313,10 +313,12 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         form = (action.form_class or forms.Form)(request.POST if bound else None)
         if request.method == "POST" and (action.form_class is None or form.is_valid()):
             try:
-                action.run(request, obj, form.cleaned_data if bound else {})
+                result = action.run(request, obj, form.cleaned_data if bound else {})
             except (ApplicationError, ValidationError) as error:
                 self.message_user(request, " ".join(refusal_messages(error)), messages.ERROR)
             else:
+                if isinstance(result, HttpResponse):
+                    return result
                 self.message_user(request, f"{obj} {action.done}.", messages.SUCCESS)
             return HttpResponseRedirect(target)
         return self._ask(request, obj, action, form, target)

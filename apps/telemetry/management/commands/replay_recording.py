@@ -15,8 +15,9 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
+from apps.accounts.key_services import api_key_create, api_key_revoke
 from apps.accounts.models import ApiKey
-from apps.accounts.services import api_key_create, api_key_revoke, system_user_get
+from apps.accounts.services import system_user_get
 from apps.organizations.models import Organization
 from apps.organizations.selectors import organization_ids
 from apps.robots.choices import Vendor

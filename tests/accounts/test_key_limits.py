@@ -1,0 +1,311 @@
+"""Where a key is taken from, how it is replaced, and what is known of its use."""
+
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.test import Client
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.accounts.credentials import KeyCredential, key_credential
+from apps.accounts.exceptions import KeyEndedError
+from apps.accounts.key_services import api_key_revoke, api_key_rotate, api_key_update
+from apps.accounts.models import ApiKey
+from tests.concurrency import at_once
+
+JSON = "application/json"
+
+
+def ask(key, address="127.0.0.1"):
+    return Client(REMOTE_ADDR=address).get("/api/v1/robots", headers={"x-api-key": key})
+
+
+def row_of(key, organization, inside):
+    with inside(organization):
+        return ApiKey.objects.get(key_prefix=key[11:21])
+
+
+# Networks
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("192.0.2.7", 200),
+        ("::ffff:192.0.2.7", 200),
+        ("192.0.3.7", 403),
+        ("2001:db8::1", 200),
+        ("2001:db9::1", 403),
+        ("", 403),
+    ],
+)
+def test_a_key_is_taken_from_its_networks_alone(organization_a, make_key, address, status):
+    networks = ["192.0.2.0/24", "2001:db8::/32"]
+    key = make_key(organization_a, ["robots:read"], allowed_networks=networks)
+    answer = ask(key, address)
+    assert answer.status_code == status
+    if status == 403:
+        assert answer.json()["code"] == "address_not_allowed"
+        assert not answer.has_header("RateLimit-Limit")
+
+
+def test_what_a_client_says_of_its_address_counts_for_nothing(organization_a, make_key):
+    key = make_key(organization_a, ["robots:read"], allowed_networks=["192.0.2.0/24"])
+    headers = {"x-api-key": key, "x-forwarded-for": "192.0.2.7", "x-real-ip": "192.0.2.7"}
+    assert Client().get("/api/v1/robots", headers=headers).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/telemetry", "/api/v2/write", "/write", "/api/v1/device/status", "/admin/"]
+)
+def test_every_way_in_asks_for_the_address(organization_a, make_robot, make_key, path):
+    robot = make_robot(organization_a)
+    key = make_key(organization_a, robot=robot, allowed_networks=["192.0.2.0/24"])
+    answer = Client(headers={"authorization": f"Bearer {key}"}).post(path, {}, content_type=JSON)
+    assert answer.status_code == 403
+
+
+@given(st.ip_addresses(), st.lists(st.ip_addresses(network="10.0.0.0/8"), max_size=3))
+def test_admits_as_ipaddress_says(address, others):
+    networks = tuple(f"{other}/32" for other in others)
+    credential = KeyCredential(None, None, None, (), None, networks)
+    assert credential.admits(str(address)) is (not networks or address in others)
+
+
+@pytest.mark.parametrize("text", ["192.0.2.7/24", "nonsense", "", "10.0.0.0/33", "1.2.3.4\x00"])
+def test_what_is_no_network_is_refused(organization_a, make_key, text):
+    with pytest.raises(ValidationError, match="no address or network"):
+        make_key(organization_a, allowed_networks=[text])
+
+
+def test_networks_are_stored_plain_once_and_sorted(organization_a, make_key, inside):
+    given_networks = ["192.0.2.7", " 2001:DB8:0::/48", "192.0.2.7/32"]
+    key = make_key(organization_a, allowed_networks=given_networks)
+    stored = row_of(key, organization_a, inside).allowed_networks
+    assert stored == ["192.0.2.7/32", "2001:db8::/48"]
+    assert [ipaddress.ip_network(network) for network in stored]
+
+
+def test_the_database_takes_networks_alone(organization_a, make_key, inside):
+    make_key(organization_a)
+    for bad in ("{nonsense}", "{NULL}"):
+        with (
+            inside(organization_a),
+            pytest.raises(Exception, match=r"cidr|check"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute("UPDATE api_keys SET allowed_networks = %s::text[]", [bad])
+
+
+def test_networks_through_the_api(organization_a, make_key, inside, alice, sign_in):
+    client = sign_in(alice)
+    body = {"name": "k", "permissions": ["robots:read"], "allowed_networks": ["192.0.2.0/24"]}
+    made = client.post("/api/v1/api-keys", body, content_type=JSON).json()
+    assert made["allowed_networks"] == ["192.0.2.0/24"]
+    path = f"/api/v1/api-keys/{made['id']}"
+    answer = client.patch(path, {"allowed_networks": ["x"]}, content_type=JSON)
+    assert answer.status_code == 400
+    assert "allowed_networks" in answer.json()["errors"]
+    answer = client.patch(path, {"allowed_networks": [], "name": "other"}, content_type=JSON)
+    assert (answer.status_code, answer.json()["allowed_networks"]) == (200, [])
+    assert answer.json()["key"] is None
+
+
+@pytest.mark.parametrize("field", ["permissions", "robot"])
+def test_scopes_and_robot_stay(organization_a, make_key, make_robot, inside, alice, sign_in, field):
+    row = row_of(make_key(organization_a), organization_a, inside)
+    value = [] if field == "permissions" else str(make_robot(organization_a).pk)
+    answer = sign_in(alice).patch(f"/api/v1/api-keys/{row.pk}", {field: value}, content_type=JSON)
+    assert answer.status_code == 400
+    assert field in answer.json()["errors"]
+
+
+# Rotation
+
+
+def rotate(key, organization, inside, user, **kwargs):
+    row = row_of(key, organization, inside)
+    with inside(organization):
+        return api_key_rotate(row, user=user, **kwargs)
+
+
+def test_both_keys_work_until_the_overlap_is_over(
+    organization_a, make_key, make_robot, inside, alice
+):
+    robot = make_robot(organization_a)
+    key = make_key(organization_a, ["robots:read"], robot=robot, rate_limit=77)
+    successor, new = rotate(key, organization_a, inside, alice)
+    assert ask(key).status_code == ask(new).status_code == 200
+    old = row_of(key, organization_a, inside)
+    assert timedelta(hours=23) < old.expires_at - timezone.now() <= timedelta(hours=24)
+    assert (successor.robot_id, successor.rate_limit) == (robot.pk, 77)
+    assert (successor.permissions, successor.replaces_id) == (["robots:read"], old.pk)
+    assert successor.user_id == old.user_id  # the system's: it survives the person
+    assert successor.expires_at is None
+    with inside(organization_a):
+        ApiKey.objects.filter(pk=old.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert (ask(key).status_code, ask(new).status_code) == (401, 200)
+
+
+def test_without_overlap_the_old_key_ends_at_once(organization_a, make_key, inside, alice):
+    key = make_key(organization_a, ["robots:read"])
+    _, new = rotate(key, organization_a, inside, alice, overlap=timedelta(0))
+    assert (ask(key).status_code, ask(new).status_code) == (401, 200)
+
+
+def test_an_earlier_end_stays(organization_a, make_key, inside, alice):
+    end = timezone.now() + timedelta(hours=1)
+    key = make_key(organization_a, expires_at=end)
+    successor, _ = rotate(key, organization_a, inside, alice)
+    assert row_of(key, organization_a, inside).expires_at == end == successor.expires_at
+
+
+def test_an_ended_or_replaced_key_is_not_rotated(organization_a, make_key, inside, alice):
+    ended, replaced = make_key(organization_a), make_key(organization_a)
+    with inside(organization_a):
+        api_key_revoke(ApiKey.objects.get(key_prefix=ended[11:21]))
+    rotate(replaced, organization_a, inside, alice)
+    for key in (ended, replaced):
+        with pytest.raises(KeyEndedError):
+            rotate(key, organization_a, inside, alice)
+    with inside(organization_a), pytest.raises(KeyEndedError):
+        api_key_update(ApiKey.objects.get(key_prefix=ended[11:21]), name="other")
+
+
+@pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=31)])
+def test_the_overlap_is_bounded(organization_a, make_key, inside, alice, overlap):
+    with pytest.raises(ValidationError):
+        rotate(make_key(organization_a), organization_a, inside, alice, overlap=overlap)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_rotations_at_the_same_time_one_succeeds(organization_a, make_key, inside, alice):
+    key = make_key(organization_a)
+
+    def go():
+        return rotate(key, organization_a, inside, alice)
+
+    results = at_once(go, go, go, go)
+    assert sum(isinstance(result, tuple) for result in results) == 1
+    assert sum(isinstance(result, KeyEndedError) for result in results) == 3
+    with inside(organization_a):
+        assert ApiKey.objects.count() == 2
+
+
+def test_a_key_has_one_successor_in_raw_sql_too(organization_a, make_key, inside, alice):
+    key = make_key(organization_a)
+    rotate(key, organization_a, inside, alice)
+    other = row_of(make_key(organization_a), organization_a, inside)
+    with inside(organization_a), pytest.raises(IntegrityError), transaction.atomic():
+        ApiKey.objects.filter(pk=other.pk).update(replaces=row_of(key, organization_a, inside))
+
+
+def test_rotation_through_the_api_shows_the_key_once(
+    organization_a, make_key, inside, alice, sign_in
+):
+    row = row_of(make_key(organization_a, ["robots:read"]), organization_a, inside)
+    client = sign_in(alice)
+    path = f"/api/v1/api-keys/{row.pk}/rotate"
+    assert client.post(path, {"overlap_hours": 721}, content_type=JSON).status_code == 400
+    answer = client.post(path, {"overlap_hours": 2}, content_type=JSON)
+    assert answer.status_code == 201
+    made = answer.json()
+    assert ask(made["key"]).status_code == 200
+    assert client.get(f"/api/v1/api-keys/{made['id']}").json()["key"] is None
+    assert client.post(path, {}, content_type=JSON).json()["code"] == "key_ended"
+
+
+def test_nobody_takes_over_a_key_with_more_rights(
+    organization_a, make_key, inside, make_user, sign_in
+):
+    row = row_of(make_key(organization_a, ["users:write"]), organization_a, inside)
+    user = make_user(organization_a, "custom", permissions=["api_key.create", "api_key.view"])
+    client = sign_in(user)
+    path = f"/api/v1/api-keys/{row.pk}"
+    answers = [
+        client.post(f"{path}/rotate", {}, content_type=JSON),
+        client.patch(path, {"rate_limit": None}, content_type=JSON),
+    ]
+    assert {(a.status_code, a.json()["code"]) for a in answers} == {(403, "grant_exceeds_own")}
+    page = f"/admin/accounts/apikey/{row.pk}"
+    form = {"_confirm": "1", "overlap_hours": "24"}
+    assert "urfmp_live_" not in client.post(f"{page}/act/rotate/", form).content.decode()
+    form = {"name": "x", "rate_limit": "", "allowed_networks": ""}
+    assert "Nobody grants more" in client.post(f"{page}/change/", form).content.decode()
+    with inside(organization_a):
+        assert ApiKey.objects.get().name == row.name
+
+
+def test_writes_audit_rows_without_the_key(organization_a, make_key, inside, alice):
+    key = make_key(organization_a)
+    _, new = rotate(key, organization_a, inside, alice)
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("SELECT action, l::text FROM audit_logs l WHERE action LIKE '%api_key%'")
+        rows = cursor.fetchall()
+    actions = [action for action, _ in rows]
+    assert sorted(actions) == ["accounts.api_key.create"] + ["accounts.api_key.rotate"] * 2
+    assert not any(new in text for _, text in rows)
+
+
+def test_in_the_admin(organization_a, make_key, inside, alice, sign_in):
+    row = row_of(make_key(organization_a, ["robots:read"]), organization_a, inside)
+    client = sign_in(alice)
+    page = f"/admin/accounts/apikey/{row.pk}"
+    assert b"Rotate" in client.get(f"{page}/change/").content
+    form = {"name": "Line 4", "rate_limit": "10", "allowed_networks": "192.0.2.7\r\n10.0.0.0/8"}
+    assert client.post(f"{page}/change/", form).status_code == 302
+    changed = row_of("x" * 11 + row.key_prefix, organization_a, inside)
+    assert (changed.name, changed.rate_limit) == ("Line 4", 10)
+    assert changed.allowed_networks == ["10.0.0.0/8", "192.0.2.7/32"]
+    shown = client.get(f"{page}/change/").content.decode()
+    assert "10.0.0.0/8\n192.0.2.7/32" in shown
+    bad = client.post(f"{page}/change/", {**form, "allowed_networks": "10.0.0.1/8"})
+    assert "is no address or network" in bad.content.decode()
+    answer = client.post(f"{page}/act/rotate/", {"_confirm": "1", "overlap_hours": "0"})
+    assert answer.status_code == 200
+    assert answer["Cache-Control"] == "no-store"
+    assert b"urfmp_live_" in answer.content
+    assert b"Rotate" not in client.get(f"{page}/change/").content  # it has ended
+
+
+# Use
+
+
+def test_use_is_noted_at_most_once_a_minute(organization_a, make_key, inside):
+    key = make_key(organization_a, ["robots:read"])
+    assert row_of(key, organization_a, inside).last_used_at is None
+    ask(key)
+    first = row_of(key, organization_a, inside).last_used_at
+    assert timezone.now() - first < timedelta(seconds=10)
+    ask(key)
+    assert row_of(key, organization_a, inside).last_used_at == first
+    earlier = timezone.now() - timedelta(seconds=61)
+    with inside(organization_a):
+        ApiKey.objects.update(last_used_at=earlier)
+    ask(key)
+    assert row_of(key, organization_a, inside).last_used_at > earlier + timedelta(seconds=50)
+
+
+def test_a_refused_request_is_no_use(organization_a, make_key, inside):
+    key = make_key(organization_a, ["robots:read"], allowed_networks=["192.0.2.0/24"])
+    ask(key)
+    assert row_of(key, organization_a, inside).last_used_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_to_note_the_use(organization_a, make_key, inside):
+    """A request whose key's row is held by somebody else is answered all the same."""
+    key = make_key(organization_a, ["robots:read"])
+    with inside(organization_a):
+        ApiKey.objects.select_for_update().get()
+        (answer,) = at_once(lambda: ask(key))
+        assert answer.status_code == 200
+    assert row_of(key, organization_a, inside).last_used_at is None
+    assert key_credential(key) is not None
