@@ -104,6 +104,11 @@ class ApiKeyForm(ScopedModelForm):
         model = ApiKey
         fields = ("name", "robot", "permissions", "rate_limit", "expires_at", "allowed_networks")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_new:  # a key's scopes stay
+            self.fields.pop("permissions", None)
+
     def clean_permissions(self) -> list[str]:
         user = self.request.user
         held = ROLE_PERMISSIONS[user.role] | frozenset(user.permissions or ())

@@ -179,7 +179,8 @@ class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, 
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, pk: str) -> Response:
         """Make the key's successor; both work until the overlap is over."""
-        user, old = self._person(), self.get_object()
+        old = self.get_object()
+        user = self._person()
         given = RotationSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         check_scopes(user, old.permissions or ())
