@@ -30,6 +30,12 @@ class KeyEndedError(ApplicationError):
     code = "key_ended"
 
 
+class KeyReplacedError(ApplicationError):
+    """This key is being replaced."""
+
+    code = "key_being_replaced"
+
+
 class GrantError(ApplicationError):
     """Nobody grants more than they have."""
 

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apps.accounts.credentials import digest, generate_key, key_prefix
-from apps.accounts.exceptions import KeyEndedError, UnknownScopeError
+from apps.accounts.exceptions import KeyEndedError, KeyReplacedError, UnknownScopeError
 from apps.accounts.models import ApiKey, User
 from apps.accounts.plan_limits import take_place
 from apps.accounts.roles import DEVICE_SCOPES, SCOPES
@@ -144,7 +144,7 @@ def api_key_rotate(
     """Make the successor of a key, which itself goes on working for a while.
 
     The old row is locked, so that of two rotations at the same time the second finds a key that
-    is being replaced already.
+    is being replaced already. The two count as one in the plan.
 
     Args:
         key: The one to replace. Its end comes forward to the end of the overlap, never later.
@@ -156,6 +156,7 @@ def api_key_rotate(
 
     Raises:
         KeyEndedError: The old one has ended, or has a successor already.
+        KeyReplacedError: It is itself a successor whose own predecessor still works.
         ValidationError: The overlap does not fit.
     """
     if not timedelta(0) <= overlap <= _LONGEST_OVERLAP:
@@ -165,6 +166,9 @@ def api_key_rotate(
         if ApiKey.objects.filter(replaces=key).exists():
             msg = "This key has a successor already; rotate that one."
             raise KeyEndedError(msg)
+        if key.replaces is not None and key.replaces.is_running:
+            msg = "The key before this one still works; revoke it first."
+            raise KeyReplacedError(msg)
         end = timezone.now() + overlap
         successor = ApiKey(
             organization_id=key.organization_id,

@@ -37,8 +37,10 @@ _IN_USE = {
     "robots": "SELECT count(*) FROM robots WHERE organization_id = %(organization)s AND is_active",
     "users": "SELECT count(*) FROM users WHERE organization_id = %(organization)s AND is_active"
     " AND NOT is_system",
-    "api_keys": "SELECT count(*) FROM api_keys WHERE organization_id = %(organization)s"
-    " AND is_active AND (expires_at IS NULL OR expires_at > now())",
+    # A key and the successor that it is being replaced by count as one.
+    "api_keys": "SELECT count(*) FROM api_keys k WHERE organization_id = %(organization)s"
+    " AND is_active AND (expires_at IS NULL OR expires_at > now())"
+    " AND NOT EXISTS (SELECT FROM api_keys s WHERE s.replaces_id = k.id)",
 }
 
 

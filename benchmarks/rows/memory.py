@@ -105,7 +105,8 @@ def _judge(
             f"acknowledged and missing: {lost} of {acknowledged:,} points",
             (
                 f"the other organization's p95: {delays[0] * 1000:.0f} ms before, "
-                f"{delays[1] * 1000:.0f} ms under overload: {delay:.2f} times, at most {_MOST_DELAY}"
+                f"{delays[1] * 1000:.0f} ms under overload: {delay:.2f} times, "
+                f"at most {_MOST_DELAY}"
             ),
         ],
     )

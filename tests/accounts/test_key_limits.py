@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.accounts.credentials import KeyCredential, key_credential
-from apps.accounts.exceptions import KeyEndedError
+from apps.accounts.exceptions import KeyEndedError, KeyReplacedError, PlanLimitError
 from apps.accounts.key_services import api_key_revoke, api_key_rotate, api_key_update
 from apps.accounts.models import ApiKey
 from tests.concurrency import at_once
@@ -177,6 +177,27 @@ def test_an_ended_or_replaced_key_is_not_rotated(organization_a, make_key, insid
             rotate(key, organization_a, inside, alice)
     with inside(organization_a), pytest.raises(KeyEndedError):
         api_key_update(ApiKey.objects.get(key_prefix=ended[11:21]), name="other")
+
+
+def test_of_one_key_at_most_two_work(organization_a, make_key, inside, alice):
+    key = make_key(organization_a, ["robots:read"])
+    _, second = rotate(key, organization_a, inside, alice)
+    with pytest.raises(KeyReplacedError):
+        rotate(second, organization_a, inside, alice)
+    with inside(organization_a):
+        api_key_revoke(ApiKey.objects.get(key_prefix=key[11:21]))
+    _, third = rotate(second, organization_a, inside, alice)
+    assert [ask(k).status_code for k in (key, second, third)] == [401, 200, 200]
+
+
+def test_rotation_takes_no_place_of_the_plan(organization_a, make_key, inside, alice):
+    with inside(organization_a):
+        type(organization_a).objects.update(plan="custom", api_key_limit=1)
+    key = make_key(organization_a, ["robots:read"])
+    _, new = rotate(key, organization_a, inside, alice)
+    assert ask(new).status_code == 200
+    with pytest.raises(PlanLimitError):
+        make_key(organization_a)
 
 
 @pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=31)])

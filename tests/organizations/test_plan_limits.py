@@ -10,15 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from apps.accounts.exceptions import PlanLimitError
+from apps.accounts.key_services import api_key_create, api_key_revoke
 from apps.accounts.models import ApiKey, User
 from apps.accounts.plan_limits import LIMIT_COLUMNS, PLAN_LIMITS, RESOURCES, limits_of, usage_of
-from apps.accounts.services import (
-    api_key_create,
-    api_key_revoke,
-    system_user_get,
-    user_create,
-    user_update,
-)
+from apps.accounts.services import system_user_get, user_create, user_update
 from apps.organizations.choices import Plan
 from apps.organizations.models import Organization
 from apps.robots.models import Robot
