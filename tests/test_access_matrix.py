@@ -32,6 +32,8 @@ API = {
     ("telemetry-latest", "get"): READERS,
     ("telemetry-series", "get"): READERS,
     ("telemetry-export", "get"): {"operator", *STAFF, "read_key"},
+    ("fleet-latest-list", "get"): READERS,
+    ("fleet-series", "get"): READERS,
     ("user-list", "get"): {*STAFF, "read_key"},
     ("user-list", "post"): {"admin", "write_key"},
     ("user-detail", "get"): {*STAFF, "read_key"},
@@ -268,11 +270,15 @@ def address(route, ids):
     if route == "telemetry-export":
         range_ = "start=2026-01-01T00:00:00Z&end=2100-01-01T00:00:00Z"
         return reverse(f"api:{route}") + f"?format=csv&{range_}&robots={ids['robot']}"
-    if route.startswith(("telemetry-", "robot-commands", "robot-status-history")):
-        path = reverse(f"api:{route}", kwargs={"robot_id": ids["robot"]})
-        if route == "telemetry-series":
+    if route == "fleet-series" or route.startswith(
+        ("telemetry-", "robot-commands", "robot-status-history")
+    ):
+        of_robot = {} if route == "fleet-series" else {"robot_id": ids["robot"]}
+        path = reverse(f"api:{route}", kwargs=of_robot)
+        if route.endswith("-series"):
             path += f"?metrics=m.{MARK.replace('-', '_')}&start=2026-01-01T00:00:00Z"
             path += f"&end={(timezone.now() + timedelta(hours=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}"
+            path += "" if of_robot else f"&robots={ids['robot']}"
         return path
     if route.endswith("-list") or route in OF_NO_ROW:
         return reverse(f"api:{route}")
@@ -394,6 +400,7 @@ def test_foreign_ids_in_bodies_do_not_exist(orm_filter, route, body, field, ids,
         ("session-list", "user"),
         ("audit-log-list", "user"),
         ("audit-log-list", "resource_id"),
+        ("fleet-latest-list", "robots"),
     ],
 )
 def test_foreign_ids_in_filters_find_nothing(orm_filter, route, parameter, ids, charlie, sign_in):
@@ -428,8 +435,10 @@ def test_views_and_hypertables_show_other_organizations_nothing(
     from django.db import connection
 
     from apps.robots.models import RobotStatusHistory
+    from apps.telemetry.batches import batch_organizations
     from apps.telemetry.models import RobotTelemetry
-    from apps.telemetry.selectors import latest_values
+    from apps.telemetry.rollups import roll_up
+    from apps.telemetry.selectors import latest_values, metric_names
 
     with inside(organization_b), connection.cursor() as cursor:
         for view in ("robot_status_current", "maintenance_summary"):
@@ -438,6 +447,17 @@ def test_views_and_hypertables_show_other_organizations_nothing(
         assert not RobotTelemetry.objects.exists()
         assert not RobotStatusHistory.objects.exists()
         assert latest_values([ids["robot"]]) == []
+        # Once from what waits to be rolled up, once from what is.
+        for organization_id in batch_organizations():
+            assert organization_id != organization_b.id
+    for organization_id in batch_organizations():
+        roll_up(organization_id)
+    with inside(organization_b), connection.cursor() as cursor:
+        assert latest_values([ids["robot"]]) == []
+        assert metric_names(ids["robot"]) == []
+        for table in ("telemetry_latest", "telemetry_batches"):
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            assert cursor.fetchone()[0] == 0
 
 
 def model_pages():

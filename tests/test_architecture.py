@@ -107,7 +107,7 @@ def test_registered_admins_of_tenant_models_are_scoped():
 
 def test_every_tenant_model_has_an_admin_page():
     # For clients that repeat themselves, for workers, for the one who was sent it: not for people.
-    internal = {"IdempotencyRecord", "OneTimeLink", "TelemetryBatch"}
+    internal = {"IdempotencyRecord", "OneTimeLink", "TelemetryBatch", "TelemetryLatest"}
     missing = {model.__name__ for model in tenant_models()} - internal
     missing -= {model.__name__ for model in admin.site._registry}
     assert not missing
@@ -124,6 +124,7 @@ def _viewsets(resolver):
 def test_routed_viewsets_are_scoped():
     own_views = {"LatestView", "SeriesView", "ExportView", "DeviceStatusView"}
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
+    own_views |= {"FleetLatestView", "FleetSeriesView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     own_views |= {"PasswordResetView", "PasswordChooseView"}
     schema = {"SchemaView", "DocsView"}

@@ -48,6 +48,18 @@ _CLAIM = """
     ORDER BY id
     FOR UPDATE SKIP LOCKED
 """
+_ADD_STORED = """
+    INSERT INTO telemetry_batches
+        (organization_id, robot_ids, metric_names, least_time, greatest_time)
+    SELECT r.organization_id, ARRAY[r.id], array_agg(DISTINCT t.metric_name),
+           min(t.time), max(t.time)
+    FROM robot_telemetry t
+    JOIN robots r ON r.id = t.robot_id
+    WHERE t.robot_id = ANY (%(robots)s)
+      AND (%(metrics)s::text[] IS NULL OR t.metric_name = ANY (%(metrics)s))
+      AND t.time >= %(start)s AND t.time < %(end)s
+    GROUP BY r.organization_id, r.id, time_bucket(%(slot)s * interval '1 second', t.time)
+"""
 _MARK = "UPDATE telemetry_batches SET {mark} = now() WHERE id = ANY (%s)"
 
 
@@ -97,6 +109,32 @@ def batches_add(organization_id: UUID, keys: Collection[Key]) -> None:
             cursor.execute(_ADD, rows[0])
         elif rows:
             cursor.executemany(_ADD, rows)
+
+
+def batches_add_stored(
+    robot_ids: Collection[UUID],
+    *,
+    start: datetime,
+    end: datetime,
+    metrics: Collection[str] | None = None,
+) -> None:
+    """Tell the consumers of points that were stored by other ways than ingest.
+
+    Args:
+        robot_ids: Of these robots.
+        start: From this time on.
+        end: Before this time.
+        metrics: Of these metrics alone.
+    """
+    values = {
+        "robots": list(robot_ids),
+        "metrics": None if metrics is None else list(metrics),
+        "start": start,
+        "end": end,
+        "slot": SLOT_SECONDS,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_ADD_STORED, values)
 
 
 def blocks_of(keys: Collection[Key]) -> Iterator[Block]:

@@ -9,7 +9,7 @@ from django.db import models
 
 from apps.robots.models import Robot
 from apps.robots.querysets import HypertableQuerySet, visible_robots
-from apps.telemetry.querysets import TelemetryBatchQuerySet
+from apps.telemetry.querysets import TelemetryBatchQuerySet, TelemetryLatestQuerySet
 from urfmp.common.fields import created_at, organization_key, plain_key
 from urfmp.common.querysets import TenantModel
 
@@ -88,3 +88,32 @@ class TelemetryBatch(TenantModel):
 
     def __str__(self) -> str:
         return f"{len(self.robot_ids)} robots from {self.least_time} to {self.greatest_time}"
+
+
+class TelemetryLatest(TenantModel):
+    """The newest point of one metric of one robot, as far as batches are rolled up.
+
+    Read it through `latest_values()`, which looks at newer points as well. Goes with its robot. Not
+    audited: machines move it all day.
+    """
+
+    pk = models.CompositePrimaryKey("robot", "metric_name")
+    organization = organization_key()
+    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
+    metric_name = models.CharField(max_length=100, editable=False)
+    time = models.DateTimeField(editable=False)
+    value = models.FloatField(null=True, editable=False)
+    unit = models.CharField(max_length=20, null=True, editable=False)  # noqa: DJ001 - as in a point
+
+    objects: ClassVar[Any] = TelemetryLatestQuerySet.as_manager()
+
+    class Meta:
+        db_table = "telemetry_latest"
+        ordering = ("robot", "metric_name")
+        verbose_name_plural = "latest telemetry"
+        indexes = (
+            models.Index(fields=("organization", "metric_name", "robot"), name="idx_latest_metric"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.metric_name} {self.value} {self.unit or ''} at {self.time}"

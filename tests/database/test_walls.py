@@ -20,6 +20,9 @@ TENANT_TABLES = sorted(
 WITHOUT_POLICY = {
     "robot_status_history",
     "robot_telemetry",
+    "telemetry_days",
+    "telemetry_hours",
+    "telemetry_minutes",
     "audit_gaps",
     "audit_heads",
     "auth_group",
@@ -37,7 +40,7 @@ WITHOUT_POLICY = {
 
 # The record itself; answers kept for a day beside what they answered, which is recorded; and what
 # machines move all day.
-UNRECORDED = {"audit_logs", "idempotency_keys", "telemetry_batches"}
+UNRECORDED = {"audit_logs", "idempotency_keys", "telemetry_batches", "telemetry_latest"}
 
 _TABLES = """
     SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,

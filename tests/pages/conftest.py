@@ -8,18 +8,22 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
+from apps.telemetry.batches import batches_add
+
 
 @pytest.fixture
 def make_points(inside):
     def make(organization: Any, robot: Any, metric: str, values: list[float], unit: str) -> None:
         now = timezone.now()
+        times = [now - timedelta(seconds=len(values) - number) for number in range(len(values))]
         with inside(organization), connection.cursor() as cursor:
+            batches_add(organization.id, [(robot.pk, metric, time) for time in times])
             cursor.executemany(
                 "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
                 " VALUES (%s, %s, %s, %s, %s)",
                 [
-                    (now - timedelta(seconds=len(values) - number), robot.pk, metric, value, unit)
-                    for number, value in enumerate(values)
+                    (time, robot.pk, metric, value, unit)
+                    for time, value in zip(times, values, strict=True)
                 ],
             )
 

@@ -25,6 +25,7 @@ from apps.organizations.selectors import organization_ids
 from apps.organizations.services import facility_create, organization_create
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services import robot_register
+from apps.telemetry.batches import batches_add_stored
 from urfmp.common.tenancy import act, tenant_transaction
 from urfmp.demo.credentials import CredentialsFile, readable_password
 from urfmp.demo.events import (
@@ -206,6 +207,11 @@ class DemoLoader:
                     weeks[robot.serial_number],
                     end=self._end,
                 )
+            )
+            batches_add_stored(
+                [robot.pk for robot in robots.values()],
+                start=min(spans[0].start for spans in weeks.values()),
+                end=self._end + timedelta(minutes=5),
             )
             Robot.objects.filter(pk__in=[robot.pk for robot in robots.values()]).update(
                 last_seen=self._end

@@ -4,11 +4,13 @@ from django.urls import path
 
 from apps.telemetry.api.export import ExportView
 from apps.telemetry.api.ingest import ingest
-from apps.telemetry.api.views import LatestView, SeriesView
+from apps.telemetry.api.views import FleetLatestView, FleetSeriesView, LatestView, SeriesView
 
 urlpatterns = [
     path("telemetry", ingest, name="telemetry-ingest"),
     path("telemetry/export", ExportView.as_view(), name="telemetry-export"),
+    path("telemetry/latest", FleetLatestView.as_view(), name="fleet-latest-list"),
+    path("telemetry/series", FleetSeriesView.as_view(), name="fleet-series"),
     path("robots/<uuid:robot_id>/telemetry/latest", LatestView.as_view(), name="telemetry-latest"),
     path("robots/<uuid:robot_id>/telemetry/series", SeriesView.as_view(), name="telemetry-series"),
 ]

@@ -1,15 +1,20 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
 from django.http import Http404, HttpResponse
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+from rest_framework.utils.urls import replace_query_param
 
 from apps.robots.models import Robot
 from apps.telemetry.api.serializers import (
+    FleetLatestParametersSerializer,
+    FleetLatestSerializer,
+    FleetSeriesParametersSerializer,
     LatestSerializer,
     SeriesParametersSerializer,
     SeriesSerializer,
@@ -18,12 +23,21 @@ from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.selectors import SeriesQuery, latest_values, series
 from urfmp.common.api.viewsets import PrincipalView
 
+Parameters = TypeVar("Parameters", bound=Serializer[Any])
+
 
 def _robot_id(request: Request, robot_id: UUID) -> UUID:
     """Return the id of a robot whose telemetry the caller may see; anything else is 404."""
     if not Robot.objects.restrict(request.user).filter(pk=robot_id).exists():
         raise Http404
     return robot_id
+
+
+def _parameters(request: Request, serializer: type[Parameters]) -> Parameters:
+    """Return the query's parameters, checked."""
+    parameters = serializer(data=request.query_params)
+    parameters.is_valid(raise_exception=True)
+    return parameters
 
 
 def _json(data: Any) -> HttpResponse:
@@ -48,6 +62,33 @@ class LatestView(PrincipalView):
         )
 
 
+class FleetLatestView(PrincipalView):
+    """The newest values of many robots, some robots a page."""
+
+    model = RobotTelemetry
+    parameters_class = FleetLatestParametersSerializer
+
+    @extend_schema(
+        parameters=[FleetLatestParametersSerializer],
+        responses=FleetLatestSerializer,
+        operation_id="telemetry_latest",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        wanted = _parameters(request, FleetLatestParametersSerializer).validated_data
+        robots = Robot.objects.restrict(request.user).order_by("pk")
+        if "robots" in wanted:
+            robots = robots.filter(pk__in=wanted["robots"])
+        if "cursor" in wanted:
+            robots = robots.filter(pk__gt=wanted["cursor"])
+        size = wanted["page_size"]
+        ids = list(robots.values_list("pk", flat=True)[: size + 1])
+        following = None
+        if len(ids) > size:
+            ids = ids[:size]
+            following = replace_query_param(request.build_absolute_uri(), "cursor", str(ids[-1]))
+        return _json({"results": latest_values(ids, wanted.get("metrics")), "next": following})
+
+
 class SeriesView(PrincipalView):
     """Metrics of a robot over a range, thinned to what a chart can show."""
 
@@ -61,6 +102,24 @@ class SeriesView(PrincipalView):
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
         _robot_id(request, robot_id)
-        parameters = SeriesParametersSerializer(data=request.query_params)
-        parameters.is_valid(raise_exception=True)
-        return _json({"series": series(SeriesQuery(robot_id, **parameters.validated_data))})
+        values = _parameters(request, SeriesParametersSerializer).query()
+        return _json({"series": series(SeriesQuery(robot_ids=(robot_id,), **values))})
+
+
+class FleetSeriesView(PrincipalView):
+    """Metrics of several robots over a range; a robot that the caller may not see is 404."""
+
+    model = RobotTelemetry
+    parameters_class = FleetSeriesParametersSerializer
+
+    @extend_schema(
+        parameters=[FleetSeriesParametersSerializer],
+        responses=SeriesSerializer,
+        operation_id="telemetry_series",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        values = _parameters(request, FleetSeriesParametersSerializer).query()
+        robot_ids = values.pop("robots")
+        if Robot.objects.restrict(request.user).filter(pk__in=robot_ids).count() < len(robot_ids):
+            raise Http404
+        return _json({"series": series(SeriesQuery(robot_ids=robot_ids, **values))})

@@ -1,0 +1,39 @@
+"""Telemetry out: latest values, series, histograms; exact from the moment of a 2xx on."""
+
+from __future__ import annotations
+
+from apps.telemetry.selectors.latest import LatestValue, latest_values, metric_names
+from apps.telemetry.selectors.resolution import (
+    MAX_POINTS,
+    RESOLUTIONS,
+    RangeError,
+    TooManyPointsError,
+)
+from apps.telemetry.selectors.series import (
+    AGGREGATIONS,
+    DEFAULT_AGGREGATIONS,
+    RangeTooLargeError,
+    Series,
+    SeriesQuery,
+    UnknownMetricError,
+    percentile_of,
+    series,
+)
+
+__all__ = [
+    "AGGREGATIONS",
+    "DEFAULT_AGGREGATIONS",
+    "MAX_POINTS",
+    "RESOLUTIONS",
+    "LatestValue",
+    "RangeError",
+    "RangeTooLargeError",
+    "Series",
+    "SeriesQuery",
+    "TooManyPointsError",
+    "UnknownMetricError",
+    "latest_values",
+    "metric_names",
+    "percentile_of",
+    "series",
+]
