@@ -21,6 +21,93 @@ def test_a_chart_receives_a_new_point(page, served):
     page.wait_for_function(f"({NEWEST})() === 42", timeout=5000)
 
 
+RANGE = """() => {
+    const { min, max } = window.Chart.getChart(document.querySelector("canvas")).scales.x;
+    return [min, max];
+}"""
+IS_SHOWN = """() => {
+    const canvas = document.querySelector("canvas");
+    const { min, max } = window.Chart.getChart(canvas)?.scales.x ?? {};
+    return canvas.dataset.shown === `${Math.round(min)} ${Math.round(max)}`;
+}"""
+
+
+def length(page):
+    start, end = page.evaluate(RANGE)
+    return round((end - start) / 1000)
+
+
+@pytest.fixture
+def charted(page, served):
+    """The telemetry page with a chart of values from 0 to 9."""
+    for value in range(10):
+        assert served.ingest(float(value))[0] == 200
+    page.goto("/admin/telemetry/?metrics=a&range=15m")
+    page.wait_for_function(f"({NEWEST})() !== null")
+    return page
+
+
+def test_a_chart_is_zoomed_by_dragging_and_taken_back(charted):
+    page = charted
+    box = page.locator("canvas").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 80)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 80, steps=4)
+    page.mouse.up()
+    page.wait_for_function(IS_SHOWN)
+    assert 180 < length(page) < 270
+    assert "range=own" in page.url
+    assert "start=" in page.url
+
+    page.reload()
+    page.wait_for_function(IS_SHOWN)
+    assert 180 < length(page) < 270, "the address holds what is shown"
+
+    page.get_by_role("link", name="15 min").click()
+    page.wait_for_function(f"({RANGE})()[1] - ({RANGE})()[0] > 800000")
+    assert "range=15m" in page.url
+    page.locator("canvas").first.dblclick()
+    page.wait_for_function(f"({RANGE})()[1] - ({RANGE})()[0] < 300000")
+
+
+def test_a_chart_is_zoomed_with_the_keyboard(charted):
+    page = charted
+    page.locator(".u-chart__area").first.focus()
+    page.keyboard.press("+")
+    page.wait_for_function(IS_SHOWN)
+    assert length(page) == 450
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("-")
+    page.wait_for_function(IS_SHOWN)
+    assert length(page) == 900
+    for _ in range(3):
+        page.keyboard.press("Escape")
+    page.wait_for_function(f"({RANGE})()[1] > Date.now() - 60000")
+    assert "range=15m" in page.url
+
+
+def test_statuses_are_read_beside_a_chart(charted):
+    page = charted
+    page.wait_for_selector(".u-strip--thin rect[data-text]")
+    strip = page.locator(".u-strip--thin").first
+    strip.focus()
+    page.keyboard.press("End")
+    assert strip.get_attribute("aria-valuetext").startswith("Online")
+    assert page.locator("[data-said]").first.text_content().startswith("Online")
+
+
+def test_a_range_of_ones_own_is_chosen(charted):
+    page = charted
+    page.get_by_text("From … to …").click()
+    page.get_by_label("From").fill("2026-01-01T00:00:00")
+    page.get_by_label("To").fill("2026-01-03T00:00:00")
+    page.get_by_role("button", name="Show").last.click()
+    page.wait_for_function(IS_SHOWN)
+    assert length(page) == 2 * 86400
+    assert "start=2026-01-01T00" in page.url
+    page.get_by_text("No values in this range").wait_for()
+
+
 def test_wrong_password_is_told_without_telling_more(visitor):
     page = visitor
     page.goto("/admin/")

@@ -111,6 +111,10 @@ def test_telemetry_page_offers_the_robots_metrics(fleet, alice, sign_in):
         "range=own&start=x&end=y",
         "range=century",
         "metrics=no.such",
+        "unit=parsec",
+        "unit=K&unit=Cel",
+        "find=temperature",
+        "layout=together",
     ],
 )
 def test_telemetry_page_bears_any_query(fleet, alice, sign_in, query):
@@ -121,6 +125,59 @@ def test_telemetry_page_does_not_take_another_organizations_robot(fleet, alice, 
     text = sign_in(alice).get(f"/admin/telemetry/?robot={fleet.b.robot.pk}").content.decode()
 
     assert str(fleet.b.robot.pk) not in text
+
+
+def test_telemetry_page_adds_a_robot_by_its_name(fleet, alice, sign_in, make_robot):
+    client = sign_in(alice)
+    second = make_robot(fleet.a.organization, name="Second robot", serial_number="SN-2")
+    first = f"/admin/telemetry/?robot={fleet.a.robot.pk}"
+
+    for words in ("second robot", "sn-2", "econd"):
+        answer = client.get(f"{first}&add={words}")
+        assert answer.status_code == 302
+        page = client.get(answer["Location"])
+        assert [robot.pk for robot in page.context["robots"]] == [fleet.a.robot.pk, second.pk]
+
+
+@pytest.mark.parametrize("words", ["secret robot", "nobody"])
+def test_telemetry_page_says_that_there_is_no_such_robot(fleet, alice, sign_in, words):
+    page = sign_in(alice).get("/admin/telemetry/", {"add": words}, follow=True)
+
+    assert f"There is no robot named “{words}”." in page.content.decode()
+    assert [robot.pk for robot in page.context["robots"]] == [fleet.a.robot.pk]
+
+
+def test_telemetry_page_shows_values_in_another_unit(fleet, alice, sign_in):
+    page = sign_in(alice).get("/admin/telemetry/", {"unit": "[degF]"})
+
+    (line,) = page.context["charts"][0].lines
+    assert (line.unit, line.factor, line.offset) == ("°F", 1.8, 32.0)
+
+
+def test_robot_page_shows_values_in_another_unit(fleet, alice, sign_in, robot_url):
+    page = sign_in(alice).get(robot_url(fleet.a.robot), {"unit": "[degF]"}).content.decode()
+
+    assert 'data-factor="1.8" data-offset="32.0">108</span>' in page
+    assert "°F" in page
+
+
+def test_pages_of_a_robot_with_very_many_metrics_stay_small(
+    fleet, alice, sign_in, robot_url, inside
+):
+    with inside(fleet.a.organization), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
+            " SELECT now(), %s, 'sensor.' || n || '.reading', n FROM generate_series(1, 3000) AS n",
+            [fleet.a.robot.pk],
+        )
+    client = sign_in(alice)
+
+    for path in (robot_url(fleet.a.robot), f"/admin/telemetry/?robot={fleet.a.robot.pk}"):
+        page = client.get(path)
+        assert len(page.content) < 200_000
+        assert "Hottest motor" in page.content.decode() or "Temperatures" in page.content.decode()
+    found = client.get(f"/admin/telemetry/?robot={fleet.a.robot.pk}&find=2999")
+    assert 'value="sensor.2999.reading"' in found.content.decode()
 
 
 def test_own_range_is_read_in_the_organizations_timezone(fleet, alice, sign_in):
@@ -228,26 +285,3 @@ def test_search_finds_own_rows_alone(fleet, alice, sign_in):
 
     assert "open robot" in found
     assert "secret" not in found
-
-
-def test_charts_put_metrics_of_one_kind_and_unit_together():
-    from urfmp.pages.metrics import charts_for
-
-    charts = charts_for(
-        [
-            ("joint.10.current", "A"),
-            ("joint.2.current", "A"),
-            ("temperature.controller", "Cel"),
-            ("safety.protective_stop", None),
-            ("my.own_metric", "bar"),
-        ]
-    )
-
-    assert [(chart.title, chart.unit) for chart in charts] == [
-        ("Temperatures", "°C"),
-        ("Joint currents", "A"),
-        ("Safety", ""),
-        ("my.own_metric", "bar"),
-    ]
-    assert list(charts[1].labels) == ["joint.2.current", "joint.10.current"]
-    assert charts[2].is_flag

@@ -212,6 +212,20 @@ def robot_choices(principal: Any, limit: int = 1000) -> list[tuple[UUID, str]]:
     return list(Robot.objects.restrict(principal).values_list("pk", "name")[:limit])
 
 
+def first_robot(principal: Any) -> Robot | None:
+    """Return the robot to show where none is named: the first in service by name."""
+    robot: Robot | None = Robot.objects.restrict(principal).in_service().first()
+    return robot
+
+
+def robot_named(principal: Any, words: str) -> Robot | None:
+    """Return the robot that somebody means: its name or serial number, or a part of the name."""
+    robots = Robot.objects.restrict(principal)
+    exact = robots.filter(Q(name__iexact=words) | Q(serial_number__iexact=words))
+    robot: Robot | None = exact.first() or robots.filter(name__icontains=words).first()
+    return robot
+
+
 def telemetry_is_visible(principal: Any) -> bool:
     """Tell whether the principal may see measured values."""
     return bool(principal.has_perm(f"telemetry.view_{RobotTelemetry._meta.model_name}"))

@@ -25,6 +25,8 @@ class AlertFilterSet(django_filters.FilterSet):
     type = django_filters.ChoiceFilter(choices=AlertType.choices)
     is_acknowledged = BooleanFilter()
     is_resolved = BooleanFilter()
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
 
 class AlertViewSet(IdempotentCreateMixin, ReadViewSet):

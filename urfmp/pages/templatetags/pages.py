@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +10,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from urfmp.common import html
+from urfmp.pages.ranges import PRESETS
 
 register = template.Library()
 
@@ -31,6 +33,18 @@ def measured(value: float | None) -> str:
     if value is None:
         return html.NOTHING
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+@register.filter(name="json")
+def as_json(value: Any) -> str:
+    """Return a value as JSON, for an attribute that a script reads."""
+    return json.dumps(value)
+
+
+@register.filter
+def preset_seconds(key: str) -> int:
+    """Return how long one of the preset ranges is."""
+    return int(PRESETS[key][1].total_seconds())
 
 
 @register.filter

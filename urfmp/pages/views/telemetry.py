@@ -1,103 +1,170 @@
-"""Telemetry as charts: any robot, any of its metrics, any range."""
+"""Telemetry as charts: robots beside each other, any of their metrics, any range."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.utils import timezone
+from django.utils.http import urlencode
 
+from apps.robots.models import Robot
 from apps.telemetry.metrics import metric_of
 from apps.telemetry.selectors import latest_values
-from urfmp.common.fields import validate_moment
-from urfmp.pages.metrics import charts_for
-from urfmp.pages.selectors import robot_choices
+from apps.telemetry.units import check_units, kind_of, units_of_kind
+from urfmp.common.exceptions import ApplicationError
+from urfmp.pages.metrics import Chart, Measured, charts_for, unit_sign
+from urfmp.pages.ranges import RangeForm
+from urfmp.pages.selectors import first_robot, robot_named
 from urfmp.pages.views.page import page, require
 
-PRESETS = {
-    "15m": ("15 min", timedelta(minutes=15)),
-    "1h": ("1 hour", timedelta(hours=1)),
-    "6h": ("6 hours", timedelta(hours=6)),
-    "24h": ("24 hours", timedelta(hours=24)),
-    "7d": ("7 days", timedelta(days=7)),
-}
-_METRICS_AT_ONCE = 40
-
-
-class RangeForm(forms.Form):
-    """Which robot, and from when to when: one of the presets, or two times of one's own."""
-
-    robot = forms.TypedChoiceField(required=False)
-    range = forms.ChoiceField(
-        required=False,
-        choices=[*((key, label) for key, (label, _) in PRESETS.items()), ("own", "Own range")],
-    )
-    start = forms.DateTimeField(required=False, validators=[validate_moment])
-    end = forms.DateTimeField(required=False, validators=[validate_moment])
-
-    def __init__(self, data: Any, robots: list[tuple[Any, str]]) -> None:
-        """Offer the robots that may be seen."""
-        super().__init__(data)
-        self.fields["robot"].choices = [(str(pk), name) for pk, name in robots]  # type: ignore[attr-defined]
-
-    def clean(self) -> dict[str, Any]:
-        """Check that an own range is one."""
-        values: dict[str, Any] = super().clean() or self.cleaned_data
-        if values.get("range") == "own":
-            start, end = values.get("start"), values.get("end")
-            if start is None or end is None or start >= end:
-                self.add_error("range", "Give a start, and an end after it.")
-        return values
-
-    def limits(self) -> tuple[datetime, datetime, bool]:
-        """Return start, end, and whether the end is now and moves on."""
-        if self.is_valid() and self.cleaned_data["range"] == "own":
-            return self.cleaned_data["start"], self.cleaned_data["end"], False
-        preset = self.cleaned_data.get("range") or "1h" if self.is_valid() else "1h"
-        now = timezone.now()
-        return now - PRESETS[preset][1], now, True
+_ROBOTS_AT_ONCE = 6
+_LINES_AT_ONCE = 40
+_OFFERED = 120
 
 
 def telemetry_page(request: HttpRequest) -> HttpResponse:
-    """Show the form and, once a robot is chosen, its charts."""
+    """Show what is chosen; the address holds all of it, and can be passed on."""
     require(request, "telemetry.view_robottelemetry")
-    robots = robot_choices(request.user)
-    form = RangeForm(request.GET, robots)
-    chosen = form.cleaned_data.get("robot") if form.is_valid() else None
-    robot_id = next((pk for pk, _ in robots if str(pk) == chosen), robots[0][0] if robots else None)
-    values = latest_values([robot_id]) if robot_id else []
-    metrics = [(value.metric_name, value.unit) for value in values]
-    asked = set(request.GET.getlist("metrics"))
-    wanted = [metric for metric in metrics if metric[0] in asked] or _first_chart(metrics)
-    start, end, is_live = form.limits()
+    if "add" in request.GET:
+        return _with_another_robot(request)
+    robots = _robots(request)
+    measured = _measured(robots)
+    asked = dict.fromkeys(request.GET.getlist("metrics"))
+    units = wanted_units(request)
+    together = request.GET.get("layout") == "together"
+    chosen = [one for one in measured if one.metric in asked] or _first_chart(measured)
+    charts = charts_for(chosen[:_LINES_AT_ONCE], units, together=together)
+    form = RangeForm(request.GET, default="1h")
+    now = timezone.now()
+    start, end = form.limits(now)
+    find = request.GET.get("find", "").strip()
     return page(
         request,
         "pages/telemetry.html",
         "Telemetry",
-        form=form,
         robots=robots,
-        robot_id=robot_id,
-        presets={key: label for key, (label, _) in PRESETS.items()},
-        range=request.GET.get("range", "1h") if form.is_valid() else "1h",
-        groups=_groups(metrics),
-        wanted={name for name, _ in wanted},
-        charts=charts_for(wanted[:_METRICS_AT_ONCE]),
+        robot_names={str(robot.pk): robot.name for robot in robots},
+        may_see_history=request.user.has_perm("robots.view_robotstatushistory"),
+        may_see_alerts=request.user.has_perm("alerts.view_alert"),
+        may_add=len(robots) < _ROBOTS_AT_ONCE,
+        not_found=request.GET.get("unknown", "")[:100],
+        **_choices(measured, {one.metric for one in chosen}, find),
+        find=find,
+        unit_choices=_unit_choices(chosen, units),
+        units=units,
+        together=together,
+        charts=charts,
+        may_export=request.user.has_perm("telemetry.export_robottelemetry"),
+        chosen_names=[name for chart in charts for name in chart.metrics],
+        left_out=max(len(chosen) - _LINES_AT_ONCE, 0),
+        form=form,
         start=start,
         end=end,
-        is_live=is_live,
-        may_export=request.user.has_perm("telemetry.export_robottelemetry"),
+        now=now,
+        address=_address(
+            robots, sorted(asked.keys() & {one.metric for one in chosen}), units, together=together
+        ),
     )
 
 
-def _first_chart(metrics: list[tuple[str, str | None]]) -> list[tuple[str, str | None]]:
-    first = charts_for(metrics)[:1]
-    return [metric for metric in metrics if first and metric[0] in first[0].labels]
+def wanted_units(request: HttpRequest) -> list[str]:
+    """Return the units that the address asks for; those that do not fit count as none."""
+    units = [unit for unit in request.GET.getlist("unit") if unit]
+    try:
+        check_units(units)
+    except ApplicationError:
+        return []
+    return units
 
 
-def _groups(metrics: list[tuple[str, str | None]]) -> list[tuple[str, list[tuple[str, str]]]]:
+def _address(robots: list[Robot], metrics: list[str], units: list[str], *, together: bool) -> str:
+    """Return what is shown, as the page's address says it, without the range."""
+    chosen = {"robot": [str(robot.pk) for robot in robots], "metrics": metrics, "unit": units}
+    return urlencode({**chosen, "layout": ["together"] if together else []}, doseq=True)
+
+
+def _with_another_robot(request: HttpRequest) -> HttpResponse:
+    """Put the robot that the words mean into the address."""
+    parameters: QueryDict = request.GET.copy()
+    words = str(parameters.pop("add")[-1]).strip()
+    parameters.pop("unknown", None)
+    robot = robot_named(request.user, words) if words else None
+    if robot is None and words:
+        parameters["unknown"] = words
+    elif robot is not None and str(robot.pk) not in parameters.getlist("robot"):
+        parameters.appendlist("robot", str(robot.pk))
+    return HttpResponseRedirect(f"{request.path}?{parameters.urlencode()}")
+
+
+def _robots(request: HttpRequest) -> list[Robot]:
+    wanted: list[UUID] = []
+    for text in request.GET.getlist("robot"):
+        try:
+            wanted.append(UUID(text))
+        except ValueError:
+            continue
+    rows: dict[UUID, Robot] = Robot.objects.restrict(request.user).in_bulk(wanted[:50])
+    found = [rows[pk] for pk in dict.fromkeys(wanted) if pk in rows][:_ROBOTS_AT_ONCE]
+    if not found and (first := first_robot(request.user)):
+        found = [first]
+    return found
+
+
+def _measured(robots: list[Robot]) -> list[Measured]:
+    names = {robot.pk: robot.name for robot in robots}
+    order = list(names)
+    values = sorted(latest_values(order), key=lambda value: order.index(value.robot_id))
+    return [Measured(v.robot_id, names[v.robot_id], v.metric_name, v.unit) for v in values]
+
+
+def _first_chart(measured: list[Measured]) -> list[Measured]:
+    first: list[Chart] = charts_for(measured)[:1]
+    names = set(first[0].metrics) if first else set()
+    return [one for one in measured if one.metric in names]
+
+
+def _choices(measured: list[Measured], chosen: set[str], find: str) -> dict[str, Any]:
+    """Return the metrics to choose from by group: those chosen, then known ones or those found."""
+    units: dict[str, str | None] = {one.metric: one.unit for one in measured}
+    words = find.lower().split()
+
+    def is_wanted(name: str) -> bool:
+        known = metric_of(name)
+        text = f"{name} {known.group} {known.label}".lower()
+        return all(word in text for word in words)
+
+    found = [name for name in units if name not in chosen and is_wanted(name)]
+    # A name that nothing is known of stands behind those that people know.
+    found.sort(key=lambda name: metric_of(name).group == name)
+    offered = [*chosen & set(units), *found[:_OFFERED]]
+    some = next((one.robot_id for one in measured), UUID(int=0))
+    charts = charts_for(Measured(some, "", name, units[name]) for name in offered)
+    return {
+        "groups": [
+            (
+                chart.title,
+                [(line.metric, line.label, line.metric in chosen) for line in chart.lines],
+            )
+            for chart in charts
+        ],
+        "metric_count": len(units),
+        "hidden_count": len(found) - len(found[:_OFFERED]),
+        "chosen_count": len(chosen),
+    }
+
+
+def _unit_choices(chosen: list[Measured], units: list[str]) -> list[dict[str, Any]]:
+    """Return, for each kind of quantity that is shown, the units there are for it."""
+    stored = dict.fromkeys(one.unit or metric_of(one.metric).unit for one in chosen)
+    kinds = dict.fromkeys(kind for unit in stored if (kind := kind_of(unit)))
     return [
-        (chart.title, [(name, metric_of(name).label) for name in chart.labels])
-        for chart in charts_for(metrics)
+        {
+            "kind": kind,
+            "options": [
+                (unit, unit_sign(unit) or unit, unit in units) for unit in units_of_kind(kind)
+            ],
+        }
+        for kind in kinds
     ]

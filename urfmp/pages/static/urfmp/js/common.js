@@ -61,7 +61,8 @@ window.urfmp = (() => {
       const known = element.dataset.metrics.split(" ").map((name) => latest[name]);
       const numbers = known.filter((value) => typeof value === "number");
       if (numbers.length) {
-        const text = measured(Math.max(...numbers));
+        const { factor = 1, offset = 0 } = element.dataset;
+        const text = measured(Math.max(...numbers) * Number(factor) + Number(offset));
         if (element.textContent !== text) {
           element.textContent = text;
         }

@@ -2,35 +2,37 @@
 (() => {
   "use strict";
 
-  const KEY = "urfmp-range-seconds";
+  const KEY = "urfmp-range";
   const page = document.getElementById("robot");
   const latest = window.urfmp.readJson("latest-values");
-  const charts = new window.urfmp.charts.Charts();
-  charts.setClock(Date.parse(page.dataset.now));
+  const bar = document.querySelector("[data-view]");
 
-  const buttons = [...page.querySelectorAll("[data-ranges] button")];
-
-  function choose(seconds) {
-    buttons.forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.seconds === seconds)));
-    charts.showLast(1000 * Number(seconds));
+  function remember({ preset }) {
+    try {
+      if (preset) {
+        localStorage.setItem(KEY, preset);
+      }
+    } catch {
+      // Without storage the range is kept in the address alone.
+    }
   }
 
+  // Without a range in the address, the one that was chosen last.
   function remembered() {
     try {
-      return localStorage.getItem(KEY);
+      const preset = localStorage.getItem(KEY);
+      if (preset && !new URLSearchParams(location.search).has("range")) {
+        bar.dataset.preset = bar.querySelector(`[data-preset="${CSS.escape(preset)}"]`) ? preset : bar.dataset.preset;
+      }
     } catch {
-      return null;
+      // The page's own range stays.
     }
   }
 
-  buttons.forEach((button) => button.addEventListener("click", () => {
-    try {
-      localStorage.setItem(KEY, button.dataset.seconds);
-    } catch {
-      // Without storage the range is kept for this page alone.
-    }
-    choose(button.dataset.seconds);
-  }));
+  if (bar) {
+    remembered();
+  }
+  const charts = bar ? new window.urfmp.Charts({ onRange: remember }) : null;
 
   function onStatus(event) {
     window.urfmp.setBadge(page.querySelector("[data-status] .u-badge"), event.status);
@@ -44,7 +46,7 @@
   }
 
   function onTelemetry(event) {
-    charts.add(event);
+    charts?.add(event);
     let newest = "";
     for (const point of event.points) {
       latest[point.metric_name] = point.value;
@@ -60,11 +62,11 @@
   const handlers = {
     status: onStatus,
     telemetry: onTelemetry,
-    reset: () => charts.reload(),
+    reset: () => charts?.reload(),
     connection: ({ state }) => {
       window.urfmp.showConnection(state);
       if (state === "open" && wasLost) {
-        charts.reload();
+        charts?.reload();
       }
       wasLost = state === "lost";
     },
@@ -74,9 +76,4 @@
       handlers[event.type]?.(event);
     }
   });
-
-  if (buttons.length) {
-    const wanted = remembered();
-    choose(buttons.some((button) => button.dataset.seconds === wanted) ? wanted : buttons[0].dataset.seconds);
-  }
 })();

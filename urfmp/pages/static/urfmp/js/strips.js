@@ -8,7 +8,7 @@
   const stripesOf = (strip) => [...strip.querySelectorAll("rect[data-text]")];
 
   function say(strip, text) {
-    const place = strip.closest("section, [data-chart]")?.querySelector("[data-said]");
+    const place = strip.closest("section")?.querySelector("[data-said]");
     if (place) {
       place.textContent = text;
     }
@@ -49,6 +49,16 @@
       show(strip, event.target);
     }
   });
+
+  // Markers of alerts say what they are as well.
+  for (const kind of ["pointerover", "focusin"]) {
+    document.addEventListener(kind, (event) => {
+      const marker = event.target.closest?.("[data-markers] [data-text]");
+      if (marker) {
+        say(marker, marker.dataset.text);
+      }
+    });
+  }
 
   document.addEventListener("pointerout", (event) => {
     const strip = stripOf(event);

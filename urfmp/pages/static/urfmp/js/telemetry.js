@@ -2,11 +2,9 @@
 (() => {
   "use strict";
 
-  const page = document.getElementById("telemetry");
   const table = document.querySelector("#values tbody");
   const form = document.getElementById("telemetry-form");
-  const start = Date.parse(page.dataset.start);
-  const end = Date.parse(page.dataset.end);
+  const { measured } = window.urfmp;
 
   function cell(row, text, kind = "td") {
     const element = document.createElement(kind);
@@ -22,27 +20,34 @@
   function fill() {
     const rows = [];
     for (const chart of charts.all) {
-      for (const [name, { points }] of chart.series) {
+      for (const { line, points } of chart.series.values()) {
         const known = points.filter((point) => point[1] !== null);
         const row = document.createElement("tr");
-        const unit = chart.unit ? ` ${chart.unit}` : "";
-        const show = (value) => (known.length ? `${window.urfmp.measured(value)}${unit}` : "–");
-        cell(row, `${chart.panel.dataset.title}: ${chart.labels[name]}`, "th");
+        const unit = line.unit ? ` ${line.unit}` : "";
+        const show = (value) => (known.length ? `${measured(value)}${unit}` : "–");
+        cell(row, chart.title === line.label ? line.label : `${chart.title}: ${line.label}`, "th");
         cell(row, show(known.reduce((least, point) => Math.min(least, point[2]), Infinity)));
         cell(row, show(known.reduce((sum, point) => sum + point[1], 0) / known.length));
         cell(row, show(known.reduce((greatest, point) => Math.max(greatest, point[3]), -Infinity)));
         cell(row, show(known.at(-1)?.[1]));
-        cell(row, known.length ? window.urfmp.charts.full(known.at(-1)[0]) : "–");
+        cell(row, known.length ? window.urfmp.time.full(known.at(-1)[0]) : "–");
         rows.push(row);
       }
     }
     table?.replaceChildren(...rows);
   }
 
-  const charts = new window.urfmp.charts.Charts(() => fill());
-  charts.setClock(end);
-  if ("live" in page.dataset) {
-    charts.showLast(end - start);
+  const charts = document.querySelector("[data-view]") ? new window.urfmp.Charts({ onDraw: () => fill(), onRange: () => showState() }) : null;
+  const connection = document.querySelector("[data-connection]");
+
+  function showState() {
+    if (connection) {
+      connection.hidden = !charts.isLive;
+    }
+  }
+
+  if (charts) {
+    showState();
     window.urfmpStream.subscribe((event) => {
       if (event.type === "telemetry") {
         charts.add(event);
@@ -52,20 +57,22 @@
         charts.reload();
       }
     });
-  } else {
-    charts.showRange(start, end);
   }
 
-  // Another robot has other metrics: its first chart is shown until some are chosen.
-  form.querySelector("#robot").addEventListener("change", () => {
-    form.querySelectorAll('input[name="metrics"]').forEach((box) => { box.checked = box.checked && box.defaultChecked; });
-    form.requestSubmit();
-  });
-  form.querySelector("#range").addEventListener("change", (event) => {
-    const isOwn = event.target.value === "own";
-    form.querySelectorAll("[data-own]").forEach((field) => { field.hidden = !isOwn; });
-    if (!isOwn) {
+  // Choices are shown at once; metrics when the list is done, with Enter or the button.
+  form.addEventListener("change", (event) => {
+    if (event.target.matches("select, [data-robot-search]") && event.target.value !== undefined) {
       form.requestSubmit();
     }
+  });
+  form.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-remove]");
+    if (button) {
+      button.closest("li").remove();
+      form.requestSubmit();
+    }
+  });
+  form.addEventListener("submit", () => {
+    form.querySelectorAll("select, input:not([type=checkbox])").forEach((field) => { field.disabled ||= !field.value; });
   });
 })();

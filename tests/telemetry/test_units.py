@@ -1,0 +1,73 @@
+"""Conversions for display, against values from the standards."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.telemetry.units import (
+    UnknownUnitError,
+    check_units,
+    conversion,
+    kind_of,
+    units_of_kind,
+)
+
+KINDS = [
+    "Temperature", "Angle", "Angular velocity", "Speed", "Length", "Power", "Electric current",
+    "Voltage", "Energy", "Pressure", "Force", "Torque", "Mass", "Time", "Frequency",
+]  # fmt: skip
+PAIRS = [(a, b) for kind in KINDS for a in units_of_kind(kind) for b in units_of_kind(kind)]
+
+
+@pytest.mark.parametrize(
+    ("value", "stored", "wanted", "expected"),
+    [
+        (100.0, "Cel", "[degF]", 212.0),
+        (-40.0, "Cel", "[degF]", -40.0),
+        (0.0, "Cel", "K", 273.15),
+        (32.0, "[degF]", "K", 273.15),
+        (math.pi, "rad", "deg", 180.0),
+        (math.pi, "rad/s", "deg/s", 180.0),
+        (2 * math.pi, "rad/s", "{rev}/min", 60.0),
+        (1.0, "m/s", "km/h", 3.6),
+        (0.25, "m/s", "mm/s", 250.0),
+        (25.4, "mm", "[in_i]", 1.0),
+        (0.3048, "m", "[ft_i]", 1.0),
+        (1500.0, "W", "kW", 1.5),
+        (0.5, "A", "mA", 500.0),
+        (1.0, "bar", "kPa", 100.0),
+        (1.0, "[psi]", "Pa", 6894.757293168361),
+        (1.0, "kWh", "MJ", 3.6),
+        (1.0, "kW.h", "kJ", 3600.0),
+        (1.0, "[lbf_av]", "N", 4.4482216152605),
+        (1.0, "kg", "[lb_av]", 2.2046226218487757),
+    ],
+)
+def test_values_of_the_standards(value, stored, wanted, expected):
+    assert conversion(stored, [wanted]).of(value) == pytest.approx(expected, rel=1e-12)
+
+
+@given(pair=st.sampled_from(PAIRS), value=st.floats(-1e9, 1e9))
+def test_there_and_back(pair, value):
+    there, back = conversion(pair[0], [pair[1]]), conversion(pair[1], [pair[0]])
+
+    assert back.of(there.of(value)) == pytest.approx(value, rel=1e-9, abs=1e-9)
+    assert there.factor > 0, "least and greatest keep their places"
+
+
+def test_what_is_not_known_stays():
+    assert conversion("furlong", ["K"]).of(5.0) == 5.0
+    assert conversion(None, ["K"]).is_none
+    assert conversion("W", ["K"]).unit == "W"
+    assert conversion("Cel", ["K"]).of(None) is None
+    assert kind_of("furlong") is None
+
+
+@pytest.mark.parametrize("units", [["parsec"], ["K", "Cel"], [""]])
+def test_wishes_that_make_no_sense_are_refused(units):
+    with pytest.raises(UnknownUnitError):
+        check_units(units)
