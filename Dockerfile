@@ -18,6 +18,7 @@ COPY apps apps
 COPY templates templates
 # Nothing is connected to here: the settings only want to see the variables.
 RUN SECRET_KEY=collectstatic-needs-some-key-that-is-long-enough \
+    ENCRYPTION_KEYS=1:collectstatic-needs-some-key-that-is-long-enough \
     DATABASE_URL=postgresql://urfmp_app@localhost/urfmp REDIS_URL=redis://localhost \
     python manage.py collectstatic --noinput \
     && python -m compileall -q manage.py urfmp apps

@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+_KEY_LENGTH = 43  # 256 bits as `secrets.token_urlsafe` writes them
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -74,6 +75,33 @@ def env_choice(name: str, choices: tuple[str, ...]) -> str:
         msg = f"{name} must be one of {', '.join(choices)}, not {value!r}."
         raise ImproperlyConfigured(msg)
     return value
+
+
+def encryption_keys(text: str, *, lenient: bool) -> dict[int, str]:
+    """Return the keys of a text such as `1:first-key,2:second-key`, by number.
+
+    Args:
+        text: The variable.
+        lenient: Whether a key may be short, as in development.
+
+    Raises:
+        ImproperlyConfigured: There is no key, a number is used twice, or a key is too short. The
+            message does not show it.
+    """
+    keys: dict[int, str] = {}
+    for part in (part.strip() for part in text.split(",") if part.strip()):
+        number, colon, key = part.partition(":")
+        if not colon or not number.isascii() or not number.isdecimal() or int(number) in keys:
+            msg = "ENCRYPTION_KEYS is written as 1:key,2:key, each number once."
+            raise ImproperlyConfigured(msg)
+        if len(key) < _KEY_LENGTH and not lenient:
+            msg = f"Key {number} of ENCRYPTION_KEYS is shorter than {_KEY_LENGTH} characters."
+            raise ImproperlyConfigured(msg)
+        keys[int(number)] = key
+    if not keys:
+        msg = "ENCRYPTION_KEYS holds no key; generate one, see .env.example."
+        raise ImproperlyConfigured(msg)
+    return keys
 
 
 def mail_backend(host: str, folder: str) -> str:

@@ -16,6 +16,7 @@ from whitenoise.compress import Compressor
 
 from urfmp.env import (
     database_from_url,
+    encryption_keys,
     env_bool,
     env_choice,
     env_int,
@@ -32,6 +33,10 @@ SECRET_KEY = env_str("SECRET_KEY", "only-for-development" if DEBUG else None)
 if not DEBUG and len(SECRET_KEY) < 32:
     msg = "SECRET_KEY is shorter than 32 characters; generate one, see .env.example."
     raise ImproperlyConfigured(msg)
+# Secrets that are read again, such as second factors' seeds, are sealed with the highest of these.
+ENCRYPTION_KEYS = encryption_keys(
+    env_str("ENCRYPTION_KEYS", "1:only-for-development" if DEBUG else None), lenient=DEBUG
+)
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 
 # Web and live have one address behind a proxy and two in the demo.

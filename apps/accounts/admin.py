@@ -20,6 +20,7 @@ from apps.accounts.key_admin import ApiKeyAdmin  # noqa: F401 - registered by be
 from apps.accounts.link_services import link_order, password_link_order
 from apps.accounts.models import User, UserSession
 from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS
+from apps.accounts.second_factors import second_factor_remove
 from apps.accounts.services import (
     session_end,
     user_create,
@@ -102,6 +103,15 @@ def _may_sign_in(user: User) -> bool:
     return bool(user.is_active)
 
 
+def _has_second_factor(user: User) -> bool:
+    return user.has_second_factor
+
+
+def _remove_second_factor(request: HttpRequest, user: User, _values: Any) -> None:
+    check_authority(viewer(request), user)
+    second_factor_remove(user)
+
+
 def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
     check_authority(viewer(request), user)
     password_link_order(user)
@@ -136,6 +146,16 @@ class UserAdmin(OrganizationScopedAdmin[User]):
             icon="mail",
             applies=_may_sign_in,
             run=_send_password_link,
+        ),
+        ObjectAction(
+            name="second-factor",
+            label="Remove second factor",
+            done="signs in with the password alone from now on",
+            permission="change",
+            icon="phonelink_erase",
+            applies=_has_second_factor,
+            run=_remove_second_factor,
+            is_danger=True,
         ),
     )
 

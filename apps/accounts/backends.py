@@ -41,5 +41,5 @@ class EmailBackend:
 
     def get_user(self, user_id: UUID) -> User | None:
         """Return an active person of the open tenant transaction's organization."""
-        user: User | None = User.objects.filter(pk=user_id, is_active=True).first()
+        user: User | None = User.objects.signing_in().filter(pk=user_id).first()
         return user

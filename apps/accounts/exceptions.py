@@ -97,6 +97,26 @@ class LinkRefusedError(ApplicationError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class SecondFactorRequiredError(ApplicationError):
+    """This account has a second factor: send the code of its app, or a recovery code, along."""
+
+    code = "second_factor_required"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class SecondFactorRefusedError(ApplicationError):
+    """The code is wrong, too old, or was used before."""
+
+    code = "second_factor_refused"
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class SecondFactorStateError(ApplicationError):
+    """The second factor is not in that state."""
+
+    code = "second_factor_state"
+
+
 class IdempotencyInProgressError(ApplicationError):
     """The same request is being carried out at this moment; send it again in a second."""
 

@@ -9,6 +9,7 @@ from apps.accounts.exceptions import TooManyAttemptsError
 from urfmp.common.ratelimit import Counter, Decision, take
 
 _ATTEMPTS, _ATTEMPT_SECONDS = 10, 15 * 60
+_CODES_A_DAY, _DAY_SECONDS = 50, 24 * 60 * 60
 _LINKS, _LINKS_OF_A_CLIENT, _LINK_SECONDS = 5, 50, 60 * 60
 
 
@@ -28,6 +29,33 @@ def take_request(credential: KeyCredential) -> Decision | None:
     return take(*counters) if counters else None
 
 
+def take_code(account: str, place: str | None) -> None:
+    """Count one code of a second factor that is about to be looked at.
+
+    Six digits are few: beside the quarter of an hour there is a limit for the day.
+
+    Args:
+        account: Name of the account, `credentials.account_of`.
+        place: The known device, or the session, in which it is tried; None for anywhere else.
+
+    Raises:
+        TooManyAttemptsError: The account has had its attempts there.
+    """
+    name = f"{{{account}}}:code:{place or ''}"
+    _refuse_beyond(
+        name,
+        Counter(name, _ATTEMPTS, _ATTEMPT_SECONDS),
+        Counter(f"{name}:day", _CODES_A_DAY, _DAY_SECONDS),
+    )
+
+
+def _refuse_beyond(name: str, *counters: Counter) -> None:
+    decision = take(*counters)
+    if not decision.admitted:
+        told = take(Counter(f"{name}:told", 1, decision.reset_seconds))
+        raise TooManyAttemptsError(decision.reset_seconds, is_first=told.admitted)
+
+
 def take_password(account: str, place: str | None) -> None:
     """Count one password that is about to be hashed.
 
@@ -42,10 +70,7 @@ def take_password(account: str, place: str | None) -> None:
         TooManyAttemptsError: The account has had its attempts there.
     """
     name = f"{{{account}}}:password:{place or ''}"
-    decision = take(Counter(name, _ATTEMPTS, _ATTEMPT_SECONDS))
-    if not decision.admitted:
-        told = take(Counter(f"{name}:told", 1, decision.reset_seconds))
-        raise TooManyAttemptsError(decision.reset_seconds, is_first=told.admitted)
+    _refuse_beyond(name, Counter(name, _ATTEMPTS, _ATTEMPT_SECONDS))
 
 
 def take_link(account: str, place: str | None, address: str | None) -> None:

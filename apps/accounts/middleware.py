@@ -13,17 +13,25 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import transaction
-from django.http import HttpRequest, HttpResponseBase, UnreadablePostError
+from django.http import (
+    HttpRequest,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    UnreadablePostError,
+)
 from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
 
 from apps.accounts.credentials import key_credential, note_key_use
 from apps.accounts.limits import take_request
+from apps.accounts.models import User
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.sessions import SessionStore
 from apps.accounts.tokens import access_credential, is_access_token, person_of
 from urfmp.common.addresses import plain_address
 from urfmp.common.problems import problem_response
 from urfmp.common.ratelimit import is_limited
+from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import Actor, tenant_transaction
 
 _CHUNK_BYTES = 64 * 1024
@@ -124,7 +132,8 @@ class PrincipalMiddleware:
         with tenant_transaction(session.organization_id, actor):
             if request.user.is_authenticated:  # loads the person while their row is visible
                 session.touch()
-                return _answer(request, view, args, kwargs)
+                request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
+                return _stop(request, view) or _answer(request, view, args, kwargs)
         # The person is gone: what follows belongs to nobody's organization.
         session.organization_id = None
         return None
@@ -178,10 +187,40 @@ class PrincipalMiddleware:
                 return None
             request.user = person
             request.token_session_id = credential.session_id  # type: ignore[attr-defined]
+            request.sign_in = credential.sign_in  # type: ignore[attr-defined]
+            if (refusal := _stop(request, view)) is not None:
+                return refusal
             if not getattr(view, "manages_transactions", False):
                 return _answer(request, view, args, kwargs)
         request.actor = actor  # type: ignore[attr-defined]
         return None
+
+
+def precedes_second_factor(view: _View) -> _View:
+    """Mark a view for people who still lack a second factor that their organization requires."""
+    view.precedes_second_factor = True  # type: ignore[attr-defined]
+    return view
+
+
+def lacks_second_factor(person: User, sign_in: SignIn) -> bool:
+    """Tell whether somebody has to set up a second factor before they reach anything."""
+    if sign_in.has_second_factor:
+        return False
+    return bool((person.organization.settings or {}).get("second_factor_required"))
+
+
+def _stop(request: HttpRequest, view: View) -> HttpResponseBase | None:
+    """Return the answer to somebody who has to set up a second factor first."""
+    person, sign_in = cast("User", request.user), request.sign_in  # type: ignore[attr-defined]
+    if getattr(view, "precedes_second_factor", False) or not lacks_second_factor(person, sign_in):
+        return None
+    if request.path.startswith("/api/"):
+        return problem_response(
+            HTTPStatus.FORBIDDEN,
+            "second_factor_setup_required",
+            "Your organization requires a second factor: sign in with a browser and set one up.",
+        )
+    return HttpResponseRedirect(reverse("admin:second_factor"))
 
 
 def _read_to_the_end(request: HttpRequest) -> None:

@@ -18,6 +18,7 @@ from apps.accounts.querysets import (
     ApiKeyQuerySet,
     IdempotencyRecordQuerySet,
     OneTimeLinkQuerySet,
+    SecondFactorQuerySet,
     UserQuerySet,
     UserSessionQuerySet,
 )
@@ -136,6 +137,12 @@ class User(AbstractBaseUser, TenantModel):
     def is_superuser(self) -> bool:
         """Nobody passes unchecked: the role decides for super admins as well."""
         return False
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether the person has one in use. One query, inside the tenant transaction."""
+        rows = SecondFactor.objects.filter(user_id=self.pk, confirmed_at__isnull=False)
+        return bool(rows.exists())
 
     @property
     def password_link_purpose(self) -> str:
@@ -296,6 +303,41 @@ class ApiKey(TenantModel):
         return bool(self.is_active) and (
             self.expires_at is None or self.expires_at > timezone.now()
         )
+
+
+class SecondFactor(TenantModel):
+    """A person's second factor: the seed of their app, sealed, and digests of recovery codes.
+
+    One a person. Without `confirmed_at` it is being set up and asks nobody for anything. It goes
+    when the person, or an admin for them, does without it.
+    """
+
+    sealed_fields: ClassVar[tuple[str, ...]] = ("seed",)
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    user = plain_key("accounts.User", on_delete=models.DO_NOTHING)
+    seed = models.TextField(editable=False)
+    recovery_digests = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=models.Value([], ArrayField(models.TextField())),
+        editable=False,
+    )
+    last_step = models.BigIntegerField(null=True, editable=False)
+    confirmed_at = models.DateTimeField(null=True, editable=False)
+    created_at = created_at()
+
+    objects: ClassVar[Any] = SecondFactorQuerySet.as_manager()
+
+    class Meta:
+        db_table = "second_factors"
+        ordering = ("-created_at", "id")
+        constraints = (models.UniqueConstraint(fields=("user",), name="second_factors_user_key"),)
+        indexes = (models.Index(fields=("organization",), name="idx_factors_organization"),)
+
+    def __str__(self) -> str:
+        return f"Second factor of {self.user_id}"
 
 
 class OneTimeLink(TenantModel):

@@ -12,6 +12,11 @@ from urfmp.common.querysets import OrganizationScopedQuerySet, RobotScopedQueryS
 class UserQuerySet(OrganizationScopedQuerySet):
     """People of one organization."""
 
+    def signing_in(self) -> Self:
+        """Return those who may be signed in, with their organization: both are active."""
+        rows = self.filter(is_active=True, organization__is_active=True)
+        return rows.select_related("organization")
+
 
 class UserSessionQuerySet(OrganizationScopedQuerySet):
     """Sign-ins of one organization's people."""
@@ -33,6 +38,10 @@ class UserSessionQuerySet(OrganizationScopedQuerySet):
 
 class ApiKeyQuerySet(RobotScopedQuerySet):
     """Keys of one organization; a device key sees its own robot's."""
+
+
+class SecondFactorQuerySet(OrganizationScopedQuerySet):
+    """Second factors of one organization's people."""
 
 
 class OneTimeLinkQuerySet(OrganizationScopedQuerySet):

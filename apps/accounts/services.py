@@ -20,6 +20,7 @@ from apps.accounts.models import OneTimeLink, User, UserSession
 from apps.accounts.plan_limits import take_place
 from apps.audit.services import audit_record
 from urfmp.common.constraints import must_be_free
+from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import act, tenant_transaction
 
 _ADMINS = (Role.ADMIN, Role.SUPER_ADMIN)
@@ -143,7 +144,7 @@ def user_update(user: User, **changes: Any) -> User:
         user.save()
         if password or not user.is_active:
             _end_links_of(user)
-            _end_sessions_of(user)
+            sessions_end_all_of(user)
     return user
 
 
@@ -158,14 +159,15 @@ def user_set_password(user: User, password: str) -> None:
     _set_password(user, password)
     user.save()
     _end_links_of(user)
-    _end_sessions_of(user)
+    sessions_end_all_of(user)
 
 
 def _end_links_of(user: User) -> None:
     OneTimeLink.objects.filter(user_id=user.pk).delete()
 
 
-def _end_sessions_of(user: User) -> None:
+def sessions_end_all_of(user: User) -> None:
+    """End a person's sign-ins everywhere, inside an act of the caller's."""
     sessions = UserSession.objects.filter(user_id=user.pk)
     digests = list(sessions.values_list("session_token", flat=True))
     sessions.delete()
@@ -173,14 +175,21 @@ def _end_sessions_of(user: User) -> None:
         forget_session(token_digest)
 
 
-def session_start(request: HttpRequest, user: User) -> None:
-    """Sign a person in on this browser, with a new session, and record it."""
+def session_start(request: HttpRequest, user: User, *, second_factor: bool = False) -> None:
+    """Sign a person in on this browser, with a new session, and record it.
+
+    Args:
+        request: From the browser.
+        user: Who has shown their password just now.
+        second_factor: Whether they have shown theirs as well.
+    """
     session = session_of(request)
     if SESSION_KEY in session:
         session.flush()  # while it still knows whose it was
     session.organization_id = user.organization_id
     with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
         login(request, user, backend="apps.accounts.backends.EmailBackend")
+        session.update(SignIn.now(has_second_factor=second_factor).values())
         session.save()
         audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)
 

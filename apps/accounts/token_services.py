@@ -24,6 +24,7 @@ from apps.accounts.tokens import (
     refresh_credential,
 )
 from apps.audit.services import audit_record
+from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import act, tenant_transaction
 
 # Two requests of one honest client may find the access token expired at the same moment.
@@ -40,12 +41,13 @@ class TokenPair:
     refresh_expires_at: datetime
 
 
-def tokens_issue(request: HttpRequest, user: User) -> TokenPair:
+def tokens_issue(request: HttpRequest, user: User, *, second_factor: bool = False) -> TokenPair:
     """Sign a person in through the API, and record it.
 
     Args:
         request: Where it comes from.
         user: As `authenticate` returned them: the tokens hold as long as that password does.
+        second_factor: Whether they have shown theirs.
     """
     now = timezone.now()
     with (
@@ -55,7 +57,10 @@ def tokens_issue(request: HttpRequest, user: User) -> TokenPair:
         User.objects.filter(pk=user.pk).update(last_login=now)
         root = UserSession(pk=uuid4(), organization_id=user.organization_id, user=user)
         root.family_id = root.pk
-        root.data = {HASH_SESSION_KEY: user.get_session_auth_hash()}
+        root.data = {
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+            **SignIn.now(has_second_factor=second_factor).values(),
+        }
         root.expires_at = now + REFRESH_TOKEN_AGE
         pair = _store(request, root, now)
         audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)

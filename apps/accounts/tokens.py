@@ -20,6 +20,7 @@ from django.utils.crypto import constant_time_compare
 
 from apps.accounts.credentials import checksum, digest, random_text
 from apps.accounts.models import User, UserSession
+from urfmp.common.sign_ins import SignIn
 
 ACCESS_TOKEN_AGE = timedelta(minutes=15)
 REFRESH_TOKEN_AGE = timedelta(hours=24)
@@ -68,6 +69,7 @@ class AccessCredential:
     Attributes:
         session_id: The sign-in that it belongs to.
         proof: Of the password with which the person signed in.
+        sign_in: When and how they did.
         expires_at: When the token, not the sign-in, ends. Aware.
         last_activity_at: When the sign-in was last used, to the minute. Aware.
     """
@@ -76,6 +78,7 @@ class AccessCredential:
     user_id: UUID
     organization_id: UUID
     proof: str
+    sign_in: SignIn
     expires_at: datetime
     last_activity_at: datetime
 
@@ -103,10 +106,16 @@ def access_credential(token: str) -> AccessCredential | None:
     if row is None:
         return None
     family_id, user_id, organization_id, data, expires_at, last_activity_at = row
-    # Django's connections leave JSON as text.
-    proof = json.loads(data).get(HASH_SESSION_KEY, "")
+    held = json.loads(data)  # Django's connections leave JSON as text
+    proof = held.get(HASH_SESSION_KEY, "")
     return AccessCredential(
-        family_id, user_id, organization_id, proof, expires_at, last_activity_at
+        family_id,
+        user_id,
+        organization_id,
+        proof,
+        SignIn.read(held),
+        expires_at,
+        last_activity_at,
     )
 
 
@@ -129,7 +138,7 @@ def person_of(credential: AccessCredential) -> User | None:
     A token from before the last change of the password is worth nothing, even one that was given
     out while the password changed. Call it inside the organization's tenant transaction.
     """
-    user: User | None = User.objects.filter(pk=credential.user_id, is_active=True).first()
+    user: User | None = User.objects.signing_in().filter(pk=credential.user_id).first()
     if user is None or not proves(credential.proof, user):
         return None
     now = timezone.now()

@@ -17,7 +17,13 @@ import pytest
 from urfmp.embedded.paths import checkout_root, find_places
 from urfmp.embedded.process import processes_in
 
-_OF_THE_SUITE = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "SECRET_KEY")
+_OF_THE_SUITE = (
+    "DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "ENCRYPTION_KEYS",
+)
 
 
 @dataclass(frozen=True)

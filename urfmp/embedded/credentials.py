@@ -20,6 +20,7 @@ class Credentials:
     urfmp_app: str
     redis: str
     secret_key: str
+    encryption_key: str
 
 
 def load_credentials(state: Path) -> Credentials:
@@ -31,10 +32,17 @@ def load_credentials(state: Path) -> Credentials:
     path = state / "credentials-of-services.json"
     if text := read_text(path):
         try:
-            return Credentials(**json.loads(text))
+            return _completed(path, json.loads(text))
         except (TypeError, ValueError) as error:
             msg = f"{path} is damaged; `make reset` starts afresh and deletes this checkout's data."
             raise EmbeddedError(msg) from error
-    made = Credentials(**{field.name: secrets.token_urlsafe(48) for field in fields(Credentials)})
-    write_atomically(path, json.dumps(asdict(made), indent=2) + "\n")
+    return _completed(path, {})
+
+
+def _completed(path: Path, known: dict[str, str]) -> Credentials:
+    """Make up what the file does not hold yet: all of it, or what an older version did not need."""
+    wanted = [field.name for field in fields(Credentials)]
+    made = Credentials(**{**{name: secrets.token_urlsafe(48) for name in wanted}, **known})
+    if asdict(made) != known:
+        write_atomically(path, json.dumps(asdict(made), indent=2) + "\n")
     return made

@@ -15,7 +15,7 @@ from urfmp.embedded.ports import HOST
 from urfmp.embedded.services import Services
 
 _ADDRESSES = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
-_OPTIONAL = ("ADMIN_DATABASE_URL", "DATABASE_DIRECT_URL", "SECRET_KEY")
+_OPTIONAL = ("ADMIN_DATABASE_URL", "DATABASE_DIRECT_URL", "SECRET_KEY", "ENCRYPTION_KEYS")
 
 
 def given_addresses(places: Places) -> dict[str, str] | None:
@@ -42,10 +42,12 @@ def given_addresses(places: Places) -> dict[str, str] | None:
 def external_environment(places: Places, given: Mapping[str, str]) -> dict[str, str]:
     """Return the variables for services that are not ours, completed with what we make up."""
     places.make()
+    credentials = load_credentials(places.state)
     optional = {name: os.environ[name] for name in _OPTIONAL if os.environ.get(name)}
     return {
         "DATABASE_DIRECT_URL": given["DATABASE_URL"],
-        "SECRET_KEY": load_credentials(places.state).secret_key,
+        "SECRET_KEY": credentials.secret_key,
+        "ENCRYPTION_KEYS": f"1:{credentials.encryption_key}",
         **given,
         **optional,
         "URFMP_STATE_DIR": str(places.state),
@@ -67,6 +69,7 @@ def service_environment(services: Services) -> dict[str, str]:
         "DATABASE_DIRECT_URL": address(RUNTIME, credentials.urfmp_app),
         "REDIS_URL": f"redis://:{credentials.redis}@{HOST}:{services.redis.port}/0",
         "SECRET_KEY": credentials.secret_key,
+        "ENCRYPTION_KEYS": f"1:{credentials.encryption_key}",
         "URFMP_STATE_DIR": str(services.places.state),
     }
 

@@ -13,11 +13,16 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.credentials import digest, key_credential, note_key_use, session_credential
-from apps.accounts.middleware import ADDRESS_NOT_ALLOWED, presented_key
+from apps.accounts.middleware import (
+    ADDRESS_NOT_ALLOWED,
+    lacks_second_factor,
+    presented_key,
+)
 from apps.accounts.models import User
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.tokens import access_credential, is_access_token, person_of
 from apps.robots.models import Robot
+from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import Actor, tenant_transaction
 from urfmp.live.http import Problem, Request
 
@@ -119,6 +124,7 @@ def _of_token(credential: Credential, robots: Collection[UUID]) -> Subscriber:
     with tenant_transaction(found.organization_id, Actor(user_id=found.user_id)):
         if (user := person_of(found)) is None:
             raise Problem(401, "invalid_token", _TOKEN_OVER)
+        _check_second_factor(user, found.sign_in)
         visible = _visible(user, robots)
     return Subscriber(found.user_id, found.organization_id, visible, found.expires_at)
 
@@ -128,13 +134,19 @@ def _of_session(credential: Credential, robots: Collection[UUID]) -> Subscriber:
     if found is None:
         raise Problem(401, "not_authenticated", "The session is over: sign in again.")
     with tenant_transaction(found.organization_id, Actor(user_id=found.user_id)):
-        user = User.objects.filter(pk=found.user_id, is_active=True).first()
+        user = User.objects.signing_in().filter(pk=found.user_id).first()
         # A session from before the last change of the password is worth nothing any more.
         proof = found.data.get(HASH_SESSION_KEY, "")
         if user is None or not constant_time_compare(proof, user.get_session_auth_hash()):
             raise Problem(401, "not_authenticated", "The session is over: sign in again.")
+        _check_second_factor(user, SignIn.read(found.data))
         visible = _visible(user, robots)
     return Subscriber(found.user_id, found.organization_id, visible, found.expires_at)
+
+
+def _check_second_factor(user: User, sign_in: SignIn) -> None:
+    if lacks_second_factor(user, sign_in):
+        raise Problem(403, "second_factor_setup_required", "Set up a second factor first.")
 
 
 def _visible(principal: Any, robots: Collection[UUID]) -> frozenset[UUID] | None:

@@ -13,6 +13,7 @@ from django.urls import URLPattern
 from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
+from apps.accounts.middleware import precedes_second_factor
 from urfmp.pages.requests import without_nul
 
 View = Callable[..., HttpResponseBase]
@@ -71,6 +72,7 @@ class FleetAdminSite(UnfoldAdminSite):
 
         return sign_in(request)
 
+    @precedes_second_factor
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Sign out."""
         from urfmp.pages.views.sign_in import sign_out  # noqa: PLC0415

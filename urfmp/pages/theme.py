@@ -46,6 +46,10 @@ UNFOLD: dict[str, Any] = {
                 "title": "Where you are signed in",
                 "link": reverse_lazy("admin:own_sessions_page"),
             },
+            {
+                "title": "Second factor",
+                "link": reverse_lazy("admin:second_factor"),
+            },
         ],
     },
     "COMMAND": {"search_models": False, "show_history": False},

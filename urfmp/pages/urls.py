@@ -6,11 +6,14 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
+from apps.accounts.middleware import precedes_second_factor
 from urfmp.common.transactions import ignores_credentials
 from urfmp.pages.requests import without_nul
 from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_links import choose_password, forgot_password
 from urfmp.pages.views.robot import robot_page
+from urfmp.pages.views.second_factor import second_factor_page
+from urfmp.pages.views.sign_in import sign_in_code
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.telemetry import telemetry_page
 from urfmp.pages.views.telemetry_export import telemetry_export_page
@@ -24,6 +27,12 @@ def page_urls(site: Any) -> list[URLPattern]:
 
     return [
         path("forgot-password/", outside(forgot_password), name="forgot_password"),
+        path("sign-in-code/", outside(sign_in_code), name="sign_in_code"),
+        path(
+            "second-factor/",
+            precedes_second_factor(site.admin_view(second_factor_page)),
+            name="second_factor",
+        ),
         path("choose-password/", outside(choose_password), name="choose_password"),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),

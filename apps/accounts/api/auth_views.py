@@ -18,9 +18,10 @@ from apps.accounts.api.serializers import (
     SignInSerializer,
     TokenPairSerializer,
 )
-from apps.accounts.exceptions import SignInRefusedError
+from apps.accounts.exceptions import SecondFactorRequiredError, SignInRefusedError
 from apps.accounts.models import User
 from apps.accounts.services import session_end_current, session_refuse
+from apps.accounts.sign_in import code_check, needs_code
 from apps.accounts.token_services import TokenPair, tokens_end, tokens_issue, tokens_refresh
 from urfmp.common.api.viewsets import PrincipalView
 
@@ -52,7 +53,8 @@ class LoginView(PrincipalView):
         request=SignInSerializer,
         responses={200: TokenPairSerializer, 401: OpenApiResponse()},
         operation_id="auth_login",
-        description="Sign in with e-mail and password.",
+        description="Sign in with e-mail and password. An account with a second factor needs `otp`"
+        " or `recovery_code` as well: without either, the answer is 401 `second_factor_required`.",
     )
     def post(self, request: Request) -> Response:
         form = SignInSerializer(data=request.data)
@@ -63,7 +65,13 @@ class LoginView(PrincipalView):
         if not isinstance(user, User):
             session_refuse(plain, email=email)
             raise SignInRefusedError
-        return _answer(tokens_issue(plain, user))
+        if not needs_code(user):
+            return _answer(tokens_issue(plain, user))
+        code = form.validated_data.get("otp") or form.validated_data.get("recovery_code")
+        if not code:
+            raise SecondFactorRequiredError
+        code_check(plain, user, code)
+        return _answer(tokens_issue(plain, user, second_factor=True))
 
 
 class RefreshView(PrincipalView):

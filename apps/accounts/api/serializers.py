@@ -97,6 +97,12 @@ class SignInSerializer(StrictSerializer):
     password = serializers.CharField(
         max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
     )
+    otp = serializers.CharField(
+        required=False, max_length=20, help_text="The code of the app, with a second factor."
+    )
+    recovery_code = serializers.CharField(
+        required=False, max_length=50, help_text="Instead of `otp`: good once."
+    )
 
 
 @body_example(

@@ -11,6 +11,7 @@ from apps.accounts.api.views import (
     UserSessionViewSet,
     UserViewSet,
 )
+from apps.accounts.middleware import precedes_second_factor
 from urfmp.common.transactions import ignores_credentials
 
 router = SimpleRouter(trailing_slash=False)
@@ -22,7 +23,7 @@ router.register("api-keys", ApiKeyViewSet, basename="api-key")
 urlpatterns = [
     path("auth/login", ignores_credentials(LoginView.as_view()), name="auth-login"),
     path("auth/refresh", ignores_credentials(RefreshView.as_view()), name="auth-refresh"),
-    path("auth/logout", LogoutView.as_view(), name="auth-logout"),
+    path("auth/logout", precedes_second_factor(LogoutView.as_view()), name="auth-logout"),
     path(
         "auth/password-reset",
         ignores_credentials(PasswordResetView.as_view()),

@@ -28,6 +28,7 @@ from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.grants import check_authority, check_grant, check_scopes
 from apps.accounts.link_services import link_order, password_link_order
 from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.second_factors import second_factor_remove
 from apps.accounts.selectors import current_session_id, own_sessions
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.filters import BooleanFilter
@@ -50,7 +51,7 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     filterset_class = UserFilterSet
     ordering = "email"
     ordering_fields = ("email", "created_at")
-    permission_actions = {"password_link": "change"}
+    permission_actions = {"password_link": "change", "second_factor": "change"}
 
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
@@ -76,6 +77,15 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         check_authority(self.principal, person)
         password_link_order(person)
         return Response(status=202)
+
+    @extend_schema(request=None, responses={204: None})
+    @action(detail=True, methods=["delete"], url_path="second-factor")
+    def second_factor(self, request: Request, pk: str) -> Response:
+        """Take a person's second factor away, when they have lost app and recovery codes."""
+        person = self.get_object()
+        check_authority(self.principal, person)
+        second_factor_remove(person)
+        return Response(status=204)
 
 
 class UserSessionFilterSet(django_filters.FilterSet):

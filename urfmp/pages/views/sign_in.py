@@ -7,6 +7,7 @@ password has been checked.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
@@ -23,7 +24,7 @@ from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
 
 from apps.accounts.credentials import account_of
 from apps.accounts.devices import remember_device
-from apps.accounts.exceptions import TooManyAttemptsError
+from apps.accounts.exceptions import SecondFactorRefusedError, TooManyAttemptsError
 from apps.accounts.limits import take_password
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.services import (
@@ -31,6 +32,13 @@ from apps.accounts.services import (
     session_refuse,
     session_start,
     user_update,
+)
+from apps.accounts.sign_in import (
+    code_check,
+    needs_code,
+    pending_forget,
+    pending_remember,
+    pending_user,
 )
 from urfmp.pages.views.page import page
 
@@ -103,8 +111,60 @@ def _enter(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
         session_refuse(request, email=email)
         form.add_error(None, _WRONG)
         return _form_page(request, form, target)
+    if needs_code(user):
+        address = f"{reverse('admin:sign_in_code')}?{urlencode({'next': target})}"
+        return pending_remember(HttpResponseRedirect(address), user)
     session_start(request, user)
     return remember_device(request, HttpResponseRedirect(target), email=email)
+
+
+class SignInCodeForm(forms.Form):
+    """A code of the app, or a recovery code."""
+
+    code = forms.CharField(
+        max_length=50,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "one-time-code",
+                "autofocus": True,
+                "spellcheck": "false",
+                "class": " ".join(BASE_INPUT_CLASSES),
+            }
+        ),
+    )
+
+
+@never_cache
+@sensitive_post_parameters("code")
+@csrf_protect
+def sign_in_code(request: HttpRequest) -> HttpResponse:
+    """Ask whoever has shown their password for a code of their second factor."""
+    target = _target(request)
+    user = pending_user(request)
+    if user is None:
+        if request.method == "POST":
+            messages.warning(request, "That took longer than five minutes. Begin again.")
+        return HttpResponseRedirect(f"{reverse('admin:login')}?{urlencode({'next': target})}")
+    form = SignInCodeForm(request.POST if request.method == "POST" else None)
+    if form.is_bound and form.is_valid():
+        try:
+            code_check(request, user, form.cleaned_data["code"])
+        except SecondFactorRefusedError as error:
+            form.add_error("code", error.message)
+        except TooManyAttemptsError as error:
+            form.add_error(None, error.message)
+            return _later(_code_page(request, form, target), error)
+        else:
+            session_start(request, user, second_factor=True)
+            response = pending_forget(HttpResponseRedirect(target))
+            return remember_device(request, response, email=user.email)
+    return _code_page(request, form, target)
+
+
+def _code_page(request: HttpRequest, form: SignInCodeForm, target: str) -> HttpResponse:
+    response = page(request, "pages/sign_in_code.html", "Second factor", form=form, next=target)
+    response.status_code = 400 if form.is_bound else 200
+    return response
 
 
 def _form_page(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
@@ -155,7 +215,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
     form = NewPasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         user_update(user, password=form.cleaned_data["new_password1"])
-        session_start(request, user)
+        session_start(request, user, second_factor=request.sign_in.has_second_factor)  # type: ignore[attr-defined]
         messages.success(request, "Your password is changed. Other devices have been signed out.")
         return HttpResponseRedirect(reverse("admin:index"))
     response = page(request, "registration/password_change_form.html", "Change password", form=form)

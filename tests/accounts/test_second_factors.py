@@ -1,0 +1,382 @@
+"""A second factor: set up, signing in with it, and what its codes are worth."""
+
+from __future__ import annotations
+
+import time
+from io import StringIO
+
+import pyotp
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.test import Client
+
+from apps.accounts import second_factors
+from apps.accounts.exceptions import SecondFactorRefusedError, SecondFactorStateError
+from apps.accounts.models import SecondFactor, UserSession
+from apps.accounts.second_factors import (
+    second_factor_begin,
+    second_factor_confirm,
+    second_factor_of,
+    second_factor_remove,
+    second_factor_take,
+    seed_shown,
+)
+from apps.audit.models import AuditLog
+from tests.concurrency import at_once
+from tests.conftest import PASSWORD
+from urfmp.common.secretbox import SecretUnreadableError
+from urfmp.common.tenancy import tenant_transaction
+
+pytestmark = pytest.mark.django_db
+
+ALICE = "alice@acme.example"
+PAGE = "/admin/second-factor/"
+
+
+class App:
+    """What a person has on their phone: it knows the time that the test says."""
+
+    def __init__(self, seed, clock):
+        self.totp = pyotp.TOTP(seed.replace(" ", ""))
+        self.clock = clock
+
+    def code(self, steps=0):
+        return self.totp.at(int(self.clock.now) + 30 * steps)
+
+
+class Clock:
+    now = 1_800_000_000.0
+
+    def time(self):
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(second_factors.time, "time", clock.time)
+    return clock
+
+
+@pytest.fixture
+def enrol(clock):
+    """Return a function that gives a person a second factor; the app and recovery codes."""
+
+    def give(user):
+        with tenant_transaction(user.organization_id):
+            seed, _ = seed_shown(second_factor_begin(user))
+            app = App(seed, clock)
+            codes = second_factor_confirm(user, app.code())
+        clock.now += 30
+        return app, codes
+
+    return give
+
+
+def password(client=None):
+    client = client or Client()
+    return client, client.post("/admin/login/", {"email": ALICE, "password": PASSWORD})
+
+
+def enter(code, client=None):
+    client, _ = password(client)
+    return client, client.post("/admin/sign-in-code/", {"code": code})
+
+
+def is_in(client):
+    return client.get("/admin/").status_code == 200
+
+
+def test_it_is_set_up_on_its_page(alice, sign_in, clock, inside, organization_a):
+    client, elsewhere = sign_in(alice), sign_in(alice)
+    assert "You have none yet" in client.get(PAGE).content.decode()
+    client.post(PAGE, {"do": "begin"})
+    page = client.get(PAGE)
+    assert page.context["picture"].startswith("data:image/svg+xml")
+    app = App(page.context["seed"], clock)
+
+    wrong = client.post(PAGE, {"do": "confirm", "code": "000000"})
+    assert "another code" in wrong.content.decode()
+    done = client.post(PAGE, {"do": "confirm", "code": app.code()})
+    codes = done.context["codes"]
+    assert len(set(codes)) == 10
+    assert "no-store" in done["Cache-Control"]
+    assert is_in(client)
+    assert not is_in(elsewhere)
+    again = client.get(PAGE).content.decode()
+    assert "In use since" in again
+    assert page.context["seed"] not in again
+    assert not any(code in again for code in codes)
+    with inside(organization_a), pytest.raises(SecondFactorStateError):
+        seed_shown(second_factor_of(alice))
+
+
+def test_without_a_code_the_password_opens_nothing(alice, enrol, inside, organization_a):
+    enrol(alice)
+    client, answer = password()
+    assert answer["Location"].startswith("/admin/sign-in-code/?next=")
+    assert not is_in(client)
+    assert client.get("/api/v1/robots").status_code == 401
+    with inside(organization_a):
+        assert not UserSession.objects.exists()
+
+
+def test_password_and_code_sign_in(alice, enrol, clock):
+    app, _ = enrol(alice)
+    client, answer = enter(app.code())
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    assert is_in(client)
+    assert "urfmp_device" in client.cookies
+    assert client.cookies["urfmp_pending"].value == ""
+
+
+@pytest.mark.parametrize(("steps", "is_good"), [(-2, False), (-1, True), (1, True), (2, False)])
+def test_a_clock_may_be_half_a_minute_wrong(alice, enrol, clock, steps, is_good):
+    app, _ = enrol(alice)
+    clock.now += 60
+    client, _ = enter(app.code(steps))
+    assert is_in(client) is is_good
+
+
+def test_no_code_is_good_twice(alice, enrol, clock):
+    app, _ = enrol(alice)
+    code = app.code()
+    assert is_in(enter(code)[0])
+    again, answer = enter(code)
+    assert answer.status_code == 400
+    assert not is_in(again)
+    assert not is_in(enter(app.code(-1))[0])  # an older one neither
+    clock.now += 30
+    assert is_in(enter(app.code())[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_one_gets_in(alice, enrol, inside, organization_a):
+    app, codes = enrol(alice)
+    with inside(organization_a):
+        row = second_factor_of(alice)
+    for code in (app.code(), codes[0]):
+
+        def take(code=code):
+            try:
+                with inside(organization_a):
+                    second_factor_take(row, code)
+            except SecondFactorRefusedError:
+                return False
+            return True
+
+        assert sorted(at_once(*[take] * 6)) == [False] * 5 + [True]
+
+
+def test_a_recovery_code_is_good_once(alice, enrol, inside, organization_a):
+    _, codes = enrol(alice)
+    assert is_in(enter(codes[3].replace("-", " "))[0])
+    assert not is_in(enter(codes[3])[0])
+    assert is_in(enter(codes[4])[0])
+    with inside(organization_a):
+        assert len(second_factor_of(alice).recovery_digests) == 8
+
+
+def test_new_recovery_codes_replace_the_old(alice, enrol, sign_in):
+    app, codes = enrol(alice)
+    client, _ = enter(app.code())
+    fresh = client.post(PAGE, {"do": "renew"}).context["codes"]
+    assert is_in(client)
+    assert not is_in(enter(codes[0])[0])
+    assert is_in(enter(fresh[0])[0])
+
+
+def test_doing_without_it(alice, enrol):
+    app, _ = enrol(alice)
+    client, _ = enter(app.code())
+    client.post(PAGE, {"do": "remove"})
+    assert is_in(client)
+    assert is_in(password()[0])
+
+
+def test_an_admin_removes_a_lost_one(alice, bob, enrol, sign_in, inside, organization_a):
+    enrol(bob)
+    client = sign_in(alice)
+    assert client.delete(f"/api/v1/users/{bob.pk}/second-factor").status_code == 204
+    again = client.delete(f"/api/v1/users/{bob.pk}/second-factor")
+    assert (again.status_code, again.json()["code"]) == (409, "second_factor_state")
+    enrol(bob)
+    client.post(f"/admin/accounts/user/{bob.pk}/act/second-factor/")
+    with inside(organization_a):
+        assert not bob.has_second_factor
+
+
+def test_nobody_removes_that_of_whoever_holds_more(
+    make_user, organization_a, alice, sign_in, enrol
+):
+    enrol(alice)
+    keeper = make_user(organization_a, "custom", permissions=["user.view", "user.update"])
+    client = sign_in(keeper)
+    assert client.delete(f"/api/v1/users/{alice.pk}/second-factor").status_code == 403
+
+
+def login(api_post, **body):
+    return api_post("auth/login", {"email": ALICE, "password": PASSWORD, **body})
+
+
+def test_the_api_asks_for_it(alice, enrol, api_post):
+    app, codes = enrol(alice)
+    asked = login(api_post)
+    assert (asked.status_code, asked.json()["code"]) == (401, "second_factor_required")
+    wrong = login(api_post, otp="000000")
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "second_factor_refused")
+    assert login(api_post, otp=app.code()).status_code == 200
+    assert login(api_post, otp=app.code()).status_code == 401
+    assert login(api_post, recovery_code=codes[0]).status_code == 200
+
+
+def test_a_wrong_password_is_not_told_about_it(alice, bob, enrol, api_post):
+    enrol(alice)
+    answers = [
+        api_post("auth/login", {"email": e, "password": "wrong", "otp": "000000"}).content
+        for e in (ALICE, "bob@acme.example", "nobody@acme.example")
+    ]
+    assert len(set(answers)) == 1
+
+
+def test_ten_codes_and_no_more(alice, enrol, inside, organization_a):
+    app, _ = enrol(alice)
+    client, _ = password()
+    for _ in range(10):
+        assert client.post("/admin/sign-in-code/", {"code": "000000"}).status_code == 400
+    answer = client.post("/admin/sign-in-code/", {"code": app.code()})
+    assert answer.status_code == 429
+    assert int(answer["Retry-After"]) > 0
+    assert not is_in(client)
+    with inside(organization_a):
+        told = AuditLog.objects.filter(action="accounts.session.login", success=False)
+        reasons = [row.error_message for row in told]
+    assert sorted(reasons) == ["Too many second factors."] + ["Wrong second factor."] * 10
+
+
+def test_the_step_between_is_short_and_signed(alice, enrol, monkeypatch):
+    app, _ = enrol(alice)
+    client, _ = password()
+    cookie = client.cookies["urfmp_pending"]
+    assert cookie["httponly"]
+    assert cookie["max-age"] == 300
+    assert ALICE not in cookie.value
+    forged = Client()
+    forged.cookies["urfmp_pending"] = cookie.value[:-1] + ("A" if cookie.value[-1] != "A" else "B")
+    assert forged.post("/admin/sign-in-code/", {"code": app.code()})["Location"].startswith(
+        "/admin/login/"
+    )
+    late = time.time() + 301
+    monkeypatch.setattr("django.core.signing.time.time", lambda: late)
+    client.post("/admin/sign-in-code/", {"code": app.code()})
+    monkeypatch.undo()
+    assert not is_in(client)
+
+
+def test_the_step_between_dies_with_the_password(alice, enrol, inside, organization_a):
+    from apps.accounts.services import user_update
+
+    app, _ = enrol(alice)
+    client, _ = password()
+    with inside(organization_a):
+        user_update(alice, password="seven quiet green herons")
+    client.post("/admin/sign-in-code/", {"code": app.code()})
+    assert not is_in(client)
+
+
+@pytest.fixture
+def required(alice, organization_a, inside):
+    from apps.organizations.services import organization_update
+
+    with inside(organization_a):
+        organization_update(organization_a, settings={"second_factor_required": True})
+
+
+def test_where_it_is_required_nothing_else_is_reached(required, alice, sign_in, clock, api_post):
+    client = sign_in(alice)
+    for path in ("/admin/", "/admin/robots/robot/", "/admin/own-sessions/", "/admin/search/"):
+        answer = client.get(path)
+        assert (answer.status_code, answer["Location"]) == (302, PAGE), path
+    refused = client.get("/api/v1/robots")
+    assert (refused.status_code, refused.json()["code"]) == (403, "second_factor_setup_required")
+    token = login(api_post).json()["access_token"]
+    bearer = Client(headers={"authorization": f"Bearer {token}"})
+    assert bearer.get("/api/v1/robots").status_code == 403
+    assert bearer.post("/api/v1/auth/logout").status_code == 204
+
+    assert "requires a second factor" in client.get(PAGE).content.decode()
+    client.post(PAGE, {"do": "begin"})
+    app = App(client.get(PAGE).context["seed"], clock)
+    client.post(PAGE, {"do": "confirm", "code": app.code()})
+    assert is_in(client)
+    clock.now += 30
+    assert is_in(enter(app.code())[0])
+
+
+def test_where_it_is_required_people_can_sign_out(required, alice, sign_in):
+    assert sign_in(alice).post("/admin/logout/")["Location"] == "/admin/login/"
+
+
+def test_required_keys_go_on(required, organization_a, make_key):
+    key = make_key(organization_a, ["robots:read"])
+    assert Client(headers={"x-api-key": key}).get("/api/v1/robots").status_code == 200
+
+
+def test_doing_without_a_required_one_leads_back(required, alice, enrol):
+    app, _ = enrol(alice)
+    client, _ = enter(app.code())
+    client.post(PAGE, {"do": "remove"})
+    assert not is_in(client)
+    assert "requires a second factor" in client.get(PAGE).content.decode()
+
+
+def test_the_seed_is_sealed_in_its_row(alice, bob, enrol, inside, organization_a):
+    app, codes = enrol(alice)
+    enrol(bob)
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT jsonb_agg(to_jsonb(f))::text || (SELECT jsonb_agg(to_jsonb(a))::text"
+            " FROM audit_logs a) FROM second_factors f"
+        )
+        stored = cursor.fetchone()[0]
+        for secret in (app.totp.secret, *codes):
+            assert secret not in stored
+        assert SecondFactor.objects.get(user=bob).seed not in stored.partition("audit")[2]
+        SecondFactor.objects.filter(user=alice).update(seed=SecondFactor.objects.get(user=bob).seed)
+        with pytest.raises(SecretUnreadableError):
+            second_factor_take(second_factor_of(alice), app.code())
+
+
+def test_seeds_are_sealed_anew_with_a_new_key(alice, enrol, settings):
+    app, _ = enrol(alice)
+    settings.ENCRYPTION_KEYS = {**settings.ENCRYPTION_KEYS, 99: "n" * 43}
+    out = StringIO()
+    call_command("rewrap_secrets", stdout=out)
+    assert out.getvalue() == "1 secrets sealed anew.\n"
+    settings.ENCRYPTION_KEYS = {99: "n" * 43}
+    assert is_in(enter(app.code())[0])
+    call_command("rewrap_secrets", stdout=out)
+    assert out.getvalue().endswith("0 secrets sealed anew.\n")
+
+
+def test_writes_audit_row(alice, enrol, inside, organization_a):
+    enrol(alice)
+    with inside(organization_a):
+        second_factor_remove(alice)
+        actions = list(
+            AuditLog.objects.filter(resource_type="second_factor")
+            .order_by("seq")
+            .values_list("action", flat=True)
+        )
+        assert not UserSession.objects.exists()
+    assert actions == [f"accounts.second_factor.{verb}" for verb in ("begin", "create", "delete")]
+
+
+def test_nothing_secret_is_logged(alice, enrol, caplog, api_post):
+    app, codes = enrol(alice)
+    for code in (app.code(), app.code(), codes[0], codes[0]):
+        enter(code)
+        login(api_post, otp=code[:20])
+    for secret in (app.totp.secret, *codes, PASSWORD):
+        assert secret not in caplog.text

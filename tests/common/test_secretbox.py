@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import base64
+import uuid
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from hypothesis import given
+from hypothesis import strategies as st
+
+from urfmp.common.secretbox import (
+    SecretUnreadableError,
+    is_sealed_with_newest_key,
+    seal,
+    unseal,
+)
+from urfmp.env import encryption_keys
+
+PLACE = {"organization_id": uuid.uuid4(), "row_id": uuid.uuid4(), "field": "seed"}
+TEXT = "JBSWY3DPEHPK3PXP"
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_what_is_sealed_opens_in_its_place(text):
+    assert unseal(seal(text, **PLACE), **PLACE) == text
+
+
+def test_it_tells_nothing_and_never_twice_the_same():
+    first, second = seal(TEXT, **PLACE), seal(TEXT, **PLACE)
+    assert first != second
+    for sealed in (first, second):
+        assert TEXT not in sealed
+        assert TEXT.encode() not in base64.urlsafe_b64decode(sealed.rpartition(".")[2])
+
+
+@pytest.mark.parametrize("part", list(PLACE))
+def test_it_does_not_open_elsewhere(part):
+    sealed = seal(TEXT, **PLACE)
+    elsewhere = {**PLACE, part: "other" if part == "field" else uuid.uuid4()}
+    with pytest.raises(SecretUnreadableError):
+        unseal(sealed, **elsewhere)
+
+
+@given(st.data())
+def test_a_changed_value_does_not_open(data):
+    sealed = seal(TEXT, **PLACE)
+    at = data.draw(st.integers(0, len(sealed) - 1))
+    other = data.draw(st.characters(codec="ascii").filter(lambda c: c != sealed[at]))
+    changed = sealed[:at] + other + sealed[at + 1 :]
+    try:
+        assert unseal(changed, **PLACE) == TEXT  # a bit that base64 does not use
+    except SecretUnreadableError as error:
+        assert TEXT not in str(error)
+
+
+@given(st.text(max_size=40))
+def test_any_other_text_is_refused_in_words(text):
+    with pytest.raises(SecretUnreadableError):
+        unseal(text, **PLACE)
+
+
+def test_keys_rotate(settings):
+    old, new = "o" * 43, "n" * 43
+    settings.ENCRYPTION_KEYS = {1: old}
+    sealed = seal(TEXT, **PLACE)
+    settings.ENCRYPTION_KEYS = {1: old, 2: new}
+    assert unseal(sealed, **PLACE) == TEXT
+    assert not is_sealed_with_newest_key(sealed)
+    fresh = seal(TEXT, **PLACE)
+    assert is_sealed_with_newest_key(fresh)
+    settings.ENCRYPTION_KEYS = {2: new}
+    assert unseal(fresh, **PLACE) == TEXT
+    with pytest.raises(SecretUnreadableError, match="number 1"):
+        unseal(sealed, **PLACE)
+    settings.ENCRYPTION_KEYS = {1: new, 2: new}
+    with pytest.raises(SecretUnreadableError):
+        unseal(sealed, **PLACE)
+
+
+def test_keys_are_read():
+    assert encryption_keys(f" 1:{'a' * 43}, 12:{'b' * 60} ", lenient=False) == {
+        1: "a" * 43,
+        12: "b" * 60,
+    }
+    assert encryption_keys("1:short", lenient=True) == {1: "short"}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "short", "1:hunter2", "x:" + "h" * 43, f"1:{'h' * 43},1:{'i' * 43}", "h" * 60]
+)
+def test_the_application_does_not_start_with_bad_keys(text):
+    with pytest.raises(ImproperlyConfigured) as caught:
+        encryption_keys(text, lenient=False)
+    assert "hunter2" not in str(caught.value)
+    assert "hhh" not in str(caught.value)

@@ -1,0 +1,127 @@
+"""A person's own second factor: set up, new recovery codes, do without.
+
+The page is open to everybody who is signed in, and the only one to those who lack a second factor
+that their organization requires.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from unfold.widgets import INPUT_CLASSES
+
+from apps.accounts.exceptions import (
+    SecondFactorRefusedError,
+    SecondFactorStateError,
+    TooManyAttemptsError,
+)
+from apps.accounts.middleware import lacks_second_factor
+from apps.accounts.models import User
+from apps.accounts.second_factors import (
+    pending_second_factor_of,
+    recovery_codes_renew,
+    second_factor_begin,
+    second_factor_confirm,
+    second_factor_of,
+    second_factor_remove,
+    seed_shown,
+)
+from apps.accounts.services import session_start
+from apps.accounts.sign_in import attempt_take
+from urfmp.pages.views.page import page
+
+_TITLE = "Second factor"
+
+
+class CodeForm(forms.Form):
+    """The code that the app shows."""
+
+    code = forms.CharField(
+        label="Code of the app",
+        max_length=20,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "one-time-code",
+                "inputmode": "numeric",
+                "autofocus": True,
+                "class": " ".join(INPUT_CLASSES),
+            }
+        ),
+    )
+
+
+@never_cache
+@sensitive_post_parameters("code")
+def second_factor_page(request: HttpRequest) -> HttpResponse:
+    """Show how the person's second factor stands; a POST names what to do about it."""
+    user: Any = request.user
+    if request.method != "POST":
+        return _page(request, user)
+    try:
+        match request.POST.get("do"):
+            case "begin":
+                second_factor_begin(user)
+            case "confirm":
+                return _confirm(request, user)
+            case "renew":
+                return _codes(request, user, recovery_codes_renew(user))
+            case "remove":
+                second_factor_remove(user)
+                session_start(request, user)
+                messages.success(request, "Signing in asks for your password alone from now on.")
+    except SecondFactorStateError:
+        messages.warning(request, "That had been done already.")
+    return HttpResponseRedirect(reverse("admin:second_factor"))
+
+
+def _confirm(request: HttpRequest, user: User) -> HttpResponse:
+    form = CodeForm(request.POST)
+    if form.is_valid():
+        try:
+            attempt_take(user)
+            codes = second_factor_confirm(user, form.cleaned_data["code"])
+        except SecondFactorRefusedError:
+            form.add_error("code", "The app shows another code now. Is the phone's clock right?")
+        except TooManyAttemptsError as error:
+            form.add_error("code", error.message)
+            response = _page(request, user, form)
+            response.status_code = error.status
+            response["Retry-After"] = str(error.retry_after)
+            return response
+        else:
+            return _codes(request, user, codes)
+    return _page(request, user, form)
+
+
+def _codes(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
+    """Show new recovery codes in the answer itself: they are stored nowhere, in no message either.
+
+    The change has ended all of the person's sign-ins; this browser gets a new one.
+    """
+    session_start(request, user, second_factor=True)
+    return page(request, "pages/recovery_codes.html", "Recovery codes", codes=codes)
+
+
+def _page(request: HttpRequest, user: User, form: forms.Form | None = None) -> HttpResponse:
+    factor = second_factor_of(user)
+    pending = pending_second_factor_of(user) if factor is None else None
+    seed, picture = seed_shown(pending) if pending else ("", "")
+    return page(
+        request,
+        "pages/second_factor.html",
+        _TITLE,
+        factor=factor,
+        codes_left=len(factor.recovery_digests) if factor else 0,
+        seed=seed,
+        picture=picture,
+        form=form or CodeForm(),
+        asked=request.GET.get("ask", ""),
+        is_required=lacks_second_factor(user, request.sign_in),  # type: ignore[attr-defined]
+        organization=user.organization,
+    )
