@@ -9,7 +9,8 @@ FROM python:3.11.14-slim-bookworm
 ENV PATH=/opt/urfmp/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 RUN groupadd --gid 10001 urfmp \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
-        --shell /usr/sbin/nologin urfmp
+        --shell /usr/sbin/nologin urfmp \
+    && install --directory --owner=10001 --group=10001 /var/lib/urfmp/checkpoints
 WORKDIR /app
 COPY --from=build /opt/urfmp /opt/urfmp
 COPY manage.py ./

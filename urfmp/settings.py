@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "apps.accounts.denials.DenialMiddleware",
     "apps.accounts.middleware.PrincipalMiddleware",
 ]
 
@@ -225,6 +226,10 @@ ROBOT_OFFLINE_AFTER = timedelta(
     seconds=env_int("ROBOT_OFFLINE_AFTER_SECONDS", default=30, minimum=5)
 )
 
+# Signed checkpoints of the audit record; without a folder there are none.
+AUDIT_CHECKPOINT_DIR = env_str("AUDIT_CHECKPOINT_DIR", "")
+AUDIT_CHECKPOINT_KEY = env_str("AUDIT_CHECKPOINT_KEY", "" if not AUDIT_CHECKPOINT_DIR else None)
+
 # Requests a minute: of one organization's keys together, 0 for any number. A key has its own limit.
 ORGANIZATION_RATE_LIMIT = env_int("ORGANIZATION_RATE_LIMIT", default=120_000)
 RATE_LIMIT_PREFIX = "urfmp:limit:"
@@ -279,19 +284,12 @@ SPECTACULAR_SETTINGS = {
 
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 
+LOGGING_CONFIG = "urfmp.common.redaction.configure_logging"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "format": "{asctime} {levelname} {name} {message}",
-            "style": "{",
-        },
-    },
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django.server": {"level": "WARNING"},
-        "procrastinate": {"level": "WARNING"},
-    },
+    "loggers": {"django.server": {"level": "WARNING"}, "procrastinate": {"level": "WARNING"}},
 }

@@ -22,7 +22,12 @@ from django.http import (
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
-from apps.accounts.credentials import key_credential, note_key_use
+from apps.accounts.credentials import (
+    digest,
+    key_credential,
+    key_is_well_formed,
+    note_key_use,
+)
 from apps.accounts.limits import take_request
 from apps.accounts.models import User
 from apps.accounts.principals import KeyPrincipal
@@ -147,9 +152,12 @@ class PrincipalMiddleware:
         if credential is None:
             # Whoever shows a key means the key: a session beside it does not count.
             request.user = AnonymousUser()
+            if key_is_well_formed(key):
+                request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
             return None
         if not credential.admits(client_address(request)):
             request.user = AnonymousUser()
+            request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
             _read_to_the_end(request)
             return problem_response(HTTPStatus.FORBIDDEN, *ADDRESS_NOT_ALLOWED)
         request.user = KeyPrincipal(credential)  # type: ignore[assignment]

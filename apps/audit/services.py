@@ -8,6 +8,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from urfmp.common.redaction import redact, redact_text
+
 
 def audit_record(
     *,
@@ -22,16 +24,16 @@ def audit_record(
     """Write one row about a sign-in, a denial, an export; within the open transaction.
 
     Actor, address and request come from the tenant transaction; outside of one the row belongs
-    to the platform.
+    to the platform. Secrets that are known by name or form are masked in what is given here.
 
     Args:
         action: Dotted, as in `accounts.session.login`.
         resource_type: What it was done to, singular.
         resource_id: Which one.
         success: False for a denial or a failure.
-        error_message: Why, without secrets.
-        request_data: What was asked, without secrets.
-        response_data: What was answered, without secrets.
+        error_message: Why.
+        request_data: What was asked.
+        response_data: What was answered.
 
     Returns:
         The row's id.
@@ -44,9 +46,9 @@ def audit_record(
                 resource_type,
                 resource_id,
                 success,
-                error_message,
-                json.dumps(request_data) if request_data is not None else None,
-                json.dumps(response_data) if response_data is not None else None,
+                redact_text(error_message) if error_message is not None else None,
+                json.dumps(redact(request_data)) if request_data is not None else None,
+                json.dumps(redact(response_data)) if response_data is not None else None,
             ],
         )
         row: tuple[UUID] = cursor.fetchone()

@@ -5,7 +5,6 @@ import io
 import json
 import re
 
-import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
@@ -43,14 +42,6 @@ def filled(organization_a, alice, inside):
                 error_message=FORMULA_STARTS[number % 9].replace("\0", "-") + "1+1",
             )
     return organization_a
-
-
-@pytest.fixture
-def superuser():
-    parameters = connections["owner"].get_connection_params()
-    wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
-    with psycopg.connect(**wanted, autocommit=True) as link:
-        yield link
 
 
 @pytest.fixture(params=["csv", "jsonl"])

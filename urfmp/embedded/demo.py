@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import sys
 import time
@@ -138,10 +139,21 @@ def _settings(places: Places) -> dict[str, str]:
         "DEBUG": "False",
         "INSECURE_HTTP": "True",
         "STATIC_ROOT": str(places.state / "static"),
+        "AUDIT_CHECKPOINT_DIR": str(places.state / "audit-checkpoints"),
+        "AUDIT_CHECKPOINT_KEY": _checkpoint_key(places),
         **({} if os.environ.get("EMAIL_HOST") else {"EMAIL_FOLDER": str(places.mail)}),
         "DJANGO_SETTINGS_MODULE": "urfmp.settings",
         "PYTHONUNBUFFERED": "1",
     }
+
+
+def _checkpoint_key(places: Places) -> str:
+    """Return the key that signs checkpoints of the audit record, making it at the first call."""
+    path = places.state / "audit-checkpoint-key"
+    if not (text := read_text(path)):
+        text = secrets.token_hex(32)
+        write_atomically(path, text)
+    return text.strip()
 
 
 def _prepare(places: Places, environment: dict[str, str], stop: _Stop) -> None:

@@ -15,6 +15,7 @@ from django.views.decorators.csrf import csrf_exempt
 from apps.accounts.middleware import presented_key, reads_key
 from apps.accounts.principals import KeyPrincipal
 from apps.telemetry.api.bodies import read_body
+from apps.telemetry.api.refusals import note_foreign_robots
 from apps.telemetry.line_points import LineBatch, decode_line_points
 from apps.telemetry.points import Batch
 from apps.telemetry.services import IngestResult, telemetry_ingest
@@ -84,6 +85,7 @@ def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
     except ApplicationError as error:
         return _error(int(error.status), _CODES[int(error.status)], error.message)
     result = _store(request, batch)
+    note_foreign_robots(request, result)
     return _partial(batch, result) if result.rejected else HttpResponse(status=204)
 
 

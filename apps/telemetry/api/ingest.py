@@ -11,6 +11,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.middleware import presented_key
 from apps.telemetry.api.bodies import read_body
+from apps.telemetry.api.refusals import note_foreign_robots
 from apps.telemetry.points import decode_batch, decode_ndjson
 from apps.telemetry.services import telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
@@ -45,6 +46,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
         batch=batch,
         own_robot_id=principal.robot_id,
     )
+    note_foreign_robots(request, result)
     if result.rejected and not (result.accepted or result.duplicate):
         return problem_response(
             422,

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apps.audit.checkpoints import CheckpointError, audit_checkpoint, public_key
+
+
+class Command(BaseCommand):
+    help = "Append a signed checkpoint of the audit record to the file in AUDIT_CHECKPOINT_DIR."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--public-key", action="store_true", help="Show what checks the signatures, and stop."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.AUDIT_CHECKPOINT_DIR:
+            msg = "Set AUDIT_CHECKPOINT_DIR and AUDIT_CHECKPOINT_KEY first; see .env.example."
+            raise CommandError(msg)
+        if options["public_key"]:
+            self.stdout.write(public_key())
+            return
+        try:
+            made = audit_checkpoint(Path(settings.AUDIT_CHECKPOINT_DIR))
+        except (CheckpointError, OSError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Checkpoint {made.number} of {len(made.heads)} chains is written.")

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import psycopg
+import pytest
+from django.db import connections
+
+
+@pytest.fixture
+def superuser(settings):
+    """What an intruder with all rights could do; each test undoes it by flushing."""
+    parameters = connections["owner"].get_connection_params()
+    wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+    with psycopg.connect(**wanted, autocommit=True) as link:
+        yield link

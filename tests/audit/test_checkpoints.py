@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import json
+import logging
+import random
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from apps.audit import checkpoints as module
+from apps.audit.checkpoints import FILE_NAME, audit_checkpoint, checkpoints_verify, public_key
+from apps.audit.selectors import audit_verify
+from apps.audit.services import audit_clean_up, audit_record
+from apps.audit.tasks import checkpoint
+from tests.concurrency import at_once
+from urfmp.common.tenancy import tenant_transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Gives all rows of a chain numbers and hashes anew, as whoever rules the database could.
+RELINK = """
+    DO $$
+    DECLARE
+        entry audit_logs;
+        last_hash bytea := '';
+        number bigint := 0;
+    BEGIN
+        FOR entry IN SELECT * FROM audit_logs WHERE organization_id = '{id}' ORDER BY seq LOOP
+            number := number + 1;
+            entry.seq := number;
+            last_hash := audit_digest(entry, last_hash);
+            UPDATE audit_logs SET seq = number, hash = last_hash WHERE id = entry.id;
+        END LOOP;
+        UPDATE audit_heads SET seq = number, hash = last_hash WHERE chain = '{id}';
+    END $$
+"""
+
+
+@pytest.fixture(autouse=True)
+def key(settings, tmp_path):
+    settings.AUDIT_CHECKPOINT_DIR = str(tmp_path / "checkpoints")
+    settings.AUDIT_CHECKPOINT_KEY = bytes(range(32)).hex()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "checkpoints"
+
+
+@pytest.fixture
+def organization(make_organization):
+    return make_organization()
+
+
+def record(organization, count):
+    for number in range(count):
+        with tenant_transaction(organization.id):
+            audit_record(action=f"test.act.{number}", request_data={"number": number})
+
+
+def verify(folder):
+    return checkpoints_verify(folder, public_key())
+
+
+def lines(folder):
+    return (folder / FILE_NAME).read_text().splitlines(keepends=True)
+
+
+def test_a_file_that_grows(organization, folder, caplog):
+    with caplog.at_level(logging.INFO, "apps.audit"):
+        record(organization, 3)
+        checkpoint(0)
+        checkpoint(0)  # nothing happened but the checkpoint itself
+        record(organization, 2)
+        checkpoint(0)
+    found = [json.loads(line) for line in lines(folder)]
+    assert [item["number"] for item in found] == [1, 2, 3]
+    assert [item["previous"] for item in found[1:]] == [item["signature"] for item in found[:2]]
+    first, last = (item["heads"][str(organization.id)][0] for item in (found[0], found[-1]))
+    assert last == first + 2
+    assert sum("Audit checkpoint: " in line for line in caplog.messages) == 3
+    assert verify(folder) == []
+    call_command("audit_verify")
+
+
+def test_without_a_folder_there_are_none(settings, organization, folder):
+    settings.AUDIT_CHECKPOINT_DIR = ""
+    checkpoint(0)
+    assert not folder.exists()
+    call_command("audit_verify")
+    with pytest.raises(CommandError, match="AUDIT_CHECKPOINT_DIR"):
+        call_command("audit_checkpoint")
+
+
+def test_200_rewritten_chains_are_found(organization, superuser, folder):
+    """Each fits in itself, so that nothing but the checkpoints tells."""
+    record(organization, 20)
+    call_command("audit_checkpoint", verbosity=0)
+    chance = random.Random(11)
+    columns = ("action", "user_agent", "error_message")
+    for turn in range(200):
+        with superuser.transaction(force_rollback=True):
+            where = f"WHERE organization_id = '{organization.id}' AND seq"
+            number = chance.randint(1, 20)
+            way = chance.choice(["change", "delete", "cut"])
+            if way == "change":
+                column = chance.choice(columns)
+                superuser.execute(f"UPDATE audit_logs SET {column} = 'x{turn}' {where} = {number}")
+            else:
+                sign = "=" if way == "delete" else ">="
+                superuser.execute(f"DELETE FROM audit_logs {where} {sign} {number}")
+            superuser.execute(RELINK.format(id=organization.id))
+            assert superuser.execute("SELECT * FROM audit_verify()").fetchall() == []
+            heads = json.loads(lines(folder)[-1])["heads"]
+            found = superuser.execute(
+                "SELECT chain FROM audit_compare(%s::uuid[], %s, %s)",
+                [
+                    list(heads),
+                    [seq for seq, _ in heads.values()],
+                    [bytes.fromhex(digest) for _, digest in heads.values()],
+                ],
+            ).fetchall()
+            assert found == [(organization.id,)], (way, number)
+
+
+def test_a_cut_tail_is_named(organization, superuser, folder, capsys):
+    record(organization, 5)
+    call_command("audit_checkpoint", verbosity=0)
+    superuser.execute("DELETE FROM audit_logs WHERE organization_id IS NOT NULL AND seq > 3")
+    superuser.execute(RELINK.format(id=organization.id))
+    assert audit_verify() == []
+    with pytest.raises(CommandError) as broken:
+        call_command("audit_verify")
+    assert broken.value.returncode == 1
+    told = capsys.readouterr().err
+    assert str(organization.id) in told
+    assert "the end was cut off" in told
+
+
+def test_a_removed_chain_is_found(organization, superuser, folder):
+    record(organization, 2)
+    call_command("audit_checkpoint", verbosity=0)
+    superuser.execute("DELETE FROM audit_logs WHERE organization_id IS NOT NULL")
+    superuser.execute("DELETE FROM audit_heads WHERE chain = %s", [organization.id])
+    assert audit_verify() == []
+    assert [fault for fault in verify(folder) if str(organization.id) in fault]
+
+
+def forge_gap(superuser, organization, first, last):
+    superuser.execute(
+        "INSERT INTO audit_gaps (chain, first_seq, last_seq, hash)"
+        " SELECT organization_id, %s, seq, hash FROM audit_logs"
+        " WHERE organization_id = %s AND seq = %s",
+        [first, organization.id, last],
+    )
+    superuser.execute(
+        "DELETE FROM audit_logs WHERE organization_id = %s AND seq BETWEEN %s AND %s",
+        [organization.id, first, last],
+    )
+
+
+def test_a_forged_gap_is_found(organization, superuser, folder):
+    audit_checkpoint(folder)
+    record(organization, 6)
+    audit_checkpoint(folder)
+    forge_gap(superuser, organization, 3, 4)
+    assert audit_verify() == []
+    (fault,) = verify(folder)
+    assert "numbers 3 to 4 are gone, though not a year old" in fault
+
+
+def test_the_clean_up_leaves_the_rest_verifiable(organization, superuser, folder):
+    now = timezone.now()
+    audit_checkpoint(folder, now=now - timedelta(days=800))
+    for days in (790, 500, 380):
+        superuser.execute(
+            "INSERT INTO audit_logs (organization_id, action, success, created_at)"
+            " VALUES (%s, 'test.old', true, %s)",
+            [organization.id, now - timedelta(days=days)],
+        )
+        audit_checkpoint(folder, now=now - timedelta(days=days - 1))
+    record(organization, 3)
+    audit_checkpoint(folder)
+    assert audit_clean_up() == 3
+    assert audit_verify() == []
+    assert verify(folder) == []
+    superuser.execute(
+        "UPDATE audit_gaps SET hash = sha256(hash) WHERE chain = %s", [organization.id]
+    )
+    assert any("rewritten" in fault for fault in verify(folder))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda rows: rows[:-1], "lacks checkpoint 4"),
+        (lambda rows: [], "lacks checkpoint 4"),
+        (lambda rows: rows[1:], "before 2 are missing"),
+        (lambda rows: [rows[0], *rows[2:]], "before 3 are missing"),
+        (lambda rows: [rows[0], rows[2], rows[1], rows[3]], "before 3 are missing"),
+        (lambda rows: [*rows[:-1], rows[-1].replace('"time":"2', '"time":"3')], "was altered"),
+        (lambda rows: [*rows[:-1], rows[-1][:60] + "\n"], "cannot be read"),
+        (lambda rows: [*rows, rows[-1]], "before 4 are missing"),
+    ],
+)
+def test_a_missing_or_altered_checkpoint_is_found(organization, folder, change, fault):
+    for _ in range(4):
+        audit_checkpoint(folder)
+    (folder / FILE_NAME).write_text("".join(change(lines(folder))))
+    (told,) = verify(folder)
+    assert fault in told
+
+
+def test_another_key_does_not_sign(organization, folder, settings):
+    audit_checkpoint(folder)
+    settings.AUDIT_CHECKPOINT_KEY = bytes(32).hex()
+    (fault,) = verify(folder)
+    assert "not signed with this key" in fault
+    with pytest.raises(CommandError):
+        call_command("audit_verify")
+    settings.AUDIT_CHECKPOINT_KEY = bytes(range(32)).hex()
+    call_command("audit_verify", f"--public-key={public_key()}", f"--checkpoints={folder}")
+
+
+def test_workers_at_once_make_one_order(organization, folder):
+    results = at_once(*[lambda: audit_checkpoint(folder)] * 6)
+    assert sorted(item.number for item in results) == [1, 2, 3, 4, 5, 6]
+    assert [json.loads(line)["number"] for line in lines(folder)] == [1, 2, 3, 4, 5, 6]
+    assert verify(folder) == []
+
+
+def test_a_line_that_a_crash_cut_is_written_anew(organization, folder):
+    audit_checkpoint(folder)
+    with (folder / FILE_NAME).open("a") as file:
+        file.write('{"number": 2, "ti')
+    assert audit_checkpoint(folder).number == 2
+    assert verify(folder) == []
+
+
+def test_a_file_that_cannot_be_written_says_so(organization, folder, monkeypatch):
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "fsync", fail)
+    with pytest.raises(CommandError, match="No space left"):
+        call_command("audit_checkpoint")
+    monkeypatch.undo()
+
+
+def test_the_line_is_one_however_long(make_organization, folder):
+    for _ in range(3):
+        make_organization()
+    heads = {f"{n:032x}": (n, "00" * 32) for n in range(2000)}
+    long = module.Checkpoint(1, timezone.now(), heads, "", "")
+    assert len(long.line()) > 2 * 65_536
+    folder.mkdir()
+    module._append(folder / FILE_NAME, long.line())
+    assert len(module._last(folder / FILE_NAME).heads) == 2000

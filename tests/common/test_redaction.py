@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import io
+import logging
+import uuid
+
+import pytest
+
+from apps.accounts.credentials import generate_key
+from apps.accounts.links import generate_link_token
+from apps.accounts.tokens import generate_access_token, generate_refresh_token
+from urfmp.common.redaction import SECRET, RedactedRecord, is_secret_name, redact, redact_text
+
+CREDENTIALS = [generate_key, generate_access_token, generate_refresh_token, generate_link_token]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "password", "new_password1", "old_password", "PASSWORD", "passwd", "passphrase", "secret",
+        "client_secret", "token", "access_token", "refreshToken", "apiKey", "api_key", "key",
+        "x-api-key", "private_key", "Authorization", "Cookie", "Set-Cookie", "otp", "totp", "pin",
+        "code", "recovery_codes", "backup_code", "credentials", "csrfmiddlewaretoken",
+        "connection_config", "key_hash", "webhook.secret",
+    ],
+)  # fmt: skip
+def test_secret_names(name):
+    assert is_secret_name(name)
+    assert redact({"outer": [{name: "value of it"}]}) == {"outer": [{name: SECRET}]}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["name", "email", "error_code", "status_code", "key_prefix", "monkey", "tokens_left",
+     "spinning", "passed", "keyboard", "pinned", "secretary", "decode", "resource_id"],
+)  # fmt: skip
+def test_other_names(name):
+    assert not is_secret_name(name)
+    assert redact({name: "value"}) == {name: "value"}
+
+
+def test_ids_flags_and_nothing_stay():
+    key = str(uuid.uuid4())
+    for value in (key, None, True, "", {}):
+        assert redact({"api_key": value}) == {"api_key": value}
+
+
+@pytest.mark.parametrize("make", CREDENTIALS)
+def test_our_credentials_are_known_by_form(make):
+    credential = make()
+    start = "_".join(credential.split("_")[:2])
+    for text in (credential, f"GET /x?p={credential}&db=1", f'{{"a": "{credential}"}}'):
+        assert credential not in redact_text(text)
+        assert credential[-12:] not in redact_text(text)
+    assert redact_text(f"the key {credential} is over") == f"the key {start}_{SECRET} is over"
+    assert redact({credential: [credential]}) == {f"{start}_{SECRET}": [f"{start}_{SECRET}"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Authorization: Bearer abcdefgh12345", "Authorization: [secret]"),
+        ("{'Cookie': 'a=b; c=d', 'x': 1}", "{'Cookie': '[secret]', 'x': 1}"),
+        ("sent Bearer abcdefgh12345 twice", "sent Bearer [secret] twice"),
+        ("?password=hunter2&x=1", "?password=[secret]&x=1"),
+        ('{"api_key": "abc", "n": 2}', '{"api_key": "[secret]", "n": 2}'),
+        ("connect as urfmp_app@db", "connect as urfmp_app@db"),
+        ("the password was wrong", "the password was wrong"),
+    ],
+)
+def test_texts(text, told):
+    assert redact_text(text) == told
+    assert redact_text(told) == told
+
+
+def test_log_records_keep_secrets_to_themselves():
+    assert logging.getLogRecordFactory() is RedactedRecord
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    logger = logging.getLogger("test.redaction")
+    logger.addHandler(handler)
+    key, password = generate_key(), "open-sesame-7"
+    try:
+        msg = f"password={password} {key}"
+        raise ValueError(msg)  # noqa: TRY301
+    except ValueError:
+        logger.exception("with %s", key, stack_info=True)
+    finally:
+        logger.removeHandler(handler)
+    text = stream.getvalue()
+    assert "Traceback" in text
+    assert key not in text
+    assert password not in text

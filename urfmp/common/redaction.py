@@ -1,0 +1,98 @@
+"""What must not be read out of requests, errors and logs: by the names of values, and by form.
+
+The audit trigger masks listed columns on its own; this is for everything that services write.
+"""
+
+from __future__ import annotations
+
+import logging
+import logging.config
+import re
+from typing import Any
+from uuid import UUID
+
+SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
+
+# Names of values that are secret, as a whole name or as its last words.
+_NAME = re.compile(
+    r"(?:^|[_\-. ])(?:"
+    r"pass(?:word|wd|phrase|code)?\d*|pwd|secrets?|tokens?|(?:api[_\-]?|private[_\-]?|x[_\-]api[_\-])?key"
+    r"|authorization|cookies?|set[_\-]cookie|otp|totp|pin|(?:recovery|backup|one[_\-]time)[_\-]codes?"
+    r"|credentials?|csrfmiddlewaretoken|signature|connection[_\-]config|hash"
+    r")$|^code$|^key$",
+    re.IGNORECASE,
+)
+# Camel case counts as words: apiKey, accessToken.
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+# Our own credentials: what comes after the part that tells their kind.
+_CREDENTIAL = re.compile(r"\burfmp_(live|at|rt|ln|[a-z]{2,6})_(?!app\b)[A-Za-z0-9_\-]{8,}")
+_HEADER = re.compile(
+    r"(?i)\b(authorization|proxy-authorization|cookie|set-cookie|x-api-key)"
+    r"(['\"]?\s*[:=]\s*+['\"]?+)(?!\[secret\])[^'\"\r\n]+"
+)
+_SCHEME = re.compile(r"\b(Bearer|Basic|Token)\s+(?!realm=|\[secret\])[A-Za-z0-9._~+/=:\-]{8,}")
+_PAIR = re.compile(
+    r"(?i)\b([\w.\-]*(?:password|passwd|passphrase|secret|token|api_?key|otp|connection_config))"
+    r"(['\"]?\s*[:=]\s*+['\"]?+)(?!\[secret\])[^\s'\"&,;)}\]]+"
+)
+_LONGEST = 20_000
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether a value under this name is nobody's to read."""
+    return _NAME.search(_HUMP.sub("_", name)) is not None
+
+
+def redact(value: Any) -> Any:
+    """Return a JSON value without what is secret by its name or its form; ids stay."""
+    if isinstance(value, dict):
+        return {
+            redact_text(str(name)): SECRET
+            if is_secret_name(str(name)) and _tells(item)
+            else redact(item)
+            for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redact(item) for item in value]
+    return redact_text(value) if isinstance(value, str) else value
+
+
+def _tells(value: Any) -> bool:
+    """Tell whether a value can give something away: an id, a yes or nothing at all cannot."""
+    if value is None or isinstance(value, bool) or value in ("", [], {}):
+        return False
+    try:
+        UUID(str(value))
+    except ValueError:
+        return True
+    return False
+
+
+def redact_text(text: str) -> str:
+    """Return a text without our credentials and without values that it names as secret."""
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + "\u2026"
+    text = _CREDENTIAL.sub(rf"urfmp_\1_{SECRET}", text)
+    text = _HEADER.sub(rf"\1\2{SECRET}", text)
+    text = _SCHEME.sub(rf"\1 {SECRET}", text)
+    return _PAIR.sub(rf"\1\2{SECRET}", text)
+
+
+class RedactedRecord(logging.LogRecord):
+    """A log record that no handler, of ours or of a server's, gets a secret out of."""
+
+    def getMessage(self) -> str:  # noqa: N802 - logging's name
+        """Return the message with its arguments, redacted."""
+        return redact_text(super().getMessage())
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Redact the traceback as soon as a formatter has written it."""
+        if name in {"exc_text", "stack_info"} and isinstance(value, str):
+            value = redact_text(value)
+        super().__setattr__(name, value)
+
+
+def configure_logging(config: dict[str, Any]) -> None:
+    """Configure logging as the settings say, with records that keep secrets to themselves."""
+    logging.setLogRecordFactory(RedactedRecord)
+    logging.config.dictConfig(config)
