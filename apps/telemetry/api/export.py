@@ -31,7 +31,7 @@ class ExportView(PrincipalView):
     """Telemetry as a file, of any range."""
 
     model = RobotTelemetry
-    query_parameters = frozenset({"format", "start", "end", "robots", "metrics"})
+    parameters_class = ExportParametersSerializer
     action = "export"
     permission_actions = {"export": "export"}
     content_negotiation_class = _AnyFormat

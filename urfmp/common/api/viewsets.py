@@ -34,7 +34,8 @@ class PrincipalView(APIView):
             ValidationError: The address carries a parameter that means nothing here.
         """
         super().initial(request, *args, **kwargs)
-        is_answered = hasattr(self, (request.method or "").lower())  # else it will be 405
+        method = (request.method or "").lower()
+        is_answered = method in self.http_method_names and hasattr(self, method)  # else 405
         if is_answered and (known := self.known_parameters()) is not None:
             refuse_unknown(request, known)
 
