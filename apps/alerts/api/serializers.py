@@ -44,3 +44,4 @@ class AlertSerializer(ScopedModelSerializer):
             "resolved_at",
             "created_at",
         )
+        extra_kwargs = {"source": {"allow_blank": False}}

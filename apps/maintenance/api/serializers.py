@@ -1,10 +1,33 @@
 from __future__ import annotations
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.maintenance.models import MaintenanceTask
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
+
+_PART_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {
+                "part": {**_PART_TEXT, "description": "Its number."},
+                "name": _PART_TEXT,
+                "quantity": {"type": "number", "exclusiveMinimum": 0, "maximum": 1e6},
+                "unit_cost": {"type": "number", "minimum": 0, "maximum": 1e6},
+            },
+            "required": ["name"],
+            "additionalProperties": False,
+        },
+    }
+)
+class PartsField(serializers.JSONField):
+    """What was put in."""
 
 
 @body_example(
@@ -18,6 +41,11 @@ from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
     },
 )
 class MaintenanceTaskSerializer(ScopedModelSerializer):
+    parts_used = PartsField(required=False, allow_null=True)
+    cost = serializers.DecimalField(
+        max_digits=10, decimal_places=2, min_value=0, required=False, allow_null=True
+    )
+
     class Meta:
         model = MaintenanceTask
         fields = (

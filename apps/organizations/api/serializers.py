@@ -23,6 +23,22 @@ class SettingsField(serializers.JSONField):
         return data
 
 
+_METRES = {"type": "number", "exclusiveMinimum": 0, "maximum": 1e6}
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "description": "The drawing area, in metres.",
+        "properties": {"width_m": _METRES, "height_m": _METRES},
+        "required": ["width_m", "height_m"],
+        "additionalProperties": False,
+    }
+)
+class FloorPlanField(serializers.JSONField):
+    """What a facility's floor is drawn on."""
+
+
 class UsageSerializer(serializers.Serializer[Any]):
     resource = serializers.ChoiceField(RESOURCES)
     used = serializers.IntegerField()
@@ -69,6 +85,8 @@ class OrganizationSerializer(ScopedModelSerializer):
     },
 )
 class FacilitySerializer(ScopedModelSerializer):
+    floor_plan = FloorPlanField(required=False, allow_null=True)
+
     class Meta:
         model = Facility
         fields = ("id", "name", "timezone", "floor_plan", "created_at", "updated_at")

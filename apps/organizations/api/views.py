@@ -17,6 +17,7 @@ class OrganizationViewSet(ETagMixin, mixins.UpdateModelMixin, ReadViewSet):
     """The caller's organization."""
 
     model = Organization
+    etag_ignores = frozenset({"updated_at", "usage"})
     serializer_class = OrganizationSerializer
     ordering = "name"
     ordering_fields = ("name",)

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from apps.robots.api.fields import ConfigurationField, LocationField
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
 from urfmp.common.api.examples import body_example
@@ -21,12 +22,8 @@ from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
     },
 )
 class RobotSerializer(ScopedModelSerializer):
-    configuration = serializers.DictField(
-        required=False, help_text="{axes, payload (kg), reach (mm), capabilities, customSettings}"
-    )
-    location = serializers.DictField(
-        required=False, allow_null=True, help_text="{facility, area, cell, coordinates}"
-    )
+    configuration = ConfigurationField(required=False)
+    location = LocationField(required=False, allow_null=True)
 
     class Meta:
         model = Robot
@@ -80,7 +77,7 @@ class RobotCommandSerializer(ScopedModelSerializer):
         read_only_fields = fields
 
 
-class RobotStatusHistorySerializer(serializers.ModelSerializer[RobotStatusHistory]):
+class RobotStatusHistorySerializer(ScopedModelSerializer):
     class Meta:
         model = RobotStatusHistory
         fields = ("time", "robot_id", "status", "previous_status", "reason", "metadata")

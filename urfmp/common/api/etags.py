@@ -26,7 +26,7 @@ ETAG = OpenApiParameter(
 )
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    {"type": "string", "maxLength": 1000},
+    {"type": "string"},
     OpenApiParameter.HEADER,
     description="An `ETag` as it was read, or several, or `*`. If the row has another version by"
     " now, nothing is changed and the answer is 412 `precondition_failed`.",

@@ -66,10 +66,10 @@ def _with_pattern(schema: dict[str, Any], field: Any) -> dict[str, Any]:
 
 
 def _fields_parameter(names: list[str]) -> OpenApiParameter:
-    one = "|".join(names)
+    one = f" *({'|'.join(names)}) *"
     return OpenApiParameter(
         "fields",
-        {"type": "string", "pattern": f"^(({one})(,({one}))*)?$"},
+        {"type": "string", "pattern": f"^({one}(,{one})*)?$"},
         OpenApiParameter.QUERY,
         description="Members of the answer, joined by commas; the others are left out.",
     )

@@ -20,6 +20,11 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[ty
         return queryset.restrict(request.user) if request is not None else queryset.none()
 
 
+def field_names(wanted: str) -> set[str]:
+    """Return the names in a `?fields` parameter; none for an empty one."""
+    return {name.strip(" ") for name in wanted.split(",")} if wanted else set()
+
+
 class StrictFieldsMixin:
     """Refuse a field that is unknown, or that only the server writes, rather than ignore it."""
 
@@ -42,7 +47,21 @@ class StrictFieldsMixin:
                         for name in unknown
                     }
                 )
+            self._refuse_long_texts(data)
         return super().to_internal_value(data)  # type: ignore[misc]
+
+    def _refuse_long_texts(self, data: dict[str, Any]) -> None:
+        """Look at the length of texts as they were sent: blanks at the ends are cut off later."""
+        long = {
+            name: f"Write at most {field.max_length} characters."
+            for name, field in self.fields.items()
+            if isinstance(field, serializers.CharField)
+            and field.max_length is not None
+            and isinstance(data.get(name), str)
+            and len(data[name]) > field.max_length
+        }
+        if long:
+            raise serializers.ValidationError(long)
 
 
 class StrictSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
@@ -72,9 +91,5 @@ class ScopedModelSerializer(StrictFieldsMixin, serializers.ModelSerializer):  # 
             return fields
         if not (wanted := request.query_params.get("fields")):
             return fields
-        names = {name.strip() for name in wanted.split(",")}
-        if unknown := sorted(names - set(fields)):
-            raise serializers.ValidationError(
-                {"fields": f"There is no field {', '.join(unknown)}."}
-            )
+        names = field_names(wanted)
         return {name: field for name, field in fields.items() if name in names}

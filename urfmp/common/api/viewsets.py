@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from urfmp.common.api.filters import refuse_unknown
 from urfmp.common.api.permissions import permission_action
+from urfmp.common.api.serializers import field_names
 
 _READS = frozenset({"GET", "HEAD"})
 
@@ -70,6 +71,18 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
     ordering_fields: ClassVar[tuple[str, ...]] = ("created_at",)
     permission_actions: ClassVar[dict[str, str]] = {}
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse names in `?fields` that no row has, before it is known whether there are rows.
+
+        Raises:
+            ValidationError: There is no such field.
+        """
+        super().initial(request, *args, **kwargs)
+        if wanted := field_names(request.query_params.get("fields", "")):
+            known: Any = self.get_serializer_class()
+            if unknown := sorted(wanted - set(known.Meta.fields)):
+                raise ValidationError({"fields": f"There is no field {', '.join(unknown)}."})
 
     def known_parameters(self) -> frozenset[str] | None:
         """Leave lists to their filters; one row can be asked for in part."""
