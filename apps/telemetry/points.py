@@ -17,9 +17,8 @@ from urfmp.common.storable import json_fault
 
 METRIC_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 MAX_METRIC_NAME, MAX_UNIT, MAX_SERIAL_NUMBER = 100, 20, 100
-# A robot's clock may be ahead by this much; data of a year ago would be dropped at once.
+# A robot's clock may be ahead by this much.
 MAX_AHEAD = timedelta(minutes=5)
-MAX_AGE = timedelta(days=365)
 
 
 class MalformedBatchError(ApplicationError):
@@ -157,8 +156,14 @@ def _decode_items(body: bytes) -> Batch:
     return batch
 
 
-def point_fault(point: Point, now: datetime) -> tuple[str, str] | None:
-    """Return code and sentence of what keeps a point from being stored, robot aside."""
+def point_fault(point: Point, now: datetime, oldest: datetime) -> tuple[str, str] | None:
+    """Return code and sentence of what keeps a point from being stored, robot aside.
+
+    Args:
+        point: One item.
+        now: The time.
+        oldest: The first moment that the organization keeps, `telemetry_kept_since()`.
+    """
     if len(point.metric_name) > MAX_METRIC_NAME or not METRIC_NAME.fullmatch(point.metric_name):
         detail = (
             "A metric name is lower-case letters, digits and _ in parts joined by dots, at most "
@@ -167,14 +172,14 @@ def point_fault(point: Point, now: datetime) -> tuple[str, str] | None:
         return "metric_name", detail
     if not math.isfinite(point.value):
         return "not_finite", "A value is a finite number."
-    return _time_fault(point.time, now) or _attachment_fault(point)
+    return _time_fault(point.time, now, oldest) or _attachment_fault(point)
 
 
-def _time_fault(time: datetime, now: datetime) -> tuple[str, str] | None:
+def _time_fault(time: datetime, now: datetime, oldest: datetime) -> tuple[str, str] | None:
     if time > now + MAX_AHEAD:
         return "clock_skew", "The time is more than 5 minutes ahead; check the sender's clock."
-    if time < now - MAX_AGE:
-        return "too_old", "The time is further back than telemetry is kept (1 year)."
+    if time < oldest:
+        return "too_old", f"Telemetry is kept since {oldest:%Y-%m-%d %H:%M} UTC; this is older."
     return None
 
 

@@ -19,6 +19,7 @@ from apps.robots.models import Robot
 from apps.robots.services import robots_heard
 from apps.telemetry.batches import Key, batches_add
 from apps.telemetry.points import Batch, Point, Rejection, point_fault
+from apps.telemetry.retention import telemetry_kept_since
 from urfmp.common.events import publish, telemetry_events
 from urfmp.common.tenancy import Actor, tenant_transaction
 
@@ -78,7 +79,7 @@ def telemetry_ingest(
     """
     rejected = list(batch.rejected)
     with tenant_transaction(organization_id, actor):
-        rows = _checked(batch, own_robot_id, rejected)
+        rows = _checked(organization_id, batch, own_robot_id, rejected)
         fresh: dict[Key, Row] = {}
         for row in rows:
             fresh.setdefault(row.key, row)
@@ -91,13 +92,16 @@ def telemetry_ingest(
     return IngestResult(len(stored), duplicate, rejected)
 
 
-def _checked(batch: Batch, own_robot_id: UUID | None, rejected: list[Rejection]) -> list[Row]:
+def _checked(
+    organization_id: UUID, batch: Batch, own_robot_id: UUID | None, rejected: list[Rejection]
+) -> list[Row]:
     now = timezone.now()
+    oldest = telemetry_kept_since(organization_id, now)
     find = _robot_finder([point for _, point in batch.points], own_robot_id)
     rows = []
     for index, point in batch.points:
         robot_id = find(point)
-        fault = point_fault(point, now)
+        fault = point_fault(point, now, oldest)
         if robot_id is None:
             rejected.append(
                 Rejection(index, "unknown_robot", "There is no such robot, or it is not yours.")

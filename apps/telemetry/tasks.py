@@ -8,8 +8,9 @@ import time
 from django.db import DatabaseError
 from procrastinate.contrib.django import app
 
+from apps.organizations.selectors import organization_ids
 from apps.telemetry.batches import batch_organizations, batches_clean_up
-from apps.telemetry.retention import retention_apply
+from apps.telemetry.retention import retention_apply, retention_forget
 from apps.telemetry.rollups import roll_up
 
 logger = logging.getLogger(__name__)
@@ -21,7 +22,7 @@ _RUN_SECONDS = 12.0
 @app.periodic(cron="17 * * * *")
 @app.task(name="telemetry.apply_retention", queueing_lock="telemetry.apply_retention")
 def apply_retention(timestamp: int) -> None:
-    """Every hour: keep telemetry for a year and status history for two."""
+    """Every hour: drop the chunks of telemetry and status history that nobody keeps."""
     for result in retention_apply():
         if result.dropped:
             logger.info("Retention dropped %s chunks of %s.", result.dropped, result.hypertable)
@@ -43,3 +44,13 @@ def roll_up_batches(timestamp: int) -> None:
             if not done:
                 waiting.remove(organization_id)
     batches_clean_up()
+
+
+@app.periodic(cron="37 */6 * * *")
+@app.task(name="telemetry.forget", queueing_lock="telemetry.forget")
+def forget(timestamp: int) -> None:
+    """Every six hours: delete what organizations keep for a shorter time than the platform."""
+    for organization_id in organization_ids():
+        for kind, count in retention_forget(organization_id).items():
+            if count:
+                logger.info("Retention deleted %s rows of %s of %s.", count, kind, organization_id)

@@ -1,0 +1,339 @@
+"""An organization keeps less than the platform: what goes, what stays, and whose."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from io import StringIO
+
+import psycopg
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.organizations.services import organization_update
+from apps.telemetry import retention
+from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.points import Batch, Point
+from apps.telemetry.rollups import LEVELS, roll_up
+from apps.telemetry.services import telemetry_ingest
+from apps.telemetry.tasks import forget
+from tests.concurrency import at_once
+from urfmp.common.tenancy import Actor
+
+DAY = timedelta(days=1)
+
+
+def midnight():
+    return timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+@pytest.fixture
+def keep(inside):
+    def set_days(organization, **days):
+        with inside(organization):
+            values = {f"{kind}_retention_days": count for kind, count in days.items()}
+            organization_update(organization, settings=values)
+
+    return set_days
+
+
+@pytest.fixture
+def store(inside):
+    """Put points, or changes of status, at some times before midnight (UTC)."""
+
+    def put(organization, robot, *ages, table="robot_telemetry"):
+        column, value = ("metric_name", "a") if "telemetry" in table else ("status", "idle")
+        with inside(organization), connection.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO {table} (time, robot_id, {column}) VALUES (%s, %s, %s)",
+                [(midnight() - age, robot.pk, value) for age in ages],
+            )
+
+    return put
+
+
+@pytest.fixture
+def ages(inside):
+    def read(organization, robot, table="robot_telemetry"):
+        with inside(organization), connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT time FROM {table} WHERE robot_id IN (SELECT id FROM robots)"
+                " AND robot_id = %s AND time < %s ORDER BY time DESC",
+                [robot.pk, midnight()],
+            )
+            return [midnight() - time for (time,) in cursor.fetchall()]
+
+    return read
+
+
+def test_own_rows_go_and_nobody_elses(
+    organization_a, organization_b, make_robot, keep, store, ages
+):
+    ours, theirs = make_robot(organization_a), make_robot(organization_b)
+    keep(organization_a, telemetry=30)
+    tick = timedelta(microseconds=1)
+    for organization, robot in ((organization_a, ours), (organization_b, theirs)):
+        store(organization, robot, DAY, 30 * DAY, 30 * DAY + tick, 90 * DAY)
+    assert retention.retention_forget(organization_a.id) == {"telemetry": 2, "status_history": 0}
+    assert ages(organization_a, ours) == [DAY, 30 * DAY]
+    forget(0)
+    assert len(ages(organization_b, theirs)) == 4
+    assert retention.retention_forget(organization_a.id)["telemetry"] == 0
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    minutes=st.sets(st.integers(1, 80 * 24 * 60), max_size=25),
+    days=st.integers(1, 60),
+    kind=st.sampled_from(retention.KINDS),
+    batch=st.integers(1, 9),
+)
+def test_what_stays_is_what_the_model_says(
+    minutes, days, kind, batch, organization_a, make_robot, keep, store, ages, inside, monkeypatch
+):
+    monkeypatch.setattr(retention, "_BATCH_ROWS", batch)
+    table = retention._TABLES[kind]
+    with inside(organization_a), transaction.atomic():
+        robot = make_robot(organization_a)
+        keep(organization_a, **{kind: days})
+        times = sorted(timedelta(minutes=minute) for minute in minutes)
+        store(organization_a, robot, *times, table=table)
+        deleted = retention.retention_forget(organization_a.id)
+        kept = [time for time in times if time <= days * DAY]
+        if kind == "status_history":  # and the one in force at the limit
+            kept += [time for time in times if time > days * DAY][:1]
+        assert ages(organization_a, robot, table=table) == kept
+        assert deleted[kind] == len(times) - len(kept)
+        transaction.set_rollback(True)
+
+
+def test_what_was_made_from_telemetry_goes_with_it(
+    organization_a, organization_b, make_robot, keep, inside, monkeypatch
+):
+    monkeypatch.setattr(retention, "_BATCH_ROWS", 3)
+    robots = {o.id: make_robot(o) for o in (organization_a, organization_b)}
+    for organization, robot in robots.items():
+        points = [
+            (n, Point(f"m{n % 2}", midnight() - age, 1.0, robot_id=robot.pk))
+            for n, age in enumerate(
+                [DAY, 29 * DAY, 30 * DAY, 30 * DAY + timedelta(minutes=1), 31 * DAY, 90 * DAY]
+            )
+        ]
+        points += [(9, Point("silent", midnight() - 50 * DAY, 1.0, robot_id=robot.pk))]
+        telemetry_ingest(organization_id=organization, actor=Actor(), batch=Batch(points))
+        roll_up(organization)
+    keep(organization_a, telemetry=30)
+    assert retention.retention_forget(organization_a.id)["telemetry"] == 4 + 3 * 4 + 1
+
+    def left(organization, table, column):
+        with inside(organization), connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT count(*), min({column}) FROM {table} WHERE robot_id = %s",
+                [robots[organization.id].pk],
+            )
+            return cursor.fetchone()
+
+    for level in LEVELS:
+        assert left(organization_a, level.table, "bucket") == (3, midnight() - 30 * DAY)
+        assert left(organization_b, level.table, "bucket")[0] == 7
+    assert left(organization_a, "telemetry_latest", "time")[0] == 2
+    assert left(organization_b, "telemetry_latest", "time")[0] == 3
+    assert retention.retention_forget(organization_a.id)["telemetry"] == 0
+
+
+def test_many_rows_of_one_moment_go(organization_a, make_robot, keep, inside, ages, monkeypatch):
+    robot = make_robot(organization_a)
+    keep(organization_a, telemetry=1)
+    monkeypatch.setattr(retention, "_BATCH_ROWS", 2)
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO robot_telemetry (time, robot_id, metric_name) VALUES (%s, %s, %s)",
+            [(midnight() - 5 * DAY, robot.pk, f"m{n}") for n in range(7)],
+        )
+    assert retention.retention_forget(organization_a.id)["telemetry"] == 7
+
+
+def test_nothing_goes_sooner_than_asked_for_and_nothing_stays_longer_than_the_platform_says(
+    organization_a, make_robot, store, ages, inside
+):
+    robot = make_robot(organization_a)
+    store(organization_a, robot, 364 * DAY, 366 * DAY)
+    for wrong in ('{"telemetry_retention_days": 0}', '{"telemetry_retention_days": "30"}',
+                  '{"telemetry_retention_days": -3}', '{"telemetry_retention_days": 30.5}',
+                  '{"telemetry_retention_days": 9999}', "[]", "null"):  # fmt: skip
+        with inside(organization_a), connection.cursor() as cursor:
+            cursor.execute("UPDATE organizations SET settings = %s::jsonb", [wrong])
+        retention.retention_forget(organization_a.id)
+        assert ages(organization_a, robot) == [364 * DAY]
+
+
+def test_function_reaches_no_robot_of_others(
+    organization_a, organization_b, make_robot, keep, store, ages, inside
+):
+    robot = make_robot(organization_a)
+    keep(organization_a, telemetry=1)
+    keep(organization_b, telemetry=1)
+    store(organization_a, robot, 9 * DAY)
+    with inside(organization_b), connection.cursor() as cursor:
+        cursor.execute("SELECT retention_forget('telemetry', %s, 100)", [robot.pk])
+        assert cursor.fetchone() == (0,)
+    assert ages(organization_a, robot) == [9 * DAY]
+
+
+def test_function_outside_of_a_tenant_transaction_deletes_nothing(app_cursor):
+    app_cursor.execute("SELECT retention_forget('telemetry', gen_random_uuid(), 100)")
+    assert app_cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("most", [0, -1, 100_001, None])
+def test_batches_are_bounded(most, app_cursor):
+    with pytest.raises(psycopg.errors.RaiseException, match="1 to 100000"):
+        app_cursor.execute("SELECT retention_forget('telemetry', gen_random_uuid(), %s)", [most])
+
+
+def test_chunks_that_nobody_keeps_go_whole(
+    organization_a, organization_b, make_robot, keep, store, ages
+):
+    ours, theirs = make_robot(organization_a), make_robot(organization_b)
+    store(organization_a, ours, DAY, 20 * DAY, 90 * DAY)
+    store(organization_b, theirs, 90 * DAY)
+    keep(organization_a, telemetry=10)
+    assert {result.dropped for result in retention.retention_apply()} == {0}
+    keep(organization_b, telemetry=60)
+    dropped = {result.hypertable: result for result in retention.retention_apply()}
+    assert dropped["robot_telemetry"].method == "drop_chunks"
+    assert dropped["robot_telemetry"].dropped == 1
+    assert ages(organization_a, ours) == [DAY, 20 * DAY]
+    assert ages(organization_b, theirs) == []
+
+
+def test_limit_of_ingest(organization_a, organization_b, keep):
+    now = datetime(2026, 5, 20, 13, 30, tzinfo=UTC)
+    retention.forget_limits()
+    keep(organization_a, telemetry=30)
+    assert retention.telemetry_kept_since(organization_a.id, now) == datetime(
+        2026, 4, 20, tzinfo=UTC
+    )
+    assert retention.telemetry_kept_since(organization_b.id, now) == now - 365 * DAY
+
+
+def test_points_older_than_the_organization_keeps_are_refused(
+    organization_a, make_robot, keep, ages
+):
+    robot = make_robot(organization_a)
+    keep(organization_a, telemetry=30)
+    retention.forget_limits()
+    points = [
+        (0, Point("a", midnight() - 30 * DAY, 1.0, robot_id=robot.pk)),
+        (1, Point("a", midnight() - 31 * DAY, 1.0, robot_id=robot.pk)),
+    ]
+    result = telemetry_ingest(organization_id=organization_a.id, actor=Actor(), batch=Batch(points))
+    assert (result.accepted, [(r.index, r.code) for r in result.rejected]) == (1, [(1, "too_old")])
+    assert f"{midnight() - 30 * DAY:%Y-%m-%d}" in result.rejected[0].detail
+    assert ages(organization_a, robot) == [30 * DAY]
+
+
+def test_database_and_program_agree_on_the_limit(organization_a, keep, inside):
+    keep(organization_a, telemetry=7, status_history=9)
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT retention_since('telemetry', settings),"
+            " retention_since('status_history', settings) FROM organizations"
+        )
+        assert cursor.fetchone() == tuple(
+            own.since for own in retention.retention_of(organization_a)
+        )
+
+
+def test_command_shows_what_goes(organization_a, make_robot, keep, store):
+    keep(organization_a, telemetry=30)
+    store(organization_a, make_robot(organization_a), 40 * DAY, 500 * DAY)
+    out = StringIO()
+    call_command("retention", stdout=out)
+    text = out.getvalue()
+    assert f"TimescaleDB edition: {retention.timescaledb_edition()}" in text
+    assert "acme: telemetry kept 30 days" in text
+    assert "to delete: 1 robots" in text
+    assert "acme: status_history kept 730 days" in text
+    assert "nothing to delete" in text
+
+
+@pytest.mark.parametrize(
+    ("edition", "longest", "method"),
+    [
+        ("apache", 365, "drop_chunks"),
+        ("timescale", 365, "policy"),
+        ("timescale", 30, "drop_chunks"),
+    ],
+)
+def test_method_by_edition(edition, longest, method, owner_cursor):
+    owner_cursor.execute(
+        "CREATE OR REPLACE FUNCTION timescaledb_edition() RETURNS text LANGUAGE sql STABLE"
+        f" AS $$ SELECT '{edition}'::text $$"
+    )
+    owner_cursor.execute("DELETE FROM robots")
+    owner_cursor.execute(
+        "INSERT INTO organizations (name, slug, settings) VALUES ('x', gen_random_uuid(), %s)"
+        " RETURNING id",
+        [f'{{"telemetry_retention_days": {longest}}}'],
+    )
+    owner_cursor.execute(
+        "INSERT INTO robots (organization_id, name, vendor, configuration)"
+        " VALUES (%s, 'x', 'abb', '{}')",
+        owner_cursor.fetchone(),
+    )
+    owner_cursor.execute(
+        "SELECT method FROM retention_methods() WHERE hypertable = 'robot_telemetry'"
+    )
+    assert owner_cursor.fetchone() == (method,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_workers_beside_ingest(organization_a, make_robot, keep, store, ages, inside):
+    robot = make_robot(organization_a)
+    keep(organization_a, telemetry=5)
+    store(organization_a, robot, *(timedelta(hours=n) for n in range(1, 480)))
+    kept = sum(1 for n in range(1, 480) if n <= 120)
+
+    def ingest():
+        for n in range(50):
+            with inside(organization_a), connection.cursor() as cursor:
+                cursor.execute(
+                    "INSERT INTO robot_telemetry (time, robot_id, metric_name)"
+                    " VALUES (%s, %s, 'b')",
+                    [midnight() - timedelta(minutes=n + 1), robot.pk],
+                )
+        return 50
+
+    work = lambda: retention.retention_forget(organization_a.id)["telemetry"]  # noqa: E731
+    results = at_once(work, work, ingest)
+    assert results[2] == 50
+    assert results[0] + results[1] == 479 - kept, results
+    with inside(organization_a):
+        assert RobotTelemetry.objects.filter(robot=robot).count() == kept + 50
+    assert len(ages(organization_a, robot)) == kept + 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_export_that_is_running_is_not_waited_for(
+    organization_a, make_robot, store, inside, django_db_blocker
+):
+    """Whoever reads old chunks holds them; everybody else would queue behind the one who waits."""
+    robot = make_robot(organization_a)
+    store(organization_a, robot, 400 * DAY)
+
+    def read():
+        with inside(organization_a), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM robot_telemetry WHERE robot_id IN (SELECT id FROM robots)"
+            )
+            results = at_once(retention.retention_apply)
+        return results[0]
+
+    methods = {result.hypertable: result.method for result in read()}
+    if retention.timescaledb_edition() == "apache":
+        assert methods["robot_telemetry"] == "busy"
+        assert {r.dropped for r in retention.retention_apply()} == {0, 1}
