@@ -99,6 +99,7 @@ ELSEWHERE = {
     "api:auth-login",  # tests/accounts/test_tokens.py
     "api:auth-refresh",
     "api:auth-logout",
+    "api:auth-step-up",  # tests/accounts/test_step_up.py
     "api:auth-password-reset",  # tests/accounts/test_links.py
     "api:auth-password-reset-confirm",
     "api:own-session-detail",  # tests/accounts/test_own_sessions.py

@@ -127,7 +127,7 @@ def test_routed_viewsets_are_scoped():
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
     own_views |= {"FleetLatestView", "FleetSeriesView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
-    own_views |= {"PasswordResetView", "PasswordChooseView"}
+    own_views |= {"PasswordResetView", "PasswordChooseView", "StepUpView"}
     schema = {"SchemaView", "DocsView"}
     unscoped = {
         cls.__name__ for cls in _viewsets(get_resolver()) if not issubclass(cls, ScopedViewSet)

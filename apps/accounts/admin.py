@@ -120,6 +120,7 @@ def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
 @admin.register(User)
 class UserAdmin(OrganizationScopedAdmin[User]):
     audit_resource = "user"
+    needs_step_up = True
     form = UserForm
     add_form = UserAddForm
     list_display = ("email", "name", "role_badge", "is_active", "last_seen")
@@ -146,6 +147,7 @@ class UserAdmin(OrganizationScopedAdmin[User]):
             icon="mail",
             applies=_may_sign_in,
             run=_send_password_link,
+            needs_step_up=True,
         ),
         ObjectAction(
             name="second-factor",
@@ -156,6 +158,7 @@ class UserAdmin(OrganizationScopedAdmin[User]):
             applies=_has_second_factor,
             run=_remove_second_factor,
             is_danger=True,
+            needs_step_up=True,
         ),
     )
 

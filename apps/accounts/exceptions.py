@@ -97,6 +97,13 @@ class LinkRefusedError(ApplicationError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class StepUpRefusedError(ApplicationError):
+    """The password is not right."""
+
+    code = "step_up_refused"
+    status = HTTPStatus.FORBIDDEN
+
+
 class SecondFactorRequiredError(ApplicationError):
     """This account has a second factor: send the code of its app, or a recovery code, along."""
 

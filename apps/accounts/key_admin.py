@@ -126,6 +126,7 @@ class ApiKeyForm(ScopedModelForm):
 @admin.register(ApiKey)
 class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
     audit_resource = "api_key"
+    needs_step_up = True
     form = ApiKeyForm
     list_display = ("name", "shown_prefix", "robot", "scopes", "is_active", "last_used", "expires")
     list_filter = ("is_active", ("robot", AutocompleteFilter))
@@ -151,6 +152,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
             applies=_is_running,
             run=lambda request, key, values: _rotate(request, key, **values),
             form_class=RotateForm,
+            needs_step_up=True,
         ),
         ObjectAction(
             name="revoke",

@@ -97,6 +97,26 @@ class SessionStore(SessionBase):
             forget_session(token_digest)
         self._is_new = False
 
+    def renew(self) -> None:
+        """Change the token, and keep the session with its end.
+
+        Whoever has a copy of the old one is out.
+
+        Raises:
+            UpdateError: The session was ended while this request ran.
+        """
+        old = digest(str(self.session_key))
+        self._session_key = secrets.token_urlsafe(_TOKEN_BYTES)
+        changed = UserSession.objects.filter(session_token=old).update(
+            session_token=digest(self._session_key),
+            data=self._session,
+            last_activity_at=timezone.now(),
+        )
+        if not changed:
+            raise UpdateError
+        forget_session(old)
+        self.modified = True
+
     def _insert(self, organization_id: UUID, token_digest: str) -> None:
         UserSession.objects.create(
             organization_id=organization_id,

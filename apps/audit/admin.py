@@ -30,6 +30,7 @@ from urfmp.common.admin import (
     viewer,
 )
 from urfmp.common.html import NOTHING, badge, block, difference, moment
+from urfmp.common.sign_ins import require_fresh
 
 
 def _words(name: str) -> str:
@@ -151,6 +152,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             raise Http404
         if not _may_export(request):
             raise PermissionDenied
+        require_fresh(request)
         try:
             entries = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters:

@@ -15,6 +15,7 @@ from unfold.sites import UnfoldAdminSite
 
 from apps.accounts.middleware import precedes_second_factor
 from urfmp.pages.requests import without_nul
+from urfmp.pages.step_up import with_step_up
 
 View = Callable[..., HttpResponseBase]
 
@@ -57,8 +58,8 @@ class FleetAdminSite(UnfoldAdminSite):
         return [*page_urls(self), *urls]
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Give every page its times in the organization's timezone, and text that can be text."""
-        return without_nul(super().admin_view(in_local_time(view), cacheable))
+        """Give every page times of the organization, text that can be text, and the step-up."""
+        return without_nul(super().admin_view(in_local_time(with_step_up(view)), cacheable))
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Show the state of the fleet."""

@@ -16,14 +16,17 @@ from apps.accounts.api.permissions import IsPerson
 from apps.accounts.api.serializers import (
     RefreshSerializer,
     SignInSerializer,
+    StepUpSerializer,
     TokenPairSerializer,
 )
 from apps.accounts.exceptions import SecondFactorRequiredError, SignInRefusedError
 from apps.accounts.models import User
 from apps.accounts.services import session_end_current, session_refuse
 from apps.accounts.sign_in import code_check, needs_code
+from apps.accounts.step_up import StepUpFailure, step_up
 from apps.accounts.token_services import TokenPair, tokens_end, tokens_issue, tokens_refresh
 from urfmp.common.api.viewsets import PrincipalView
+from urfmp.common.problems import CONTENT_TYPE, problem
 
 
 def _answer(pair: TokenPair) -> Response:
@@ -93,6 +96,37 @@ class RefreshView(PrincipalView):
         return _answer(
             tokens_refresh(request._request, form.validated_data["refresh_token"])  # noqa: SLF001
         )
+
+
+class StepUpView(PrincipalView):
+    """A person shows their password again, before something dangerous."""
+
+    permission_classes = (IsPerson,)
+
+    @extend_schema(
+        request=StepUpSerializer,
+        responses={204: None, 401: OpenApiResponse()},
+        operation_id="auth_step_up",
+        description="Show the password again. For 15 minutes the sign-in that this request comes"
+        " from may do what otherwise answers 403 `step_up_required`.",
+    )
+    def post(self, request: Request) -> Response:
+        form = StepUpSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        given = form.validated_data
+        code = given.get("otp") or given.get("recovery_code") or ""
+        try:
+            step_up(request._request, password=given["password"], code=code)  # noqa: SLF001
+        except StepUpFailure as error:
+            # Answered, not raised: what is recorded of the failure must stay.
+            seconds = getattr(error, "retry_after", None)
+            return Response(
+                problem(error.status, error.code, error.message),
+                status=error.status,
+                headers={"Retry-After": str(seconds)} if seconds else None,
+                content_type=CONTENT_TYPE,
+            )
+        return Response(status=204)
 
 
 class LogoutView(PrincipalView):

@@ -115,6 +115,25 @@ class RefreshSerializer(StrictSerializer):
     refresh_token = serializers.CharField(max_length=200, trim_whitespace=False)
 
 
+@body_example(
+    "Password, and a code of the second factor",
+    {
+        "password": "correct horse battery staple",
+        "otp": "123456",
+    },
+)
+class StepUpSerializer(StrictSerializer):
+    password = serializers.CharField(
+        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
+    )
+    otp = serializers.CharField(
+        required=False, max_length=20, help_text="The code of the app, with a second factor."
+    )
+    recovery_code = serializers.CharField(
+        required=False, max_length=50, help_text="Instead of `otp`: good once."
+    )
+
+
 class PasswordResetSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=255)
 

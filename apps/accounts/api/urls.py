@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.accounts.api.auth_views import LoginView, LogoutView, RefreshView
+from apps.accounts.api.auth_views import LoginView, LogoutView, RefreshView, StepUpView
 from apps.accounts.api.password_views import PasswordChooseView, PasswordResetView
 from apps.accounts.api.views import (
     ApiKeyViewSet,
@@ -24,6 +24,7 @@ urlpatterns = [
     path("auth/login", ignores_credentials(LoginView.as_view()), name="auth-login"),
     path("auth/refresh", ignores_credentials(RefreshView.as_view()), name="auth-refresh"),
     path("auth/logout", precedes_second_factor(LogoutView.as_view()), name="auth-logout"),
+    path("auth/step-up", StepUpView.as_view(), name="auth-step-up"),
     path(
         "auth/password-reset",
         ignores_credentials(PasswordResetView.as_view()),

@@ -52,6 +52,7 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     ordering = "email"
     ordering_fields = ("email", "created_at")
     permission_actions = {"password_link": "change", "second_factor": "change"}
+    step_up_actions = frozenset({"create", "partial_update", "password_link", "second_factor"})
 
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
@@ -157,6 +158,7 @@ class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, 
     serializer_class = ApiKeySerializer
     filterset_class = ApiKeyFilterSet
     permission_actions = {"rotate": "add"}
+    step_up_actions = frozenset({"create", "partial_update", "rotate"})
 
     def _person(self) -> User:
         user = self.principal

@@ -57,6 +57,7 @@ class AuditExportViewSet(ScopedViewSet):
     model = AuditLog
     filterset_class = ExportFilterSet
     permission_actions = {"list": "export"}
+    step_up_actions = frozenset({"list"})
     content_negotiation_class = _AnyFormat
     ordering_fields = ()
     pagination_class = None

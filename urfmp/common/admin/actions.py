@@ -25,6 +25,7 @@ class ObjectAction:
         applies: Whether the row is in a state to do it.
         form_class: What has to be said first; such an action is not offered in bulk.
         is_danger: Whether it takes something away.
+        needs_step_up: Whether it needs a sign-in of the last 15 minutes.
     """
 
     name: str
@@ -36,3 +37,4 @@ class ObjectAction:
     applies: Callable[[Any], bool] = bool
     form_class: type[forms.Form] | None = None
     is_danger: bool = False
+    needs_step_up: bool = False

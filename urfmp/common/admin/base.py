@@ -49,6 +49,7 @@ from urfmp.common.admin.lists import (
 )
 from urfmp.common.admin.visibility import restricted
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.sign_ins import StepUpRequiredError, require_fresh
 
 _BULK_LIMIT = 1_000
 
@@ -60,6 +61,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
 
     Attributes:
         object_actions: What can be done to a row beside editing it.
+        needs_step_up: Whether adding and changing rows needs a sign-in of the last 15 minutes.
     """
 
     form = ScopedModelForm
@@ -82,6 +84,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
     }
 
     object_actions: ClassVar[tuple[ObjectAction, ...]] = ()
+    needs_step_up: ClassVar[bool] = False
 
     # What is seen
 
@@ -182,6 +185,8 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         """Show the form again, with the reason, when a service refuses what it sent."""
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
+        except StepUpRequiredError:
+            raise
         except (ApplicationError, ValidationError) as error:
             request.refusal = error  # type: ignore[attr-defined]
             return super().changeform_view(request, object_id, form_url, extra_context)
@@ -194,6 +199,8 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand the form's values to a service; the form's own copy of the row is not saved."""
+        if self.needs_step_up:
+            require_fresh(request)
         if change:
             stored = self.get_queryset(request).get(pk=obj.pk)
             saved = self.perform_update(request, stored, form)
@@ -273,6 +280,8 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
 
     def run_in_bulk(self, request: HttpRequest, action: ObjectAction, selected: Any) -> None:
         """Do one thing to many rows, and report how many of them."""
+        if action.needs_step_up:
+            require_fresh(request)
         done, refused, skipped = 0, [], 0
         rows = restricted(self.model, request, action.permission).filter(
             pk__in=list(selected.values_list("pk", flat=True)[:_BULK_LIMIT])
@@ -312,6 +321,8 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         bound = action.form_class is not None and "_confirm" in request.POST
         form = (action.form_class or forms.Form)(request.POST if bound else None)
         if request.method == "POST" and (action.form_class is None or form.is_valid()):
+            if action.needs_step_up:
+                require_fresh(request)
             try:
                 result = action.run(request, obj, form.cleaned_data if bound else {})
             except (ApplicationError, ValidationError) as error:

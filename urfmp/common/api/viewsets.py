@@ -15,6 +15,7 @@ from rest_framework.views import APIView
 from urfmp.common.api.filters import refuse_unknown
 from urfmp.common.api.permissions import permission_action
 from urfmp.common.api.serializers import field_names
+from urfmp.common.sign_ins import require_fresh
 
 _READS = frozenset({"GET", "HEAD"})
 
@@ -23,9 +24,11 @@ class PrincipalView(APIView):
     """A view that asks who calls it, and refuses parameters that it does not know.
 
     Attributes:
+        step_up_actions: Actions, by DRF's names, that need a sign-in of the last 15 minutes.
         parameters_class: The serializer of what the address may carry after the question mark.
     """
 
+    step_up_actions: ClassVar[frozenset[str]] = frozenset()
     parameters_class: ClassVar[type[Serializer[Any]] | None] = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -33,8 +36,11 @@ class PrincipalView(APIView):
 
         Raises:
             ValidationError: The address carries a parameter that means nothing here.
+            StepUpRequiredError: This needs a newer sign-in.
         """
         super().initial(request, *args, **kwargs)
+        if getattr(self, "action", None) in self.step_up_actions:
+            require_fresh(request._request)  # noqa: SLF001
         method = (request.method or "").lower()
         is_answered = method in self.http_method_names and hasattr(self, method)  # else 405
         if is_answered and (known := self.known_parameters()) is not None:

@@ -34,6 +34,7 @@ from apps.accounts.second_factors import (
 )
 from apps.accounts.services import session_start
 from apps.accounts.sign_in import attempt_take
+from urfmp.common.sign_ins import require_fresh
 from urfmp.pages.views.page import page
 
 _TITLE = "Second factor"
@@ -63,6 +64,8 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if request.method != "POST":
         return _page(request, user)
+    if request.POST.get("do") in {"begin", "renew", "remove"}:
+        require_fresh(request)
     try:
         match request.POST.get("do"):
             case "begin":

@@ -1,0 +1,80 @@
+"""Show the password again, within a sign-in, before something dangerous."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from apps.accounts.credentials import account_of
+from apps.accounts.exceptions import (
+    SecondFactorRefusedError,
+    SecondFactorRequiredError,
+    StepUpRefusedError,
+    TooManyAttemptsError,
+)
+from apps.accounts.limits import take_password
+from apps.accounts.middleware import session_of
+from apps.accounts.models import User, UserSession
+from apps.accounts.passwords import MAX_LENGTH
+from apps.accounts.services import session_refuse
+from apps.accounts.sign_in import code_check
+from apps.audit.services import audit_record
+from urfmp.common.sign_ins import SignIn
+from urfmp.common.tenancy import act
+
+StepUpFailure = (
+    SecondFactorRefusedError,
+    SecondFactorRequiredError,
+    StepUpRefusedError,
+    TooManyAttemptsError,
+)
+
+
+def step_up(request: HttpRequest, *, password: str, code: str = "") -> None:
+    """Make the sign-in that a request comes from a fresh one; a browser's session gets a new token.
+
+    Its end stays where it was. A failure is recorded: let the open transaction commit.
+
+    Args:
+        request: Of somebody who is signed in, by session or access token.
+        password: Theirs.
+        code: Of their second factor, if they have one.
+
+    Raises:
+        SecondFactorRefusedError: The code is wrong.
+        SecondFactorRequiredError: There is none, and they have a second factor.
+        StepUpRefusedError: The password is wrong.
+        TooManyAttemptsError: There have been too many, in sessions of theirs.
+    """
+    user: Any = request.user
+    _check_password(request, user, password)
+    has_second_factor = user.has_second_factor
+    if has_second_factor:
+        if not code:
+            raise SecondFactorRequiredError
+        code_check(request, user, code, place="session")
+    request.sign_in = SignIn.now(has_second_factor=has_second_factor)  # type: ignore[attr-defined]
+    values = request.sign_in.values()  # type: ignore[attr-defined]
+    with act("accounts.session.step_up"):
+        if (session_id := getattr(request, "token_session_id", None)) is not None:
+            root = UserSession.objects.select_for_update().get(pk=session_id)
+            root.data |= values
+            root.save(update_fields=["data"])
+        else:
+            session = session_of(request)
+            session.update(values)
+            session.renew()
+        audit_record(action="accounts.session.step_up", resource_type="user", resource_id=user.pk)
+
+
+def _check_password(request: HttpRequest, user: User, password: str) -> None:
+    try:
+        take_password(account_of(user.email).name, "session")
+    except TooManyAttemptsError as error:
+        if error.is_first:
+            session_refuse(request, email=user.email, reason="Too many attempts.")
+        raise
+    if len(password) > MAX_LENGTH or not user.check_password(password):
+        session_refuse(request, email=user.email, reason="Wrong password at a step-up.")
+        raise StepUpRefusedError

@@ -1,0 +1,286 @@
+"""What is dangerous needs a sign-in of the last quarter of an hour."""
+
+from __future__ import annotations
+
+import time
+
+import pyotp
+import pytest
+from django.test import Client
+
+from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.second_factors import (
+    second_factor_begin,
+    second_factor_confirm,
+    seed_shown,
+)
+from apps.audit.models import AuditLog
+from tests.conftest import PASSWORD
+from urfmp.common import sign_ins
+
+pytestmark = pytest.mark.django_db
+
+ALICE = "alice@acme.example"
+KEY = {"name": "Gateway", "permissions": ["telemetry:write"]}
+
+
+class Clock:
+    offset = 0.0
+
+    def time(self):
+        return time.time() + self.offset
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(sign_ins, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def stale(alice, sign_in, clock):
+    """Alice's browser, in which she signed in 15 minutes ago."""
+    client = sign_in(alice)
+    clock.offset = 15 * 60
+    return client
+
+
+@pytest.fixture
+def token(alice, api_post):
+    return api_post("auth/login", {"email": ALICE, "password": PASSWORD}).json()["access_token"]
+
+
+def post(client, path, body):
+    return client.post(f"/api/v1/{path}", body, content_type="application/json")
+
+
+def patch(client, path, body):
+    return client.patch(f"/api/v1/{path}", body, content_type="application/json")
+
+
+def keys(inside, organization):
+    with inside(organization):
+        return set(ApiKey.objects.values_list("name", flat=True))
+
+
+def test_a_fresh_sign_in_does(alice, sign_in, clock):
+    client = sign_in(alice)
+    clock.offset = 14 * 60 + 50
+    assert post(client, "api-keys", KEY).status_code == 201
+
+
+def test_the_page_asks_and_loses_nothing(stale, inside, organization_a):
+    form = {"name": "Gateway", "permissions": ["telemetry:write", "robots:read"]}
+    asked = stale.post("/admin/accounts/apikey/add/", form)
+    assert asked.status_code == 403
+    assert "no-store" in asked["Cache-Control"]
+    kept = asked.context["kept"]
+    assert sorted(kept) == sorted(
+        [("name", "Gateway"), ("permissions", "telemetry:write"), ("permissions", "robots:read")]
+    )
+    assert keys(inside, organization_a) == set()
+
+    again = {**form, "_step_up": "POST", "_step_up_password": PASSWORD}
+    done = stale.post("/admin/accounts/apikey/add/", again)
+    assert done.status_code == 200
+    assert "urfmp_live_" in done.content.decode()
+    with inside(organization_a):
+        assert sorted(ApiKey.objects.get().permissions) == ["robots:read", "telemetry:write"]
+    assert stale.post("/admin/accounts/apikey/add/", {**form, "name": "Second"}).status_code == 200
+    assert keys(inside, organization_a) == {"Gateway", "Second"}
+
+
+def test_a_form_that_is_wrong_is_told_so_first(stale):
+    answer = stale.post("/admin/accounts/apikey/add/", {"name": ""})
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors
+
+
+def test_a_wrong_password_asks_again(stale, inside, organization_a):
+    form = {**KEY, "_step_up": "POST", "_step_up_password": "wrong"}
+    answer = stale.post("/admin/accounts/apikey/add/", form)
+    assert answer.status_code == 403
+    assert "The password is not right." in answer.content.decode()
+    assert ("name", "Gateway") in answer.context["kept"]
+    assert "wrong" not in [value for _, value in answer.context["kept"]]
+    assert keys(inside, organization_a) == set()
+    with inside(organization_a):
+        row = AuditLog.objects.get(action="accounts.session.login", success=False)
+    assert row.error_message == "Wrong password at a step-up."
+
+
+def test_not_for_ever(stale, inside, organization_a):
+    def attempt(password):
+        form = {**KEY, "_step_up": "POST", "_step_up_password": password}
+        return stale.post("/admin/accounts/apikey/add/", form)
+
+    assert [attempt("wrong").status_code for _ in range(10)] == [403] * 10
+    refused = attempt(PASSWORD)
+    assert refused.status_code == 429
+    assert int(refused["Retry-After"]) > 0
+    assert keys(inside, organization_a) == set()
+
+
+def test_the_session_gets_a_new_token_and_keeps_its_end(stale, inside, organization_a):
+    with inside(organization_a):
+        before = UserSession.objects.get()
+    old = stale.cookies["urfmp_session"].value
+    form = {**KEY, "_step_up": "POST", "_step_up_password": PASSWORD}
+    stale.post("/admin/accounts/apikey/add/", form)
+    with inside(organization_a):
+        after = UserSession.objects.get()
+    assert stale.cookies["urfmp_session"].value != old
+    assert (after.pk, after.expires_at) == (before.pk, before.expires_at)
+    assert after.session_token != before.session_token
+    copied = Client()
+    copied.cookies["urfmp_session"] = old
+    assert copied.get("/admin/").status_code == 302
+    assert stale.get("/admin/").status_code == 200
+
+
+def test_pages_and_actions_that_ask(stale, bob, inside, organization_a, make_key):
+    make_key(organization_a)
+    with inside(organization_a):
+        key = ApiKey.objects.get()
+    user = f"/admin/accounts/user/{bob.pk}"
+    whole = {"email": bob.email, "first_name": "Bob", "role": "admin", "is_active": "on"}
+    for path, form in (
+        (f"{user}/change/", whole),
+        ("/admin/accounts/user/add/", {"email": "new@acme.example", "role": "viewer"}),
+        (f"{user}/act/password-link/", {}),
+        (f"/admin/accounts/apikey/{key.pk}/act/rotate/", {"_confirm": "1", "overlap_hours": "1"}),
+        (
+            "/admin/accounts/user/",
+            {"action": "password-link", "_selected_action": [str(bob.pk)], "index": "0"},
+        ),
+        ("/admin/second-factor/", {"do": "begin"}),
+    ):
+        answer = stale.post(path, form)
+        assert (answer.status_code, answer.context["title"]) == (403, "Is it you?"), path
+    assert stale.get("/admin/audit/auditlog/export/csv/").status_code == 403
+    with inside(organization_a):
+        assert User.objects.get(pk=bob.pk).role == "viewer"
+        assert User.objects.count() == 3  # with the system's
+
+
+def test_what_is_read_or_takes_away_access_does_not_ask(
+    stale, bob, sign_in, inside, organization_a
+):
+    elsewhere = sign_in(bob)
+    assert stale.get(f"/admin/accounts/user/{bob.pk}/change/").status_code == 200
+    assert stale.get("/admin/accounts/apikey/add/").status_code == 200
+    with inside(organization_a):
+        session = UserSession.objects.get(user=bob)
+    stale.post(f"/admin/accounts/usersession/{session.pk}/act/end/")
+    assert elsewhere.get("/admin/").status_code == 302
+
+
+def test_an_address_that_is_only_looked_at_is_opened_again(stale):
+    path = "/admin/audit/auditlog/export/csv/?action=x"
+    form = {"_step_up": "GET", "_step_up_password": PASSWORD}
+    answer = stale.post(path, form)
+    assert (answer.status_code, answer["Location"]) == (302, path)
+    assert stale.get(path).status_code == 200
+
+
+def test_who_may_not_is_not_asked(bob, sign_in, clock):
+    client = sign_in(bob)
+    clock.offset = 3600
+    answer = client.post("/admin/accounts/apikey/add/", KEY)
+    assert answer.status_code == 403
+    assert not getattr(answer, "context", None) or "kept" not in answer.context
+
+
+@pytest.mark.parametrize(
+    "request_of",
+    [
+        lambda c, bob: post(c, "api-keys", KEY),
+        lambda c, bob: post(c, "users", {"email": "new@acme.example", "role": "viewer"}),
+        lambda c, bob: patch(c, f"users/{bob.pk}", {"role": "operator"}),
+        lambda c, bob: c.post(f"/api/v1/users/{bob.pk}/password-link"),
+        lambda c, bob: c.delete(f"/api/v1/users/{bob.pk}/second-factor"),
+        lambda c, bob: c.get("/api/v1/audit-logs/export"),
+    ],
+)
+def test_the_api_asks(request_of, token, bob, clock):
+    bearer = Client(headers={"authorization": f"Bearer {token}"})
+    clock.offset = 15 * 60
+    asked = request_of(bearer, bob)
+    assert (asked.status_code, asked.json()["code"]) == (403, "step_up_required")
+    wrong = post(bearer, "auth/step-up", {"password": "wrong"})
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "step_up_refused")
+    assert request_of(bearer, bob).status_code == 403
+    assert post(bearer, "auth/step-up", {"password": PASSWORD}).status_code == 204
+    assert request_of(bearer, bob).status_code != 403
+
+
+def test_a_refresh_is_no_step_up(alice, api_post, clock):
+    pair = api_post("auth/login", {"email": ALICE, "password": PASSWORD}).json()
+    clock.offset = 15 * 60
+    fresh = api_post("auth/refresh", {"refresh_token": pair["refresh_token"]}).json()
+    bearer = Client(headers={"authorization": f"Bearer {fresh['access_token']}"})
+    assert post(bearer, "api-keys", KEY).json()["code"] == "step_up_required"
+
+
+def test_a_failure_through_the_api_is_recorded(token, inside, organization_a):
+    bearer = Client(headers={"authorization": f"Bearer {token}"})
+    for _ in range(10):
+        post(bearer, "auth/step-up", {"password": "wrong"})
+    refused = post(bearer, "auth/step-up", {"password": PASSWORD})
+    assert refused.status_code == 429
+    assert refused["Retry-After"]
+    with inside(organization_a):
+        rows = AuditLog.objects.filter(action="accounts.session.login", success=False)
+        assert rows.count() == 11
+
+
+def test_a_browser_steps_up_through_the_api(stale):
+    assert post(stale, "auth/step-up", {"password": PASSWORD}).status_code == 204
+    assert post(stale, "api-keys", KEY).status_code == 201
+
+
+def test_keys_are_not_asked(organization_a, make_key, clock):
+    key = Client(headers={"x-api-key": make_key(organization_a, ["users:write", "users:read"])})
+    clock.offset = 10**6
+    refused = post(key, "users", {"email": "new@acme.example", "role": "admin"})
+    assert refused.json()["code"] != "step_up_required"
+    assert post(key, "auth/step-up", {"password": PASSWORD}).status_code == 403
+
+
+def test_nobody_steps_up_without_a_sign_in(api_post):
+    assert api_post("auth/step-up", {"password": PASSWORD}).status_code == 401
+
+
+def test_with_a_second_factor_its_code_is_asked_too(
+    alice, api_post, clock, inside, organization_a, sign_in
+):
+    with inside(organization_a):
+        seed, _ = seed_shown(second_factor_begin(alice))
+        totp = pyotp.TOTP(seed.replace(" ", ""))
+        codes = second_factor_confirm(alice, totp.now())
+    pair = api_post(
+        "auth/login", {"email": ALICE, "password": PASSWORD, "recovery_code": codes[0]}
+    ).json()
+    bearer = Client(headers={"authorization": f"Bearer {pair['access_token']}"})
+    browser = sign_in(alice)
+    clock.offset = 15 * 60
+
+    asked = post(bearer, "auth/step-up", {"password": PASSWORD})
+    assert (asked.status_code, asked.json()["code"]) == (401, "second_factor_required")
+    wrong = post(bearer, "auth/step-up", {"password": PASSWORD, "otp": "000000"})
+    assert wrong.json()["code"] == "second_factor_refused"
+    body = {"password": PASSWORD, "recovery_code": codes[1]}
+    assert post(bearer, "auth/step-up", body).status_code == 204
+
+    page = browser.post("/admin/accounts/apikey/add/", KEY)
+    assert "code" in page.context["form"].fields
+    form = {**KEY, "_step_up": "POST", "_step_up_password": PASSWORD, "_step_up_code": codes[2]}
+    assert "urfmp_live_" in browser.post("/admin/accounts/apikey/add/", form).content.decode()
+
+
+def test_writes_audit_row(stale, alice, inside, organization_a):
+    post(stale, "auth/step-up", {"password": PASSWORD})
+    with inside(organization_a):
+        row = AuditLog.objects.get(action="accounts.session.step_up", resource_type="user")
+    assert (row.user_id, row.success) == (alice.pk, True)

@@ -1,0 +1,117 @@
+"""Ask for the password again where a page needs a fresh sign-in, and lose nothing of what was sent.
+
+The page that asks is sent to the address that was asked for, with everything that the first form
+held. Once the password is right, the view gets the first form's values as if they had come alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import update_wrapper
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from unfold.widgets import INPUT_CLASSES
+
+from apps.accounts.exceptions import TooManyAttemptsError
+from apps.accounts.passwords import MAX_LENGTH
+from apps.accounts.step_up import StepUpFailure, step_up
+from urfmp.common.sign_ins import StepUpRequiredError
+from urfmp.pages.views.page import page
+
+View = Callable[..., HttpResponseBase]
+
+_MARK = "_step_up"
+_CSRF = "csrfmiddlewaretoken"
+
+
+class StepUpForm(forms.Form):
+    """The password, and a code for those who have a second factor."""
+
+    password = forms.CharField(
+        strip=False,
+        max_length=MAX_LENGTH,
+        widget=forms.PasswordInput(
+            attrs={
+                "autocomplete": "current-password",
+                "autofocus": True,
+                "class": " ".join(INPUT_CLASSES),
+            }
+        ),
+    )
+    code = forms.CharField(
+        label="Code of the app, or a recovery code",
+        max_length=50,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "class": " ".join(INPUT_CLASSES)}
+        ),
+    )
+
+    def __init__(self, user: Any, data: Any = None) -> None:
+        """Ask for a code where there is a second factor."""
+        super().__init__(data, prefix=_MARK)
+        if not user.has_second_factor:
+            del self.fields["code"]
+
+    def add_prefix(self, field_name: str) -> str:
+        """Name the fields so that no form's own fields have the same names."""
+        return f"{_MARK}_{field_name}"
+
+
+def with_step_up(view: View) -> View:
+    """Let a view raise `StepUpRequiredError`, and go on where it stopped."""
+
+    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method == "POST" and _MARK in request.POST:
+            form = StepUpForm(request.user, request.POST)
+            if (refusal := _step_up(request, form)) is not None:
+                return refusal
+            if request.POST[_MARK] == "GET":
+                return HttpResponseRedirect(request.get_full_path())
+            request.POST = _without_ours(request)
+        try:
+            return view(request, *args, **kwargs)
+        except StepUpRequiredError:
+            return _ask(request, StepUpForm(request.user), str(request.method))
+
+    return update_wrapper(inner, view)
+
+
+def _step_up(request: HttpRequest, form: StepUpForm) -> HttpResponse | None:
+    method = "GET" if request.POST[_MARK] == "GET" else "POST"
+    if not form.is_valid():
+        return _ask(request, form, method)
+    try:
+        step_up(request, **form.cleaned_data)
+    except StepUpFailure as error:
+        form.add_error(None, error.message)
+        response = _ask(request, form, method)
+        if isinstance(error, TooManyAttemptsError):
+            response.status_code = error.status
+            response["Retry-After"] = str(error.retry_after)
+        return response
+    return None
+
+
+def _without_ours(request: HttpRequest) -> Any:
+    values = request.POST.copy()
+    for name in list(values):
+        if name.startswith(_MARK):
+            del values[name]
+    return values
+
+
+def _ask(request: HttpRequest, form: StepUpForm, method: str) -> HttpResponse:
+    kept = [
+        (name, value)
+        for name, values in _without_ours(request).lists()
+        if name != _CSRF
+        for value in values
+    ]
+    response = page(
+        request, "pages/step_up.html", "Is it you?", form=form, kept=kept, method=method
+    )
+    response.status_code = 403
+    response["Cache-Control"] = "no-store"
+    return response
