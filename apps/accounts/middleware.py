@@ -72,6 +72,11 @@ def request_actor(request: HttpRequest, **who: Any) -> Actor:
     )
 
 
+def is_unattended(request: HttpRequest) -> bool:
+    """Tell whether a page asks by itself: that nobody is there must still end the session."""
+    return "X-Unattended" in request.headers
+
+
 class SessionMiddleware(DjangoSessionMiddleware):
     """Django's, telling the session where its request comes from."""
 
@@ -136,7 +141,8 @@ class PrincipalMiddleware:
         actor = request_actor(request, user_id=UUID(user_id))
         with tenant_transaction(session.organization_id, actor):
             if request.user.is_authenticated:  # loads the person while their row is visible
-                session.touch()
+                if not is_unattended(request):
+                    session.touch()
                 request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
                 return _stop(request, view) or _answer(request, view, args, kwargs)
         # The person is gone: what follows belongs to nobody's organization.

@@ -158,6 +158,13 @@ def test_activity_is_written_at_most_once_a_minute(browser, organization_a, insi
     assert sessions_of(organization_a, inside)[0].last_activity_at == before
 
 
+def test_a_page_that_refreshes_itself_is_no_activity(browser, organization_a, inside):
+    then = timezone.now() - timedelta(minutes=30)
+    change_row(organization_a, inside, last_activity_at=then)
+    assert browser.get("/api/v1/robots", headers={"X-Unattended": "1"}).status_code == 200
+    assert sessions_of(organization_a, inside)[0].last_activity_at == then
+
+
 def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a, inside):
     cache.clear()
     assert browser.get("/api/v1/robots").status_code == 200

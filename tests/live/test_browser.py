@@ -13,6 +13,7 @@ from django.conf import settings
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
+from apps.accounts.models import UserSession
 from urfmp.common.events import Point, TelemetryEvent, publish
 
 SCRIPT = Path(__file__).parents[2] / "urfmp/live/static/urfmp/live/stream.js"
@@ -120,10 +121,23 @@ def test_unsubscribing_ends_the_stream(open_tab, make_robot, organization_a):
     assert page.evaluate("events.filter((e) => e.type === 'telemetry').length") == 0
 
 
+def test_tabs_are_told_that_the_session_is_over(open_tab, inside, organization_a):
+    first, second = open_tab(), open_tab()
+    for page in (first, second):
+        wait_for(page, "e.state === 'open'")
+    with inside(organization_a):
+        UserSession.objects.all().delete()
+    for page in (first, second):
+        wait_for(page, "e.type === 'connection' && e.state === 'ended'")
+    tried = len(open_tab.streams())
+    time.sleep(4)
+    assert len(open_tab.streams()) == tried, "nobody goes on asking"
+
+
 def test_page_drawn_for_somebody_else_gets_nothing(open_tab, make_robot, organization_a):
     robot = make_robot(organization_a)
     page = open_tab("somebody-else")
     time.sleep(1)
     send(robot, 1.0)
     time.sleep(0.5)
-    assert page.evaluate("events") == []
+    assert page.evaluate("events") == [{"type": "connection", "state": "ended"}]

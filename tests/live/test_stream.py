@@ -192,6 +192,16 @@ def test_a_session_has_a_limited_number_of_streams(live, alice, sign_in):
     assert streams[-1].response.getheader("Retry-After")
 
 
+def test_opening_a_stream_is_a_request_of_the_key(live, make_key, organization_a):
+    key = make_key(organization_a, ["robots:read", "telemetry:read"], rate_limit=2)
+    streams = [live.stream(key) for _ in range(3)]
+    assert [stream.status for stream in streams] == [200, 200, 429]
+    rest = [stream.response.getheader("RateLimit-Remaining") for stream in streams]
+    assert rest == ["1", "0", "0"]
+    assert streams[-1].problem["code"] == "rate_limited"
+    assert 0 < int(streams[-1].response.getheader("Retry-After")) <= 60
+
+
 def test_recent_change_is_told_at_the_beginning(
     live, alice, make_robot, sign_in, inside, organization_a
 ):

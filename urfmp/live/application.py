@@ -25,6 +25,7 @@ from urfmp.live.http import (
     answer_json,
     answer_preflight,
     answer_problem,
+    header_fields,
     headers_for,
 )
 from urfmp.live.hub import Client, Hub, Watch
@@ -161,7 +162,7 @@ class LiveApplication:
         self._hub.reserve()
         try:
             try:
-                subscriber = await self._callers.run(identify, credential, robots)
+                subscriber = await self._callers.run(identify, credential, robots, is_request=True)
             except DATABASE_ERRORS:
                 raise _unavailable() from None
             client = Client(credential, subscriber)
@@ -176,7 +177,8 @@ class LiveApplication:
     async def _stream(
         self, request: Request, client: Client, watch: Watch, receive: Receive, send: Send
     ) -> None:
-        headers = headers_for(request, _STREAM_HEADERS)
+        limits = header_fields(client.subscriber.limit_headers)
+        headers = headers_for(request, [*_STREAM_HEADERS, *limits])
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         if request.method == "HEAD":
             await send({"type": "http.response.body", "body": b""})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import msgspec
@@ -34,7 +34,13 @@ class Problem(Exception):  # noqa: N818 - it is an answer before it is an error
     """An answer other than the one that was asked for."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, retry_after: int | None = None
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        retry_after: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Take what the problem details say.
 
@@ -43,12 +49,14 @@ class Problem(Exception):  # noqa: N818 - it is an answer before it is an error
             code: Stable and machine-readable.
             detail: For people.
             retry_after: Seconds until it is worth trying again.
+            headers: Further header fields of the answer.
         """
         super().__init__(detail)
         self.status = status
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
+        self.headers = dict(headers or {})
 
 
 class Request:
@@ -86,6 +94,11 @@ class Request:
     def session_token(self) -> str | None:
         """The session cookie's value."""
         return parse_cookie(self.headers.get("Cookie", "")).get(settings.SESSION_COOKIE_NAME)
+
+
+def header_fields(fields: Mapping[str, str]) -> list[Header]:
+    """Return header fields as ASGI takes them."""
+    return [(name.lower().encode(), value.encode()) for name, value in fields.items()]
 
 
 def headers_for(request: Request, extra: Iterable[Header] = ()) -> list[Header]:
@@ -127,7 +140,7 @@ async def answer_json(request: Request, send: Send, status: int, content: Any) -
 
 async def answer_problem(request: Request, send: Send, error: Problem) -> None:
     """Send problem details."""
-    extra: list[Header] = []
+    extra = header_fields(error.headers)
     if error.retry_after is not None:
         extra.append((b"retry-after", str(error.retry_after).encode()))
     if error.status == 401:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -13,6 +13,7 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.credentials import digest, key_credential, note_key_use, session_credential
+from apps.accounts.limits import take_request
 from apps.accounts.middleware import (
     ADDRESS_NOT_ALLOWED,
     lacks_second_factor,
@@ -53,12 +54,14 @@ class Subscriber:
         subject: The person's or the key's id.
         robots: The robots that were asked for, or a device key's own; None for the whole fleet.
         expires_at: When the session or access token ends at the latest; None for keys.
+        limit_headers: How the key's limit of requests stands, for the answer.
     """
 
     subject: UUID
     organization_id: UUID
     robots: frozenset[UUID] | None
     expires_at: datetime | None
+    limit_headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def credential_of(request: Request) -> Credential:
@@ -92,29 +95,45 @@ def requested_robots(request: Request) -> frozenset[UUID]:
         raise Problem(400, "invalid", "The parameter `robot` must be a robot's id.") from None
 
 
-def identify(credential: Credential, robots: Collection[UUID]) -> Subscriber:
+def identify(
+    credential: Credential, robots: Collection[UUID], *, is_request: bool = False
+) -> Subscriber:
     """Return what a credential may see of some robots, or of the fleet when none is named.
 
     Queries the database: call it in a thread.
 
+    Args:
+        credential: Whose.
+        robots: Which robots.
+        is_request: It is a request, which counts for a key's limit, and no look at a stream
+            that is open already.
+
     Raises:
-        Problem: 401, 403 or 404, as the API answers everywhere.
+        Problem: 401, 403, 404 or 429, as the API answers everywhere.
     """
-    return _of_key(credential, robots) if credential.is_key else _of_session(credential, robots)
-
-
-def _of_key(credential: Credential, robots: Collection[UUID]) -> Subscriber:
+    if not credential.is_key:
+        return _of_session(credential, robots)
     if is_access_token(credential.token):
         return _of_token(credential, robots)
+    return _of_key(credential, robots, is_request=is_request)
+
+
+def _of_key(credential: Credential, robots: Collection[UUID], *, is_request: bool) -> Subscriber:
     found = key_credential(credential.token)
     if found is None:
         raise Problem(401, "invalid_key", "The API key is unknown, ended or expired.")
     if not found.admits(credential.address):
         raise Problem(403, *ADDRESS_NOT_ALLOWED)
+    # Before any transaction: a hit stays counted whatever becomes of the request.
+    decision = take_request(found) if is_request else None
+    limit_headers = decision.headers() if decision else {}
+    if decision and not decision.admitted:
+        detail = f"At most {decision.limit} requests a minute are answered."
+        raise Problem(429, "rate_limited", detail, headers=limit_headers)
     note_key_use(found)
     with tenant_transaction(found.organization_id, Actor(api_key_id=found.id)):
         visible = _visible(KeyPrincipal(found), robots)
-    return Subscriber(found.id, found.organization_id, visible, None)
+    return Subscriber(found.id, found.organization_id, visible, None, limit_headers)
 
 
 def _of_token(credential: Credential, robots: Collection[UUID]) -> Subscriber:

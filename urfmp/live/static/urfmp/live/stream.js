@@ -3,8 +3,9 @@
 //   const stop = window.urfmpStream.subscribe((event) => { … });
 //
 // The callback gets the events as the server sends them ({type: "telemetry", …},
-// {type: "status", …}), {type: "connection", state: "open" | "lost"}, and {type: "reset"} when
-// events were missed and the page should read its data again.
+// {type: "status", …}), {type: "connection", state: "open" | "lost" | "ended"}, and {type: "reset"}
+// when events were missed and the page should read its data again. "ended" is for good: the
+// person's session is over, or somebody else has signed in.
 //
 // The address comes from <meta name="urfmp-live" content="…" data-subject="…">; the optional
 // subject is the id of the person the page was drawn for. One tab holds a lock and the
@@ -89,8 +90,7 @@
     source.addEventListener("welcome", (message) => {
       if (subject && JSON.parse(message.data).subject !== subject) {
         // Somebody else has signed in since: this page is not theirs.
-        share({ state: "lost" });
-        disconnect();
+        end();
         return;
       }
       pause = FIRST_PAUSE_MS;
@@ -101,11 +101,25 @@
     source.onerror = () => {
       share({ state: "lost" });
       // The browser tries again by itself after a break, but not after an answer such as 503.
-      if (source.readyState === EventSource.CLOSED) {
-        reconnect();
+      if (source?.readyState === EventSource.CLOSED) {
+        askWhy();
       }
     };
     hearSomething();
+  }
+
+  function end() {
+    share({ state: "ended" });
+    disconnect();
+  }
+
+  // EventSource does not tell what the answer was.
+  async function askWhy() {
+    reconnect();
+    const answer = await fetch(address(), { method: "HEAD", credentials: "include" }).catch(() => null);
+    if (answer?.status === 401 && giveUpLead) {
+      end();
+    }
   }
 
   function reconnect() {
@@ -148,7 +162,7 @@
     channel = new BroadcastChannel(name);
     channel.onmessage = ({ data }) => {
       if (data.hello) {
-        if (source) {
+        if (source || state === "ended") {
           channel.postMessage({ state, id: lastId });
         }
       } else if (!source) {

@@ -270,6 +270,9 @@ window.urfmp.Chart = (() => {
     async read(robot, parameters, signal) {
       const address = `/api/v1/robots/${robot}/telemetry/series?${new URLSearchParams(parameters)}`;
       const response = await fetch(address, { headers: { Accept: "application/json" }, signal });
+      if (response.status === 401) {
+        window.urfmp.showEnded();
+      }
       if (!response.ok) {
         throw new Error(String(response.status));
       }

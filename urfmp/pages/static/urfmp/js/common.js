@@ -70,11 +70,33 @@ window.urfmp = (() => {
     }
   }
 
+  const CONNECTION = { open: "Live", lost: "Not live, trying again", ended: "Not live" };
+
   function showConnection(state) {
     for (const element of document.querySelectorAll("[data-connection]")) {
       element.dataset.state = state;
-      element.textContent = state === "open" ? "Live" : "Not live, trying again";
+      element.textContent = CONNECTION[state];
     }
+    if (state === "ended") {
+      showEnded();
+    }
+  }
+
+  // Nothing on the page moves any more: that has to be seen from across the room.
+  function showEnded() {
+    const signIn = document.querySelector('meta[name="urfmp-live"]')?.dataset.signIn;
+    if (!signIn || document.querySelector(".u-ended")) {
+      return;
+    }
+    const note = document.createElement("div");
+    note.className = "u-ended";
+    note.setAttribute("role", "alert");
+    const link = document.createElement("a");
+    link.className = "u-button u-button--main";
+    link.href = `${signIn}?next=${encodeURIComponent(location.pathname + location.search)}`;
+    link.textContent = "Sign in again";
+    note.append("You are signed out: what this page shows is no longer up to date.", link);
+    document.body.append(note);
   }
 
   function readJson(id) {
@@ -108,5 +130,5 @@ window.urfmp = (() => {
     setInterval(refreshTimes, 1000);
   });
 
-  return { distance, label, measured, readJson, setBadge, setTime, showConnection, showValues };
+  return { distance, label, measured, readJson, setBadge, setTime, showConnection, showEnded, showValues };
 })();

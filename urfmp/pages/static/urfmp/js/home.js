@@ -75,8 +75,13 @@
   async function refresh() {
     if (!document.hidden) {
       try {
-        const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-        if (response.ok && !response.redirected) {
+        const headers = { Accept: "text/html", "X-Unattended": "1" };
+        const response = await fetch(location.href, { headers });
+        if (response.redirected) {
+          window.urfmp.showConnection("ended");
+          return;
+        }
+        if (response.ok) {
           takeOver(new DOMParser().parseFromString(await response.text(), "text/html"));
         }
       } catch {
