@@ -13,6 +13,7 @@ least or greatest value is converted like a single one. The sources of the numbe
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -90,7 +91,7 @@ def units_of_kind(kind: str) -> list[str]:
     return list(_SIZES[kind])
 
 
-def check_units(units: list[str]) -> None:
+def check_units(units: Sequence[str]) -> None:
     """Refuse what values cannot be converted to.
 
     Raises:
@@ -105,7 +106,7 @@ def check_units(units: list[str]) -> None:
         raise UnknownUnitError(msg)
 
 
-def conversion(stored: str | None, wanted: list[str]) -> Conversion:
+def conversion(stored: str | None, wanted: Sequence[str]) -> Conversion:
     """Return how values of a unit are shown, where `wanted` names a unit of the same kind.
 
     Args:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.telemetry.points import Batch, Point
+from apps.telemetry.services import telemetry_ingest
 from apps.telemetry.units import (
     UnknownUnitError,
     check_units,
@@ -15,7 +19,9 @@ from apps.telemetry.units import (
     kind_of,
     units_of_kind,
 )
+from urfmp.common.tenancy import Actor
 
+NOON = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=12)
 KINDS = [
     "Temperature", "Angle", "Angular velocity", "Speed", "Length", "Power", "Electric current",
     "Voltage", "Energy", "Pressure", "Force", "Torque", "Mass", "Time", "Frequency",
@@ -71,3 +77,57 @@ def test_what_is_not_known_stays():
 def test_wishes_that_make_no_sense_are_refused(units):
     with pytest.raises(UnknownUnitError):
         check_units(units)
+
+
+@pytest.fixture
+def warm(organization_a, make_robot, inside):
+    """A robot with a temperature, a power, and their points at noon of a day."""
+    robot = make_robot(organization_a)
+    points = [
+        (0, Point(name, NOON, value, robot_id=robot.pk, unit=unit))
+        for name, value, unit in (
+            ("temperature.controller", 40.0, "Cel"),
+            ("power.total", 1500.0, "W"),
+        )
+    ]
+    telemetry_ingest(organization_id=organization_a.id, actor=Actor(), batch=Batch(points))
+    return robot
+
+
+def ask(client, robot, **parameters):
+    return client.get(
+        f"/api/v1/robots/{robot.pk}/telemetry/series",
+        {
+            "metrics": "temperature.controller,power.total",
+            "start": (NOON - timedelta(minutes=5)).isoformat(),
+            "end": (NOON + timedelta(minutes=5)).isoformat(),
+            **parameters,
+        },
+    )
+
+
+def test_api_answers_in_another_unit(warm, bob, sign_in):
+    answer = ask(
+        sign_in(bob), warm, unit="[degF],kW", aggregations="avg,count,max", resolution="1m"
+    ).json()
+
+    shown = {one["metric_name"]: (one["unit"], one["points"][0][1:]) for one in answer["series"]}
+    assert shown == {
+        "temperature.controller": ("[degF]", [104.0, 1, 104.0]),
+        "power.total": ("kW", [1.5, 1, 1.5]),
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "code"),
+    [
+        ({"unit": "parsec"}, "invalid"),
+        ({"unit": "K,Cel"}, "invalid"),
+        ({"unit": "bar"}, "unknown_unit"),
+        ({"unit": "K", "aggregations": "sum"}, "unknown_unit"),
+    ],
+)
+def test_api_refuses_units_that_do_not_fit(warm, bob, sign_in, parameters, code):
+    answer = ask(sign_in(bob), warm, **parameters)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, code)

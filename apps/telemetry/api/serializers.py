@@ -12,8 +12,11 @@ from apps.telemetry.selectors import (
     DEFAULT_AGGREGATIONS,
     MAX_POINTS,
     RESOLUTIONS,
+    Series,
     percentile_of,
 )
+from apps.telemetry.shown_units import in_units
+from apps.telemetry.units import UnknownUnitError, check_units
 from urfmp.common.fields import validate_moment
 
 MAX_METRICS, MAX_ROBOTS, MAX_SERIES = 20, 100, 200
@@ -107,6 +110,19 @@ class SeriesParametersSerializer(serializers.Serializer[Any]):
         max_length=200,
         help_text=f"Joined by commas: {', '.join(AGGREGATIONS)}, and percentiles as p50, p99.9.",
     )
+    unit = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="Units to show values in, joined by commas, each for its own kind of quantity.",
+    )
+
+    def validate_unit(self, value: str) -> tuple[str, ...]:
+        units = _names(value)
+        try:
+            check_units(units)
+        except UnknownUnitError as error:
+            raise serializers.ValidationError(error.message) from error
+        return units
 
     def validate_metrics(self, value: str) -> tuple[str, ...]:
         return _metrics(value)
@@ -127,8 +143,13 @@ class SeriesParametersSerializer(serializers.Serializer[Any]):
     def query(self) -> dict[str, Any]:
         """Return the values by the names that `SeriesQuery` has for them."""
         values = {**self.validated_data}
+        values.pop("unit", None)
         values["resolution_seconds"] = RESOLUTIONS.get(values.pop("resolution"))
         return values
+
+    def shown(self, answer: list[Series]) -> list[Series]:
+        """Return series in the units that were asked for."""
+        return in_units(answer, self.validated_data.get("unit", ()))
 
 
 class FleetSeriesParametersSerializer(SeriesParametersSerializer):

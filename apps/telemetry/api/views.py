@@ -102,8 +102,9 @@ class SeriesView(PrincipalView):
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
         _robot_id(request, robot_id)
-        values = _parameters(request, SeriesParametersSerializer).query()
-        return _json({"series": series(SeriesQuery(robot_ids=(robot_id,), **values))})
+        parameters = _parameters(request, SeriesParametersSerializer)
+        answer = series(SeriesQuery(robot_ids=(robot_id,), **parameters.query()))
+        return _json({"series": parameters.shown(answer)})
 
 
 class FleetSeriesView(PrincipalView):
@@ -118,8 +119,10 @@ class FleetSeriesView(PrincipalView):
         operation_id="telemetry_series",
     )
     def get(self, request: Request) -> HttpResponse:
-        values = _parameters(request, FleetSeriesParametersSerializer).query()
+        parameters = _parameters(request, FleetSeriesParametersSerializer)
+        values = parameters.query()
         robot_ids = values.pop("robots")
         if Robot.objects.restrict(request.user).filter(pk__in=robot_ids).count() < len(robot_ids):
             raise Http404
-        return _json({"series": series(SeriesQuery(robot_ids=robot_ids, **values))})
+        answer = series(SeriesQuery(robot_ids=robot_ids, **values))
+        return _json({"series": parameters.shown(answer)})
