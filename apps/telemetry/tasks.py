@@ -10,6 +10,11 @@ from procrastinate.contrib.django import app
 
 from apps.organizations.selectors import organization_ids
 from apps.telemetry.batches import batch_organizations, batches_clean_up
+from apps.telemetry.chunks import (
+    chunk_length_adapt,
+    chunks_make_ahead,
+    compression_apply,
+)
 from apps.telemetry.retention import retention_apply, retention_forget
 from apps.telemetry.rollups import roll_up
 
@@ -54,3 +59,19 @@ def forget(timestamp: int) -> None:
         for kind, count in retention_forget(organization_id).items():
             if count:
                 logger.info("Retention deleted %s rows of %s of %s.", count, kind, organization_id)
+
+
+@app.periodic(cron="*/10 * * * *")
+@app.task(name="telemetry.make_chunks", queueing_lock="telemetry.make_chunks")
+def make_chunks(timestamp: int) -> None:
+    """Every ten minutes: make the chunks that will be needed during the next day or longer."""
+    chunks_make_ahead()
+
+
+@app.periodic(cron="7 2 * * *")
+@app.task(name="telemetry.tune_chunks", queueing_lock="telemetry.tune_chunks")
+def tune_chunks(timestamp: int) -> None:
+    """Every night: fit the length of chunks to the rate of points, and have old ones compressed."""
+    compression_apply()
+    if (measure := chunk_length_adapt()) is not None:
+        logger.info("Telemetry's chunks get another length, by %s.", measure)

@@ -1,0 +1,6 @@
+-- Chunks keep the length and the form that they have.
+DROP FUNCTION compression_apply();
+DROP FUNCTION chunk_interval_set(interval, jsonb);
+DROP FUNCTION chunk_measure();
+DROP FUNCTION chunk_make_next();
+DROP FUNCTION chunk_tables();

@@ -1,0 +1,269 @@
+"""Chunks are there before they are needed, fit into memory, and old ones are compressed."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.telemetry import chunks
+from apps.telemetry.chunks import LENGTHS, ChunkMeasure, chunk_length_for, chunks_make_ahead
+from apps.telemetry.retention import timescaledb_edition
+from apps.telemetry.tasks import make_chunks, tune_chunks
+from tests.concurrency import at_once
+from tests.conftest import _connect
+
+TABLES = {
+    "robot_telemetry",
+    "robot_status_history",
+    "telemetry_minutes",
+    "telemetry_hours",
+    "telemetry_days",
+}
+HOUR, DAY, MB = timedelta(hours=1), timedelta(days=1), 1024 * 1024
+
+
+def ranges(table):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT range_start, range_end FROM timescaledb_information.chunks"
+            " WHERE hypertable_name = %s ORDER BY range_start",
+            [table],
+        )
+        return cursor.fetchall()
+
+
+def covered(table, moment):
+    return any(start <= moment < end for start, end in ranges(table))
+
+
+def drop_all(*tables):
+    """Take every chunk away, as the owner."""
+    with _connect("owner") as owner:
+        for table in tables:
+            owner.execute(
+                "SELECT drop_chunks(%s::regclass, older_than => timestamptz '2100-01-01')", [table]
+            )
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_chunks_are_there_before_they_are_needed(robot):
+    drop_all(*TABLES)
+    assert {*chunks_make_ahead()} == TABLES
+    now = timezone.now()
+    for table in TABLES:
+        assert covered(table, now)
+        assert covered(table, now + DAY)
+    assert covered("robot_status_history", now + 30 * DAY)
+    assert chunks_make_ahead() == []
+    make_chunks(0)
+    with connection.cursor() as cursor:
+        for table in TABLES:  # nothing is left of how they were made
+            cursor.execute(f"SELECT count(*) FROM {table} WHERE robot_id = %s", [robot.pk])
+            assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_short_chunks_reach_a_day_ahead(robot):
+    drop_all("robot_telemetry")
+    with _connect("owner") as owner:
+        owner.execute("SELECT set_chunk_time_interval('robot_telemetry', interval '4 hours')")
+    try:
+        chunks_make_ahead()
+        now = timezone.now()
+        assert all(covered("robot_telemetry", now + hours * HOUR) for hours in range(25))
+        assert len(ranges("robot_telemetry")) == 7
+    finally:
+        drop_all("robot_telemetry")
+        with _connect("owner") as owner:
+            owner.execute("SELECT set_chunk_time_interval('robot_telemetry', interval '1 day')")
+
+
+def test_without_robots_there_is_nothing_to_make(db, owner_cursor):
+    owner_cursor.execute("DELETE FROM robots")
+    owner_cursor.execute("SELECT chunk_make_next()")
+    assert owner_cursor.fetchone() == (None,)
+
+
+def change_status(organization, robots, inside):
+    """Let two people change the status of a robot each, both having written to robots before."""
+    both_have_written = threading.Barrier(2)
+
+    def change(robot):
+        def run():
+            with inside(organization), connection.cursor() as cursor:
+                cursor.execute("UPDATE robots SET name = 'x' WHERE id = %s", [robot.pk])
+                both_have_written.wait(timeout=10)
+                cursor.execute("UPDATE robots SET status = 'running' WHERE id = %s", [robot.pk])
+
+        return run
+
+    return at_once(*map(change, robots))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("made_ahead", [False, True])
+def test_writers_of_robots_do_not_meet_at_the_birth_of_a_chunk(
+    made_ahead, organization_a, make_robot, inside
+):
+    """Without chunks made ahead one of the two dies in a deadlock: that is what they are for."""
+    robots = [make_robot(organization_a) for _ in range(2)]
+    drop_all("robot_status_history")
+    if made_ahead:
+        chunks_make_ahead()
+    results = change_status(organization_a, robots, inside)
+    deadlocks = [error for error in results if isinstance(error, OperationalError)]
+    assert [error for error in results if error is not None] == deadlocks
+    assert len(deadlocks) == (0 if made_ahead else 1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_writer_of_robots_is_not_waited_for_long(robot, organization_a, inside):
+    drop_all("robot_telemetry")
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("UPDATE robots SET name = 'x' WHERE id = %s", [robot.pk])
+        (made,) = at_once(chunks_make_ahead)
+    assert "robot_telemetry" not in made
+    assert "robot_telemetry" in chunks_make_ahead()
+
+
+# Length
+
+
+@pytest.mark.parametrize(
+    ("length", "rate", "memory", "expected"),
+    [
+        (DAY, None, 1024 * MB, DAY),
+        (DAY, 0, 1024 * MB, DAY),
+        # 256 MB of indexes: at 10 kB a second that is 7.4 hours.
+        (DAY, 10_240, 1024 * MB, timedelta(hours=6)),
+        (DAY, 1024 * MB, 1024 * MB, HOUR),
+        (DAY, 1, 1024 * MB, timedelta(days=7)),
+        # 26 hours fit: not worth it for one who is at 12.
+        (timedelta(hours=12), 2_868, 1024 * MB, timedelta(hours=12)),
+        (timedelta(hours=12), 1_434, 1024 * MB, DAY),
+    ],
+)
+def test_length(length, rate, memory, expected):
+    assert chunk_length_for(ChunkMeasure(length, rate, memory)) == expected
+
+
+@given(
+    length=st.sampled_from(LENGTHS),
+    rate=st.floats(0.001, 1e12),
+    memory=st.integers(MB, 1 << 42),
+)
+def test_length_fits_and_stays(length, rate, memory):
+    chosen = chunk_length_for(ChunkMeasure(length, rate, memory))
+    assert chosen in LENGTHS
+    room = chunks.MEMORY_PART * memory
+    assert chosen.total_seconds() * rate <= room * 1.000001 or chosen == LENGTHS[0]
+    assert chunk_length_for(ChunkMeasure(chosen, rate, memory)) == chosen
+
+
+def test_measure_looks_at_the_busiest_chunk(robot, organization_a, inside):
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO robot_telemetry (time, robot_id, metric_name)"
+            " SELECT now() - interval '3 days' + n * interval '1 ms', %s, 'a'"
+            " FROM generate_series(1, 2000) n",
+            [robot.pk],
+        )
+    measure = chunks.chunk_measure()
+    assert measure.length == DAY
+    # 2,000 rows in four indexes: some 100 to 800 kB, over a day.
+    assert 1 < measure.index_bytes_a_second < 20
+    assert measure.memory_bytes >= MB
+
+
+@pytest.mark.django_db(transaction=True)
+def test_length_is_adapted_and_recorded(robot, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    measure = ChunkMeasure(DAY, 10_240.4, 1024 * MB)
+    monkeypatch.setattr(chunks, "chunk_measure", lambda: measure)
+    tune_chunks(0)
+    assert "another length" in caplog.text
+    monkeypatch.undo()
+    try:
+        assert chunks.chunk_measure().length == timedelta(hours=6)
+    finally:
+        with _connect("owner") as owner:
+            owner.execute("SELECT set_chunk_time_interval('robot_telemetry', interval '1 day')")
+    with _connect("owner") as owner:
+        rows = owner.execute(
+            "SELECT organization_id, request_data FROM audit_logs"
+            " WHERE action = 'telemetry.chunk_interval.set'"
+        ).fetchall()
+    assert rows == [
+        (
+            None,
+            {
+                "before_seconds": 86_400,
+                "index_bytes_a_second": 10_240,
+                "interval_seconds": 21_600,
+                "memory_bytes": 1024 * MB,
+            },
+        )
+    ]
+
+
+@pytest.mark.parametrize("length", ["59 minutes", "8 days", None])
+def test_length_stays_within_bounds(length, app_cursor):
+    with pytest.raises(psycopg.errors.RaiseException, match="1 hour to 7 days"):
+        app_cursor.execute("SELECT chunk_interval_set(%s::interval, '{}')", [length])
+
+
+def test_run_time_role_sets_no_interval_itself(app_cursor):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app_cursor.execute("SELECT set_chunk_time_interval('robot_telemetry', interval '2 days')")
+
+
+# Compression
+
+
+def edition_is(owner_cursor, edition):
+    owner_cursor.execute(
+        "CREATE OR REPLACE FUNCTION timescaledb_edition() RETURNS text LANGUAGE sql STABLE"
+        f" AS $$ SELECT '{edition}'::text $$"
+    )
+
+
+def test_apache_edition_is_not_asked_to_compress(owner_cursor):
+    edition_is(owner_cursor, "apache")
+    owner_cursor.execute("SELECT compression_apply()")
+    assert owner_cursor.fetchone() == ("none",)
+
+
+def test_community_edition_gets_a_policy(owner_cursor):
+    """On the Apache edition the attempt shows as the error that the edition answers with."""
+    owner_cursor.execute("SELECT timescaledb_edition()")
+    is_apache = owner_cursor.fetchone() == ("apache",)
+    edition_is(owner_cursor, "timescale")
+    if is_apache:
+        with pytest.raises(psycopg.errors.FeatureNotSupported):
+            owner_cursor.execute("SELECT compression_apply()")
+        return
+    for _ in range(2):
+        owner_cursor.execute("SELECT compression_apply()")
+        assert owner_cursor.fetchone() == ("policy",)
+    owner_cursor.execute(
+        "SELECT config ->> 'compress_after' FROM timescaledb_information.jobs"
+        " WHERE proc_name = 'policy_compression' AND hypertable_name = 'robot_telemetry'"
+    )
+    assert owner_cursor.fetchall() == [("30 days",)]
+
+
+def test_job_asks_the_edition(db):
+    expected = {"apache": "none", "timescale": "policy"}[timescaledb_edition()]
+    assert chunks.compression_apply() == expected
