@@ -37,6 +37,10 @@ def _words(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
+# What else the record speaks of.
+_WITHOUT_PAGE = ("access", "export", "link", "second_factor")
+
+
 class ResourceFilter(DropdownFilter):
     """The record by what was acted on."""
 
@@ -44,7 +48,7 @@ class ResourceFilter(DropdownFilter):
     parameter_name = "resource"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = audited_admins(model_admin.admin_site)
+        names = {*audited_admins(model_admin.admin_site), *_WITHOUT_PAGE}
         return [(name, _words(name)) for name in sorted(names)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:

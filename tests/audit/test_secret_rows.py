@@ -1,0 +1,53 @@
+"""Tables that hold little but secrets: their changes are recorded, what they hold is not."""
+
+from __future__ import annotations
+
+import pytest
+from django.utils import timezone
+
+from apps.accounts.choices import LinkPurpose
+from apps.accounts.models import OneTimeLink, SecondFactor
+from apps.audit.models import AuditLog
+
+HUSH, OTHER = "hush-" + "a" * 20, "hush-" + "b" * 20
+
+
+def link(user):
+    return OneTimeLink(
+        organization_id=user.organization_id,
+        user=user,
+        purpose=LinkPurpose.values[0],
+        token_digest=HUSH,
+        expires_at=timezone.now(),
+    )
+
+
+def factor(user):
+    return SecondFactor(
+        organization_id=user.organization_id, user=user, seed=HUSH, recovery_digests=[HUSH]
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "resource", "changes"),
+    [
+        (link, "accounts.link", {"token_digest": OTHER}),
+        (factor, "accounts.second_factor", {"seed": OTHER, "recovery_digests": [OTHER]}),
+    ],
+)
+def test_changes_are_recorded_without_what_is_secret(
+    make, resource, changes, alice, organization_a, inside
+):
+    with inside(organization_a):
+        row = make(alice)
+        row.save(force_insert=True)
+        type(row).objects.filter(pk=row.pk).update(**changes)
+        row.delete()
+        rows = AuditLog.objects.filter(action__startswith=resource)
+        by_verb = {entry.action.rpartition(".")[2]: entry for entry in rows}
+        assert set(by_verb) == {"create", "update", "delete"}
+        for name in changes:
+            assert by_verb["create"].after[name] == "[secret]"
+            assert by_verb["update"].before[name] == by_verb["update"].after[name] == "[secret]"
+            assert by_verb["delete"].before[name] == "[secret]"
+        assert "hush" not in str([(entry.before, entry.after) for entry in rows])
