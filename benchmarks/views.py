@@ -6,13 +6,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from rest_framework import serializers
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from apps.robots.models import Robot
 from apps.telemetry.models import RobotTelemetry
-from urfmp.common.api.permissions import ModelPermission
 
 
 def empty(request: HttpRequest) -> HttpResponse:
@@ -30,11 +30,18 @@ class PointSerializer(serializers.Serializer[Any]):
     unit = serializers.CharField(max_length=20, required=False, allow_null=True)
 
 
+class MayWriteTelemetry(BasePermission):
+    """What ingest asks of a key."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Tell whether the key may send."""
+        return bool(request.user.has_perm("telemetry.write_robottelemetry"))
+
+
 class BulkCreateView(APIView):
     """A batch through a serializer and `bulk_create`, its robots looked up with one query."""
 
-    model = RobotTelemetry
-    permission_classes = [ModelPermission]
+    permission_classes = [MayWriteTelemetry]
 
     def post(self, request: Request) -> Response:
         """Store a batch."""

@@ -170,7 +170,6 @@ def _make(organization, mark, fixtures):
     from apps.robots.models import RobotCommand
     from apps.telemetry.points import Batch, Point
     from apps.telemetry.services import telemetry_ingest
-    from urfmp.common.tenancy import Actor
 
     facility = fixtures["make_facility"](organization, f"Hall {mark}")
     robot = fixtures["make_robot"](
@@ -183,7 +182,7 @@ def _make(organization, mark, fixtures):
     fixtures["sign_in"](user)
     time = timezone.now() - timedelta(minutes=1)
     points = [(0, Point(f"m.{mark.replace('-', '_')}", time, 7.25, robot_id=robot.pk))]
-    telemetry_ingest(organization_id=organization.id, actor=Actor(), batch=Batch(points))
+    telemetry_ingest(organization_id=organization.id, batch=Batch(points))
     with fixtures["inside"](organization):
         author = system_user_get(organization_id=organization.id)
         task = task_create(

@@ -141,16 +141,18 @@ def key_credential(key: str) -> KeyCredential | None:
     return KeyCredential(row[0], row[1], row[2], tuple(row[3] or ()), row[4], tuple(row[5]), row[6])
 
 
-def note_key_use(credential: KeyCredential) -> None:
-    """Write down that a key is in use, at most once a minute.
+def note_key_use(credential: KeyCredential) -> bool:
+    """Write down that a key is in use, at most once a minute; return whether it was due.
 
     A statement of its own, which waits for nobody: call it outside of a transaction, so that the
     key's row is not held while the request runs.
     """
     last = credential.last_used_at
-    if last is None or timezone.now() - last >= _NOTE_USE_AFTER:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT api_key_used(%s)", [credential.id])
+    if last is not None and timezone.now() - last < _NOTE_USE_AFTER:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT api_key_used(%s)", [credential.id])
+    return True
 
 
 def session_credential(token: str) -> SessionCredential | None:

@@ -24,6 +24,7 @@ class KeyPrincipal:
         self.organization_id = credential.organization_id
         self.robot_id = credential.robot_id
         self.scopes = credential.scopes
+        self.allowed_networks = credential.allowed_networks
 
     @property
     def pk(self) -> UUID:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,11 +34,11 @@ class TooManyPointsError(ApplicationError):
     status = 413  # type: ignore[assignment]
 
 
-class Point(msgspec.Struct, forbid_unknown_fields=True):
-    """One item of a batch as it is sent. `time` carries an offset; `value` is finite."""
+class Point(msgspec.Struct, gc=False):
+    """One item of a batch. `time` is aware; `value` is finite."""
 
     metric_name: str
-    time: Annotated[datetime, msgspec.Meta(tz=True)]
+    time: datetime
     value: float
     robot_id: UUID | None = None
     serial_number: str | None = None
@@ -47,8 +46,23 @@ class Point(msgspec.Struct, forbid_unknown_fields=True):
     metadata: dict[str, Any] | None = None
 
 
+class SentPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """One item as JSON brings it, with the members of `Point` in their order.
+
+    Time and id stay text: most of them come many times in a batch, and are read once.
+    """
+
+    metric_name: str
+    time: str
+    value: float
+    robot_id: str | None = None
+    serial_number: str | None = None
+    unit: str | None = None
+    metadata: dict[str, Any] | None = None
+
+
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
-    points: list[Point]
+    points: list[SentPoint]
 
 
 class _RawBatch(msgspec.Struct, forbid_unknown_fields=True):
@@ -63,22 +77,25 @@ class Rejection(msgspec.Struct):
     detail: str
 
 
+Fault = tuple[str, str]
+"""A stable code, and a sentence."""
+
+
 @dataclass
 class Batch:
     """Decoded items with their places, and those that could not be decoded."""
 
-    points: list[tuple[int, Point]] = field(default_factory=list)
+    points: list[tuple[int, Point | SentPoint]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
 
 
-# The decoder rounds what is finer than a microsecond; times are cut, so that a resent point keeps
-# its key whatever its sender's precision.
+_AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
+_LENGTH_OF_MICROSECONDS = len("2026-01-31T12:00:00.000000")
 _FINER_THAN_MICROSECONDS = re.compile(r"(.{19}\.\d{6})\d+(.*)", re.DOTALL)
-_MAYBE_FINER = re.compile(rb'"time"\s*:\s*"[^".]{19}\.\d{7}')
 
 _fast = msgspec.json.Decoder(_Batch)
 _slow = msgspec.json.Decoder(_RawBatch)
-_item = msgspec.json.Decoder(Point)
+_item = msgspec.json.Decoder(SentPoint)
 
 
 def decode_batch(body: bytes, *, max_points: int) -> Batch:
@@ -88,10 +105,8 @@ def decode_batch(body: bytes, *, max_points: int) -> Batch:
         MalformedBatchError: It is not JSON of the expected form.
         TooManyPointsError: It holds more than `max_points` items.
     """
-    if _MAYBE_FINER.search(body):
-        body = _cut_times(body)
     try:
-        batch = Batch(list(enumerate(_fast.decode(body).points)))
+        batch = Batch([*enumerate(_fast.decode(body).points)])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         batch = _decode_items(body)
     count = len(batch.points) + len(batch.rejected)
@@ -99,19 +114,6 @@ def decode_batch(body: bytes, *, max_points: int) -> Batch:
         msg = f"The batch holds {count} points; send at most {max_points} at once."
         raise TooManyPointsError(msg)
     return batch
-
-
-def _cut_times(body: bytes) -> bytes:
-    """Cut the own times of a batch, or of one item, and nothing else that looks like one."""
-    try:
-        data = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return body
-    points = data.get("points", [data]) if isinstance(data, dict) else None
-    for item in points if isinstance(points, list) else ():
-        if isinstance(item, dict) and isinstance(item.get("time"), str):
-            item["time"] = _FINER_THAN_MICROSECONDS.sub(r"\1\2", item["time"])
-    return msgspec.json.encode(data)
 
 
 def decode_ndjson(body: bytes, *, max_points: int) -> Batch:
@@ -125,7 +127,7 @@ def decode_ndjson(body: bytes, *, max_points: int) -> Batch:
         if index == max_points:
             msg = f"The body holds more than {max_points} points; send fewer at once."
             raise TooManyPointsError(msg)
-        _decode_item(batch, index, _cut_times(line) if _MAYBE_FINER.search(line) else line)
+        _decode_item(batch, index, line)
     return batch
 
 
@@ -156,26 +158,47 @@ def _decode_items(body: bytes) -> Batch:
     return batch
 
 
-def point_fault(point: Point, now: datetime, oldest: datetime) -> tuple[str, str] | None:
-    """Return code and sentence of what keeps a point from being stored, robot aside.
+def read_time(text: str) -> datetime:
+    """Return the time that a text of RFC 3339 gives, cut to microseconds.
+
+    Cut, not rounded: a point that comes again keeps its key whatever its sender's precision.
+
+    Raises:
+        msgspec.ValidationError: It is no time, or has no offset.
+    """
+    if len(text) > _LENGTH_OF_MICROSECONDS:
+        text = _FINER_THAN_MICROSECONDS.sub(r"\1\2", text)
+    return msgspec.convert(text, _AwareTime)
+
+
+def read_id(text: str) -> UUID:
+    """Return the id that a text gives.
+
+    Raises:
+        msgspec.ValidationError: It is none.
+    """
+    return msgspec.convert(text, UUID)
+
+
+def name_fault(metric_name: str) -> Fault | None:
+    """Return what keeps a metric's name from being stored, or None."""
+    if len(metric_name) <= MAX_METRIC_NAME and METRIC_NAME.fullmatch(metric_name):
+        return None
+    detail = (
+        "A metric name is lower-case letters, digits and _ in parts joined by dots, at most "
+        f"{MAX_METRIC_NAME} characters."
+    )
+    return "metric_name", detail
+
+
+def time_fault(time: datetime, now: datetime, oldest: datetime) -> Fault | None:
+    """Return what keeps a time from being stored, or None.
 
     Args:
-        point: One item.
+        time: A point's time.
         now: The time.
         oldest: The first moment that the organization keeps, `telemetry_kept_since()`.
     """
-    if len(point.metric_name) > MAX_METRIC_NAME or not METRIC_NAME.fullmatch(point.metric_name):
-        detail = (
-            "A metric name is lower-case letters, digits and _ in parts joined by dots, at most "
-            f"{MAX_METRIC_NAME} characters."
-        )
-        return "metric_name", detail
-    if not math.isfinite(point.value):
-        return "not_finite", "A value is a finite number."
-    return _time_fault(point.time, now, oldest) or _attachment_fault(point)
-
-
-def _time_fault(time: datetime, now: datetime, oldest: datetime) -> tuple[str, str] | None:
     if time > now + MAX_AHEAD:
         return "clock_skew", "The time is more than 5 minutes ahead; check the sender's clock."
     if time < oldest:
@@ -183,11 +206,14 @@ def _time_fault(time: datetime, now: datetime, oldest: datetime) -> tuple[str, s
     return None
 
 
-def _attachment_fault(point: Point) -> tuple[str, str] | None:
-    if point.unit is not None and (len(point.unit) > MAX_UNIT or "\x00" in point.unit):
+def unit_fault(unit: str | None) -> Fault | None:
+    """Return what keeps a unit from being stored, or None."""
+    if unit is not None and (len(unit) > MAX_UNIT or "\x00" in unit):
         return "unit", f"A unit is a UCUM code of at most {MAX_UNIT} characters."
-    # The quick look also finds the six characters written out, which may be stored.
-    suspect = point.metadata and b"\\u0000" in msgspec.json.encode(point.metadata)
-    if suspect and (fault := json_fault(point.metadata)):
-        return "metadata", fault
     return None
+
+
+def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
+    """Return what keeps metadata from being stored, or None."""
+    fault = json_fault(metadata)
+    return ("metadata", fault) if fault else None

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from io import BufferedIOBase, BytesIO
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 
+from apps.telemetry.intake import Admission, BusyError
 from urfmp.common.exceptions import ApplicationError
 
 if sys.version_info >= (3, 14):
@@ -60,6 +63,29 @@ _READERS: dict[str, Callable[[bytes], BufferedIOBase]] = {
 }
 
 
+_admission = Admission()
+
+
+@contextmanager
+def admitted_body(request: HttpRequest, organization_id: UUID) -> Iterator[bytes]:
+    """Give the body, unpacked, while there is room for it, and hold the room for the block.
+
+    Raises:
+        BusyError: There is no room for it. What was still coming has been read and dropped.
+    """
+    length = int(request.META.get("CONTENT_LENGTH") or 0)
+    try:
+        with _admission.admitted(
+            organization_id, min(length, settings.TELEMETRY_MAX_BODY_BYTES)
+        ) as room:
+            body = read_body(request)
+            room.grow(max(len(body) - room.size, 0))
+            yield body
+    except BusyError:
+        _read_on(request)
+        raise
+
+
 def read_body(request: HttpRequest) -> bytes:
     """Return the body, unpacked.
 
@@ -99,10 +125,16 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
 
 
 def _too_large(request: HttpRequest) -> BodyTooLargeError:
-    for _ in range(4 * settings.TELEMETRY_MAX_BODY_BYTES // _CHUNK_BYTES):
-        if not request.read(_CHUNK_BYTES):
-            break
+    _read_on(request)
     return BodyTooLargeError(_limit_sentence())
+
+
+def _read_on(request: HttpRequest) -> None:
+    """Take what is still coming, within reason: a sender that is cut off sees no answer."""
+    with suppress(UnreadablePostError):
+        for _ in range(4 * settings.TELEMETRY_MAX_BODY_BYTES // _CHUNK_BYTES):
+            if not request.read(_CHUNK_BYTES):
+                break
 
 
 def _limit_sentence() -> str:

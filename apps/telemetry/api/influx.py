@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgspec
 from django.conf import settings
@@ -12,22 +12,27 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.accounts.middleware import presented_key, reads_key
+from apps.accounts.middleware import confirms_key, presented_key, reads_key
 from apps.accounts.principals import KeyPrincipal
-from apps.telemetry.api.bodies import read_body
+from apps.telemetry.api.bodies import admitted_body
 from apps.telemetry.api.refusals import note_foreign_robots
+from apps.telemetry.api.sending import note_ended_key, sending_key
+from apps.telemetry.intake import BusyError
 from apps.telemetry.line_points import LineBatch, decode_line_points
 from apps.telemetry.points import Batch
-from apps.telemetry.services import IngestResult, telemetry_ingest
+from apps.telemetry.services import IngestResult, KeyEndedError, telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.transactions import manages_transactions
 
-if TYPE_CHECKING:
-    from urfmp.common.tenancy import Actor
-
 _PRECISIONS_V2 = {"": "ns", "ns": "ns", "us": "us", "ms": "ms", "s": "s"}
 _PRECISIONS_V1 = {**_PRECISIONS_V2, "n": "ns", "u": "us", "µ": "us", "m": "m", "h": "h"}
-_CODES = {400: "invalid", 413: "request too large", 415: "unsupported media type"}
+_CODES = {
+    400: "invalid",
+    413: "request too large",
+    415: "unsupported media type",
+    429: "too many requests",
+    503: "unavailable",
+}
 # A line carries several values; a client's batch of lines has to fit in one request.
 _VALUES_A_LINE = 10
 _NAMED_IN_MESSAGE, _LISTED = 3, 1_000
@@ -53,6 +58,7 @@ def influx_key(request: HttpRequest) -> str | None:
 
 @csrf_exempt
 @manages_transactions
+@confirms_key
 @reads_key(influx_key)
 def write_v2(request: HttpRequest) -> HttpResponse:
     """Store line protocol as the second InfluxDB takes it; 204 means committed, all of it."""
@@ -61,6 +67,7 @@ def write_v2(request: HttpRequest) -> HttpResponse:
 
 @csrf_exempt
 @manages_transactions
+@confirms_key
 @reads_key(influx_key)
 def write_v1(request: HttpRequest) -> HttpResponse:
     """Store line protocol as the first InfluxDB takes it; 204 means committed, all of it."""
@@ -74,17 +81,25 @@ def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
     if precision is None:
         known = ", ".join(filter(None, precisions))
         return _error(400, "invalid", f"There is no such precision; send one of {known}.")
+    principal = cast("KeyPrincipal", request.user)
     try:
-        batch = decode_line_points(
-            read_body(request),
-            timezone.now(),
-            precision=precision,
-            max_lines=settings.TELEMETRY_MAX_POINTS,
-            max_values=settings.TELEMETRY_MAX_POINTS * _VALUES_A_LINE,
-        )
+        with admitted_body(request, principal.organization_id) as body:
+            batch = decode_line_points(
+                body,
+                timezone.now(),
+                precision=precision,
+                max_lines=settings.TELEMETRY_MAX_POINTS,
+                max_values=settings.TELEMETRY_MAX_POINTS * _VALUES_A_LINE,
+            )
+            result = _store(principal, batch)
+    except KeyEndedError as error:
+        note_ended_key(request)
+        return _unauthorized(error.message)
     except ApplicationError as error:
-        return _error(int(error.status), _CODES[int(error.status)], error.message)
-    result = _store(request, batch)
+        response = _error(int(error.status), _CODES[int(error.status)], error.message)
+        if isinstance(error, BusyError):
+            response["Retry-After"] = str(error.retry_after)
+        return response
     note_foreign_robots(request, result)
     return _partial(batch, result) if result.rejected else HttpResponse(status=204)
 
@@ -96,29 +111,32 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
         return response
     principal: Any = request.user
     if not isinstance(principal, KeyPrincipal):
-        response = _error(401, "unauthorized", "Send a valid API key in Authorization: Token.")
-        response["WWW-Authenticate"] = 'Token realm="urfmp"'
-        return response
+        return _unauthorized("Send a valid API key in Authorization: Token.")
     if not principal.has_perm("telemetry.write_robottelemetry"):
         return _error(403, "forbidden", "This key does not have the scope telemetry:write.")
     return None
 
 
-def _store(request: HttpRequest, batch: LineBatch) -> IngestResult:
+def _unauthorized(message: str) -> HttpResponse:
+    response = _error(401, "unauthorized", message)
+    response["WWW-Authenticate"] = 'Token realm="urfmp"'
+    return response
+
+
+def _store(principal: KeyPrincipal, batch: LineBatch) -> IngestResult:
     """Store as many points at a time as a batch may hold, each part in its own transaction.
 
     A part that fails leaves those before it stored; the client sends the whole again, and they
     count as duplicates then.
     """
-    principal = cast("KeyPrincipal", request.user)
     total = IngestResult(0, 0, list(batch.rejected))
     size = settings.TELEMETRY_MAX_POINTS
     for start in range(0, len(batch.points), size):
         result = telemetry_ingest(
             organization_id=principal.organization_id,
-            actor=cast("Actor", request.actor),  # type: ignore[attr-defined]
             batch=Batch(batch.points[start : start + size]),
             own_robot_id=principal.robot_id,
+            key=sending_key(principal),
         )
         total.accepted += result.accepted
         total.duplicate += result.duplicate

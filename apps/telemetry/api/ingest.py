@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.accounts.middleware import presented_key
-from apps.telemetry.api.bodies import read_body
+from apps.accounts.middleware import confirms_key, presented_key
+from apps.telemetry.api.bodies import admitted_body
 from apps.telemetry.api.refusals import note_foreign_robots
+from apps.telemetry.api.sending import note_ended_key, sending_key
+from apps.telemetry.intake import BusyError
 from apps.telemetry.points import decode_batch, decode_ndjson
-from apps.telemetry.services import telemetry_ingest
+from apps.telemetry.services import KeyEndedError, telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.problems import problem_response
 from urfmp.common.transactions import manages_transactions
-
-if TYPE_CHECKING:
-    from urfmp.common.tenancy import Actor
 
 _DECODERS = {"application/json": decode_batch, "application/x-ndjson": decode_ndjson}
 
 
 @csrf_exempt
 @manages_transactions
+@confirms_key
 def ingest(request: HttpRequest) -> HttpResponse:
     """Take a batch of points from a key with the scope `telemetry:write`, or an admin's token.
 
@@ -36,16 +36,22 @@ def ingest(request: HttpRequest) -> HttpResponse:
         return refusal
     principal: Any = request.user
     try:
-        decode = _DECODERS[cast("str", request.content_type)]
-        batch = decode(read_body(request), max_points=settings.TELEMETRY_MAX_POINTS)
+        with admitted_body(request, principal.organization_id) as body:
+            decode = _DECODERS[cast("str", request.content_type)]
+            result = telemetry_ingest(
+                organization_id=principal.organization_id,
+                batch=decode(body, max_points=settings.TELEMETRY_MAX_POINTS),
+                own_robot_id=principal.robot_id,
+                key=sending_key(principal),
+            )
+    except KeyEndedError as error:
+        note_ended_key(request)
+        return _not_authenticated(error.message)
     except ApplicationError as error:
-        return problem_response(int(error.status), error.code, error.message)
-    result = telemetry_ingest(
-        organization_id=principal.organization_id,
-        actor=cast("Actor", request.actor),  # type: ignore[attr-defined]
-        batch=batch,
-        own_robot_id=principal.robot_id,
-    )
+        response = problem_response(int(error.status), error.code, error.message)
+        if isinstance(error, BusyError):
+            response["Retry-After"] = str(error.retry_after)
+        return response
     note_foreign_robots(request, result)
     if result.rejected and not (result.accepted or result.duplicate):
         return problem_response(
@@ -67,13 +73,7 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
     principal: Any = request.user
     # A browser's session does not count here: nothing would protect it from foreign pages.
     if presented_key(request) is None or not principal.is_authenticated:
-        response = problem_response(
-            401,
-            "not_authenticated",
-            "Send a valid API key or access token in Authorization: Bearer.",
-        )
-        response["WWW-Authenticate"] = 'Bearer realm="urfmp"'
-        return response
+        return _not_authenticated("Send a valid API key or access token in Authorization: Bearer.")
     if not principal.has_perm("telemetry.write_robottelemetry"):
         return problem_response(
             403, "permission_denied", "This key does not have the scope telemetry:write."
@@ -85,3 +85,9 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
             "Send the batch as application/json, or one point a line as application/x-ndjson.",
         )
     return None
+
+
+def _not_authenticated(detail: str) -> HttpResponse:
+    response = problem_response(401, "not_authenticated", detail)
+    response["WWW-Authenticate"] = 'Bearer realm="urfmp"'
+    return response

@@ -1,0 +1,228 @@
+"""How much telemetry one process takes in at once, and who stores it.
+
+What is let in is bounded in bytes, for each organization and for all of them; beyond that senders
+are told when to come back, before their bodies are read. Of what is let in, requests of one
+organization that wait at the same time are stored together by whichever of their threads comes
+first. Organizations take turns, and none holds every place, so that one that sends without a
+pause does not keep the others waiting.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import ClassVar, Generic, Protocol, TypeVar
+from uuid import UUID
+
+from urfmp.common.exceptions import ApplicationError
+
+_MEGABYTE = 1024 * 1024
+# A thread of the server holds one request. An organization that sends large batches gets busy
+# before it has all the threads.
+MOST_BYTES = 16 * _MEGABYTE
+MOST_BYTES_OF_ONE = 6 * _MEGABYTE
+
+# Transactions that store at the same time, in all and for one organization.
+PLACES, PLACES_OF_ONE = 3, 1
+MOST_ROWS_TOGETHER = 10_000
+# A transaction ends sooner by its own time-outs.
+_LONGEST_WAIT = 30.0
+
+
+class BusyError(ApplicationError):
+    """The server is busy. Send the request again later.
+
+    Attributes:
+        retry_after: Seconds until it is worth trying again.
+    """
+
+    code = "unavailable"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after: ClassVar[int] = 1
+
+
+class SendingTooMuchError(BusyError):
+    """Your organization has as much under way as is taken at once. Send it again later."""
+
+    code = "too_much_under_way"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+
+class Admission:
+    """Counts the bytes of the requests that are under way in this process."""
+
+    def __init__(self, most: int = MOST_BYTES, most_of_one: int = MOST_BYTES_OF_ONE) -> None:
+        self._most, self._most_of_one = most, most_of_one
+        self._lock = threading.Lock()
+        self._held: dict[UUID, int] = {}
+        self._total = 0
+
+    @contextmanager
+    def admitted(self, organization_id: UUID, size: int) -> Iterator[Room]:
+        """Hold room for so many bytes for the length of a block.
+
+        Raises:
+            SendingTooMuchError: The organization holds too much with them.
+            BusyError: All of them together do.
+        """
+        room = Room(self, organization_id)
+        room.grow(size)
+        try:
+            yield room
+        finally:
+            self.change(room, -room.size)
+
+    def change(self, room: Room, more: int) -> None:
+        """Let a room grow or shrink. What stands alone may be of any size."""
+        with self._lock:
+            held = self._held.get(room.organization_id, 0)
+            if more > 0 and held > room.size and held + more > self._most_of_one:
+                raise SendingTooMuchError
+            if more > 0 and self._total > room.size and self._total + more > self._most:
+                raise BusyError
+            room.size += more
+            self._total += more
+            self._held[room.organization_id] = held + more
+            if held + more <= 0:
+                del self._held[room.organization_id]
+
+
+@dataclass
+class Room:
+    """What a request holds of the bytes that one process takes in."""
+
+    admission: Admission
+    organization_id: UUID
+    size: int = 0
+
+    def grow(self, more: int) -> None:
+        """Hold more bytes, as when a body is larger unpacked.
+
+        Raises:
+            BusyError: There is no room for them.
+        """
+        self.admission.change(self, more)
+
+
+class Parcel(Protocol):
+    """What a request wants to have stored."""
+
+    @property
+    def size(self) -> int:
+        """How many rows it has."""
+        ...
+
+
+P = TypeVar("P", bound=Parcel)
+Store = Callable[[UUID, list[P]], None]
+
+
+@dataclass(eq=False)
+class _Waiting(Generic[P]):
+    """A thread that waits: until its parcel is stored, or until it is to store a group."""
+
+    parcel: P
+    called: threading.Event = field(default_factory=threading.Event)
+    group: list[_Waiting[P]] | None = None
+
+
+class Intake(Generic[P]):
+    """Lets waiting threads store their parcels together, an organization at a time.
+
+    Args:
+        store: Stores parcels of one organization in the calling thread and notes in each what
+            became of it; it does not raise for what concerns a parcel.
+        after: Is called with the same once the others go on: what need not be waited for.
+        places: How many groups are stored at the same time.
+        places_of_one: How many of them may be one organization's.
+    """
+
+    def __init__(
+        self,
+        store: Store[P],
+        after: Store[P],
+        places: int = PLACES,
+        places_of_one: int = PLACES_OF_ONE,
+    ) -> None:
+        self._store, self._after = store, after
+        self._places, self._places_of_one = places, places_of_one
+        self._lock = threading.Lock()
+        # The first organization is the next to have its turn.
+        self._queues: OrderedDict[UUID, deque[_Waiting[P]]] = OrderedDict()
+        self._storing: dict[UUID, int] = {}
+
+    def submit(self, organization_id: UUID, parcel: P) -> None:
+        """Return when the parcel has been dealt with; the parcel says how.
+
+        Raises:
+            BusyError: Its turn did not come in time; it is not stored, or will be found stored.
+        """
+        own = _Waiting(parcel)
+        with self._lock:
+            self._queues.setdefault(organization_id, deque()).append(own)
+            self._call_next()
+        if not own.called.wait(_LONGEST_WAIT):
+            self._give_up(organization_id, own)
+        if own.group is not None:
+            self._lead(organization_id, own)
+
+    def _give_up(self, organization_id: UUID, own: _Waiting[P]) -> None:
+        with self._lock:
+            queue = self._queues.get(organization_id, deque())
+            if own in queue:
+                queue.remove(own)
+                if not queue:
+                    self._queues.pop(organization_id, None)
+                raise BusyError
+        # Somebody is storing it right now.
+        if not own.called.wait(_LONGEST_WAIT):
+            raise BusyError
+
+    def _lead(self, organization_id: UUID, own: _Waiting[P]) -> None:
+        group = own.group or [own]
+        parcels = [one.parcel for one in group]
+        try:
+            self._store(organization_id, parcels)
+        finally:
+            for one in group:
+                one.called.set()
+            with self._lock:
+                left = self._storing[organization_id] - 1
+                if left:
+                    self._storing[organization_id] = left
+                else:
+                    del self._storing[organization_id]
+                self._call_next()
+        self._after(organization_id, parcels)
+
+    def _call_next(self) -> None:
+        """Give free places to those whose turn it is; the lock is held."""
+        while sum(self._storing.values()) < self._places:
+            free = (
+                organization_id
+                for organization_id in self._queues
+                if self._storing.get(organization_id, 0) < self._places_of_one
+            )
+            if (organization_id := next(free, None)) is None:
+                return
+            group = self._take(organization_id)
+            self._storing[organization_id] = self._storing.get(organization_id, 0) + 1
+            group[0].group = group
+            group[0].called.set()
+
+    def _take(self, organization_id: UUID) -> list[_Waiting[P]]:
+        queue = self._queues[organization_id]
+        group = [queue.popleft()]
+        rows = group[0].parcel.size
+        while queue and rows + queue[0].parcel.size <= MOST_ROWS_TOGETHER:
+            rows += queue[0].parcel.size
+            group.append(queue.popleft())
+        if queue:
+            self._queues.move_to_end(organization_id)
+        else:
+            del self._queues[organization_id]
+        return group

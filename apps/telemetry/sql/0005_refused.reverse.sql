@@ -1,0 +1,1 @@
+DROP FUNCTION telemetry_refused(uuid[], uuid[], text[], text, uuid[], text[]);

@@ -1,0 +1,254 @@
+"""Batches that share a transaction, and what is remembered between them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.models import ApiKey
+from apps.robots.services import robot_retire
+from apps.telemetry import storing
+from apps.telemetry.api import bodies
+from apps.telemetry.batches import Mark, batches_claim
+from apps.telemetry.intake import Admission
+from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.points import Batch, Point
+from apps.telemetry.rows import write_rows
+from apps.telemetry.storing import SendingKey, SheetParcel, store_parcels
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a, serial_number="SN-1")
+
+
+@pytest.fixture
+def parcel(organization_a, robot):
+    """Return a function that makes a parcel of points, one for each value."""
+
+    def make(*values, metric="a", key=None, **changes):
+        start = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
+        points = [
+            Point(metric, start + timedelta(seconds=second), float(value), robot.pk, **changes)
+            for second, value in enumerate(values)
+        ]
+        batch = Batch([*enumerate(points)])
+        return SheetParcel(write_rows(organization_a.id, batch, timezone.now(), None), key)
+
+    return make
+
+
+@pytest.fixture
+def post(organization_a, make_key, robot):
+    key = make_key(organization_a)
+
+    def send(named=None, path="/api/v1/telemetry"):
+        if path != "/api/v1/telemetry":
+            body, content_type = f"m,robot={named or 'SN-1'} v=1", "text/plain"
+        else:
+            time = (timezone.now() - timedelta(minutes=1)).isoformat()
+            point = {"metric_name": "a", "time": time, "value": 1, "serial_number": named or "SN-1"}
+            body, content_type = {"points": [point]}, "application/json"
+        return Client().post(path, body, content_type=content_type, headers={"x-api-key": key})
+
+    return send
+
+
+def count(inside, organization):
+    with inside(organization):
+        return RobotTelemetry.objects.count()
+
+
+def test_parcels_share_one_transaction(
+    parcel, organization_a, inside, django_assert_max_num_queries
+):
+    parcels = [parcel(1, 2, 3, metric=name) for name in "dacb"]
+    with django_assert_max_num_queries(8):
+        store_parcels(organization_a.id, parcels)
+    assert [(one.error, len(one.stored)) for one in parcels] == [(None, 3)] * 4
+    assert count(inside, organization_a) == 12
+    with inside(organization_a):
+        assert [block.metric_names for block in batches_claim(Mark.ROLLED_UP)] == [list("abcd")]
+
+
+def test_one_that_was_stored_before_does_not_fail_its_neighbours(parcel, organization_a, inside):
+    store_parcels(organization_a.id, [parcel(1, 2)])
+    old, changed, fresh = parcel(1, 2, 3), parcel(1, 7), parcel(5, metric="b")
+    store_parcels(organization_a.id, [old, changed, fresh])
+    assert [one.error for one in (old, changed, fresh)] == [None] * 3
+    assert [len(one.stored) for one in (old, changed, fresh)] == [1, 0, 1]
+    assert [*changed.others.values()] == [2.0]
+    assert count(inside, organization_a) == 4
+
+
+def test_the_same_point_in_two_parcels_is_stored_once(parcel, organization_a, inside):
+    parcels = [parcel(1), parcel(1), parcel(2)]
+    store_parcels(organization_a.id, parcels)
+    assert sorted(len(one.stored) for one in parcels) == [0, 0, 1]
+    assert count(inside, organization_a) == 1
+
+
+def test_a_key_that_has_ended_does_not_fail_its_neighbours(
+    parcel, organization_a, make_key, inside
+):
+    make_key(organization_a, name="good")
+    make_key(organization_a, name="ended")
+    with inside(organization_a):
+        good, ended = (ApiKey.objects.get(name=name).pk for name in ("good", "ended"))
+        ApiKey.objects.filter(pk=ended).update(is_active=False)
+    one = parcel(1, metric="a", key=SendingKey(good, None))
+    two = parcel(1, metric="b", key=SendingKey(ended, None))
+    store_parcels(organization_a.id, [one, two])
+    assert one.error is None
+    assert isinstance(two.error, storing.RefusedError)
+    assert two.error.ids == {ended}
+    assert count(inside, organization_a) == 1
+
+
+def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, monkeypatch):
+    from django.db import OperationalError
+
+    calls = []
+
+    def lost(*_):
+        calls.append(1)
+        raise OperationalError
+
+    monkeypatch.setattr(storing, "_confirm", lost)
+    parcels = [parcel(1, metric=name) for name in "abc"]
+    store_parcels(organization_a.id, parcels)
+    assert len(calls) == 1
+    assert all(isinstance(one.error, OperationalError) for one in parcels)
+
+
+def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
+    monkeypatch.setattr(storing, "_STATEMENT_TIMEOUT", "100ms")
+    monkeypatch.setattr(storing, "batches_add", lambda *_: _sleep())
+
+    def _sleep():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+
+    one = parcel(1)
+    store_parcels(organization_a.id, [one])
+    assert "statement timeout" in str(one.error)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/telemetry", "/api/v2/write"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"is_active": False},
+        {"expires_at": timezone.now() - timedelta(seconds=1)},
+        {"permissions": ["telemetry:read"]},
+    ],
+    ids=str,
+)
+def test_a_key_is_refused_however_fresh_its_memory(
+    post, path, change, organization_a, inside, django_assert_max_num_queries
+):
+    ok = {200, 204}
+    assert post(path=path).status_code in ok
+    with inside(organization_a):
+        ApiKey.objects.update(**change)
+    before = count(inside, organization_a)
+    answer = post(path=path)
+    assert answer.status_code == 401
+    assert answer["www-authenticate"]
+    assert count(inside, organization_a) == before
+    assert post(path=path).status_code in {401, 403}
+
+
+def test_a_key_that_was_bound_to_a_robot_meanwhile_is_read_anew(
+    post, organization_a, inside, make_robot
+):
+    assert post().status_code == 200
+    other = make_robot(organization_a, serial_number="SN-2")
+    with inside(organization_a):
+        ApiKey.objects.update(robot=other)
+    assert post().status_code == 401  # not what it was taken for
+    assert post().status_code == 422  # names a robot that is not its own
+    assert post("SN-2").status_code == 200
+
+
+def test_a_key_of_an_organization_that_was_closed_is_refused(post, organization_a, inside):
+    assert post().status_code == 200
+    with inside(organization_a):
+        organization_a.is_active = False
+        organization_a.save(update_fields=["is_active"])
+    assert post().status_code == 401
+
+
+def test_a_robot_is_refused_however_fresh_its_memory(post, robot, organization_a, inside):
+    assert post().status_code == 200
+    with inside(organization_a):
+        robot_retire(robot)
+    before = count(inside, organization_a)
+    assert post().status_code == 422
+    assert count(inside, organization_a) == before
+
+
+def test_a_serial_number_that_moved_is_found_at_its_new_robot(
+    post, robot, organization_a, inside, make_robot
+):
+    assert post().status_code == 200
+    with inside(organization_a):
+        robot.serial_number = "SN-OLD"
+        robot.save(update_fields=["serial_number"])
+    new = make_robot(organization_a, serial_number="SN-1")
+    assert post().status_code == 200
+    with inside(organization_a):
+        assert RobotTelemetry.objects.filter(robot=new).count() == 1
+        assert RobotTelemetry.objects.filter(robot=robot).count() == 1
+
+
+def test_nothing_good_from_an_ended_key_is_401(post, organization_a, inside):
+    assert post().status_code == 200
+    with inside(organization_a):
+        ApiKey.objects.update(is_active=False)
+    assert post("SN-UNKNOWN").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/api/v1/telemetry", "/api/v2/write"])
+def test_beyond_the_room_senders_are_told_to_come_back(post, path, organization_a, monkeypatch):
+    admission = Admission(most=1_000, most_of_one=500)
+    monkeypatch.setattr(bodies, "_admission", admission)
+    with admission.admitted(organization_a.id, 500):
+        answer = post(path=path)
+        assert (answer.status_code, answer["retry-after"]) == (429, "1")
+    from uuid import uuid4
+
+    with admission.admitted(uuid4(), 1_000):
+        answer = post(path=path)
+        assert (answer.status_code, answer["retry-after"]) == (503, "1")
+        assert answer.json()["code"] == "unavailable"
+    assert post(path=path).status_code in {200, 204}
+
+
+def test_metadata_that_is_nested_too_deep_is_refused_alone(organization_a, make_key, robot):
+    def nested(depth):
+        value = {}
+        for _ in range(depth):
+            value = {"a": value}
+        return value
+
+    time = (timezone.now() - timedelta(minutes=1)).isoformat()
+    points = [
+        {"metric_name": name, "time": time, "value": 1, "serial_number": "SN-1", "metadata": m}
+        for name, m in (("a", nested(5)), ("b", nested(300)))
+    ]
+    answer = (
+        Client()
+        .post(
+            "/api/v1/telemetry",
+            {"points": points},
+            content_type="application/json",
+            headers={"x-api-key": make_key(organization_a)},
+        )
+        .json()
+    )
+    assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, "metadata")
