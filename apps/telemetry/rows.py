@@ -50,7 +50,7 @@ class Row(NamedTuple):
         start: Field count, robot, metric and the length of the time: the same for a series.
         time: Microseconds since the year 2000.
         data: The whole row, as COPY takes it.
-        index: The point's place in its batch.
+        place: The point's place in its batch.
         value: What was measured.
         unit: Its unit.
     """
@@ -58,7 +58,7 @@ class Row(NamedTuple):
     start: bytes
     time: int
     data: bytes
-    index: int
+    place: int
     value: float
     unit: str | None
 
@@ -75,7 +75,7 @@ class Repeat(NamedTuple):
 
     start: bytes
     time: int
-    index: int
+    place: int
     value: float
 
 

@@ -93,11 +93,11 @@ def _judge(sheet: Sheet, parcel: SheetParcel) -> tuple[int, list[int]]:
     """Tell duplicates from conflicts, each against the value that is stored now."""
     old = []
     if len(parcel.stored) < len(sheet.rows):
-        new = {row.index for row in parcel.stored}
-        old = [(row, row.index, row.value) for row in sheet.rows if row.index not in new]
+        new = {row.place for row in parcel.stored}
+        old = [(row, row.place, row.value) for row in sheet.rows if row.place not in new]
     if sheet.repeats:
         first: dict[tuple[bytes, int], Row] = {row[:2]: row for row in sheet.rows}
-        old += [(first[again[:2]], again.index, again.value) for again in sheet.repeats]
+        old += [(first[again[:2]], again.place, again.value) for again in sheet.repeats]
     conflicts = [
         index for row, index, value in old if value != parcel.others.get(row[:2], row.value)
     ]

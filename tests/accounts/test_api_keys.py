@@ -184,7 +184,9 @@ def test_scope_opens_what_it_says(scope):
     from types import SimpleNamespace
 
     principal = KeyPrincipal(
-        SimpleNamespace(id=None, organization_id=None, robot_id=None, scopes=(scope,))
+        SimpleNamespace(
+            id=None, organization_id=None, robot_id=None, scopes=(scope,), allowed_networks=()
+        )
     )
     assert {perm for perm in ASKED if principal.has_perm(perm)} == OPENS[scope]
 

@@ -30,8 +30,9 @@ def robot(organization_a, make_robot):
 def parcel(organization_a, robot):
     """Return a function that makes a parcel of points, one for each value."""
 
+    start = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
+
     def make(*values, metric="a", key=None, **changes):
-        start = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
         points = [
             Point(metric, start + timedelta(seconds=second), float(value), robot.pk, **changes)
             for second, value in enumerate(values)
@@ -145,14 +146,13 @@ def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
         {"is_active": False},
         {"expires_at": timezone.now() - timedelta(seconds=1)},
         {"permissions": ["telemetry:read"]},
+        {"allowed_networks": ["192.0.2.0/24"]},
     ],
     ids=str,
 )
-def test_a_key_is_refused_however_fresh_its_memory(
-    post, path, change, organization_a, inside, django_assert_max_num_queries
-):
-    ok = {200, 204}
-    assert post(path=path).status_code in ok
+def test_a_key_is_refused_however_fresh_its_memory(post, path, change, organization_a, inside):
+    for _ in range(2):  # the first use is noted, and the key read anew after it
+        assert post(path=path).status_code in {200, 204}
     with inside(organization_a):
         ApiKey.objects.update(**change)
     before = count(inside, organization_a)
@@ -166,7 +166,7 @@ def test_a_key_is_refused_however_fresh_its_memory(
 def test_a_key_that_was_bound_to_a_robot_meanwhile_is_read_anew(
     post, organization_a, inside, make_robot
 ):
-    assert post().status_code == 200
+    assert (post().status_code, post().status_code) == (200, 200)
     other = make_robot(organization_a, serial_number="SN-2")
     with inside(organization_a):
         ApiKey.objects.update(robot=other)
@@ -176,7 +176,7 @@ def test_a_key_that_was_bound_to_a_robot_meanwhile_is_read_anew(
 
 
 def test_a_key_of_an_organization_that_was_closed_is_refused(post, organization_a, inside):
-    assert post().status_code == 200
+    assert (post().status_code, post().status_code) == (200, 200)
     with inside(organization_a):
         organization_a.is_active = False
         organization_a.save(update_fields=["is_active"])
@@ -207,7 +207,7 @@ def test_a_serial_number_that_moved_is_found_at_its_new_robot(
 
 
 def test_nothing_good_from_an_ended_key_is_401(post, organization_a, inside):
-    assert post().status_code == 200
+    assert (post().status_code, post().status_code) == (200, 200)
     with inside(organization_a):
         ApiKey.objects.update(is_active=False)
     assert post("SN-UNKNOWN").status_code == 401
