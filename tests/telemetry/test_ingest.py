@@ -328,7 +328,7 @@ def test_every_item_has_a_place(items):
 
 def test_query_count_does_not_grow_with_the_batch(send, robot, django_assert_max_num_queries):
     assert connection.vendor == "postgresql"
-    with django_assert_max_num_queries(25) as few:
+    with django_assert_max_num_queries(32) as few:
         send([point(robot, second) for second in range(2)])
     with django_assert_max_num_queries(len(few)):
         send([point(robot, second) for second in range(10, 200)])

@@ -168,7 +168,11 @@ def test_takes_any_bytes(body):
     for _, point in batch.points:
         assert math.isfinite(point.value)
         assert name_fault(point.metric_name) is None or len(point.metric_name) > MAX_METRIC_NAME
-        assert (time_fault(point.time, NOW, NOW - timedelta(days=365)) or ("",))[0] in {"", "too_old", "clock_skew"}
+        assert (time_fault(point.time, NOW, NOW - timedelta(days=365)) or ("",))[0] in {
+            "",
+            "too_old",
+            "clock_skew",
+        }
 
 
 @settings(max_examples=300, deadline=None)

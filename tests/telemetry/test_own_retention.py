@@ -21,7 +21,6 @@ from apps.telemetry.rollups import LEVELS, roll_up
 from apps.telemetry.services import telemetry_ingest
 from apps.telemetry.tasks import forget
 from tests.concurrency import at_once
-from urfmp.common.tenancy import Actor
 
 DAY = timedelta(days=1)
 
@@ -123,7 +122,7 @@ def test_what_was_made_from_telemetry_goes_with_it(
             )
         ]
         points += [(9, Point("silent", midnight() - 50 * DAY, 1.0, robot_id=robot.pk))]
-        telemetry_ingest(organization_id=organization, actor=Actor(), batch=Batch(points))
+        telemetry_ingest(organization_id=organization, batch=Batch(points))
         roll_up(organization)
     keep(organization_a, telemetry=30)
     assert retention.retention_forget(organization_a.id)["telemetry"] == 4 + 3 * 4 + 1
@@ -230,7 +229,7 @@ def test_points_older_than_the_organization_keeps_are_refused(
         (0, Point("a", midnight() - 30 * DAY, 1.0, robot_id=robot.pk)),
         (1, Point("a", midnight() - 31 * DAY, 1.0, robot_id=robot.pk)),
     ]
-    result = telemetry_ingest(organization_id=organization_a.id, actor=Actor(), batch=Batch(points))
+    result = telemetry_ingest(organization_id=organization_a.id, batch=Batch(points))
     assert (result.accepted, [(r.index, r.code) for r in result.rejected]) == (1, [(1, "too_old")])
     assert f"{midnight() - 30 * DAY:%Y-%m-%d}" in result.rejected[0].detail
     assert ages(organization_a, robot) == [30 * DAY]

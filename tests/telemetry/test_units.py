@@ -19,7 +19,6 @@ from apps.telemetry.units import (
     kind_of,
     units_of_kind,
 )
-from urfmp.common.tenancy import Actor
 
 NOON = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=12)
 KINDS = [
@@ -90,7 +89,7 @@ def warm(organization_a, make_robot, inside):
             ("power.total", 1500.0, "W"),
         )
     ]
-    telemetry_ingest(organization_id=organization_a.id, actor=Actor(), batch=Batch(points))
+    telemetry_ingest(organization_id=organization_a.id, batch=Batch(points))
     return robot
 
 

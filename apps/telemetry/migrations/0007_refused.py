@@ -7,10 +7,10 @@ from urfmp.db.operations import run_sql
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("telemetry", "0004_rollups"),
+        ("telemetry", "0006_chunks"),
         ("accounts", "0009_key_limits"),
     ]
 
     operations = [
-        run_sql(__file__, "0005_refused"),
+        run_sql(__file__, "0007_refused"),
     ]
