@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
+
 import pytest
 from django.contrib.auth import authenticate
 from django.test import Client
@@ -175,6 +178,22 @@ def test_the_cookie_lets_nobody_in(alice):
     other.cookies[COOKIE] = mine.cookies[COOKIE].value
     assert other.get("/admin/").status_code == 302
     assert enter(password="wrong", client=other).status_code == 400
+
+
+def test_ten_in_any_window(store, monkeypatch):
+    """Not only in windows that begin with an attempt: a steady stream finds no seam."""
+    monkeypatch.setattr(limits, "_ATTEMPT_SECONDS", 1)
+    admitted = []
+    end = time.monotonic() + 3.5
+    while time.monotonic() < end:
+        before = time.monotonic()
+        with suppress(TooManyAttemptsError):
+            limits.take_password("steady", None)
+            admitted.append((before, time.monotonic()))
+        time.sleep(0.03)
+    assert len(admitted) >= 20
+    for first, last in zip(admitted, admitted[10:], strict=False):
+        assert last[1] - first[0] >= 1
 
 
 def test_attempts_come_back(alice, monkeypatch):
