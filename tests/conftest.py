@@ -140,7 +140,10 @@ def charlie(make_user, organization_b) -> Any:
 
 @pytest.fixture
 def root(make_user, make_organization) -> Any:
-    return make_user(make_organization("platform"), "super_admin", "root@platform.example")
+    platform = make_organization("platform")
+    user = make_user(platform, "super_admin", "root@platform.example")
+    user.organization_of_test = platform
+    return user
 
 
 @pytest.fixture

@@ -21,13 +21,15 @@ from apps.accounts.roles import SCOPES
 from urfmp.common.querysets import OrganizationScopedQuerySet
 
 MARK = "zebra-7f3a"  # in every name that belongs to organization A
-PEOPLE = ("viewer", "technician", "operator", "manager", "admin")
+# The super admin has chosen organization A, and may there what its admin may.
+PEOPLE = ("viewer", "technician", "operator", "manager", "admin", "super_admin")
 KEYS = ("read_key", "write_key", "device_key")
 EVERYBODY = {*PEOPLE, *KEYS}
 
 # (route, method): who is let in. Whoever is not listed gets 403, an anonymous caller 401.
 STAFF = {"manager", "admin"}
 READERS = {*PEOPLE, "read_key"}
+PLATFORM = {"super_admin"}
 API = {
     ("telemetry-latest", "get"): READERS,
     ("telemetry-series", "get"): READERS,
@@ -53,6 +55,13 @@ API = {
     ("organization-list", "get"): READERS,
     ("organization-detail", "get"): READERS,
     ("organization-detail", "patch"): {"admin", "write_key"},
+    ("organization-set-plan", "post"): PLATFORM,
+    ("organization-deactivate", "post"): PLATFORM,
+    ("organization-reactivate", "post"): PLATFORM,
+    ("platform-organization-list", "get"): PLATFORM,
+    ("platform-organization-list", "post"): PLATFORM,
+    ("platform-organization-detail", "get"): PLATFORM,
+    ("auth-choose-organization", "post"): PLATFORM,
     ("facility-list", "get"): READERS,
     ("facility-list", "post"): {"admin", "write_key"},
     ("facility-detail", "get"): READERS,
@@ -88,7 +97,9 @@ API = {
     ("audit-log-export", "get"): {"admin", "read_key"},
 }
 # Their addresses name no row, and they answer with the caller's own.
-OF_NO_ROW = {"device-status", "status-history-summary", "audit-log-export"}
+OF_NO_ROW = {
+    "device-status", "status-history-summary", "audit-log-export", "auth-choose-organization",
+}  # fmt: skip
 # Plain views and redirects, each with a test of its own.
 ELSEWHERE = {
     "healthz",
@@ -124,6 +135,7 @@ OUTSIDE = {"admin:forgot_password", "admin:choose_password", "admin:sign_in_code
 ADMIN_PLAIN = {
     "admin:login",
     "admin:logout",
+    "admin:leave_organization",  # tests/organizations/test_platform.py
     "admin:password_change",
     "admin:password_change_done",
     "admin:autocomplete",
@@ -225,8 +237,9 @@ def _make(organization, mark, fixtures):
 
 
 @pytest.fixture
-def fixtures(make_facility, make_robot, make_user, inside, sign_in, make_key):
+def fixtures(make_facility, make_robot, make_user, inside, sign_in, make_key, root):
     return {
+        "root": root,
         "make_facility": make_facility,
         "make_robot": make_robot,
         "make_user": make_user,
@@ -248,6 +261,11 @@ def caller(organization_a, fixtures, ids):
     def get(name):
         if name == "anonymous":
             return Client()
+        if name == "super_admin":
+            client = fixtures["sign_in"](fixtures["root"])
+            body = {"organization": str(organization_a.pk)}
+            client.post(reverse("api:auth-choose-organization"), body, "application/json")
+            return client
         if name in PEOPLE:
             return fixtures["sign_in"](fixtures["make_user"](organization_a, name))
         scopes = {
@@ -285,11 +303,17 @@ def address(route, ids):
     if route.endswith("-list") or route in OF_NO_ROW:
         return reverse(f"api:{route}")
     resource = re.sub(
-        r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate)$",
+        r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate"
+        r"|set-plan|deactivate|reactivate)$",
         "",
-        route,
+        route.removeprefix("platform-"),
     )
     return reverse(f"api:{route}", kwargs={"pk": ids[resource]})
+
+
+def may(who, allowed):
+    """Tell whether somebody is let in; a super admin is where an admin is."""
+    return who in allowed or (who == "super_admin" and "admin" in allowed)
 
 
 @pytest.mark.parametrize("who", ["anonymous", *PEOPLE, *KEYS])
@@ -302,7 +326,7 @@ def test_api(who, caller, ids):
         )
         if who == "anonymous":
             right = answer.status_code == 401
-        elif who in allowed:
+        elif may(who, allowed):
             right = answer.status_code not in {401, 403, 404, 405} and answer.status_code < 500
             # A key makes no keys.
             right |= (route, method, who) == ("api-key-list", "post", "write_key")
@@ -340,7 +364,7 @@ def test_other_organization_sees_nothing_in_the_api(
         "key": Client(headers={"x-api-key": fixtures["make_key"](organization_b, list(SCOPES))}),
     }
     for who, client in clients.items():
-        for route, method in API:
+        for (route, method), allowed in API.items():
             if route == "device-status" or (route, who) == ("own-session-list", "key"):
                 continue
             is_list = route.endswith("-list") or route in OF_NO_ROW
@@ -351,8 +375,8 @@ def test_other_organization_sees_nothing_in_the_api(
                 **({} if method == "get" else {"content_type": "application/json"}),
             )
             assert not leaks(answer, ids), (who, route, method)
-            expected = {200} if is_list else {404}
-            assert answer.status_code in expected, (who, route, method, answer.content[:200])
+            expected = 403 if allowed is PLATFORM else 200 if is_list else 404
+            assert answer.status_code == expected, (who, route, method, answer.content[:200])
 
 
 def test_a_foreign_row_answers_like_a_missing_one(ids, charlie, sign_in):
@@ -473,6 +497,7 @@ def model_pages():
 
 RESOURCE = {
     "organization": "organization",
+    "platformorganization": "organization",
     "facility": "facility",
     "robot": "robot",
     "user": "user",
@@ -510,7 +535,7 @@ def test_admin_pages(who, caller, ids):
     for name, allowed in ADMIN_PAGES.items():
         args = [ids["robot"]] if name == "admin:robot_page" else []
         answer = client.get(reverse(name, args=args))
-        expected = 302 if who == "anonymous" else 200 if who in allowed else 403
+        expected = 302 if who == "anonymous" else 200 if may(who, allowed) else 403
         if answer.status_code != expected:
             surprises.append((name, answer.status_code))
     for name in OUTSIDE:

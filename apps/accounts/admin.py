@@ -75,7 +75,9 @@ class UserForm(ScopedModelForm):
         return ROLE_PERMISSIONS[user.role] | frozenset(user.permissions or ())
 
     def _may(self, choice: tuple[str, str]) -> bool:
-        return choice[0] != Role.SUPER_ADMIN or self.request.user.role == Role.SUPER_ADMIN
+        user = self.request.user
+        is_home = user.role == Role.SUPER_ADMIN and user.home_organization_id is None
+        return choice[0] != Role.SUPER_ADMIN or is_home
 
     def clean_permissions(self) -> list[str]:
         chosen = set(self.cleaned_data["permissions"])

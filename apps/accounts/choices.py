@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from django.db import models
 
+# The organization of the platform's super admins.
+PLATFORM_SLUG = "platform"
+
 
 class Role(models.TextChoices):
     """What a person may do; `apps.accounts.roles` has the table."""

@@ -22,6 +22,7 @@ from django.http import (
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 
+from apps.accounts.chosen import chosen_by
 from apps.accounts.credentials import (
     digest,
     key_credential,
@@ -148,16 +149,32 @@ class PrincipalMiddleware:
         user_id = session.get(SESSION_KEY)  # reads the session
         if user_id is None or session.organization_id is None:
             return None
-        actor = request_actor(request, user_id=UUID(user_id))
-        with tenant_transaction(session.organization_id, actor):
-            if request.user.is_authenticated:  # loads the person while their row is visible
-                if not is_unattended(request):
-                    session.touch()
-                request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
-                return _stop(request, view) or _answer(request, view, args, kwargs)
-        # The person is gone: what follows belongs to nobody's organization.
-        session.organization_id = None
-        return None
+        return self._with_session(request, session, view, args, kwargs)
+
+    def _with_session(
+        self,
+        request: HttpRequest,
+        session: SessionStore,
+        view: View,
+        args: list[Any],
+        kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        home = cast("UUID", session.organization_id)
+        actor = request_actor(request, user_id=UUID(session[SESSION_KEY]))
+        with tenant_transaction(home, actor):
+            if not request.user.is_authenticated:  # loads the person while their row is visible
+                # The person is gone: what follows belongs to nobody's organization.
+                session.organization_id = None
+                return None
+            if not is_unattended(request):
+                session.touch()
+            request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
+            if (refusal := _stop(request, view)) is not None:
+                return refusal
+            if (elsewhere := _elsewhere(request, view, session)) is None:
+                return _answer(request, view, args, kwargs)
+        with tenant_transaction(elsewhere, actor):
+            return _answer(request, view, args, kwargs)
 
     def _with_key(
         self, request: HttpRequest, key: str, view: View, args: list[Any], kwargs: dict[str, Any]
@@ -216,10 +233,29 @@ class PrincipalMiddleware:
             request.sign_in = credential.sign_in  # type: ignore[attr-defined]
             if (refusal := _stop(request, view)) is not None:
                 return refusal
-            if not getattr(view, "manages_transactions", False):
+            elsewhere = _elsewhere(request, view, credential.data)
+            manages = getattr(view, "manages_transactions", False)
+            if elsewhere is None and not manages:
                 return _answer(request, view, args, kwargs)
-        request.actor = actor  # type: ignore[attr-defined]
+        if manages or elsewhere is None:
+            request.actor = actor  # type: ignore[attr-defined]
+            return None
+        with tenant_transaction(elsewhere, actor):
+            return _answer(request, view, args, kwargs)
+
+
+def _elsewhere(request: HttpRequest, view: View, data: Any) -> UUID | None:
+    """Return the organization that a super admin has chosen, and let them work there.
+
+    None for everybody else, and for what they do at home.
+    """
+    chosen = chosen_by(request.user, data)
+    request.chosen_organization = chosen  # type: ignore[attr-defined]
+    is_home = getattr(getattr(view, "cls", view), "acts_at_home", False)
+    if chosen is None or is_home:
         return None
+    request.user.work_in(chosen.id)  # type: ignore[union-attr]
+    return chosen.id
 
 
 def precedes_second_factor(view: _View) -> _View:

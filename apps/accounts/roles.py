@@ -75,6 +75,7 @@ _RESOURCES = {
     "accounts.apikey": "api_key",
     "organizations.organization": "organization",
     "organizations.facility": "organization",
+    "organizations.platformorganization": "platform",
     "robots.robot": "robot",
     "robots.robotcommand": "command",
     "robots.robotstatushistory": "robot",

@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.http import HttpRequest
 
-from apps.accounts.choices import Role
+from apps.accounts.choices import PLATFORM_SLUG, Role
 from apps.accounts.credentials import forget_session, user_organization
-from apps.accounts.exceptions import LastAdminError, SystemUserError
+from apps.accounts.exceptions import LastAdminError, RoleNotHereError, SystemUserError
 from apps.accounts.middleware import request_actor, session_of
 from apps.accounts.models import OneTimeLink, User, UserSession
 from apps.accounts.plan_limits import take_place
@@ -61,6 +61,7 @@ def user_create(
 
     Raises:
         PlanLimitError: The plan has no room for another person.
+        RoleNotHereError: A super admin would be made outside of the platform.
         ValidationError: A field does not fit, or the address is taken.
     """
     user = User(
@@ -78,10 +79,17 @@ def user_create(
     else:
         _set_password(user, password)
     with _address_must_be_free(), act("accounts.user.create"):
+        _check_role(user)
         take_place(organization_id, "users")
         user.full_clean()
         user.save(force_insert=True)
     return user
+
+
+def _check_role(user: User) -> None:
+    """Keep super admins out of tenants: their role counts everywhere."""
+    if user.role == Role.SUPER_ADMIN and user.organization.slug != PLATFORM_SLUG:
+        raise RoleNotHereError
 
 
 def system_user_create(*, organization_id: UUID, slug: str) -> User:
@@ -115,6 +123,7 @@ def user_update(user: User, **changes: Any) -> User:
 
     Raises:
         LastAdminError: Nobody would be left to administer the organization.
+        RoleNotHereError: A super admin would be made outside of the platform.
         PlanLimitError: The plan has no room for a person who returns.
         SystemUserError: It is not a person.
         ValidationError: A field does not fit.
@@ -126,7 +135,7 @@ def user_update(user: User, **changes: Any) -> User:
             User.objects.select_for_update()
             .filter(organization_id=user.organization_id, role__in=_ADMINS, is_active=True)
             .order_by("pk")
-            .values_list("pk", flat=True)
+            .values_list("pk", "role")
         )
         user.refresh_from_db(from_queryset=User.objects.select_for_update())
         if changes.get("is_active") and not user.is_active:
@@ -135,10 +144,13 @@ def user_update(user: User, **changes: Any) -> User:
             _set_password(user, password)
         if "email" in changes:
             changes["email"] = changes["email"].strip().lower()
+        # The platform needs a super admin, and an admin beside them is none.
+        needed = (user.role,) if user.role == Role.SUPER_ADMIN else _ADMINS
         for name, value in changes.items():
             setattr(user, name, value)
-        stays_admin = user.is_active and user.role in _ADMINS
-        if admins == [user.pk] and not stays_admin:
+        _check_role(user)
+        is_last = [pk for pk, role in admins if role in needed] == [user.pk]
+        if is_last and not (user.is_active and user.role in needed):
             raise LastAdminError
         user.full_clean()
         user.save()
@@ -160,6 +172,20 @@ def user_set_password(user: User, password: str) -> None:
     user.save()
     _end_links_of(user)
     sessions_end_all_of(user)
+
+
+def sessions_end_all(organization_id: UUID) -> int:
+    """End every sign-in of an organization's people, inside an act of the caller's.
+
+    Returns:
+        How many rows were deleted; a family of tokens has several.
+    """
+    sessions = UserSession.objects.filter(organization_id=organization_id)
+    digests = list(sessions.values_list("session_token", flat=True))
+    sessions.delete()
+    for token_digest in digests:
+        forget_session(token_digest)
+    return len(digests)
 
 
 def _end_links_of(user: User) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.http import HttpRequest
@@ -21,7 +23,7 @@ from apps.accounts.services import session_refuse
 from apps.accounts.sign_in import code_check
 from apps.audit.services import audit_record
 from urfmp.common.sign_ins import SignIn
-from urfmp.common.tenancy import act
+from urfmp.common.tenancy import act, crossing_transaction
 
 StepUpFailure = (
     SecondFactorRefusedError,
@@ -48,6 +50,32 @@ def step_up(request: HttpRequest, *, password: str, code: str = "") -> None:
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
     user: Any = request.user
+    failure: Exception | None = None
+    with _at_home(user):
+        try:
+            _step_up(request, user, password, code)
+        except StepUpFailure as error:
+            failure = error  # raised in here it would take its record along
+    if failure is not None:
+        raise failure
+
+
+@contextmanager
+def _at_home(user: User) -> Iterator[None]:
+    """Step home for a moment: there are a super admin's password, sessions and second factor."""
+    if user.home_organization_id is None:
+        yield
+        return
+    chosen = user.organization_id
+    user.organization_id, user.home_organization_id = user.home_organization_id, None
+    try:
+        with crossing_transaction(user.organization_id):
+            yield
+    finally:
+        user.work_in(chosen)
+
+
+def _step_up(request: HttpRequest, user: User, password: str, code: str) -> None:
     _check_password(request, user, password)
     has_second_factor = user.has_second_factor
     if has_second_factor:

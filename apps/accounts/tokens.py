@@ -11,6 +11,7 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY
@@ -68,8 +69,7 @@ class AccessCredential:
 
     Attributes:
         session_id: The sign-in that it belongs to.
-        proof: Of the password with which the person signed in.
-        sign_in: When and how they did.
+        data: What it holds.
         expires_at: When the token, not the sign-in, ends. Aware.
         last_activity_at: When the sign-in was last used, to the minute. Aware.
     """
@@ -77,10 +77,19 @@ class AccessCredential:
     session_id: UUID
     user_id: UUID
     organization_id: UUID
-    proof: str
-    sign_in: SignIn
+    data: dict[str, Any]
     expires_at: datetime
     last_activity_at: datetime
+
+    @property
+    def proof(self) -> str:
+        """Of the password with which the person signed in."""
+        return str(self.data.get(HASH_SESSION_KEY, ""))
+
+    @property
+    def sign_in(self) -> SignIn:
+        """When and how the person signed in."""
+        return SignIn.read(self.data)
 
 
 @dataclass(frozen=True)
@@ -106,16 +115,9 @@ def access_credential(token: str) -> AccessCredential | None:
     if row is None:
         return None
     family_id, user_id, organization_id, data, expires_at, last_activity_at = row
-    held = json.loads(data)  # Django's connections leave JSON as text
-    proof = held.get(HASH_SESSION_KEY, "")
+    # Django's connections leave JSON as text.
     return AccessCredential(
-        family_id,
-        user_id,
-        organization_id,
-        proof,
-        SignIn.read(held),
-        expires_at,
-        last_activity_at,
+        family_id, user_id, organization_id, json.loads(data), expires_at, last_activity_at
     )
 
 

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminSelectWidget
 
+from apps.accounts.choices import PLATFORM_SLUG
+from apps.accounts.chosen import chosen_organization
 from apps.accounts.plan_limits import Usage, usage_of
-from apps.organizations.forms import OrganizationForm, timezone_choices
-from apps.organizations.models import Facility, Organization
+from apps.organizations.forms import OrganizationForm, PlanForm, timezone_choices
+from apps.organizations.models import Facility, Organization, PlatformOrganization
+from apps.organizations.platform_services import (
+    organization_choose,
+    organization_deactivate,
+    organization_open,
+    organization_reactivate,
+    organization_set_plan,
+)
 from apps.organizations.services import (
     facility_create,
     facility_delete,
@@ -19,8 +29,9 @@ from apps.organizations.services import (
     organization_update,
 )
 from apps.organizations.settings_schema import LOCALES, SETTINGS, WEEKDAYS
-from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, viewer
+from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, ScopedModelForm, viewer
 from urfmp.common.html import NOTHING, moment
+from urfmp.common.transactions import acts_at_home
 
 
 def _usage_parts(usage: Usage) -> tuple[SafeString, str]:
@@ -36,10 +47,45 @@ def _usage_parts(usage: Usage) -> tuple[SafeString, str]:
     return bar, str(usage)
 
 
+def _may_end(organization: Organization) -> bool:
+    return bool(organization.is_active) and organization.slug != PLATFORM_SLUG
+
+
 @admin.register(Organization)
 class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     audit_resource = "organization"
     form = OrganizationForm
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="set-plan",
+            label="Change plan",
+            done="has its plan",
+            permission="administer",
+            icon="sell",
+            form_class=PlanForm,
+            run=lambda _request, row, values: organization_set_plan(row, **values),
+        ),
+        ObjectAction(
+            name="deactivate",
+            label="Deactivate",
+            done="deactivated; everybody there is signed out",
+            permission="administer",
+            icon="domain_disabled",
+            applies=_may_end,
+            run=lambda _request, row, _values: organization_deactivate(row),
+            is_danger=True,
+            needs_step_up=True,
+        ),
+        ObjectAction(
+            name="reactivate",
+            label="Reactivate",
+            done="reactivated",
+            permission="administer",
+            icon="domain",
+            applies=lambda row: not row.is_active,
+            run=lambda _request, row, _values: organization_reactivate(row),
+        ),
+    )
     list_display = ("name", "slug", "plan", "timezone", "is_active")
     fieldsets = (
         (None, {"fields": ("name", "description", ("timezone", "locale"))}),
@@ -156,3 +202,92 @@ class FacilityAdmin(OrganizationScopedAdmin[Facility]):
 
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
         facility_delete(obj)
+
+
+class PlatformOrganizationForm(ScopedModelForm):
+    """A new organization, and the first person in it."""
+
+    admin_email = forms.EmailField(
+        label="First admin's e-mail",
+        max_length=255,
+        required=False,
+        widget=UnfoldAdminEmailInputWidget(),
+        help_text="Gets an invitation. Without one, enter the organization and add people there.",
+    )
+
+    class Meta:
+        model = PlatformOrganization
+        fields = ("name", "slug", "plan")
+
+
+@admin.register(PlatformOrganization)
+class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
+    """Every organization, for super admins. To change one, they enter it."""
+
+    audit_resource = "organization"
+    form = PlatformOrganizationForm
+    list_display = (
+        "name", "slug", "plan", "is_active", "robot_count", "user_count", "api_key_count",
+        "created", "enter_button",
+    )  # fmt: skip
+    list_filter = ("plan", "is_active")
+    search_fields = ("name", "slug")
+    ordering = ("name",)
+    add_fieldsets = ((None, {"fields": ("name", "slug", "plan", "admin_email")}),)
+    fieldsets = (
+        (None, {"fields": (("name", "slug"), ("plan", "is_active"), "created")}),
+        ("In use", {"fields": (("robot_count", "user_count", "api_key_count"),)}),
+    )
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="enter",
+            label="Enter",
+            done="entered; this is in its record and in the platform's",
+            permission="view",
+            icon="login",
+            run=lambda request, row, _values: organization_choose(request, row),
+        ),
+    )
+
+    def get_urls(self) -> list[URLPattern]:
+        urls = super().get_urls()
+        for url in urls:
+            acts_at_home(url.callback)
+        return urls
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        return {}  # one is entered, not several
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        return (
+            "name", "slug", "plan", "is_active", "created", "robot_count", "user_count",
+            "api_key_count",
+        )  # fmt: skip
+
+    @admin.display(description="Since", ordering="created_at")
+    def created(self, organization: PlatformOrganization) -> Any:
+        return moment(organization.created_at)
+
+    @admin.display(description="")
+    def enter_button(self, organization: PlatformOrganization) -> SafeString:
+        return self.action_button(organization, "enter")
+
+    def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Go on to the home page of the organization that was entered."""
+        before = chosen_organization(request)
+        response = super().object_action_view(request, object_id, name)
+        if chosen_organization(request) is not before:
+            return HttpResponseRedirect(reverse("admin:index"))
+        return response
+
+    def perform_create(self, request: HttpRequest, form: Any) -> PlatformOrganization:
+        values = {**form.changes(), "admin_email": form.cleaned_data["admin_email"]}
+        row: PlatformOrganization = PlatformOrganization.objects.get(
+            pk=organization_open(**values).pk
+        )
+        return row

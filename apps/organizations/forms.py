@@ -15,6 +15,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
+from apps.organizations.choices import Plan
 from apps.organizations.models import Organization
 from apps.organizations.settings_schema import (
     LOCALES,
@@ -99,6 +100,26 @@ def _days(most: int, what: str) -> forms.IntegerField:
         help_text=f"1 to {most}; empty: as long as the platform keeps it, {most} days.",
         widget=UnfoldAdminIntegerFieldWidget(),
     )
+
+
+def _limit(what: str) -> forms.IntegerField:
+    return forms.IntegerField(
+        min_value=0,
+        max_value=2_147_483_647,
+        required=False,
+        label=f"Most {what}",
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text="With the plan Custom; empty for any number.",
+    )
+
+
+class PlanForm(forms.Form):
+    """What an organization may have in use."""
+
+    plan = forms.ChoiceField(choices=Plan.choices, widget=UnfoldAdminSelectWidget())
+    robot_limit = _limit("robots")
+    user_limit = _limit("people")
+    api_key_limit = _limit("API keys")
 
 
 class OrganizationForm(ScopedModelForm):

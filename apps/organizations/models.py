@@ -8,7 +8,11 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from apps.organizations.choices import Plan
-from apps.organizations.querysets import FacilityQuerySet, OrganizationQuerySet
+from apps.organizations.querysets import (
+    FacilityQuerySet,
+    OrganizationQuerySet,
+    PlatformOrganizationQuerySet,
+)
 from apps.organizations.settings_schema import (
     OrganizationSettings,
     settings_read,
@@ -22,8 +26,6 @@ from urfmp.common.fields import (
     uuid_primary_key,
 )
 from urfmp.common.querysets import TenantModel
-
-PLATFORM_SLUG = "platform"
 
 
 def _limit(what: str) -> models.PositiveIntegerField[Any, Any]:
@@ -121,6 +123,34 @@ class Facility(TenantModel):
                 fields=("organization", "name"), name="facilities_organization_name_key"
             ),
         )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PlatformOrganization(models.Model):
+    """A tenant as the platform's super admins see it in their list: its name and its numbers.
+
+    A view over a function of the tables' owner, which answers nobody else. Written by nothing.
+    """
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    name = models.CharField(max_length=255)
+    slug = models.CharField(max_length=100)
+    plan = models.CharField(max_length=50, choices=Plan)
+    is_active = models.BooleanField("active")
+    created_at = models.DateTimeField()
+    robot_count = models.BigIntegerField("robots")
+    user_count = models.BigIntegerField("people")
+    api_key_count = models.BigIntegerField("API keys")
+
+    objects: ClassVar[Any] = PlatformOrganizationQuerySet.as_manager()
+
+    class Meta:
+        managed = False
+        db_table = "platform_organizations"
+        ordering = ("name", "id")
+        verbose_name = "organization"
 
     def __str__(self) -> str:
         return self.name

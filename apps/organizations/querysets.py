@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any, Self
+
 from urfmp.common.querysets import OrganizationScopedQuerySet
 
 
@@ -11,3 +13,16 @@ class OrganizationQuerySet(OrganizationScopedQuerySet):
 
 class FacilityQuerySet(OrganizationScopedQuerySet):
     """Facilities of one organization."""
+
+
+class PlatformOrganizationQuerySet(OrganizationScopedQuerySet):
+    """Every organization, for super admins at home; the database sees to it as well."""
+
+    def restrict(self, principal: Any, action: str = "view") -> Self:
+        """Return all of them, or none."""
+        opts = self.model._meta
+        may = principal.is_authenticated and principal.has_perm(
+            f"{opts.app_label}.{action}_{opts.model_name}"
+        )
+        is_home = getattr(principal, "home_organization_id", None) is None
+        return self.all() if may and is_home else self.none()

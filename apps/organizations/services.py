@@ -15,7 +15,7 @@ from apps.organizations.exceptions import FacilityInUseError
 from apps.organizations.models import Facility, Organization
 from apps.organizations.settings_schema import fault_lines, settings_faults
 from urfmp.common.constraints import must_be_free
-from urfmp.common.tenancy import Actor, act, tenant_transaction
+from urfmp.common.tenancy import act, crossing_transaction
 
 
 def organization_create(
@@ -25,11 +25,10 @@ def organization_create(
     plan: str = "free",
     settings: dict[str, Any] | None = None,
     description: str | None = None,
-    actor: Actor | None = None,
 ) -> Organization:
     """Make a tenant, with the system user that is the author of what no person does.
 
-    Opens its own tenant transaction: nobody can be inside an organization that does not exist.
+    Enters its own tenant transaction: nobody can be inside an organization that does not exist.
 
     Raises:
         ValidationError: A field does not fit, or the slug is taken.
@@ -45,7 +44,7 @@ def organization_create(
     # Validation cannot see another organization's row.
     with (
         must_be_free("slug", "This slug is taken."),
-        tenant_transaction(organization.id, actor),
+        crossing_transaction(organization.id),
         act("organizations.organization.create"),
     ):
         _check_settings(organization)

@@ -40,3 +40,13 @@ def test_a_slug_or_address_that_is_taken_is_refused(organization_a, alice):
     with pytest.raises(CommandError, match="address is taken"):
         _create(slug="other", email=alice.email)
     assert len(list(organization_ids())) == 1
+
+
+def test_super_admins_share_the_platform(capsys):
+    for email in ("one@platform.example", "two@platform.example"):
+        call_command("create_super_admin", email)
+        password = capsys.readouterr().out.split()[-1]
+        assert authenticate(username=email, password=password).role == "super_admin"
+    assert len(list(organization_ids())) == 1
+    with pytest.raises(CommandError, match="already exists"):
+        call_command("create_super_admin", "one@platform.example")

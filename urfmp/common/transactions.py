@@ -24,7 +24,7 @@ def ignores_credentials(view: View) -> View:
 def acts_at_home(view: View) -> View:
     """Mark a view, or a class of views, about the person who asks or about the platform.
 
-    It runs inside the person's own organization, whichever a super admin has chosen.
+    It runs inside the person's own organization, whichever one a super admin has chosen.
     """
     view.acts_at_home = True  # type: ignore[attr-defined]
     return view

@@ -12,7 +12,15 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
-from apps.accounts.credentials import digest, key_credential, note_key_use, session_credential
+from apps.accounts.choices import Role
+from apps.accounts.chosen import chosen_by
+from apps.accounts.credentials import (
+    SessionCredential,
+    digest,
+    key_credential,
+    note_key_use,
+    session_credential,
+)
 from apps.accounts.limits import take_request
 from apps.accounts.middleware import (
     ADDRESS_NOT_ALLOWED,
@@ -21,7 +29,12 @@ from apps.accounts.middleware import (
 )
 from apps.accounts.models import User
 from apps.accounts.principals import KeyPrincipal
-from apps.accounts.tokens import access_credential, is_access_token, person_of
+from apps.accounts.tokens import (
+    AccessCredential,
+    access_credential,
+    is_access_token,
+    person_of,
+)
 from apps.robots.models import Robot
 from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import Actor, tenant_transaction
@@ -55,6 +68,7 @@ class Subscriber:
         robots: The robots that were asked for, or a device key's own; None for the whole fleet.
         expires_at: When the session or access token ends at the latest; None for keys.
         limit_headers: How the key's limit of requests stands, for the answer.
+        roams: Whether it is a super admin, who may go on to another organization at any time.
     """
 
     subject: UUID
@@ -62,6 +76,7 @@ class Subscriber:
     robots: frozenset[UUID] | None
     expires_at: datetime | None
     limit_headers: Mapping[str, str] = field(default_factory=dict)
+    roams: bool = False
 
 
 def credential_of(request: Request) -> Credential:
@@ -144,8 +159,7 @@ def _of_token(credential: Credential, robots: Collection[UUID]) -> Subscriber:
         if (user := person_of(found)) is None:
             raise Problem(401, "invalid_token", _TOKEN_OVER)
         _check_second_factor(user, found.sign_in)
-        visible = _visible(user, robots)
-    return Subscriber(found.user_id, found.organization_id, visible, found.expires_at)
+    return _of_person(user, found, robots)
 
 
 def _of_session(credential: Credential, robots: Collection[UUID]) -> Subscriber:
@@ -159,8 +173,19 @@ def _of_session(credential: Credential, robots: Collection[UUID]) -> Subscriber:
         if user is None or not constant_time_compare(proof, user.get_session_auth_hash()):
             raise Problem(401, "not_authenticated", "The session is over: sign in again.")
         _check_second_factor(user, SignIn.read(found.data))
+    return _of_person(user, found, robots)
+
+
+def _of_person(
+    user: User, found: SessionCredential | AccessCredential, robots: Collection[UUID]
+) -> Subscriber:
+    """Return what a person may see in the organization in which they work."""
+    if (chosen := chosen_by(user, found.data)) is not None:
+        user.work_in(chosen.id)
+    with tenant_transaction(user.organization_id, Actor(user_id=user.pk)):
         visible = _visible(user, robots)
-    return Subscriber(found.user_id, found.organization_id, visible, found.expires_at)
+    roams = user.role == Role.SUPER_ADMIN
+    return Subscriber(user.pk, user.organization_id, visible, found.expires_at, roams=roams)
 
 
 def _check_second_factor(user: User, sign_in: SignIn) -> None:

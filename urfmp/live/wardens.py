@@ -22,6 +22,7 @@ _HEARTBEAT_SECONDS = 15.0
 _HEARTBEAT = b": heartbeat\nevent: heartbeat\ndata: {}\n\n"
 _SEND_SECONDS = 30.0
 _RECHECK_SECONDS = 60.0
+_ROAMING_RECHECK_SECONDS = 0.5
 # Streams end within a second of their session, and the query itself takes a little.
 _CHECK_SECONDS = 0.8
 
@@ -75,8 +76,8 @@ class Warden:
         """Look rights up again: a role, a scope or an hour of silence may have changed them."""
         while True:
             await asyncio.sleep(1.0)
-            due = time.monotonic() - _RECHECK_SECONDS
-            for client in [client for client in self._hub.clients if client.checked_at < due]:
+            now = time.monotonic()
+            for client in [client for client in self._hub.clients if _is_due(client, now)]:
                 client.checked_at = time.monotonic()
                 with suppress(*DATABASE_ERRORS):
                     await self._recheck(client)
@@ -88,8 +89,15 @@ class Warden:
         except Problem:
             client.close()
         else:
-            if present.robots != client.subscriber.robots:
+            seen = client.subscriber
+            if (present.organization_id, present.robots) != (seen.organization_id, seen.robots):
                 client.close()
+
+
+def _is_due(client: Client, now: float) -> bool:
+    # Whoever goes on to another organization takes no stream of the one before along.
+    seconds = _ROAMING_RECHECK_SECONDS if client.subscriber.roams else _RECHECK_SECONDS
+    return client.checked_at < now - seconds
 
 
 def _is_over(client: Client, now: float) -> bool:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
 from apps.accounts.middleware import precedes_second_factor
+from urfmp.common.transactions import acts_at_home
 from urfmp.pages.requests import without_nul
 from urfmp.pages.step_up import with_step_up
 
@@ -74,12 +75,14 @@ class FleetAdminSite(UnfoldAdminSite):
         return sign_in(request)
 
     @precedes_second_factor
+    @acts_at_home
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Sign out."""
         from urfmp.pages.views.sign_in import sign_out  # noqa: PLC0415
 
         return sign_out(request)
 
+    @acts_at_home
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Let a person choose another password."""
         from urfmp.pages.views.sign_in import password_change  # noqa: PLC0415

@@ -158,6 +158,18 @@ UNFOLD: dict[str, Any] = {
                     _item("Audit", "history", "audit_auditlog_changelist", "audit.view_auditlog"),
                 ],
             },
+            {
+                "title": "Platform",
+                "separator": True,
+                "items": [
+                    _item(
+                        "Organizations",
+                        "corporate_fare",
+                        "organizations_platformorganization_changelist",
+                        "organizations.view_platformorganization",
+                    ),
+                ],
+            },
         ],
     },
 }

@@ -7,10 +7,11 @@ from typing import Any
 from django.urls import URLPattern, path
 
 from apps.accounts.middleware import precedes_second_factor
-from urfmp.common.transactions import ignores_credentials
+from urfmp.common.transactions import acts_at_home, ignores_credentials
 from urfmp.pages.requests import without_nul
 from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_links import choose_password, forgot_password
+from urfmp.pages.views.platform import leave_organization
 from urfmp.pages.views.robot import robot_page
 from urfmp.pages.views.second_factor import second_factor_page
 from urfmp.pages.views.sign_in import sign_in_code
@@ -30,10 +31,11 @@ def page_urls(site: Any) -> list[URLPattern]:
         path("sign-in-code/", outside(sign_in_code), name="sign_in_code"),
         path(
             "second-factor/",
-            precedes_second_factor(site.admin_view(second_factor_page)),
+            acts_at_home(precedes_second_factor(site.admin_view(second_factor_page))),
             name="second_factor",
         ),
         path("choose-password/", outside(choose_password), name="choose_password"),
+        path("platform/leave/", site.admin_view(leave_organization), name="leave_organization"),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),

@@ -27,6 +27,7 @@ from apps.accounts.step_up import StepUpFailure, step_up
 from apps.accounts.token_services import TokenPair, tokens_end, tokens_issue, tokens_refresh
 from urfmp.common.api.viewsets import PrincipalView
 from urfmp.common.problems import CONTENT_TYPE, problem
+from urfmp.common.transactions import acts_at_home
 
 
 def _answer(pair: TokenPair) -> Response:
@@ -98,6 +99,7 @@ class RefreshView(PrincipalView):
         )
 
 
+@acts_at_home
 class StepUpView(PrincipalView):
     """A person shows their password again, before something dangerous."""
 
@@ -129,6 +131,7 @@ class StepUpView(PrincipalView):
         return Response(status=204)
 
 
+@acts_at_home
 class LogoutView(PrincipalView):
     """The sign-in that a request comes from ends."""
 

@@ -33,6 +33,7 @@ from apps.accounts.selectors import current_session_id, own_sessions
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet, WriteViewSet
+from urfmp.common.transactions import acts_at_home
 
 
 class UserFilterSet(django_filters.FilterSet):
@@ -110,6 +111,7 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
         services.session_end(instance)
 
 
+@acts_at_home
 class OwnSessionViewSet(
     IdempotentMixin, mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet
 ):

@@ -7,10 +7,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.accounts.plan_limits import RESOURCES, usage_of
-from apps.organizations.models import Facility, Organization
+from apps.organizations.choices import Plan
+from apps.organizations.models import Facility, Organization, PlatformOrganization
 from apps.organizations.settings_schema import JSON_SCHEMA, settings_faults
 from urfmp.common.api.examples import body_example
-from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 
 @extend_schema_field(JSON_SCHEMA)
@@ -74,6 +75,70 @@ class OrganizationSerializer(ScopedModelSerializer):
     @extend_schema_field(UsageSerializer(many=True))
     def get_usage(self, organization: Organization) -> list[dict[str, Any]]:
         return [asdict(usage) for usage in usage_of(organization)]
+
+
+def _limit_field() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        min_value=0,
+        max_value=2_147_483_647,
+        allow_null=True,
+        required=False,
+        help_text="Of the plan `custom`; null for any number.",
+    )
+
+
+@body_example("A plan of its own", {"plan": "custom", "robot_limit": 40, "user_limit": None})
+class PlanSerializer(StrictSerializer):
+    plan = serializers.ChoiceField(Plan.choices)
+    robot_limit = _limit_field()
+    user_limit = _limit_field()
+    api_key_limit = _limit_field()
+
+
+class PlatformOrganizationSerializer(ScopedModelSerializer):
+    admin_email = serializers.EmailField(
+        write_only=True,
+        required=False,
+        max_length=255,
+        help_text="Of its first admin, who gets an invitation.",
+    )
+    plan = serializers.ChoiceField(Plan.choices, default=Plan.FREE)
+
+    class Meta:
+        model = PlatformOrganization
+        fields = (
+            "id",
+            "name",
+            "slug",
+            "plan",
+            "is_active",
+            "robot_count",
+            "user_count",
+            "api_key_count",
+            "created_at",
+            "admin_email",
+        )
+        read_only_fields = (
+            "id",
+            "is_active",
+            "robot_count",
+            "user_count",
+            "api_key_count",
+            "created_at",
+        )
+
+
+class ChoiceSerializer(StrictSerializer):
+    organization = serializers.UUIDField(allow_null=True)
+
+
+class ChosenOrganizationSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class ChosenSerializer(serializers.Serializer[Any]):
+    organization = ChosenOrganizationSerializer(allow_null=True)
 
 
 @body_example(

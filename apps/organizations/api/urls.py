@@ -1,11 +1,27 @@
 from __future__ import annotations
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.organizations.api.views import FacilityViewSet, OrganizationViewSet
+from apps.organizations.api.views import (
+    ChooseOrganizationView,
+    FacilityViewSet,
+    OrganizationViewSet,
+    PlatformOrganizationViewSet,
+)
 
 router = SimpleRouter(trailing_slash=False)
 router.register("organizations", OrganizationViewSet, basename="organization")
 router.register("facilities", FacilityViewSet, basename="facility")
+router.register(
+    "platform/organizations", PlatformOrganizationViewSet, basename="platform-organization"
+)
 
-urlpatterns = router.urls
+urlpatterns = [
+    path(
+        "auth/choose-organization",
+        ChooseOrganizationView.as_view(),
+        name="auth-choose-organization",
+    ),
+    *router.urls,
+]

@@ -119,6 +119,7 @@ _INFLUX_CREDENTIALS: dict[str, Any] = {
 _TAGS = {
     "auth": "Signing in and out, and where one is signed in.",
     "organizations": "The caller's organization.",
+    "platform": "All organizations, for the platform's super admins.",
     "facilities": "Places in which robots stand.",
     "users": "People of the organization.",
     "sessions": "Where people are signed in.",

@@ -12,11 +12,13 @@ from django.urls import reverse
 from apps.accounts.models import UserSession
 from apps.accounts.selectors import current_session_id, own_sessions
 from apps.accounts.services import session_end, sessions_end_others
+from urfmp.common.transactions import acts_at_home
 from urfmp.pages.views.page import page
 
 _OTHERS = "others"
 
 
+@acts_at_home
 def own_sessions_page(request: HttpRequest) -> HttpResponse:
     """List the person's own sign-ins; `?end=` asks before one, or all others, are ended.
 

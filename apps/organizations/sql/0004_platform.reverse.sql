@@ -1,0 +1,2 @@
+DROP VIEW platform_organizations;
+DROP FUNCTION platform_organizations();

@@ -1,0 +1,84 @@
+"""Deactivating an organization ends everything of it at once; the next look-up is refused."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.models import UserSession
+from apps.organizations.exceptions import PlatformOrganizationError
+from apps.organizations.platform_services import organization_deactivate, organization_reactivate
+from tests.conftest import PASSWORD
+
+
+def login(email):
+    body = {"email": email, "password": PASSWORD}
+    return Client().post("/api/v1/auth/login", body, content_type="application/json")
+
+
+def test_everything_of_it_ends(
+    organization_a, organization_b, alice, charlie, root, sign_in, make_key, make_robot, inside
+):
+    robot = make_robot(organization_a)
+    browser, foreign = sign_in(alice), sign_in(charlie)
+    pair = login(alice.email).json()
+    token = Client(headers={"authorization": f"Bearer {pair['access_token']}"})
+    key = Client(headers={"x-api-key": make_key(organization_a, ["robots:read"])})
+    device = Client(headers={"x-api-key": make_key(organization_a, robot=robot)})
+    everybody = (browser, token, key)
+    for client in (*everybody, foreign):
+        assert client.get("/api/v1/robots").status_code == 200
+
+    with inside(organization_a):
+        organization_deactivate(organization_a)
+        assert not UserSession.objects.exists()
+
+    assert [client.get("/api/v1/robots").status_code for client in everybody] == [401] * 3
+    body = {"status": "idle"}
+    answer = device.post("/api/v1/device/status", body, content_type="application/json")
+    assert answer.status_code == 401
+    assert browser.get("/admin/").status_code == 302
+    assert login(alice.email).status_code == 401
+    body = {"refresh_token": pair["refresh_token"]}
+    answer = Client().post("/api/v1/auth/refresh", body, content_type="application/json")
+    assert answer.status_code == 401
+    assert foreign.get("/api/v1/robots").status_code == 200
+
+    with inside(organization_a):
+        organization_reactivate(organization_a)
+    assert key.get("/api/v1/robots").status_code == 200
+    assert token.get("/api/v1/robots").status_code == 401
+    assert browser.get("/admin/").status_code == 302
+    assert login(alice.email).status_code == 200
+
+
+def test_super_admin_does_it_and_goes_on_working_there(
+    organization_a, alice, root, sign_in, inside
+):
+    own, client = sign_in(alice), sign_in(root)
+    address = reverse(
+        "admin:organizations_platformorganization_act", args=[organization_a.pk, "enter"]
+    )
+    client.post(address)
+    for verb, active in (("deactivate", False), ("reactivate", True)):
+        address = reverse("admin:organizations_organization_act", args=[organization_a.pk, verb])
+        page = client.get(
+            reverse("admin:organizations_organization_change", args=[organization_a.pk])
+        )
+        assert address in page.content.decode()
+        assert client.post(address).status_code == 302
+        with inside(organization_a):
+            organization_a.refresh_from_db()
+        assert organization_a.is_active is active
+        assert own.get("/api/v1/robots").status_code == 401
+    for verb, active in (("deactivate", False), ("reactivate", True)):
+        answer = client.post(f"/api/v1/organizations/{organization_a.pk}/{verb}")
+        assert (answer.status_code, answer.json()["is_active"]) == (200, active)
+
+
+def test_the_platform_stays(root, inside, sign_in):
+    with inside(root.organization_of_test), pytest.raises(PlatformOrganizationError):
+        organization_deactivate(root.organization_of_test)
+    answer = sign_in(root).post(f"/api/v1/organizations/{root.organization_id}/deactivate")
+    assert (answer.status_code, answer.json()["code"]) == (409, "platform_organization")
