@@ -20,7 +20,7 @@ from apps.telemetry.api.serializers import (
     SeriesSerializer,
 )
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.selectors import SeriesQuery, latest_values, series
+from apps.telemetry.selectors import SeriesQuery, latest_json, latest_values, series
 from urfmp.common.api.viewsets import PrincipalView
 
 Parameters = TypeVar("Parameters", bound=Serializer[Any])
@@ -81,12 +81,12 @@ class FleetLatestView(PrincipalView):
         if "cursor" in wanted:
             robots = robots.filter(pk__gt=wanted["cursor"])
         size = wanted["page_size"]
-        ids = list(robots.values_list("pk", flat=True)[: size + 1])
+        last = list(robots.values_list("pk", flat=True)[size - 1 : size + 1])
         following = None
-        if len(ids) > size:
-            ids = ids[:size]
-            following = replace_query_param(request.build_absolute_uri(), "cursor", str(ids[-1]))
-        return _json({"results": latest_values(ids, wanted.get("metrics")), "next": following})
+        if len(last) > 1:
+            following = replace_query_param(request.build_absolute_uri(), "cursor", str(last[0]))
+        results = msgspec.Raw(latest_json(robots[:size], wanted.get("metrics")))
+        return _json({"results": results, "next": following})
 
 
 class SeriesView(PrincipalView):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.telemetry.selectors.latest import LatestValue, latest_values, metric_names
+from apps.telemetry.selectors.latest import LatestValue, latest_json, latest_values, metric_names
 from apps.telemetry.selectors.resolution import (
     MAX_POINTS,
     RESOLUTIONS,
@@ -32,6 +32,7 @@ __all__ = [
     "SeriesQuery",
     "TooManyPointsError",
     "UnknownMetricError",
+    "latest_json",
     "latest_values",
     "metric_names",
     "percentile_of",
