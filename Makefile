@@ -9,6 +9,7 @@ ARGS ?=
 ONLY ?=
 ROWS ?=
 FRESH ?=
+KILLS ?= 120
 
 VENV := .venv/bin
 EMBEDDED := $(VENV)/python -m urfmp.embedded
@@ -19,7 +20,7 @@ PRODUCTION := env DEBUG=False INSECURE_HTTP=False TRUST_PROXY=True ALLOWED_HOSTS
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench env up down status reset lint format types lock clean help \
+.PHONY: demo test check bench proof env up down status reset lint format types lock clean help \
 	install install-dev check-inside types-inside
 
 demo: install ## run the whole product with a demo fleet; Ctrl-C stops it (HOST=, PORT=)
@@ -34,6 +35,9 @@ check: install-dev ## everything that CI runs: lint, format, types, settings, mi
 bench: install-dev ## measure beside yardsticks (ONLY=name, ROWS=100000000, FRESH=1)
 	@$(EMBEDDED) run -- python -m benchmarks $(if $(ONLY),--only $(ONLY)) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(FRESH),--fresh)
+
+proof: install-dev ## the long form of every proof: over 100 kills (KILLS=)
+	@$(EMBEDDED) run -- env URFMP_KILLS=$(KILLS) python -m pytest -n 0 -s tests/faults/test_crash.py $(ARGS)
 
 env: install ## start PostgreSQL and Redis, print their addresses as KEY=value lines
 	@$(EMBEDDED) env

@@ -1,0 +1,113 @@
+"""Acknowledged is stored, once, whatever is killed; and the test would notice if it were not.
+
+kill -9 does not take the machine's power: what the kernel has is still written to the disk.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import psycopg
+import pytest
+
+from tests.faults.crash import TARGETS, Crashes, compare, finish, senders
+from tests.server import installation
+
+KILLS = int(os.environ.get("URFMP_KILLS", "12"))
+NO_LIMIT = """
+from apps.accounts.credentials import user_organization
+from apps.accounts.models import ApiKey
+from urfmp.common.tenancy import tenant_transaction
+with tenant_transaction(user_organization("a@acme.example")):
+    ApiKey.objects.update(rate_limit=None)
+"""
+
+
+@pytest.fixture
+def server():
+    with installation(workers=2) as running:
+        running.manage("shell", "-v0", "-c", NO_LIMIT)
+        yield running
+
+
+def run(server, crashes, name, kills):
+    """Send while things are killed; return the senders once everything is acknowledged."""
+    running = senders(server, name)
+    for sender in running:
+        sender.start()
+    crashes.run(kills)
+    time.sleep(0.5)
+    finish(running)
+    assert not [refusal for sender in running for refusal in sender.refusals]
+    return running
+
+
+def statement(server, *texts):
+    with psycopg.connect(server.environment["ADMIN_DATABASE_URL"], autocommit=True) as connection:
+        for text in texts:
+            connection.execute(text)
+
+
+def test_acknowledged_is_stored_once(server):
+    seed = random.randrange(1_000_000)
+    print(f"seed {seed}")  # noqa: T201 - to run it again
+    crashes = Crashes(server, seed)
+    try:
+        running = run(server, crashes, "proof", KILLS)
+        found = compare(server, running)
+        print(found, crashes.killed)  # noqa: T201
+        assert not found.faults, found
+        assert found.acknowledged > 20 * KILLS
+        assert set(crashes.killed) == set(TARGETS[:KILLS])
+        assert sum(crashes.killed.values()) == KILLS
+        # The senders did meet the crashes.
+        assert sum(sender.answers[0] + sender.answers[503] for sender in running) >= KILLS / 4
+
+        _loses_without_durable_commits(server, crashes)
+        _repeats_without_the_unique_key(server)
+    finally:
+        crashes.stop()
+
+
+def _loses_without_durable_commits(server, crashes):
+    """The control: the same comparison has to find what a commit that is not durable loses."""
+    statement(
+        server,
+        "ALTER ROLE urfmp_app SET synchronous_commit = off",
+        # Otherwise the log's writer would save most of it in time.
+        "ALTER SYSTEM SET wal_writer_delay = '10s'",
+        "ALTER SYSTEM SET wal_writer_flush_after = 0",
+    )
+    crashes.kill("database")
+    crashes._wait_for_service()
+    running = senders(server, "control")
+    for sender in running:
+        sender.start()
+    time.sleep(1.5)
+    finish(running)
+    crashes.kill("database")
+    statement(
+        server,
+        "ALTER ROLE urfmp_app RESET synchronous_commit",
+        "ALTER SYSTEM RESET wal_writer_delay",
+        "ALTER SYSTEM RESET wal_writer_flush_after",
+    )
+    crashes.kill("database")
+    crashes._wait_for_service()
+    assert compare(server, running).missing > 0
+
+
+def _repeats_without_the_unique_key(server):
+    """The control: without the key, what is sent again is stored again."""
+    statement(
+        server,
+        "ALTER TABLE robot_telemetry DROP CONSTRAINT robot_telemetry_robot_metric_time_key",
+    )
+    running = senders(server, "control.unique")
+    for sender in running:
+        sender.start()
+    time.sleep(1.0)
+    finish(running)
+    assert compare(server, running).duplicated > 0
