@@ -128,6 +128,7 @@ ADMIN_PAGES = {
     "admin:telemetry_page": set(PEOPLE),
     "admin:telemetry_export_page": {"operator", *STAFF},
     "admin:status_history_page": set(PEOPLE),
+    "admin:storage_page": STAFF,
 }
 # Before sign-in: everybody sees them, and looks at no credentials.
 OUTSIDE = {"admin:forgot_password", "admin:choose_password", "admin:sign_in_code"}

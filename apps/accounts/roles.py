@@ -80,6 +80,9 @@ _RESOURCES = {
     "robots.robotcommand": "command",
     "robots.robotstatushistory": "robot",
     "telemetry.robottelemetry": "telemetry",
+    # No models: what is stored, of one's own organization and of all of them.
+    "telemetry.storage": "settings",
+    "telemetry.platformstorage": "platform",
     "maintenance.maintenancetask": "maintenance",
     "alerts.alert": "alert",
     "audit.auditlog": "audit",

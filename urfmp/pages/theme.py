@@ -156,6 +156,7 @@ UNFOLD: dict[str, Any] = {
                         "accounts.view_usersession",
                     ),
                     _item("Audit", "history", "audit_auditlog_changelist", "audit.view_auditlog"),
+                    _item("Storage", "database", "storage_page", "telemetry.view_storage"),
                 ],
             },
             {

@@ -16,6 +16,7 @@ from urfmp.pages.views.robot import robot_page
 from urfmp.pages.views.second_factor import second_factor_page
 from urfmp.pages.views.sign_in import sign_in_code
 from urfmp.pages.views.status_history import status_history_page
+from urfmp.pages.views.storage import storage_page
 from urfmp.pages.views.telemetry import telemetry_page
 from urfmp.pages.views.telemetry_export import telemetry_export_page
 
@@ -44,5 +45,6 @@ def page_urls(site: Any) -> list[URLPattern]:
             site.admin_view(telemetry_export_page),
             name="telemetry_export_page",
         ),
+        path("storage/", site.admin_view(storage_page), name="storage_page"),
         path("status-history/", site.admin_view(status_history_page), name="status_history_page"),
     ]

@@ -1,0 +1,2 @@
+DROP FUNCTION storage_of_organizations(integer);
+DROP FUNCTION storage_numbers(uuid, integer);
