@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from apps.telemetry import tasks
+from apps.telemetry.batches import batch_organizations, batches_add
+from apps.telemetry.models import TelemetryBatch
+from apps.telemetry.rollups import LEVELS, roll_up, rollups_lock
+from apps.telemetry.selectors import SeriesQuery, latest_values, series
+from tests.concurrency import at_once
+from urfmp.common.tenancy import tenant_transaction
+
+START = (timezone.now() - timedelta(days=20)).replace(hour=10, minute=0, second=0, microsecond=0)
+
+
+OTHER_SERIES = """
+    UPDATE telemetry_minutes SET metric_name = 'never.sent'
+    WHERE bucket = (SELECT min(bucket) FROM telemetry_minutes)
+"""
+
+
+@pytest.fixture
+def store(db):
+    """Return a function that stores `(seconds, value)`, told to the rollups unless not wanted."""
+
+    def write(robot, points, metric="power.total", *, told=True):
+        times = [START + timedelta(seconds=second) for second, _ in points]
+        with tenant_transaction(robot.organization_id), connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
+                " VALUES (%s, %s, %s, %s, 'W')",
+                [
+                    (when, robot.pk, metric, value)
+                    for when, (_, value) in zip(times, points, strict=True)
+                ],
+            )
+            if told:
+                batches_add(robot.organization_id, [(robot.pk, metric, when) for when in times])
+
+    return write
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a)
+
+
+def kept(inside, organization, columns="count, min, max, first, last"):
+    with inside(organization), connection.cursor() as cursor:
+        found = {}
+        for level in LEVELS:
+            cursor.execute(
+                f"SELECT {columns} FROM {level.table}"
+                " WHERE robot_id IN (SELECT id FROM robots) ORDER BY bucket"
+            )
+            found[level.seconds] = cursor.fetchall()
+        return found
+
+
+def test_late_points_change_every_rollup_that_they_touch(store, robot, organization_a, inside):
+    store(robot, [(0, 5.0), (59, 7.0), (3600, 1.0)])
+    roll_up(organization_a.id)
+    store(robot, [(30, -9.0)])
+    roll_up(organization_a.id)
+    assert kept(inside, organization_a) == {
+        60: [(3, -9.0, 7.0, 5.0, 7.0), (1, 1.0, 1.0, 1.0, 1.0)],
+        3600: [(3, -9.0, 7.0, 5.0, 7.0), (1, 1.0, 1.0, 1.0, 1.0)],
+        86400: [(4, -9.0, 7.0, 5.0, 1.0)],
+    }
+
+
+def test_a_little_at_a_time_comes_to_the_same(store, robot, organization_a, inside):
+    store(robot, [(600 * n, float(n)) for n in range(30)])
+    runs = 0
+    while roll_up(organization_a.id, rows=4):
+        runs += 1
+    assert runs == 8
+    assert sum(count for count, *_ in kept(inside, organization_a)[60]) == 30
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_done_while_another_worker_does_it(store, robot, organization_a, inside):
+    store(robot, [(0, 1.0)])
+    with inside(organization_a):
+        rollups_lock(organization_a.id, wait=True)
+        assert at_once(lambda: roll_up(organization_a.id)) == [0]
+    assert at_once(lambda: roll_up(organization_a.id)) == [1]
+
+
+def test_the_job_goes_on_after_an_organization_that_fails(
+    store, make_robot, organization_a, organization_b, monkeypatch
+):
+    for organization in (organization_a, organization_b):
+        store(make_robot(organization), [(0, 1.0)])
+
+    def fail_for_a(organization_id):
+        if organization_id == organization_a.id:
+            raise OperationalError
+        return roll_up(organization_id)
+
+    monkeypatch.setattr(tasks, "roll_up", fail_for_a)
+    tasks.roll_up_batches(0)
+    assert batch_organizations() == [organization_a.id]
+
+
+def test_a_robot_that_is_purged_takes_its_rollups_along(store, robot, organization_a, owner_cursor):
+    owner_cursor.execute(
+        "SELECT count(*) FROM pg_constraint WHERE confrelid = 'robots'::regclass"
+        " AND confdeltype = 'c' AND conrelid::regclass::text IN ('telemetry_minutes',"
+        " 'telemetry_hours', 'telemetry_days', 'telemetry_latest')"
+    )
+    assert owner_cursor.fetchone() == (4,)
+
+
+# Check and repair
+
+
+def check(*arguments):
+    out = io.StringIO()
+    try:
+        call_command("rollups_check", *arguments, stdout=out)
+    except SystemExit as end:
+        return end.code, out.getvalue()
+    return 0, out.getvalue()
+
+
+def test_check_finds_nothing_wrong_with_what_was_rolled_up(store, robot):
+    store(robot, [(n * 37.5, 1e200 if n % 7 == 0 else n / 3) for n in range(400)])
+    code, told = check()
+    assert (code, told) == (0, "Rollups and latest values are what the points say.\n")
+
+
+@pytest.mark.parametrize(
+    ("damage", "table"),
+    [
+        ("UPDATE telemetry_minutes SET max = max + 1", "telemetry_minutes"),
+        ("UPDATE telemetry_hours SET sum = sum * 1.001", "telemetry_hours"),
+        ("UPDATE telemetry_hours SET unit = NULL", "telemetry_hours"),
+        ("DELETE FROM telemetry_days", "telemetry_days"),
+        ("UPDATE telemetry_latest SET value = 0", "telemetry_latest"),
+        ("DELETE FROM telemetry_latest", "telemetry_latest"),
+        (OTHER_SERIES, "telemetry_minutes"),
+    ],
+)
+def test_damage_is_found_and_repaired(store, robot, organization_a, inside, damage, table):
+    store(robot, [(n * 10, n / 3) for n in range(500)])
+    roll_up(organization_a.id)
+    columns = "metric_name, bucket, count, sum, min, max, first, first_at, last, last_at, unit"
+    before = kept(inside, organization_a, columns), latest_of(robot)
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute(damage)
+    code, told = check()
+    assert (code, table in told) == (1, True), told
+    assert check("--repair")[0] == 0
+    assert check()[0] == 0
+    assert (kept(inside, organization_a, columns), latest_of(robot)) == before
+
+
+def latest_of(robot):
+    with tenant_transaction(robot.organization_id):
+        return latest_values([robot.pk])
+
+
+def test_points_that_nobody_told_of_are_found(store, robot, organization_a, inside):
+    store(robot, [(0, 1.0)])
+    store(robot, [(86_400, 2.0)], told=False)
+    assert check("--until", str(START.date()))[0] == 1  # the latest value
+    assert check("--repair")[0] == 0
+    assert kept(inside, organization_a)[86400] == [(1, *[1.0] * 4), (1, *[2.0] * 4)]
+    assert latest_of(robot)[0].value == 2.0
+
+
+# With workers that die, and several at once
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization_a, inside):
+    store(robot, [(n, 1.0) for n in range(100)])
+    program = (
+        "import django, os, signal; django.setup()\n"
+        "from apps.telemetry import rollups\n"
+        "rollups.batches_mark = lambda *_: (print('worked', flush=True), signal.pause())\n"
+        f"rollups.roll_up('{organization_a.id}')\n"
+    )
+    name = connection.settings_dict["NAME"]
+    url = os.environ["DATABASE_URL"]
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"{url.rpartition('/')[0]}/{name}?{url.partition('?')[2]}",
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+    }
+    worker = subprocess.Popen(
+        [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert worker.stdout is not None
+    assert worker.stdout.readline() == "worked\n"
+    assert roll_up(organization_a.id) == 0  # that one is at it
+    worker.send_signal(signal.SIGKILL)
+    worker.wait()
+    worker.stdout.close()
+    assert kept(inside, organization_a) == {60: [], 3600: [], 86400: []}
+    with inside(organization_a):
+        end = START + timedelta(hours=2)
+        (one,) = series(
+            SeriesQuery(
+                (robot.pk,), ("power.total",), START, end, 10, ("count",), resolution_seconds=3600
+            )
+        )
+        assert one.points == [(START, 100)]
+        assert TelemetryBatch.objects.filter(rolled_up_at=None).exists()
+    deadline = time.monotonic() + 20
+    while not roll_up(organization_a.id):  # until the server has noticed
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert kept(inside, organization_a)[3600] == [(100, *[1.0] * 4)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_and_senders_at_once(store, organization_a, make_robot, inside):
+    robots = [make_robot(organization_a) for _ in range(3)]
+
+    def send(robot):
+        for n in range(40):
+            store(robot, [(n * 2 + part, float(n)) for part in (0, 0.5)])
+
+    def work():
+        until = time.monotonic() + 20
+        idle = 0
+        while idle < 40 and time.monotonic() < until:
+            idle = 0 if roll_up(organization_a.id, rows=2) else idle + 1
+            time.sleep(0.005)
+
+    results = at_once(work, work, *(lambda robot=robot: send(robot) for robot in robots))
+    assert results == [None] * 5
+    while roll_up(organization_a.id):
+        pass
+    assert check()[0] == 0
+    counts = [count for count, *_ in kept(inside, organization_a)[86400]]
+    assert counts == [80] * 3
