@@ -34,7 +34,7 @@ from urfmp.common.sign_ins import require_fresh
 
 
 def _words(name: str) -> str:
-    return name.replace("_", " ").capitalize()
+    return name.replace("_", " ").capitalize().replace("Api key", "API key")
 
 
 # What else the record speaks of.
@@ -118,9 +118,25 @@ class AuditChangeList(ScopedChangeList):
             entry.object_name = names.get(str(entry.resource_id))
 
 
+class WhenFilter(TimeRangeFilter):
+    """The record by time."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "time"
+
+
+class KeyFilter(AutocompleteFilter):
+    """The record by the API key that acted."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.title = "API key"
+
+
 _SHOWN = (
     "time", "who", "action", "resource", "outcome", "error_message", "related", "change", "asked",
-    "answered", "ip_address", "user_agent", "request_id", "seq", "digest",
+    "answered", "ip_address", "user_agent", "request_id", "number", "digest",
 )  # fmt: skip
 
 
@@ -128,10 +144,11 @@ _SHOWN = (
 class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     list_display = ("time", "who", "action", "resource", "outcome", "ip_address")
     list_filter = (
-        ("created_at", TimeRangeFilter), ActionFilter, ResourceFilter, ("user", AutocompleteFilter),
-        ("api_key", AutocompleteFilter), OutcomeFilter, RequestFilter, ObjectFilter,
+        ("created_at", WhenFilter), ActionFilter, ResourceFilter, ("user", AutocompleteFilter),
+        ("api_key", KeyFilter), OutcomeFilter, RequestFilter, ObjectFilter,
     )  # fmt: skip
     list_filter_sheet = True
+    ordering = ("-created_at", "-seq")
     list_before_template = "admin/audit/exports.html"
     search_fields = ("action",)
     search_help_text = "Part of an action, a request id, or the id of what was changed."
@@ -298,6 +315,10 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     @admin.display(description="Answered")
     def answered(self, entry: AuditLog) -> SafeString:
         return block(entry.response_data)
+
+    @admin.display(description="Number")
+    def number(self, entry: AuditLog) -> str:
+        return str(entry.seq or NOTHING)
 
     @admin.display(description="Hash")
     def digest(self, entry: AuditLog) -> SafeString | str:

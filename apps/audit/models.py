@@ -81,7 +81,7 @@ class AuditLog(TenantModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.action} at {self.created_at}"
+        return f"{self.action} at {self.created_at:%Y-%m-%d %H:%M} UTC"
 
     @property
     def actor_name(self) -> str:

@@ -52,6 +52,7 @@ class RecordedAdmin(ModelAdmin):
         entries = list(
             restricted(record, request)
             .filter(resource_type=self.audit_resource, resource_id=obj.pk)
+            .order_by("-created_at", "-seq")
             .select_related("user", "api_key")[:_HISTORY_LIMIT]
         )
         context = {

@@ -22,12 +22,16 @@ Names = dict[str, str]
 
 
 def audited_admins(site: AdminSite) -> dict[str, Any]:
-    """Return the admin of each kind of row, by the name that the record gives it."""
+    """Return the admin of each kind of row, by the name that the record gives it.
+
+    Tables of tenants alone: what the platform sees of them is the same rows once more.
+    """
     admins: Iterable[Any] = site._registry.values()  # noqa: SLF001 - Django has no other way
     return {
         model_admin.audit_resource: model_admin
         for model_admin in admins
         if getattr(model_admin, "audit_resource", "")
+        and getattr(model_admin.model, "is_tenant_owned", False)
     }
 
 

@@ -59,6 +59,8 @@ def percent(value: float | None) -> str:
 
 @register.filter
 def changed(entry: Any) -> str:
-    """Return the names of the fields that a recorded change touched."""
+    """Return the names of the fields that a recorded change touched; none for a whole row."""
+    if entry.before is None or entry.after is None:
+        return ""
     names = sorted({**(entry.before or {}), **(entry.after or {})})
     return ", ".join(name.replace("_", " ") for name in names)
