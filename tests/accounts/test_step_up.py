@@ -252,9 +252,7 @@ def test_nobody_steps_up_without_a_sign_in(api_post):
     assert api_post("auth/step-up", {"password": PASSWORD}).status_code == 401
 
 
-def test_with_a_second_factor_its_code_is_asked_too(
-    alice, api_post, clock, inside, organization_a, sign_in
-):
+def test_with_a_second_factor_its_code_is_asked_too(alice, api_post, clock, inside, organization_a):
     with inside(organization_a):
         seed, _ = seed_shown(second_factor_begin(alice))
         totp = pyotp.TOTP(seed.replace(" ", ""))
@@ -263,7 +261,9 @@ def test_with_a_second_factor_its_code_is_asked_too(
         "auth/login", {"email": ALICE, "password": PASSWORD, "recovery_code": codes[0]}
     ).json()
     bearer = Client(headers={"authorization": f"Bearer {pair['access_token']}"})
-    browser = sign_in(alice)
+    browser = Client()
+    browser.post("/admin/login/", {"email": ALICE, "password": PASSWORD})
+    browser.post("/admin/sign-in-code/", {"code": codes[3]})
     clock.offset = 15 * 60
 
     asked = post(bearer, "auth/step-up", {"password": PASSWORD})
@@ -277,6 +277,26 @@ def test_with_a_second_factor_its_code_is_asked_too(
     assert "code" in page.context["form"].fields
     form = {**KEY, "_step_up": "POST", "_step_up_password": PASSWORD, "_step_up_code": codes[2]}
     assert "urfmp_live_" in browser.post("/admin/accounts/apikey/add/", form).content.decode()
+
+
+def test_a_super_admin_steps_up_where_they_work(root, organization_a, sign_in, clock, inside):
+    home = root.organization_of_test
+    with inside(home):
+        seed, _ = seed_shown(second_factor_begin(root))
+        codes = second_factor_confirm(root, pyotp.TOTP(seed.replace(" ", "")).now())
+    client = Client()
+    client.post("/admin/login/", {"email": root.email, "password": PASSWORD})
+    client.post("/admin/sign-in-code/", {"code": codes[0]})
+    client.post(f"/admin/organizations/platformorganization/{organization_a.pk}/act/enter/")
+    clock.offset = 15 * 60
+    form = {"email": "new@acme.example", "role": "viewer"}
+    asked = client.post("/admin/accounts/user/add/", form)
+    assert "code" in asked.context["form"].fields
+    form |= {"_step_up": "POST", "_step_up_password": PASSWORD, "_step_up_code": codes[1]}
+    assert client.post("/admin/accounts/user/add/", form).status_code == 302
+    with inside(organization_a):
+        assert User.objects.filter(email="new@acme.example").exists()
+    assert "In use since" in client.get("/admin/second-factor/").content.decode()
 
 
 def test_writes_audit_row(stale, alice, inside, organization_a):

@@ -145,3 +145,16 @@ def test_pages_fit_the_screen(page, path, width):
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert overflow <= 0
+
+
+def test_the_code_of_a_link_is_taken_out_of_the_address(visitor):
+    visitor.goto("/admin/choose-password/#urfmp_ln_some-code")
+    visitor.wait_for_function("() => !location.hash")
+    field = visitor.get_by_label("Code from the e-mail")
+    assert field.input_value() == "urfmp_ln_some-code"
+    assert not field.is_visible()
+    visitor.locator("input[name=password]").fill("seven quiet green herons")
+    visitor.locator("input[name=again]").fill("seven quiet green herons")
+    visitor.get_by_role("button", name="Set the password").click()
+    visitor.wait_for_selector("text=This link is no longer good")
+    assert visitor.get_by_label("Code from the e-mail").is_visible()

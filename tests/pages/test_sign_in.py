@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import statistics
+import time
+
 import pytest
 
+from apps.accounts.services import user_update
 from tests.conftest import PASSWORD
+from urfmp.common.tenancy import tenant_transaction
 
 pytestmark = pytest.mark.django_db
 
@@ -84,3 +89,26 @@ def test_a_wrong_old_password_changes_nothing(alice, sign_in):
 
     assert response.status_code == 200
     assert "old_password" in response.context["form"].errors
+
+
+@pytest.mark.parametrize("address", ["/admin/login/", "/admin/choose-password/"])
+def test_pages_before_sign_in_send_their_origin(client, address):
+    """A browser that keeps its referrer says `Origin: null`, and its forms are refused."""
+    page = client.get(address)
+    assert page["Referrer-Policy"] == "same-origin"
+    assert "no-referrer" not in page.content.decode()
+
+
+def test_it_takes_as_long_for_an_address_that_is_nobodys(alice, client, settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+    with tenant_transaction(alice.organization_id):
+        user_update(alice, password=PASSWORD)
+    times = {"alice@acme.example": [], "nobody@acme.example": []}
+    for number in range(9):
+        settings.RATE_LIMIT_PREFIX = f"urfmp-test:timing:{time.time_ns()}:{number}:"
+        for email, taken in times.items():
+            began = time.thread_time()  # what else the machine does does not count
+            client.post("/admin/login/", {"email": email, "password": "wrong"})
+            taken.append(time.thread_time() - began)
+    known, unknown = (statistics.median(taken) for taken in times.values())
+    assert 0.75 < known / unknown < 1.33, (known, unknown)

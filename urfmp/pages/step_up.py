@@ -48,10 +48,10 @@ class StepUpForm(forms.Form):
         ),
     )
 
-    def __init__(self, user: Any, data: Any = None) -> None:
-        """Ask for a code where there is a second factor."""
+    def __init__(self, request: Any, data: Any = None) -> None:
+        """Ask for a code where there is a second factor: the sign-in was made with it."""
         super().__init__(data, prefix=_MARK)
-        if not user.has_second_factor:
+        if not request.sign_in.has_second_factor:
             del self.fields["code"]
 
     def add_prefix(self, field_name: str) -> str:
@@ -64,7 +64,7 @@ def with_step_up(view: View) -> View:
 
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.method == "POST" and _MARK in request.POST:
-            form = StepUpForm(request.user, request.POST)
+            form = StepUpForm(request, request.POST)
             if (refusal := _step_up(request, form)) is not None:
                 return refusal
             if request.POST[_MARK] == "GET":
@@ -73,7 +73,7 @@ def with_step_up(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except StepUpRequiredError:
-            return _ask(request, StepUpForm(request.user), str(request.method))
+            return _ask(request, StepUpForm(request), str(request.method))
 
     return update_wrapper(inner, view)
 

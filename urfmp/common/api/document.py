@@ -17,7 +17,7 @@ from urfmp.common.problems import CONTENT_TYPE
 _PLAIN_CODES: dict[int, tuple[str, ...]] = {
     400: ("invalid", "malformed", "too_many_robots"),
     401: ("not_authenticated", "authentication_failed", "invalid_key", "invalid_token"),
-    403: ("permission_denied", "foreign_origin"),
+    403: ("permission_denied", "foreign_origin", "second_factor_setup_required"),
     404: ("not_found",),
     405: ("method_not_allowed",),
     406: ("not_acceptable",),

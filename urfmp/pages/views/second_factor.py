@@ -35,6 +35,7 @@ from apps.accounts.second_factors import (
 from apps.accounts.services import session_start
 from apps.accounts.sign_in import attempt_take
 from urfmp.common.sign_ins import require_fresh
+from urfmp.common.transactions import acts_at_home
 from urfmp.pages.views.page import page
 
 _TITLE = "Second factor"
@@ -57,6 +58,7 @@ class CodeForm(forms.Form):
     )
 
 
+@acts_at_home
 @never_cache
 @sensitive_post_parameters("code")
 def second_factor_page(request: HttpRequest) -> HttpResponse:
