@@ -104,6 +104,12 @@ class StepUpRefusedError(ApplicationError):
     status = HTTPStatus.FORBIDDEN
 
 
+class PasswordTooShortError(ApplicationError):
+    """Without a second factor a password has 15 characters; take a longer one first."""
+
+    code = "password_too_short"
+
+
 class SecondFactorRequiredError(ApplicationError):
     """This account has a second factor: send the code of its app, or a recovery code, along."""
 

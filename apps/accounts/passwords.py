@@ -15,7 +15,7 @@ from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 
 MAX_LENGTH = 1000  # no more is ever hashed
-_ALONE, _WITH_SECOND_FACTOR = 15, 8
+ALONE, _WITH_SECOND_FACTOR = 15, 8
 _MIN_WORD = 4
 _PRODUCT = ("urfmp", "robot", "robots", "fleet")
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop")
@@ -25,7 +25,7 @@ _MAX_STEPS = 0.75
 
 def minimum_length(user: Any) -> int:
     """Return how many characters a person's password has at least."""
-    return _WITH_SECOND_FACTOR if getattr(user, "has_second_factor", False) else _ALONE
+    return _WITH_SECOND_FACTOR if getattr(user, "has_second_factor", False) else ALONE
 
 
 @cache
@@ -80,7 +80,7 @@ class LengthValidator:
 
     def get_help_text(self) -> str:
         """Say it beforehand."""
-        return f"At least {_ALONE} characters, {_WITH_SECOND_FACTOR} with a second factor."
+        return f"At least {ALONE} characters, {_WITH_SECOND_FACTOR} with a second factor."
 
 
 class BlockListValidator:

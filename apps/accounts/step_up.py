@@ -10,6 +10,7 @@ from django.http import HttpRequest
 
 from apps.accounts.credentials import account_of
 from apps.accounts.exceptions import (
+    PasswordTooShortError,
     SecondFactorRefusedError,
     SecondFactorRequiredError,
     StepUpRefusedError,
@@ -18,7 +19,7 @@ from apps.accounts.exceptions import (
 from apps.accounts.limits import take_password
 from apps.accounts.middleware import session_of
 from apps.accounts.models import User, UserSession
-from apps.accounts.passwords import MAX_LENGTH
+from apps.accounts.passwords import ALONE, MAX_LENGTH
 from apps.accounts.services import session_refuse
 from apps.accounts.sign_in import code_check
 from apps.audit.services import audit_record
@@ -106,3 +107,18 @@ def _check_password(request: HttpRequest, user: User, password: str) -> None:
     if len(password) > MAX_LENGTH or not user.check_password(password):
         session_refuse(request, email=user.email, reason="Wrong password at a step-up.")
         raise StepUpRefusedError
+
+
+def password_check_alone(user: User, password: str) -> None:
+    """Check a person's password, and that it is long enough to do without a second factor.
+
+    Raises:
+        PasswordTooShortError: It is theirs, and was chosen for use beside one.
+        StepUpRefusedError: It is not theirs.
+        TooManyAttemptsError: There have been too many, in sessions of theirs.
+    """
+    take_password(account_of(user.email).name, "session")
+    if len(password) > MAX_LENGTH or not user.check_password(password):
+        raise StepUpRefusedError
+    if len(password) < ALONE:
+        raise PasswordTooShortError

@@ -27,6 +27,8 @@ from tests.concurrency import at_once
 from tests.conftest import PASSWORD
 from urfmp.common.secretbox import SecretUnreadableError
 from urfmp.common.tenancy import tenant_transaction
+from urfmp.live.http import Problem
+from urfmp.live.identity import Credential, identify
 
 pytestmark = pytest.mark.django_db
 
@@ -190,9 +192,33 @@ def test_new_recovery_codes_replace_the_old(alice, enrol, sign_in):
 def test_doing_without_it(alice, enrol):
     app, _ = enrol(alice)
     client, _ = enter(app.code())
-    client.post(PAGE, {"do": "remove"})
+    client.post(PAGE, {"do": "remove", "password": PASSWORD})
     assert is_in(client)
     assert is_in(password()[0])
+
+
+def test_a_short_password_is_changed_before_it_does_alone(alice, enrol, inside, organization_a):
+    from apps.accounts.services import user_update
+
+    app, codes = enrol(alice)
+    client, _ = enter(app.code())
+    with inside(organization_a):
+        user_update(alice, password="mu7-Tok!")
+    client = Client()
+    client.post("/admin/login/", {"email": ALICE, "password": "mu7-Tok!"})
+    client.post("/admin/sign-in-code/", {"code": codes[0]})
+    for password_given, reason in (("wrong", "not right"), ("mu7-Tok!", "15 characters")):
+        answer = client.post(PAGE, {"do": "remove", "password": password_given})
+        assert reason in answer.context["removal"].errors["password"][0]
+    with inside(organization_a):
+        assert alice.has_second_factor
+
+
+def test_a_stream_is_not_opened_where_one_is_missing(required, alice, sign_in):
+    client = sign_in(alice)
+    credential = Credential(client.cookies["urfmp_session"].value, is_key=False)
+    with pytest.raises(Problem, match="Set up a second factor"):
+        identify(credential, [])
 
 
 def test_an_admin_removes_a_lost_one(alice, bob, enrol, sign_in, inside, organization_a):
@@ -326,7 +352,7 @@ def test_required_keys_go_on(required, organization_a, make_key):
 def test_doing_without_a_required_one_leads_back(required, alice, enrol):
     app, _ = enrol(alice)
     client, _ = enter(app.code())
-    client.post(PAGE, {"do": "remove"})
+    client.post(PAGE, {"do": "remove", "password": PASSWORD})
     assert not is_in(client)
     assert "requires a second factor" in client.get(PAGE).content.decode()
 
@@ -364,11 +390,8 @@ def test_writes_audit_row(alice, enrol, inside, organization_a):
     enrol(alice)
     with inside(organization_a):
         second_factor_remove(alice)
-        actions = list(
-            AuditLog.objects.filter(resource_type="second_factor")
-            .order_by("seq")
-            .values_list("action", flat=True)
-        )
+        rows = AuditLog.objects.filter(resource_type="second_factor")
+        actions = sorted(row.action for row in rows)  # numbered at the commit alone
         assert not UserSession.objects.exists()
     assert actions == [f"accounts.second_factor.{verb}" for verb in ("begin", "create", "delete")]
 

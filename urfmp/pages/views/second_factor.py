@@ -17,12 +17,15 @@ from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import INPUT_CLASSES
 
 from apps.accounts.exceptions import (
+    PasswordTooShortError,
     SecondFactorRefusedError,
     SecondFactorStateError,
+    StepUpRefusedError,
     TooManyAttemptsError,
 )
 from apps.accounts.middleware import lacks_second_factor
 from apps.accounts.models import User
+from apps.accounts.passwords import MAX_LENGTH
 from apps.accounts.second_factors import (
     pending_second_factor_of,
     recovery_codes_renew,
@@ -34,6 +37,7 @@ from apps.accounts.second_factors import (
 )
 from apps.accounts.services import session_start
 from apps.accounts.sign_in import attempt_take
+from apps.accounts.step_up import password_check_alone
 from urfmp.common.sign_ins import require_fresh
 from urfmp.common.transactions import acts_at_home
 from urfmp.pages.views.page import page
@@ -58,9 +62,25 @@ class CodeForm(forms.Form):
     )
 
 
+class PasswordForm(forms.Form):
+    """The password, which has to do alone afterwards."""
+
+    password = forms.CharField(
+        strip=False,
+        max_length=MAX_LENGTH,
+        widget=forms.PasswordInput(
+            attrs={
+                "autocomplete": "current-password",
+                "autofocus": True,
+                "class": " ".join(INPUT_CLASSES),
+            }
+        ),
+    )
+
+
 @acts_at_home
 @never_cache
-@sensitive_post_parameters("code")
+@sensitive_post_parameters("code", "password")
 def second_factor_page(request: HttpRequest) -> HttpResponse:
     """Show how the person's second factor stands; a POST names what to do about it."""
     user: Any = request.user
@@ -77,9 +97,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
             case "renew":
                 return _codes(request, user, recovery_codes_renew(user))
             case "remove":
-                second_factor_remove(user)
-                session_start(request, user)
-                messages.success(request, "Signing in asks for your password alone from now on.")
+                return _remove(request, user)
     except SecondFactorStateError:
         messages.warning(request, "That had been done already.")
     return HttpResponseRedirect(reverse("admin:second_factor"))
@@ -104,6 +122,21 @@ def _confirm(request: HttpRequest, user: User) -> HttpResponse:
     return _page(request, user, form)
 
 
+def _remove(request: HttpRequest, user: User) -> HttpResponse:
+    form = PasswordForm(request.POST)
+    if form.is_valid():
+        try:
+            password_check_alone(user, form.cleaned_data["password"])
+        except (StepUpRefusedError, PasswordTooShortError, TooManyAttemptsError) as error:
+            form.add_error("password", error.message)
+        else:
+            second_factor_remove(user)
+            session_start(request, user)
+            messages.success(request, "Signing in asks for your password alone from now on.")
+            return HttpResponseRedirect(reverse("admin:second_factor"))
+    return _page(request, user, removal=form)
+
+
 def _codes(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
     """Show new recovery codes in the answer itself: they are stored nowhere, in no message either.
 
@@ -113,7 +146,12 @@ def _codes(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
     return page(request, "pages/recovery_codes.html", "Recovery codes", codes=codes)
 
 
-def _page(request: HttpRequest, user: User, form: forms.Form | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest,
+    user: User,
+    form: forms.Form | None = None,
+    removal: forms.Form | None = None,
+) -> HttpResponse:
     factor = second_factor_of(user)
     pending = pending_second_factor_of(user) if factor is None else None
     seed, picture = seed_shown(pending) if pending else ("", "")
@@ -126,7 +164,8 @@ def _page(request: HttpRequest, user: User, form: forms.Form | None = None) -> H
         seed=seed,
         picture=picture,
         form=form or CodeForm(),
-        asked=request.GET.get("ask", ""),
+        removal=removal or PasswordForm(),
+        asked="remove" if removal else request.GET.get("ask", ""),
         is_required=lacks_second_factor(user, request.sign_in),  # type: ignore[attr-defined]
         organization=user.organization,
     )

@@ -14,6 +14,7 @@ from django.contrib import admin, messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import AnonymousUser
+from django.core.validators import MaxLengthValidator
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -26,6 +27,7 @@ from apps.accounts.credentials import account_of
 from apps.accounts.devices import remember_device
 from apps.accounts.exceptions import SecondFactorRefusedError, TooManyAttemptsError
 from apps.accounts.limits import take_password
+from apps.accounts.passwords import MAX_LENGTH
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.services import (
     session_end_current,
@@ -62,7 +64,7 @@ class SignInForm(forms.Form):
     )
     password = forms.CharField(
         strip=False,
-        max_length=1000,
+        max_length=MAX_LENGTH,
         widget=forms.PasswordInput(
             attrs={"autocomplete": "current-password", "class": " ".join(BASE_INPUT_CLASSES)}
         ),
@@ -196,6 +198,7 @@ class NewPasswordForm(PasswordChangeForm):
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
+            field.validators.append(MaxLengthValidator(MAX_LENGTH))  # before anything is hashed
         self.refusal: TooManyAttemptsError | None = None
 
     def clean_old_password(self) -> str:
