@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
@@ -29,6 +29,7 @@ from urfmp.common.admin import (
     reference_names,
     viewer,
 )
+from urfmp.common.exports import TooManyExportsError
 from urfmp.common.html import NOTHING, badge, block, difference, moment
 from urfmp.common.sign_ins import require_fresh
 
@@ -178,12 +179,17 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             entries = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(reverse("admin:audit_auditlog_changelist") + "?e=1")
-        return audit_export(
-            entries.select_related(None),
-            organization_id=viewer(request).organization_id,
-            kind=kind,
-            filters={name: value for name, value in request.GET.items() if value},
-        )
+        try:
+            return audit_export(
+                entries.select_related(None),
+                organization_id=viewer(request).organization_id,
+                kind=kind,
+                filters={name: value for name, value in request.GET.items() if value},
+            )
+        except TooManyExportsError as error:
+            self.message_user(request, error.message, messages.ERROR)
+            address = reverse("admin:audit_auditlog_changelist")
+            return HttpResponseRedirect(f"{address}?{request.GET.urlencode()}")
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

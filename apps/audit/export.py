@@ -17,10 +17,12 @@ from django.utils import timezone
 
 from apps.audit.canonical import FORMULA_STARTS, HASHED, JSON_COLUMNS
 from apps.audit.services import audit_record
+from urfmp.common.exports import TooManyExportsError, takes_place
 from urfmp.common.tenancy import Actor, current_actor, tenant_transaction
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
 COLUMNS = (*HASHED, "previous_hash", "hash", "user_email", "api_key_name")
+_KIND = "audit.export"
 _BATCH = 1_000
 # A reader that stands still for so long keeps no transaction open.
 _MAX_STALL = "5min"
@@ -50,7 +52,12 @@ def audit_export(
         organization_id: Whose they are.
         kind: `csv` or `jsonl`.
         filters: What was asked for, as it was asked for.
+
+    Raises:
+        TooManyExportsError: Others of the organization, or of the platform, are running.
     """
+    if not takes_place(_KIND, organization_id):
+        raise TooManyExportsError
     found = entries.order_by().aggregate(rows=Count("pk"), through=Max("seq"))
     export_id = uuid4()
     audit_record(
@@ -81,6 +88,9 @@ def _stream(
     sent, fault = 0, "It was broken off."
     try:
         with tenant_transaction(organization_id, actor):
+            if not takes_place(_KIND, organization_id):
+                fault = "Others took its place."
+                raise TooManyExportsError
             with connection.cursor() as cursor:
                 cursor.execute(
                     "SELECT set_config('idle_in_transaction_session_timeout', %s, true)",

@@ -7,7 +7,6 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -17,12 +16,9 @@ from django.http import StreamingHttpResponse
 from apps.audit.services import audit_record
 from apps.telemetry.export_formats import FORMATS, ExportFormat
 from apps.telemetry.selectors import RangeError
-from urfmp.common.exceptions import ApplicationError
+from urfmp.common.exports import TooManyExportsError, takes_place
 from urfmp.common.tenancy import Actor, current_actor, tenant_transaction
 
-# Of one organization, and of all together: each holds a thread and a database connection.
-AT_ONCE, AT_ONCE_ON_PLATFORM = 2, 6
-RETRY_AFTER_SECONDS = 30
 # Rows that are in memory at one time, in the database's answer and as lines.
 PREFETCH_ROWS = 5_000
 # An export keeps dead rows from being cleaned up and old chunks from being dropped: it may take an
@@ -34,11 +30,6 @@ _SETTINGS = """
     SELECT set_config('idle_in_transaction_session_timeout', %s, true),
            set_config('max_parallel_workers_per_gather', '0', true),
            set_config('enable_sort', 'off', true)
-"""
-# The first free place, if any; it is free again when the transaction ends, however it ends.
-_PLACE = """
-    SELECT n FROM generate_series(1, %s) AS n
-    WHERE pg_try_advisory_xact_lock(hashtextextended(%s, n)) LIMIT 1
 """
 # Characters at which a spreadsheet takes a cell for a formula, and the one that keeps it from it.
 _FORMULA = "('=', '+', '-', '@', E'\\t', E'\\r', E'\\n', '''', '＝', '＋', '－', '＠')"  # noqa: RUF001
@@ -59,14 +50,6 @@ _ROWS = """
         ORDER BY time, metric_name
     ) AS t
 """
-
-
-class TooManyExportsError(ApplicationError):
-    """As many exports run as may run at once; start this one again when one has ended."""
-
-    code = "too_many_exports"
-    status = HTTPStatus.TOO_MANY_REQUESTS
-    retry_after = RETRY_AFTER_SECONDS
 
 
 class ExportTooLongError(RuntimeError):
@@ -143,14 +126,7 @@ def _recorded(query: ExportQuery) -> dict[str, Any]:
 
 
 def _takes_place(organization_id: UUID) -> bool:
-    """Take a place among the exports until the open transaction ends; False when all are taken."""
-    name = "telemetry.export"
-    with connection.cursor() as cursor:
-        for count, text in ((AT_ONCE, f"{name}:{organization_id}"), (AT_ONCE_ON_PLATFORM, name)):
-            cursor.execute(_PLACE, [count, text])
-            if cursor.fetchone() is None:
-                return False
-    return True
+    return takes_place("telemetry.export", organization_id)
 
 
 def export_lines(query: ExportQuery, organization_id: UUID, actor: Actor) -> Generator[list[str]]:

@@ -16,6 +16,7 @@ from apps.audit.canonical import FORMULA_STARTS, decode, encode, read_rows, veri
 from apps.audit.export import COLUMNS
 from apps.audit.models import AuditLog
 from apps.audit.services import audit_clean_up, audit_record
+from urfmp.common.exports import AT_ONCE
 from urfmp.common.tenancy import Actor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -191,6 +192,21 @@ def test_the_list_leaves_as_it_is_filtered(filled, alice, sign_in, make_user, in
     manager = sign_in(make_user(filled, "manager"))
     assert manager.get(address).status_code == 403
     assert "/export/" not in manager.get("/admin/audit/auditlog/").content.decode()
+
+
+def test_few_leave_at_once(filled, alice, sign_in, superuser):
+    client = sign_in(alice)
+    with superuser.transaction():
+        superuser.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, n)) FROM generate_series(1, %s) n",
+            [f"audit.export:{filled.id}", AT_ONCE],
+        )
+        refused = client.get(URL)
+        assert (refused.status_code, refused["Retry-After"]) == (429, "30")
+        assert refused.json()["code"] == "too_many_exports"
+        page = client.get("/admin/audit/auditlog/export/csv/?outcome=done", follow=True)
+        assert "As many exports run as may run at once" in page.content.decode()
+    assert body(client.get(URL))
 
 
 _json = st.recursive(

@@ -20,6 +20,7 @@ from psycopg.types.json import Jsonb
 from apps.audit.models import AuditLog
 from apps.telemetry import export
 from apps.telemetry.export_formats import FORMATS
+from urfmp.common import exports
 from urfmp.common.tenancy import Actor
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -300,7 +301,7 @@ def places(transactional_db):
     def take(name, count):
         other = psycopg.connect(**_parameters())
         taken.append(other)
-        return other.execute(export._PLACE, [count, name]).fetchone()
+        return other.execute(exports.PLACE, [count, name]).fetchone()
 
     yield take
     for other in taken:
@@ -315,9 +316,9 @@ def _parameters():
 @pytest.mark.parametrize("whose", ["organization", "platform"])
 def test_so_many_run_at_once(whose, places, client, organization_a, organization_b, make_key):
     if whose == "organization":
-        name, count = f"telemetry.export:{organization_a.id}", export.AT_ONCE
+        name, count = f"telemetry.export:{organization_a.id}", exports.AT_ONCE
     else:
-        name, count = "telemetry.export", export.AT_ONCE_ON_PLATFORM
+        name, count = "telemetry.export", exports.AT_ONCE_ON_PLATFORM
     for _ in range(count):
         assert places(name, count)
     assert places(name, count) is None
@@ -334,9 +335,9 @@ def test_so_many_run_at_once(whose, places, client, organization_a, organization
 def test_who_loses_the_race_for_a_place_waits(places, client, organization_a, monkeypatch):
     monkeypatch.setattr(export, "_PATIENCE_SECONDS", 0.3)
     answer = client.get(URL, {**RANGE, "format": "csv"})
-    for _ in range(export.AT_ONCE):
-        assert places(f"telemetry.export:{organization_a.id}", export.AT_ONCE)
-    with pytest.raises(export.TooManyExportsError):
+    for _ in range(exports.AT_ONCE):
+        assert places(f"telemetry.export:{organization_a.id}", exports.AT_ONCE)
+    with pytest.raises(exports.TooManyExportsError):
         body(answer)
     assert not connection.in_atomic_block
 

@@ -11,8 +11,9 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils import timezone
 
 from apps.robots.models import Robot
-from apps.telemetry.export import AT_ONCE, ExportQuery, TooManyExportsError, telemetry_export
+from apps.telemetry.export import ExportQuery, telemetry_export
 from apps.telemetry.export_formats import FORMATS
+from urfmp.common.exports import AT_ONCE, TooManyExportsError
 from urfmp.common.fields import validate_moment
 from urfmp.pages.selectors import robot_choices
 from urfmp.pages.views.page import page, require
