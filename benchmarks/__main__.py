@@ -15,7 +15,7 @@ from benchmarks.bench import Bench, prepare, say
 from benchmarks.result import Result, table
 
 # The order of the table; rows that are not named here follow in the order of their names.
-_ORDER = ("ingest", "ingest_vs_bulk_create", "small_requests", "memory")
+_ORDER = ("ingest", "ingest_vs_bulk_create", "small_requests", "series", "latest", "memory")
 
 
 def row_names() -> list[str]:

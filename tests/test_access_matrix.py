@@ -36,6 +36,7 @@ API = {
     ("telemetry-export", "get"): {"operator", *STAFF, "read_key"},
     ("fleet-latest-list", "get"): READERS,
     ("fleet-series", "get"): READERS,
+    ("telemetry-histogram", "get"): READERS,
     ("user-list", "get"): {*STAFF, "read_key"},
     ("user-list", "post"): {"admin", "write_key"},
     ("user-detail", "get"): {*STAFF, "read_key"},
@@ -296,8 +297,9 @@ def address(route, ids):
     ):
         of_robot = {} if route == "fleet-series" else {"robot_id": ids["robot"]}
         path = reverse(f"api:{route}", kwargs=of_robot)
-        if route.endswith("-series"):
-            path += f"?metrics=m.{MARK.replace('-', '_')}&start=2026-01-01T00:00:00Z"
+        if route.endswith(("-series", "-histogram")):
+            name = "metric" if route.endswith("-histogram") else "metrics"
+            path += f"?{name}=m.{MARK.replace('-', '_')}&start=2026-01-01T00:00:00Z"
             path += f"&end={(timezone.now() + timedelta(hours=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}"
             path += "" if of_robot else f"&robots={ids['robot']}"
         return path

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.robots.models import Robot
+from apps.telemetry.batches import batches_add_stored
 
 pytestmark = pytest.mark.django_db
 
@@ -170,6 +173,8 @@ def test_pages_of_a_robot_with_very_many_metrics_stay_small(
             " SELECT now(), %s, 'sensor.' || n || '.reading', n FROM generate_series(1, 3000) AS n",
             [fleet.a.robot.pk],
         )
+        now = timezone.now()
+        batches_add_stored([fleet.a.robot.pk], start=now - timedelta(minutes=1), end=now)
     client = sign_in(alice)
 
     for path in (robot_url(fleet.a.robot), f"/admin/telemetry/?robot={fleet.a.robot.pk}"):

@@ -171,6 +171,27 @@ class FleetSeriesParametersSerializer(SeriesParametersSerializer):
         return attrs
 
 
+class HistogramParametersSerializer(serializers.Serializer[Any]):
+    metric = serializers.CharField(max_length=MAX_METRIC_NAME)
+    start = serializers.DateTimeField()
+    end = serializers.DateTimeField()
+    bins = serializers.IntegerField(min_value=1, max_value=200, default=20)
+
+
+class BinSerializer(serializers.Serializer[Any]):
+    start = serializers.FloatField()
+    end = serializers.FloatField(help_text="Not in the bin, except in the last one.")
+    count = serializers.IntegerField()
+
+
+class HistogramSerializer(serializers.Serializer[Any]):
+    robot_id = serializers.UUIDField()
+    metric_name = serializers.CharField()
+    unit = serializers.CharField(allow_null=True)
+    count = serializers.IntegerField()
+    bins = BinSerializer(many=True)
+
+
 class OneSeriesSerializer(serializers.Serializer[Any]):
     robot_id = serializers.UUIDField()
     metric_name = serializers.CharField()

@@ -4,7 +4,13 @@ from django.urls import path
 
 from apps.telemetry.api.export import ExportView
 from apps.telemetry.api.ingest import ingest
-from apps.telemetry.api.views import FleetLatestView, FleetSeriesView, LatestView, SeriesView
+from apps.telemetry.api.views import (
+    FleetLatestView,
+    FleetSeriesView,
+    HistogramView,
+    LatestView,
+    SeriesView,
+)
 
 urlpatterns = [
     path("telemetry", ingest, name="telemetry-ingest"),
@@ -13,4 +19,9 @@ urlpatterns = [
     path("telemetry/series", FleetSeriesView.as_view(), name="fleet-series"),
     path("robots/<uuid:robot_id>/telemetry/latest", LatestView.as_view(), name="telemetry-latest"),
     path("robots/<uuid:robot_id>/telemetry/series", SeriesView.as_view(), name="telemetry-series"),
+    path(
+        "robots/<uuid:robot_id>/telemetry/histogram",
+        HistogramView.as_view(),
+        name="telemetry-histogram",
+    ),
 ]

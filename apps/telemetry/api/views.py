@@ -15,12 +15,21 @@ from apps.telemetry.api.serializers import (
     FleetLatestParametersSerializer,
     FleetLatestSerializer,
     FleetSeriesParametersSerializer,
+    HistogramParametersSerializer,
+    HistogramSerializer,
     LatestSerializer,
     SeriesParametersSerializer,
     SeriesSerializer,
 )
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.selectors import SeriesQuery, latest_json, latest_values, series
+from apps.telemetry.selectors import (
+    HistogramQuery,
+    SeriesQuery,
+    histogram,
+    latest_json,
+    latest_values,
+    series,
+)
 from urfmp.common.api.viewsets import PrincipalView
 
 Parameters = TypeVar("Parameters", bound=Serializer[Any])
@@ -105,6 +114,23 @@ class SeriesView(PrincipalView):
         parameters = _parameters(request, SeriesParametersSerializer)
         answer = series(SeriesQuery(robot_ids=(robot_id,), **parameters.query()))
         return _json({"series": parameters.shown(answer)})
+
+
+class HistogramView(PrincipalView):
+    """How the values of a robot's metric are spread over a range."""
+
+    model = RobotTelemetry
+    parameters_class = HistogramParametersSerializer
+
+    @extend_schema(
+        parameters=[HistogramParametersSerializer, OpenApiParameter("robot_id", UUID, "path")],
+        responses=HistogramSerializer,
+        operation_id="robot_telemetry_histogram",
+    )
+    def get(self, request: Request, robot_id: UUID) -> HttpResponse:
+        _robot_id(request, robot_id)
+        values = _parameters(request, HistogramParametersSerializer).validated_data
+        return _json(histogram(HistogramQuery(robot_id=robot_id, **values)))
 
 
 class FleetSeriesView(PrincipalView):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.telemetry.selectors.histogram import Histogram, HistogramQuery, histogram
 from apps.telemetry.selectors.latest import LatestValue, latest_json, latest_values, metric_names
 from apps.telemetry.selectors.resolution import (
     MAX_POINTS,
@@ -25,6 +26,8 @@ __all__ = [
     "DEFAULT_AGGREGATIONS",
     "MAX_POINTS",
     "RESOLUTIONS",
+    "Histogram",
+    "HistogramQuery",
     "LatestValue",
     "RangeError",
     "RangeTooLargeError",
@@ -32,6 +35,7 @@ __all__ = [
     "SeriesQuery",
     "TooManyPointsError",
     "UnknownMetricError",
+    "histogram",
     "latest_json",
     "latest_values",
     "metric_names",
