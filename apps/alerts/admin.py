@@ -15,6 +15,7 @@ from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_resolve
 from urfmp.common.admin import (
     AutocompleteFilter,
+    NewestSearchMixin,
     ObjectAction,
     ReadOnlyAdmin,
     TimeRangeFilter,
@@ -50,7 +51,7 @@ def _is_open(alert: Alert) -> bool:
 
 
 @admin.register(Alert)
-class AlertAdmin(ReadOnlyAdmin[Alert]):
+class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
     audit_resource = "alert"
     list_display = ("title", "severity_badge", "robot", "state", "raised", "next_step")
     list_filter = (
@@ -58,6 +59,7 @@ class AlertAdmin(ReadOnlyAdmin[Alert]):
         ("created_at", TimeRangeFilter),
     )  # fmt: skip
     search_fields = ("title", "message", "robot__name")
+    searched_texts = ("title", "message")
     list_select_related = ("robot", "acknowledged_by")
     fields = (
         "title", "severity_badge", "state", "robot_link", "message", "type", "source", "raised_at",

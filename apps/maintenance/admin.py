@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.models import MaintenanceTask
-from apps.maintenance.querysets import CLOSED
+from apps.maintenance.querysets import CLOSED, OPEN
 from apps.maintenance.services import (
     task_cancel,
     task_complete,
@@ -23,6 +23,7 @@ from apps.maintenance.services import (
 )
 from urfmp.common.admin import (
     AutocompleteFilter,
+    NewestSearchMixin,
     ObjectAction,
     OrganizationScopedAdmin,
     RelatedOnlyFilter,
@@ -67,7 +68,7 @@ class DueFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():
             return queryset
-        rows = queryset.exclude(status__in=CLOSED)
+        rows = queryset.filter(status__in=OPEN)
         if self.value() == "mine":
             return rows.filter(assigned_to=request.user.pk)
         return rows.filter(due_at__lt=timezone.now()) if self.value() == "overdue" else rows
@@ -96,7 +97,7 @@ def _is_open(task: MaintenanceTask) -> bool:
 
 
 @admin.register(MaintenanceTask)
-class MaintenanceTaskAdmin(OrganizationScopedAdmin[MaintenanceTask]):
+class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[MaintenanceTask]):
     audit_resource = "maintenance_task"
     form = TaskForm
     list_display = ("title", "robot", "state", "shown_priority", "assigned_to", "due", "next_step")
@@ -105,6 +106,7 @@ class MaintenanceTaskAdmin(OrganizationScopedAdmin[MaintenanceTask]):
         ("assigned_to", RelatedOnlyFilter),
     )  # fmt: skip
     search_fields = ("title", "robot__name", "robot__serial_number")
+    searched_texts = ("title",)
     list_select_related = ("robot", "assigned_to")
     autocomplete_fields = ("robot",)
     ordering = (F("due_at").asc(nulls_last=True), "id")

@@ -6,6 +6,8 @@ from apps.maintenance.choices import MaintenanceStatus
 from urfmp.common.querysets import RobotScopedQuerySet
 
 CLOSED = (MaintenanceStatus.COMPLETED, MaintenanceStatus.CANCELLED)
+# Named one by one, they are found by the index.
+OPEN = tuple(status for status in MaintenanceStatus if status not in CLOSED)
 
 
 class MaintenanceTaskQuerySet(RobotScopedQuerySet):
@@ -13,4 +15,4 @@ class MaintenanceTaskQuerySet(RobotScopedQuerySet):
 
     def open(self) -> Self:
         """Leave out what is completed or cancelled."""
-        return self.exclude(status__in=CLOSED)
+        return self.filter(status__in=OPEN)

@@ -29,6 +29,7 @@ from apps.robots.services import (
 )
 from urfmp.common.admin import (
     AutocompleteFilter,
+    NewestSearchMixin,
     ObjectAction,
     OrganizationScopedAdmin,
     ReadOnlyAdmin,
@@ -268,7 +269,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
 
 
 @admin.register(RobotCommand)
-class RobotCommandAdmin(ReadOnlyAdmin[RobotCommand]):
+class RobotCommandAdmin(NewestSearchMixin, ReadOnlyAdmin[RobotCommand]):
     audit_resource = "command"
     list_display = ("shown_type", "robot", "state", "shown_priority", "user", "made", "ended")
     list_filter = (
@@ -276,6 +277,7 @@ class RobotCommandAdmin(ReadOnlyAdmin[RobotCommand]):
         ("created_at", TimeRangeFilter),
     )  # fmt: skip
     search_fields = ("robot__name",)
+    search_help_text = "Name or serial number of a robot"
     list_select_related = ("robot", "user")
     fields = (
         "shown_type", "robot", "state", "shown_priority", "user", "asked", "made",

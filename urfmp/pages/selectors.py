@@ -224,7 +224,8 @@ def search_rows(principal: Any, words: str, limit: int = 8) -> Iterable[tuple[st
     robots = Robot.objects.restrict(principal).filter(
         Q(name__icontains=words) | Q(serial_number__icontains=words) | Q(model__icontains=words)
     )
-    tasks = MaintenanceTask.objects.restrict(principal).filter(title__icontains=words)
+    # What is over is looked for in its list: a row of years of titles takes too long here.
+    tasks = MaintenanceTask.objects.restrict(principal).open().filter(title__icontains=words)
     alerts = Alert.objects.restrict(principal).unresolved().filter(title__icontains=words)
     for kind, rows in (("robot", robots), ("task", tasks), ("alert", alerts)):
         for row in rows[:limit]:

@@ -12,11 +12,13 @@ from urfmp.common.admin.lists import (
     TimeRangeFilter,
 )
 from urfmp.common.admin.names import audited_admins, object_names, reference_names
+from urfmp.common.admin.search import NewestSearchMixin
 from urfmp.common.admin.visibility import restricted, viewer
 
 __all__ = [
     "AutocompleteFilter",
     "BlankJsonField",
+    "NewestSearchMixin",
     "ObjectAction",
     "OrganizationScopedAdmin",
     "ReadOnlyAdmin",

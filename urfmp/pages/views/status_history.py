@@ -24,6 +24,8 @@ from urfmp.pages.views.page import page, require
 
 _CHANGES = 50
 _STRIPS = 25
+# A week of so many robots takes longer to add up than somebody who just looks in wants to wait.
+_MANY = 1_000
 _RANGES = ("24h", "7d", "30d", "1y")
 
 
@@ -45,18 +47,28 @@ def _robot(text: str) -> UUID | None:
         return None
 
 
+def _known(request: HttpRequest, text: str) -> UUID | None:
+    robot_id = _robot(text)
+    is_own = robot_id and robots_of(request.user, robot_id=robot_id).exists()
+    return robot_id if is_own else None
+
+
 def status_history_page(request: HttpRequest) -> HttpResponse:
     """Show time in state, strips and changes; a mistyped filter counts as none."""
     require(request, "robots.view_robotstatushistory")
     asked = request.GET
     now = timezone.now()
-    form = RangeForm(asked, default="7d", presets=_RANGES)
     choices = robot_choices(request.user)
-    known = next((pk for pk, _ in choices if pk == _robot(asked.get("robot", ""))), None)
+    known = _known(request, asked.get("robot", ""))
+    if known and known not in {pk for pk, _ in choices}:
+        choices = [*choices, (known, str(robots_of(request.user, robot_id=known).get()))]
     facilities = _facilities(request)
     facility = asked.get("facility", "") if asked.get("facility") in facilities else ""
     status = asked.get("status", "") if asked.get("status") in RobotStatus.values else ""
     robots = robots_of(request.user, facility, known)
+    ids = list(robots.order_by("name", "pk").values_list("pk", flat=True))
+    default = "7d" if len(ids) <= _MANY else "24h"
+    form = RangeForm(asked, default=default, presets=_RANGES)
     start, end = form.limits(now)
     filters = {
         "robot": str(known or ""), "facility": facility, "status": status, "range": form.chosen,
@@ -73,7 +85,7 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
         chosen={"robot": known, "facility": facility, "status": status},
         start=start,
         end=end,
-        **_picture(robots, start, end, asked.get("page", "")),
+        **_picture(robots, ids, (start, end), asked.get("page", "")),
         query=urlencode(filters),
         **_changes(request, robots if known or facility else None, status, (start, end), filters),
     )
@@ -84,11 +96,12 @@ def _facilities(request: HttpRequest) -> list[str]:
     return list(rows.order_by("name").values_list("name", flat=True)[:500])
 
 
-def _picture(robots: Any, start: datetime, end: datetime, number: str) -> dict[str, Any]:
+def _picture(
+    robots: Any, ids: list[UUID], limits: tuple[datetime, datetime], number: str
+) -> dict[str, Any]:
     """Return the sum over all robots, and the strips of one page of them."""
-    ids = list(robots.order_by("name", "pk").values_list("pk", flat=True))
     try:
-        span = StatusRange.of(start, end)
+        span = StatusRange.of(*limits)
     except InvalidRangeError as error:
         return {"problem": error.message}
     summary = status_summary(ids, span)

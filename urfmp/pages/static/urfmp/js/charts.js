@@ -71,7 +71,7 @@ window.urfmp.Charts = (() => {
       return this.isLive ? [now - this.span, now] : [this.state.start, this.state.end];
     }
 
-    go(state, { isReturn = false } = {}) {
+    go(state, { isReturn = false, isFinal = isReturn } = {}) {
       if (!isReturn) {
         this.back.push(this.state);
       }
@@ -80,7 +80,11 @@ window.urfmp.Charts = (() => {
       this.showState();
       clearTimeout(this.settling);
       this.all.forEach((chart) => this.visible.has(chart) && chart.chart && this.preview(chart));
-      this.settling = setTimeout(() => this.reload(), isReturn ? 0 : SETTLE_MS);
+      if (isFinal) {
+        this.reload();
+      } else {
+        this.settling = setTimeout(() => this.reload(), SETTLE_MS);
+      }
       this.onRange(state);
     }
 
@@ -126,7 +130,7 @@ window.urfmp.Charts = (() => {
         link.addEventListener("click", (event) => {
           if (!event.ctrlKey && !event.metaKey && !event.shiftKey) {
             event.preventDefault();
-            this.go({ preset });
+            this.go({ preset }, { isFinal: true });
           }
         });
       }
