@@ -43,6 +43,11 @@ API = {
     ("user-detail", "patch"): {"admin"},
     ("user-password-link", "post"): {"admin"},
     ("user-second-factor", "delete"): {"admin"},
+    ("invitation-list", "get"): {*STAFF, "read_key"},
+    ("invitation-list", "post"): {"admin", "write_key"},
+    ("invitation-detail", "get"): {*STAFF, "read_key"},
+    ("invitation-resend", "post"): {"admin", "write_key"},
+    ("invitation-detail", "delete"): {"admin", "write_key"},
     ("own-session-list", "get"): set(PEOPLE),
     ("session-list", "get"): {*STAFF, "read_key"},
     ("session-detail", "get"): {*STAFF, "read_key"},
@@ -114,6 +119,7 @@ ELSEWHERE = {
     "api:auth-step-up",  # tests/accounts/test_step_up.py
     "api:auth-password-reset",  # tests/accounts/test_links.py
     "api:auth-password-reset-confirm",
+    "api:auth-invitation-accept",  # tests/accounts/test_invitations.py
     "api:own-session-detail",  # tests/accounts/test_own_sessions.py
     "api:own-session-end-others",
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
@@ -132,7 +138,12 @@ ADMIN_PAGES = {
     "admin:storage_page": STAFF,
 }
 # Before sign-in: everybody sees them, and looks at no credentials.
-OUTSIDE = {"admin:forgot_password", "admin:choose_password", "admin:sign_in_code"}
+OUTSIDE = {
+    "admin:accept_invitation",
+    "admin:forgot_password",
+    "admin:choose_password",
+    "admin:sign_in_code",
+}
 # Django's own, without a row of anybody's.
 ADMIN_PLAIN = {
     "admin:login",
@@ -175,6 +186,7 @@ def test_every_row_is_a_route():
 
 def _make(organization, mark, fixtures):
     """Fill an organization with one row of everything; return the ids by route prefix."""
+    from apps.accounts.invitations import invitation_create
     from apps.accounts.key_services import api_key_create
     from apps.accounts.models import ApiKey, UserSession
     from apps.accounts.services import system_user_get
@@ -215,6 +227,9 @@ def _make(organization, mark, fixtures):
             title=f"Alert {mark}",
             message=mark,
         )
+        invitation = invitation_create(
+            organization_id=organization.id, email=f"{mark}-invited@x.example", role="custom"
+        )
         command = RobotCommand.objects.create(
             organization=organization, robot=robot, type="pause", payload={"note": mark}
         )
@@ -229,6 +244,7 @@ def _make(organization, mark, fixtures):
         "facility": facility.pk,
         "robot": robot.pk,
         "user": user.pk,
+        "invitation": invitation.pk,
         "session": session.pk,
         "maintenance-task": task.pk,
         "alert": alert.pk,
@@ -306,7 +322,7 @@ def address(route, ids):
     if route.endswith("-list") or route in OF_NO_ROW:
         return reverse(f"api:{route}")
     resource = re.sub(
-        r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate"
+        r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate)$",
         "",
         route.removeprefix("platform-"),
@@ -504,6 +520,7 @@ RESOURCE = {
     "facility": "facility",
     "robot": "robot",
     "user": "user",
+    "invitation": "invitation",
     "usersession": "session",
     "maintenancetask": "maintenance-task",
     "alert": "alert",

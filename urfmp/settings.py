@@ -270,6 +270,7 @@ SPECTACULAR_SETTINGS = {
         "urfmp.common.api.document.complete_document",
     ],
     "ENUM_NAME_OVERRIDES": {
+        "PermissionEnum": "apps.accounts.roles.PERMISSION_CHOICES",
         "RobotStatusEnum": "apps.robots.choices.RobotStatus",
         "CommandStatusEnum": "apps.robots.choices.CommandStatus",
         "CommandPriorityEnum": "apps.robots.choices.CommandPriority",

@@ -2,103 +2,35 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminSelectWidget,
-)
 
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.grants import check_authority
+from apps.accounts.invitation_admin import (  # noqa: F401 - registered by being imported
+    InvitationAdmin,
+)
 from apps.accounts.key_admin import ApiKeyAdmin  # noqa: F401 - registered by being imported
 from apps.accounts.link_services import link_order, password_link_order
 from apps.accounts.models import User, UserSession
-from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS
 from apps.accounts.second_factors import second_factor_remove
 from apps.accounts.services import (
     session_end,
     user_create,
     user_update,
 )
+from apps.accounts.user_forms import UserAddForm, UserForm
 from urfmp.common.admin import (
     AutocompleteFilter,
     ObjectAction,
     OrganizationScopedAdmin,
     ReadOnlyAdmin,
-    ScopedModelForm,
     viewer,
 )
 from urfmp.common.html import NOTHING, ago, badge, moment
-
-
-def _sorted_choices(names: Any) -> list[tuple[str, str]]:
-    return [(name, name) for name in sorted(names)]
-
-
-class UserForm(ScopedModelForm):
-    """A person. Nobody hands out more rights than they hold."""
-
-    permissions = forms.MultipleChoiceField(
-        choices=_sorted_choices(PERMISSIONS),
-        required=False,
-        label="Further rights",
-        help_text="Beyond those of the role.",
-        widget=UnfoldAdminCheckboxSelectMultipleWidget,
-    )
-
-    class Meta:
-        model = User
-        fields: tuple[str, ...] = (
-            "email", "first_name", "last_name", "role", "permissions", "is_active",
-        )  # fmt: skip
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "role" in self.fields:
-            held = self._held()
-            self.fields["role"] = forms.ChoiceField(
-                choices=[
-                    c for c in Role.choices if ROLE_PERMISSIONS[c[0]] <= held and self._may(c)
-                ],
-                initial=Role.OPERATOR,
-                widget=UnfoldAdminSelectWidget(),
-            )
-
-    def _held(self) -> frozenset[str]:
-        user = self.request.user
-        return ROLE_PERMISSIONS[user.role] | frozenset(user.permissions or ())
-
-    def _may(self, choice: tuple[str, str]) -> bool:
-        user = self.request.user
-        is_home = user.role == Role.SUPER_ADMIN and user.home_organization_id is None
-        return choice[0] != Role.SUPER_ADMIN or is_home
-
-    def clean_permissions(self) -> list[str]:
-        chosen = set(self.cleaned_data["permissions"])
-        if beyond := chosen - self._held() - set(self.instance.permissions or ()):
-            msg = f"You do not hold {', '.join(sorted(beyond))} yourself."
-            raise ValidationError(msg)
-        return sorted(chosen)
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean()
-        is_own = self.instance.pk == self.request.user.pk
-        if is_own and not values.get("is_active", True):
-            self.add_error("is_active", "You cannot deactivate yourself.")
-        return values
-
-
-class UserAddForm(UserForm):
-    """A new person. They choose their password themselves, by a link that they are sent."""
-
-    class Meta(UserForm.Meta):
-        fields = ("email", "first_name", "last_name", "role", "permissions")
 
 
 def _may_sign_in(user: User) -> bool:

@@ -85,6 +85,12 @@ def link_address(token: str) -> str:
     return f"{settings.WEB_ORIGIN}{reverse('admin:choose_password')}#{token}"
 
 
+def link_digest(token: str) -> str | None:
+    """Return the digest under which a link's token is stored; None for what is no such token."""
+    token = token.strip()
+    return digest(token) if token_is_well_formed(token, _START) else None
+
+
 def link_credential(token: str) -> LinkCredential | None:
     """Return what a token stands for; None for one that is unknown, used, replaced or expired."""
     token = token.strip()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
-from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.postgres.fields import ArrayField
@@ -17,11 +16,13 @@ from apps.accounts.device_names import device_name
 from apps.accounts.querysets import (
     ApiKeyQuerySet,
     IdempotencyRecordQuerySet,
+    InvitationQuerySet,
     OneTimeLinkQuerySet,
     SecondFactorQuerySet,
     UserQuerySet,
     UserSessionQuerySet,
 )
+from apps.accounts.roaming import Roaming
 from apps.accounts.roles import ROLE_PERMISSIONS, role_grants
 from urfmp.common.fields import (
     choices_check,
@@ -35,8 +36,6 @@ from urfmp.common.fields import (
 )
 from urfmp.common.querysets import TenantModel
 
-PLATFORM_STAFF = "URFMP platform staff"
-
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
     """Look users up by e-mail without regard to case."""
@@ -47,7 +46,7 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
         return user
 
 
-class User(AbstractBaseUser, TenantModel):
+class User(Roaming, AbstractBaseUser, TenantModel):
     """A person of one organization, or its system user, the author of what no person did.
 
     Never deleted while the record names them: people are deactivated.
@@ -84,8 +83,6 @@ class User(AbstractBaseUser, TenantModel):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     objects: ClassVar[Any] = UserManager()
-    # Where a super admin's row is, while they work in an organization that they have chosen.
-    home_organization_id: UUID | None = None
 
     class Meta:
         db_table = "users"
@@ -110,23 +107,6 @@ class User(AbstractBaseUser, TenantModel):
         return self.get_full_name() or self.email
 
     robot_id = None
-
-    @classmethod
-    def behind_the_wall(cls, key: UUID) -> User:
-        """Return what stands for a person whose row the open organization does not see.
-
-        Only super admins act outside their own organization.
-        """
-        return cls(pk=key, first_name=PLATFORM_STAFF, role=Role.CUSTOM, is_active=False)
-
-    def work_in(self, organization_id: UUID) -> None:
-        """See and act in another organization for the length of a request.
-
-        Nothing of this is stored: the row stays where it is, and is not visible from there.
-        """
-        self.home_organization_id = self.organization_id
-        self.organization_id = organization_id
-        self._state.fields_cache.pop("organization", None)
 
     @property
     def is_staff(self) -> bool:
@@ -371,6 +351,57 @@ class OneTimeLink(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.purpose} of {self.user_id}"
+
+
+class Invitation(TenantModel):
+    """Somebody who has been asked to join an organization, until they do or it is revoked.
+
+    The link's token is stored as a digest, once it has been sent. Rows are kept for 30 days after
+    `expires_at`; those that are not expired take a place of the plan.
+    """
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    email = models.EmailField("e-mail", max_length=255)
+    role = models.CharField(
+        max_length=50, choices=Role, default=Role.OPERATOR, db_default=Role.OPERATOR
+    )
+    permissions = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=models.Value([], ArrayField(models.TextField())),
+        blank=True,
+    )
+    invited_by = plain_key(
+        "accounts.User", null=True, blank=True, db_column="invited_by", editable=False
+    )
+    token_digest = models.CharField(  # noqa: DJ001 - none before it is sent
+        max_length=64, null=True, editable=False
+    )
+    expires_at = models.DateTimeField(editable=False)
+    created_at = created_at()
+
+    objects: ClassVar[Any] = InvitationQuerySet.as_manager()
+
+    class Meta:
+        db_table = "invitations"
+        ordering = ("-created_at", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "email"), name="invitations_organization_email_key"
+            ),
+            models.UniqueConstraint(fields=("token_digest",), name="invitations_digest_key"),
+            choices_check("invitations", "role", Role),
+        )
+        indexes = (models.Index(fields=("invited_by",), name="idx_invitations_invited_by"),)
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_expired(self) -> bool:
+        """Whether its link is too old, and takes no place any more."""
+        return self.expires_at <= timezone.now()
 
 
 class IdempotencyRecord(TenantModel):

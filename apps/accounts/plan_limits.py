@@ -35,8 +35,9 @@ _WAYS_OUT = {
 }
 _IN_USE = {
     "robots": "SELECT count(*) FROM robots WHERE organization_id = %(organization)s AND is_active",
-    "users": "SELECT count(*) FROM users WHERE organization_id = %(organization)s AND is_active"
-    " AND NOT is_system",
+    "users": "SELECT (SELECT count(*) FROM users WHERE organization_id = %(organization)s"
+    " AND is_active AND NOT is_system) + (SELECT count(*) FROM invitations"
+    " WHERE organization_id = %(organization)s AND expires_at > now())",
     # A key and the successor that it is being replaced by count as one.
     "api_keys": "SELECT count(*) FROM api_keys k WHERE organization_id = %(organization)s"
     " AND is_active AND (expires_at IS NULL OR expires_at > now())"

@@ -48,5 +48,9 @@ class OneTimeLinkQuerySet(OrganizationScopedQuerySet):
     """Links that one organization's people were sent."""
 
 
+class InvitationQuerySet(OrganizationScopedQuerySet):
+    """People whom one organization has invited."""
+
+
 class IdempotencyRecordQuerySet(OrganizationScopedQuerySet):
     """Answers kept for one organization's clients; each is read by its own client alone."""

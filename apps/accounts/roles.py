@@ -28,6 +28,8 @@ PERMISSIONS = frozenset(
     for verb in verbs.split()
 )
 
+PERMISSION_CHOICES = [(name, name) for name in sorted(PERMISSIONS)]
+
 # What only the platform's super admins may do. Nobody can be granted it beside their role.
 PLATFORM_PERMISSIONS = frozenset({"platform.view", "platform.create", "platform.administer"})
 
@@ -72,6 +74,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
 _RESOURCES = {
     "accounts.user": "user",
     "accounts.usersession": "user",
+    "accounts.invitation": "invitation",
     "accounts.apikey": "api_key",
     "organizations.organization": "organization",
     "organizations.facility": "organization",
@@ -96,6 +99,10 @@ _SAME_AS = {
     "organization.delete": "organization.update",
     "organization.administer": "platform.administer",
     "user.end": "user.update",
+    "invitation.view": "user.view",
+    "invitation.create": "user.invite",
+    "invitation.update": "user.invite",
+    "invitation.delete": "user.invite",
     "api_key.update": "api_key.create",
 }
 

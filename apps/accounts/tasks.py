@@ -8,7 +8,7 @@ from uuid import UUID
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from apps.accounts import link_services
+from apps.accounts import invitations, link_services
 
 _AGAIN = RetryStrategy(max_attempts=8, exponential_wait=3)  # 3 s, 9 s, ... 36 min
 
@@ -18,6 +18,14 @@ def send_link(organization_id: str, user_id: str, purpose: str, actor: dict[str,
     """Send a person a one-time link."""
     link_services.link_send(
         organization_id=UUID(organization_id), user_id=UUID(user_id), purpose=purpose, actor=actor
+    )
+
+
+@app.task(name="accounts.send_invitation", retry=_AGAIN)
+def send_invitation(organization_id: str, invitation_id: str) -> None:
+    """Send somebody an invitation."""
+    invitations.invitation_send(
+        organization_id=UUID(organization_id), invitation_id=UUID(invitation_id)
     )
 
 

@@ -47,6 +47,10 @@ def _usage_parts(usage: Usage) -> tuple[SafeString, str]:
     return bar, str(usage)
 
 
+def _plan_of(organization: Organization) -> dict[str, Any]:
+    return {name: getattr(organization, name) for name in PlanForm.base_fields}
+
+
 def _may_end(organization: Organization) -> bool:
     return bool(organization.is_active) and organization.slug != PLATFORM_SLUG
 
@@ -63,6 +67,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
             permission="administer",
             icon="sell",
             form_class=PlanForm,
+            initial=_plan_of,
             run=lambda _request, row, values: organization_set_plan(row, **values),
         ),
         ObjectAction(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from procrastinate.contrib.django import app
 
 from apps.accounts.idempotency import clean_up_idempotency_keys
+from apps.accounts.invitations import clean_up_invitations
 from apps.accounts.link_services import clean_up_links
 from apps.accounts.services import clean_up_sessions
 from apps.audit.services import audit_clean_up
@@ -22,5 +23,6 @@ def clean_up(timestamp: int) -> None:
             clean_up_sessions()
             clean_up_idempotency_keys()
             clean_up_links()
+            clean_up_invitations()
     audit_clean_up()
     forget_old_windows()

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.exceptions import LastAdminError, RoleNotHereError
-from apps.accounts.models import PLATFORM_STAFF, User, UserSession
+from apps.accounts.models import User, UserSession
+from apps.accounts.roaming import PLATFORM_STAFF
 from apps.accounts.services import user_create, user_update
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog

@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.test import RequestFactory
 from django.urls import reverse
 
-from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.models import ApiKey, Invitation, User, UserSession
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
@@ -31,7 +31,7 @@ def url(model, view, *args):
 
 
 def test_every_model_is_registered_on_the_scoped_base():
-    assert set(OURS) == {*MODELS, PlatformOrganization}
+    assert set(OURS) == {*MODELS, Invitation, PlatformOrganization}
     for model in OURS:
         assert isinstance(admin.site.get_model_admin(model), OrganizationScopedAdmin)
 

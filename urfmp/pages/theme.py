@@ -148,6 +148,12 @@ UNFOLD: dict[str, Any] = {
                         "organizations.view_facility",
                     ),
                     _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
+                    _item(
+                        "Invitations",
+                        "outgoing_mail",
+                        "accounts_invitation_changelist",
+                        "accounts.view_invitation",
+                    ),
                     _item("API keys", "key", "accounts_apikey_changelist", "accounts.view_apikey"),
                     _item(
                         "Sessions",

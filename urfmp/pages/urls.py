@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from apps.accounts.middleware import precedes_second_factor
 from urfmp.common.transactions import acts_at_home, ignores_credentials
 from urfmp.pages.requests import without_nul
+from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_links import choose_password, forgot_password
 from urfmp.pages.views.platform import leave_organization
@@ -36,6 +37,7 @@ def page_urls(site: Any) -> list[URLPattern]:
             name="second_factor",
         ),
         path("choose-password/", outside(choose_password), name="choose_password"),
+        path("accept-invitation/", outside(accept_invitation), name="accept_invitation"),
         path("platform/leave/", site.admin_view(leave_organization), name="leave_organization"),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),

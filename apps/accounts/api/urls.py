@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from apps.accounts.api.auth_views import LoginView, LogoutView, RefreshView, StepUpView
+from apps.accounts.api.invitation_views import AcceptView, InvitationViewSet
 from apps.accounts.api.password_views import PasswordChooseView, PasswordResetView
 from apps.accounts.api.views import (
     ApiKeyViewSet,
@@ -17,6 +18,7 @@ from urfmp.common.transactions import ignores_credentials
 router = SimpleRouter(trailing_slash=False)
 router.register("auth/sessions", OwnSessionViewSet, basename="own-session")
 router.register("users", UserViewSet, basename="user")
+router.register("invitations", InvitationViewSet, basename="invitation")
 router.register("sessions", UserSessionViewSet, basename="session")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
 
@@ -34,6 +36,11 @@ urlpatterns = [
         "auth/password-reset/confirm",
         ignores_credentials(PasswordChooseView.as_view()),
         name="auth-password-reset-confirm",
+    ),
+    path(
+        "auth/invitation/accept",
+        ignores_credentials(AcceptView.as_view()),
+        name="auth-invitation-accept",
     ),
     *router.urls,
 ]

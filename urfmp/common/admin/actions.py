@@ -10,6 +10,10 @@ from django import forms
 from django.http import HttpRequest
 
 
+def _nothing(_row: Any) -> dict[str, Any]:
+    return {}
+
+
 @dataclass(frozen=True)
 class ObjectAction:
     """Something that is done to a row with one click, or to many at once.
@@ -24,6 +28,7 @@ class ObjectAction:
         icon: A Material symbol.
         applies: Whether the row is in a state to do it.
         form_class: What has to be said first; such an action is not offered in bulk.
+        initial: What the form begins with.
         is_danger: Whether it takes something away.
         needs_step_up: Whether it needs a sign-in of the last 15 minutes.
     """
@@ -36,5 +41,6 @@ class ObjectAction:
     icon: str = "check"
     applies: Callable[[Any], bool] = bool
     form_class: type[forms.Form] | None = None
+    initial: Callable[[Any], dict[str, Any]] = _nothing
     is_danger: bool = False
     needs_step_up: bool = False

@@ -319,7 +319,9 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
             self.message_user(request, f"{obj} is no longer in that state.", messages.WARNING)
             return HttpResponseRedirect(target)
         bound = action.form_class is not None and "_confirm" in request.POST
-        form = (action.form_class or forms.Form)(request.POST if bound else None)
+        form = (action.form_class or forms.Form)(
+            request.POST if bound else None, initial=action.initial(obj)
+        )
         if request.method == "POST" and (action.form_class is None or form.is_valid()):
             if action.needs_step_up:
                 require_fresh(request)

@@ -122,6 +122,7 @@ _TAGS = {
     "platform": "All organizations, for the platform's super admins.",
     "facilities": "Places in which robots stand.",
     "users": "People of the organization.",
+    "invitations": "People who were asked to join.",
     "sessions": "Where people are signed in.",
     "api-keys": "Credentials of machines.",
     "robots": "Robots, and what they did.",

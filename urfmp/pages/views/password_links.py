@@ -24,7 +24,7 @@ from apps.accounts.passwords import MAX_LENGTH
 from urfmp.common.mail import MailNotConfiguredError
 from urfmp.pages.views.page import page
 
-_LOOK = " ".join(BASE_INPUT_CLASSES)
+LOOK = " ".join(BASE_INPUT_CLASSES)
 
 
 class ForgottenForm(forms.Form):
@@ -34,7 +34,7 @@ class ForgottenForm(forms.Form):
         label="E-mail",
         max_length=255,
         widget=forms.EmailInput(
-            attrs={"autocomplete": "username", "autofocus": True, "class": _LOOK}
+            attrs={"autocomplete": "username", "autofocus": True, "class": LOOK}
         ),
     )
 
@@ -45,9 +45,7 @@ class ChooseForm(forms.Form):
     token = forms.CharField(
         label="Code from the e-mail",
         max_length=200,
-        widget=forms.TextInput(
-            attrs={"autocomplete": "off", "spellcheck": "false", "class": _LOOK}
-        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": LOOK}),
     )
     password = forms.CharField(
         label="New password",
@@ -55,13 +53,13 @@ class ChooseForm(forms.Form):
         max_length=MAX_LENGTH,
         help_text="At least 15 characters, 8 with a second factor. Several words are easy to"
         " remember; blanks count.",
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": _LOOK}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": LOOK}),
     )
     again = forms.CharField(
         label="New password again",
         strip=False,
         max_length=MAX_LENGTH,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": _LOOK}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": LOOK}),
     )
 
     def clean(self) -> None:

@@ -1,0 +1,281 @@
+"""People are invited by e-mail, with a role, for seven days."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.credentials import digest
+from apps.accounts.exceptions import LinkRefusedError, PlanLimitError, RoleNotHereError
+from apps.accounts.invitations import (
+    clean_up_invitations,
+    invitation_accept,
+    invitation_create,
+    invitation_resend,
+    invitation_revoke,
+)
+from apps.accounts.models import Invitation, User
+from apps.accounts.services import user_update
+from apps.audit.models import AuditLog
+from apps.organizations.models import Organization
+from apps.organizations.platform_services import organization_deactivate
+from tests.concurrency import at_once
+from urfmp.common.mail import MailNotConfiguredError
+
+pytestmark = pytest.mark.django_db
+
+KIM = "kim@plant.example"
+PASSWORD = "seven quiet green herons"
+
+
+@pytest.fixture
+def invite(organization_a, alice, inside):
+    def call(email=KIM, organization=organization_a, invited_by=alice, **fields):
+        with inside(organization):
+            return invitation_create(
+                organization_id=organization.pk, email=email, invited_by=invited_by, **fields
+            )
+
+    return call
+
+
+@pytest.fixture
+def code(invite, run_jobs, newest_code):
+    """A code that Kim was sent."""
+    invite(role="technician", permissions=["robot.control"])
+    run_jobs()
+    return newest_code()
+
+
+def accept(token, password=PASSWORD, **fields):
+    body = {"token": token, "password": password, **fields}
+    return Client().post("/api/v1/auth/invitation/accept", body, content_type="application/json")
+
+
+def enters(email=KIM, password=PASSWORD):
+    return Client().post("/admin/login/", {"email": email, "password": password}).status_code == 302
+
+
+def test_an_invited_person_becomes_a_member(code, inside, organization_a, alice):
+    assert mail.outbox[-1].to == [KIM]
+    assert f"/admin/accept-invitation/#{code}" in mail.outbox[-1].body
+    assert not enters()
+    assert accept(code, first_name="Kim").status_code == 204
+    with inside(organization_a):
+        kim = User.objects.get(email=KIM)
+        assert not Invitation.objects.exists()
+    assert (kim.role, kim.permissions, kim.first_name) == ("technician", ["robot.control"], "Kim")
+    assert kim.email_verified
+    assert enters()
+    again = accept(code)
+    assert (again.status_code, again.json()["code"]) == (400, "link_refused")
+
+
+def test_the_same_by_the_pages(client, alice, sign_in, run_jobs, newest_code):
+    own = sign_in(alice)
+    answer = own.post(reverse("admin:accounts_invitation_add"), {"email": KIM, "role": "viewer"})
+    assert answer.status_code == 302, answer.content
+    assert KIM in own.get(reverse("admin:accounts_invitation_changelist")).content.decode()
+    run_jobs()
+    address = reverse("admin:accept_invitation")
+    assert client.get(address).status_code == 200
+    form = {"token": newest_code(), "password": PASSWORD, "again": "x", "first_name": "Kim"}
+    assert client.post(address, form).status_code == 400
+    form["again"] = PASSWORD
+    answer = client.post(address, form)
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/login/")
+    assert enters()
+    refused = client.post(address, form)
+    assert refused.status_code == 400
+    assert "no longer good" in refused.content.decode()
+
+
+def test_a_password_that_does_not_fit_leaves_the_code_good(code):
+    refused = accept(code, "short")
+    assert (refused.status_code, set(refused.json()["errors"])) == (400, {"password"})
+    assert accept(code).status_code == 204
+
+
+def test_a_code_dies_with_time_and_by_sending_again(
+    code, inside, organization_a, run_jobs, newest_code
+):
+    with inside(organization_a):
+        row = Invitation.objects.get()
+        assert timedelta(days=6, hours=23) < row.expires_at - timezone.now() <= timedelta(days=7)
+        Invitation.objects.update(expires_at=timezone.now())
+    assert accept(code).status_code == 400
+    with inside(organization_a):
+        invitation_resend(row)
+    assert accept(code).status_code == 400
+    run_jobs()
+    assert accept(code).status_code == 400
+    assert accept(newest_code()).status_code == 204
+
+
+def test_a_revoked_one_is_dead_even_in_the_queue(invite, code, inside, organization_a, run_jobs):
+    with inside(organization_a):
+        invitation_revoke(Invitation.objects.get())
+    assert accept(code).status_code == 400
+    with inside(organization_a):
+        invitation_revoke(invite())
+    sent = len(mail.outbox)
+    run_jobs()
+    assert len(mail.outbox) == sent
+
+
+def test_it_dies_with_its_organization(code, inside, organization_a):
+    with inside(organization_a):
+        organization_deactivate(organization_a)
+    assert accept(code).status_code == 400
+
+
+@pytest.mark.parametrize("changes", [{"is_active": False}, {"role": "viewer"}])
+def test_an_inviter_who_lost_the_right_gives_it_to_nobody(
+    changes, code, inside, organization_a, alice, make_user
+):
+    make_user(organization_a)
+    with inside(organization_a):
+        user_update(alice, **changes)
+    assert accept(code).status_code == 400
+
+
+def test_the_inviter_is_not_told_of_accounts_elsewhere(
+    alice, charlie, sign_in, run_jobs, newest_code, inside, organization_a
+):
+    client = sign_in(alice)
+    answers = [
+        client.post("/api/v1/invitations", {"email": email}, content_type="application/json")
+        for email in (KIM, charlie.email)
+    ]
+    assert [answer.status_code for answer in answers] == [201, 201]
+    shapes = [
+        {**answer.json(), "id": "", "email": "", "created_at": "", "expires_at": ""}
+        for answer in answers
+    ]
+    assert shapes[0] == shapes[1]
+    run_jobs()
+    assert mail.outbox[-1].to == [charlie.email]
+    refused = accept(newest_code())
+    assert (refused.status_code, set(refused.json()["errors"])) == (400, {"email"})
+    with inside(organization_a):
+        assert Invitation.objects.filter(email=charlie.email).exists()
+    own = client.post(
+        "/api/v1/invitations", {"email": alice.email}, content_type="application/json"
+    )
+    assert (own.status_code, set(own.json()["errors"])) == (400, {"email"})
+    twice = client.post("/api/v1/invitations", {"email": KIM}, content_type="application/json")
+    assert (twice.status_code, set(twice.json()["errors"])) == (400, {"email"})
+
+
+def test_pending_ones_take_a_place(invite, inside, organization_a, alice, run_jobs, newest_code):
+    with inside(organization_a):
+        Organization.objects.update(plan="custom", user_limit=2)
+    pending = invite()
+    with pytest.raises(PlanLimitError):
+        invite("lee@plant.example")
+    run_jobs()
+    assert accept(newest_code()).status_code == 204  # at the limit: its own place is free for it
+    with pytest.raises(PlanLimitError):
+        invite("lee@plant.example")
+    with inside(organization_a):
+        user_update(User.objects.get(email=KIM), is_active=False)
+    expired = invite("lee@plant.example")
+    with inside(organization_a):
+        Invitation.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+    invite("ada@plant.example")
+    with inside(organization_a), pytest.raises(PlanLimitError):
+        invitation_resend(expired)
+    assert pending.pk
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_at_once_one_joins(code, plain_request):
+    def attempt():
+        return invitation_accept(plain_request, token=code, password=PASSWORD)
+
+    outcome = at_once(*[attempt] * 6)
+    assert sum(isinstance(item, User) for item in outcome) == 1, outcome
+    assert sum(isinstance(item, LinkRefusedError) for item in outcome) == 5, outcome
+
+
+def test_nobody_is_invited_to_be_a_super_admin(invite, root):
+    with pytest.raises(RoleNotHereError):
+        invite(role="super_admin")
+    with pytest.raises(RoleNotHereError):
+        invite(organization=root.organization_of_test, invited_by=root, role="super_admin")
+
+
+@pytest.mark.parametrize("email", ["", "nobody", "a@b", "x" * 250 + "@plant.example"])
+def test_an_address_is_one(email, invite):
+    with pytest.raises(ValidationError):
+        invite(email)
+
+
+def test_without_a_way_out_nothing_is_promised(invite, settings, inside, organization_a):
+    settings.MAIL_IS_CONFIGURED = False
+    with pytest.raises(MailNotConfiguredError):
+        invite()
+    with inside(organization_a):
+        assert not Invitation.objects.exists()
+
+
+def test_the_token_is_in_the_mail_and_nowhere_else(code, inside, organization_a):
+    with inside(organization_a):
+        assert Invitation.objects.get().token_digest == digest(code)
+        entries = list(AuditLog.objects.filter(resource_type="invitation").values())
+    assert entries
+    assert code not in str(entries)
+    assert digest(code) not in str(entries)
+    assert accept(digest(code)).status_code == 400
+
+
+def test_writes_audit_row(code, inside, organization_a, alice):
+    accept(code)
+    with inside(organization_a):
+        actions = set(
+            AuditLog.objects.filter(resource_type="invitation").values_list("action", flat=True)
+        )
+    assert actions >= {
+        "accounts.invitation.create",
+        "accounts.invitation.send",
+        "accounts.invitation.accept",
+    }
+
+
+def test_other_organization_gets_404(code, inside, organization_a, charlie, sign_in):
+    with inside(organization_a):
+        pk = Invitation.objects.get().pk
+    client = sign_in(charlie)
+    assert client.get(f"/api/v1/invitations/{pk}").status_code == 404
+    assert client.delete(f"/api/v1/invitations/{pk}").status_code == 404
+    assert client.post(f"/api/v1/invitations/{pk}/resend").status_code == 404
+    assert client.get("/api/v1/invitations").json()["results"] == []
+
+
+def test_revoked_through_the_api(code, inside, organization_a, alice, sign_in, run_jobs):
+    with inside(organization_a):
+        pk = Invitation.objects.get().pk
+    client = sign_in(alice)
+    assert client.post(f"/api/v1/invitations/{pk}/resend").status_code == 200
+    run_jobs()
+    assert mail.outbox[-1].to == [KIM]
+    assert client.delete(f"/api/v1/invitations/{pk}").status_code == 204
+    assert client.get(f"/api/v1/invitations/{pk}").status_code == 404
+
+
+def test_old_ones_are_forgotten(invite, inside, organization_a):
+    for email, days in ((KIM, 29), ("lee@plant.example", 31)):
+        row = invite(email)
+        with inside(organization_a):
+            Invitation.objects.filter(pk=row.pk).update(
+                expires_at=timezone.now() - timedelta(days=days)
+            )
+    with inside(organization_a):
+        assert clean_up_invitations() == 1
+        assert Invitation.objects.get().email == KIM

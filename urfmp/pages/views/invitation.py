@@ -1,0 +1,56 @@
+"""The page that an invitation's link opens. It looks at no credentials."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+
+from apps.accounts.invitations import invitation_accept
+from urfmp.common.admin import refusal_messages
+from urfmp.common.exceptions import ApplicationError
+from urfmp.pages.views.page import page
+from urfmp.pages.views.password_links import LOOK, ChooseForm
+
+
+class AcceptForm(ChooseForm):
+    """Who joins, and with which password."""
+
+    first_name = forms.CharField(
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "given-name", "class": LOOK}),
+    )
+    last_name = forms.CharField(
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "family-name", "class": LOOK}),
+    )
+
+
+@never_cache
+@sensitive_post_parameters("token", "password", "again")
+@csrf_protect
+def accept_invitation(request: HttpRequest) -> HttpResponse:
+    """Take names and a first password against the code of an invitation."""
+    form = AcceptForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        values = {name: form.cleaned_data[name] for name in form.fields if name != "again"}
+        try:
+            invitation_accept(request, **values)
+        except ValidationError as error:
+            for name, errors in error.message_dict.items():
+                form.add_error(name if name in form.fields else None, errors)
+        except ApplicationError as error:
+            form.add_error(None, refusal_messages(error))
+        else:
+            messages.success(request, "Welcome. Sign in with your address and password.")
+            return HttpResponseRedirect(reverse("admin:login"))
+    response = page(request, "pages/accept_invitation.html", "Join", form=form)
+    response.status_code = 400 if form.is_bound else 200
+    return response
