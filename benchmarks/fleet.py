@@ -66,7 +66,7 @@ def make_fleet(robots: int) -> Fleet:
     from urfmp.common.tenancy import tenant_transaction  # noqa: PLC0415
 
     slug = f"bench-{uuid.uuid4().hex[:12]}"
-    organization = organization_create(name=slug, slug=slug)
+    organization = organization_create(name=slug, slug=slug, plan="enterprise")
     with tenant_transaction(organization.id):
         made = [
             robot_register(
