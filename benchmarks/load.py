@@ -25,7 +25,8 @@ class Crew:
             done when there are no more.
         connections: How many send at the same time.
         pause: Seconds that a connection rests after each answer.
-        is_repeated: Whether a refused request (429, 503) is sent again, after `pause`.
+        is_repeated: Whether a refused request (429, 503) is sent again.
+        rest: Seconds that a connection rests after a refusal, besides.
         statuses: How often each status came; 0 stands for a connection that broke.
         seconds: How long each answered request took.
         answered: The requests that were answered with 2xx.
@@ -36,6 +37,7 @@ class Crew:
     connections: int
     pause: float = 0.0
     is_repeated: bool = False
+    rest: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     answered: list[bytes] = field(default_factory=list)
@@ -199,8 +201,9 @@ class _Loop:
         refused = connection.note() in {429, 503}
         if not (refused and connection.crew.is_repeated):
             connection.request = b""
-        connection.resume_at = time.perf_counter() + connection.crew.pause
-        if connection.crew.pause or time.perf_counter() >= self.deadline:
+        pause = connection.crew.pause + (connection.crew.rest if refused else 0.0)
+        connection.resume_at = time.perf_counter() + pause
+        if pause or time.perf_counter() >= self.deadline:
             self.idle.append(connection)
         else:
             self._start(connection)

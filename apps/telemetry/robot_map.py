@@ -22,7 +22,7 @@ Name = tuple[UUID | str | None, str | None]
 """A robot's id, as it was sent, and its serial number; one of them or both."""
 
 _SECONDS = 60.0
-_MOST_ROBOTS = 50_000
+_MOST_ROBOTS, _MOST_AT_ONCE = 50_000, 5_000
 
 
 class KnownRobot(NamedTuple):
@@ -35,6 +35,7 @@ class KnownRobot(NamedTuple):
 @dataclass
 class _Organization:
     ends_at: float
+    is_read: bool = False
     by_id: dict[UUID, KnownRobot] = field(default_factory=dict)
     by_serial: dict[str, KnownRobot] = field(default_factory=dict)
 
@@ -50,7 +51,7 @@ def forget_robots(organization_id: UUID) -> None:
 def find_robots(
     organization_id: UUID, names: Iterable[Name], own_robot_id: UUID | None
 ) -> dict[Name, KnownRobot | None]:
-    """Return the robot in service that each name stands for, or None; at most one query.
+    """Return the robot in service that each name stands for, or None; at most two queries.
 
     Args:
         organization_id: Whose robots they are.
@@ -59,8 +60,14 @@ def find_robots(
     """
     known = _remembered(organization_id)
     wanted = [_Wanted.of(name, own_robot_id) for name in names]
-    if unknown := [one for one in wanted if one.find(known) is None]:
-        _read(organization_id, known, unknown)
+    unknown = [one for one in wanted if one.find(known) is None]
+    if unknown and not known.is_read:
+        # Most of a fleet sends within the next seconds: one query instead of one for each.
+        known.is_read = True
+        _read(organization_id, known, Q())
+        unknown = [one for one in unknown if one.find(known) is None]
+    if unknown and (names_of_unknown := _filter(unknown)):
+        _read(organization_id, known, names_of_unknown)
     found: dict[Name, KnownRobot | None] = {}
     for one in wanted:
         robot = one.find(known)
@@ -102,17 +109,18 @@ def _remembered(organization_id: UUID) -> _Organization:
     return known
 
 
-def _read(organization_id: UUID, known: _Organization, unknown: list[_Wanted]) -> None:
+def _filter(unknown: list[_Wanted]) -> Q | None:
     ids = {one.robot_id for one in unknown if one.robot_id is not None}
     serials = {one.serial_number for one in unknown if one.robot_id is None and one.serial_number}
     serials = {text for text in serials if len(text) <= MAX_SERIAL_NUMBER and "\x00" not in text}
-    if not (ids or serials):
-        return
-    robots = Robot.objects.unscoped(reason="a sender's key may write to any of them").filter(
-        Q(pk__in=ids) | Q(serial_number__in=serials), is_active=True
-    )
+    return Q(pk__in=ids) | Q(serial_number__in=serials) if ids or serials else None
+
+
+def _read(organization_id: UUID, known: _Organization, which: Q) -> None:
+    robots = Robot.objects.unscoped(reason="a sender's key may write to any of them")
+    found = robots.filter(which, is_active=True).order_by().values_list("pk", "serial_number")
     with tenant_transaction(organization_id):
-        rows = list(robots.values_list("pk", "serial_number"))
+        rows = list(found[:_MOST_AT_ONCE])
     for pk, serial_number in rows:
         robot = KnownRobot(pk, serial_number)
         known.by_id[pk] = robot

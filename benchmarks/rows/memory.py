@@ -13,6 +13,8 @@ from benchmarks.server import Server
 
 _BATCH, _SMALL, _USUAL, _OVERLOAD = 5000, 20, 4, 40
 _SECONDS, _USUAL_SECONDS = 40.0, 12.0
+# Sooner than they are told: together they offer more than ten times what can be stored.
+_REST = 0.2
 _MOST_GROWTH, _MOST_DELAY = 0.20, 2.0
 
 
@@ -39,7 +41,7 @@ class _Memory:
 
 
 def run(bench: Bench) -> Result:
-    """Let one organization send with 4 connections, then with 40 that never wait.
+    """Let one organization send with 4 connections, then with 40 that hardly wait.
 
     Another organization sends 20 points at a time all along.
     """
@@ -54,7 +56,7 @@ def run(bench: Bench) -> Result:
         unsent = iter(bodies)
 
         def phase(connections: int, seconds: float) -> tuple[load.Crew, load.Crew, int]:
-            sender = load.Crew(unsent, connections, is_repeated=True)
+            sender = load.Crew(unsent, connections, is_repeated=True, rest=_REST)
             other = load.Crew(quiet_requests, 2, pause=0.05, is_repeated=True)
             with _Memory(server) as memory:
                 load.run(address, sender, other, seconds=seconds)
@@ -87,6 +89,7 @@ def _judge(
     lost = acknowledged - stored
     silent = sum(crew.missing_retry_after for crew in crews)
     delay = delays[1] / delays[0]
+    offered = sum(overload.statuses.values()) / overload.statuses[200]
     is_met = (
         growth <= _MOST_GROWTH
         and delay <= _MOST_DELAY
@@ -101,7 +104,8 @@ def _judge(
         f"<= {_MOST_GROWTH:+.0%}",
         is_met,
         [
-            f"answers under overload: {dict(statuses)}; {silent} refusals without Retry-After",
+            f"answers under overload: {dict(statuses)}, {offered:.1f} times what was stored",
+            f"refusals without Retry-After: {silent}",
             f"acknowledged and missing: {lost} of {acknowledged:,} points",
             (
                 f"the other organization's p95: {delays[0] * 1000:.0f} ms before, "

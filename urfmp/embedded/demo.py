@@ -192,7 +192,7 @@ def _children(places: Places, addresses: Addresses, environment: dict[str, str])
     return [
         child(
             *("web", "-m", "gunicorn", "urfmp.wsgi:application", "--worker-class", "gthread"),
-            *("--workers", "2", "--threads", "8", "--bind", f"{host}:{addresses.web_port}"),
+            *("--workers", "2", "--threads", "16", "--bind", f"{host}:{addresses.web_port}"),
             # Its control socket is at one place for all checkouts.
             *("--graceful-timeout", "2", "--no-control-socket"),
         ),
