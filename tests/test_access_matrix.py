@@ -125,6 +125,10 @@ ELSEWHERE = {
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
     "influx-write-v1",  # tests/telemetry/test_influx_write.py
     "influx-write-v2",
+    "influx-ping",
+    "influx-health",
+    "influx-query-v1",
+    "influx-query-v2",
 }
 # Admin pages that belong to no model: who may see them.
 ADMIN_PAGES = {

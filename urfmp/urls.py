@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from apps.telemetry.api.influx import write_v1, write_v2
+from apps.telemetry.api.influx import health, ping, query, write_v1, write_v2
 from urfmp.common.api.docs import DocsView, SchemaView
 from urfmp.common.health import healthz
 from urfmp.live.views import redirect_to_live
@@ -36,5 +36,9 @@ urlpatterns = [
     # The addresses at which clients of InfluxDB write, by its name for them.
     path("api/v2/write", write_v2, name="influx-write-v2"),
     path("write", write_v1, name="influx-write-v1"),
+    path("ping", ping, name="influx-ping"),
+    path("health", health, name="influx-health"),
+    path("query", query, name="influx-query-v1"),
+    path("api/v2/query", query, name="influx-query-v2"),
     path("admin/", admin.site.urls),
 ]

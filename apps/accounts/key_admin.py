@@ -102,12 +102,25 @@ class ApiKeyForm(ScopedModelForm):
 
     class Meta:
         model = ApiKey
-        fields = ("name", "robot", "permissions", "rate_limit", "expires_at", "allowed_networks")
+        fields = (
+            "name",
+            "robot",
+            "permissions",
+            "rate_limit",
+            "expires_at",
+            "allowed_networks",
+            "line_protocol_mapping",
+        )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.is_new:  # a key's scopes stay
             self.fields.pop("permissions", None)
+
+    def clean_line_protocol_mapping(self) -> dict[str, Any]:
+        """Let nothing stand for no mapping."""
+        value: dict[str, Any] | None = self.cleaned_data["line_protocol_mapping"]
+        return {} if value is None else value
 
     def clean_permissions(self) -> list[str]:
         user = self.request.user
@@ -136,10 +149,12 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
     add_fieldsets = (
         (None, {"fields": ("name", "robot", "permissions")}),
         ("Limits", {"fields": (("rate_limit", "expires_at"), "allowed_networks")}),
+        ("Telegraf and InfluxDB's clients", {"fields": ("line_protocol_mapping",)}),
     )
     fieldsets = (
         (None, {"fields": ("name", "shown_prefix", "robot", "scopes", "is_active")}),
         ("Limits", {"fields": (("rate_limit", "expires_at"), "allowed_networks")}),
+        ("Telegraf and InfluxDB's clients", {"fields": ("line_protocol_mapping",)}),
         ("Activity", {"fields": ("user", ("created", "last_used"), "replaces")}),
     )
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
@@ -178,7 +193,14 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
         )  # fmt: skip
         if self.has_change_permission(request, obj):
             return fixed
-        return (*fixed, "name", "rate_limit", "expires_at", "allowed_networks")
+        return (
+            *fixed,
+            "name",
+            "rate_limit",
+            "expires_at",
+            "allowed_networks",
+            "line_protocol_mapping",
+        )
 
     @admin.display(description="Begins with", ordering="key_prefix")
     def shown_prefix(self, key: ApiKey) -> str:

@@ -69,6 +69,7 @@ def api_key_create(
     rate_limit: int | None = 1000,
     expires_at: datetime | None = None,
     allowed_networks: Iterable[str] = (),
+    line_protocol_mapping: dict[str, Any] | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key for a machine.
 
@@ -82,6 +83,7 @@ def api_key_create(
         rate_limit: Requests per minute, at least 1; None for any number.
         expires_at: When it ends; None for never.
         allowed_networks: Addresses and networks from which it is taken; none for any.
+        line_protocol_mapping: How its lines are read, see `accounts.line_mapping`.
 
     Returns:
         The row and the key itself, which nobody can show again.
@@ -102,6 +104,7 @@ def api_key_create(
         rate_limit=rate_limit,
         expires_at=expires_at,
         allowed_networks=normalized_networks(allowed_networks),
+        line_protocol_mapping=line_protocol_mapping or {},
     )
     with act("accounts.api_key.create"):
         take_place(organization_id, "api_keys")
@@ -121,7 +124,8 @@ def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
 
     Args:
         key: Which key.
-        changes: Any of `name`, `rate_limit`, `expires_at`, `allowed_networks`.
+        changes: Any of `name`, `rate_limit`, `expires_at`, `allowed_networks`,
+            `line_protocol_mapping`.
 
     Raises:
         KeyEndedError: It has been revoked or has expired.
@@ -179,6 +183,7 @@ def api_key_rotate(
             rate_limit=key.rate_limit,
             expires_at=key.expires_at,
             allowed_networks=key.allowed_networks,
+            line_protocol_mapping=key.line_protocol_mapping,
             replaces=key,
         )
         key.expires_at = min(key.expires_at or end, end)

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.device_names import device_name
+from apps.accounts.line_mapping import validate_line_mapping
 from apps.accounts.querysets import (
     ApiKeyQuerySet,
     IdempotencyRecordQuerySet,
@@ -247,6 +248,16 @@ class ApiKey(TenantModel):
         db_default=models.Value([], ArrayField(models.TextField())),
         blank=True,
         help_text="Addresses and networks from which the key is taken; none for any.",
+    )
+    line_protocol_mapping = models.JSONField(
+        "line protocol",
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        validators=(validate_line_mapping,),
+        help_text="How lines that Telegraf or InfluxDB's clients write with this key are read:"
+        ' {"robot_tag": "machine", "metadata_tags": ["firmware"], "dropped_tags": ["host"],'
+        ' "prefix": "plc"}, each as needed. A tag that is not named becomes part of the metric.',
     )
     replaces = plain_key(
         "accounts.ApiKey", on_delete=models.DO_NOTHING, null=True, blank=True, editable=False

@@ -7,10 +7,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from apps.accounts.line_mapping import LineMapping
 from apps.telemetry.line_protocol import UNITS, Line, decode_lines
 from apps.telemetry.points import MAX_METRIC_NAME, Batch, Point, Rejection, TooManyPointsError
 
-ROBOT_TAGS = frozenset({"robot", "robot_id", "serial_number"})
+PLAIN = LineMapping()
+
+# Before, after, metadata.
+_Ends = tuple[str, str, dict[str, str] | None]
+
+_IDENTITY_TAGS = frozenset({"robot_id", "serial_number"})
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Enough of a name to see that it is too long, however long it is.
@@ -42,7 +48,13 @@ class _ContradictionError(Exception):
 
 
 def decode_line_points(
-    body: bytes, now: datetime, *, precision: str = "ns", max_lines: int, max_values: int
+    body: bytes,
+    now: datetime,
+    *,
+    precision: str = "ns",
+    max_lines: int,
+    max_values: int,
+    mapping: LineMapping = PLAIN,
 ) -> LineBatch:
     """Decode a body of line protocol to points, one for each field.
 
@@ -55,11 +67,12 @@ def decode_line_points(
         precision: A name in `UNITS`.
         max_lines: How many lines there may be.
         max_values: How many fields there may be in all of them.
+        mapping: What the key says about tags.
 
     Raises:
         TooManyPointsError: There are more lines or fields; nothing was kept.
     """
-    batch, names = LineBatch(), _Names()
+    batch, names = LineBatch(), _Names(mapping)
     for count, entry in enumerate(decode_lines(body, unit=UNITS[precision]), start=1):
         if isinstance(entry, Line):
             _add(batch, entry, now, names)
@@ -73,31 +86,38 @@ def decode_line_points(
 
 def _add(batch: LineBatch, line: Line, now: datetime, names: _Names) -> None:
     try:
-        robot = _robot(line)
+        robot = _robot(line, names.mapping.robot_tag)
     except _ContradictionError as error:
         batch.reject(line.number, "unknown_robot", str(error))
         return
     # Times are cut to microseconds, not rounded, so that a resent line keeps its key.
     time = now if line.time is None else _EPOCH + timedelta(microseconds=line.time // 1000)
-    before, after = names.ends(line)
+    before, after, metadata = names.ends(line)
     for key, value in line.fields:
         if isinstance(value, str):
             detail = f"The field {key[:40]!a} holds text; numbers and booleans are stored."
             batch.reject(line.number, "not_numeric", detail)
             continue
         name = f"{before}.{names.field(key)}{after}"
-        point = Point(name, time, float(value), robot.robot_id, robot.serial_number)
+        point = Point(
+            name,
+            time,
+            float(value),
+            robot.robot_id,
+            robot.serial_number,
+            metadata=metadata,
+        )
         batch.points.append((len(batch.lines), point))
         batch.lines.append(line.number)
 
 
-def _robot(line: Line) -> _Robot:
+def _robot(line: Line, robot_tag: str) -> _Robot:
     tags = dict(line.tags)
     robot_id, serial_number = _uuid(tags.get("robot_id")), tags.get("serial_number")
     if "robot_id" in tags and robot_id is None:
         msg = "The tag robot_id is no UUID."
         raise _ContradictionError(msg)
-    if (robot := tags.get("robot")) is None:
+    if (robot := tags.get(robot_tag)) is None:
         return _Robot(robot_id, serial_number)
     if named := _uuid(robot):
         same, robot_id = robot_id in {None, named}, named
@@ -117,15 +137,16 @@ def _uuid(text: str | None) -> UUID | None:
 class _Names:
     """The parts of names in a body, each worked out once: lines of a series are alike."""
 
-    def __init__(self) -> None:
-        self._ends: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[str, str]] = {}
+    def __init__(self, mapping: LineMapping) -> None:
+        self.mapping = mapping
+        self._ends: dict[tuple[str, tuple[tuple[str, str], ...]], _Ends] = {}
         self._fields: dict[str, str] = {}
 
-    def ends(self, line: Line) -> tuple[str, str]:
-        """Return what stands before and after a field of the line."""
+    def ends(self, line: Line) -> _Ends:
+        """Return what stands before and after a field of the line, and its metadata."""
         key = line.measurement, line.tags
         if (known := self._ends.get(key)) is None:
-            known = self._ends[key] = _name_ends(line)
+            known = self._ends[key] = _name_ends(line, self.mapping)
         return known
 
     def field(self, key: str) -> str:
@@ -135,15 +156,17 @@ class _Names:
         return known
 
 
-def _name_ends(line: Line) -> tuple[str, str]:
-    """Return what stands before and after each field in the name of its metric.
+def _name_ends(line: Line, mapping: LineMapping) -> _Ends:
+    """Return what stands before and after each field in the name of its metric, and metadata.
 
     A tag adds its key and its value, so that neither two values nor two tags with the same value
     fall together.
     """
-    others = [pair for pair in line.tags if pair[0] not in ROBOT_TAGS]
+    kept = {tag: value for tag, value in line.tags if tag in mapping.metadata_tags}
+    apart = _IDENTITY_TAGS | {mapping.robot_tag} | mapping.metadata_tags | mapping.dropped_tags
+    others = [pair for pair in line.tags if pair[0] not in apart]
     after = "".join(f".{_plain(tag)}.{_plain(value)}" for tag, value in others)
-    return _dotted(line.measurement), after[:_LONG]
+    return mapping.prefix + _dotted(line.measurement), after[:_LONG], kept or None
 
 
 def _dotted(text: str) -> str:

@@ -16,6 +16,7 @@ from urfmp.common.storable import json_fault
 
 METRIC_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
 MAX_METRIC_NAME, MAX_UNIT, MAX_SERIAL_NUMBER = 100, 20, 100
+MAX_METADATA_BYTES = 4096
 # A robot's clock may be ahead by this much.
 MAX_AHEAD = timedelta(minutes=5)
 
@@ -215,5 +216,8 @@ def unit_fault(unit: str | None) -> Fault | None:
 
 def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
     """Return what keeps metadata from being stored, or None."""
+    if len(msgspec.json.encode(metadata)) > MAX_METADATA_BYTES:
+        detail = f"Metadata is at most {MAX_METADATA_BYTES} bytes of JSON."
+        return "metadata", detail
     fault = json_fault(metadata)
     return ("metadata", fault) if fault else None

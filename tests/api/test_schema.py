@@ -15,8 +15,8 @@ from tests.api.contract import api_document, plain, routes
 from urfmp.common.api.document import problem_codes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Not for programs: the document itself and its page.
-NOT_LISTED = {"/api/v1/schema", "/api/v1/docs"}
+# Not for programs: the document itself and its page, and what is refused to everybody.
+NOT_LISTED = {"/api/v1/schema", "/api/v1/docs", "/api/v2/query"}
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,9 @@ from influxdb_client import InfluxDBClient, Point, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS, WriteOptions
 from influxdb_client.rest import ApiException
 
+from apps.telemetry.intake import BusyError, SendingTooMuchError
 from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.services import telemetry_ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -84,3 +86,44 @@ def test_it_understands_our_errors(client):
         api.write(bucket="any", record='m,robot=SN-1 text="x",v=1')
     assert raised.value.status == 400
     assert "partial write: line 1: not_numeric" in raised.value.message
+
+
+@pytest.mark.parametrize("refusal", [BusyError, SendingTooMuchError])
+def test_it_sends_again_what_was_refused_for_a_while(refusal, client, stored, monkeypatch):
+    """The first tries are answered with 503 or 429 and Retry-After; nothing is lost or doubled."""
+    tries = []
+
+    def busy_at_first(**given):
+        tries.append(len(given["batch"].points))
+        if len(tries) <= 2:
+            raise refusal
+        return telemetry_ingest(**given)
+
+    monkeypatch.setattr("apps.telemetry.api.influx.telemetry_ingest", busy_at_first)
+    sent = list(points())[:200]
+    failures, retries = [], []
+    options = WriteOptions(
+        batch_size=100, flush_interval=100, retry_interval=100, max_retries=5, jitter_interval=0
+    )
+    with client.write_api(
+        write_options=options,
+        error_callback=lambda *details: failures.append(details),
+        retry_callback=lambda *details: retries.append(details),
+    ) as api:
+        for one in sent:
+            api.write(bucket="any", record=as_point(*one))
+    assert failures == []
+    assert len(retries) == 2
+    assert stored() == expected(sent)
+
+
+def test_it_finds_us_ready(client):
+    assert client.ping() is True
+    assert client.version() == "2.7.0-urfmp"
+
+
+def test_it_is_told_that_queries_are_not_supported(client):
+    with pytest.raises(ApiException) as raised:
+        client.query_api().query("buckets()")
+    assert raised.value.status == 501
+    assert "Queries are not supported" in raised.value.message

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from apps.accounts.line_mapping import JSON_SCHEMA, mapping_faults
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.passwords import MAX_LENGTH
 from apps.accounts.roles import PERMISSIONS, SCOPES
@@ -167,6 +169,15 @@ class EndedSerializer(serializers.Serializer[Any]):
         "rate_limit": 6000,
     },
 )
+@extend_schema_field(JSON_SCHEMA)
+class LineMappingField(serializers.JSONField):
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        if faults := mapping_faults(value):
+            raise serializers.ValidationError(faults)
+        return value
+
+
 class ApiKeySerializer(ScopedModelSerializer):
     permissions = serializers.ListField(child=serializers.ChoiceField(sorted(SCOPES)))
     allowed_networks = serializers.ListField(
@@ -175,6 +186,7 @@ class ApiKeySerializer(ScopedModelSerializer):
         max_length=50,
         help_text="Addresses and networks, as in `192.0.2.0/24`, from which the key is taken.",
     )
+    line_protocol_mapping = LineMappingField(required=False)
     key = serializers.SerializerMethodField(
         help_text="The key itself: in the answer to its creation, never again."
     )
@@ -190,6 +202,7 @@ class ApiKeySerializer(ScopedModelSerializer):
             "robot",
             "rate_limit",
             "allowed_networks",
+            "line_protocol_mapping",
             "replaces",
             "is_active",
             "last_used_at",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from http import HTTPStatus
 from typing import Any, cast
 
 import msgspec
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
+from apps.accounts.line_mapping import line_mapping_of
 from apps.accounts.middleware import confirms_key, presented_key, reads_key
 from apps.accounts.principals import KeyPrincipal
 from apps.telemetry.api.bodies import admitted_body
@@ -22,7 +24,8 @@ from apps.telemetry.line_points import LineBatch, decode_line_points
 from apps.telemetry.points import Batch
 from apps.telemetry.services import IngestResult, KeyEndedError, telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.transactions import manages_transactions
+from urfmp.common.health import healthz
+from urfmp.common.transactions import ignores_credentials, manages_transactions
 
 _PRECISIONS_V2 = {"": "ns", "ns": "ns", "us": "us", "ms": "ms", "s": "s"}
 _PRECISIONS_V1 = {**_PRECISIONS_V2, "n": "ns", "u": "us", "µ": "us", "m": "m", "h": "h"}
@@ -35,6 +38,8 @@ _CODES = {
 }
 # A line carries several values; a client's batch of lines has to fit in one request.
 _VALUES_A_LINE = 10
+# The version whose way of writing is spoken here.
+_VERSION = "2.7.0-urfmp"
 _NAMED_IN_MESSAGE, _LISTED = 3, 1_000
 
 
@@ -74,6 +79,56 @@ def write_v1(request: HttpRequest) -> HttpResponse:
     return _write(request, _PRECISIONS_V1)
 
 
+@csrf_exempt
+@ignores_credentials
+def ping(request: HttpRequest) -> HttpResponse:
+    """Say that somebody is here, as clients of every InfluxDB ask before they write."""
+    if request.method not in {"GET", "HEAD"}:
+        return _reads_only()
+    return _own(HttpResponse(status=204))
+
+
+@csrf_exempt
+@ignores_credentials
+def health(request: HttpRequest) -> HttpResponse:
+    """Answer the second InfluxDB's question whether the server can write: 503 when it cannot."""
+    if request.method not in {"GET", "HEAD"}:
+        return _reads_only()
+    is_up = healthz(request).status_code == HTTPStatus.OK
+    body: dict[str, Any] = {
+        "name": "urfmp",
+        "message": "ready for writes" if is_up else "the database is away",
+        "status": "pass" if is_up else "fail",
+        "checks": [],
+        "version": _VERSION,
+        "commit": "",
+    }
+    response = HttpResponse(msgspec.json.encode(body), content_type="application/json")
+    response.status_code = 200 if is_up else 503
+    return _own(response)
+
+
+@csrf_exempt
+@ignores_credentials
+def query(request: HttpRequest) -> HttpResponse:
+    """Refuse to be read through InfluxDB's query languages, and say where reading is done."""
+    message = "Queries are not supported; read at /api/v1/robots/{id}/telemetry/series."
+    return _own(_error(501, "not implemented", message))
+
+
+def _reads_only() -> HttpResponse:
+    response = _error(405, "method not allowed", "Ask with GET or HEAD.")
+    response["Allow"] = "GET, HEAD"
+    return response
+
+
+def _own(response: HttpResponse) -> HttpResponse:
+    """Add the headers by which clients tell the version that they talk to."""
+    response["X-Influxdb-Version"] = _VERSION
+    response["X-Influxdb-Build"] = "URFMP"
+    return response
+
+
 def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
     if refusal := _refusal(request):
         return refusal
@@ -90,6 +145,7 @@ def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
                 precision=precision,
                 max_lines=settings.TELEMETRY_MAX_POINTS,
                 max_values=settings.TELEMETRY_MAX_POINTS * _VALUES_A_LINE,
+                mapping=line_mapping_of(principal.key_id, principal.organization_id),
             )
             result = _store(principal, batch)
     except KeyEndedError as error:

@@ -1,0 +1,178 @@
+"""What a key says about tags; what clients of InfluxDB ask beside writing."""
+
+from __future__ import annotations
+
+import gzip
+import time
+
+import pytest
+from django.test import Client
+
+from apps.accounts import line_mapping
+from apps.accounts.key_services import api_key_rotate, api_key_update
+from apps.accounts.models import ApiKey
+from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.points import MAX_METADATA_BYTES
+
+MAPPING = {
+    "robot_tag": "machine",
+    "metadata_tags": ["firmware", "Line"],
+    "dropped_tags": ["host"],
+    "prefix": "plc.a",
+}
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a, serial_number="SN-1")
+
+
+@pytest.fixture
+def write(organization_a, make_key, robot):
+    """As Telegraf's output writes: packed, to the second version's address, in nanoseconds."""
+
+    def post(body, mapping=None, key=None):
+        key = key or make_key(organization_a, line_protocol_mapping=mapping)
+        return Client().post(
+            "/api/v2/write?bucket=any&org=any",
+            gzip.compress(body.encode()),
+            content_type="text/plain; charset=utf-8",
+            headers={
+                "authorization": f"Token {key}",
+                "content-encoding": "gzip",
+                "user-agent": "Telegraf/1.32.0 Go/1.23.0",
+            },
+        )
+
+    return post
+
+
+@pytest.fixture
+def stored(inside, organization_a):
+    def read():
+        with inside(organization_a):
+            rows = RobotTelemetry.objects.values_list("metric_name", "value", "metadata")
+            return {name: (value, metadata) for name, value, metadata in rows}
+
+    return read
+
+
+def line(tags, fields="idle=1"):
+    return f"cpu,{tags} {fields} {int(time.time()) - 60}000000000\n"
+
+
+def test_tags_are_used_as_the_key_says(write, stored):
+    answer = write(line("Line=7,cpu=0,firmware=v\\ 1\\,2,host=h,machine=SN-1"), MAPPING)
+    assert answer.status_code == 204, answer.content
+    assert stored() == {"plc.a.cpu.idle.cpu.0": (1.0, {"firmware": "v 1,2", "Line": "7"})}
+
+
+@pytest.mark.parametrize("mapping", [None, {}])
+def test_without_a_mapping_every_tag_is_part_of_the_name(mapping, write, stored):
+    assert write(line("host=h,machine=m,robot=SN-1"), mapping).status_code == 204
+    assert stored() == {"cpu.idle.host.h.machine.m": (1.0, None)}
+
+
+def test_parts_of_a_mapping_stand_alone(write, stored):
+    assert write(line("host=h,robot=SN-1"), {"dropped_tags": ["host"]}).status_code == 204
+    assert write(line("host=h,robot=SN-1"), {"metadata_tags": ["host"]}).status_code == 204
+    assert write(line("robot=x,serial_number=SN-1"), {"robot_tag": "m"}).status_code == 204
+    assert set(stored()) == {"cpu.idle", "cpu.idle.robot.x"}
+
+
+def test_metadata_is_bounded(write, stored):
+    tags = ",".join(f"t{n:02}={'x' * 100}" for n in range(45))
+    mapping = {"metadata_tags": [f"t{n:02}" for n in range(45)]}
+    answer = write(line(f"robot=SN-1,{tags}"), mapping)
+    assert answer.status_code == 400
+    assert f"at most {MAX_METADATA_BYTES} bytes" in answer.json()["message"]
+    assert stored() == {}
+
+
+def test_a_change_reaches_ingest(organization_a, make_key, inside, write, stored, monkeypatch):
+    monkeypatch.setattr(line_mapping, "_REMEMBERED_SECONDS", 0.0)
+    key = make_key(organization_a)
+    assert write(line("host=h,robot=SN-1"), key=key).status_code == 204
+    with inside(organization_a):
+        api_key_update(ApiKey.objects.get(), line_protocol_mapping={"dropped_tags": ["host"]})
+    assert write(line("host=h,robot=SN-1"), key=key).status_code == 204
+    assert set(stored()) == {"cpu.idle.host.h", "cpu.idle"}
+
+
+def test_successor_has_the_same_mapping(organization_a, make_key, alice, inside):
+    make_key(organization_a, line_protocol_mapping=MAPPING)
+    with inside(organization_a):
+        successor, _ = api_key_rotate(ApiKey.objects.get(), user=alice)
+    assert successor.line_protocol_mapping == MAPPING
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ([], "Write an object"),
+        ({"tags": []}, "There is no tags"),
+        ({"robot_tag": ""}, "robot_tag"),
+        ({"robot_tag": 5}, "robot_tag"),
+        ({"robot_tag": "a" * 101}, "robot_tag"),
+        ({"metadata_tags": "host"}, "metadata_tags"),
+        ({"metadata_tags": [["host"]]}, "metadata_tags"),
+        ({"dropped_tags": [f"t{n}" for n in range(51)]}, "dropped_tags"),
+        ({"dropped_tags": ["host", "host"]}, "Name each tag once: host"),
+        ({"dropped_tags": ["m"], "robot_tag": "m"}, "Name each tag once: m"),
+        ({"prefix": "Plc"}, "prefix"),
+        ({"prefix": ""}, "prefix"),
+        ({"prefix": "a" * 51}, "prefix"),
+        ({"prefix": None}, "prefix"),
+    ],
+)
+def test_mapping_says_something_sensible(wrong, words, alice, sign_in):
+    body = {"name": "k", "permissions": ["telemetry:write"], "line_protocol_mapping": wrong}
+    client = sign_in(alice)
+    answer = client.post("/api/v1/api-keys", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert any(words in text for text in answer.json()["errors"]["line_protocol_mapping"])
+    assert line_mapping.mapping_read(wrong) == line_mapping.LineMapping()
+
+
+def test_api_takes_and_shows_it(alice, sign_in):
+    body = {"name": "k", "permissions": ["telemetry:write"], "line_protocol_mapping": MAPPING}
+    client = sign_in(alice)
+    made = client.post("/api/v1/api-keys", body, content_type="application/json").json()
+    assert made["line_protocol_mapping"] == MAPPING
+    changed = client.patch(
+        f"/api/v1/api-keys/{made['id']}",
+        {"line_protocol_mapping": {}},
+        content_type="application/json",
+    )
+    assert changed.json()["line_protocol_mapping"] == {}
+
+
+def test_admin_shows_it(alice, sign_in, organization_a, make_key, inside):
+    make_key(organization_a, line_protocol_mapping=MAPPING)
+    with inside(organization_a):
+        pk = ApiKey.objects.get().pk
+    text = sign_in(alice).get(f"/admin/accounts/apikey/{pk}/change/").content.decode()
+    assert "robot_tag" in text
+    assert "firmware" in text
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_ping_and_health_need_no_key(method, db):
+    client = Client()
+    answer = getattr(client, method)("/ping")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer["X-Influxdb-Version"]
+    answer = getattr(client, method)("/health")
+    assert answer.status_code == 200
+    if method == "get":
+        assert answer.json()["status"] == "pass"
+    assert client.post("/ping").status_code == client.post("/health").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/query?q=SHOW+DATABASES", "/api/v2/query"])
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_queries_are_refused_in_influx_form(path, method, db):
+    answer = getattr(Client(), method)(path)
+    assert answer.status_code == 501
+    assert "telemetry/series" in answer.json()["error"]
+    assert answer.json()["code"] == "not implemented"
