@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -15,7 +15,7 @@ from apps.accounts.invitation_admin import (  # noqa: F401 - registered by being
 )
 from apps.accounts.key_admin import ApiKeyAdmin  # noqa: F401 - registered by being imported
 from apps.accounts.link_services import link_order, password_link_order
-from apps.accounts.models import User, UserSession
+from apps.accounts.models import SecondFactor, User, UserSession
 from apps.accounts.second_factors import second_factor_remove
 from apps.accounts.services import (
     session_end,
@@ -57,7 +57,7 @@ class UserAdmin(OrganizationScopedAdmin[User]):
     needs_step_up = True
     form = UserForm
     add_form = UserAddForm
-    list_display = ("email", "name", "role_badge", "is_active", "last_seen")
+    list_display = ("email", "name", "role_badge", "is_active", "second_factor", "last_seen")
     list_filter = ("role", "is_active")
     search_fields = ("email", "first_name", "last_name")
     ordering = ("email",)
@@ -97,7 +97,10 @@ class UserAdmin(OrganizationScopedAdmin[User]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).filter(is_system=False)
+        in_use = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
+        rows = super().get_queryset(request).filter(is_system=False)
+        people: QuerySet[Any] = rows.annotate(guarded=Exists(in_use))
+        return people
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("last_seen", "created")
@@ -119,6 +122,10 @@ class UserAdmin(OrganizationScopedAdmin[User]):
     @admin.display(description="Role", ordering="role")
     def role_badge(self, user: User) -> SafeString:
         return badge("role", user.role, Role(user.role).label)
+
+    @admin.display(description="Second factor", ordering="guarded", boolean=True)
+    def second_factor(self, user: Any) -> bool:
+        return bool(user.guarded)
 
     @admin.display(description="Last sign-in", ordering="last_login")
     def last_seen(self, user: User) -> SafeString | str:

@@ -7,7 +7,7 @@ from io import StringIO
 
 import pyotp
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
@@ -231,6 +231,26 @@ def test_an_admin_removes_a_lost_one(alice, bob, enrol, sign_in, inside, organiz
     client.post(f"/admin/accounts/user/{bob.pk}/act/second-factor/")
     with inside(organization_a):
         assert not bob.has_second_factor
+
+
+def test_the_operator_removes_that_of_the_last_admin(alice, enrol):
+    enrol(alice)
+    out = StringIO()
+    call_command("remove_second_factor", ALICE, stdout=out)
+    assert "password alone" in out.getvalue()
+    assert is_in(password()[0])
+    for email in (ALICE, "nobody@acme.example"):
+        with pytest.raises(CommandError, match=email):
+            call_command("remove_second_factor", email)
+
+
+def test_the_list_of_people_shows_it(alice, bob, enrol, sign_in):
+    enrol(bob)
+    page = sign_in(alice).get("/admin/accounts/user/")
+    assert {row.email: row.guarded for row in page.context["cl"].result_list} == {
+        ALICE: False,
+        "bob@acme.example": True,
+    }
 
 
 def test_nobody_removes_that_of_whoever_holds_more(

@@ -219,6 +219,15 @@ def test_deactivated_behind_our_back_while_cached(browser, organization_a, insid
     assert browser.get("/admin/").status_code == 302
 
 
+def test_the_organization_deactivated_behind_our_back_while_cached(browser, organization_a, inside):
+    cache.clear()
+    browser.get("/api/v1/robots")
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("UPDATE organizations SET is_active = false")
+    assert browser.get("/api/v1/robots").status_code == 401
+    assert browser.get("/admin/").status_code == 302
+
+
 def test_new_password_ends_other_sessions(browser, alice, sign_in, organization_a, inside):
     other = sign_in(alice)
     with inside(organization_a):
