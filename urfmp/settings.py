@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from csp.constants import NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from whitenoise.compress import Compressor
@@ -173,13 +173,13 @@ SESSION_COOKIE_NAME = "urfmp_session" if INSECURE_HTTP else "__Host-session"
 CSRF_COOKIE_NAME = "urfmp_csrf" if INSECURE_HTTP else "__Host-csrf"
 CSRF_TRUSTED_ORIGINS = [WEB_ORIGIN]
 X_FRAME_OPTIONS = "DENY"
-# The admin theme's Alpine build needs unsafe-eval, and it sets style attributes.
+CSRF_FAILURE_VIEW = "urfmp.common.csrf.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
         "img-src": [SELF, "data:"],
-        "style-src": [SELF, UNSAFE_INLINE],
-        "script-src": [SELF, UNSAFE_EVAL],
+        "style-src": [SELF],
+        "script-src": [SELF],
         "connect-src": [SELF, *([LIVE_ORIGIN] if LIVE_ORIGIN != WEB_ORIGIN else [])],
         "object-src": [NONE],
         "base-uri": [NONE],

@@ -148,12 +148,12 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
     list_select_related = ("robot",)
     add_fieldsets = (
         (None, {"fields": ("name", "robot", "permissions")}),
-        ("Limits", {"fields": (("rate_limit", "expires_at"), "allowed_networks")}),
+        ("Limits", {"fields": ("rate_limit", "expires_at", "allowed_networks")}),
         ("Telegraf and InfluxDB's clients", {"fields": ("line_protocol_mapping",)}),
     )
     fieldsets = (
         (None, {"fields": ("name", "shown_prefix", "robot", "scopes", "is_active")}),
-        ("Limits", {"fields": (("rate_limit", "expires_at"), "allowed_networks")}),
+        ("Limits", {"fields": ("rate_limit", "expires_at", "allowed_networks")}),
         ("Telegraf and InfluxDB's clients", {"fields": ("line_protocol_mapping",)}),
         ("Activity", {"fields": ("user", ("created", "last_used"), "replaces")}),
     )

@@ -62,6 +62,10 @@ class FleetAdminSite(UnfoldAdminSite):
         """Give every page times of the organization, text that can be text, and the step-up."""
         return without_nul(super().admin_view(in_local_time(with_step_up(view)), cacheable))
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """Leave the colours to theme.css: the theme would write them into a style element."""
+        return {**super().each_context(request), "colors": None, "border_radius": None}
+
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Show the state of the fleet."""
         from urfmp.pages.views.home import home  # noqa: PLC0415

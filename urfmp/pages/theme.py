@@ -1,4 +1,4 @@
-"""The admin theme's settings: names, colours, and what the side bar leads to."""
+"""The admin theme's settings: names, and what the side bar leads to. Colours are in theme.css."""
 
 from __future__ import annotations
 
@@ -37,9 +37,8 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": _may("audit.view_auditlog"),
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,
-    "BORDER_RADIUS": "8px",
-    "STYLES": [_file("urfmp/css/urfmp.css")],
-    "SCRIPTS": [_file("urfmp/js/common.js")],
+    "STYLES": [_file("urfmp/css/theme.css"), _file("urfmp/css/urfmp.css")],
+    "SCRIPTS": [_file("urfmp/js/expressions.js"), _file("urfmp/js/common.js")],
     "ACCOUNT": {
         "navigation": [
             {
@@ -53,34 +52,6 @@ UNFOLD: dict[str, Any] = {
         ],
     },
     "COMMAND": {"search_models": False, "show_history": False},
-    "COLORS": {
-        "base": {
-            "50": "oklch(98.4% .003 240)",
-            "100": "oklch(96.6% .004 240)",
-            "200": "oklch(92.4% .007 240)",
-            "300": "oklch(86.8% .011 240)",
-            "400": "oklch(70.8% .018 240)",
-            "500": "oklch(54.5% .020 240)",
-            "600": "oklch(44.0% .022 240)",
-            "700": "oklch(36.5% .024 240)",
-            "800": "oklch(27.5% .024 240)",
-            "900": "oklch(20.8% .022 240)",
-            "950": "oklch(14.0% .018 240)",
-        },
-        "primary": {
-            "50": "oklch(97.4% .013 237)",
-            "100": "oklch(94.2% .030 236)",
-            "200": "oklch(89.0% .058 234)",
-            "300": "oklch(81.5% .094 232)",
-            "400": "oklch(73.0% .122 235)",
-            "500": "oklch(64.0% .132 240)",
-            "600": "oklch(52.5% .122 243)",
-            "700": "oklch(45.5% .107 243)",
-            "800": "oklch(39.5% .090 243)",
-            "900": "oklch(34.5% .074 244)",
-            "950": "oklch(26.0% .055 245)",
-        },
-    },
     "SIDEBAR": {
         "show_search": True,
         "command_search": True,

@@ -1,0 +1,149 @@
+"""Every page that links lead to, at two widths: no breach of the policy, no error, no overflow."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+from django.urls import Resolver404, get_resolver, resolve, reverse
+from playwright.sync_api import Error as PlaywrightError
+
+from tests.browser.conftest import opened
+
+FILL = """
+from apps.accounts.credentials import user_organization
+from apps.accounts.services import system_user_get
+from apps.alerts.services import alert_open
+from apps.maintenance.services import task_create
+from apps.organizations.services import facility_create
+from apps.robots.models import Robot, RobotCommand
+from urfmp.common.tenancy import tenant_transaction
+o = user_organization("a@acme.example")
+with tenant_transaction(o):
+    robot = Robot.objects.first()
+    author = system_user_get(organization_id=o)
+    facility_create(organization_id=o, name="Hall 1")
+    task_create(organization_id=o, created_by=author, title="Grease", type="cleaning", robot=robot)
+    alert_open(organization_id=o, robot=robot, type="system", severity="error", title="Hot",
+               message="Very hot.")
+    RobotCommand.objects.create(organization_id=o, robot=robot, type="pause", payload={"a": 1})
+"""
+WIDTHS = (390, 1440)
+A_ROUTE = 2  # pages of one route that are opened
+# Pages that no link leads to, or that are no pages.
+NOT_BY_LINKS = {
+    "autocomplete", "search", "jsi18n", "logout", "login", "app_list", "None",
+    "password_change_done",
+}  # fmt: skip
+
+
+# The browser itself says so of a page that is an answer to a refusal.
+REFUSED = re.compile(r"status of (400|403|404)")
+
+
+# Offered to super admins alone.
+OF_OTHERS = {"organizations_organization_act"}
+
+
+def route_of(path):
+    try:
+        return resolve(path).view_name
+    except Resolver404:
+        return None
+
+
+@pytest.fixture(scope="module")
+def filled(served):
+    served.manage("shell", "-v0", "-c", FILL)
+    for value in range(3):
+        assert served.ingest(float(value))[0] == 200
+
+
+def links(page):
+    found = page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)")
+    # What is done to a row has a page of its own, which asks first.
+    found += page.eval_on_selector_all("form[action*='/act/']", "all => all.map(f => f.action)")
+    # A list's links repeat themselves in every order and filter.
+    return [urlsplit(address).path for address in found]
+
+
+def look_at(page, path, faults):
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 900})
+        if width == WIDTHS[0]:
+            try:
+                answer = page.goto(path)
+            except PlaywrightError as error:
+                if "Download is starting" in error.message:
+                    return
+                raise
+            assert "unsafe" not in answer.headers["content-security-policy"], path
+        overflow = page.evaluate(
+            "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        if overflow > 0:
+            faults.append(f"{path} at {width} px: {overflow} px too wide")
+
+
+def by_hand(seen):
+    """Pages of rows that no link leads to: what the role may not do is refused by a page too."""
+    for name in admin_routes():
+        model, _, kind = name.rpartition("_")
+        rows = seen.get(f"admin:{model}_change", [])
+        if f"admin:{name}" in seen or name in NOT_BY_LINKS:
+            continue
+        if kind in {"change", "delete", "history"}:
+            for path in rows[:1]:
+                yield path.replace("/change/", f"/{kind}/")
+        elif kind != "act":
+            yield reverse(f"admin:{name}")
+
+
+def test_every_page(chromium, served, session, filled):
+    seen: dict[str, list[str]] = {}
+    faults: list[str] = []
+    waiting = ["/admin/", "/api/v1/docs"]
+    with opened(chromium, served, storage_state=session) as page:
+        page.on(
+            "console",
+            lambda m: faults.append(f"{page.url}: {m.text} {m.location}") if is_bad(m) else None,
+        )
+        while waiting:
+            path = waiting.pop(0)
+            route = route_of(path)
+            opened_before = seen.setdefault(route, [])
+            if not waiting:
+                waiting += by_hand(seen)
+            is_page = path.startswith("/admin/") or path == "/api/v1/docs"
+            if route is None or not is_page or path in opened_before:
+                continue
+            if len(opened_before) >= A_ROUTE or route.rpartition(":")[2] in NOT_BY_LINKS:
+                continue
+            opened_before.append(path)
+            look_at(page, path, faults)
+            waiting += links(page)
+        assert not faults, "\n".join(dict.fromkeys(faults))
+    missed = {name for name in admin_routes() if f"admin:{name}" not in seen} - NOT_BY_LINKS
+    # Rows of which this installation has none cannot be opened.
+    empty = {name for name in missed if not seen.get(f"admin:{name.rpartition('_')[0]}_change")}
+    assert not missed - empty - OF_OTHERS
+    assert len(seen) > 50
+
+
+def is_bad(message):
+    return message.type in {"error", "warning"} and not REFUSED.search(message.text)
+
+
+def admin_routes():
+    for pattern in get_resolver().url_patterns:
+        if getattr(pattern, "namespace", None) == "admin":
+            yield from names(pattern)
+
+
+def names(resolver):
+    for pattern in resolver.url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            yield from names(pattern)
+        elif pattern.name:
+            yield pattern.name
