@@ -53,6 +53,44 @@ def test_400_for_what_is_no_json_or_cannot_be_stored(text, client):
     assert answer.json()["code"] in ({"malformed"} if body else {"invalid", "malformed"})
 
 
+@pytest.mark.parametrize("depth", [51, 200, 5_000])
+def test_400_for_what_is_nested_too_deep(depth, client):
+    body = '{"name": "r", "vendor": "abb", "configuration": {"customSettings": {"a": %s}}}'
+    body %= "[" * depth + "]" * depth
+    answer = client.generic("POST", "/api/v1/robots", body.encode(), content_type=JSON)
+    assert check(answer, 400, "malformed")
+
+
+@pytest.mark.parametrize(
+    "body", ['{"name": "a", "name": "b"}', '{"location": {"area": "a", "area": null}}']
+)
+def test_400_for_a_member_that_is_named_twice(body, client):
+    answer = client.generic("POST", "/api/v1/robots", body.encode(), content_type=JSON)
+    assert "twice" in check(answer, 400, "malformed")["detail"]
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 400, "1" * 5_000, "-1e400", "1e-400"])
+def test_enormous_numbers(number, client):
+    body = f'{{"name": "k", "permissions": [], "rate_limit": {number}}}'
+    answer = client.generic("POST", "/api/v1/api-keys", body.encode(), content_type=JSON)
+    assert answer.status_code == 400, answer.content
+
+
+def test_many_parameters_and_long_ones(client):
+    many = "&".join(f"p{n}=1" for n in range(5_000))
+    check(client.get(f"/api/v1/robots?{many}"), 400, "malformed")
+    assert client.get(f"/api/v1/robots?name={'x' * 100_000}").status_code == 200
+    assert client.get("/api/v1/robots?name=%ff%fe%ed%a0%80").status_code == 200
+
+
+def test_head_and_options(client, robot):
+    for path in ("/api/v1/robots", f"/api/v1/robots/{robot.pk}"):
+        answer = client.head(path)
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert "GET" in client.options(path)["Allow"]
+    assert client.head("/api/v1/device/status").status_code == 403
+
+
 @pytest.mark.parametrize("value", ["[]", "1", "null", '"x"', "true"])
 def test_400_for_a_body_that_is_no_object(value, client, robot):
     for method, path in (("POST", "/api/v1/robots"), ("PATCH", f"/api/v1/robots/{robot.pk}")):

@@ -8,14 +8,14 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 # Deeper than any value that means something, and far from where either side runs out of stack.
-_MAX_DEPTH = 50
+MAX_DEPTH = 50
 _MAX_WHOLE_NUMBER = 10**300
 
 
 def json_fault(value: Any, depth: int = 0) -> str | None:
     """Return what keeps a value from being stored as JSON, or None."""
-    if depth > _MAX_DEPTH:
-        return f"Values are nested in each other at most {_MAX_DEPTH} times."
+    if depth > MAX_DEPTH:
+        return f"Values are nested in each other at most {MAX_DEPTH} times."
     if isinstance(value, str):
         return _text_fault(value)
     if isinstance(value, int | float):
@@ -31,6 +31,24 @@ def json_fault(value: Any, depth: int = 0) -> str | None:
         return f"{type(value).__name__} is no JSON."
     faults = (json_fault(part, depth + 1) for part in parts)
     return next((fault for fault in faults if fault), None)
+
+
+def is_nested_deep(text: bytes, value: Any) -> bool:
+    """Tell whether a decoded value is nested deeper than may be.
+
+    Args:
+        text: The value as JSON; one with few brackets is not looked at any closer.
+        value: The same, decoded.
+    """
+    brackets = text.count(b"[") + text.count(b"{")
+    return brackets > MAX_DEPTH and _depth_left(value, MAX_DEPTH) < 0
+
+
+def _depth_left(value: Any, left: int) -> int:
+    if left < 0 or not isinstance(value, dict | list):
+        return left
+    parts = value.values() if isinstance(value, dict) else value
+    return min((_depth_left(part, left - 1) for part in parts), default=left - 1)
 
 
 def _text_fault(text: str) -> str | None:

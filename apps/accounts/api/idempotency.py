@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID, uuid5
 
@@ -97,11 +98,12 @@ class IdempotentMixin:
                 headers={"Idempotency-Replayed": "true"},
             )
         response = handler(request, *args, **kwargs)
-        idempotent_finish(
-            wanted,
-            status_code=response.status_code,
-            answer=JSONRenderer().render(self.kept_answer(response.data)),
-        )
+        if response.status_code < HTTPStatus.BAD_REQUEST:
+            idempotent_finish(
+                wanted,
+                status_code=response.status_code,
+                answer=JSONRenderer().render(self.kept_answer(response.data)),
+            )
         return response
 
 

@@ -111,6 +111,15 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
         services.session_end(instance)
 
 
+class OwnSessionFilterSet(django_filters.FilterSet):
+    kind = django_filters.ChoiceFilter(
+        choices=[("browser", "Browser"), ("api", "API")], method="of_kind", label="kind"
+    )
+
+    def of_kind(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return queryset.filter(family__isnull=value == "browser")
+
+
 @acts_at_home
 class OwnSessionViewSet(
     IdempotentMixin, mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet
@@ -119,6 +128,7 @@ class OwnSessionViewSet(
 
     model = UserSession
     serializer_class = OwnSessionSerializer
+    filterset_class = OwnSessionFilterSet
     permission_classes = (IsPerson,)
     ordering = "-last_activity_at"
     ordering_fields = ("last_activity_at", "created_at")

@@ -30,12 +30,19 @@ from urfmp.common.api.viewsets import PrincipalView, ReadViewSet, WriteViewSet
 from urfmp.common.transactions import acts_at_home
 
 
+class OrganizationFilterSet(django_filters.FilterSet):
+    name = django_filters.CharFilter(lookup_expr="icontains")
+    slug = django_filters.CharFilter()
+    is_active = BooleanFilter()
+
+
 class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, ReadViewSet):
     """The caller's organization; a super admin's is the one that they have chosen."""
 
     model = Organization
     etag_ignores = frozenset({"updated_at", "usage"})
     serializer_class = OrganizationSerializer
+    filterset_class = OrganizationFilterSet
     ordering = "name"
     ordering_fields = ("name",)
     permission_actions = {

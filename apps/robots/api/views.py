@@ -64,10 +64,13 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         services.robot_retire(instance)
 
 
-class RobotCommandFilterSet(django_filters.FilterSet):
-    robot = django_filters.UUIDFilter(field_name="robot_id")
+class CommandsOfRobotFilterSet(django_filters.FilterSet):
     type = django_filters.ChoiceFilter(choices=CommandType.choices)
     status = django_filters.ChoiceFilter(choices=CommandStatus.choices)
+
+
+class RobotCommandFilterSet(CommandsOfRobotFilterSet):
+    robot = django_filters.UUIDFilter(field_name="robot_id")
 
 
 class RobotCommandViewSet(ReadViewSet):
@@ -96,6 +99,7 @@ class CommandsOfRobotViewSet(OfOneRobotViewSet):
 
     model = RobotCommand
     serializer_class = RobotCommandSerializer
+    filterset_class = CommandsOfRobotFilterSet
 
 
 class StatusHistoryFilterSet(django_filters.FilterSet):

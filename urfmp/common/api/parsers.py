@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from http import HTTPStatus
 from typing import IO, Any
 
@@ -7,6 +8,8 @@ import msgspec
 from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
+
+from urfmp.common.storable import MAX_DEPTH, is_nested_deep
 
 
 class BodyTooLargeError(APIException):
@@ -34,7 +37,8 @@ class StrictJsonParser(BaseParser):
         Raises:
             BodyTooLargeError: It is larger than `DATA_UPLOAD_MAX_MEMORY_SIZE`, which Django itself
                 does not ask of a body that is read as a stream.
-            ParseError: It is not JSON, or a text in it holds NUL.
+            ParseError: It is not JSON, names a member twice, is nested too deep, or a text in it
+                holds NUL.
         """
         limit = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         body = stream.read(limit + 1)
@@ -48,7 +52,22 @@ class StrictJsonParser(BaseParser):
         if b"\\u0000" in body and _holds_nul(data):
             msg = "A text in the body holds a NUL character, which cannot be stored."
             raise ParseError(msg)
+        if is_nested_deep(body, data):
+            msg = f"Values in the body are nested in each other at most {MAX_DEPTH} times."
+            raise ParseError(msg)
+        # The decoder takes the last of two members with one name; whoever sent both meant neither.
+        json.loads(body, object_pairs_hook=_once_each)
         return data
+
+
+def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(members)
+    if len(found) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in names if names.count(name) > 1)
+        msg = f"The body names the member {twice[:100]} twice."
+        raise ParseError(msg)
+    return found
 
 
 def _holds_nul(data: Any) -> bool:

@@ -1,0 +1,200 @@
+"""What the tables of accounts hold is good for nothing: no value of theirs gets anybody in.
+
+The values come from the catalog: every column of every table that the accounts app owns.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import timedelta
+
+import pyotp
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.choices import LinkPurpose
+from apps.accounts.link_services import link_make
+from apps.accounts.second_factors import second_factor_begin, second_factor_confirm, seed_shown
+from tests.conftest import PASSWORD
+
+JSON = "application/json"
+# Each of them has to show up among the values: a table that was left empty proves nothing.
+SECRET_COLUMNS = {
+    "users.password_hash", "user_sessions.session_token", "user_sessions.refresh_token",
+    "api_keys.key_hash", "one_time_links.token_digest", "second_factors.seed",
+    "second_factors.recovery_digests", "idempotency_keys.answer",
+}  # fmt: skip
+
+
+def texts(value):
+    if isinstance(value, str):
+        yield value
+        if value.startswith(("{", "[")):
+            yield from texts(json.loads(value))
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from texts(part)
+
+
+def stored_values():
+    """Every text in every table of the accounts app, with the column that it is in."""
+    found = {}
+    for model in apps.get_app_config("accounts").get_models():
+        table = model._meta.db_table
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT row_to_json(t)::text FROM {table} t")
+            for (row,) in cursor.fetchall():
+                for column, value in json.loads(row).items():
+                    for text in texts(value):
+                        found.setdefault(text, f"{table}.{column}")
+    return found
+
+
+@pytest.fixture
+def person(make_user, organization_a):
+    return make_user(organization_a, "admin", "dora@acme.example")
+
+
+@pytest.fixture
+def credentials(person, organization_a, inside, sign_in, make_key, alice):
+    """One of everything that lets somebody in; the browser and the key are returned as controls."""
+    browser = sign_in(person)
+    body = {"email": person.email, "password": PASSWORD}
+    tokens = Client().post("/api/v1/auth/login", body, content_type=JSON).json()
+    key = make_key(organization_a, ["robots:read", "telemetry:write"])
+    answer = browser.post(
+        "/api/v1/facilities",
+        {"name": "Hall 1"},
+        content_type=JSON,
+        headers={"idempotency-key": "k-1"},
+    )
+    assert answer.status_code == 201
+    with inside(organization_a):
+        links = [link_make(alice, purpose)[0] for purpose in LinkPurpose.values]
+        row = second_factor_begin(alice)
+        seed = seed_shown(row)[0].replace(" ", "")
+        second_factor_confirm(alice, pyotp.TOTP(seed).now())
+    return {"browser": browser, "tokens": tokens, "key": key, "links": links}
+
+
+def write(**headers):
+    return Client(headers=headers).post("/api/v2/write", "m v=1", content_type="text/plain")
+
+
+def basic(value):
+    return "Basic " + base64.b64encode(f"anybody:{value}".encode()).decode()
+
+
+def get(path="/api/v1/robots", **headers):
+    return Client(headers=headers).get(path)
+
+
+def by_cookie(path, value):
+    client = Client()
+    client.cookies[settings.SESSION_COOKIE_NAME] = value
+    return client.get(path)
+
+
+def post(path, **body):
+    return Client().post(f"/api/v1/auth/{path}", body, content_type=JSON)
+
+
+# Wherever a credential is taken: how a value is sent there, and what it is refused with.
+PLACES = {
+    "cookie, API": (lambda value: by_cookie("/api/v1/robots", value), {401}),
+    "cookie, pages": (lambda value: by_cookie("/admin/", value), {302}),
+    "bearer": (lambda value: get(authorization=f"Bearer {value}"), {401}),
+    "X-API-Key": (lambda value: get(**{"x-api-key": value}), {401}),
+    "token": (lambda value: write(authorization=f"Token {value}"), {401}),
+    "token with a name": (lambda value: write(authorization=f"Token anybody:{value}"), {401}),
+    "basic": (lambda value: write(authorization=basic(value)), {401}),
+    "parameter": (
+        lambda value: Client().post(
+            "/write", "m v=1", content_type="text/plain", QUERY_STRING=f"p={value}"
+        ),
+        {401},
+    ),
+    "refresh": (lambda value: post("refresh", refresh_token=value), {400, 401}),
+    "link": (
+        lambda value: post(
+            "password-reset/confirm", token=value, password="another horse entirely 7"
+        ),
+        {400},
+    ),
+}
+
+
+def test_every_place_takes_what_is_right(credentials):
+    """The places are the right ones: each takes the credential that belongs there."""
+    cookie = credentials["browser"].cookies[settings.SESSION_COOKIE_NAME].value
+    assert by_cookie("/api/v1/robots", cookie).status_code == 200
+    assert by_cookie("/admin/", cookie).status_code == 200
+    for good in (credentials["key"], credentials["tokens"]["access_token"]):
+        assert PLACES["bearer"][0](good).status_code == 200
+        assert PLACES["X-API-Key"][0](good).status_code == 200
+    for place in ("token", "token with a name", "basic", "parameter"):
+        assert PLACES[place][0](credentials["key"]).status_code == 400, place  # names no robot
+    assert PLACES["refresh"][0](credentials["tokens"]["refresh_token"]).status_code == 200
+    assert PLACES["link"][0](credentials["links"][0]).status_code == 204
+
+
+def test_no_stored_value_is_a_credential(credentials, organization_a, inside):
+    with inside(organization_a):
+        values = stored_values()
+    assert set(values.values()) >= SECRET_COLUMNS
+    taken = []
+    for value, column in values.items():
+        can_be_sent = value.isascii() and value.isprintable() and len(value) <= 2_000
+        sent = value if can_be_sent else value.encode().hex()[:2_000]
+        for place, (send, refusals) in PLACES.items():
+            status = send(sent).status_code
+            if status not in refusals:
+                taken.append((column, place, status))
+    assert not taken
+
+
+def test_no_stored_value_is_a_password_or_a_code(credentials, alice, organization_a, inside):
+    """Ten passwords an account are looked at in a quarter of an hour: the secrets come first."""
+    with inside(organization_a):
+        values = stored_values()
+    secrets = [value for value, column in values.items() if column in SECRET_COLUMNS]
+    for email in ("dora@acme.example", "alice@acme.example"):
+        for value in secrets[:5] if email.startswith("dora") else secrets[5:10]:
+            assert post("login", email=email, password=value[:1000]).status_code == 401
+    for value in secrets[:8]:
+        answer = post("login", email="bob@acme.example", password=PASSWORD, recovery_code=value)
+        assert answer.status_code in {400, 401, 429}
+
+
+def test_what_has_ended_is_no_credential(
+    credentials, person, alice, organization_a, inside, make_key
+):
+    """Deactivated people, revoked and expired keys."""
+    from apps.accounts.key_services import api_key_revoke
+    from apps.accounts.models import ApiKey
+    from apps.accounts.services import user_update
+
+    expired = make_key(organization_a, ["robots:read"], name="expired")
+    with inside(organization_a):
+        ApiKey.objects.filter(name="expired").update(expires_at=timezone.now() - timedelta(hours=1))
+        api_key_revoke(ApiKey.objects.get(name="test"))
+        user_update(person, is_active=False)
+    ended = [
+        expired,
+        credentials["key"],
+        credentials["tokens"]["access_token"],
+        credentials["tokens"]["refresh_token"],
+        credentials["browser"].cookies[settings.SESSION_COOKIE_NAME].value,
+    ]
+    for value in ended:
+        for place in ("cookie, API", "cookie, pages", "bearer", "X-API-Key", "token", "refresh"):
+            send, refusals = PLACES[place]
+            assert send(value).status_code in refusals, place

@@ -1,0 +1,232 @@
+"""Every list, every change and every POST of the resolver keeps the conventions."""
+
+from __future__ import annotations
+
+import uuid
+
+import django_filters
+import pytest
+from django.urls import reverse
+
+from apps.accounts.api.idempotency import IdempotentMixin
+from tests.api.contract import routes
+from urfmp.common.api.etags import ETagMixin
+from urfmp.common.api.filters import BooleanFilter
+from urfmp.common.api.serializers import ScopedModelSerializer
+
+JSON = "application/json"
+# A value that each kind of filter takes, and one that it refuses.
+SAMPLES = {
+    django_filters.UUIDFilter: (str(uuid.uuid4()), "x"),
+    BooleanFilter: ("true", "maybe"),
+    django_filters.IsoDateTimeFilter: ("2026-01-01T00:00:00Z", "soon"),
+    django_filters.CharFilter: ("a", "a\x00"),
+    django_filters.NumberFilter: ("1", "one"),
+}
+
+
+def api_views():
+    """Each route of the API with its view and, for view sets, its actions by method."""
+    for path, callback in routes():
+        if path.startswith("/api/") and hasattr(callback, "cls"):
+            yield path, callback, getattr(callback, "actions", None) or {}
+
+
+# Files are lists as well, of everything at once.
+LISTS = {
+    path: callback
+    for path, callback, actions in api_views()
+    if actions.get("get") == "list" and callback.cls.pagination_class is not None
+}
+# What ends the credential that a repeat would need, or renews it, which a repeat must not.
+NOT_REPEATED = {"/api/v1/auth/logout", "/api/v1/auth/step-up"}
+CHANGES = {path: callback for path, callback, actions in api_views() if "patch" in actions}
+
+
+@pytest.fixture
+def client(alice, sign_in):
+    return sign_in(alice)
+
+
+@pytest.fixture
+def filled(organization_a, inside, make_robot, make_facility, make_user, make_key):
+    """Two rows of everything; the robot that addresses name."""
+    from apps.accounts.services import system_user_get
+    from apps.alerts.services import alert_open
+    from apps.maintenance.services import task_create
+    from apps.robots.models import RobotCommand
+
+    for number in range(2):
+        robot = make_robot(organization_a)
+        make_facility(organization_a, f"Hall {number}")
+        make_user(organization_a)
+        make_key(organization_a)
+        with inside(organization_a):
+            author = system_user_get(organization_id=organization_a.id)
+            common = {"organization_id": organization_a.id, "title": "t", "robot": robot}
+            task_create(created_by=author, type="cleaning", **common)
+            alert_open(type="system", severity="info", message="m", **common)
+            RobotCommand.objects.create(organization=organization_a, robot=robot, type="start")
+    return robot
+
+
+def address(path, robot):
+    return path.replace("<uuid:robot_id>", str(robot.pk)).replace("^", "").rstrip("$")
+
+
+class Asking:
+    """One list of the API, as an admin sees it."""
+
+    def __init__(self, client, path, robot):
+        self.client = client
+        self.view = LISTS[path].cls
+        self.where = address(path, robot)
+
+    def __call__(self, **parameters):
+        answer = self.client.get(self.where, parameters)
+        assert answer.status_code == 200, (parameters, answer.content)
+        return answer.json()
+
+    def refused(self, name, value):
+        answer = self.client.get(self.where, {name: value})
+        assert answer.status_code == 400, (name, value)
+        assert name in answer.json()["errors"], (name, value)
+
+
+@pytest.fixture(params=LISTS)
+def ask(request, client, filled, sign_in):
+    if "platform/" in request.param:
+        client = sign_in(request.getfixturevalue("root"))
+    return Asking(client, request.param, filled)
+
+
+def test_pages(ask):
+    assert set(ask()) == {"results", "next"}
+    assert len(ask(page_size=1)["results"]) <= 1
+    for value in ("0", "1001", "x"):
+        ask.refused("page_size", value)
+    ask.refused("cursor", "x")
+
+
+def test_ordering(ask):
+    assert ask.view.ordering_fields
+    for field in ask.view.ordering_fields:
+        for name in (field, f"-{field}"):
+            first = ask(ordering=name, page_size=1)
+            if first["next"]:
+                assert ask.client.get(first["next"]).status_code == 200
+    ask.refused("ordering", "password")
+
+
+def test_fields(ask):
+    assert issubclass(ask.view.serializer_class, ScopedModelSerializer)
+    fields = ask.view.serializer_class.Meta.fields
+    written_only = {n for n, f in ask.view.serializer_class().fields.items() if f.write_only}
+    for row in ask()["results"]:
+        assert set(row) == set(fields) - written_only
+    for name in fields:
+        assert all(set(row) <= {name} for row in ask(fields=name)["results"])
+    ask.refused("fields", "password")
+
+
+def sample(found):
+    """A value that a filter takes, and one that it refuses."""
+    if "choices" in found.extra:
+        return next(iter(found.extra["choices"]))[0], "none-of-them"
+    return next(SAMPLES[kind] for kind in type(found).__mro__ if kind in SAMPLES)
+
+
+def test_filters(ask):
+    assert ask.view.filterset_class is not None, "A list can be filtered."
+    for name, found in ask.view.filterset_class.base_filters.items():
+        good, bad = sample(found)
+        ask(**{name: good})
+        ask.refused(name, bad)
+        if type(found) is not django_filters.CharFilter:
+            ask.refused(name, "")
+    ask.refused("colour", "red")
+
+
+def test_lists_are_found():
+    assert len(LISTS) >= 12
+    assert len(CHANGES) >= 5
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_every_change_heeds_if_match(path, client, filled, alice, organization_a):
+    view = CHANGES[path].cls
+    assert issubclass(view, ETagMixin), path
+    collection = address(path.partition("/(?P")[0], filled)
+    rows = client.get(collection).json()["results"]
+    row = next(row for row in rows if row["id"] != str(alice.pk))
+    where = f"{collection}/{row['id']}"
+    field = next(n for n in ("name", "title", "first_name") if n in row)
+
+    def change(value, **headers):
+        return client.patch(where, {field: value}, content_type=JSON, headers=headers)
+
+    read = client.get(where)
+    etag = read["ETag"]
+    assert client.get(where, {"fields": "id"})["ETag"] == etag
+    assert client.get(where)["ETag"] == etag
+    refused = change("Stale", **{"if-match": '"0"'})
+    assert (refused.status_code, refused.json()["code"]) == (412, "precondition_failed")
+    assert client.get(where)["ETag"] == etag
+    changed = change("Changed", **{"if-match": etag})
+    assert changed.status_code == 200, changed.content
+    assert changed["ETag"] != etag
+    assert client.get(where)["ETag"] == changed["ETag"]
+    assert change("Late", **{"if-match": etag}).status_code == 412
+    assert change("Any", **{"if-match": "*"}).status_code == 200
+
+
+def test_every_post_may_be_repeated():
+    """But those that anybody may call."""
+    found = 0
+    for path, callback, actions in api_views():
+        takes_post = "post" in actions if actions else hasattr(callback.cls, "post")
+        is_public = not callback.cls.authentication_classes
+        if takes_post and not is_public and path not in NOT_REPEATED:
+            assert issubclass(callback.cls, IdempotentMixin), path
+            found += 1
+    assert found >= 10
+
+
+ACTIONS = [
+    ("maintenance-task-start", "maintenance-tasks", {}, "status"),
+    ("alert-acknowledge", "alerts", {}, "is_acknowledged"),
+]
+
+
+@pytest.mark.parametrize(("name", "resource", "body", "field"), ACTIONS)
+def test_a_repeated_action_has_one_effect(name, resource, body, field, client, filled):
+    row = client.get(f"/api/v1/{resource}").json()["results"][0]
+    where = reverse(f"api:{name}", kwargs={"pk": row["id"]})
+
+    def call():
+        return client.post(where, body, content_type=JSON, headers={"idempotency-key": "a-1"})
+
+    first, again = call(), call()
+    assert first.status_code == again.status_code == 200
+    assert again["Idempotency-Replayed"] == "true"
+    assert first.json()[field] == again.json()[field]
+
+
+def test_a_repeated_key_is_not_shown_twice(client, filled, organization_a, inside):
+    from apps.accounts.models import ApiKey, IdempotencyRecord
+
+    def call():
+        return client.post(
+            "/api/v1/api-keys",
+            {"name": "k", "permissions": []},
+            content_type=JSON,
+            headers={"idempotency-key": "a-1"},
+        )
+
+    first, again = call(), call()
+    assert first.json()["key"].startswith("urfmp_live_")
+    assert again.json() == {**first.json(), "key": None}
+    with inside(organization_a):
+        assert ApiKey.objects.filter(name="k").count() == 1
+        kept = "".join(IdempotencyRecord.objects.values_list("answer", flat=True))
+    assert first.json()["key"] not in kept
