@@ -11,7 +11,7 @@ from apps.telemetry import storage
 from apps.telemetry.points import Batch, Point
 from apps.telemetry.rollups import roll_up
 from apps.telemetry.services import telemetry_ingest
-from urfmp.common.tenancy import Actor, tenant_transaction
+from urfmp.common.tenancy import tenant_transaction
 from urfmp.pages.views.storage import _next_run
 
 URL = "/admin/storage/"
@@ -30,9 +30,7 @@ def stored(organization_a, organization_b, make_robot):
             for k in range(count)
         ]
         points.append(Point("m0", now - 200 * DAY, 1.0, robot_id=robot.pk))
-        telemetry_ingest(
-            organization_id=organization.id, actor=Actor(), batch=Batch(list(enumerate(points)))
-        )
+        telemetry_ingest(organization_id=organization.id, batch=Batch(list(enumerate(points))))
         roll_up(organization.id)
 
 
