@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.accounts.choices import LinkPurpose, Role
-from apps.accounts.grants import check_authority
+from apps.accounts.grants import check_authority, check_grant
 from apps.accounts.invitation_admin import (  # noqa: F401 - registered by being imported
     InvitationAdmin,
 )
@@ -136,6 +136,7 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         return moment(user.created_at)
 
     def perform_create(self, request: HttpRequest, form: Any) -> User:
+        check_grant(viewer(request), form.changes())
         user = user_create(organization_id=viewer(request).organization_id, **form.changes())
         if settings.MAIL_IS_CONFIGURED:
             link_order(user, LinkPurpose.INVITATION)
@@ -149,6 +150,9 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         return user
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> User:
+        # Whoever could change a stronger person's address could take the account over.
+        check_authority(viewer(request), obj)
+        check_grant(viewer(request), form.changes())
         return user_update(obj, **form.changes())
 
 

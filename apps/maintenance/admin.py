@@ -107,6 +107,7 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
     )  # fmt: skip
     search_fields = ("title", "robot__name", "robot__serial_number")
     searched_texts = ("title",)
+    newest_by = "due_at"
     list_select_related = ("robot", "assigned_to")
     autocomplete_fields = ("robot",)
     ordering = (F("due_at").asc(nulls_last=True), "id")

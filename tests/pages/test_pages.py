@@ -290,3 +290,20 @@ def test_search_finds_own_rows_alone(fleet, alice, sign_in):
 
     assert "open robot" in found
     assert "secret" not in found
+
+
+def test_a_very_large_fleet_is_added_up_page_by_page(
+    fleet, alice, sign_in, make_robot, monkeypatch
+):
+    from urfmp.pages.views import status_history
+
+    for number in range(3):
+        make_robot(fleet.a.organization, name=f"robot {number}")
+    monkeypatch.setattr(status_history, "_ADDED_UP", 2)
+    monkeypatch.setattr(status_history, "_STRIPS", 2)
+
+    page = sign_in(alice).get("/admin/status-history/?page=2")
+
+    assert len(page.context["strips"]) == page.context["added_up"] == 2
+    assert "2 of 4 robots" in page.content.decode()
+    assert "Choose a facility" in page.content.decode()

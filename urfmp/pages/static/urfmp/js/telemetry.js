@@ -25,7 +25,7 @@
         const row = document.createElement("tr");
         const unit = line.unit ? ` ${line.unit}` : "";
         const show = (value) => (known.length ? `${measured(value)}${unit}` : "–");
-        cell(row, chart.title === line.label ? line.label : `${chart.title}: ${line.label}`, "th");
+        cell(row, chart.title === line.label || chart.units.length > 1 ? line.label : `${chart.title}: ${line.label}`, "th");
         cell(row, show(known.reduce((least, point) => Math.min(least, point[2]), Infinity)));
         cell(row, show(known.reduce((sum, point) => sum + point[1], 0) / known.length));
         cell(row, show(known.reduce((greatest, point) => Math.max(greatest, point[3]), -Infinity)));

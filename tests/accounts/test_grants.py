@@ -1,0 +1,199 @@
+"""Nobody grants more than they have, by any way in; nobody locks the last admin out."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.urls import reverse
+
+from apps.accounts.choices import Role
+from apps.accounts.exceptions import GrantError, LastAdminError
+from apps.accounts.grants import check_authority, check_grant, check_scopes
+from apps.accounts.models import ApiKey, Invitation, User
+from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS, SCOPES, permissions_of
+from apps.accounts.services import user_update
+from tests.concurrency import at_once
+from urfmp.common.tenancy import tenant_transaction
+
+GIVERS = ("admin", "manager", "operator", "technician", "viewer", "custom")
+# What lets somebody give anything at all, beside what they may pass on.
+MAY_GIVE = {
+    "user.view", "user.create", "user.update", "user.invite", "api_key.view", "api_key.create",
+}  # fmt: skip
+
+
+@pytest.fixture
+def giver(request, organization_a, make_user):
+    """Somebody with the rights of a role who also manages people and keys."""
+    extra = sorted(MAY_GIVE - ROLE_PERMISSIONS[request.param])
+    return make_user(organization_a, request.param, permissions=extra)
+
+
+def held_by(person):
+    return ROLE_PERMISSIONS[person.role] | set(person.permissions)
+
+
+def address():
+    return f"p-{uuid.uuid4().hex[:8]}@acme.example"
+
+
+def post(client, path, body):
+    return client.post(f"/api/v1/{path}", body, content_type="application/json")
+
+
+def expected(held, role):
+    return role != "super_admin" and ROLE_PERMISSIONS[role] <= held
+
+
+@pytest.mark.parametrize("giver", GIVERS, indirect=True)
+def test_roles_through_the_api(giver, sign_in, organization_a, make_user, inside):
+    client, held = sign_in(giver), held_by(giver)
+    target = make_user(organization_a, "custom")
+    for role in Role.values:
+        allowed = expected(held, role)
+        for path in ("users", "invitations"):
+            answer = post(client, path, {"email": address(), "role": role})
+            assert (answer.status_code == 201) is allowed, (path, role, answer.content)
+            assert allowed or answer.json()["code"] == "grant_exceeds_own"
+        answer = client.patch(
+            f"/api/v1/users/{target.pk}", {"role": role}, content_type="application/json"
+        )
+        assert (answer.status_code == 200) is allowed, (role, answer.content)
+        with inside(organization_a):
+            User.objects.filter(pk=target.pk).update(role="custom")
+    with inside(organization_a):
+        given = {*User.objects.exclude(pk=giver.pk).values_list("role", flat=True)}
+        given |= {*Invitation.objects.values_list("role", flat=True)}
+    assert all(ROLE_PERMISSIONS[role] <= held for role in given)
+
+
+@pytest.mark.parametrize("giver", GIVERS, indirect=True)
+def test_roles_in_the_admin(giver, sign_in):
+    client, held = sign_in(giver), held_by(giver)
+    for model in ("user", "invitation"):
+        page = reverse(f"admin:accounts_{model}_add")
+        for role in Role.values:
+            answer = client.post(page, {"email": address(), "role": role})
+            assert (answer.status_code == 302) is expected(held, role), (model, role)
+
+
+@pytest.mark.parametrize("giver", GIVERS, indirect=True)
+def test_permissions_and_scopes(giver, sign_in, organization_a, make_user, inside):
+    client, held = sign_in(giver), held_by(giver)
+    target = make_user(organization_a, "custom")
+    for permission in sorted(PERMISSIONS):
+        answer = client.patch(
+            f"/api/v1/users/{target.pk}",
+            {"permissions": [permission]},
+            content_type="application/json",
+        )
+        assert (answer.status_code == 200) is (permission in held), permission
+        if answer.status_code == 200:
+            with inside(organization_a):
+                User.objects.filter(pk=target.pk).update(permissions=[])
+    for scope in SCOPES:
+        answer = post(client, "api-keys", {"name": scope, "permissions": [scope]})
+        assert (answer.status_code == 201) is (permissions_of([scope]) <= held), scope
+    page = reverse("admin:accounts_user_change", args=[target.pk])
+    beyond = sorted(PERMISSIONS - held)
+    form = {"email": target.email, "role": "custom", "is_active": "on", "permissions": beyond}
+    assert client.post(page, form).status_code == (200 if beyond else 302)
+    page = reverse("admin:accounts_apikey_add")
+    for scope in SCOPES:
+        client.post(page, {"name": f"admin {scope}", "permissions": [scope], "rate_limit": "10"})
+    with inside(organization_a):
+        assert User.objects.get(pk=target.pk).permissions == []
+        for key in ApiKey.objects.all():
+            assert permissions_of(key.permissions) <= held, key.name
+
+
+@pytest.mark.parametrize("giver", GIVERS, indirect=True)
+@pytest.mark.parametrize("role", ["viewer", "operator", "manager", "admin"])
+def test_nobody_changes_a_stronger_person(giver, role, sign_in, organization_a, make_user, inside):
+    target = make_user(organization_a, role)
+    allowed = ROLE_PERMISSIONS[role] <= held_by(giver)
+    client = sign_in(giver)
+    body = {"email": address()}
+    answer = client.patch(f"/api/v1/users/{target.pk}", body, content_type="application/json")
+    assert (answer.status_code == 200) is allowed
+    page = reverse("admin:accounts_user_change", args=[target.pk])
+    for wanted in {role, "custom"}:
+        form = {"email": "mine@acme.example", "role": wanted, "is_active": "on"}
+        assert (client.post(page, form).status_code == 302) is allowed
+    assert client.post(page, {"email": target.email, "role": "custom"}).status_code == (
+        302 if allowed else 200
+    )
+    with inside(organization_a):
+        fresh = User.objects.get(pk=target.pk)
+    if not allowed:
+        assert (fresh.email, fresh.role, fresh.is_active) == (target.email, role, True)
+
+
+def test_a_manager_cannot_invite_an_admin(organization_a, make_user, sign_in):
+    client = sign_in(make_user(organization_a, "manager", permissions=["user.invite"]))
+    refused = post(client, "invitations", {"email": address(), "role": "admin"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "grant_exceeds_own")
+    plain = sign_in(make_user(organization_a, "manager"))
+    assert post(plain, "invitations", {"email": address(), "role": "viewer"}).status_code == 403
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_the_checks_themselves(role, make_user, organization_a):
+    person = User(role=role, permissions=[])
+    held = ROLE_PERMISSIONS[role]
+    for given in Role.values:
+        fits = ROLE_PERMISSIONS[given] <= held
+        target = User(role=given, permissions=[])
+        for check in (
+            lambda given=given: check_grant(person, {"role": given}),
+            lambda target=target: check_authority(person, target),
+        ):
+            if fits:
+                check()
+            else:
+                with pytest.raises(GrantError):
+                    check()
+    for scope in SCOPES:
+        if permissions_of([scope]) <= held:
+            check_scopes(person, [scope])
+        else:
+            with pytest.raises(GrantError):
+                check_scopes(person, [scope])
+
+
+def test_the_last_admin_stays_whatever_the_path(organization_a, alice, sign_in, inside, make_key):
+    client = sign_in(alice)
+    page = reverse("admin:accounts_user_change", args=[alice.pk])
+    for form in ({"role": "viewer", "is_active": "on"}, {"role": "admin"}, {"role": "viewer"}):
+        answer = client.post(page, {"email": alice.email, **form})
+        assert answer.status_code == 200, form
+    key = make_key(organization_a, ["users:write", "users:read"])
+    for changes in ({"role": "viewer"}, {"is_active": False}, {"role": "custom"}):
+        answer = client.patch(f"/api/v1/users/{alice.pk}", changes, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
+        answer = client.patch(
+            f"/api/v1/users/{alice.pk}",
+            changes,
+            content_type="application/json",
+            headers={"x-api-key": key},
+        )
+        assert answer.status_code == 403
+    with inside(organization_a):
+        alice.refresh_from_db()
+    assert (alice.role, alice.is_active) == ("admin", True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_admin_is_left_however_many_leave_at_once(organization_a, make_user):
+    admins = [make_user(organization_a) for _ in range(4)]
+    ways = ({"role": "viewer"}, {"is_active": False}, {"role": "custom"}, {"role": "manager"})
+
+    def leave(user, changes):
+        with tenant_transaction(organization_a.pk):
+            return user_update(user, **changes)
+
+    outcome = at_once(*(lambda u=u, c=c: leave(u, c) for u, c in zip(admins, ways, strict=True)))
+    assert sum(isinstance(item, LastAdminError) for item in outcome) == 1, outcome
+    with tenant_transaction(organization_a.pk):
+        assert User.objects.filter(role="admin", is_active=True).count() == 1
