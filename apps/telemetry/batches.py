@@ -31,16 +31,24 @@ _ADD = """
         (organization_id, robot_ids, metric_names, least_time, greatest_time)
     VALUES (%s, %s::uuid[], %s, %s, %s)
 """
-# `before` is what claiming the rows ahead costs: robots by metrics by minutes.
+# `before` is what the rows ahead cost: robots by metrics by minutes. Rows of the same robots,
+# metrics and minutes, as one sender makes them every second, cost as much as one and go together.
 _CLAIM = """
     SELECT robot_ids, metric_names, least_time, greatest_time, id
     FROM telemetry_batches
     WHERE {mark} IS NULL AND id IN (
-        SELECT id FROM (
-            SELECT id, sum(weight) OVER (ORDER BY id) - weight AS before FROM (
-                SELECT id, cardinality(robot_ids)::bigint * cardinality(metric_names)
-                    * (1 + extract(epoch FROM greatest_time - least_time)::bigint / 60) AS weight
-                FROM telemetry_batches WHERE {mark} IS NULL ORDER BY id LIMIT %s
+        SELECT unnest(ids) FROM (
+            SELECT ids, sum(weight) OVER (ORDER BY first_id) - weight AS before FROM (
+                SELECT array_agg(id) AS ids, min(id) AS first_id,
+                       cardinality(robot_ids)::bigint * cardinality(metric_names)
+                       * (1 + extract(epoch FROM until - since)::bigint / 60) AS weight
+                FROM (
+                    SELECT id, robot_ids, metric_names,
+                           date_trunc('minute', least_time) AS since,
+                           date_trunc('minute', greatest_time) AS until
+                    FROM telemetry_batches WHERE {mark} IS NULL ORDER BY id LIMIT %s
+                ) AS oldest
+                GROUP BY robot_ids, metric_names, since, until
             ) AS weighed
         ) AS counted
         WHERE before < %s
@@ -171,7 +179,7 @@ def _alike(keys: Iterable[Key], least: datetime, greatest: datetime) -> Iterator
         yield Block(robot_ids, sorted(same), least, greatest)
 
 
-def batches_claim(mark: Mark, *, rows: int = 1000, weight: int = 100_000) -> list[Block]:
+def batches_claim(mark: Mark, *, rows: int = 2000, weight: int = 50_000) -> list[Block]:
     """Return blocks that nobody has marked, the oldest first, locked until the transaction ends.
 
     Two workers never get the same block: rows that another one holds are left out. Whoever
@@ -180,7 +188,8 @@ def batches_claim(mark: Mark, *, rows: int = 1000, weight: int = 100_000) -> lis
     Args:
         mark: For which consumer.
         rows: At most so many.
-        weight: No more once the robots by metrics by minutes of those before reach this.
+        weight: No more once the robots by metrics by minutes of those before reach this; those of
+            the same robots, metrics and minutes count once.
     """
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM.format(mark=mark.value), [rows, weight])

@@ -154,7 +154,7 @@ _STATEMENTS = (
 )
 
 
-def roll_up(organization_id: UUID, *, rows: int = 1000, weight: int = 100_000) -> int:
+def roll_up(organization_id: UUID, *, rows: int = 2000, weight: int = 50_000) -> int:
     """Roll up some of an organization's new points, in one transaction.
 
     Nothing is done while another worker does the same.

@@ -106,10 +106,17 @@ def test_claimed_blocks_are_marked_and_cleaned_up(organization_a, inside, add):
 
 
 def test_a_claim_is_bounded_by_its_weight_but_never_empty(organization_a, inside, add):
-    add(0, 1, 2)
+    add(0, 60, 120)
     with inside(organization_a):
         assert len(batches_claim(Mark.ROLLED_UP, weight=1)) == 1
         assert len(batches_claim(Mark.ROLLED_UP, weight=2)) == 2
+
+
+def test_what_costs_no_more_is_claimed_along(organization_a, inside, add):
+    add(0, 60, 1, 2)
+    with inside(organization_a):
+        blocks = batches_claim(Mark.ROLLED_UP, weight=1)
+        assert [(block.least_time - START).seconds for block in blocks] == [0, 1, 2]
 
 
 def test_blocks_of_another_organization_are_out_of_sight(organization_b, inside, add):
