@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +20,7 @@ from msgspec.structs import astuple
 
 from apps.telemetry.batches import SLOT_SECONDS, Key
 from apps.telemetry.points import (
+    MAX_METRIC_NAME,
     Batch,
     Fault,
     Rejection,
@@ -233,17 +235,35 @@ class _Writer:
         robot = self._robots.get((robot_id, serial_number))
         if robot is None:
             return _robot_fault(robot_id)
-        if fault := name_fault(name) or unit_fault(unit):
+        # What does not fit is not remembered: it may be of any length.
+        fault = name_fault(name) if len(name) > MAX_METRIC_NAME else unit_fault(unit)
+        if fault is not None:
             return fault
-        metric = name.encode()
-        start = b"".join(
-            (_FIELDS, _length(16), robot.id.bytes, _length(len(metric)), metric, _length(8))
-        )
-        code = b"" if unit is None else unit.encode()
-        end = (_NULL if unit is None else _length(len(code)) + code) + _NULL
+        start = _start_of(robot.id, name)
+        if not isinstance(start, bytes):
+            return start
+        end = _end_of(unit)
         self.sheet.series[start] = Series(robot.id, name)
         self.sheet.robots[robot.id] = robot
         return _Packed(start, end, self._rows.setdefault(start, {}))
+
+
+@lru_cache(maxsize=16_384)
+def _start_of(robot_id: UUID, name: str) -> bytes | Fault:
+    if fault := name_fault(name):
+        return fault
+    metric = name.encode()
+    return b"".join(
+        (_FIELDS, _length(16), robot_id.bytes, _length(len(metric)), metric, _length(8))
+    )
+
+
+@lru_cache(maxsize=1_024)
+def _end_of(unit: str | None) -> bytes:
+    if unit is None:
+        return _NULL + _NULL
+    code = unit.encode()
+    return _length(len(code)) + code + _NULL
 
 
 def _robot_fault(robot_id: Any) -> Fault:
