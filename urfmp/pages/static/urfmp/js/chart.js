@@ -5,7 +5,7 @@ window.urfmp.Chart = (() => {
   const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 4]];
   const COLOURS = 8;
   const BANDS_UP_TO = 8;
-  const MOST_POINTS = 1000;
+  const MOST_POINTS = 1000; // a quarter of an hour second by second
   const METRICS_A_REQUEST = 20;
   const SHORTEST_GAP_MS = 15000;
   const { full, tickLabel, ticks } = window.urfmp.time;
@@ -195,11 +195,11 @@ window.urfmp.Chart = (() => {
       this.update();
       let count = 0;
       let newest = 0;
-      for (const [key, { points }] of this.series) {
-        count += points.length;
-        const last = points.at(-1);
+      for (const [key, series] of this.series) {
+        count += series.points.length;
+        const last = series.points.at(-1);
         newest = Math.max(newest, last?.[0] ?? 0);
-        this.legend.get(key).textContent = last ? measured(last[1]) : "";
+        this.legend.get(key).textContent = last ? measured(series.newest ?? last[1]) : "";
       }
       this.canvas.dataset.points = String(count);
       this.canvas.dataset.newest = newest ? new Date(newest).toISOString() : "";
@@ -254,13 +254,12 @@ window.urfmp.Chart = (() => {
 
     requests(start, end, signal) {
       const limits = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
-      const width = this.canvas.parentElement.clientWidth || 600;
       const requests = [];
       for (const robot of this.robots) {
         const names = this.lines.filter((line) => line.robot === robot).map((line) => line.metric);
         for (let at = 0; at < names.length; at += METRICS_A_REQUEST) {
           requests.push(this.read(robot, {
-            ...limits, metrics: names.slice(at, at + METRICS_A_REQUEST).join(","), max_points: String(Math.min(MOST_POINTS, width)),
+            ...limits, metrics: names.slice(at, at + METRICS_A_REQUEST).join(","), max_points: String(MOST_POINTS),
           }, signal));
         }
       }
@@ -286,6 +285,7 @@ window.urfmp.Chart = (() => {
       series.points = one.points.map(([time, ...values]) => [Date.parse(time), ...values.slice(0, 3).map(shown)]);
       const spacing = median(series.points.slice(1).map((point, index) => point[0] - series.points[index][0]));
       series.resolution = one.resolution_seconds;
+      series.newest = undefined;
       series.gap = Math.max(SHORTEST_GAP_MS, 5 * spacing, 3000 * one.resolution_seconds);
     }
 
@@ -301,6 +301,7 @@ window.urfmp.Chart = (() => {
       if (last && time <= last[0]) {
         return;
       }
+      series.newest = value;
       if (last && time - last[0] < 1000 * series.resolution) {
         const number = (last[4] ?? 1) + 1;
         last[1] += (value - last[1]) / number;
