@@ -299,6 +299,13 @@ def test_a_super_admin_steps_up_where_they_work(root, organization_a, sign_in, c
     assert "In use since" in client.get("/admin/second-factor/").content.decode()
 
 
+def test_that_it_was_asked_for_is_recorded(stale, inside, organization_a):
+    stale.post("/admin/accounts/apikey/add/", KEY)
+    with inside(organization_a):
+        row = AuditLog.objects.get(action="accounts.access.deny")
+    assert row.error_message == "step_up_required"
+
+
 def test_writes_audit_row(stale, alice, inside, organization_a):
     post(stale, "auth/step-up", {"password": PASSWORD})
     with inside(organization_a):

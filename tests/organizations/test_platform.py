@@ -454,8 +454,7 @@ def test_the_password_is_asked_for_at_home(
     wrong = {"_step_up": "POST", "_step_up_password": "not the password"}
     assert client.post(address, wrong).status_code == 403
     with inside(root.organization_of_test):
-        failure = AuditLog.objects.filter(success=False).latest("created_at")
-    assert failure.action == "accounts.session.login"
+        assert AuditLog.objects.filter(success=False, action="accounts.session.login").exists()
     assert client.post(address, {**wrong, "_step_up_password": PASSWORD}).status_code == 302
     with inside(organization_a):
         organization_a.refresh_from_db()

@@ -89,6 +89,7 @@ def _step_up(request: HttpRequest, form: StepUpForm) -> HttpResponse | None:
         response = _ask(request, form, method)
         if isinstance(error, TooManyAttemptsError):
             response.status_code = error.status
+            request.denial = None  # type: ignore[attr-defined]
             response["Retry-After"] = str(error.retry_after)
         return response
     return None
@@ -113,5 +114,6 @@ def _ask(request: HttpRequest, form: StepUpForm, method: str) -> HttpResponse:
         request, "pages/step_up.html", "Is it you?", form=form, kept=kept, method=method
     )
     response.status_code = 403
+    request.denial = StepUpRequiredError.code  # type: ignore[attr-defined]  # the record's word
     response["Cache-Control"] = "no-store"
     return response
