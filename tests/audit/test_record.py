@@ -16,6 +16,7 @@ from apps.accounts.key_services import api_key_create
 from apps.accounts.models import (
     ApiKey,
     IdempotencyRecord,
+    Invitation,
     OneTimeLink,
     SecondFactor,
     User,
@@ -124,7 +125,7 @@ def test_every_tenant_table_is_here():
     # An organization is nobody's to insert or delete here; the record does not record itself, nor
     # answers that are kept for a day beside what they answered, nor what telemetry moves.
     unrecorded = {AuditLog, IdempotencyRecord, TelemetryBatch, TelemetryLatest}
-    elsewhere = {OneTimeLink, SecondFactor}  # tests/audit/test_secret_rows.py
+    elsewhere = {Invitation, OneTimeLink, SecondFactor}  # tests/audit/test_secret_rows.py
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from apps.accounts.choices import LinkPurpose
-from apps.accounts.models import OneTimeLink, SecondFactor
+from apps.accounts.models import Invitation, OneTimeLink, SecondFactor
 from apps.audit.models import AuditLog
 
 HUSH, OTHER = "hush-" + "a" * 20, "hush-" + "b" * 20
@@ -22,6 +22,15 @@ def link(user):
     )
 
 
+def invitation(user):
+    return Invitation(
+        organization_id=user.organization_id,
+        email="new@x.example",
+        token_digest=HUSH,
+        expires_at=timezone.now(),
+    )
+
+
 def factor(user):
     return SecondFactor(
         organization_id=user.organization_id, user=user, seed=HUSH, recovery_digests=[HUSH]
@@ -32,6 +41,7 @@ def factor(user):
     ("make", "resource", "changes"),
     [
         (link, "accounts.link", {"token_digest": OTHER}),
+        (invitation, "accounts.invitation", {"token_digest": OTHER}),
         (factor, "accounts.second_factor", {"seed": OTHER, "recovery_digests": [OTHER]}),
     ],
 )
