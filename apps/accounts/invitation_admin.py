@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
@@ -89,6 +92,17 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
         if obj is None:
             return ()
         return ("email", "role_badge", "state", "inviter", "sent", "permissions")
+
+    def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Go back to the list from one that is revoked: its page is gone."""
+        response = super().object_action_view(request, object_id, name)
+        is_gone = (
+            response.status_code == HTTPStatus.FOUND
+            and self.get_object(request, unquote(object_id)) is None
+        )
+        if is_gone:
+            return HttpResponseRedirect(reverse("admin:accounts_invitation_changelist"))
+        return response
 
     @admin.display(description="Role", ordering="role")
     def role_badge(self, invitation: Invitation) -> SafeString:

@@ -269,6 +269,29 @@ def test_revoked_through_the_api(code, inside, organization_a, alice, sign_in, r
     assert client.get(f"/api/v1/invitations/{pk}").status_code == 404
 
 
+def test_revoked_and_sent_again_in_the_admin(
+    code, inside, organization_a, alice, sign_in, run_jobs
+):
+    with inside(organization_a):
+        pk = Invitation.objects.get().pk
+    client = sign_in(alice)
+    page = reverse("admin:accounts_invitation_change", args=[pk])
+    act = [
+        reverse("admin:accounts_invitation_act", args=[pk, name]) for name in ("resend", "revoke")
+    ]
+    answer = client.post(act[0], headers={"referer": f"http://testserver{page}"})
+    assert (answer.status_code, answer["Location"]) == (302, page)
+    run_jobs()
+    assert mail.outbox[-1].to == [KIM]
+    answer = client.post(act[1], headers={"referer": f"http://testserver{page}"})
+    assert (answer.status_code, answer["Location"]) == (
+        302,
+        reverse("admin:accounts_invitation_changelist"),
+    )
+    with inside(organization_a):
+        assert not Invitation.objects.exists()
+
+
 def test_old_ones_are_forgotten(invite, inside, organization_a):
     for email, days in ((KIM, 29), ("lee@plant.example", 31)):
         row = invite(email)
