@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 from datetime import UTC, datetime, timedelta
+from time import monotonic, sleep
 
 import pytest
+from django.db import connection
 from influxdb_client import InfluxDBClient, Point, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS, WriteOptions
 from influxdb_client.rest import ApiException
@@ -24,6 +27,23 @@ def client(live_server, organization_a, make_key, make_robot):
     key = make_key(organization_a)
     with InfluxDBClient(url=live_server.url, token=key, org="any", enable_gzip=True) as made:
         yield made
+    # An answer that was an error holds its connection, and with it a thread of the server and that
+    # one's connection to the database, until it is collected.
+    gc.collect()
+    _wait_for_the_servers_threads()
+
+
+def _wait_for_the_servers_threads():
+    deadline = monotonic() + 10
+    with connection.cursor() as cursor:
+        while monotonic() < deadline:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+            )
+            if cursor.fetchone() == (0,):
+                return
+            sleep(0.05)
 
 
 @pytest.fixture
