@@ -79,6 +79,7 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
             "created_at",
             "updated_at",
         )
+        extra_kwargs = {"priority": {"allow_null": False}}
 
 
 @body_example(
