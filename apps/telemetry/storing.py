@@ -81,14 +81,15 @@ class SheetParcel:
         key: Who sends it; None for a person, who was read for this request.
         stored: The rows that are new.
         others: Stored values that differ from those of the sheet, by start and time.
-        error: Why nothing was stored.
+        error: Why nothing was stored; None once it is settled. Whatever cuts the work short
+            leaves it in place, so that nobody is told of points that are not there.
     """
 
     sheet: Sheet
     key: SendingKey | None
     stored: list[Row] = field(default_factory=list)
     others: dict[tuple[bytes, int], float | None] = field(default_factory=dict)
-    error: Exception | None = None
+    error: Exception | None = field(default_factory=lambda: OperationalError("not stored"))
 
     @property
     def size(self) -> int:
@@ -105,17 +106,13 @@ def store_parcels(organization_id: UUID, parcels: list[SheetParcel]) -> None:
     """
     try:
         _store_together(organization_id, parcels)
-    except (RefusedError, DatabaseError, InterfaceError) as error:
+    except Exception as error:  # noqa: BLE001 - each parcel's own is handed to its thread
+        for parcel in parcels:
+            parcel.error = error
         if is_lost(error):
-            for parcel in parcels:
-                parcel.error = error
             return
         for parcel in parcels:
             parcel.error = _store_alone(organization_id, parcel, error)
-    except BaseException as error:
-        for parcel in parcels:
-            parcel.error = OperationalError(f"interrupted: {error!r}")
-        raise
 
 
 def is_lost(error: Exception) -> bool:
@@ -128,7 +125,7 @@ def is_lost(error: Exception) -> bool:
 def _store_alone(organization_id: UUID, parcel: SheetParcel, error: Exception) -> Exception | None:
     for _ in range(_TRIES):
         try:
-            if isinstance(error, IntegrityError):
+            if isinstance(error, IntegrityError) and parcel.size:
                 _store_new(organization_id, parcel)
             else:
                 _store_together(organization_id, [parcel])
@@ -138,6 +135,8 @@ def _store_alone(organization_id: UUID, parcel: SheetParcel, error: Exception) -
             error = again
             if is_lost(error):
                 return error
+        except Exception as unforeseen:  # noqa: BLE001 - it is this parcel's alone
+            return unforeseen
         else:
             return None
     return error
@@ -165,7 +164,7 @@ def _store_together(organization_id: UUID, parcels: list[SheetParcel]) -> None:
             _copy(_COPY, b"".join((_HEAD, *[row.data for row in rows], _END)))
             batches_add(organization_id, list(outer_keys(rows, series)))
     for parcel in parcels:
-        parcel.stored = parcel.sheet.rows
+        parcel.stored, parcel.error = parcel.sheet.rows, None
 
 
 def _store_new(organization_id: UUID, parcel: SheetParcel) -> None:
@@ -189,7 +188,7 @@ def _store_new(organization_id: UUID, parcel: SheetParcel) -> None:
                 cursor.execute(_OTHERS, [least, greatest])
                 others = {rows[ordinal][:2]: value for ordinal, value in cursor.fetchall()}
         batches_add(organization_id, list(outer_keys(stored, sheet.series)))
-    parcel.stored, parcel.others = stored, others
+    parcel.stored, parcel.others, parcel.error = stored, others, None
 
 
 def _copy(statement: str, data: bytes) -> None:

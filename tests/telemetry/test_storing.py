@@ -93,6 +93,52 @@ def test_the_same_point_in_two_parcels_is_stored_once(parcel, organization_a, in
     assert count(inside, organization_a) == 1
 
 
+def test_one_without_a_good_point_does_not_fail_its_neighbours(parcel, organization_a, inside):
+    store_parcels(organization_a.id, [parcel(1, 2)])
+    old, empty, fresh = parcel(1, 2), parcel(), parcel(5, metric="b")
+    store_parcels(organization_a.id, [old, empty, fresh])
+    assert [one.error for one in (old, empty, fresh)] == [None] * 3
+    assert [len(one.stored) for one in (old, empty, fresh)] == [0, 0, 1]
+    assert count(inside, organization_a) == 3
+
+
+def test_what_goes_wrong_unforeseen_is_no_success(parcel, organization_a, inside, monkeypatch):
+    """None of its neighbours is taken for stored, or for a duplicate, when it is not."""
+    store_parcels(organization_a.id, [parcel(1, 2)])
+    old, bad, fresh = parcel(1, 2), parcel(3, metric="c"), parcel(5, metric="b")
+    store_new = storing._store_new
+
+    def breaks(organization_id, one):
+        if one is bad:
+            raise RuntimeError
+        store_new(organization_id, one)
+
+    monkeypatch.setattr(storing, "_store_new", breaks)
+    store_parcels(organization_a.id, [old, bad, fresh])
+    assert [type(one.error) for one in (old, bad, fresh)] == [type(None), RuntimeError, type(None)]
+    assert len(fresh.stored) == 1
+    assert count(inside, organization_a) == 3
+
+
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_an_interrupted_thread_calls_nothing_stored_that_is_not(
+    parcel, organization_a, inside, monkeypatch, at
+):
+    store_parcels(organization_a.id, [parcel(1)])
+    parcels = [parcel(1), parcel(3, metric="c"), parcel(5, metric="b")]
+    store_new = storing._store_new
+
+    def breaks(organization_id, one):
+        if one is parcels[at]:
+            raise KeyboardInterrupt
+        store_new(organization_id, one)
+
+    monkeypatch.setattr(storing, "_store_new", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        store_parcels(organization_a.id, parcels)
+    assert [one.error is None for one in parcels] == [place < at for place in range(3)]
+
+
 def test_a_key_that_has_ended_does_not_fail_its_neighbours(
     parcel, organization_a, make_key, inside
 ):
