@@ -53,6 +53,15 @@ def test_every_value_is_in_one_bin(room):
         assert one.end == following.start
 
 
+@pytest.mark.parametrize("bins", [3, 7, 20, 30, 99, 200])
+def test_a_value_on_an_edge_is_in_the_bin_that_begins_there(room, bins):
+    found = worked_out(query(room, bins)).bins
+    last = found[-1]
+    for one in found:
+        expected = [n for n in range(100) if one.start <= n < one.end or (one is last and n == 99)]
+        assert one.count == len(expected), one
+
+
 def test_a_single_value_and_none(room):
     one = HistogramQuery(room.pk, "power.total", START, START + timedelta(seconds=1), 5)
     assert [(b.start, b.end, b.count) for b in worked_out(one).bins] == [(0.0, 0.0, 1)]

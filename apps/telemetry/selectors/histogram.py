@@ -12,11 +12,11 @@ from django.db import connection
 
 from apps.telemetry.selectors.series import MAX_RAW, RangeTooLargeError, SeriesQuery, series
 
-# The greatest value belongs to the last bin, and so does what has come in since it was looked up.
+# Counted against the edges that the answer shows: worked out otherwise, a value that lies on one
+# might be rounded into the bin before it. The greatest value belongs to the last bin, and so does
+# what has come in since it was looked up.
 _BINS = """
-    SELECT greatest(1, least(%(bins)s,
-               width_bucket(t.value, %(least)s::float8, %(greatest)s::float8, %(bins)s))) AS bin,
-           count(*)
+    SELECT greatest(1, width_bucket(t.value, %(starts)s::float8[])) AS bin, count(*)
     FROM robot_telemetry t
     WHERE t.robot_id IN (SELECT id FROM robots WHERE id = %(robot)s)
       AND t.metric_name = %(metric)s AND t.time >= %(start)s AND t.time < %(end)s
@@ -88,23 +88,23 @@ def _single(value: float, count: int) -> list[Bin]:
 
 
 def _bins(query: HistogramQuery, least: float, greatest: float) -> list[Bin]:
+    # Each factor is kept within the range of a double, however far apart the ends are.
+    between = [
+        least * (1 - number / query.bins) + greatest * (number / query.bins)
+        for number in range(1, query.bins)
+    ]
+    # Rounding may lead past the neighbours where hardly any doubles lie between the ends.
+    edges = [least, *sorted(min(max(edge, least), greatest) for edge in between), greatest]
     values: dict[str, Any] = {
         "robot": query.robot_id,
         "metric": query.metric,
         "start": query.start,
         "end": query.end,
-        "bins": query.bins,
-        "least": least,
-        "greatest": greatest,
+        "starts": edges[:-1],
     }
     with connection.cursor() as cursor:
         cursor.execute(_BINS, values)
         counts = dict(cursor.fetchall())
-    # Each factor is kept within the range of a double, however far apart the ends are.
-    edges = [
-        least * (1 - number / query.bins) + greatest * (number / query.bins)
-        for number in range(query.bins + 1)
-    ]
     return [
         Bin(edges[number], edges[number + 1], counts.get(number + 1, 0))
         for number in range(query.bins)
