@@ -67,6 +67,7 @@ _ADD_STORED = """
       AND (%(metrics)s::text[] IS NULL OR t.metric_name = ANY (%(metrics)s))
       AND t.time >= %(start)s AND t.time < %(end)s
     GROUP BY r.organization_id, r.id, time_bucket(%(slot)s * interval '1 second', t.time)
+    RETURNING robot_ids, metric_names, least_time, greatest_time, id
 """
 _MARK = "UPDATE telemetry_batches SET {mark} = now() WHERE id = ANY (%s)"
 
@@ -126,8 +127,8 @@ def batches_add_stored(
     start: datetime,
     end: datetime,
     metrics: Collection[str] | None = None,
-) -> None:
-    """Tell the consumers of points that were stored by other ways than ingest.
+) -> list[Block]:
+    """Tell the consumers of points that were stored by other ways than ingest; return how.
 
     Args:
         robot_ids: Of these robots.
@@ -144,6 +145,7 @@ def batches_add_stored(
     }
     with connection.cursor() as cursor:
         cursor.execute(_ADD_STORED, values)
+        return [Block(*row) for row in cursor.fetchall()]
 
 
 def blocks_of(keys: Collection[Key]) -> Iterator[Block]:

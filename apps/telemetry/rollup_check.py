@@ -19,6 +19,7 @@ from apps.telemetry.rollups import (
     POINT_COLUMNS,
     WIDE,
     Level,
+    blocks_roll_up,
     roll_up,
     rollups_lock,
 )
@@ -171,7 +172,11 @@ def _limits(day: date, level: Level) -> dict[str, Any]:
 
 
 def rollups_repair(organization_id: UUID, fault: Fault) -> None:
-    """Forget what is wrong, and have it made anew; until that is done, points are read instead."""
+    """Forget what is wrong and make it anew.
+
+    In one transaction: a reader that has looked up what is to be read from points would find
+    nothing in between.
+    """
     with tenant_transaction(organization_id), connection.cursor() as cursor:
         rollups_lock(organization_id, wait=True)
         values: dict[str, Any] = {"robot": fault.robot_id, "metric": fault.metric_name}
@@ -190,6 +195,7 @@ def rollups_repair(organization_id: UUID, fault: Fault) -> None:
                 {**values, "start": start, "end": end},
             )
         if start and end:
-            batches_add_stored([fault.robot_id], start=start, end=end, metrics=[fault.metric_name])
-    while roll_up(organization_id):
-        pass
+            blocks = batches_add_stored(
+                [fault.robot_id], start=start, end=end, metrics=[fault.metric_name]
+            )
+            blocks_roll_up(organization_id, blocks)

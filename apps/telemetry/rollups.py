@@ -9,7 +9,7 @@ Until a batch is marked as rolled up, selectors read the points that it touches 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -171,8 +171,7 @@ def roll_up(organization_id: UUID, *, rows: int = 2000, weight: int = 50_000) ->
         if not rollups_lock(organization_id, wait=False):
             return 0
         blocks = batches_claim(Mark.ROLLED_UP, rows=rows, weight=weight)
-        _work(organization_id, blocks)
-        batches_mark(Mark.ROLLED_UP, blocks)
+        blocks_roll_up(organization_id, blocks)
         return len(blocks)
 
 
@@ -194,7 +193,8 @@ def rollups_lock(organization_id: UUID, *, wait: bool) -> bool:
     return wait or bool(taken)
 
 
-def _work(organization_id: UUID, blocks: Iterable[Block]) -> None:
+def blocks_roll_up(organization_id: UUID, blocks: Collection[Block]) -> None:
+    """Roll up these blocks and mark them; the open transaction holds `rollups_lock()` and them."""
     days: defaultdict[date, list[Block]] = defaultdict(list)
     for block in blocks:
         days[block.least_time.astimezone(UTC).date()].append(block)
@@ -210,3 +210,4 @@ def _work(organization_id: UUID, blocks: Iterable[Block]) -> None:
             for level, statement in _STATEMENTS:
                 cursor.execute(statement, {**values, "width": level.seconds})
             cursor.execute(_LATEST, {**values, "width": MINUTES.seconds})
+    batches_mark(Mark.ROLLED_UP, blocks)

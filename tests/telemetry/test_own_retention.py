@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
@@ -15,6 +17,7 @@ from hypothesis import strategies as st
 
 from apps.organizations.services import organization_update
 from apps.telemetry import retention
+from apps.telemetry.batches import batches_add_stored
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.points import Batch, Point
 from apps.telemetry.rollups import LEVELS, roll_up
@@ -314,6 +317,48 @@ def test_several_workers_beside_ingest(organization_a, make_robot, keep, store, 
     with inside(organization_a):
         assert RobotTelemetry.objects.filter(robot=robot).count() == kept + 50
     assert len(ages(organization_a, robot)) == kept + 50
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
+    organization_a, make_robot, keep, inside
+):
+    robot = make_robot(organization_a)
+    keep(organization_a, telemetry=30)
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
+            " VALUES (%s, %s, 'a', 1)",
+            [midnight() - 40 * DAY, robot.pk],
+        )
+        start = midnight() - 41 * DAY
+        batches_add_stored([robot.pk], start=start, end=start + 2 * DAY)
+    added_up = threading.Event()
+
+    def work():
+        def stop(execute, sql, params, many, context):
+            if "INTO telemetry_latest" in sql:
+                added_up.set()
+                time.sleep(1.5)
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(stop):
+            return roll_up(organization_a.id)
+
+    def go():
+        assert added_up.wait(10)
+        return retention.retention_forget(organization_a.id)["telemetry"]
+
+    done, gone = at_once(work, go)
+    assert done == 1
+    assert gone == 5  # the point, a bucket of each level, the newest value
+    assert retention.retention_forget(organization_a.id)["telemetry"] == 0
+    with inside(organization_a), connection.cursor() as cursor:
+        for table in ("telemetry_latest", *(level.table for level in LEVELS)):
+            cursor.execute(
+                f"SELECT count(*) FROM {table} WHERE robot_id IN (SELECT id FROM robots)"
+            )
+            assert cursor.fetchone() == (0,), table
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,20 +7,23 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from apps.telemetry import tasks
+from apps.telemetry import rollup_check, tasks
 from apps.telemetry.batches import batch_organizations, batches_add
 from apps.telemetry.models import TelemetryBatch
+from apps.telemetry.rollup_check import Fault
 from apps.telemetry.rollups import LEVELS, roll_up, rollups_lock
 from apps.telemetry.selectors import SeriesQuery, latest_values, series
 from tests.concurrency import at_once
 from urfmp.common.tenancy import tenant_transaction
 
+HOUR = timedelta(hours=1)
 START = (timezone.now() - timedelta(days=20)).replace(hour=10, minute=0, second=0, microsecond=0)
 
 
@@ -165,6 +168,40 @@ def test_damage_is_found_and_repaired(store, robot, organization_a, inside, dama
     assert check("--repair")[0] == 0
     assert check()[0] == 0
     assert (kept(inside, organization_a, columns), latest_of(robot)) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_reads_during_a_repair_misses_nothing(
+    store, robot, organization_a, inside, monkeypatch
+):
+    """As it looked up what is not rolled up yet, nothing was; as it reads, repair has begun."""
+    store(robot, [(n * 10, n / 3) for n in range(500)])
+    roll_up(organization_a.id)
+    fault = Fault(robot.pk, "power.total", "telemetry_minutes", day=START.date())
+    asked = SeriesQuery(
+        (robot.pk,), ("power.total",), START, START + 2 * HOUR, resolution_seconds=60
+    )
+    with inside(organization_a):
+        (before,) = series(asked)
+    newest = latest_of(robot)
+    monkeypatch.setattr(rollup_check, "roll_up", lambda *_: 0)  # whoever repairs is cut short here
+    module = import_module("apps.telemetry.selectors.series")
+    cut = module.pieces
+
+    def meanwhile(*arguments):
+        assert at_once(lambda: rollup_check.rollups_repair(organization_a.id, fault)) == [None]
+        return cut(*arguments)
+
+    monkeypatch.setattr(module, "pieces", meanwhile)
+    with inside(organization_a):
+        (found,) = series(asked)
+    assert found == before
+    rollup_check.rollups_repair(
+        organization_a.id, Fault(robot.pk, "power.total", "telemetry_latest", newest=newest[0].time)
+    )
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("SELECT time FROM telemetry_latest WHERE robot_id = %s", [robot.pk])
+        assert cursor.fetchall() == [(newest[0].time,)]
 
 
 def latest_of(robot):
