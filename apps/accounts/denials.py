@@ -61,41 +61,85 @@ def _record(request: HttpRequest, response: HttpResponseBase, reason: str | None
     if found is None:
         return
     organization_id, actor, of_key = found
-    status = HTTPStatus.FORBIDDEN if reason else response.status_code
     match = request.resolver_match
-    route = match.route.removesuffix("$") if match else ""
-    name = f"{{{organization_id}}}:denied:{actor.user_id or actor.api_key_id}:{status}:"
-    name += f"{request.method}:{route}"
+    record_refusal(
+        organization_id,
+        actor,
+        status=HTTPStatus.FORBIDDEN if reason else response.status_code,
+        method=str(request.method),
+        route=match.route.removesuffix("$") if match else "",
+        reason=of_key or reason or _code(response),
+        resource_id=_object_id(match.kwargs if match else {}),
+    )
+
+
+def is_recorded(status: int) -> bool:
+    """Tell whether an answer with this status is a refusal that is recorded."""
+    return status in _ACTIONS
+
+
+def record_refusal(
+    organization_id: UUID,
+    actor: Actor,
+    *,
+    status: int,
+    method: str,
+    route: str,
+    reason: str,
+    resource_id: UUID | None = None,
+) -> None:
+    """Record a refusal, unless it is one of a flood; in a transaction of its own.
+
+    Args:
+        organization_id: Whose record tells of it.
+        actor: Who was refused.
+        status: With what, as `is_recorded` says.
+        method: How it was asked.
+        route: Where, without what stands in its place for an id.
+        reason: The stable word for it.
+        resource_id: What was asked for.
+    """
+    name = f"{{{organization_id}}}:denied:{actor.user_id or actor.api_key_id}:{int(status)}:"
+    name += f"{method}:{route}"
     counted = take(Counter(name, _COUNTED_TO, _WINDOW_SECONDS))
     count = _COUNTED_TO - counted.remaining
     limit_told = status == HTTPStatus.TOO_MANY_REQUESTS and count > 1
     if not counted.admitted or count not in _TOLD or limit_told:
         return
-    asked: dict[str, Any] = {"method": request.method, "route": route, "status": int(status)}
+    asked: dict[str, Any] = {"method": method, "route": route, "status": int(status)}
     if count > 1:
         asked["refusals_within_a_minute"] = count
     with tenant_transaction(organization_id, actor):
         audit_record(
             action=_ACTIONS[status],
             resource_type="access",
-            resource_id=_object_id(match.kwargs if match else {}),
+            resource_id=resource_id,
             success=False,
-            error_message=of_key or reason or _code(response),
+            error_message=reason,
             request_data=asked,
         )
+
+
+def owner_of_key(key_digest: str) -> tuple[UUID, UUID, str | None] | None:
+    """Return a key's id, its organization and why it is not taken; None for nobody's key.
+
+    The reason is None where nothing is wrong with the key itself.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, organization_id, reason FROM api_key_refused(%s)", [key_digest])
+        row: tuple[UUID, UUID, str | None] | None = cursor.fetchone()
+    return row
 
 
 def _refused_key(request: HttpRequest) -> tuple[UUID, Actor, str | None] | None:
     """Return whose the key is that was not taken, and why not; None for no key, or nobody's."""
     if (key_digest := getattr(request, "refused_key_digest", None)) is None:
         return None
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT id, organization_id, reason FROM api_key_refused(%s)", [key_digest])
-        row = cursor.fetchone()
-    if row is None:
+    if (found := owner_of_key(key_digest)) is None:
         return None
-    reason = f"key_{row[2]}" if row[2] else None
-    return row[1], request_actor(request, api_key_id=row[0]), reason
+    key_id, organization_id, fault = found
+    reason = f"key_{fault}" if fault else None
+    return organization_id, request_actor(request, api_key_id=key_id), reason
 
 
 def _principal(request: HttpRequest) -> tuple[UUID, Actor, None] | None:

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from django.core.exceptions import SuspiciousOperation
 
+from apps.accounts.denials import is_recorded
 from urfmp.live.database import DatabaseThreads, ping
 from urfmp.live.http import (
     Header,
@@ -30,6 +31,7 @@ from urfmp.live.http import (
 )
 from urfmp.live.hub import Client, Hub, Watch
 from urfmp.live.identity import credential_of, identify, requested_robots
+from urfmp.live.refusals import note_refusal
 from urfmp.live.selectors import recent_statuses
 from urfmp.live.sources import DATABASE_ERRORS, PollingSource, RedisSource
 from urfmp.live.wardens import Warden
@@ -157,6 +159,21 @@ class LiveApplication:
         await answer_json(request, send, 200, {"status": "ok"})
 
     async def _events(self, request: Request, receive: Receive, send: Send) -> None:
+        try:
+            await self._open(request, receive, send)
+        except Problem as error:
+            if is_recorded(error.status):
+                await self._note_refusal(request, error)
+            raise
+
+    async def _note_refusal(self, request: Request, error: Problem) -> None:
+        """Record it before it is answered; the answer stays as it is whatever becomes of that."""
+        try:
+            await self._callers.run(note_refusal, request, error)
+        except DATABASE_ERRORS as fault:
+            logger.warning("A refusal could not be recorded: %s", fault)
+
+    async def _open(self, request: Request, receive: Receive, send: Send) -> None:
         credential = credential_of(request)
         robots = requested_robots(request)
         self._hub.reserve()
