@@ -335,3 +335,10 @@ def test_keys_need_no_csrf_token(organization_a, make_key):
         headers={"authorization": f"Bearer {key}"},
     )
     assert answer.status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/api/v1/docs", "/api/v1/schema"])
+def test_the_pages_about_the_api_refuse_with_problems_too(path, client):
+    check(Client().get(path), 401, "not_authenticated")
+    check(client.get(path, headers={"accept": "image/png"}), 406, "not_acceptable")
+    check(client.post(path), 405, "method_not_allowed")

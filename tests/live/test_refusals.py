@@ -34,7 +34,8 @@ def test_a_key_without_the_scope(live, alice, make_key, organization_a, refusals
     assert live.stream(key, headers, token="hush").status == 403
     (row,) = refusals(organization_a)
     assert told(row) == ("accounts.access.deny", "permission_denied", "api/v1/events", False)
-    assert row.user_id is None and row.api_key_id is not None
+    assert row.user_id is None
+    assert row.api_key_id is not None
     assert (row.ip_address, row.user_agent, row.request_id) == (
         "127.0.0.1", "Probe/1", "the-request",
     )  # fmt: skip

@@ -25,15 +25,33 @@ _NAME = re.compile(
 # Camel case counts as words: apiKey, accessToken.
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Our own credentials: what comes after the part that tells their kind.
-_CREDENTIAL = re.compile(r"\burfmp_(live|at|rt|ln|[a-z]{2,6})_(?!app\b)[A-Za-z0-9_\-]{8,}")
+_CREDENTIAL = re.compile(
+    r"(?:urfmp_(?=(?:live|at|rt|ln)_)|\burfmp_)(live|at|rt|ln|[a-z]{2,6})_(?!app\b)[A-Za-z0-9_\-]{8,}"
+)
+# Our cookies, by whichever of their names.
+_COOKIE = re.compile(
+    r"(?i)\b((?:urfmp_|__Host-)(?:session|pending|device|csrf))"
+    r"(['\"]?\s*[:=]\s*+['\"]?+)(?!\[secret\])[^\s'\"&,;)}\]]+"
+)
+# The password in an address, as the drivers of databases and mail servers quote it.
+_USER_INFO = re.compile(r"([a-zA-Z]://[^\s/?#@:]*:)(?!\[secret\]@)[^\s/?#@]+@")
 _HEADER = re.compile(
     r"(?i)\b(authorization|proxy-authorization|cookie|set-cookie|x-api-key)"
     r"(['\"]?\s*[:=]\s*+['\"]?+)(?!\[secret\])[^'\"\r\n]+"
 )
-_SCHEME = re.compile(r"\b(Bearer|Basic|Token)\s+(?!realm=|\[secret\])[A-Za-z0-9._~+/=:\-]{8,}")
+# Names of schemes count in any case; in lower case they are words too, which are not followed by
+# a text with a digit or an equals sign in it.
+_SCHEME = re.compile(
+    r"\b(Bearer|Basic|Token|(?:bearer|basic|token|BEARER|BASIC|TOKEN)(?=\s+[\w.~+/:\-]*[\d=]))"
+    r"\s+(?!realm=|\[secret\])[A-Za-z0-9._~+/=:\-]{8,}"
+)
 _PAIR = re.compile(
-    r"(?i)\b([\w.\-]*(?:password|passwd|passphrase|secret|token|api_?key|otp|connection_config))"
-    r"(['\"]?\s*[:=]\s*+['\"]?+)(?!\[secret\])[^\s'\"&,;)}\]]+"
+    r"(?i)(password|passwd|passphrase|secret|token|api_?key|otp|connection_config"
+    r"|(?:recovery|backup)_codes?|(?:secret|checkpoint|encryption|private)_keys?)"
+    r"(['\"]?\s*[:=]\s*+)"
+    # Within quotation marks as far as they reach, elsewhere a word.
+    r"(?!['\"]?\[secret\])"
+    r"(?:(\")(?:[^\"\\\r\n]|\\.)++(?=\")|(')(?:[^'\\\r\n]|\\.)++(?=')|['\"]?+[^\s'\"&,;)}\]]+)"
 )
 _LONGEST = 20_000
 
@@ -75,7 +93,14 @@ def redact_text(text: str) -> str:
     text = _CREDENTIAL.sub(rf"urfmp_\1_{SECRET}", text)
     text = _HEADER.sub(rf"\1\2{SECRET}", text)
     text = _SCHEME.sub(rf"\1 {SECRET}", text)
-    return _PAIR.sub(rf"\1\2{SECRET}", text)
+    text = _COOKIE.sub(rf"\1\2{SECRET}", text)
+    text = _USER_INFO.sub(rf"\1{SECRET}@", text)
+    return _PAIR.sub(_masked_pair, text)
+
+
+def _masked_pair(match: re.Match[str]) -> str:
+    quote = match[3] or match[4] or ""
+    return f"{match[1]}{match[2]}{quote}{SECRET}"
 
 
 class RedactedRecord(logging.LogRecord):
