@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.browser.waiting import until
+
 NEWEST = """() => {
     const canvas = document.querySelector("canvas");
     const chart = canvas && window.Chart && window.Chart.getChart(canvas);
@@ -15,10 +17,10 @@ def test_a_chart_receives_a_new_point(page, served):
     for value in (1.0, 2.0):
         assert served.ingest(value)[0] == 200
     page.goto(f"/admin/robots/robot/{served.robot_id}/")
-    page.wait_for_function(f"({NEWEST})() !== null")
+    until(page, f"({NEWEST})() !== null")
     page.wait_for_selector("[data-connection]:has-text('Live')")
     assert served.ingest(42.0)[0] == 200
-    page.wait_for_function(f"({NEWEST})() === 42", timeout=5000)
+    until(page, f"({NEWEST})() === 42", seconds=5)
 
 
 RANGE = """() => {
@@ -43,7 +45,7 @@ def charted(page, served):
     for value in range(10):
         assert served.ingest(float(value))[0] == 200
     page.goto("/admin/telemetry/?metrics=a&range=15m")
-    page.wait_for_function(f"({NEWEST})() !== null")
+    until(page, f"({NEWEST})() !== null")
     return page
 
 
@@ -54,35 +56,35 @@ def test_a_chart_is_zoomed_by_dragging_and_taken_back(charted):
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + 80, steps=4)
     page.mouse.up()
-    page.wait_for_function(IS_SHOWN)
+    until(page, IS_SHOWN)
     assert 180 < length(page) < 270
     assert "range=own" in page.url
     assert "start=" in page.url
 
     page.reload()
-    page.wait_for_function(IS_SHOWN)
+    until(page, IS_SHOWN)
     assert 180 < length(page) < 270, "the address holds what is shown"
 
     page.get_by_role("link", name="15 min").click()
-    page.wait_for_function(f"({RANGE})()[1] - ({RANGE})()[0] > 800000")
+    until(page, f"({RANGE})()[1] - ({RANGE})()[0] > 800000")
     assert "range=15m" in page.url
     page.locator("canvas").first.dblclick()
-    page.wait_for_function(f"({RANGE})()[1] - ({RANGE})()[0] < 300000")
+    until(page, f"({RANGE})()[1] - ({RANGE})()[0] < 300000")
 
 
 def test_a_chart_is_zoomed_with_the_keyboard(charted):
     page = charted
     page.locator(".u-chart__area").first.focus()
     page.keyboard.press("+")
-    page.wait_for_function(IS_SHOWN)
+    until(page, IS_SHOWN)
     assert length(page) == 450
     page.keyboard.press("ArrowLeft")
     page.keyboard.press("-")
-    page.wait_for_function(IS_SHOWN)
+    until(page, IS_SHOWN)
     assert length(page) == 900
     for _ in range(3):
         page.keyboard.press("Escape")
-    page.wait_for_function(f"({RANGE})()[1] > Date.now() - 60000")
+    until(page, f"({RANGE})()[1] > Date.now() - 60000")
     assert "range=15m" in page.url
 
 
@@ -102,7 +104,7 @@ def test_a_range_of_ones_own_is_chosen(charted):
     page.get_by_label("From").fill("2026-01-01T00:00:00")
     page.get_by_label("To").fill("2026-01-03T00:00:00")
     page.get_by_role("button", name="Show").last.click()
-    page.wait_for_function(IS_SHOWN)
+    until(page, IS_SHOWN)
     assert length(page) == 2 * 86400
     assert "start=2026-01-01T00" in page.url
     page.get_by_text("No values in this range").wait_for()
@@ -149,7 +151,7 @@ def test_pages_fit_the_screen(page, path, width):
 
 def test_the_code_of_a_link_is_taken_out_of_the_address(visitor):
     visitor.goto("/admin/choose-password/#urfmp_ln_some-code")
-    visitor.wait_for_function("() => !location.hash")
+    until(visitor, "() => !location.hash")
     field = visitor.get_by_label("Code from the e-mail")
     assert field.input_value() == "urfmp_ln_some-code"
     assert not field.is_visible()
