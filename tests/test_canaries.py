@@ -218,6 +218,8 @@ def carried(canaries, place):
         "proxy-authorization": f"Basic {sing(place + ' proxy')}",
         "referer": f"http://testserver/?token={sing(place + ' referer')}",
         "cookie2": sing(place + " cookie2"),
+        "user-agent": f"probe/1 {sing(place + ' user agent', generate_key)}",
+        "x-request-id": sing(place + " request id", generate_key),
     }
     return (
         query,

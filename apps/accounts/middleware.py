@@ -36,6 +36,7 @@ from apps.accounts.principals import KeyPrincipal
 from apps.accounts.sessions import SessionStore
 from apps.accounts.tokens import access_credential, is_access_token, person_of
 from urfmp.common.addresses import plain_address
+from urfmp.common.middleware import user_agent_of
 from urfmp.common.problems import problem_response
 from urfmp.common.ratelimit import is_limited
 from urfmp.common.sign_ins import SignIn
@@ -68,7 +69,7 @@ def request_actor(request: HttpRequest, **who: Any) -> Actor:
     """
     return Actor(
         ip_address=client_address(request),
-        user_agent=request.headers.get("User-Agent"),
+        user_agent=user_agent_of(request.headers),
         request_id=getattr(request, "request_id", None),
         **who,
     )
@@ -87,7 +88,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().process_request(request)
         session = session_of(request)
         session.ip_address = client_address(request)
-        session.user_agent = request.headers.get("User-Agent", "")
+        session.user_agent = user_agent_of(request.headers)
 
 
 def presented_key(request: HttpRequest) -> str | None:

@@ -24,6 +24,7 @@ from apps.accounts.tokens import (
     refresh_credential,
 )
 from apps.audit.services import audit_record
+from urfmp.common.middleware import user_agent_of
 from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import act, tenant_transaction
 
@@ -132,7 +133,7 @@ def _store(request: HttpRequest, row: UserSession, now: datetime) -> TokenPair:
     row.session_token, row.refresh_token = digest(access), digest(refresh)
     row.access_expires_at = min(now + ACCESS_TOKEN_AGE, row.expires_at)
     row.ip_address = client_address(request)
-    row.user_agent = request.headers.get("User-Agent", "")[:1000]
+    row.user_agent = user_agent_of(request.headers)
     row.save(force_insert=True)
     return TokenPair(access, refresh, row.access_expires_at, row.expires_at)
 

@@ -24,6 +24,7 @@ HASHED = (
 JSON_COLUMNS = frozenset({"before", "after", "request_data", "response_data"})
 # Characters at which a spreadsheet takes a cell for a formula, and the one that keeps it from it.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "'")
+_CELL_AT_MOST = 2**30
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -110,6 +111,8 @@ def read_rows(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
             if line.strip():
                 yield decode(line)
         return
+    # A cell may be as large as the row that was recorded: a request's body and more.
+    csv.field_size_limit(_CELL_AT_MOST)
     for cells in csv.DictReader(chain([first], lines)):
         yield {name: _cell(name, text) for name, text in cells.items()}
 

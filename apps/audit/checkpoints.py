@@ -22,7 +22,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, transaction
+from django.db import DataError, connection, transaction
 from django.utils import timezone
 
 from apps.audit.services import audit_record
@@ -239,11 +239,17 @@ def _lines(path: Path) -> Iterator[str]:
 def _told_faults(
     cursor: Any, checkpoints: list[Checkpoint], digests: dict[int, str], path: Path
 ) -> list[str]:
-    cursor.execute("SELECT number, digest FROM audit_checkpoint_told()")
-    told = cursor.fetchone()
+    try:
+        with transaction.atomic():
+            cursor.execute("SELECT number, digest FROM audit_checkpoint_told()")
+            told = cursor.fetchone()
+    except DataError:
+        told = (None, None)
     if told is None:
         return []
     number, digest = told
+    if number is None or number < 1:
+        return ["What the record tells of its newest checkpoint cannot be read: it was altered."]
     if not checkpoints or checkpoints[-1].number < number:
         return [f"{path} lacks checkpoint {number}, of which the record tells."]
     if digests[number] != digest:

@@ -125,6 +125,26 @@ def test_200_rewritten_chains_are_found(organization, superuser, folder):
             assert found == [(organization.id,)], (way, number)
 
 
+@pytest.mark.parametrize("told", ['{"number": "x"}', '{"number": 0, "sha256": "x"}', "{}", "[]"])
+def test_what_the_record_tells_of_a_checkpoint_may_be_nonsense(
+    organization, superuser, folder, capsys, told
+):
+    """The row that was altered is named all the same."""
+    record(organization, 1)
+    call_command("audit_checkpoint", verbosity=0)
+    row_id = superuser.execute(
+        "UPDATE audit_logs SET request_data = %s WHERE action = 'audit.record.checkpoint'"
+        " RETURNING id",
+        [told],
+    ).fetchone()[0]
+    with pytest.raises(CommandError) as broken:
+        call_command("audit_verify")
+    assert broken.value.returncode == 1
+    said = capsys.readouterr().err
+    assert str(row_id) in said
+    assert "cannot be read: it was altered" in said
+
+
 def test_a_cut_tail_is_named(organization, superuser, folder, capsys):
     record(organization, 5)
     call_command("audit_checkpoint", verbosity=0)

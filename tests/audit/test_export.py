@@ -91,6 +91,15 @@ def test_what_was_cleaned_up_does_not_hinder(filled, alice, sign_in, superuser, 
     assert "1 numbers between them are not in the file." in said
 
 
+def test_a_row_of_any_size_is_verified(organization_a, alice, inside, sign_in, kind, tmp_path):
+    """A cell of more than 128 KiB is more than the standard library reads unless told."""
+    with inside(organization_a):
+        audit_record(action="test.large", request_data={"list": ["x" * 1_000] * 300})
+    text = body(sign_in(alice).get(URL, {"format": kind}))
+    assert len(text) > 300_000
+    assert "rows are whole" in verified(tmp_path, text)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

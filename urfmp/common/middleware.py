@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
@@ -13,10 +13,23 @@ from django.utils.cache import patch_vary_headers
 
 from urfmp.common.addresses import forwarded_address
 from urfmp.common.problems import problem_response
+from urfmp.common.redaction import redact_text
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def request_id_of(headers: Mapping[str, str]) -> str:
+    """Return the client's `X-Request-ID` when it is plain and no credential, else a new one."""
+    given = headers.get("X-Request-ID", "")
+    is_taken = _REQUEST_ID.fullmatch(given) and redact_text(given) == given
+    return given if is_taken else uuid.uuid4().hex
+
+
+def user_agent_of(headers: Mapping[str, str]) -> str:
+    """Return what the client calls itself, without credentials that it has put there."""
+    return redact_text(headers.get("User-Agent", "")[:1000])
 
 
 class RequestIdMiddleware:
@@ -27,8 +40,7 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Echo the id in the answer."""
-        given = request.headers.get("X-Request-ID", "")
-        request_id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        request_id = request_id_of(request.headers)
         request.request_id = request_id  # type: ignore[attr-defined]
         response = self.get_response(request)
         response["X-Request-ID"] = request_id

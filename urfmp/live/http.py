@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from django.http.cookie import parse_cookie
 from django.utils.datastructures import CaseInsensitiveMapping
 
 from urfmp.common.addresses import forwarded_address, plain_address
-from urfmp.common.middleware import REQUEST_ID
+from urfmp.common.middleware import request_id_of
 from urfmp.common.problems import CONTENT_TYPE, problem
 
 Message = MutableMapping[str, Any]
@@ -71,8 +70,7 @@ class Request:
         )
         self.query = QueryDict(scope["query_string"])
         self._peer: str = (scope.get("client") or ("",))[0]
-        given = self.headers.get("X-Request-ID", "")
-        self.id = given if REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        self.id = request_id_of(self.headers)
 
     @property
     def address(self) -> str | None:

@@ -11,6 +11,7 @@ from apps.accounts.credentials import digest, key_is_well_formed, session_creden
 from apps.accounts.denials import owner_of_key, record_refusal
 from apps.accounts.middleware import presented_key
 from apps.accounts.tokens import access_credential, is_access_token
+from urfmp.common.middleware import user_agent_of
 from urfmp.common.tenancy import Actor
 from urfmp.live.http import Problem, Request
 
@@ -33,7 +34,7 @@ def note_refusal(request: Request, problem: Problem) -> None:
             user_id=user_id,
             api_key_id=key_id,
             ip_address=request.address,
-            user_agent=request.headers.get("User-Agent"),
+            user_agent=user_agent_of(request.headers),
             request_id=request.id,
         ),
         status=problem.status,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
         try:
             with options["file"].open(encoding="utf-8", newline="") as file:
                 report = verify_rows(read_rows(file))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, csv.Error, RecursionError) as error:
             msg = f"The file cannot be read: {error!r}"
             raise CommandError(msg, returncode=1) from error
         if report.fault:
