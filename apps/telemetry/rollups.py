@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from apps.telemetry.batches import SLOT_SECONDS, Block, Mark, batches_claim, batches_mark
 from urfmp.common.tenancy import tenant_transaction
@@ -157,7 +158,7 @@ _STATEMENTS = (
 def roll_up(organization_id: UUID, *, rows: int = 2000, weight: int = 50_000) -> int:
     """Roll up some of an organization's new points, in one transaction.
 
-    Nothing is done while another worker does the same.
+    Nothing is done while another worker does the same and takes longer than a second.
 
     Args:
         organization_id: Whose.
@@ -178,19 +179,27 @@ def roll_up(organization_id: UUID, *, rows: int = 2000, weight: int = 50_000) ->
 def rollups_lock(organization_id: UUID, *, wait: bool) -> bool:
     """Be the only one to write an organization's rollups until the transaction ends.
 
-    What is read after this sees all that the holder before has written.
+    What is read after this sees all that the holder before has written. Whoever waits has its
+    turn before those that come later.
 
     Args:
         organization_id: Whose.
-        wait: Until it is free; otherwise tell whether it was.
+        wait: Until it is free; otherwise tell whether it was within a second. Retention and checks
+            take it again as soon as they have given it back, and are free for an instant only.
     """
-    function = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {function}(hashtextextended(%s, 0))", [f"telemetry-rollups:{organization_id}"]
-        )
-        (taken,) = cursor.fetchone()
-    return wait or bool(taken)
+    statement = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            if not wait:
+                cursor.execute("SET LOCAL lock_timeout TO '1s'")
+            cursor.execute(statement, [f"telemetry-rollups:{organization_id}"])
+            if not wait:
+                cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            return False
+        raise
+    return True
 
 
 def blocks_roll_up(organization_id: UUID, blocks: Collection[Block]) -> None:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from datetime import timedelta
 from importlib import import_module
@@ -99,6 +100,30 @@ def test_nothing_is_done_while_another_worker_does_it(store, robot, organization
         rollups_lock(organization_a.id, wait=True)
         assert at_once(lambda: roll_up(organization_a.id)) == [0]
     assert at_once(lambda: roll_up(organization_a.id)) == [1]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_takes_turn_after_turn_does_not_hold_the_worker_up(store, robot, organization_a):
+    """As retention does while it deletes much, batch by batch."""
+    store(robot, [(0, 1.0)])
+    done = threading.Event()
+
+    def take_turns():
+        for _ in range(100):
+            with tenant_transaction(organization_a.id):
+                rollups_lock(organization_a.id, wait=True)
+                time.sleep(0.1)
+            if done.is_set():
+                return "interrupted"
+        return "to the end"
+
+    def work():
+        time.sleep(0.3)
+        count = roll_up(organization_a.id)
+        done.set()
+        return count
+
+    assert at_once(take_turns, work) == ["interrupted", 1]
 
 
 def test_the_job_goes_on_after_an_organization_that_fails(
