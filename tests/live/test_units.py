@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from django.test import RequestFactory
 
 from urfmp.common.events import telemetry_events
+from urfmp.live.hub import Watch
 from urfmp.live.mailbox import Frame, Mailbox
 from urfmp.live.views import redirect_to_live
 
@@ -26,6 +27,35 @@ def test_events_hold_the_newest_point_of_each_metric():
         ("cycle.count", 2.0),
         ("power.total", 3.0),
     ]
+
+
+def test_late_points_are_not_sent_behind_newer_ones():
+    """A robot that catches up while it goes on sending: pages show the newest value."""
+
+    def event(*points):
+        rows = [
+            (ROBOT, metric, NOON + timedelta(seconds=at), value, None)
+            for metric, at, value in points
+        ]
+        return telemetry_events(rows)[0]
+
+    async def sent():
+        watch, mailbox = Watch(), Mailbox()
+        watch.detail.join(mailbox, None)
+        watch.add(event(("a", 60, 2.0)))
+        watch.add(event(("a", 5, 1.0), ("b", 5, 7.0)))
+        watch.add(event(("a", 6, 1.0)))
+        watch.add(event(("a", 60, 2.0)))
+        watch.add(event(("a", 61, 3.0)))
+        await asyncio.sleep(0.5)
+        return watch, await mailbox.take()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        watch, data = pool.submit(asyncio.run, sent()).result()
+    assert b'"value":2.0' in data
+    assert b'"value":7.0' in data
+    assert b'"value":1.0' not in data
+    assert watch.seen_until == {ROBOT: NOON + timedelta(seconds=61)}
 
 
 def test_mailbox_drops_the_oldest_telemetry_and_keeps_the_latest_statuses():

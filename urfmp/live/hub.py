@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import UUID
 
-from urfmp.common.events import Event, StatusEvent
+from urfmp.common.events import Event, StatusEvent, TelemetryEvent
 from urfmp.live.feed import Feed
 from urfmp.live.http import Problem
 from urfmp.live.identity import Credential, Subscriber
@@ -64,6 +64,7 @@ class Watch:
         self.fleet = Feed(_FLEET_INTERVAL, _FLEET_GAP)
         self.detail = Feed(_ROBOT_INTERVAL, _ROBOT_GAP)
         self.seen_until: dict[UUID, datetime] = {}
+        self._newest: dict[UUID, dict[str, datetime]] = {}
         self._statuses: dict[UUID, tuple[str, datetime | None]] = {}
         self.polled_at = time.monotonic()
 
@@ -80,16 +81,30 @@ class Watch:
         return None if self.fleet else self.detail.robots()
 
     def add(self, event: Event) -> None:
-        """Pass an event on, and remember what it says."""
+        """Pass an event on, and remember what it says; late points are left out."""
         if isinstance(event, StatusEvent):
             self._statuses[event.robot_id] = (event.status, event.last_seen)
-        elif event.points:
+        else:
+            event = self._without_late_points(event)
+            if not event.points:
+                return
             newest = max(point.time for point in event.points)
             known = self.seen_until.get(event.robot_id)
             if known is None or known < newest:
                 self.seen_until[event.robot_id] = newest
         self.fleet.add(event)
         self.detail.add(event)
+
+    def _without_late_points(self, event: TelemetryEvent) -> TelemetryEvent:
+        """A robot that catches up sends old points: nobody should take them for what is now."""
+        times = self._newest.setdefault(event.robot_id, {})
+        points = []
+        for point in event.points:
+            known = times.get(point.metric_name)
+            if known is None or known <= point.time:
+                times[point.metric_name] = point.time
+                points.append(point)
+        return TelemetryEvent(event.robot_id, points)
 
     def add_if_new(self, event: Event) -> None:
         """Pass on what was read from the database, unless it is known already."""
