@@ -111,8 +111,12 @@ def store_parcels(organization_id: UUID, parcels: list[SheetParcel]) -> None:
             parcel.error = error
         if is_lost(error):
             return
-        for parcel in parcels:
-            parcel.error = _store_alone(organization_id, parcel, error)
+        for place, parcel in enumerate(parcels):
+            alone = parcel.error = _store_alone(organization_id, parcel, error)
+            if alone is not None and is_lost(alone):
+                for behind in parcels[place + 1 :]:
+                    behind.error = alone
+                return
 
 
 def is_lost(error: Exception) -> bool:

@@ -20,7 +20,7 @@ from apps.telemetry import retention
 from apps.telemetry.batches import batches_add_stored
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.points import Batch, Point
-from apps.telemetry.rollups import LEVELS, roll_up
+from apps.telemetry.rollups import LEVELS, roll_up, rollups_lock
 from apps.telemetry.services import telemetry_ingest
 from apps.telemetry.tasks import forget
 from tests.concurrency import at_once
@@ -359,6 +359,41 @@ def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
                 f"SELECT count(*) FROM {table} WHERE robot_id IN (SELECT id FROM robots)"
             )
             assert cursor.fetchone() == (0,), table
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("table", ["robot_telemetry", "telemetry_days"])
+def test_nothing_goes_while_a_worker_is_at_it(organization_a, make_robot, keep, inside, table):
+    robot = make_robot(organization_a)
+    keep(organization_a, telemetry=30)
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
+            " VALUES (%s, %s, 'a', 1)",
+            [midnight() - 40 * DAY, robot.pk],
+        )
+        if table != "robot_telemetry":
+            start = midnight() - 41 * DAY
+            batches_add_stored([robot.pk], start=start, end=start + 2 * DAY)
+            roll_up(organization_a.id)
+            assert retention._rows("telemetry", organization_a.id, robot.pk) == 1
+    holds = threading.Event()
+
+    def work():
+        with inside(organization_a), connection.cursor() as cursor:
+            rollups_lock(organization_a.id, wait=True)
+            holds.set()
+            time.sleep(1)
+            cursor.execute(
+                f"SELECT count(*) FROM {table} WHERE robot_id IN (SELECT id FROM robots)"
+            )
+            return cursor.fetchone()[0]
+
+    def go():
+        assert holds.wait(10)
+        return retention.retention_forget(organization_a.id)["telemetry"]
+
+    assert at_once(work, go) == [1, 1 if table == "robot_telemetry" else 4]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -172,6 +172,28 @@ def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, mon
     assert all(isinstance(one.error, OperationalError) for one in parcels)
 
 
+def test_a_database_that_is_lost_halfway_is_not_asked_again_for_each(
+    parcel, organization_a, monkeypatch, inside
+):
+    from django.db import OperationalError
+
+    store_parcels(organization_a.id, [parcel(1)])
+    parcels = [parcel(1), *(parcel(1, metric=name) for name in "bcd")]
+    store_new, calls = storing._store_new, []
+
+    def lost(organization_id, one):
+        calls.append(one)
+        if one is not parcels[0]:
+            raise OperationalError
+        store_new(organization_id, one)
+
+    monkeypatch.setattr(storing, "_store_new", lost)
+    store_parcels(organization_a.id, parcels)
+    assert calls == parcels[:2]
+    assert [type(one.error) for one in parcels] == [type(None), *[OperationalError] * 3]
+    assert count(inside, organization_a) == 1
+
+
 def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
     monkeypatch.setattr(storing, "_STATEMENT_TIMEOUT", "100ms")
     monkeypatch.setattr(storing, "batches_add", lambda *_: _sleep())
