@@ -76,6 +76,18 @@ def test_parcels_share_one_transaction(
         assert [block.metric_names for block in batches_claim(Mark.ROLLED_UP)] == [list("abcd")]
 
 
+def test_rows_of_several_parcels_go_in_one_order(parcel, organization_a, monkeypatch):
+    """The same for everybody: two groups with the same points do not wait for each other."""
+    copied, copy = [], storing._copy
+    monkeypatch.setattr(
+        storing, "_copy", lambda statement, data: (copied.append(data), copy(statement, data))
+    )
+    one, two = parcel(1, 2, metric="b"), parcel(3, 4, metric="a")
+    store_parcels(organization_a.id, [one, two])
+    rows = [row.data for row in (*two.sheet.rows, *one.sheet.rows)]
+    assert copied == [b"".join((storing._HEAD, *rows, storing._END))]
+
+
 def test_one_that_was_stored_before_does_not_fail_its_neighbours(parcel, organization_a, inside):
     store_parcels(organization_a.id, [parcel(1, 2)])
     old, changed, fresh = parcel(1, 2, 3), parcel(1, 7), parcel(5, metric="b")
