@@ -22,7 +22,9 @@ _STAGING = """
     CREATE TEMPORARY TABLE IF NOT EXISTS telemetry_staging (
         ordinal integer, robot_id uuid, metric_name varchar(100), time timestamptz,
         value double precision, unit varchar(20), metadata jsonb
-    ) ON COMMIT DELETE ROWS
+    ) ON COMMIT DELETE ROWS;
+    -- For who stores twice within one transaction.
+    DELETE FROM telemetry_staging
 """
 _INSERT = f"""
     WITH fresh AS (

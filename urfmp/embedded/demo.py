@@ -228,7 +228,7 @@ def _wait_until_healthy(children: list[Child], serving: dict[str, str], stop: _S
         stop.check()
         for child in children:
             if child.name in waiting and child.died():
-                msg = f"{child.name} does not start. The end of {child.log}:\n{tail(child.log)}"
+                msg = f"{child.name} does not start. The end of {child.log}:\n{tail(child.log, 80)}"
                 raise EmbeddedError(msg)
         waiting = {name: url for name, url in waiting.items() if not _healthy(url)}
         if waiting and time.monotonic() > deadline:
