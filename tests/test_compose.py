@@ -19,6 +19,8 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
+from apps.accounts.credentials import generate_key
+
 ROOT = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
@@ -277,3 +279,26 @@ def test_roles_are_no_more_than_they_have_to_be():
         assert options
         words = set(shlex.split(options[1].replace("'", "")))
         assert {"LOGIN", "NOSUPERUSER", "NOCREATEDB", "NOCREATEROLE", "NOBYPASSRLS"} <= words
+
+
+def test_proxy_logs_no_key():
+    log = _proxied().split("format filter", 1)[1]
+    assert "request>headers>X-Api-Key delete" in log
+    pattern = re.search(r'request>uri regexp "(.+)" "(.+)"', log)
+    assert pattern is not None
+    key = generate_key()
+    for address in (f"/write?u=x&p={key}&db=d", "/write?p=word", f"/x/{key}"):
+        told = re.sub(pattern[1], pattern[2], address)
+        assert key not in told
+        assert "word" not in told
+    assert re.sub(pattern[1], pattern[2], "/robots?page=2&up=1") == "/robots?page=2&up=1"
+
+
+def test_web_takes_the_longest_address_that_the_api_allows():
+    """`telemetry/latest` names robots in up to 4,000 characters and metrics in 2,000."""
+    (limit,) = (
+        int(part.partition("=")[2])
+        for part in SERVICES["web"]["command"]
+        if part.startswith("--limit-request-line=")
+    )
+    assert limit > 4_000 + 2_000 + 1_000

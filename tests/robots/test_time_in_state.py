@@ -237,6 +237,8 @@ def test_api_tells_the_spells(plant, bob, sign_in):
         ("status-history/summary?facility=Nowhere", "invalid"),
         ("status-history/summary?days=3", "invalid"),
         ("status-history/summary?start=yesterday", "invalid"),
+        ("status-history/summary?end=0001-01-01T00:00:00Z", "invalid_range"),
+        ("robots/{id}/status-history/timeline?end=0001-01-01T00:00:00Z", "invalid_range"),
         ("status-history/summary?start=2026-03-02T00:00Z&end=2026-03-01T00:00Z", "invalid_range"),
         ("status-history/summary?start=2020-01-01T00:00Z&end=2026-03-01T00:00Z", "invalid_range"),
         ("robots/{id}/status-history/timeline?max_segments=0", "invalid"),

@@ -193,6 +193,7 @@ def _children(places: Places, addresses: Addresses, environment: dict[str, str])
         child(
             *("web", "-m", "gunicorn", "urfmp.wsgi:application", "--worker-class", "gthread"),
             *("--workers", "2", "--threads", "16", "--bind", f"{host}:{addresses.web_port}"),
+            *("--limit-request-line", "8190"),
             # Its control socket is at one place for all checkouts.
             *("--graceful-timeout", "2", "--no-control-socket"),
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from apps.robots.timelines import (
 )
 from urfmp.common.api.viewsets import PrincipalView
 
+_EARLIEST = datetime.min.replace(tzinfo=UTC)
 _ROBOT_ID = OpenApiParameter("robot_id", UUID, "path")
 _FORMULA = (
     f"Availability is up / (up + down) after EN 15341. Up: {', '.join(sorted(UP))}; down: "
@@ -42,7 +43,11 @@ class RangeParameters(serializers.Serializer[Any]):
     def span(self) -> StatusRange:
         """The range asked for."""
         end = self.validated_data.get("end") or timezone.now()
-        return StatusRange.of(self.validated_data.get("start") or end - timedelta(hours=24), end)
+        start = self.validated_data.get("start")
+        if start is None:
+            # Within the first day of all calendars there is nothing 24 hours earlier.
+            start = end - min(timedelta(hours=24), end - _EARLIEST)
+        return StatusRange.of(start, end)
 
 
 class FleetRangeParameters(RangeParameters):
