@@ -25,7 +25,20 @@ def audit_verify() -> list[ChainFault]:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT organization_id, seq, id, fault FROM audit_verify()")
-        return [ChainFault(*row) for row in cursor.fetchall()]
+        faults = [ChainFault(*row) for row in cursor.fetchall()]
+        # Rows and head gone together leave nothing that does not fit. But an organization's chain
+        # begins with the organization, and the clean-up leaves the head.
+        cursor.execute(
+            "SELECT id FROM organization_ids() AS ids (id)"
+            " WHERE id NOT IN (SELECT chain FROM audit_chain_heads()) ORDER BY id"
+        )
+        known = {fault.organization_id for fault in faults}
+        faults += [
+            ChainFault(organization_id, 0, None, "all of it is missing")
+            for (organization_id,) in cursor.fetchall()
+            if organization_id not in known
+        ]
+    return faults
 
 
 _ACTIONS_AT_MOST = 500

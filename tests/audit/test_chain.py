@@ -101,6 +101,17 @@ def test_command_names_the_row_and_exits_with_1(organization, superuser, capsys)
     assert "number 2" in capsys.readouterr().err
 
 
+def test_a_chain_that_is_gone_with_its_head_is_named(organization, superuser, capsys):
+    """What is left fits together: nothing but the organization itself tells."""
+    record(organization, 3)
+    superuser.execute("DELETE FROM audit_logs WHERE organization_id = %s", [organization.id])
+    superuser.execute("DELETE FROM audit_heads WHERE chain = %s", [organization.id])
+    with pytest.raises(CommandError) as broken:
+        call_command("audit_verify")
+    assert broken.value.returncode == 1
+    assert f"{organization.id}: after 0: all of it is missing" in capsys.readouterr().err
+
+
 def test_parallel_writers_do_not_fork(organization, make_robot):
     robots = [make_robot(organization) for _ in range(4)]
     faults = []
