@@ -133,6 +133,8 @@ def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
     """
     with act("accounts.api_key.update"):
         _lock(key)
+        if "expires_at" in changes:
+            _check_end(key, changes["expires_at"])
         for name, value in changes.items():
             setattr(key, name, value)
         _check_limits(key.rate_limit, changes.get("expires_at"))
@@ -140,6 +142,14 @@ def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
         key.full_clean()
         key.save(update_fields=list(changes))
     return key
+
+
+def _check_end(key: ApiKey, end: datetime | None) -> None:
+    """Keep a key that is being replaced, which takes no place of the plan, from living on."""
+    is_later = key.expires_at is not None and (end is None or end > key.expires_at)
+    if is_later and any(successor.is_running for successor in ApiKey.objects.filter(replaces=key)):
+        msg = "This key is being replaced: its end can only come forward."
+        raise ValidationError({"expires_at": msg})
 
 
 def api_key_rotate(

@@ -34,7 +34,7 @@ from apps.accounts.limits import take_request
 from apps.accounts.models import User
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.sessions import SessionStore
-from apps.accounts.tokens import access_credential, is_access_token, person_of
+from apps.accounts.tokens import access_credential, is_access_token, note_token_use, person_of
 from urfmp.common.addresses import plain_address
 from urfmp.common.middleware import user_agent_of
 from urfmp.common.problems import problem_response
@@ -162,13 +162,13 @@ class PrincipalMiddleware:
     ) -> HttpResponseBase | None:
         home = cast("UUID", session.organization_id)
         actor = request_actor(request, user_id=UUID(session[SESSION_KEY]))
+        if not is_unattended(request):
+            session.touch()
         with tenant_transaction(home, actor):
             if not request.user.is_authenticated:  # loads the person while their row is visible
                 # The person is gone: what follows belongs to nobody's organization.
                 session.organization_id = None
                 return None
-            if not is_unattended(request):
-                session.touch()
             request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
             if (refusal := _stop(request, view)) is not None:
                 return refusal
@@ -225,6 +225,7 @@ class PrincipalMiddleware:
         credential = access_credential(token) if is_api else None
         if credential is None:
             return None
+        note_token_use(credential)
         actor = request_actor(request, user_id=credential.user_id)
         with tenant_transaction(credential.organization_id, actor):
             if (person := person_of(credential)) is None:

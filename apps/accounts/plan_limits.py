@@ -38,10 +38,11 @@ _IN_USE = {
     "users": "SELECT (SELECT count(*) FROM users WHERE organization_id = %(organization)s"
     " AND is_active AND NOT is_system) + (SELECT count(*) FROM invitations"
     " WHERE organization_id = %(organization)s AND expires_at > now())",
-    # A key and the successor that it is being replaced by count as one.
+    # A key and the successor that it is being replaced by count as one, while both work.
     "api_keys": "SELECT count(*) FROM api_keys k WHERE organization_id = %(organization)s"
     " AND is_active AND (expires_at IS NULL OR expires_at > now())"
-    " AND NOT EXISTS (SELECT FROM api_keys s WHERE s.replaces_id = k.id)",
+    " AND NOT EXISTS (SELECT FROM api_keys s WHERE s.replaces_id = k.id AND s.is_active"
+    " AND (s.expires_at IS NULL OR s.expires_at > now()))",
 }
 
 

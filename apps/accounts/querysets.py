@@ -35,6 +35,11 @@ class UserSessionQuerySet(OrganizationScopedQuerySet):
         is_used = Q(last_activity_at__gt=now - settings.SESSION_IDLE) | ~Q(family=None)
         return self.filter(is_used, expires_at__gt=now)
 
+    def note_activity(self) -> None:
+        """Write down that these are in use now; a row that somebody holds is left to them."""
+        free = list(self.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        self.model._default_manager.filter(pk__in=free).update(last_activity_at=timezone.now())
+
 
 class ApiKeyQuerySet(RobotScopedQuerySet):
     """Keys of one organization; a device key sees its own robot's."""

@@ -117,9 +117,10 @@ def system_user_get(*, organization_id: UUID) -> User:
 def user_update(user: User, **changes: Any) -> User:
     """Change a person's name, role, grants, password or active state.
 
-    Deactivating ends their sessions. The rows of the organization's admins are locked, so that
-    two admins cannot take the right from each other at the same time, and the person's own, so
-    that of two changes at the same time neither is lost.
+    Deactivating ends their sessions; another address ends the links that were sent before. The
+    rows of the organization's admins are locked, so that two admins cannot take the right from
+    each other at the same time, and the person's own, so that of two changes at the same time
+    neither is lost.
 
     Raises:
         LastAdminError: Nobody would be left to administer the organization.
@@ -144,6 +145,9 @@ def user_update(user: User, **changes: Any) -> User:
             _set_password(user, password)
         if "email" in changes:
             changes["email"] = changes["email"].strip().lower()
+        has_moved = changes.get("email", user.email) != user.email
+        if has_moved:  # nobody has shown yet that the new address is theirs
+            changes["email_verified"] = False
         # The platform needs a super admin, and an admin beside them is none.
         needed = (user.role,) if user.role == Role.SUPER_ADMIN else _ADMINS
         for name, value in changes.items():
@@ -154,8 +158,9 @@ def user_update(user: User, **changes: Any) -> User:
             raise LastAdminError
         user.full_clean()
         user.save()
+        if password or has_moved or not user.is_active:
+            _end_links_of(user)  # one may lie in a mailbox that is no longer the person's
         if password or not user.is_active:
-            _end_links_of(user)
             sessions_end_all_of(user)
     return user
 
@@ -201,13 +206,20 @@ def sessions_end_all_of(user: User) -> None:
         forget_session(token_digest)
 
 
-def session_start(request: HttpRequest, user: User, *, second_factor: bool = False) -> None:
+def session_start(
+    request: HttpRequest,
+    user: User,
+    *,
+    second_factor: bool = False,
+    sign_in: SignIn | None = None,
+) -> None:
     """Sign a person in on this browser, with a new session, and record it.
 
     Args:
         request: From the browser.
         user: Who has shown their password just now.
         second_factor: Whether they have shown theirs as well.
+        sign_in: When and how they have shown who they are, if it was not all of it just now.
     """
     session = session_of(request)
     if SESSION_KEY in session:
@@ -215,7 +227,7 @@ def session_start(request: HttpRequest, user: User, *, second_factor: bool = Fal
     session.organization_id = user.organization_id
     with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
         login(request, user, backend="apps.accounts.backends.EmailBackend")
-        session.update(SignIn.now(has_second_factor=second_factor).values())
+        session.update((sign_in or SignIn.now(has_second_factor=second_factor)).values())
         session.save()
         audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)
 

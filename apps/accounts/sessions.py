@@ -138,15 +138,20 @@ class SessionStore(SessionBase):
         forget_session(digest(key))
 
     def touch(self) -> None:
-        """Note that the person is active, at most once a minute."""
+        """Note that the person is active, at most once a minute.
+
+        Call it outside of a transaction: while a request runs the row must not be held, or
+        whatever else the person asks for meanwhile, a stop too, would wait for it.
+        """
         if self._last_activity_at is None or self.session_key is None:
+            return
+        if self.organization_id is None:
             return
         if timezone.now() - self._last_activity_at < _TOUCH_AFTER:
             return
         token_digest = digest(self.session_key)
-        UserSession.objects.filter(session_token=token_digest).update(
-            last_activity_at=timezone.now()
-        )
+        with tenant_transaction(self.organization_id):
+            UserSession.objects.filter(session_token=token_digest).note_activity()
         forget_session(token_digest)
 
     @classmethod

@@ -22,6 +22,7 @@ from django.utils.crypto import constant_time_compare
 from apps.accounts.credentials import checksum, digest, random_text
 from apps.accounts.models import User, UserSession
 from urfmp.common.sign_ins import SignIn
+from urfmp.common.tenancy import tenant_transaction
 
 ACCESS_TOKEN_AGE = timedelta(minutes=15)
 REFRESH_TOKEN_AGE = timedelta(hours=24)
@@ -135,7 +136,7 @@ def refresh_credential(token: str) -> RefreshCredential | None:
 
 
 def person_of(credential: AccessCredential) -> User | None:
-    """Return the person behind an access token, and note that they are active.
+    """Return the person behind an access token.
 
     A token from before the last change of the password is worth nothing, even one that was given
     out while the password changed. Call it inside the organization's tenant transaction.
@@ -143,10 +144,17 @@ def person_of(credential: AccessCredential) -> User | None:
     user: User | None = User.objects.signing_in().filter(pk=credential.user_id).first()
     if user is None or not proves(credential.proof, user):
         return None
-    now = timezone.now()
-    if now - credential.last_activity_at >= _TOUCH_AFTER:
-        UserSession.objects.filter(pk=credential.session_id).update(last_activity_at=now)
     return user
+
+
+def note_token_use(credential: AccessCredential) -> None:
+    """Note that the person behind an access token is active, at most once a minute.
+
+    Call it outside of a transaction: the row must not be held while the request runs.
+    """
+    if timezone.now() - credential.last_activity_at >= _TOUCH_AFTER:
+        with tenant_transaction(credential.organization_id):
+            UserSession.objects.filter(pk=credential.session_id).note_activity()
 
 
 def proves(proof: str, user: User) -> bool:

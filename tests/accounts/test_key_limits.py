@@ -200,6 +200,26 @@ def test_rotation_takes_no_place_of_the_plan(organization_a, make_key, inside, a
         make_key(organization_a)
 
 
+def test_an_overlap_is_no_way_to_more_keys(organization_a, make_key, inside, alice):
+    with inside(organization_a):
+        type(organization_a).objects.update(plan="custom", api_key_limit=1)
+    key = make_key(organization_a, ["robots:read"])
+    successor, _ = rotate(key, organization_a, inside, alice)
+    old = row_of(key, organization_a, inside)
+    for end in (None, timezone.now() + timedelta(days=9)):
+        with inside(organization_a), pytest.raises(ValidationError):
+            api_key_update(old, expires_at=end)
+    sooner = timezone.now() + timedelta(hours=1)
+    with inside(organization_a):
+        api_key_update(old, expires_at=sooner)
+        api_key_revoke(successor)
+    with pytest.raises(PlanLimitError):  # the old one works, so it counts
+        make_key(organization_a)
+    with inside(organization_a):
+        api_key_revoke(old)
+    make_key(organization_a)
+
+
 @pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=31)])
 def test_the_overlap_is_bounded(organization_a, make_key, inside, alice, overlap):
     with pytest.raises(ValidationError):

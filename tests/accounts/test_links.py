@@ -126,6 +126,17 @@ def test_a_code_dies_by_another_password(code, api_post, alice, inside, organiza
     assert choose(api_post, code).status_code == 400
 
 
+def test_a_code_dies_by_another_address(code, api_post, alice, inside, organization_a):
+    with inside(organization_a):
+        User.objects.update(email_verified=True)
+        user_update(alice, first_name="Al", email=ALICE.upper())  # the same
+        user_update(alice, email="alice.b@acme.example")
+        assert not alice.email_verified
+    assert choose(api_post, code).status_code == 400
+    with inside(organization_a):
+        assert not User.objects.get(pk=alice.pk).email_verified
+
+
 def test_a_code_dies_with_the_account(code, api_post, make_user, alice, inside, organization_a):
     make_user(organization_a)  # the last admin stays
     with inside(organization_a):

@@ -16,6 +16,8 @@ from apps.accounts.models import UserSession
 from apps.accounts.services import session_end, session_start, user_update
 from apps.accounts.sessions import SessionStore
 from apps.audit.models import AuditLog
+from apps.robots.api.views import RobotViewSet
+from tests.concurrency import at_once
 from tests.conftest import PASSWORD
 
 SIGN_IN = "/admin/login/"
@@ -163,6 +165,43 @@ def test_a_page_that_refreshes_itself_is_no_activity(browser, organization_a, in
     change_row(organization_a, inside, last_activity_at=then)
     assert browser.get("/api/v1/robots", headers={"X-Unattended": "1"}).status_code == 200
     assert sessions_of(organization_a, inside)[0].last_activity_at == then
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("way", ["session", "token"])
+def test_a_slow_request_holds_up_nothing_else_of_the_person(
+    way, browser, organization_a, inside, monkeypatch, api_post
+):
+    headers, ask = {}, browser
+    if way == "token":
+        pair = api_post("auth/login", {"email": "alice@acme.example", "password": PASSWORD})
+        headers, ask = {"Authorization": f"Bearer {pair.json()['access_token']}"}, Client()
+    then = timezone.now() - timedelta(minutes=2)
+    change_row(organization_a, inside, last_activity_at=then)
+
+    def hold():
+        with inside(organization_a):
+            rows = UserSession.objects.select_for_update(nowait=True)
+            return max(row.last_activity_at for row in rows)
+
+    seen, answer = [], RobotViewSet.list
+
+    def slow(view, request):
+        seen.extend(at_once(hold))
+        return answer(view, request)
+
+    monkeypatch.setattr(RobotViewSet, "list", slow)
+    assert ask.get("/api/v1/robots", headers=headers).status_code == 200
+    assert seen[0] > then  # noted already, and nobody holds the row
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nobody_waits_to_note_the_activity(browser, organization_a, inside):
+    change_row(organization_a, inside, last_activity_at=timezone.now() - timedelta(minutes=2))
+    with inside(organization_a):
+        UserSession.objects.select_for_update().get()
+        (answer,) = at_once(lambda: browser.get("/api/v1/robots"))
+    assert answer.status_code == 200
 
 
 def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a, inside):

@@ -279,6 +279,34 @@ def test_with_a_second_factor_its_code_is_asked_too(alice, api_post, clock, insi
     assert "urfmp_live_" in browser.post("/admin/accounts/apikey/add/", form).content.decode()
 
 
+def test_another_password_is_no_way_around_the_code(alice, sign_in, clock, inside, organization_a):
+    client = sign_in(alice)
+    client.post("/admin/second-factor/", {"do": "begin"})
+    seed = client.get("/admin/second-factor/").context["seed"].replace(" ", "")
+    done = {"do": "confirm", "code": pyotp.TOTP(seed).now()}
+    assert client.post("/admin/second-factor/", done).context["codes"]
+    clock.offset = 15 * 60
+    new = "seven quiet green herons"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    assert client.post("/admin/password_change/", form).status_code == 302
+    assert post(client, "api-keys", KEY).json()["code"] == "step_up_required"
+    assert client.get("/admin/").status_code == 200
+    assert keys(inside, organization_a) == set()
+
+
+def test_a_seed_that_was_begun_is_no_step_up(alice, sign_in, clock, inside, organization_a):
+    client = sign_in(alice)
+    client.post("/admin/second-factor/", {"do": "begin"})
+    seed = client.get("/admin/second-factor/").context["seed"].replace(" ", "")
+    clock.offset = 15 * 60
+    page = client.get("/admin/second-factor/")
+    assert (page.status_code, page.context["seed"], page.context["picture"]) == (200, "", "")
+    client.post("/admin/second-factor/", {"do": "confirm", "code": pyotp.TOTP(seed).now()})
+    with inside(organization_a):
+        assert not alice.has_second_factor
+    assert post(client, "api-keys", KEY).json()["code"] == "step_up_required"
+
+
 def test_a_super_admin_steps_up_where_they_work(root, organization_a, sign_in, clock, inside):
     home = root.organization_of_test
     with inside(home):

@@ -63,8 +63,13 @@ def require_fresh(request: HttpRequest) -> None:
     Raises:
         StepUpRequiredError: It is longer ago.
     """
-    sign_in: SignIn | None = getattr(request, "sign_in", None)
-    if sign_in is None and hasattr(request.user, "key_id"):
-        return  # a key does what its scopes say
-    if sign_in is None or time.time() - sign_in.at >= FRESH_SECONDS:
+    if not is_fresh(request):
         raise StepUpRequiredError
+
+
+def is_fresh(request: HttpRequest) -> bool:
+    """Tell whether somebody has shown their password in the last 15 minutes, or is an API key."""
+    sign_in: SignIn | None = getattr(request, "sign_in", None)
+    if sign_in is None:
+        return hasattr(request.user, "key_id")  # a key does what its scopes say
+    return time.time() - sign_in.at < FRESH_SECONDS

@@ -33,6 +33,7 @@ from apps.accounts.tokens import (
     AccessCredential,
     access_credential,
     is_access_token,
+    note_token_use,
     person_of,
 )
 from apps.robots.models import Robot
@@ -155,6 +156,7 @@ def _of_token(credential: Credential, robots: Collection[UUID]) -> Subscriber:
     found = access_credential(credential.token)
     if found is None:
         raise Problem(401, "invalid_token", _TOKEN_OVER)
+    note_token_use(found)
     with tenant_transaction(found.organization_id, Actor(user_id=found.user_id)):
         if (user := person_of(found)) is None:
             raise Problem(401, "invalid_token", _TOKEN_OVER)

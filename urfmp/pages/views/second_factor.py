@@ -38,7 +38,7 @@ from apps.accounts.second_factors import (
 from apps.accounts.services import session_start
 from apps.accounts.sign_in import attempt_take
 from apps.accounts.step_up import password_check_alone
-from urfmp.common.sign_ins import require_fresh
+from urfmp.common.sign_ins import is_fresh, require_fresh
 from urfmp.common.transactions import acts_at_home
 from urfmp.pages.views.page import page
 
@@ -86,7 +86,8 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if request.method != "POST":
         return _page(request, user)
-    if request.POST.get("do") in {"begin", "renew", "remove"}:
+    # Confirming too: it gives a sign-in that counts as new.
+    if request.POST.get("do") in {"begin", "confirm", "renew", "remove"}:
         require_fresh(request)
     try:
         match request.POST.get("do"):
@@ -153,7 +154,9 @@ def _page(
     removal: forms.Form | None = None,
 ) -> HttpResponse:
     factor = second_factor_of(user)
-    pending = pending_second_factor_of(user) if factor is None else None
+    # Whoever finds a browser open must not see a seed that was begun in it earlier.
+    is_shown = factor is None and is_fresh(request)
+    pending = pending_second_factor_of(user) if is_shown else None
     seed, picture = seed_shown(pending) if pending else ("", "")
     return page(
         request,

@@ -42,6 +42,7 @@ from apps.accounts.sign_in import (
     pending_remember,
     pending_user,
 )
+from urfmp.common.sign_ins import SignIn
 from urfmp.pages.views.page import page
 
 _WRONG = "E-mail or password is not right. Please try again."
@@ -218,7 +219,9 @@ def password_change(request: HttpRequest) -> HttpResponse:
     form = NewPasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
         user_update(user, password=form.cleaned_data["new_password1"])
-        session_start(request, user, second_factor=request.sign_in.has_second_factor)  # type: ignore[attr-defined]
+        before: SignIn = request.sign_in  # type: ignore[attr-defined]
+        # The password alone is no step-up for those of whom a code is asked as well.
+        session_start(request, user, sign_in=before if before.has_second_factor else None)
         messages.success(request, "Your password is changed. Other devices have been signed out.")
         return HttpResponseRedirect(reverse("admin:index"))
     response = page(request, "registration/password_change_form.html", "Change password", form=form)
