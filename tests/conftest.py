@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connections
 from django.http import HttpRequest
 from django.test import Client
@@ -216,3 +217,10 @@ def sign_in(db) -> Callable[..., Client]:
         return client
 
     return enter
+
+
+def uncache(client: Client) -> None:
+    """Forget what is cached of a browser's session, and nothing else: workers share one Redis."""
+    from apps.accounts.credentials import digest
+
+    cache.delete(f"session:{digest(client.cookies[settings.SESSION_COOKIE_NAME].value)}")

@@ -18,7 +18,7 @@ from apps.accounts.sessions import SessionStore
 from apps.audit.models import AuditLog
 from apps.robots.api.views import RobotViewSet
 from tests.concurrency import at_once
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, uncache
 
 SIGN_IN = "/admin/login/"
 
@@ -205,7 +205,7 @@ def test_nobody_waits_to_note_the_activity(browser, organization_a, inside):
 
 
 def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a, inside):
-    cache.clear()
+    uncache(browser)
     assert browser.get("/api/v1/robots").status_code == 200
     assert isinstance(cache.get(f"session:{digest(token_of(browser))}"), list)
     (session,) = sessions_of(organization_a, inside)
@@ -250,7 +250,7 @@ def test_deactivating_a_person_ends_their_sessions(
 
 def test_deactivated_behind_our_back_while_cached(browser, organization_a, inside):
     """The page treats them as a stranger, who may sign in as somebody else."""
-    cache.clear()
+    uncache(browser)
     browser.get("/api/v1/robots")
     with inside(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE users SET is_active = false WHERE email LIKE 'alice@%'")
@@ -259,7 +259,7 @@ def test_deactivated_behind_our_back_while_cached(browser, organization_a, insid
 
 
 def test_the_organization_deactivated_behind_our_back_while_cached(browser, organization_a, inside):
-    cache.clear()
+    uncache(browser)
     browser.get("/api/v1/robots")
     with inside(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE organizations SET is_active = false")

@@ -22,7 +22,7 @@ from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
 from apps.organizations.models import Organization, PlatformOrganization
 from apps.robots.models import Robot
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, uncache
 from urfmp.common.tenancy import Actor, TenantError, crossing_transaction, tenant_transaction
 
 CHOOSE = "/api/v1/auth/choose-organization"
@@ -275,9 +275,7 @@ def test_a_choice_in_the_data_of_others_counts_for_nothing(
         row = UserSession.objects.get()
         data = {**row.data, "chosen_organization": {"id": str(organization_b.pk), "name": "x"}}
         UserSession.objects.update(data=data)
-    from django.core.cache import cache
-
-    cache.clear()
+    uncache(client)
     assert names(client) == set()
     assert "x</strong>" not in client.get("/admin/").content.decode()
 
