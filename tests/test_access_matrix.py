@@ -18,150 +18,20 @@ from django.urls import get_resolver, reverse
 from django.utils import timezone
 
 from apps.accounts.roles import SCOPES
+from tests.access_rows import (
+    ADMIN_PAGES,
+    ADMIN_PLAIN,
+    API,
+    ELSEWHERE,
+    KEYS,
+    OF_NO_ROW,
+    OUTSIDE,
+    PEOPLE,
+    PLATFORM,
+)
 from urfmp.common.querysets import OrganizationScopedQuerySet
 
 MARK = "zebra-7f3a"  # in every name that belongs to organization A
-# The super admin has chosen organization A, and may there what its admin may.
-PEOPLE = ("viewer", "technician", "operator", "manager", "admin", "super_admin")
-KEYS = ("read_key", "write_key", "device_key")
-EVERYBODY = {*PEOPLE, *KEYS}
-
-# (route, method): who is let in. Whoever is not listed gets 403, an anonymous caller 401.
-STAFF = {"manager", "admin"}
-READERS = {*PEOPLE, "read_key"}
-PLATFORM = {"super_admin"}
-API = {
-    ("telemetry-latest", "get"): READERS,
-    ("telemetry-series", "get"): READERS,
-    ("telemetry-export", "get"): {"operator", *STAFF, "read_key"},
-    ("fleet-latest-list", "get"): READERS,
-    ("fleet-series", "get"): READERS,
-    ("telemetry-histogram", "get"): READERS,
-    ("user-list", "get"): {*STAFF, "read_key"},
-    ("user-list", "post"): {"admin", "write_key"},
-    ("user-detail", "get"): {*STAFF, "read_key"},
-    ("user-detail", "patch"): {"admin"},
-    ("user-password-link", "post"): {"admin"},
-    ("user-second-factor", "delete"): {"admin"},
-    ("invitation-list", "get"): {*STAFF, "read_key"},
-    ("invitation-list", "post"): {"admin", "write_key"},
-    ("invitation-detail", "get"): {*STAFF, "read_key"},
-    ("invitation-resend", "post"): {"admin", "write_key"},
-    ("invitation-detail", "delete"): {"admin", "write_key"},
-    ("own-session-list", "get"): set(PEOPLE),
-    ("session-list", "get"): {*STAFF, "read_key"},
-    ("session-detail", "get"): {*STAFF, "read_key"},
-    ("session-detail", "delete"): {"admin", "write_key"},
-    ("api-key-list", "get"): {"admin", "read_key"},
-    ("api-key-list", "post"): {"admin", "write_key"},
-    ("api-key-detail", "get"): {"admin", "read_key"},
-    ("api-key-detail", "patch"): {"admin"},
-    ("api-key-rotate", "post"): {"admin"},
-    ("api-key-detail", "delete"): {"admin", "write_key"},
-    ("organization-list", "get"): READERS,
-    ("organization-detail", "get"): READERS,
-    ("organization-detail", "patch"): {"admin", "write_key"},
-    ("organization-set-plan", "post"): PLATFORM,
-    ("organization-deactivate", "post"): PLATFORM,
-    ("organization-reactivate", "post"): PLATFORM,
-    ("platform-organization-list", "get"): PLATFORM,
-    ("platform-organization-list", "post"): PLATFORM,
-    ("platform-organization-detail", "get"): PLATFORM,
-    ("auth-choose-organization", "post"): PLATFORM,
-    ("facility-list", "get"): READERS,
-    ("facility-list", "post"): {"admin", "write_key"},
-    ("facility-detail", "get"): READERS,
-    ("facility-detail", "patch"): {"admin", "write_key"},
-    ("facility-detail", "delete"): {"admin", "write_key"},
-    ("robot-list", "get"): READERS,
-    ("robot-list", "post"): {*STAFF, "write_key"},
-    ("robot-detail", "get"): READERS,
-    ("robot-detail", "patch"): {*STAFF, "write_key"},
-    ("robot-detail", "delete"): {"admin", "write_key"},
-    ("command-list", "get"): READERS,
-    ("command-detail", "get"): READERS,
-    ("robot-commands", "get"): READERS,
-    ("robot-status-history", "get"): READERS,
-    ("robot-status-history-summary", "get"): READERS,
-    ("robot-status-history-timeline", "get"): READERS,
-    ("status-history-summary", "get"): READERS,
-    ("device-status", "post"): {"device_key"},
-    ("maintenance-task-list", "get"): READERS,
-    ("maintenance-task-list", "post"): {"operator", *STAFF, "write_key"},
-    ("maintenance-task-detail", "get"): READERS,
-    ("maintenance-task-detail", "patch"): {"technician", *STAFF, "write_key"},
-    ("maintenance-task-start", "post"): {"technician", *STAFF, "write_key"},
-    ("maintenance-task-complete", "post"): {"technician", *STAFF, "write_key"},
-    ("maintenance-task-cancel", "post"): {"technician", *STAFF, "write_key"},
-    ("alert-list", "get"): READERS,
-    ("alert-list", "post"): {"operator", *STAFF, "write_key"},
-    ("alert-detail", "get"): READERS,
-    ("alert-acknowledge", "post"): {"technician", "operator", *STAFF, "write_key"},
-    ("alert-resolve", "post"): {"technician", "operator", *STAFF, "write_key"},
-    ("audit-log-list", "get"): {*STAFF, "read_key"},
-    ("audit-log-detail", "get"): {*STAFF, "read_key"},
-    ("audit-log-export", "get"): {"admin", "read_key"},
-}
-# Their addresses name no row, and they answer with the caller's own.
-OF_NO_ROW = {
-    "device-status", "status-history-summary", "audit-log-export", "auth-choose-organization",
-}  # fmt: skip
-# Plain views and redirects, each with a test of its own.
-ELSEWHERE = {
-    "healthz",
-    "home",
-    "api:events",  # tests/live
-    "api:schema",
-    "api:docs",
-    "api:auth-login",  # tests/accounts/test_tokens.py
-    "api:auth-refresh",
-    "api:auth-logout",
-    "api:auth-step-up",  # tests/accounts/test_step_up.py
-    "api:auth-password-reset",  # tests/accounts/test_links.py
-    "api:auth-password-reset-confirm",
-    "api:auth-invitation-accept",  # tests/accounts/test_invitations.py
-    "api:own-session-detail",  # tests/accounts/test_own_sessions.py
-    "api:own-session-end-others",
-    "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
-    "influx-write-v1",  # tests/telemetry/test_influx_write.py
-    "influx-write-v2",
-    "influx-ping",
-    "influx-health",
-    "influx-query-v1",
-    "influx-query-v2",
-}
-# Admin pages that belong to no model: who may see them.
-ADMIN_PAGES = {
-    "admin:index": set(PEOPLE),
-    "admin:own_sessions_page": set(PEOPLE),
-    "admin:second_factor": set(PEOPLE),
-    "admin:robot_page": set(PEOPLE),
-    "admin:telemetry_page": set(PEOPLE),
-    "admin:telemetry_export_page": {"operator", *STAFF},
-    "admin:status_history_page": set(PEOPLE),
-    "admin:storage_page": STAFF,
-}
-# Before sign-in: everybody sees them, and looks at no credentials.
-OUTSIDE = {
-    "admin:accept_invitation",
-    "admin:forgot_password",
-    "admin:choose_password",
-    "admin:sign_in_code",
-}
-# Django's own, without a row of anybody's.
-ADMIN_PLAIN = {
-    "admin:login",
-    "admin:logout",
-    "admin:leave_organization",  # tests/organizations/test_platform.py
-    "admin:password_change",
-    "admin:password_change_done",
-    "admin:autocomplete",
-    "admin:search",
-    "admin:jsi18n",
-    "admin:view_on_site",
-    "admin:app_list",
-    "admin:None",
-}
 MODEL_PAGE = re.compile(r"admin:(\w+?)_(\w+)_(changelist|add|change|delete|history|act|export)")
 
 

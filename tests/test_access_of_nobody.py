@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.roles import SCOPES
-from tests.test_access_matrix import API, PEOPLE, address, fixtures, ids, model_pages  # noqa: F401
+from tests.access_rows import API, PEOPLE
+from tests.test_access_matrix import address, fixtures, ids, model_pages  # noqa: F401
 
 GONE = ("deactivated", "revoked_key", "expired_key")
 

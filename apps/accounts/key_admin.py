@@ -17,7 +17,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from apps.accounts.grants import check_scopes
+from apps.accounts.grants import check_scopes, held_permissions
 from apps.accounts.key_services import (
     api_key_create,
     api_key_revoke,
@@ -26,7 +26,7 @@ from apps.accounts.key_services import (
     normalized_networks,
 )
 from apps.accounts.models import ApiKey
-from apps.accounts.roles import ROLE_PERMISSIONS, SCOPES
+from apps.accounts.roles import SCOPES, permissions_of
 from urfmp.common.admin import (
     AutocompleteFilter,
     ObjectAction,
@@ -123,14 +123,9 @@ class ApiKeyForm(ScopedModelForm):
         return {} if value is None else value
 
     def clean_permissions(self) -> list[str]:
-        user = self.request.user
-        held = ROLE_PERMISSIONS[user.role] | frozenset(user.permissions or ())
-        if "robot.view" in held:
-            held |= {"command.view"}
-        if "robot.control" in held:
-            held |= {"command.create"}
+        held = held_permissions(self.request.user)
         chosen: list[str] = self.cleaned_data["permissions"]
-        if beyond := [scope for scope in chosen if not SCOPES[scope] <= held]:
+        if beyond := [scope for scope in chosen if not permissions_of([scope]) <= held]:
             msg = f"You do not hold the rights of {', '.join(beyond)} yourself."
             raise ValidationError(msg)
         return chosen

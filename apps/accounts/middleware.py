@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeVar, cast
 from uuid import UUID
@@ -17,7 +16,6 @@ from django.http import (
     HttpRequest,
     HttpResponseBase,
     HttpResponseRedirect,
-    UnreadablePostError,
 )
 from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
@@ -36,13 +34,13 @@ from apps.accounts.principals import KeyPrincipal
 from apps.accounts.sessions import SessionStore
 from apps.accounts.tokens import access_credential, is_access_token, note_token_use, person_of
 from urfmp.common.addresses import plain_address
+from urfmp.common.bodies import CHUNK_BYTES, read_on
 from urfmp.common.middleware import user_agent_of
 from urfmp.common.problems import problem_response
 from urfmp.common.ratelimit import is_limited
 from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import Actor, tenant_transaction
 
-_CHUNK_BYTES = 64 * 1024
 ADDRESS_NOT_ALLOWED = ("address_not_allowed", "This key is not taken from this address.")
 
 View = Callable[..., HttpResponseBase]
@@ -193,14 +191,14 @@ class PrincipalMiddleware:
         if not credential.admits(client_address(request)):
             request.user = AnonymousUser()
             request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
-            _read_to_the_end(request)
+            read_on(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
             return problem_response(HTTPStatus.FORBIDDEN, *ADDRESS_NOT_ALLOWED)
         request.user = KeyPrincipal(credential)  # type: ignore[assignment]
         # Before any transaction: a hit stays counted whatever becomes of the request.
         if is_limited(view, request.method) and (decision := take_request(credential)):
             request.limit_headers = decision.headers()  # type: ignore[attr-defined]
             if not decision.admitted:
-                _read_to_the_end(request)
+                read_on(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
                 return problem_response(
                     HTTPStatus.TOO_MANY_REQUESTS,
                     "rate_limited",
@@ -285,14 +283,6 @@ def _stop(request: HttpRequest, view: View) -> HttpResponseBase | None:
             "Your organization requires a second factor: sign in with a browser and set one up.",
         )
     return HttpResponseRedirect(reverse("admin:second_factor"))
-
-
-def _read_to_the_end(request: HttpRequest) -> None:
-    """Take what is still coming, within reason: a sender that is cut off sees no answer."""
-    with suppress(UnreadablePostError):
-        for _ in range(settings.DATA_UPLOAD_MAX_MEMORY_SIZE // _CHUNK_BYTES + 1):
-            if not request.read(_CHUNK_BYTES):
-                break
 
 
 def _answer(

@@ -12,6 +12,7 @@ from unfold.widgets import (
 )
 
 from apps.accounts.choices import Role
+from apps.accounts.grants import held_permissions
 from apps.accounts.models import User
 from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS
 from urfmp.common.admin import ScopedModelForm
@@ -36,7 +37,7 @@ class GrantForm(ScopedModelForm):
         """Offer the roles that the giver may give."""
         super().__init__(*args, **kwargs)
         if "role" in self.fields:
-            held = self._held()
+            held = held_permissions(self.request.user)
             self.fields["role"] = forms.ChoiceField(
                 choices=[
                     c for c in Role.choices if ROLE_PERMISSIONS[c[0]] <= held and self._may(c)
@@ -44,10 +45,6 @@ class GrantForm(ScopedModelForm):
                 initial=Role.OPERATOR,
                 widget=UnfoldAdminSelectWidget(),
             )
-
-    def _held(self) -> frozenset[str]:
-        user = self.request.user
-        return ROLE_PERMISSIONS[user.role] | frozenset(user.permissions or ())
 
     def _may(self, choice: tuple[str, str]) -> bool:
         user = self.request.user
@@ -57,7 +54,11 @@ class GrantForm(ScopedModelForm):
     def clean_permissions(self) -> list[str]:
         """Refuse what the giver does not hold."""
         chosen = set(self.cleaned_data["permissions"])
-        if beyond := chosen - self._held() - set(self.instance.permissions or ()):
+        if (
+            beyond := chosen
+            - held_permissions(self.request.user)
+            - set(self.instance.permissions or ())
+        ):
             msg = f"You do not hold {', '.join(sorted(beyond))} yourself."
             raise ValidationError(msg)
         return sorted(chosen)

@@ -188,8 +188,8 @@ class RobotCommand(TenantModel):
         return f"{self.get_type_display()} for {self.robot_id}"
 
 
-class RobotStatusHistoryManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
-    """Status changes of the robots that the open transaction may see."""
+class HypertableManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
+    """A hypertable's rows of the robots that the open transaction may see."""
 
     def get_queryset(self) -> HypertableQuerySet:
         """Let the policy on `robots` decide."""
@@ -213,7 +213,7 @@ class RobotStatusHistory(models.Model):
     reason = models.TextField(null=True)  # noqa: DJ001 - spec
     metadata = models.JSONField(null=True)
 
-    objects: ClassVar[Any] = RobotStatusHistoryManager()
+    objects: ClassVar[Any] = HypertableManager()
 
     class Meta:
         managed = False

@@ -7,20 +7,10 @@ from typing import Any, ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from apps.robots.models import Robot
-from apps.robots.querysets import HypertableQuerySet, visible_robots
+from apps.robots.models import HypertableManager
 from apps.telemetry.querysets import TelemetryBatchQuerySet, TelemetryLatestQuerySet
 from urfmp.common.fields import created_at, organization_key, plain_key
 from urfmp.common.querysets import TenantModel
-
-
-class RobotTelemetryManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
-    """Points of the robots that the open transaction may see."""
-
-    def get_queryset(self) -> HypertableQuerySet:
-        """Let the policy on `robots` decide."""
-        rows: HypertableQuerySet = super().get_queryset()
-        return rows.filter(**visible_robots(Robot.objects.all()))
 
 
 class RobotTelemetry(models.Model):
@@ -38,7 +28,7 @@ class RobotTelemetry(models.Model):
     unit = models.CharField(max_length=20, null=True)  # noqa: DJ001 - spec
     metadata = models.JSONField(null=True)
 
-    objects: ClassVar[Any] = RobotTelemetryManager()
+    objects: ClassVar[Any] = HypertableManager()
 
     class Meta:
         managed = False

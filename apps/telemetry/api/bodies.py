@@ -6,15 +6,16 @@ import gzip
 import sys
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import BufferedIOBase, BytesIO
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest, UnreadablePostError
+from django.http import HttpRequest
 
 from apps.telemetry.intake import Admission, BusyError
+from urfmp.common.bodies import read_on
 from urfmp.common.exceptions import ApplicationError
 
 if sys.version_info >= (3, 14):
@@ -22,7 +23,6 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-_CHUNK_BYTES = 64 * 1024
 # A frame names the window that its reader has to hold; ours is as large as a batch, 8 MB.
 _ZSTD_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
@@ -82,7 +82,7 @@ def admitted_body(request: HttpRequest, organization_id: UUID) -> Iterator[bytes
             room.grow(max(len(body) - room.size, 0))
             yield body
     except BusyError:
-        _read_on(request)
+        read_on(request, 4 * settings.TELEMETRY_MAX_BODY_BYTES)
         raise
 
 
@@ -125,16 +125,8 @@ def _unpacked(body: bytes, encoding: str) -> bytes:
 
 
 def _too_large(request: HttpRequest) -> BodyTooLargeError:
-    _read_on(request)
+    read_on(request, 4 * settings.TELEMETRY_MAX_BODY_BYTES)
     return BodyTooLargeError(_limit_sentence())
-
-
-def _read_on(request: HttpRequest) -> None:
-    """Take what is still coming, within reason: a sender that is cut off sees no answer."""
-    with suppress(UnreadablePostError):
-        for _ in range(4 * settings.TELEMETRY_MAX_BODY_BYTES // _CHUNK_BYTES):
-            if not request.read(_CHUNK_BYTES):
-                break
 
 
 def _limit_sentence() -> str:

@@ -4,11 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.accounts.credentials import user_organization
 from apps.accounts.exceptions import SecondFactorStateError
-from apps.accounts.models import User
+from apps.accounts.management.people import person_named
 from apps.accounts.second_factors import second_factor_remove
-from urfmp.common.tenancy import tenant_transaction
 
 
 class Command(BaseCommand):
@@ -21,13 +19,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"].strip()
-        organization_id = user_organization(email)
-        if organization_id is None:
-            msg = f"Nobody who may sign in has the address {email}."
-            raise CommandError(msg)
-        with tenant_transaction(organization_id):
+        with person_named(email) as user:
             try:
-                second_factor_remove(User.objects.get_by_natural_key(email))
+                second_factor_remove(user)
             except SecondFactorStateError as error:
                 msg = f"{email} has no second factor."
                 raise CommandError(msg) from error

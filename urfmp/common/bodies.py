@@ -1,0 +1,22 @@
+"""Bodies of requests that are refused."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from django.http import HttpRequest, UnreadablePostError
+
+CHUNK_BYTES = 64 * 1024
+
+
+def read_on(request: HttpRequest, most_bytes: int) -> None:
+    """Take and drop what is still coming: a sender that is cut off sees no answer.
+
+    Args:
+        request: Whose body nobody will look at.
+        most_bytes: How much is taken at most, in whole chunks of 64 KiB.
+    """
+    with suppress(UnreadablePostError):
+        for _ in range(most_bytes // CHUNK_BYTES):
+            if not request.read(CHUNK_BYTES):
+                break
