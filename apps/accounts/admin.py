@@ -46,6 +46,11 @@ def _remove_second_factor(request: HttpRequest, user: User, _values: Any) -> Non
     second_factor_remove(user)
 
 
+def _end_session(request: HttpRequest, session: UserSession, _values: Any) -> None:
+    check_authority(viewer(request), session.user)
+    session_end(session)
+
+
 def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
     check_authority(viewer(request), user)
     password_link_order(user)
@@ -172,7 +177,7 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
             done="ended",
             permission="end",
             icon="logout",
-            run=lambda _request, session, _values: session_end(session),
+            run=_end_session,
             is_danger=True,
         ),
     )

@@ -23,7 +23,7 @@ from apps.accounts.invitations import (
 from apps.accounts.models import Invitation
 from apps.accounts.user_forms import GrantForm
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, viewer
-from urfmp.common.html import ago, badge, moment
+from urfmp.common.html import NOTHING, ago, badge, moment
 
 
 class InvitationForm(GrantForm):
@@ -38,7 +38,7 @@ class InvitationForm(GrantForm):
 
 def _resend(request: HttpRequest, invitation: Invitation, _values: Any) -> None:
     check_authority(viewer(request), invitation)
-    invitation_resend(invitation)
+    invitation_resend(invitation, invited_by=viewer(request))
 
 
 def _revoke(_request: HttpRequest, invitation: Invitation, _values: Any) -> None:
@@ -83,7 +83,7 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        return super().get_queryset(request).select_related("invited_by")
+        return super().get_queryset(request).select_related("invited_by", "invited_by_key")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -114,7 +114,9 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
 
     @admin.display(description="Invited by")
     def inviter(self, invitation: Invitation) -> str:
-        return str(invitation.invited_by) if invitation.invited_by_id else "an API key"
+        if invitation.invited_by_id:
+            return str(invitation.invited_by)
+        return f"API key {invitation.invited_by_key or NOTHING}"
 
     @admin.display(description="Since", ordering="created_at")
     def sent(self, invitation: Invitation) -> SafeString | str:

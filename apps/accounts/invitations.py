@@ -25,7 +25,7 @@ from apps.accounts.exceptions import GrantError, LinkRefusedError, RoleNotHereEr
 from apps.accounts.grants import check_grant
 from apps.accounts.links import generate_link_token, link_digest
 from apps.accounts.middleware import request_actor
-from apps.accounts.models import Invitation, User
+from apps.accounts.models import ApiKey, Invitation, User
 from apps.accounts.plan_limits import take_place
 from apps.accounts.services import user_create
 from urfmp.common.constraints import must_be_free
@@ -42,8 +42,17 @@ def invitation_create(
     role: str = Role.OPERATOR,
     permissions: list[str] | None = None,
     invited_by: User | None = None,
+    invited_by_key: UUID | None = None,
 ) -> Invitation:
     """Invite somebody; the e-mail goes out once the open transaction has committed.
+
+    Args:
+        organization_id: Where to.
+        email: Whom.
+        role: One of `Role`.
+        permissions: Grants beyond the role, as in `robot.control`.
+        invited_by: The person who does it, or
+        invited_by_key: The key. The link is good as long as they might still do it.
 
     Raises:
         MailNotConfiguredError: E-mail has no way out.
@@ -58,6 +67,7 @@ def invitation_create(
         role=role,
         permissions=permissions or [],
         invited_by=invited_by,
+        invited_by_key_id=invited_by_key,
         expires_at=timezone.now() + INVITATION_AGE,
     )
     if role == Role.SUPER_ADMIN:
@@ -75,8 +85,15 @@ def invitation_create(
     return invitation
 
 
-def invitation_resend(invitation: Invitation) -> Invitation:
+def invitation_resend(
+    invitation: Invitation,
+    *,
+    invited_by: User | None = None,
+    invited_by_key: UUID | None = None,
+) -> Invitation:
     """Send an invitation again, good for another seven days; the link before is dead.
+
+    From now on it stands for whoever does this: the one before may have lost the right to it.
 
     Raises:
         MailNotConfiguredError: E-mail has no way out.
@@ -89,7 +106,10 @@ def invitation_resend(invitation: Invitation) -> Invitation:
             take_place(invitation.organization_id, "users")
         invitation.expires_at = timezone.now() + INVITATION_AGE
         invitation.token_digest = None
-        invitation.save(update_fields=["expires_at", "token_digest"])
+        invitation.invited_by, invitation.invited_by_key_id = invited_by, invited_by_key
+        invitation.save(
+            update_fields=["expires_at", "token_digest", "invited_by", "invited_by_key"]
+        )
         _order(invitation)
     return invitation
 
@@ -167,7 +187,8 @@ def invitation_accept(
     """Make the invited person a member, with the password that they chose.
 
     The invitation's row is locked: of two requests with one link the second finds it gone. Whoever
-    invited must still hold what they gave; the address is known to be the person's.
+    invited, a person or a key, must still be there and hold what they gave; the address is known
+    to be the person's.
 
     Raises:
         LinkRefusedError: The link is unknown, used, revoked or expired, or the inviter may not
@@ -203,11 +224,16 @@ def invitation_accept(
 
 
 def _check_inviter(invitation: Invitation) -> None:
-    # Keys invite without a person; platform staff are behind the wall.
-    inviter = User.objects.filter(pk=invitation.invited_by_id).first()
-    if inviter is None:
-        return
-    if not inviter.is_active:
+    inviter: User | ApiKey | None
+    if invitation.invited_by_id is not None:
+        inviter = User.objects.filter(pk=invitation.invited_by_id).first()
+        if inviter is None:
+            return  # platform staff are behind the wall
+        may_invite = bool(inviter.is_active)
+    else:
+        key: ApiKey | None = invitation.invited_by_key
+        inviter, may_invite = key, key is not None and key.is_running
+    if not may_invite:
         raise LinkRefusedError
     try:
         check_grant(inviter, {"role": invitation.role, "permissions": invitation.permissions})

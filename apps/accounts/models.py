@@ -289,6 +289,11 @@ class ApiKey(TenantModel):
         return f"{self.name} ({self.key_prefix}…)"
 
     @property
+    def scopes(self) -> tuple[str, ...]:
+        """What it may do, as whoever checks a grant asks for it."""
+        return tuple(self.permissions or ())
+
+    @property
     def is_running(self) -> bool:
         """Whether it has neither been revoked nor expired."""
         return bool(self.is_active) and (
@@ -386,6 +391,9 @@ class Invitation(TenantModel):
     invited_by = plain_key(
         "accounts.User", null=True, blank=True, db_column="invited_by", editable=False
     )
+    invited_by_key = plain_key(
+        "accounts.ApiKey", on_delete=models.DO_NOTHING, null=True, blank=True, editable=False
+    )
     token_digest = models.CharField(  # noqa: DJ001 - none before it is sent
         max_length=64, null=True, editable=False
     )
@@ -404,7 +412,10 @@ class Invitation(TenantModel):
             models.UniqueConstraint(fields=("token_digest",), name="invitations_digest_key"),
             choices_check("invitations", "role", Role),
         )
-        indexes = (models.Index(fields=("invited_by",), name="idx_invitations_invited_by"),)
+        indexes = (
+            models.Index(fields=("invited_by",), name="idx_invitations_invited_by"),
+            models.Index(fields=("invited_by_key",), name="idx_invitations_key"),
+        )
 
     def __str__(self) -> str:
         return self.email

@@ -136,7 +136,7 @@ def user_update(user: User, **changes: Any) -> User:
             User.objects.select_for_update()
             .filter(organization_id=user.organization_id, role__in=_ADMINS, is_active=True)
             .order_by("pk")
-            .values_list("pk", "role")
+            .only("pk", "role", "password")
         )
         user.refresh_from_db(from_queryset=User.objects.select_for_update())
         if changes.get("is_active") and not user.is_active:
@@ -150,10 +150,10 @@ def user_update(user: User, **changes: Any) -> User:
             changes["email_verified"] = False
         # The platform needs a super admin, and an admin beside them is none.
         needed = (user.role,) if user.role == Role.SUPER_ADMIN else _ADMINS
+        is_last = _is_last(user, [admin for admin in admins if admin.role in needed])
         for name, value in changes.items():
             setattr(user, name, value)
         _check_role(user)
-        is_last = [pk for pk, role in admins if role in needed] == [user.pk]
         if is_last and not (user.is_active and user.role in needed):
             raise LastAdminError
         user.full_clean()
@@ -163,6 +163,17 @@ def user_update(user: User, **changes: Any) -> User:
         if password or not user.is_active:
             sessions_end_all_of(user)
     return user
+
+
+def _is_last(user: User, admins: list[User]) -> bool:
+    """Tell whether nobody could do what a person does as one of some admins.
+
+    Who has not chosen a password yet cannot sign in, and stands in for nobody who can.
+    """
+    others = [admin for admin in admins if admin.pk != user.pk]
+    if user.has_usable_password():
+        others = [admin for admin in others if admin.has_usable_password()]
+    return len(others) < len(admins) and not others
 
 
 def user_set_password(user: User, password: str) -> None:

@@ -184,6 +184,30 @@ def test_the_last_admin_stays_whatever_the_path(organization_a, alice, sign_in, 
     assert (alice.role, alice.is_active) == ("admin", True)
 
 
+def test_who_never_chose_a_password_is_no_other_admin(
+    organization_a, alice, make_user, sign_in, inside
+):
+    invited = make_user(organization_a, "admin", password=None)
+    client = sign_in(alice)
+    for changes in ({"role": "viewer"}, {"is_active": False}):
+        answer = client.patch(f"/api/v1/users/{alice.pk}", changes, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
+    with inside(organization_a):
+        user_update(invited, role="viewer")
+        user_update(invited, role="admin", password="seven quiet green herons")
+        user_update(alice, role="viewer")
+        with pytest.raises(LastAdminError):
+            user_update(invited, is_active=False)
+
+
+def test_of_those_who_never_chose_one_the_last_stays(organization_b, make_user, inside):
+    first, second = (make_user(organization_b, "admin", password=None) for _ in range(2))
+    with inside(organization_b):
+        user_update(first, is_active=False)
+        with pytest.raises(LastAdminError):
+            user_update(second, role="viewer")
+
+
 @pytest.mark.django_db(transaction=True)
 def test_one_admin_is_left_however_many_leave_at_once(organization_a, make_user):
     admins = [make_user(organization_a) for _ in range(4)]

@@ -103,7 +103,7 @@ def test_a_password_that_does_not_fit_leaves_the_code_good(code):
 
 
 def test_a_code_dies_with_time_and_by_sending_again(
-    code, inside, organization_a, run_jobs, newest_code
+    code, inside, organization_a, alice, run_jobs, newest_code
 ):
     with inside(organization_a):
         row = Invitation.objects.get()
@@ -111,7 +111,7 @@ def test_a_code_dies_with_time_and_by_sending_again(
         Invitation.objects.update(expires_at=timezone.now())
     assert accept(code).status_code == 400
     with inside(organization_a):
-        invitation_resend(row)
+        invitation_resend(row, invited_by=alice)
     assert accept(code).status_code == 400
     run_jobs()
     assert accept(code).status_code == 400
@@ -190,7 +190,7 @@ def test_pending_ones_take_a_place(invite, inside, organization_a, alice, run_jo
         Invitation.objects.update(expires_at=timezone.now() - timedelta(hours=1))
     invite("ada@plant.example")
     with inside(organization_a), pytest.raises(PlanLimitError):
-        invitation_resend(expired)
+        invitation_resend(expired, invited_by=alice)
     assert pending.pk
 
 

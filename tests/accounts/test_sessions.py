@@ -9,6 +9,7 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.credentials import digest, session_credential
@@ -343,3 +344,23 @@ def test_saving_an_ended_session_does_not_bring_it_back(browser, organization_a,
     with pytest.raises(UpdateError), transaction.atomic():
         store.save()
     assert sessions_of(organization_a, inside) == []
+
+
+def test_nobody_ends_the_session_of_somebody_stronger(
+    organization_a, alice, bob, make_user, make_key, sign_in, inside
+):
+    helper = make_user(organization_a, "viewer", permissions=["user.view", "user.update"])
+    mine, theirs, weaker = sign_in(helper), sign_in(alice), sign_in(bob)
+    with inside(organization_a):
+        ids = dict(UserSession.objects.values_list("user_id", "pk"))
+    key = make_key(organization_a, ["users:read", "users:write"])
+    address = f"/api/v1/sessions/{ids[alice.pk]}"
+    for answer in (mine.delete(address), Client().delete(address, headers={"x-api-key": key})):
+        assert (answer.status_code, answer.json()["code"]) == (403, "grant_exceeds_own")
+    page = reverse("admin:accounts_usersession_act", args=[ids[alice.pk], "end"])
+    mine.post(page)
+    assert theirs.get("/api/v1/robots").status_code == 200
+    assert mine.delete(f"/api/v1/sessions/{ids[bob.pk]}").status_code == 204
+    assert weaker.get("/api/v1/robots").status_code == 401
+    assert sign_in(alice).post(page).status_code == 302
+    assert theirs.get("/api/v1/robots").status_code == 401

@@ -41,11 +41,12 @@ class InvitationSerializer(ScopedModelSerializer):
             "role",
             "permissions",
             "invited_by",
+            "invited_by_key",
             "is_expired",
             "expires_at",
             "created_at",
         )
-        read_only_fields = ("id", "invited_by", "expires_at", "created_at")
+        read_only_fields = ("id", "invited_by", "invited_by_key", "expires_at", "created_at")
         validators: tuple[Any, ...] = ()  # uniqueness is told by the service
 
 
@@ -67,10 +68,14 @@ class InvitationViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadVie
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
         check_grant(self.principal, invitations.grants_of(fields))
-        person = self.principal if isinstance(self.principal, User) else None
         serializer.instance = invitations.invitation_create(
-            organization_id=self.principal.organization_id, invited_by=person, **fields
+            organization_id=self.principal.organization_id, **self._inviter(), **fields
         )
+
+    def _inviter(self) -> dict[str, Any]:
+        if isinstance(self.principal, User):
+            return {"invited_by": self.principal}
+        return {"invited_by_key": self.principal.pk}
 
     def perform_destroy(self, instance: Invitation) -> None:
         invitations.invitation_revoke(instance)
@@ -81,7 +86,8 @@ class InvitationViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadVie
         """Send it again, good for another seven days."""
         invitation = self.get_object()
         check_authority(self.principal, invitation)
-        return Response(self.get_serializer(invitations.invitation_resend(invitation)).data)
+        again = invitations.invitation_resend(invitation, **self._inviter())
+        return Response(self.get_serializer(again).data)
 
 
 class AcceptSerializer(StrictSerializer):

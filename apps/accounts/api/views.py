@@ -108,6 +108,7 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
         return sign_ins
 
     def perform_destroy(self, instance: UserSession) -> None:
+        check_authority(self.principal, instance.user)
         services.session_end(instance)
 
 

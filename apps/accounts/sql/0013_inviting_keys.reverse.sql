@@ -1,0 +1,1 @@
+ALTER TABLE invitations DROP CONSTRAINT fk_invitations_key;

@@ -1,0 +1,156 @@
+"""An invitation that a key made is worth as much as the key."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.credentials import digest
+from apps.accounts.key_services import api_key_revoke, api_key_rotate
+from apps.accounts.models import ApiKey, Invitation
+from apps.accounts.services import system_user_get
+from apps.organizations.platform_services import organization_deactivate, organization_reactivate
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "seven quiet green herons"
+SCOPES = ["users:read", "users:write"]
+
+
+@pytest.fixture
+def key(organization_a, make_key):
+    return make_key(organization_a, SCOPES)
+
+
+@pytest.fixture
+def key_row(key, organization_a, inside):
+    with inside(organization_a):
+        return ApiKey.objects.get(key_hash=digest(key))
+
+
+@pytest.fixture
+def code(key, run_jobs, newest_code):
+    """A code that Kim was sent, on the word of a key."""
+    answer = post("invitations", {"email": "kim@plant.example", "role": "custom"}, key)
+    assert answer.status_code == 201, answer.content
+    run_jobs()
+    return newest_code()
+
+
+def post(path, body, key=None):
+    headers = {"x-api-key": key} if key else {}
+    return Client(headers=headers).post(f"/api/v1/{path}", body, content_type="application/json")
+
+
+def accept(code):
+    return post("auth/invitation/accept", {"token": code, "password": PASSWORD})
+
+
+def refused(code):
+    answer = accept(code)
+    return (answer.status_code, answer.json()["code"]) == (400, "link_refused")
+
+
+def test_it_is_good_while_the_key_is(code, key_row, inside, organization_a):
+    with inside(organization_a):
+        assert Invitation.objects.get().invited_by_key == key_row
+    assert accept(code).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"is_active": False},
+        {"expires_at": timezone.now() - timedelta(seconds=1)},
+        {"permissions": ["users:read"]},
+    ],
+)
+def test_it_dies_with_the_key_and_its_rights(changes, code, key_row, inside, organization_a):
+    with inside(organization_a):
+        Invitation.objects.update(permissions=["user.invite"])
+        ApiKey.objects.filter(pk=key_row.pk).update(**changes)
+    assert refused(code)
+    with inside(organization_a):
+        assert Invitation.objects.exists()
+
+
+def test_rights_that_the_key_holds_are_given(code, inside, organization_a):
+    with inside(organization_a):
+        Invitation.objects.update(permissions=["user.invite"])
+    assert accept(code).status_code == 204
+
+
+def test_a_role_beyond_the_key_is_not_given(code, inside, organization_a):
+    with inside(organization_a):
+        Invitation.objects.update(role="admin")
+    assert refused(code)
+
+
+def test_revoked_by_the_service(code, key_row, inside, organization_a):
+    with inside(organization_a):
+        api_key_revoke(key_row)
+    assert refused(code)
+
+
+def test_whose_inviter_nobody_knows_is_dead(code, inside, organization_a):
+    with inside(organization_a):
+        Invitation.objects.update(invited_by_key=None)
+    assert refused(code)
+
+
+def test_the_organization_counts_too(code, inside, organization_a):
+    with inside(organization_a):
+        organization_deactivate(organization_a)
+    assert refused(code)
+    with inside(organization_a):
+        organization_reactivate(organization_a)
+    assert accept(code).status_code == 204
+
+
+def test_whoever_sends_it_again_stands_for_it(
+    code, key_row, inside, organization_a, alice, sign_in, run_jobs, newest_code
+):
+    with inside(organization_a):
+        api_key_revoke(key_row)
+        pk = Invitation.objects.get().pk
+    answer = sign_in(alice).post(f"/api/v1/invitations/{pk}/resend")
+    body = answer.json()
+    assert (answer.status_code, body["invited_by"], body["invited_by_key"]) == (
+        200,
+        str(alice.pk),
+        None,
+    )
+    run_jobs()
+    assert accept(newest_code()).status_code == 204
+
+
+def test_a_successor_sends_it_again(code, key_row, inside, organization_a, run_jobs, newest_code):
+    with inside(organization_a):
+        author = system_user_get(organization_id=organization_a.pk)
+        row, successor = api_key_rotate(key_row, user=author, overlap=timedelta(0))
+        pk = Invitation.objects.get().pk
+    assert refused(code)
+    answer = post(f"invitations/{pk}/resend", {}, successor)
+    assert (answer.status_code, answer.json()["invited_by_key"]) == (200, str(row.pk))
+    run_jobs()
+    assert accept(newest_code()).status_code == 204
+
+
+def test_it_names_no_other_organizations_key(
+    code, make_key, organization_a, organization_b, inside
+):
+    foreign = make_key(organization_b, SCOPES)
+    with inside(organization_b):
+        foreign_id = ApiKey.objects.get(key_hash=digest(foreign)).pk
+    with inside(organization_a):
+        row = Invitation.objects.get()
+        row.invited_by_key_id = foreign_id
+        with pytest.raises(ValidationError):
+            row.full_clean(exclude=["organization"])
+    with pytest.raises(IntegrityError), inside(organization_a):
+        Invitation.objects.update(invited_by_key=foreign_id)
