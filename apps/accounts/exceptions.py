@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from math import ceil
+from typing import ClassVar
 
 from urfmp.common.exceptions import ApplicationError
 
@@ -134,6 +135,7 @@ class IdempotencyInProgressError(ApplicationError):
     """The same request is being carried out at this moment; send it again in a second."""
 
     code = "idempotency_in_progress"
+    retry_after: ClassVar[int] = 1
 
 
 class IdempotencyKeyReusedError(ApplicationError):

@@ -34,6 +34,15 @@ def remembered_key_credential(key: str) -> KeyCredential | None:
     return credential
 
 
+def key_has_ended(key: str) -> bool:
+    """Look a remembered key up anew, and tell whether it no longer stands for anything.
+
+    For refusals: no transaction stores anything before them, in which the key would be confirmed.
+    """
+    _remembered.pop(digest(key), None)
+    return remembered_key_credential(key) is None
+
+
 def forget_key(key_id: UUID) -> None:
     """Look a key up anew the next time it is shown."""
     for name, (_, credential) in list(_remembered.items()):

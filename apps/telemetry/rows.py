@@ -164,6 +164,7 @@ class _Writer:
         sheet.rejected.extend(batch.rejected)
         for index, point in batch.points:
             name, when, value, robot, serial, unit, metadata = astuple(point)
+            unit = unit or None  # an empty text says as little as none
             key = robot, serial, name, unit
             found = packed.get(key)
             if found is None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import psycopg
 import pytest
+from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.idempotency import clean_up_idempotency_keys
-from apps.accounts.models import IdempotencyRecord
+from apps.accounts.models import ApiKey, IdempotencyRecord
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.models import Robot
@@ -161,8 +163,22 @@ def test_fifty_at_once_have_one_effect(organization_a, make_key, inside):
     codes = {answer.json()["code"] for answer in answers if answer.status_code == 409}
     assert len(made) == 1
     assert codes <= {"idempotency_in_progress"}
+    assert {a["Retry-After"] for a in answers if a.status_code == 409} <= {"1"}
     assert count("robots", organization_a, inside) == 1
     assert call().json()["id"] in made
+
+
+def test_under_way_says_when_to_come_back(organization_a, make_key, inside):
+    client = Client(headers={"x-api-key": make_key(organization_a, ["robots:write"])})
+    with inside(organization_a):
+        name = f"idempotency:{ApiKey.objects.get().pk}:k-1"
+    parameters = connections["owner"].get_connection_params()
+    wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+    with psycopg.connect(**wanted) as another:
+        another.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+        answer = send(client, "robots", "k-1")
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_progress")
+    assert answer["Retry-After"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,14 @@ def test_stores_points(send, robot, organization_a, inside):
         assert list(values) == [(float(second), "Cel") for second in range(5)]
 
 
+def test_an_empty_unit_is_none(send, robot, organization_a, inside):
+    batch = [point(robot, 0, unit=""), point(robot, 1, unit=None), point(robot, 1, unit="")]
+    batch.append(point(robot, 2, unit="", metadata={"a": 1}))
+    assert send(batch).json() == {"accepted": 3, "duplicate": 1, "rejected": []}
+    with inside(organization_a):
+        assert set(RobotTelemetry.objects.values_list("unit", flat=True)) == {None}
+
+
 def test_resent_batch_stores_nothing(send, robot, organization_a, inside):
     batch = [point(robot, second) for second in range(5)]
     send(batch)

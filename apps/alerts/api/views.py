@@ -15,7 +15,7 @@ from apps.alerts.api.serializers import AlertSerializer
 from apps.alerts.choices import AlertSeverity, AlertType
 from apps.alerts.models import Alert
 from apps.robots.models import Robot
-from urfmp.common.api.filters import BooleanFilter
+from urfmp.common.api.filters import BooleanFilter, MomentFilter
 from urfmp.common.api.viewsets import ReadViewSet
 
 
@@ -25,8 +25,8 @@ class AlertFilterSet(django_filters.FilterSet):
     type = django_filters.ChoiceFilter(choices=AlertType.choices)
     is_acknowledged = BooleanFilter()
     is_resolved = BooleanFilter()
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
 
 class AlertViewSet(IdempotentCreateMixin, ReadViewSet):

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from apps.audit.api.serializers import AuditLogSerializer
 from apps.audit.export import CONTENT_TYPES, audit_export
 from apps.audit.models import AuditLog
-from urfmp.common.api.filters import BooleanFilter
+from urfmp.common.api.filters import BooleanFilter, MomentFilter
 from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
 
 
@@ -28,8 +28,8 @@ class AuditLogFilterSet(django_filters.FilterSet):
     resource_id = django_filters.UUIDFilter()
     request_id = django_filters.CharFilter()
     success = BooleanFilter()
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
 
 class _AnyFormat(DefaultContentNegotiation):

@@ -20,6 +20,7 @@ from apps.maintenance.api.serializers import (
 from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, MaintenanceType
 from apps.maintenance.models import MaintenanceTask
 from urfmp.common.api.etags import ETagMixin
+from urfmp.common.api.filters import MomentFilter
 from urfmp.common.api.viewsets import WriteViewSet
 
 
@@ -29,7 +30,7 @@ class MaintenanceTaskFilterSet(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=MaintenanceStatus.choices)
     type = django_filters.ChoiceFilter(choices=MaintenanceType.choices)
     priority = django_filters.ChoiceFilter(choices=MaintenancePriority.choices)
-    due_before = django_filters.IsoDateTimeFilter(field_name="due_at", lookup_expr="lt")
+    due_before = MomentFilter(field_name="due_at", lookup_expr="lt")
 
 
 class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):

@@ -8,6 +8,7 @@ from apps.robots.api.fields import ConfigurationField, LocationField
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
 from urfmp.common.api.examples import body_example
+from urfmp.common.api.moments import MomentField
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 
@@ -96,7 +97,7 @@ class RobotStatusHistorySerializer(ScopedModelSerializer):
 class StatusReportSerializer(StrictSerializer):
     status = serializers.ChoiceField(ReportedStatus.choices)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
-    time = serializers.DateTimeField(required=False, help_text="By the robot's clock.")
+    time = MomentField(required=False, help_text="By the robot's clock.")
     metadata = serializers.DictField(required=False)
 
 

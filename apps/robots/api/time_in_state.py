@@ -22,6 +22,7 @@ from apps.robots.timelines import (
     status_segments,
     status_summary,
 )
+from urfmp.common.api.moments import MomentField
 from urfmp.common.api.viewsets import PrincipalView
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -36,8 +37,8 @@ _FORMULA = (
 class RangeParameters(serializers.Serializer[Any]):
     """A range of time, the last 24 hours unless told."""
 
-    start = serializers.DateTimeField(required=False, help_text="24 hours before the end.")
-    end = serializers.DateTimeField(required=False, help_text="Now, and never later than now.")
+    start = MomentField(required=False, help_text="24 hours before the end.")
+    end = MomentField(required=False, help_text="Now, and never later than now.")
 
     @property
     def span(self) -> StatusRange:

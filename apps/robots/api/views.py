@@ -23,7 +23,7 @@ from apps.robots.api.serializers import (
 from apps.robots.choices import CommandStatus, CommandType, RobotStatus
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
 from urfmp.common.api.etags import ETagMixin
-from urfmp.common.api.filters import BooleanFilter
+from urfmp.common.api.filters import BooleanFilter, MomentFilter
 from urfmp.common.api.viewsets import PrincipalView, ReadViewSet, ScopedViewSet, WriteViewSet
 
 
@@ -104,8 +104,8 @@ class CommandsOfRobotViewSet(OfOneRobotViewSet):
 
 class StatusHistoryFilterSet(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=RobotStatus.choices)
-    start = django_filters.IsoDateTimeFilter(field_name="time", lookup_expr="gte")
-    end = django_filters.IsoDateTimeFilter(field_name="time", lookup_expr="lt")
+    start = MomentFilter(field_name="time", lookup_expr="gte")
+    end = MomentFilter(field_name="time", lookup_expr="lt")
 
 
 class StatusHistoryViewSet(OfOneRobotViewSet):

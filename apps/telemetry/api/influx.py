@@ -18,7 +18,7 @@ from apps.accounts.middleware import confirms_key, presented_key, reads_key
 from apps.accounts.principals import KeyPrincipal
 from apps.telemetry.api.bodies import admitted_body
 from apps.telemetry.api.refusals import note_foreign_robots
-from apps.telemetry.api.sending import note_ended_key, sending_key
+from apps.telemetry.api.sending import is_of_ended_key, note_ended_key, sending_key
 from apps.telemetry.intake import BusyError
 from apps.telemetry.line_points import LineBatch, decode_line_points
 from apps.telemetry.points import Batch
@@ -130,6 +130,13 @@ def _own(response: HttpResponse) -> HttpResponse:
 
 
 def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
+    response = _answer(request, precisions)
+    if is_of_ended_key(request, response, influx_key(request)):
+        return _unauthorized(KeyEndedError().message)
+    return response
+
+
+def _answer(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
     if refusal := _refusal(request):
         return refusal
     precision = precisions.get(request.GET.get("precision", ""))
@@ -148,6 +155,7 @@ def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
                 mapping=line_mapping_of(principal.key_id, principal.organization_id),
             )
             result = _store(principal, batch)
+            request.key_is_confirmed = bool(batch.points)  # type: ignore[attr-defined]
     except KeyEndedError as error:
         note_ended_key(request)
         return _unauthorized(error.message)

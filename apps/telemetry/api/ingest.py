@@ -12,7 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 from apps.accounts.middleware import confirms_key, presented_key
 from apps.telemetry.api.bodies import admitted_body
 from apps.telemetry.api.refusals import note_foreign_robots
-from apps.telemetry.api.sending import note_ended_key, sending_key
+from apps.telemetry.api.sending import is_of_ended_key, note_ended_key, sending_key
 from apps.telemetry.intake import BusyError
 from apps.telemetry.points import decode_batch, decode_ndjson
 from apps.telemetry.services import KeyEndedError, telemetry_ingest
@@ -32,6 +32,13 @@ def ingest(request: HttpRequest) -> HttpResponse:
     200 means committed; the body tells how many points were new, how many were there already,
     and which were refused. 422 when not one was good.
     """
+    response = _answer(request)
+    if is_of_ended_key(request, response, presented_key(request)):
+        return _not_authenticated(KeyEndedError().message)
+    return response
+
+
+def _answer(request: HttpRequest) -> HttpResponse:
     if refusal := _refusal(request):
         return refusal
     principal: Any = request.user

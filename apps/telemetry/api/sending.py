@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
 
-from apps.accounts.key_cache import forget_key
+from apps.accounts.credentials import digest
+from apps.accounts.key_cache import forget_key, key_has_ended
 from apps.accounts.principals import KeyPrincipal
 from apps.telemetry.storing import SendingKey
+
+# 204 is InfluxDB's answer to a body without a line.
+_BEFORE_STORING = frozenset({204, 400, 403, 413, 415})
 
 
 def sending_key(principal: Any) -> SendingKey | None:
@@ -22,3 +27,26 @@ def note_ended_key(request: HttpRequest) -> None:
     """Read the key anew the next time, so that a refusal of it says why."""
     principal: Any = request.user
     forget_key(principal.key_id)
+
+
+def is_of_ended_key(request: HttpRequest, response: HttpResponse, key: str | None) -> bool:
+    """Tell whether the key has ended of a request that is about to be answered without storing.
+
+    The transaction that stores confirms the key; what is refused for its body never comes to one,
+    and whoever has no key any longer is told that alone. It is recorded as a refusal of the key.
+
+    Args:
+        request: Its `key_is_confirmed` says that a transaction has looked at the key.
+        response: What would be answered.
+        key: The key that the request shows.
+    """
+    principal: Any = request.user
+    if key is None or not isinstance(principal, KeyPrincipal):
+        return False
+    if response.status_code not in _BEFORE_STORING or getattr(request, "key_is_confirmed", False):
+        return False
+    if not key_has_ended(key):
+        return False
+    request.user = AnonymousUser()
+    request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
+    return True

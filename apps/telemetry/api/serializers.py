@@ -17,13 +17,14 @@ from apps.telemetry.selectors import (
 )
 from apps.telemetry.shown_units import in_units
 from apps.telemetry.units import UnknownUnitError, check_units
+from urfmp.common.api.moments import MomentField
 from urfmp.common.fields import validate_moment
 
 MAX_METRICS, MAX_ROBOTS, MAX_SERIES = 20, 100, 200
 
 
 def _names(value: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name.strip() for name in value.split(",") if name.strip()))
+    return tuple(dict.fromkeys(_parts(value)))
 
 
 def _ids(value: str) -> tuple[UUID, ...]:
@@ -97,8 +98,8 @@ class SeriesParametersSerializer(serializers.Serializer[Any]):
         max_length=MAX_METRICS * (MAX_METRIC_NAME + 1),
         help_text=f"Names, joined by commas; at most {MAX_METRICS}.",
     )
-    start = serializers.DateTimeField()
-    end = serializers.DateTimeField()
+    start = MomentField()
+    end = MomentField()
     max_points = serializers.IntegerField(min_value=2, max_value=MAX_POINTS, default=500)
     resolution = serializers.ChoiceField(
         ["auto", *RESOLUTIONS],
@@ -173,8 +174,8 @@ class FleetSeriesParametersSerializer(SeriesParametersSerializer):
 
 class HistogramParametersSerializer(serializers.Serializer[Any]):
     metric = serializers.CharField(max_length=MAX_METRIC_NAME)
-    start = serializers.DateTimeField()
-    end = serializers.DateTimeField()
+    start = MomentField()
+    end = MomentField()
     bins = serializers.IntegerField(min_value=1, max_value=200, default=20)
 
 
@@ -210,8 +211,8 @@ class SeriesSerializer(serializers.Serializer[Any]):
 
 class ExportParametersSerializer(serializers.Serializer[Any]):
     format = serializers.ChoiceField(choices=list(FORMATS))
-    start = serializers.DateTimeField(validators=[validate_moment])
-    end = serializers.DateTimeField(validators=[validate_moment])
+    start = MomentField(validators=[validate_moment])
+    end = MomentField(validators=[validate_moment])
     robots = serializers.CharField(
         required=False, help_text="Ids, joined by commas; without it all robots."
     )

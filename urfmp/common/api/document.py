@@ -184,6 +184,11 @@ def _response(status: int, codes: list[str]) -> dict[str, Any]:
         headers["WWW-Authenticate"] = _AUTHENTICATE
     if status in {429, 503}:
         headers["Retry-After"] = _RETRY_AFTER
+    if status == 409:
+        headers["Retry-After"] = {
+            "description": "Seconds to wait, with `idempotency_in_progress`.",
+            "schema": _RETRY_AFTER["schema"],
+        }
     headers |= {name: _header(name) for name in _LIMITS}
     known = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
     schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, known]}

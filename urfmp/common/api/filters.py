@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import Any
 
 import django_filters
 from django import forms
 from django.core.exceptions import ValidationError as FormError
 from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
+
+from urfmp.common.api.moments import NEEDS_OFFSET
 
 _COMMON = frozenset({"cursor", "page_size", "ordering", "fields"})
 
@@ -28,6 +34,16 @@ def refuse_unknown(request: Request, known: Collection[str]) -> None:
     for name, values in request.query_params.lists():
         if any("\x00" in value for value in values):
             raise ValidationError({name: "A NUL character is not allowed."})
+
+
+def refuse_empty(request: Request, names: Iterable[str]) -> None:
+    """Refuse a parameter without a value: taken for none at all, it would let everything through.
+
+    Raises:
+        ValidationError: Under the parameter's name.
+    """
+    if empty := [name for name in names if "" in request.query_params.getlist(name)]:
+        raise ValidationError(dict.fromkeys(empty, "Give it a value, or leave it out."))
 
 
 class _TrueOrFalse(forms.NullBooleanField):
@@ -73,19 +89,32 @@ class ScopedFilterBackend(DjangoFilterBackend):
         known = _COMMON | (set(filterset_class.base_filters) if filterset_class else set())
         refuse_unknown(request, known)
         if filterset_class:
-            _refuse_empty(request, filterset_class)
+            refuse_empty(request, _filters_of_values(filterset_class))
         return super().filter_queryset(request, queryset, view)
 
 
-def _refuse_empty(request: Request, filterset_class: Any) -> None:
-    """Refuse a filter without a value: left to django-filter it would let every row through."""
-    empty = [
+def _filters_of_values(filterset_class: Any) -> list[str]:
+    return [
         name
         for name, found in filterset_class.base_filters.items()
-        if type(found) is not django_filters.CharFilter and "" in request.query_params.getlist(name)
+        if type(found) is not django_filters.CharFilter
     ]
-    if empty:
-        raise ValidationError(dict.fromkeys(empty, "Give it a value, or leave it out."))
+
+
+class _MomentField(IsoDateTimeField):
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str):
+            with suppress(ValueError):
+                parsed = parse_datetime(value.strip())
+                if parsed is not None and timezone.is_naive(parsed):
+                    raise FormError(NEEDS_OFFSET)
+        return super().to_python(value)
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """A time with its offset; django-filter's own takes one without for one in UTC."""
+
+    field_class = _MomentField
 
 
 class OrderingFilter(BaseFilterBackend):

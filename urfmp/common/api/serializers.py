@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from rest_framework import serializers
+
+from urfmp.common.api.moments import MomentField
 
 
 class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[type-arg]
@@ -75,6 +77,10 @@ class ScopedModelSerializer(StrictFieldsMixin, serializers.ModelSerializer):  # 
     """
 
     serializer_related_field = ScopedRelatedField
+    serializer_field_mapping: ClassVar[dict[Any, Any]] = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: MomentField,
+    }
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
         """Refuse NULL for booleans: the column takes it, but it means nothing."""

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from urfmp.common.api.filters import refuse_unknown
+from urfmp.common.api.filters import refuse_empty, refuse_unknown
 from urfmp.common.api.permissions import permission_action
 from urfmp.common.api.serializers import field_names
 from urfmp.common.sign_ins import require_fresh
@@ -45,6 +45,7 @@ class PrincipalView(APIView):
         is_answered = method in self.http_method_names and hasattr(self, method)  # else 405
         if is_answered and (known := self.known_parameters()) is not None:
             refuse_unknown(request, known)
+            refuse_empty(request, self.parameters_class().fields if self.parameters_class else ())
 
     def known_parameters(self) -> frozenset[str] | None:
         """Return the parameters of this request's method; None where a filter backend checks."""

@@ -1,0 +1,32 @@
+"""Times in requests: each says which one it is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+NEEDS_OFFSET = "Write the time with its offset, as in 2026-01-31T14:30:00Z or with +02:00."
+
+
+class MomentField(serializers.DateTimeField):
+    """A time with its offset; DRF's own takes one without for one in UTC."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        """Return the time, aware.
+
+        Raises:
+            ValidationError: It is no time, or has no offset.
+        """
+        if isinstance(value, str) and _is_naive(value):
+            raise serializers.ValidationError(NEEDS_OFFSET)
+        return super().to_internal_value(value)
+
+
+def _is_naive(text: str) -> bool:
+    try:
+        return timezone.is_naive(datetime.fromisoformat(text.strip()))
+    except ValueError:
+        return False
