@@ -6,7 +6,7 @@ COPY requirements.lock /tmp/requirements.lock
 RUN /opt/urfmp/bin/pip install --require-hashes --requirement /tmp/requirements.lock
 
 FROM python:3.11.14-slim-bookworm
-ENV PATH=/opt/urfmp/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/urfmp/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2
 RUN groupadd --gid 10001 urfmp \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin urfmp \

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -46,9 +47,14 @@ def _resident_bytes(pid: int) -> int:
 
 def production_command() -> list[str]:
     """Return the web service's command in docker-compose.yml, without its address."""
-    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    command: list[str] = compose["services"]["web"]["command"]
+    command: list[str] = _production()["command"]
     return [part for part in command if not part.startswith("--bind")]
+
+
+def _production() -> dict[str, Any]:
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    web: dict[str, Any] = compose["services"]["web"]
+    return web
 
 
 @contextmanager
@@ -63,7 +69,11 @@ def serving(workers: int) -> Iterator[Server]:
     process = subprocess.Popen(
         [sys.executable, "-m", *command, "--log-level=error"],
         cwd=ROOT,
-        env={**os.environ, "STATIC_ROOT": static.name},
+        env={
+            **os.environ,
+            "STATIC_ROOT": static.name,
+            "MALLOC_ARENA_MAX": _production()["environment"]["MALLOC_ARENA_MAX"],
+        },
     )
     try:
         _wait(process, port)

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from apps.robots.models import Robot
-from urfmp.common.tenancy import TenantError, act, tenant_transaction
+from urfmp.common.tenancy import TenantError, act, tenant_statement, tenant_transaction
 
 
 def test_query_outside_raises(organization_a, make_robot):
@@ -51,3 +53,45 @@ def test_nothing_of_a_tenant_is_left_on_the_connection(make_organization):
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('app.organization_id', true)")
             assert not cursor.fetchone()[0]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_statement_of_its_own_is_a_transaction(organization_a, organization_b, make_robot, inside):
+    mine, theirs = make_robot(organization_a), make_robot(organization_b)
+    rename = "UPDATE robots SET name = %s WHERE id = ANY (%s) RETURNING name"
+    both = [mine.pk, theirs.pk]
+    assert tenant_statement(organization_a.id, rename, ["Ann", both]) == ("Ann",)
+    names = {}
+    for organization, robot in ((organization_a, mine), (organization_b, theirs)):
+        with inside(organization):
+            names[robot] = Robot.objects.get(pk=robot.pk).name
+    assert names == {mine: "Ann", theirs: theirs.name}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('app.organization_id', true)")
+        assert not cursor.fetchone()[0]
+        with pytest.raises(TenantError):
+            cursor.execute("SELECT count(*) FROM robots")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_statement_of_its_own_is_stored_whole_or_not_at_all(
+    organization_a, make_robot, inside, is_nested
+):
+    robot = make_robot(organization_a)
+    rename = "WITH new AS (UPDATE robots SET name = 'Ann') SELECT pg_sleep(%s)"
+    around = inside(organization_a) if is_nested else nullcontext()
+    with pytest.raises(OperationalError, match="statement timeout"), around:
+        tenant_statement(organization_a.id, rename, [5], statement_timeout="50ms")
+    with inside(organization_a):
+        assert Robot.objects.get().name == robot.name
+    tenant_statement(organization_a.id, rename, [0.1])  # the limit was that statement's
+    with inside(organization_a):
+        assert Robot.objects.get().name == "Ann"
+
+
+def test_statement_of_its_own_stays_outside_of_others_transactions(
+    organization_a, organization_b, inside
+):
+    with inside(organization_a), pytest.raises(TenantError):
+        tenant_statement(organization_b.id, "SELECT 1", [])

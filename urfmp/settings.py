@@ -76,7 +76,7 @@ MIDDLEWARE = [
     "urfmp.common.middleware.BodyLengthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "urfmp.common.middleware.PagePolicyMiddleware",
     "apps.accounts.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

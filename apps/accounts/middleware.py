@@ -144,6 +144,9 @@ class PrincipalMiddleware:
         read: KeyReader = getattr(view, "reads_key", presented_key)
         if (key := read(request)) is not None:
             return self._with_key(request, key, view, args, kwargs)
+        if not hasattr(request, "session"):  # where ingest comes in
+            request.user = AnonymousUser()
+            return None
         session = session_of(request)
         user_id = session.get(SESSION_KEY)  # reads the session
         if user_id is None or session.organization_id is None:

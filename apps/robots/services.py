@@ -28,6 +28,15 @@ from urfmp.common.tenancy import act
 
 # One write per robot in this time is enough to tell silence from speech.
 _LAST_SEEN_EVERY = timedelta(seconds=5)
+# What is read of the hundreds of robots that are heard of at once.
+_OF_STATUS = (
+    "organization_id",
+    "status",
+    "reported_status",
+    "last_seen",
+    "stop_latched_at",
+    "maintenance_locked_at",
+)
 
 
 def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
@@ -178,6 +187,7 @@ def robots_heard(robot_ids: Iterable[UUID]) -> int:
         robots = list(
             Robot.objects.select_for_update(no_key=True)
             .filter(stale, pk__in=list(robot_ids), is_active=True)
+            .only(*_OF_STATUS)
             .order_by("pk")
         )
         quiet = []

@@ -90,6 +90,7 @@ class Sheet:
             so that two batches with the same points cannot wait for each other.
         repeats: What came again within the batch.
         rejected: What cannot be stored.
+        has_metadata: Whether any of the rows has metadata.
         series: What the starts of the rows stand for.
         robots: The robots that are written to, as they were when the batch was read.
     """
@@ -97,24 +98,34 @@ class Sheet:
     rows: list[Row] = field(default_factory=list)
     repeats: list[Repeat] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
+    has_metadata: bool = False
     series: dict[bytes, Series] = field(default_factory=dict)
     robots: dict[UUID, KnownRobot] = field(default_factory=dict)
 
 
+@lru_cache(maxsize=4_096)  # the metrics of a robot come with the same times
 def moment(time: int) -> datetime:
     """Return a row's time as a datetime."""
     return _EPOCH + timedelta(microseconds=time)
 
 
 def outer_keys(rows: list[Row], series: dict[bytes, Series]) -> Iterator[Key]:
-    """Yield the first and the last row's key of each series in each slot of a block.
-
-    They say as much about where the rows lie as all of them.
+    """Yield keys that say as much about where the rows lie as the keys of all of them.
 
     Args:
         rows: Sorted.
         series: What their starts stand for.
     """
+    if not rows:
+        return
+    least, greatest = min(row.time for row in rows), max(row.time for row in rows)
+    if least // _SLOT == greatest // _SLOT:
+        # As nearly always: one stretch of time for all of them.
+        first = moment(least)
+        for start in {row.start for row in rows}:
+            yield (*series[start], first)
+        yield (*series[rows[0].start], moment(greatest))
+        return
     before: Row | None = None
     for row in rows:
         same = (
@@ -214,6 +225,7 @@ class _Writer:
             self.sheet.repeats.append(Repeat(start, time, index, value))
             return
         if metadata is not None:
+            self.sheet.has_metadata = True
             document = _JSONB_VERSION + msgspec.json.encode(metadata)
             end = end[: -len(_NULL)] + _length(len(document)) + document
         data = start + _time_and_value(time, 8, value) + end

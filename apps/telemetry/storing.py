@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 from psycopg.errors import DeadlockDetected
 
 from apps.telemetry.batches import batches_add
+from apps.telemetry.few_rows import MOST_ROWS, STATEMENT_TIMEOUT, store_rows
 from apps.telemetry.rows import COLUMNS, Row, Series, Sheet, outer_keys
 from urfmp.common.tenancy import tenant_transaction
 
@@ -48,7 +49,6 @@ _CONFIRM = """
            ARRAY(SELECT telemetry_refused(
                %s::uuid[], %s::uuid[], %s::text[], %s, %s::uuid[], %s::text[]))
 """
-_STATEMENT_TIMEOUT = "10s"
 _SCOPE = "telemetry:write"
 _TRIES = 3
 
@@ -161,12 +161,14 @@ def _store_together(organization_id: UUID, parcels: list[SheetParcel]) -> None:
     if len(parcels) == 1:
         rows = parcels[0].sheet.rows
     else:
-        rows = sorted(
-            (row for parcel in parcels for row in parcel.sheet.rows), key=lambda row: row[:2]
-        )
-    with tenant_transaction(organization_id):
-        _confirm(parcels)
-        if rows:
+        # By robot, metric and time: no two rows are compared by more, unless they are the same.
+        rows = sorted(row for parcel in parcels for row in parcel.sheet.rows)
+    if len(rows) <= MOST_ROWS and not any(parcel.sheet.has_metadata for parcel in parcels):
+        if refused := store_rows(organization_id, _remembered(parcels), rows, series):
+            raise RefusedError(refused)
+    else:
+        with tenant_transaction(organization_id):
+            _confirm(parcels)
             _copy(_COPY, b"".join((_HEAD, *[row.data for row in rows], _END)))
             batches_add(organization_id, list(outer_keys(rows, series)))
     for parcel in parcels:
@@ -211,23 +213,24 @@ def _confirm(parcels: list[SheetParcel]) -> None:
 
     One read by primary keys, and the transaction's limit of time with it.
     """
+    with connection.cursor() as cursor:
+        cursor.execute(_CONFIRM, [STATEMENT_TIMEOUT, *_remembered(parcels)])
+        refused = cast("tuple[str, list[UUID]]", cursor.fetchone())[1]
+    if refused:
+        raise RefusedError(refused)
+
+
+def _remembered(parcels: list[SheetParcel]) -> list[Any]:
+    """Return what keys and robots were taken for, as `telemetry_refused()` is asked."""
     keys = {parcel.key for parcel in parcels if parcel.key is not None}
     robots = {}
     for parcel in parcels:
         robots.update(parcel.sheet.robots)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _CONFIRM,
-            [
-                _STATEMENT_TIMEOUT,
-                [key.id for key in keys],
-                [key.robot_id for key in keys],
-                [",".join(key.allowed_networks) for key in keys],
-                _SCOPE,
-                list(robots),
-                [robot.serial_number for robot in robots.values()],
-            ],
-        )
-        refused = cast("tuple[str, list[UUID]]", cursor.fetchone())[1]
-    if refused:
-        raise RefusedError(refused)
+    return [
+        [key.id for key in keys],
+        [key.robot_id for key in keys],
+        [",".join(key.allowed_networks) for key in keys],
+        _SCOPE,
+        list(robots),
+        [robot.serial_number for robot in robots.values()],
+    ]

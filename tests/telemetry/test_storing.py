@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey
 from apps.robots.services import robot_retire
-from apps.telemetry import storing
+from apps.telemetry import few_rows, storing
 from apps.telemetry.api import bodies
 from apps.telemetry.batches import Mark, batches_claim
 from apps.telemetry.intake import Admission
@@ -26,10 +26,14 @@ def robot(organization_a, make_robot):
     return make_robot(organization_a, serial_number="SN-1")
 
 
-@pytest.fixture
-def parcel(organization_a, robot):
-    """Return a function that makes a parcel of points, one for each value."""
+@pytest.fixture(params=["one statement", "copy"])
+def parcel(request, organization_a, robot, monkeypatch):
+    """Return a function that makes a parcel of points, one for each value.
 
+    Few rows go in with one statement, many by COPY: what holds for one holds for the other.
+    """
+    if request.param == "copy":
+        monkeypatch.setattr(storing, "MOST_ROWS", -1)
     start = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
 
     def make(*values, metric="a", key=None, **changes):
@@ -76,16 +80,13 @@ def test_parcels_share_one_transaction(
         assert [block.metric_names for block in batches_claim(Mark.ROLLED_UP)] == [list("abcd")]
 
 
-def test_rows_of_several_parcels_go_in_one_order(parcel, organization_a, monkeypatch):
+def test_rows_of_several_parcels_go_in_one_order(parcel, organization_a, inside):
     """The same for everybody: two groups with the same points do not wait for each other."""
-    copied, copy = [], storing._copy
-    monkeypatch.setattr(
-        storing, "_copy", lambda statement, data: (copied.append(data), copy(statement, data))
-    )
     one, two = parcel(1, 2, metric="b"), parcel(3, 4, metric="a")
     store_parcels(organization_a.id, [one, two])
-    rows = [row.data for row in (*two.sheet.rows, *one.sheet.rows)]
-    assert copied == [b"".join((storing._HEAD, *rows, storing._END))]
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("SELECT value FROM robot_telemetry ORDER BY ctid")
+        assert cursor.fetchall() == [(3,), (4,), (1,), (2,)]
 
 
 def test_one_that_was_stored_before_does_not_fail_its_neighbours(parcel, organization_a, inside):
@@ -178,6 +179,7 @@ def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, mon
         raise OperationalError
 
     monkeypatch.setattr(storing, "_confirm", lost)
+    monkeypatch.setattr(storing, "store_rows", lost)
     parcels = [parcel(1, metric=name) for name in "abc"]
     store_parcels(organization_a.id, parcels)
     assert len(calls) == 1
@@ -207,13 +209,14 @@ def test_a_database_that_is_lost_halfway_is_not_asked_again_for_each(
 
 
 def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
-    monkeypatch.setattr(storing, "_STATEMENT_TIMEOUT", "100ms")
-    monkeypatch.setattr(storing, "batches_add", lambda *_: _sleep())
-
-    def _sleep():
+    def sleep(*_):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(5)")
 
+    for module in (storing, few_rows):
+        monkeypatch.setattr(module, "STATEMENT_TIMEOUT", "100ms")
+    monkeypatch.setattr(storing, "batches_add", sleep)
+    monkeypatch.setattr(few_rows, "_STORE", few_rows._STORE + ", pg_sleep(5)")
     one = parcel(1)
     store_parcels(organization_a.id, [one])
     assert "statement timeout" in str(one.error)

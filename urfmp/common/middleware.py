@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable, Mapping
 
+from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponseBase
@@ -77,6 +78,18 @@ class BodyLengthMiddleware:
             detail = "Send the body with a Content-Length, not in chunks."
             return problem_response(411, "length_required", detail)
         return self.get_response(request)
+
+
+class PagePolicyMiddleware(CSPMiddleware):
+    """Put the content security policy on pages: nothing else is shown by a browser as one."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Add it to HTML, and to what could be taken for it."""
+        if response.get("Content-Type", "").startswith(("application/json", "application/problem")):
+            return response
+        return super().process_response(request, response)
 
 
 class ApiCacheMiddleware:

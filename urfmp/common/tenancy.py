@@ -6,11 +6,11 @@ others. All of them live as long as the transaction, so a pooled connection neve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -69,9 +69,14 @@ def _database() -> DatabaseWrapper:
 
 
 def _apply(settings: dict[str, str]) -> None:
-    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {calls}", [part for pair in settings.items() for part in pair])
+        cursor.execute(*_setting(settings))
+
+
+def _setting(settings: dict[str, str]) -> tuple[str, list[str]]:
+    """Return the statement that sets them until the transaction ends, and its values."""
+    calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
+    return f"SELECT {calls}", [part for pair in settings.items() for part in pair]
 
 
 def current_organization_id() -> UUID | None:
@@ -114,6 +119,41 @@ def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Ite
             _apply(outer.settings())
         elif _database().in_outer_transaction():
             _apply(dict.fromkeys(context.settings(), ""))
+
+
+def tenant_statement(
+    organization_id: UUID, sql: str, values: Sequence[Any], **settings: str
+) -> tuple[Any, ...]:
+    """Run one statement in a tenant transaction of its own; return its first row.
+
+    The same as in `tenant_transaction`, in one round trip instead of four: what is sent together
+    is one transaction to PostgreSQL, committed before it answers. The statement may not begin or
+    end one itself. For what has to be quick and is never audited: nobody is named as who acts.
+
+    Args:
+        organization_id: Whose rows are visible and may be written.
+        sql: The statement.
+        values: Its values.
+        settings: Settings of PostgreSQL that hold for it.
+
+    Raises:
+        TenantError: A transaction of another organization is already open.
+    """
+    with connection.cursor() as cursor:
+        if connection.in_atomic_block:
+            with tenant_transaction(organization_id):
+                _apply(settings)
+                cursor.execute(sql, values)
+                return cast("tuple[Any, ...]", cursor.fetchone())
+        setting, parts = _setting({"app.organization_id": str(organization_id), **settings})
+        database = _database()
+        database.tenant_id = organization_id
+        try:
+            cursor.execute(f"{setting}; {sql}", [*parts, *values])
+        finally:
+            database.tenant_id = None
+        cursor.nextset()
+        return cast("tuple[Any, ...]", cursor.fetchone())
 
 
 @contextmanager

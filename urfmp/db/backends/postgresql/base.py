@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -66,6 +67,8 @@ class DatabaseWrapper(TimescaleWrapper):
             `urfmp.common.tenancy.tenant_transaction` alone.
     """
 
+    health_check_done: bool
+
     SchemaEditorClass = DatabaseSchemaEditor
     ops_class = DatabaseOperations
 
@@ -79,6 +82,23 @@ class DatabaseWrapper(TimescaleWrapper):
     def in_outer_transaction(self) -> bool:
         """Tell whether the innermost atomic block is inside another one."""
         return len(self.atomic_blocks) > 1
+
+    def close_if_health_check_failed(self) -> None:
+        """Ask the server whether it is there only when its socket says something.
+
+        A server that ended or went away has closed the socket, which can be seen without a round
+        trip. One that vanished from the network would not answer the question either.
+        """
+        if not self.health_check_done and self.health_check_enabled and self._is_quiet():
+            self.health_check_done = True
+        super().close_if_health_check_failed()
+
+    def _is_quiet(self) -> bool:
+        if self.connection is None or self.connection.closed:
+            return False
+        poll = select.poll()
+        poll.register(self.connection.fileno(), select.POLLIN)
+        return not poll.poll(0)
 
     def init_connection_state(self) -> None:
         """Refuse to work as a role for which row-level security does not count.
