@@ -34,6 +34,7 @@ from urfmp.common.fields import (
     plain_key,
     updated_at,
     uuid_primary_key,
+    validate_one_line,
 )
 from urfmp.common.querysets import TenantModel
 
@@ -57,8 +58,12 @@ class User(Roaming, AbstractBaseUser, TenantModel):
     organization = organization_key()
     email = models.EmailField("e-mail", max_length=255)
     password = models.CharField(max_length=255, db_column="password_hash")
-    first_name = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
-    last_name = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
+    first_name = models.CharField(  # noqa: DJ001 - spec
+        max_length=100, null=True, blank=True, validators=[validate_one_line]
+    )
+    last_name = models.CharField(  # noqa: DJ001 - spec
+        max_length=100, null=True, blank=True, validators=[validate_one_line]
+    )
     role = models.CharField(
         max_length=50, choices=Role, default=Role.OPERATOR, db_default=Role.OPERATOR
     )

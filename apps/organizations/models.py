@@ -24,6 +24,7 @@ from urfmp.common.fields import (
     organization_key,
     updated_at,
     uuid_primary_key,
+    validate_one_line,
 )
 from urfmp.common.querysets import TenantModel
 
@@ -41,7 +42,7 @@ class Organization(TenantModel):
     """A tenant. Everything that belongs to it carries its id; it is deactivated, never deleted."""
 
     id = uuid_primary_key()
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=255, validators=[validate_one_line])
     slug = models.CharField(
         max_length=100,
         validators=[
@@ -97,7 +98,7 @@ class Facility(TenantModel):
 
     id = uuid_primary_key()
     organization = organization_key()
-    name = models.CharField(max_length=255)
+    name = models.CharField(max_length=255, validators=[validate_one_line])
     timezone = models.CharField(
         max_length=64,
         blank=True,

@@ -23,6 +23,9 @@ CREDENTIALS = [generate_key, generate_access_token, generate_refresh_token, gene
         "x-api-key", "private_key", "Authorization", "Cookie", "Set-Cookie", "otp", "totp", "pin",
         "code", "recovery_codes", "backup_code", "credentials", "csrfmiddlewaretoken",
         "connection_config", "key_hash", "webhook.secret",
+        "passwords", "old_passwords", "passphrases", "pwds", "tokens", "refreshTokens", "secrets",
+        "client-secrets", "api_keys", "apiKeys", "private_keys", "secret_key", "encryption_keys",
+        "signing_key", "otps", "signatures", "key_hashes",
     ],
 )  # fmt: skip
 def test_secret_names(name):
@@ -33,11 +36,31 @@ def test_secret_names(name):
 @pytest.mark.parametrize(
     "name",
     ["name", "email", "error_code", "status_code", "key_prefix", "monkey", "tokens_left",
-     "spinning", "passed", "keyboard", "pinned", "secretary", "decode", "resource_id"],
+     "spinning", "passed", "keyboard", "pinned", "secretary", "decode", "resource_id",
+     "keys", "codes", "hotkeys", "monkeys", "key_names", "public_key", "primary_keys", "passes",
+     "tokens_per_second", "secrets_rotated_at", "pins", "rehashed", "digest_signed"],
 )  # fmt: skip
 def test_other_names(name):
     assert not is_secret_name(name)
     assert redact({name: "value"}) == {name: "value"}
+
+
+def test_how_many_there_are_stays():
+    for value in (
+        {"passwords": 3, "tokens": 0, "api_keys": {"used": 3, "limit": None}},
+        {"usage": {"secrets": 12}, "credentials": 2},
+    ):
+        assert redact(value) == value
+    assert redact({"token": 123456, "passcode": 9, "otps": 1}) == {
+        "token": SECRET, "passcode": SECRET, "otps": SECRET
+    }  # fmt: skip
+
+
+def test_lists_and_groups_of_secrets_go_as_a_whole():
+    key = str(uuid.uuid4())
+    for value in (["a", "b"], [1234], {"db": "hunter2", "port": 1}, [{"x": "y"}], (key, "z")):
+        assert redact({"passwords": value}) == {"passwords": SECRET}
+    assert redact({"api_keys": [key, key]}) == {"api_keys": [key, key]}
 
 
 def test_ids_flags_and_nothing_stay():
@@ -79,6 +102,13 @@ def test_our_credentials_are_known_by_form(make):
         ("the token afterwards", "the token afterwards"),
         ("at postgres://urfmp:hun-ter@db/x", "at postgres://urfmp:[secret]@db/x"),
         ("at redis://:hunter2@db:6379/0", "at redis://:[secret]@db:6379/0"),
+        ('{"passwords": ["a b", "c"], "n": 2}', '{"passwords": [secret], "n": 2}'),
+        ("tokens=['a', 'b'] n=1", "tokens=[secret] n=1"),
+        ("?tokens=abc,def", "?tokens=[secret],def"),
+        ("api_keys: 3 of 20", "api_keys: 3 of 20"),
+        ("secrets = hunter2", "secrets = [secret]"),
+        ("password=['x']", "password=[secret]"),
+        ("the tokens of the robot", "the tokens of the robot"),
         ("at http://localhost:8000/x@y", "at http://localhost:8000/x@y"),
     ],
 )
@@ -88,7 +118,20 @@ def test_texts(text, told):
 
 
 @pytest.mark.parametrize(
-    "part", ["a.", "a-", "x://", "://a:", "token ", "bearer ", "urfmp_", "'=\"", "secret='\\\\"]
+    "part",
+    [
+        "a.",
+        "a-",
+        "x://",
+        "://a:",
+        "token ",
+        "bearer ",
+        "urfmp_",
+        "'=\"",
+        "secret='\\\\",
+        "secrets=[",
+        "tokens = ",
+    ],
 )
 def test_long_texts_take_no_time(part):
     text = part * (20_000 // len(part))

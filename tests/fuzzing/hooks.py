@@ -25,6 +25,7 @@ _REASONS = [
     r"There is no (aggregation|unit|metric) .*",
     r"Name .*",
     r"Values cannot be shown in .*",
+    r"Write this in one line, without control characters\.",
     # Rules between fields, and of moments.
     r"A key bound to a robot cannot hold .*\.",
     r"Write a time between the years 2000 and 2200\.",

@@ -5,6 +5,7 @@ A row written by hand in psql gets the same values as one that a service writes.
 
 from __future__ import annotations
 
+import unicodedata
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +30,22 @@ class TransactionNow(Func):
 
     function = "NOW"
     output_field = models.DateTimeField()
+
+
+# What breaks a line or steers a terminal: no letter, and no header of an e-mail holds it.
+_CONTROL = {"Cc", "Zl", "Zp"}
+
+
+def is_one_line(text: str) -> bool:
+    """Tell whether a text has no line break and no other control character."""
+    return not any(unicodedata.category(character) in _CONTROL for character in text)
+
+
+def validate_one_line(value: str) -> None:
+    """Refuse a name that reaches over several lines."""
+    if not is_one_line(value):
+        msg = "Write this in one line, without control characters."
+        raise ValidationError(msg, code="one_line")
 
 
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)

@@ -12,6 +12,7 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.fields import is_one_line
 
 
 class MailNotConfiguredError(ApplicationError):
@@ -35,7 +36,7 @@ def mail_send(*, to: str, subject: str, template: str, context: dict[str, Any]) 
 
     Args:
         to: The address.
-        subject: One line.
+        subject: A name in it may be of any kind: it is brought into one line.
         template: A text template, as in `mail/reset.txt`; it may use `product` and `origin`.
         context: What the template is filled with.
 
@@ -48,8 +49,14 @@ def mail_send(*, to: str, subject: str, template: str, context: dict[str, Any]) 
         template, {"product": "URFMP", "origin": settings.WEB_ORIGIN, **context}
     )
     EmailMessage(
-        subject=f"[URFMP] {subject}",
+        subject=f"[URFMP] {_one_line(subject)}",
         body=text,
         to=[to],
         headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no answers from robots
     ).send()
+
+
+def _one_line(text: str) -> str:
+    """Return a text without line breaks and control characters: rows may come from anywhere."""
+    plain = (character if is_one_line(character) else " " for character in text)
+    return " ".join("".join(plain).split())

@@ -16,11 +16,16 @@ SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
 # Names of values that are secret, as a whole name or as its last words.
 _NAME = re.compile(
     r"(?:^|[_\-. ])(?:"
-    r"pass(?:word|wd|phrase|code)?\d*|pwd|secrets?|tokens?|(?:api[_\-]?|private[_\-]?|x[_\-]api[_\-])?key"
-    r"|authorization|cookies?|set[_\-]cookie|otp|totp|pin|(?:recovery|backup|one[_\-]time)[_\-]codes?"
-    r"|credentials?|csrfmiddlewaretoken|signature|connection[_\-]config|hash"
+    r"pass(?:(?:word|wd|phrase|code)s?)?\d*|pwds?|secrets?|tokens?"
+    r"|(?:api|private|secret|signing|encryption|checkpoint)[_\-]?keys?"
+    r"|authorization|cookies?|set[_\-]cookie|t?otps?|pin|(?:recovery|backup|one[_\-]time)[_\-]codes?"
+    r"|credentials?|csrfmiddlewaretoken|signatures?|connection[_\-]config|hash(?:es)?"
     r")$|^code$|^key$",
     re.IGNORECASE,
+)
+# Under these a number is how many there are.
+_PLURAL = re.compile(
+    r"(?:words|wds|phrases|secrets|tokens|keys|credentials|cookies|hashes)$", re.IGNORECASE
 )
 # Camel case counts as words: apiKey, accessToken.
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -47,11 +52,13 @@ _SCHEME = re.compile(
 )
 _PAIR = re.compile(
     r"(?i)(password|passwd|passphrase|secret|token|api_?key|otp|connection_config"
-    r"|(?:recovery|backup)_codes?|(?:secret|checkpoint|encryption|private)_keys?)"
+    r"|(?:recovery|backup)_codes?|(?:secret|checkpoint|encryption|private)_keys?"
+    # In the plural, unless it says how many there are.
+    r"|(?:password|passwd|passphrase|secret|token|api_?key)s(?=['\"]?\s*[:=](?!\s*\d+\b)))"
     r"(['\"]?\s*[:=]\s*+)"
-    # Within quotation marks as far as they reach, elsewhere a word.
+    # A list as a whole, within quotation marks as far as they reach, elsewhere a word.
     r"(?!['\"]?\[secret\])"
-    r"(?:(\")(?:[^\"\\\r\n]|\\.)++(?=\")|(')(?:[^'\\\r\n]|\\.)++(?=')|['\"]?+[^\s'\"&,;)}\]]+)"
+    r"(?:\[[^\]\r\n]*+\]?|(\")(?:[^\"\\\r\n]|\\.)++(?=\")|(')(?:[^'\\\r\n]|\\.)++(?=')|['\"]?+[^\s'\"&,;)}\]]+)"
 )
 _LONGEST = 20_000
 
@@ -66,7 +73,7 @@ def redact(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             redact_text(str(name)): SECRET
-            if is_secret_name(str(name)) and _tells(item)
+            if is_secret_name(str(name)) and not _is_count(str(name), item) and _tells(item)
             else redact(item)
             for name, item in value.items()
         }
@@ -75,10 +82,20 @@ def redact(value: Any) -> Any:
     return redact_text(value) if isinstance(value, str) else value
 
 
+def _is_count(name: str, value: Any) -> bool:
+    """Tell whether a value says how many there are: a number, or `used` and `limit` of a plan."""
+    if _PLURAL.search(name) is None:
+        return False
+    figures = list(value.values()) if isinstance(value, dict) else [value]
+    return all(isinstance(figure, int) or figure is None for figure in figures)
+
+
 def _tells(value: Any) -> bool:
     """Tell whether a value can give something away: an id, a yes or nothing at all cannot."""
     if value is None or isinstance(value, bool) or value in ("", [], {}):
         return False
+    if isinstance(value, list | tuple):
+        return any(_tells(item) for item in value)
     try:
         UUID(str(value))
     except ValueError:

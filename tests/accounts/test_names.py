@@ -1,0 +1,112 @@
+"""Names are one line, whichever way they come in; a row from psql breaks no e-mail."""
+
+from __future__ import annotations
+
+import pytest
+from django.core import mail
+from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
+
+from apps.accounts.invitations import invitation_create
+from apps.accounts.models import User
+from apps.accounts.services import user_create, user_update
+from apps.accounts.tasks import send_invitation
+from apps.organizations.models import Facility, Organization
+from apps.organizations.services import (
+    facility_create,
+    facility_update,
+    organization_create,
+    organization_update,
+)
+from urfmp.common.mail import mail_send
+
+pytestmark = pytest.mark.django_db
+
+BROKEN = ["Acme\nBcc: all@x.example", "Acme\r\n", "Ac\x1b[31mme", "Ac\u2028me", "\x85", "Ac\x7fme"]
+MESSAGE = "Write this in one line, without control characters."
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_services_refuse_it(name, organization_a, alice, inside, make_facility):
+    hall = make_facility(organization_a)
+    with inside(organization_a):
+        for call in (
+            lambda: organization_update(organization_a, name=name),
+            lambda: facility_create(organization_id=organization_a.pk, name=name),
+            lambda: facility_update(hall, name=name),
+            lambda: user_update(alice, first_name=name),
+            lambda: user_create(
+                organization_id=organization_a.pk, email="kim@plant.example", last_name=name
+            ),
+        ):
+            with pytest.raises(ValidationError, match=MESSAGE):
+                call()
+    with pytest.raises(ValidationError, match=MESSAGE):
+        organization_create(name=name, slug="broken")
+
+
+def test_the_api_says_what_is_wrong(organization_a, alice, sign_in):
+    client = sign_in(alice)
+    for method, path, field in (
+        ("post", "facilities", "name"),
+        ("patch", f"organizations/{organization_a.pk}", "name"),
+        ("patch", f"users/{alice.pk}", "first_name"),
+    ):
+        answer = getattr(client, method)(
+            f"/api/v1/{path}", {field: "Hall\n1"}, content_type="application/json"
+        )
+        assert (answer.status_code, answer.json()["errors"]) == (400, {field: [MESSAGE]}), path
+
+
+def test_pages_refuse_it(organization_a, alice, sign_in, inside):
+    client = sign_in(alice)
+    answer = client.post(reverse("admin:organizations_facility_add"), {"name": "Hall\x0b1"})
+    assert MESSAGE in answer.content.decode()
+    with inside(organization_a):
+        assert not Facility.objects.exists()
+
+
+def test_whoever_joins_has_one_too(organization_a, alice, inside, run_jobs, newest_code):
+    with inside(organization_a):
+        invitation_create(
+            organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
+        )
+    run_jobs()
+    body = {"token": newest_code(), "password": "seven quiet green herons"}
+    answer = Client().post(
+        "/api/v1/auth/invitation/accept",
+        {**body, "first_name": "Kim\nLee"},
+        content_type="application/json",
+    )
+    assert (answer.status_code, set(answer.json()["errors"])) == (400, {"first_name"})
+    with inside(organization_a):
+        assert not User.objects.filter(email="kim@plant.example").exists()
+
+
+def test_letters_of_all_languages_are_names(organization_a, inside):
+    with inside(organization_a):
+        for name in ("Zürich - Halle 3", "भारत‍ संयंत्र", "工場", "Müller-Ruiz 🤖"):
+            assert facility_create(organization_id=organization_a.pk, name=name).name == name
+
+
+def test_a_name_from_psql_breaks_no_email(organization_a, alice, inside):
+    with inside(organization_a):
+        Organization.objects.update(name="Acme\r\nBcc: all@x.example\u2028 Works")
+        invitation = invitation_create(
+            organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
+        )
+    send_invitation(str(organization_a.pk), str(invitation.pk))
+    assert mail.outbox[-1].subject == "[URFMP] Invitation to Acme Bcc: all@x.example Works"
+    assert mail.outbox[-1].message()["Bcc"] is None
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_no_subject_breaks(name, organization_a, alice):
+    context = {"organization": organization_a, "user": alice, "link": "", "token": "", "hours": 1}
+    mail_send(
+        to="kim@plant.example", subject=name, template="mail/password_reset.txt", context=context
+    )
+    subject = str(mail.outbox[-1].message()["Subject"])
+    assert subject.isprintable()
+    assert subject.startswith("[URFMP]")
