@@ -166,10 +166,13 @@ class PrincipalMiddleware:
         if not is_unattended(request):
             session.touch()
         with tenant_transaction(home, actor):
-            if not request.user.is_authenticated:  # loads the person while their row is visible
-                # The person is gone: what follows belongs to nobody's organization.
+            if (person := session.person()) is None:
+                # It is over: what follows belongs to nobody's organization.
+                session.flush()
                 session.organization_id = None
+                request.user = AnonymousUser()
                 return None
+            request.user = person
             request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
             if (refusal := _stop(request, view)) is not None:
                 return refusal

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import SESSION_KEY
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
+from django.db.models import Exists
 from django.utils import timezone
 
 from apps.accounts.credentials import (
@@ -21,7 +22,8 @@ from apps.accounts.credentials import (
     session_credential,
     session_end_time,
 )
-from apps.accounts.models import UserSession
+from apps.accounts.models import User, UserSession
+from apps.accounts.tokens import proves
 from urfmp.common.tenancy import tenant_transaction
 
 _TOKEN_BYTES = 32
@@ -57,6 +59,19 @@ class SessionStore(SessionBase):
         self.organization_id = credential.organization_id
         self._last_activity_at = credential.last_activity_at
         return credential.data
+
+    def person(self) -> User | None:
+        """Return who is signed in; None where the session, the person or the password is over.
+
+        The row itself is looked for in the same query: while Redis did not take the mark of its
+        end, what is cached would bring the session back. Call it inside the organization's
+        tenant transaction.
+        """
+        rows = UserSession.objects.filter(session_token=digest(str(self.session_key)))
+        people = User.objects.signing_in().filter(Exists(rows), pk=self[SESSION_KEY])
+        user: User | None = people.first()
+        is_proven = user is not None and proves(self.get(HASH_SESSION_KEY, ""), user)
+        return user if is_proven else None
 
     def is_empty(self) -> bool:
         """Tell whether there is nobody to keep a session for, so that no cookie is set."""

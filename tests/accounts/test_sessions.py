@@ -215,6 +215,19 @@ def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a
     assert browser.get("/api/v1/robots").status_code == 401
 
 
+def test_ended_while_redis_takes_no_mark(browser, organization_a, inside):
+    uncache(browser)
+    assert browser.get("/api/v1/robots").status_code == 200
+    name = f"session:{digest(token_of(browser))}"
+    held = cache.get(name)
+    (session,) = sessions_of(organization_a, inside)
+    with inside(organization_a):
+        session_end(session)
+    cache.set(name, held)  # what other processes would still find
+    assert browser.get("/api/v1/robots").status_code == 401
+    assert browser.get("/admin/").status_code == 302
+
+
 @pytest.mark.django_db(transaction=True)
 def test_reader_between_delete_and_commit_does_not_bring_a_session_back(
     alice, sign_in, organization_a, inside
