@@ -126,11 +126,13 @@ def link_send(*, organization_id: UUID, user_id: UUID, purpose: str, actor: dict
     """Make a link and send it.
 
     The row is committed before the e-mail goes out: what arrives works. A job that fails in between
-    is tried again and sends another one.
+    is tried again and sends another one. The person's row is locked: while they are given another
+    address, no link may go to the one before.
     """
     kind = PURPOSES[purpose]
     with tenant_transaction(organization_id, _from_json(actor)):
-        user: User | None = User.objects.filter(pk=user_id, is_active=True).first()
+        people = User.objects.select_for_update(no_key=True)
+        user: User | None = people.filter(pk=user_id, is_active=True).first()
         if user is None:
             return
         token, _ = link_make(user, purpose)

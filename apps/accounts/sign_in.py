@@ -59,8 +59,7 @@ def code_check(request: HttpRequest, user: User, code: str, *, place: str | None
     try:
         take_code(account, place or known_device(request, account))
         with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
-            if (row := second_factor_of(user)) is not None:
-                second_factor_take(row, code)
+            _take(user, code)
     except SecondFactorRefusedError:
         session_refuse(request, email=user.email, reason="Wrong second factor.")
         raise
@@ -68,6 +67,12 @@ def code_check(request: HttpRequest, user: User, code: str, *, place: str | None
         if error.is_first:
             session_refuse(request, email=user.email, reason="Too many second factors.")
         raise
+
+
+def _take(user: User, code: str) -> None:
+    if (row := second_factor_of(user)) is None:  # taken away since the password was shown
+        raise SecondFactorRefusedError
+    second_factor_take(row, code)
 
 
 def _cookie_name() -> str:
@@ -92,7 +97,10 @@ def pending_remember(response: HttpResponse, user: User) -> HttpResponse:
 
 
 def pending_user(request: HttpRequest) -> User | None:
-    """Return who has shown their password here in the last five minutes, if it still is theirs."""
+    """Return who has shown their password here in the last five minutes, if it still is theirs.
+
+    None for whoever has no second factor any more: the password alone lets them in.
+    """
     try:
         user_id, organization_id, proof = signing.loads(
             request.COOKIES.get(_cookie_name(), ""), salt=_SALT, max_age=_AGE_SECONDS
@@ -101,7 +109,8 @@ def pending_user(request: HttpRequest) -> User | None:
         return None
     with tenant_transaction(UUID(organization_id)):
         user: User | None = User.objects.signing_in().filter(pk=user_id).first()
-    return user if user is not None and _proof(user) == proof else None
+        is_asked = user is not None and _proof(user) == proof and user.has_second_factor
+    return user if is_asked else None
 
 
 def pending_forget(response: HttpResponse) -> HttpResponse:

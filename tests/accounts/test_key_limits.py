@@ -220,6 +220,17 @@ def test_an_overlap_is_no_way_to_more_keys(organization_a, make_key, inside, ali
     make_key(organization_a)
 
 
+def test_a_key_counts_again_when_its_successor_has_expired(organization_a, make_key, inside, alice):
+    with inside(organization_a):
+        type(organization_a).objects.update(plan="custom", api_key_limit=1)
+    successor, _ = rotate(make_key(organization_a), organization_a, inside, alice)
+    with inside(organization_a):
+        over = timezone.now() - timedelta(minutes=1)
+        ApiKey.objects.filter(pk=successor.pk).update(expires_at=over)
+    with pytest.raises(PlanLimitError):
+        make_key(organization_a)
+
+
 @pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=31)])
 def test_the_overlap_is_bounded(organization_a, make_key, inside, alice, overlap):
     with pytest.raises(ValidationError):

@@ -7,6 +7,7 @@ import statistics
 import time
 from datetime import timedelta
 from io import StringIO
+from threading import Thread
 
 import pytest
 from django.core import mail
@@ -23,13 +24,14 @@ from apps.accounts.exceptions import LinkRefusedError
 from apps.accounts.link_services import (
     clean_up_links,
     link_order,
+    link_send,
     password_choose,
     password_reset_send,
 )
 from apps.accounts.models import OneTimeLink, User, UserSession
 from apps.accounts.services import user_create, user_update
 from apps.audit.models import AuditLog
-from tests.concurrency import at_once
+from tests.concurrency import at_once, wait_for_a_lock
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -135,6 +137,25 @@ def test_a_code_dies_by_another_address(code, api_post, alice, inside, organizat
     assert choose(api_post, code).status_code == 400
     with inside(organization_a):
         assert not User.objects.get(pk=alice.pk).email_verified
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_link_goes_to_an_address_that_is_being_left(alice, inside, organization_a):
+    def send():
+        link_send(
+            organization_id=organization_a.pk,
+            user_id=alice.pk,
+            purpose=LinkPurpose.PASSWORD_RESET,
+            actor={},
+        )
+
+    sender = Thread(target=lambda: at_once(send))
+    with inside(organization_a):
+        user_update(alice, email="alice.b@acme.example")
+        sender.start()
+        wait_for_a_lock()
+    sender.join()
+    assert [message.to for message in mail.outbox] == [["alice.b@acme.example"]]
 
 
 def test_a_code_dies_with_the_account(code, api_post, make_user, alice, inside, organization_a):

@@ -22,6 +22,7 @@ from apps.accounts.second_factors import (
     second_factor_take,
     seed_shown,
 )
+from apps.accounts.sign_in import code_check
 from apps.audit.models import AuditLog
 from tests.concurrency import at_once
 from tests.conftest import PASSWORD
@@ -329,6 +330,25 @@ def test_the_step_between_dies_with_the_password(alice, enrol, inside, organizat
         user_update(alice, password="seven quiet green herons")
     client.post("/admin/sign-in-code/", {"code": app.code()})
     assert not is_in(client)
+
+
+def test_one_that_is_taken_away_meanwhile_was_not_shown(alice, enrol, inside, organization_a):
+    enrol(alice)
+    client, _ = password()
+    with inside(organization_a):
+        second_factor_remove(alice)
+    for _ in range(2):
+        answer = client.post("/admin/sign-in-code/", {"code": "123456"})
+        assert answer["Location"].startswith("/admin/login/")
+    assert not is_in(client)
+    client.post("/admin/login/", {"email": ALICE, "password": PASSWORD})
+    with inside(organization_a):
+        assert not UserSession.objects.get().data["second_factor"]
+
+
+def test_no_code_is_right_where_there_is_no_second_factor(alice, plain_request):
+    with pytest.raises(SecondFactorRefusedError):
+        code_check(plain_request, alice, "123456")
 
 
 @pytest.fixture

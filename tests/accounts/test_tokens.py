@@ -331,16 +331,23 @@ def test_end_others_from_a_token(pair, bob, sign_in):
     assert works(pair)
 
 
-def test_last_activity_moves_at_most_once_a_minute(pair, organization_a, inside):
+def watches(pair):
+    from urfmp.live.identity import Credential, identify
+
+    return identify(Credential(pair["access_token"], is_key=True), ())
+
+
+@pytest.mark.parametrize("use", [works, watches])
+def test_last_activity_moves_at_most_once_a_minute(pair, organization_a, inside, use):
     def last():
         (row,) = rows(organization_a, inside)
         return row.last_activity_at
 
     first = last()
-    works(pair)
+    assert use(pair)
     assert last() == first
     change(organization_a, inside, pair, last_activity_at=first - timedelta(minutes=2))
-    works(pair)
+    assert use(pair)
     assert last() >= first
 
 
