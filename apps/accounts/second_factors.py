@@ -44,6 +44,11 @@ def _seed(row: SecondFactor) -> str:
     return unseal(row.seed, organization_id=row.organization_id, row_id=row.pk, field=_FIELD)
 
 
+def _lock_person(user: User) -> None:
+    """Lock a person's row before their factor and their sessions, as everybody does."""
+    User.objects.select_for_update().get(pk=user.pk)
+
+
 def second_factor_begin(user: User) -> SecondFactor:
     """Make a seed for a person's app, in place of one that was never confirmed.
 
@@ -51,7 +56,7 @@ def second_factor_begin(user: User) -> SecondFactor:
         SecondFactorStateError: They have a second factor in use.
     """
     with act("accounts.second_factor.begin"):
-        User.objects.select_for_update().get(pk=user.pk)
+        _lock_person(user)
         if second_factor_of(user) is not None:
             raise SecondFactorStateError
         SecondFactor.objects.filter(user_id=user.pk).delete()
@@ -105,6 +110,7 @@ def second_factor_confirm(user: User, code: str) -> list[str]:
         SecondFactorStateError: None was begun.
     """
     with act("accounts.second_factor.create"):
+        _lock_person(user)
         row = SecondFactor.objects.select_for_update().filter(user_id=user.pk).first()
         if row is None or row.confirmed_at is not None:
             raise SecondFactorStateError
@@ -127,6 +133,7 @@ def recovery_codes_renew(user: User) -> list[str]:
     """
     codes = _new_recovery_codes()
     with act("accounts.second_factor.renew_codes"):
+        _lock_person(user)
         changed = SecondFactor.objects.filter(user_id=user.pk, confirmed_at__isnull=False).update(
             recovery_digests=_digests(codes)
         )
@@ -143,6 +150,7 @@ def second_factor_remove(user: User) -> None:
         SecondFactorStateError: The person has none.
     """
     with act("accounts.second_factor.delete"):
+        _lock_person(user)
         removed, _ = SecondFactor.objects.filter(user_id=user.pk).delete()
         if not removed:
             raise SecondFactorStateError

@@ -18,11 +18,13 @@ from apps.accounts.exceptions import LastAdminError, RoleNotHereError, SystemUse
 from apps.accounts.middleware import request_actor, session_of
 from apps.accounts.models import OneTimeLink, User, UserSession
 from apps.accounts.plan_limits import take_place
+from apps.accounts.standing import organization_hold, standing_hold
 from apps.audit.services import audit_record
 from urfmp.common.constraints import must_be_free
 from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import act, tenant_transaction
 
+DEACTIVATED = "Deactivated during the sign-in."
 _ADMINS = (Role.ADMIN, Role.SUPER_ADMIN)
 
 
@@ -209,7 +211,8 @@ def _end_links_of(user: User) -> None:
 
 
 def sessions_end_all_of(user: User) -> None:
-    """End a person's sign-ins everywhere, inside an act of the caller's."""
+    """End a person's sign-ins everywhere, inside an act of the caller's that holds their row."""
+    organization_hold(user.organization_id)
     sessions = UserSession.objects.filter(user_id=user.pk)
     digests = list(sessions.values_list("session_token", flat=True))
     sessions.delete()
@@ -231,12 +234,16 @@ def session_start(
         user: Who has shown their password just now.
         second_factor: Whether they have shown theirs as well.
         sign_in: When and how they have shown who they are, if it was not all of it just now.
+
+    Raises:
+        SignInRefusedError: They, or their organization, were deactivated meanwhile.
     """
     session = session_of(request)
     if SESSION_KEY in session:
         session.flush()  # while it still knows whose it was
     session.organization_id = user.organization_id
     with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
+        standing_hold(user)
         login(request, user, backend="apps.accounts.backends.EmailBackend")
         session.update((sign_in or SignIn.now(has_second_factor=second_factor)).values())
         session.save()

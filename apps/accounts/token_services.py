@@ -14,6 +14,7 @@ from apps.accounts.credentials import digest
 from apps.accounts.exceptions import RefreshRefusedError
 from apps.accounts.middleware import client_address, request_actor
 from apps.accounts.models import User, UserSession
+from apps.accounts.standing import standing_hold
 from apps.accounts.tokens import (
     ACCESS_TOKEN_AGE,
     REFRESH_TOKEN_AGE,
@@ -49,12 +50,16 @@ def tokens_issue(request: HttpRequest, user: User, *, second_factor: bool = Fals
         request: Where it comes from.
         user: As `authenticate` returned them: the tokens hold as long as that password does.
         second_factor: Whether they have shown theirs.
+
+    Raises:
+        SignInRefusedError: They, or their organization, were deactivated meanwhile.
     """
     now = timezone.now()
     with (
         tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)),
         act("accounts.session.login"),
     ):
+        standing_hold(user)
         User.objects.filter(pk=user.pk).update(last_login=now)
         root = UserSession(pk=uuid4(), organization_id=user.organization_id, user=user)
         root.family_id = root.pk

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import authenticate
+from django.http import HttpRequest
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.permissions import AllowAny
@@ -21,7 +22,7 @@ from apps.accounts.api.serializers import (
 )
 from apps.accounts.exceptions import SecondFactorRequiredError, SignInRefusedError
 from apps.accounts.models import User
-from apps.accounts.services import session_end_current, session_refuse
+from apps.accounts.services import DEACTIVATED, session_end_current, session_refuse
 from apps.accounts.sign_in import code_check, needs_code
 from apps.accounts.step_up import StepUpFailure, step_up
 from apps.accounts.token_services import TokenPair, tokens_end, tokens_issue, tokens_refresh
@@ -70,12 +71,19 @@ class LoginView(PrincipalView):
             session_refuse(plain, email=email)
             raise SignInRefusedError
         if not needs_code(user):
-            return _answer(tokens_issue(plain, user))
+            return self._signed_in(plain, user)
         code = form.validated_data.get("otp") or form.validated_data.get("recovery_code")
         if not code:
             raise SecondFactorRequiredError
         code_check(plain, user, code)
-        return _answer(tokens_issue(plain, user, second_factor=True))
+        return self._signed_in(plain, user, second_factor=True)
+
+    def _signed_in(self, request: HttpRequest, user: User, **how: bool) -> Response:
+        try:
+            return _answer(tokens_issue(request, user, **how))
+        except SignInRefusedError:
+            session_refuse(request, email=user.email, reason=DEACTIVATED)
+            raise
 
 
 class RefreshView(PrincipalView):

@@ -25,11 +25,16 @@ from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
 
 from apps.accounts.credentials import account_of
 from apps.accounts.devices import remember_device
-from apps.accounts.exceptions import SecondFactorRefusedError, TooManyAttemptsError
+from apps.accounts.exceptions import (
+    SecondFactorRefusedError,
+    SignInRefusedError,
+    TooManyAttemptsError,
+)
 from apps.accounts.limits import take_password
 from apps.accounts.passwords import MAX_LENGTH
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.services import (
+    DEACTIVATED,
     session_end_current,
     session_refuse,
     session_start,
@@ -117,7 +122,12 @@ def _enter(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
     if needs_code(user):
         address = f"{reverse('admin:sign_in_code')}?{urlencode({'next': target})}"
         return pending_remember(HttpResponseRedirect(address), user)
-    session_start(request, user)
+    try:
+        session_start(request, user)
+    except SignInRefusedError:
+        session_refuse(request, email=email, reason=DEACTIVATED)
+        form.add_error(None, _WRONG)
+        return _form_page(request, form, target)
     return remember_device(request, HttpResponseRedirect(target), email=email)
 
 
@@ -152,13 +162,16 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
     if form.is_bound and form.is_valid():
         try:
             code_check(request, user, form.cleaned_data["code"])
+            session_start(request, user, second_factor=True)
         except SecondFactorRefusedError as error:
             form.add_error("code", error.message)
+        except SignInRefusedError:
+            session_refuse(request, email=user.email, reason=DEACTIVATED)
+            form.add_error(None, _WRONG)
         except TooManyAttemptsError as error:
             form.add_error(None, error.message)
             return _later(_code_page(request, form, target), error)
         else:
-            session_start(request, user, second_factor=True)
             response = pending_forget(HttpResponseRedirect(target))
             return remember_device(request, response, email=user.email)
     return _code_page(request, form, target)

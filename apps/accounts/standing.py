@@ -1,0 +1,40 @@
+"""Whether somebody may be signed in, asked in a way that no deactivation can slip past."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db import connection
+
+from apps.accounts.exceptions import SignInRefusedError
+from apps.accounts.models import User
+
+
+def organization_hold(organization_id: UUID) -> bool:
+    """Keep an organization's state as it is until the transaction ends; return if it is active.
+
+    Deactivation holds the row against this, and then deletes sessions: whoever deletes or adds
+    sessions takes it first, so that neither waits for the other.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(is_active, false) FROM organizations WHERE id = %s FOR SHARE",
+            [organization_id],
+        )
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def standing_hold(user: User) -> None:
+    """Keep a person and their organization active until the transaction ends.
+
+    A sign-in is made under this. A deactivation that is under way is waited for, and then seen;
+    one that comes later waits, and finds what was made. The person's row is locked first, then the
+    organization's, then sessions.
+
+    Raises:
+        SignInRefusedError: One of them is not active any more.
+    """
+    rows = User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True)
+    if not rows.exists() or not organization_hold(user.organization_id):
+        raise SignInRefusedError

@@ -1,0 +1,190 @@
+"""Whoever signs in while they, or their organization, are deactivated is not in afterwards."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.http import HttpRequest
+from django.test import Client
+
+from apps.accounts.credentials import session_credential
+from apps.accounts.exceptions import SignInRefusedError
+from apps.accounts.models import User, UserSession
+from apps.accounts.services import session_start, sessions_end_all_of, user_update
+from apps.accounts.sessions import SessionStore
+from apps.accounts.token_services import tokens_issue
+from apps.accounts.tokens import access_credential
+from apps.organizations.models import Organization
+from apps.organizations.platform_services import organization_deactivate, organization_reactivate
+from tests.conftest import PASSWORD
+from urfmp.common.tenancy import tenant_transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WAIT = 10
+
+
+def login_browser(user):
+    client = Client()
+    answer = client.post("/admin/login/", {"email": user.email, "password": PASSWORD})
+    cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
+    return answer.status_code == 302, bool(cookie and session_credential(cookie.value))
+
+
+def login_api(user):
+    body = {"email": user.email, "password": PASSWORD}
+    answer = Client().post("/api/v1/auth/login", body, content_type="application/json")
+    token = answer.json().get("access_token", "")
+    return answer.status_code == 200, bool(access_credential(token))
+
+
+def deactivate_organization(user):
+    organization_deactivate(Organization.objects.get(pk=user.organization_id))
+
+
+def reactivate_organization(user):
+    organization_reactivate(Organization.objects.get(pk=user.organization_id))
+
+
+def deactivate_user(user):
+    user_update(User.objects.get(pk=user.pk), is_active=False)
+
+
+def reactivate_user(user):
+    user_update(User.objects.get(pk=user.pk), is_active=True)
+
+
+ENDS = [(deactivate_organization, reactivate_organization), (deactivate_user, reactivate_user)]
+
+
+def in_thread(pool, call, *args):
+    def run():
+        try:
+            return call(*args)
+        finally:
+            connection.close()
+
+    return pool.submit(run)
+
+
+def sessions(organization):
+    with tenant_transaction(organization.pk):
+        return UserSession.objects.count()
+
+
+@pytest.mark.parametrize(("end", "revive"), ENDS)
+@pytest.mark.parametrize("login", [login_browser, login_api])
+def test_a_sign_in_during_it(login, end, revive, organization_a, alice, bob):
+    with ThreadPoolExecutor(1) as pool:
+        with tenant_transaction(organization_a.pk):
+            end(bob)
+            attempt = in_thread(pool, login, bob)
+            with pytest.raises(TimeoutError):
+                attempt.result(timeout=1.5)  # it waits for what is not committed yet
+        was_let_in, _ = attempt.result(timeout=WAIT)
+    assert not was_let_in
+    with tenant_transaction(organization_a.pk):
+        revive(bob)
+    assert sessions(organization_a) == 0
+    assert login(bob) == (True, True)
+
+
+def start_browser(user, request):
+    request.session = SessionStore()
+    session_start(request, user)
+    return request.session.session_key
+
+
+def start_api(user, request):
+    return tokens_issue(request, user).access_token
+
+
+@pytest.mark.parametrize(("end", "revive"), ENDS)
+@pytest.mark.parametrize(
+    ("start", "look_up"), [(start_browser, session_credential), (start_api, access_credential)]
+)
+def test_a_sign_in_that_commits_after_it_began(
+    start, look_up, end, revive, organization_a, alice, bob, plain_request
+):
+    def call_end():
+        with tenant_transaction(organization_a.pk):
+            end(bob)
+
+    with ThreadPoolExecutor(1) as pool:
+        with tenant_transaction(organization_a.pk):
+            token = start(bob, plain_request)
+            ending = in_thread(pool, call_end)
+            with pytest.raises(TimeoutError):
+                ending.result(timeout=0.7)
+        ending.result(timeout=WAIT)
+    with tenant_transaction(organization_a.pk):
+        revive(bob)
+    assert look_up(token) is None
+    assert sessions(organization_a) == 0
+
+
+@pytest.mark.parametrize(("end", "revive"), ENDS)
+def test_a_refresh_that_crosses_it(end, revive, organization_a, alice, bob, plain_request):
+    refresh = tokens_issue(plain_request, bob).refresh_token
+
+    def renew():
+        body = {"refresh_token": refresh}
+        path = "/api/v1/auth/refresh"
+        return Client().post(path, body, content_type="application/json").status_code
+
+    with ThreadPoolExecutor(1) as pool:
+        with tenant_transaction(organization_a.pk):
+            end(bob)
+            attempt = in_thread(pool, renew)
+            with pytest.raises(TimeoutError):
+                attempt.result(timeout=0.7)
+        assert attempt.result(timeout=WAIT) == 401
+    with tenant_transaction(organization_a.pk):
+        revive(bob)
+    assert renew() == 401
+    assert sessions(organization_a) == 0
+
+
+def test_another_password_and_a_deactivation_do_not_wait_for_each_other(
+    organization_a, alice, bob, plain_request
+):
+    """Sessions that are ended and begun anew in one transaction, as by a change of password."""
+    start_api(bob, plain_request)
+    ended, may_go_on = threading.Event(), threading.Event()
+
+    def change():
+        with tenant_transaction(organization_a.pk):
+            sessions_end_all_of(User.objects.select_for_update().get(pk=bob.pk))
+            ended.set()
+            may_go_on.wait(WAIT)
+            request = HttpRequest()
+            request.META.update(REMOTE_ADDR="127.0.0.1")
+            start_browser(bob, request)
+
+    def end():
+        with tenant_transaction(organization_a.pk):
+            deactivate_organization(bob)
+
+    with ThreadPoolExecutor(2) as pool:
+        changing = in_thread(pool, change)
+        assert ended.wait(WAIT)
+        ending = in_thread(pool, end)
+        with pytest.raises(TimeoutError):
+            ending.result(timeout=0.7)
+        may_go_on.set()
+        changing.result(timeout=WAIT)
+        ending.result(timeout=WAIT)
+    assert sessions(organization_a) == 0
+
+
+def test_who_is_not_active_gets_none(organization_a, alice, bob, inside, plain_request):
+    with inside(organization_a):
+        deactivate_user(bob)
+    for start in (start_browser, start_api):
+        with pytest.raises(SignInRefusedError):
+            start(bob, plain_request)
+    assert sessions(organization_a) == 0
