@@ -16,7 +16,7 @@ from apps.accounts.invitation_admin import (  # noqa: F401 - registered by being
 from apps.accounts.key_admin import ApiKeyAdmin  # noqa: F401 - registered by being imported
 from apps.accounts.link_services import link_order, password_link_order
 from apps.accounts.models import SecondFactor, User, UserSession
-from apps.accounts.second_factors import second_factor_remove
+from apps.accounts.second_factors import second_factor_reset
 from apps.accounts.services import (
     session_end,
     user_create,
@@ -43,7 +43,7 @@ def _has_second_factor(user: User) -> bool:
 
 def _remove_second_factor(request: HttpRequest, user: User, _values: Any) -> None:
     check_authority(viewer(request), user)
-    second_factor_remove(user)
+    second_factor_reset(user)
 
 
 def _end_session(request: HttpRequest, session: UserSession, _values: Any) -> None:
@@ -91,7 +91,7 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         ObjectAction(
             name="second-factor",
             label="Remove second factor",
-            done="signs in with the password alone from now on",
+            done="signs in with the password alone; one under 15 characters is good no more",
             permission="change",
             icon="phonelink_erase",
             applies=_has_second_factor,

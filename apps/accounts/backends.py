@@ -12,7 +12,7 @@ from apps.accounts.credentials import account_of
 from apps.accounts.devices import known_device
 from apps.accounts.limits import take_password
 from apps.accounts.models import User
-from apps.accounts.passwords import MAX_LENGTH
+from apps.accounts.passwords import ALONE, MAX_LENGTH
 from urfmp.common.tenancy import tenant_transaction
 
 
@@ -37,7 +37,13 @@ class EmailBackend:
             return None
         with tenant_transaction(account.organization_id):
             user: User = User.objects.get_by_natural_key(username.strip())
-            return user if user.check_password(password) and user.is_active else None
+            if not (user.check_password(password) and user.is_active):
+                return None
+            # Good beside a second factor alone, and dead with it, whoever removes that.
+            user.leans_on_second_factor = len(password) < ALONE
+            if user.leans_on_second_factor and not user.has_second_factor:
+                return None
+            return user
 
     def get_user(self, user_id: UUID) -> User | None:
         """Return an active person of the open tenant transaction's organization."""

@@ -113,6 +113,8 @@ class User(Roaming, AbstractBaseUser, TenantModel):
         return self.get_full_name() or self.email
 
     robot_id = None
+    # Whether the password that was shown just now is too short to be all there is.
+    leans_on_second_factor = False
 
     @property
     def is_staff(self) -> bool:

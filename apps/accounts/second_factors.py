@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import hmac
 import time
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pyotp
 import segno
+from django.conf import settings
+from django.urls import reverse
 from django.utils import timezone
+from procrastinate.contrib.django import app
 
 from apps.accounts.credentials import digest, random_text
 from apps.accounts.exceptions import SecondFactorRefusedError, SecondFactorStateError
 from apps.accounts.models import SecondFactor, User
+from apps.accounts.passwords import ALONE
 from apps.accounts.services import sessions_end_all_of
+from urfmp.common.mail import mail_send
 from urfmp.common.secretbox import seal, unseal
-from urfmp.common.tenancy import act
+from urfmp.common.tenancy import act, tenant_transaction
 
 ISSUER = "URFMP"
 _STEP_SECONDS = 30
@@ -155,6 +160,41 @@ def second_factor_remove(user: User) -> None:
         if not removed:
             raise SecondFactorStateError
         sessions_end_all_of(user)
+
+
+def second_factor_reset(user: User) -> None:
+    """Take somebody else's second factor away, and tell them by e-mail if that has a way out.
+
+    A password under 15 characters opens nothing from then on: they choose another by a link.
+
+    Raises:
+        SecondFactorStateError: The person has none.
+    """
+    with act("accounts.second_factor.delete"):
+        second_factor_remove(user)
+        if settings.MAIL_IS_CONFIGURED:
+            app.configure_task("accounts.send_second_factor_removed").defer(
+                organization_id=str(user.organization_id), user_id=str(user.pk)
+            )
+
+
+def second_factor_removed_send(*, organization_id: UUID, user_id: UUID) -> None:
+    """Tell a person that somebody has taken their second factor away."""
+    with tenant_transaction(organization_id):
+        user: User | None = User.objects.signing_in().filter(pk=user_id).first()
+    if user is None:
+        return
+    mail_send(
+        to=user.email,
+        subject="Your second factor was removed",
+        template="mail/second_factor_removed.txt",
+        context={
+            "user": user,
+            "organization": user.organization,
+            "least": ALONE,
+            "link": f"{settings.WEB_ORIGIN}{reverse('admin:forgot_password')}",
+        },
+    )
 
 
 def second_factor_take(row: SecondFactor, code: str) -> None:

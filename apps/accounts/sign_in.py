@@ -28,9 +28,12 @@ _AGE_SECONDS = 5 * 60
 
 
 def needs_code(user: User) -> bool:
-    """Tell whether a password alone does not let this person in."""
+    """Tell whether a password alone does not let this person in.
+
+    One that is too short for it does not, even if the second factor was removed a moment ago.
+    """
     with tenant_transaction(user.organization_id):
-        return user.has_second_factor
+        return user.leans_on_second_factor or user.has_second_factor
 
 
 def attempt_take(user: User) -> None:

@@ -8,7 +8,7 @@ from uuid import UUID
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from apps.accounts import invitations, link_services
+from apps.accounts import invitations, link_services, second_factors
 
 _AGAIN = RetryStrategy(max_attempts=8, exponential_wait=3)  # 3 s, 9 s, ... 36 min
 
@@ -33,3 +33,11 @@ def send_invitation(organization_id: str, invitation_id: str) -> None:
 def send_password_reset(email: str, actor: dict[str, Any]) -> None:
     """Send a link to the person with an address, if there is one."""
     link_services.password_reset_send(email=email, actor=actor)
+
+
+@app.task(name="accounts.send_second_factor_removed", retry=_AGAIN)
+def send_second_factor_removed(organization_id: str, user_id: str) -> None:
+    """Tell a person that their second factor was taken away."""
+    second_factors.second_factor_removed_send(
+        organization_id=UUID(organization_id), user_id=UUID(user_id)
+    )

@@ -28,7 +28,7 @@ from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.grants import check_authority, check_grant, check_scopes
 from apps.accounts.link_services import link_order, password_link_order
 from apps.accounts.models import ApiKey, User, UserSession
-from apps.accounts.second_factors import second_factor_remove
+from apps.accounts.second_factors import second_factor_reset
 from apps.accounts.selectors import current_session_id, own_sessions
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.filters import BooleanFilter
@@ -86,7 +86,7 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         """Take a person's second factor away, when they have lost app and recovery codes."""
         person = self.get_object()
         check_authority(self.principal, person)
-        second_factor_remove(person)
+        second_factor_reset(person)
         return Response(status=204)
 
 

@@ -31,7 +31,7 @@ from apps.accounts.exceptions import (
     TooManyAttemptsError,
 )
 from apps.accounts.limits import take_password
-from apps.accounts.passwords import MAX_LENGTH
+from apps.accounts.passwords import ALONE, MAX_LENGTH
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.services import (
     DEACTIVATED,
@@ -51,6 +51,11 @@ from urfmp.common.sign_ins import SignIn
 from urfmp.pages.views.page import page
 
 _WRONG = "E-mail or password is not right. Please try again."
+# Said of whatever is typed, whether or not it is anybody's.
+_SHORT = (
+    f"A password under {ALONE} characters works beside a second factor only; if yours was removed,"
+    " choose another one under “Forgot password?”."
+)
 _KEY = "This request carries an API key. Sign in without it."
 
 
@@ -117,7 +122,7 @@ def _enter(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
         return _later(_form_page(request, form, target), error)
     if user is None:
         session_refuse(request, email=email)
-        form.add_error(None, _WRONG)
+        form.add_error(None, f"{_WRONG} {_SHORT}" if len(password) < ALONE else _WRONG)
         return _form_page(request, form, target)
     if needs_code(user):
         address = f"{reverse('admin:sign_in_code')}?{urlencode({'next': target})}"

@@ -6,7 +6,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.accounts.exceptions import SecondFactorStateError
 from apps.accounts.management.people import person_named
-from apps.accounts.second_factors import second_factor_remove
+from apps.accounts.passwords import ALONE
+from apps.accounts.second_factors import second_factor_reset
 
 
 class Command(BaseCommand):
@@ -21,8 +22,12 @@ class Command(BaseCommand):
         email = options["email"].strip()
         with person_named(email) as user:
             try:
-                second_factor_remove(user)
+                second_factor_reset(user)
             except SecondFactorStateError as error:
                 msg = f"{email} has no second factor."
                 raise CommandError(msg) from error
-        self.stdout.write(f"{email} signs in with the password alone from now on.")
+        self.stdout.write(
+            f"{email} signs in with the password alone from now on. One under {ALONE} characters is"
+            " good no more: they choose another by “Forgot password?”, or by the link that"
+            " manage.py password_link makes."
+        )

@@ -1,0 +1,139 @@
+"""A password under 15 characters opens nothing without the second factor beside it."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pyotp
+import pytest
+from django.core import mail
+from django.core.management import call_command
+from django.test import Client
+
+from apps.accounts.exceptions import SecondFactorRefusedError
+from apps.accounts.models import SecondFactor
+from apps.accounts.second_factors import (
+    second_factor_begin,
+    second_factor_confirm,
+    second_factor_of,
+    seed_shown,
+)
+from apps.accounts.services import user_update
+from apps.accounts.sign_in import code_check, needs_code
+
+pytestmark = pytest.mark.django_db
+
+SHORT = "mu7-Tok!"
+LONG = "seven quiet green herons"
+
+
+def enrolled(user, inside, organization):
+    """Give a person a second factor; return recovery codes."""
+    with inside(organization):
+        seed, _ = seed_shown(second_factor_begin(user))
+        return second_factor_confirm(user, pyotp.TOTP(seed.replace(" ", "")).now())
+
+
+@pytest.fixture
+def codes(alice, bob, organization_a, inside):
+    """Bob's recovery codes; his password is a short one."""
+    found = enrolled(bob, inside, organization_a)
+    with inside(organization_a):
+        user_update(bob, password=SHORT)
+    return found
+
+
+def login(bob, password=SHORT, **body):
+    body = {"email": bob.email, "password": password, **body}
+    return Client().post("/api/v1/auth/login", body, content_type="application/json")
+
+
+def page_login(bob, password=SHORT):
+    return Client().post("/admin/login/", {"email": bob.email, "password": password})
+
+
+def by_api(client, bob):
+    assert client.delete(f"/api/v1/users/{bob.pk}/second-factor").status_code == 204
+
+
+def by_page(client, bob):
+    client.post(f"/admin/accounts/user/{bob.pk}/act/second-factor/")
+
+
+def by_operator(_client, bob):
+    out = StringIO()
+    call_command("remove_second_factor", bob.email, stdout=out)
+    assert "password_link" in out.getvalue()
+
+
+def by_hand(_client, bob):
+    from urfmp.common.tenancy import tenant_transaction
+
+    with tenant_transaction(bob.organization_id):
+        SecondFactor.objects.all().delete()
+
+
+@pytest.mark.parametrize("remove", [by_api, by_page, by_operator, by_hand])
+def test_it_ends_with_the_factor(remove, codes, alice, bob, sign_in):
+    assert login(bob, recovery_code=codes[0]).status_code == 200
+    remove(sign_in(alice), bob)
+    for refused in (login(bob), login(bob, recovery_code=codes[1])):
+        assert (refused.status_code, refused.json()["code"]) == (401, "sign_in_refused")
+    assert page_login(bob).status_code == 400
+
+
+def test_a_reset_brings_the_person_back(codes, alice, bob, sign_in, run_jobs, newest_code):
+    by_api(sign_in(alice), bob)
+    run_jobs()
+    told = mail.outbox[-1]
+    assert told.to == [bob.email]
+    assert "/admin/forgot-password/" in told.body
+    assert "under 15 characters" in told.body
+    Client().post(
+        "/api/v1/auth/password-reset", {"email": bob.email}, content_type="application/json"
+    )
+    run_jobs()
+    body = {"token": newest_code(), "password": SHORT}
+    confirm = "/api/v1/auth/password-reset/confirm"
+    assert Client().post(confirm, body, content_type="application/json").status_code == 400
+    body["password"] = LONG
+    assert Client().post(confirm, body, content_type="application/json").status_code == 204
+    assert login(bob, LONG).status_code == 200
+
+
+def test_a_long_one_goes_on(alice, bob, organization_a, inside, sign_in):
+    enrolled(bob, inside, organization_a)
+    by_api(sign_in(alice), bob)
+    assert login(bob, "correct horse battery staple").status_code == 200
+
+
+def test_without_email_it_is_removed_all_the_same(codes, alice, bob, sign_in, settings, run_jobs):
+    settings.MAIL_IS_CONFIGURED = False
+    by_api(sign_in(alice), bob)
+    sent = len(mail.outbox)
+    run_jobs()
+    assert len(mail.outbox) == sent
+    assert login(bob).status_code == 401
+
+
+def test_what_is_said_depends_on_what_is_typed_alone(codes, alice, bob, sign_in):
+    by_api(sign_in(alice), bob)
+    texts = []
+    for email, password in ((bob.email, SHORT), (bob.email, "x"), ("nobody@acme.example", "x")):
+        answer = Client().post("/admin/login/", {"email": email, "password": password})
+        texts.append(answer.context["form"].non_field_errors())
+    assert texts[0] == texts[1] == texts[2]
+    assert "under 15 characters" in texts[0][0]
+    assert "under 15" not in str(page_login(bob, LONG).context["form"].non_field_errors())
+
+
+def test_removed_between_password_and_code(codes, bob, organization_a, inside, plain_request):
+    from django.contrib.auth import authenticate
+
+    user = authenticate(plain_request, username=bob.email, password=SHORT)
+    with inside(organization_a):
+        second_factor_of(bob).delete()
+    assert needs_code(user)
+    for code in (codes[0], "000000"):
+        with pytest.raises(SecondFactorRefusedError):
+            code_check(plain_request, user, code)
