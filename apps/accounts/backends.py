@@ -8,9 +8,9 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
-from apps.accounts.credentials import account_of
+from apps.accounts.credentials import Account, account_of
 from apps.accounts.devices import known_device
-from apps.accounts.limits import take_password
+from apps.accounts.limits import password_attempt
 from apps.accounts.models import User
 from apps.accounts.passwords import ALONE, MAX_LENGTH
 from urfmp.common.tenancy import tenant_transaction
@@ -27,9 +27,14 @@ class EmailBackend:
         Raises:
             TooManyAttemptsError: Before any password is hashed, whether or not the address is
                 anybody's.
+            HashingBusyError: Too many others are being checked; it does not count.
         """
         account = account_of(username)
-        take_password(account.name, known_device(request, account.name) if request else None)
+        place = known_device(request, account.name) if request else None
+        with password_attempt(account.name, place):
+            return self._check(account, username, password)
+
+    def _check(self, account: Account, username: str, password: str) -> User | None:
         if len(password) > MAX_LENGTH:  # nobody's: none that long was ever set
             return None
         if account.organization_id is None:

@@ -77,6 +77,18 @@ class TooManyAttemptsError(ApplicationError):
         self.is_first = is_first
 
 
+class HashingBusyError(ApplicationError):
+    """Too many passwords are being checked at this moment.
+
+    Attributes:
+        retry_after: Seconds until it is worth another try.
+    """
+
+    code = "busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after = 2
+
+
 class SignInRefusedError(ApplicationError):
     """E-mail or password is not right."""
 

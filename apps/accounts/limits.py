@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.conf import settings
 
 from apps.accounts.credentials import KeyCredential
-from apps.accounts.exceptions import TooManyAttemptsError
-from urfmp.common.ratelimit import Counter, Decision, take
+from apps.accounts.exceptions import HashingBusyError, TooManyAttemptsError
+from urfmp.common.ratelimit import Counter, Decision, give_back, take
 
 _ATTEMPTS, _ATTEMPT_SECONDS = 10, 15 * 60
 _CODES_A_DAY, _DAY_SECONDS = 50, 24 * 60 * 60
@@ -45,30 +48,48 @@ def take_code(account: str, place: str | None) -> None:
     _take_slot(name)
     decision = take(Counter(f"{name}:day", _CODES_A_DAY, _DAY_SECONDS))
     if not decision.admitted:
-        _refuse(name, decision.reset_seconds)
+        raise _refusal(name, decision.reset_seconds)
 
 
-def _take_slot(name: str) -> None:
+def _take_slot(name: str) -> str:
     """Take one of ten slots, each of which is free again a quarter of an hour later.
 
     One counter with a fixed window would let nearly twice as many in around its end; so there are
     at most ten in any quarter of an hour, whenever it begins. Whoever gets in soon asks once.
+
+    Returns:
+        The slot's name.
     """
     waits = []
     for slot in range(_ATTEMPTS):
-        decision = take(Counter(f"{name}:{slot}", 1, _ATTEMPT_SECONDS))
+        counter = Counter(f"{name}:{slot}", 1, _ATTEMPT_SECONDS)
+        decision = take(counter)
         if decision.admitted:
-            return
+            return counter.name
         waits.append(decision.reset_seconds)
-    _refuse(name, min(waits))
+    raise _refusal(name, min(waits))
 
 
-def _refuse(name: str, wait_seconds: int) -> None:
+def _refusal(name: str, wait_seconds: int) -> TooManyAttemptsError:
     told = take(Counter(f"{name}:told", 1, wait_seconds))
-    raise TooManyAttemptsError(wait_seconds, is_first=told.admitted)
+    return TooManyAttemptsError(wait_seconds, is_first=told.admitted)
 
 
-def take_password(account: str, place: str | None) -> None:
+@contextmanager
+def password_attempt(account: str, place: str | None) -> Iterator[None]:
+    """Count one password that is hashed inside; not one that there was no room to hash.
+
+    Arguments and errors are those of `take_password`.
+    """
+    slot = take_password(account, place)
+    try:
+        yield
+    except HashingBusyError:
+        give_back(slot)
+        raise
+
+
+def take_password(account: str, place: str | None) -> str:
     """Count one password that is about to be hashed.
 
     Places count for themselves: strangers who try an account do not keep its owner out of a
@@ -78,11 +99,13 @@ def take_password(account: str, place: str | None) -> None:
         account: Name of the account, `credentials.account_of`.
         place: The known device, or the session, in which it is tried; None for anywhere else.
 
+    Returns:
+        The name of what has counted it.
+
     Raises:
         TooManyAttemptsError: The account has had its attempts there.
     """
-    name = f"{{{account}}}:password:{place or ''}"
-    _take_slot(name)
+    return _take_slot(f"{{{account}}}:password:{place or ''}")
 
 
 def take_link(account: str, place: str | None, address: str | None) -> None:

@@ -16,7 +16,7 @@ from apps.accounts.exceptions import (
     StepUpRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.limits import take_password
+from apps.accounts.limits import password_attempt
 from apps.accounts.middleware import session_of
 from apps.accounts.models import User, UserSession
 from apps.accounts.passwords import ALONE, MAX_LENGTH
@@ -99,12 +99,13 @@ def _step_up(request: HttpRequest, user: User, password: str, code: str) -> None
 
 def _check_password(request: HttpRequest, user: User, password: str) -> None:
     try:
-        take_password(account_of(user.email).name, "session")
+        with password_attempt(account_of(user.email).name, "session"):
+            is_right = len(password) <= MAX_LENGTH and user.check_password(password)
     except TooManyAttemptsError as error:
         if error.is_first:
             session_refuse(request, email=user.email, reason="Too many attempts.")
         raise
-    if len(password) > MAX_LENGTH or not user.check_password(password):
+    if not is_right:
         session_refuse(request, email=user.email, reason="Wrong password at a step-up.")
         raise StepUpRefusedError
 
@@ -117,8 +118,9 @@ def password_check_alone(user: User, password: str) -> None:
         StepUpRefusedError: It is not theirs.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
-    take_password(account_of(user.email).name, "session")
-    if len(password) > MAX_LENGTH or not user.check_password(password):
+    with password_attempt(account_of(user.email).name, "session"):
+        is_right = len(password) <= MAX_LENGTH and user.check_password(password)
+    if not is_right:
         raise StepUpRefusedError
     if len(password) < ALONE:
         raise PasswordTooShortError

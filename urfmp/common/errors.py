@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from http import HTTPStatus
 
 import psycopg
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from urfmp.common.exceptions import ApplicationError
 from urfmp.common.problems import problem_response
 
 logger = logging.getLogger(__name__)
@@ -57,6 +59,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     if isinstance(error, OperationalError | InterfaceError):
         return unavailable(request, error)
+    if isinstance(error, ApplicationError) and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return unavailable(request, error, error.message)
     if record_has_failed(error):
         logger.error("The audit record cannot be written, so nothing is done: %s", error)
         return unavailable(

@@ -123,6 +123,14 @@ def take(*counters: Counter) -> Decision:
     return _decide(counters, *(_take_from_database(counters) if found is None else found))
 
 
+def give_back(name: str) -> None:
+    """Take back the one hit of a counter whose limit is 1, because nothing came of it.
+
+    What PostgreSQL has counted stays counted.
+    """
+    _redis_counters().forget(name)
+
+
 def _decide(
     counters: Sequence[Counter], admitted: bool, states: list[tuple[int, float]]
 ) -> Decision:
@@ -144,7 +152,8 @@ class _RedisCounters:
             socket_timeout=0.5,
             retry=Retry(NoBackoff(), 0),
         )
-        self._script = Redis(connection_pool=pool).register_script(_SCRIPT)
+        self._client = Redis(connection_pool=pool)
+        self._script = self._client.register_script(_SCRIPT)
         self._resting_until = 0.0
 
     def take(self, counters: Sequence[Counter]) -> tuple[bool, list[tuple[int, float]]] | None:
@@ -161,6 +170,16 @@ class _RedisCounters:
             return None
         pairs = zip(rest[::2], rest[1::2], strict=True)
         return admitted == 1, [(hits, rest_ms / 1000) for hits, rest_ms in pairs]
+
+    def forget(self, name: str) -> None:
+        """Let a counter begin anew; it goes on where Redis does not answer."""
+        if time.monotonic() < self._resting_until:
+            return
+        try:
+            self._client.delete(settings.RATE_LIMIT_PREFIX + name)
+        except (RedisError, OSError) as error:
+            self._resting_until = time.monotonic() + _REST_SECONDS
+            logger.warning("Redis is not answering, a hit stays counted: %s", error)
 
 
 @cache

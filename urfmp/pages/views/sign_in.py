@@ -26,6 +26,7 @@ from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
 from apps.accounts.credentials import account_of
 from apps.accounts.devices import remember_device
 from apps.accounts.exceptions import (
+    HashingBusyError,
     SecondFactorRefusedError,
     SignInRefusedError,
     TooManyAttemptsError,
@@ -120,6 +121,9 @@ def _enter(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
             session_refuse(request, email=email, reason="Too many attempts.")
         form.add_error(None, error.message)
         return _later(_form_page(request, form, target), error)
+    except HashingBusyError as error:
+        form.add_error(None, f"{error.message} Please try again in a few seconds.")
+        return _later(_form_page(request, form, target), error)
     if user is None:
         session_refuse(request, email=email)
         form.add_error(None, f"{_WRONG} {_SHORT}" if len(password) < ALONE else _WRONG)
@@ -194,7 +198,7 @@ def _form_page(request: HttpRequest, form: SignInForm, target: str) -> HttpRespo
     return response
 
 
-def _later(response: HttpResponse, error: TooManyAttemptsError) -> HttpResponse:
+def _later(response: HttpResponse, error: TooManyAttemptsError | HashingBusyError) -> HttpResponse:
     response.status_code = error.status
     response["Retry-After"] = str(error.retry_after)
     return response

@@ -1,0 +1,108 @@
+"""However many passwords are tried at once, few are hashed at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from django.test import Client
+
+from apps.accounts import hashers
+from apps.accounts.exceptions import HashingBusyError
+from apps.accounts.hashers import Room
+from apps.accounts.models import User
+from tests.concurrency import at_once
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+ALICE = "alice@acme.example"
+
+
+@pytest.fixture
+def argon2(settings):
+    settings.PASSWORD_HASHERS = ["apps.accounts.hashers.BoundedArgon2Hasher"]
+
+
+@pytest.fixture
+def user(argon2, alice, inside, organization_a):
+    with inside(organization_a):
+        alice.set_password(PASSWORD)
+        alice.save()
+    return alice
+
+
+def enter(password=PASSWORD):
+    return Client().post("/admin/login/", {"email": ALICE, "password": password})
+
+
+def test_few_work_some_wait_and_the_others_are_sent_away():
+    room, lock, inside, most = Room(2, 5), threading.Lock(), 0, 0
+    everybody_came = threading.Event()
+    refused = []
+
+    def work():
+        nonlocal inside, most
+        try:
+            with room:
+                with lock:
+                    inside += 1
+                    most = max(most, inside)
+                everybody_came.wait(10)
+                with lock:
+                    inside -= 1
+        except HashingBusyError:
+            refused.append(1)
+
+    threads = [threading.Thread(target=work) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 10
+    while len(refused) < 7 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    everybody_came.set()
+    for thread in threads:
+        thread.join()
+    assert (most, len(refused)) == (2, 7)
+    for _ in range(9):  # each place is free again, and after a failure too
+        with pytest.raises(ZeroDivisionError), room:
+            _ = 1 / 0
+
+
+def test_every_hash_takes_a_place(user, monkeypatch):
+    monkeypatch.setattr(hashers, "_room", Room(1, 0))
+    with pytest.raises(HashingBusyError):
+        user.check_password(PASSWORD)
+    with pytest.raises(HashingBusyError):
+        User().set_password(PASSWORD)
+
+
+@pytest.mark.parametrize("email", [ALICE, "nobody@acme.example"])
+def test_without_room_it_is_said_and_does_not_count(user, monkeypatch, api_post, email):
+    with monkeypatch.context() as full:
+        full.setattr(hashers, "_room", Room(1, 0))
+        for _ in range(6):
+            page = Client().post("/admin/login/", {"email": email, "password": PASSWORD})
+            answer = api_post("auth/login", {"email": email, "password": PASSWORD})
+            assert (page.status_code, page["Retry-After"]) == (503, "2")
+            assert "Please try again in a few seconds" in page.content.decode()
+            assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+            assert answer.json()["code"] == "busy"
+    assert api_post("auth/login", {"email": email, "password": "wrong"}).status_code == 401
+    assert enter().status_code == 302
+
+
+def test_pages_without_a_word_of_their_own_answer_503(user, sign_in, monkeypatch):
+    client = Client(raise_request_exception=False)
+    client.cookies = sign_in(user).cookies
+    monkeypatch.setattr(hashers, "_room", Room(1, 0))
+    form = {"old_password": PASSWORD, "new_password1": "x" * 20, "new_password2": "x" * 20}
+    answer = client.post("/admin/password_change/", form)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_accounts_ten_attempts_find_room(user):
+    answers = at_once(*[lambda: enter("wrong").status_code] * 16)
+    assert sorted(answers) == [400] * 10 + [429] * 6
