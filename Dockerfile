@@ -25,4 +25,4 @@ RUN SECRET_KEY=collectstatic-needs-some-key-that-is-long-enough \
     && python -m compileall -q manage.py urfmp apps
 USER 10001:10001
 EXPOSE 8000 8001
-CMD ["gunicorn", "urfmp.wsgi:application", "--bind=0.0.0.0:8000", "--worker-class=gthread", "--threads=16", "--limit-request-line=8190"]
+CMD ["gunicorn", "urfmp.wsgi:application", "--bind=0.0.0.0:8000", "--worker-class=urfmp.serving.Worker", "--threads=16", "--limit-request-line=8190"]

@@ -68,6 +68,7 @@ class Server:
 
     def __init__(self, state: Path, *, live: bool = False, workers: int = 1) -> None:
         self.state = state
+        self.log = state / "servers.log"
         web_port, live_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{web_port}"
         lines = embedded("env", state).splitlines()
@@ -84,7 +85,8 @@ class Server:
         self.manage("migrate", "--verbosity", "0")
         made = self.manage("shell", "-v0", "-c", SETUP)
         self.robot_id, self.key = re.search(r"ROBOT=(\S+) KEY=(\S+)", made).groups()
-        web = ["gunicorn", "urfmp.wsgi:application", "--worker-class", "gthread", "--threads", "4"]
+        web = ["gunicorn", "urfmp.wsgi:application", "--worker-class", "urfmp.serving.Worker"]
+        web += ["--threads", "4", "--limit-request-line", "8190"]
         web += ["--workers", str(workers), "--bind", f"127.0.0.1:{web_port}"]
         self.processes = [self._start(*web)]
         if live:
@@ -96,13 +98,14 @@ class Server:
             self._wait(origin + "/healthz")
 
     def _start(self, *command: str) -> subprocess.Popen:
-        return subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", *command],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
 
     def _wait(self, url: str) -> None:
         deadline = time.monotonic() + 30

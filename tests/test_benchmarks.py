@@ -86,7 +86,7 @@ def test_table_ends_with_the_last_row():
 
 def test_the_server_is_production_s():
     assert production_command()[:2] == ["gunicorn", "urfmp.wsgi:application"]
-    assert "--worker-class=gthread" in production_command()
+    assert "--worker-class=urfmp.serving.Worker" in production_command()
 
 
 def test_both_sides_carry_the_same_points(organization_a, make_robot):

@@ -14,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from whitenoise.compress import Compressor
 
+from urfmp.common.redaction import LOGGERS
 from urfmp.env import (
     database_from_url,
     encryption_keys,
@@ -70,13 +71,14 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # Before all that may refuse a request by itself.
+    "urfmp.common.middleware.PagePolicyMiddleware",
     "urfmp.common.middleware.ClientAddressMiddleware",
     "urfmp.common.middleware.RequestIdMiddleware",
     "urfmp.common.middleware.ApiCacheMiddleware",
     "urfmp.common.middleware.BodyLengthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "urfmp.common.middleware.PagePolicyMiddleware",
     "apps.accounts.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -292,5 +294,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
-    "loggers": {"django.server": {"level": "WARNING"}, "procrastinate": {"level": "WARNING"}},
+    "filters": {"one_line": {"()": "urfmp.common.redaction.OneLine"}},
+    "loggers": LOGGERS,
 }

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from tests.browser.conftest import opened
 from tests.browser.waiting import until
 
 NEWEST = """() => {
@@ -160,3 +163,14 @@ def test_the_code_of_a_link_is_taken_out_of_the_address(visitor):
     visitor.get_by_role("button", name="Set the password").click()
     visitor.wait_for_selector("text=This link is no longer good")
     assert visitor.get_by_label("Code from the e-mail").is_visible()
+
+
+@pytest.mark.parametrize(("scheme", "face"), [("light", 250), ("dark", 28)])
+def test_the_apis_page_is_dark_where_the_system_is(scheme, face, chromium, served, session):
+    with opened(chromium, served, storage_state=session, color_scheme=scheme) as page:
+        page.goto("/api/v1/docs")
+        page.wait_for_selector(".opblock-summary")
+        colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert colour.startswith(f"rgb({face},")
+        written = page.evaluate("getComputedStyle(document.querySelector('.info .title')).color")
+        assert (int(re.search(r"\d+", written).group()) > 127) is (scheme == "dark")

@@ -48,5 +48,5 @@ def test_super_admins_share_the_platform(capsys):
         password = capsys.readouterr().out.split()[-1]
         assert authenticate(username=email, password=password).role == "super_admin"
     assert len(list(organization_ids())) == 1
-    with pytest.raises(CommandError, match="already exists"):
+    with pytest.raises(CommandError, match="address is taken"):
         call_command("create_super_admin", "one@platform.example")

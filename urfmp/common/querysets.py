@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Protocol, Self
 from uuid import UUID
 
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import QuerySet
+
+from urfmp.common.constraints import under_fields
 
 
 class Principal(Protocol):
@@ -83,3 +87,14 @@ class TenantModel(models.Model):
 
     class Meta:
         abstract = True
+
+    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
+        """Check them, and tell of a value that is taken under its own field's name.
+
+        Raises:
+            ValidationError: A constraint is violated.
+        """
+        try:
+            super().validate_constraints(exclude)
+        except ValidationError as error:
+            raise ValidationError(under_fields(self, error)) from error

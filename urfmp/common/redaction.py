@@ -62,6 +62,17 @@ _PAIR = re.compile(
 )
 _LONGEST = 20_000
 
+# What strangers send is no fault of ours that a traceback would explain.
+_STRANGERS = (
+    "DisallowedHost", "RequestDataTooBig", "SuspiciousMultipartForm", "SuspiciousOperation",
+    "TooManyFieldsSent", "TooManyFilesSent",
+)  # fmt: skip
+LOGGERS: dict[str, Any] = {
+    **{name: {"level": "WARNING"} for name in ("django.server", "procrastinate")},
+    **{f"django.security.{name}": {"filters": ["one_line"]} for name in _STRANGERS},
+}
+_LINE = 160
+
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a value under this name is nobody's to read."""
@@ -132,6 +143,18 @@ class RedactedRecord(logging.LogRecord):
         if name in {"exc_text", "stack_info"} and isinstance(value, str):
             value = redact_text(value)
         super().__setattr__(name, value)
+
+
+class OneLine(logging.Filter):
+    """Makes one short line of what a request of a stranger is logged with."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop the traceback, and what is long of the message."""
+        message = " ".join(record.getMessage().split())
+        if len(message) > _LINE:
+            message = message[:_LINE] + "\u2026"
+        record.msg, record.args, record.exc_info, record.exc_text = message, (), None, None
+        return True
 
 
 def configure_logging(config: dict[str, Any]) -> None:

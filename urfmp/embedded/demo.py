@@ -191,7 +191,8 @@ def _children(places: Places, addresses: Addresses, environment: dict[str, str])
     host, manage = addresses.host, "manage.py"
     return [
         child(
-            *("web", "-m", "gunicorn", "urfmp.wsgi:application", "--worker-class", "gthread"),
+            *("web", "-m", "gunicorn", "urfmp.wsgi:application"),
+            *("--worker-class", "urfmp.serving.Worker"),
             *("--workers", "2", "--threads", "16", "--bind", f"{host}:{addresses.web_port}"),
             *("--limit-request-line", "8190"),
             # Its control socket is at one place for all checkouts.

@@ -1,0 +1,78 @@
+"""What is no request, or is for another host, is answered by the web process like anything else."""
+
+from __future__ import annotations
+
+import json
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.server import installation
+
+LONG = b"a" * 9_000
+
+
+@pytest.fixture(scope="module")
+def server():
+    with installation() as running:
+        yield running
+
+
+def say(server, sent):
+    """Send bytes as they are; return status line, headers and body of all that comes back."""
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as link:
+        link.sendall(sent)
+        received = b""
+        while part := link.recv(65_536):
+            received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    line, *rest = head.decode().split("\r\n")
+    return int(line.split()[1]), {k.lower(): v for k, v in (h.split(": ", 1) for h in rest)}, body
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"<script>alert(1)</script>\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/9.1\r\nHost: localhost\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHo st: <b>\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nA: b\r\n c: folded\r\n\r\n", 400, "malformed"),
+        (b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n", 400, "malformed"),
+        (b"GET /" + LONG + b" HTTP/1.1\r\n\r\n", 414, "address_too_long"),
+        (b"GET / HTTP/1.1\r\nA: " + LONG + b"\r\n\r\n", 431, "headers_too_large"),
+        (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431, "headers_too_large"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: br, chunked\r\n\r\n", 501,
+         "unsupported_transfer_coding"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_read_is_a_problem(sent, status, code, server):
+    found, headers, body = say(server, sent)
+    assert found == status
+    assert headers["content-type"] == "application/problem+json"
+    assert headers["connection"] == "close"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "default-src 'none'" in headers["content-security-policy"]
+    assert int(headers["content-length"]) == len(body)
+    problem = json.loads(body)
+    assert (problem["status"], problem["code"]) == (status, code)
+    assert b"script" not in body
+
+
+@pytest.mark.parametrize("path", ["/admin/login/", "/api/v1/robots"])
+def test_another_host_is_one_line_in_the_log(path, server):
+    before = server.log.stat().st_size
+    host = b"evil.example" + b"x" * 5_000
+    request = b"GET " + path.encode() + b" HTTP/1.1\r\nConnection: close\r\nHost: "
+    status, headers, body = say(server, request + host + b"\r\n\r\n")
+    assert status == 400
+    if path.startswith("/api/"):
+        assert headers["content-type"] == "application/problem+json"
+    else:
+        assert headers["content-type"].startswith("text/html")
+        assert "default-src 'self'" in headers["content-security-policy"]
+    assert b"evil" not in body
+    (line,) = server.log.read_bytes()[before:].splitlines()
+    assert b"Invalid HTTP_HOST header: 'evil.example" in line
+    assert len(line) < 300
