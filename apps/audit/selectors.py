@@ -26,6 +26,9 @@ def audit_verify() -> list[ChainFault]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT organization_id, seq, id, fault FROM audit_verify()")
         faults = [ChainFault(*row) for row in cursor.fetchall()]
+        cursor.execute("SELECT organization_id, seq, id, fault FROM audit_verify_spare()")
+        known = {fault.organization_id for fault in faults}
+        faults += [ChainFault(*row) for row in cursor.fetchall() if row[0] not in known]
         # Rows and head gone together leave nothing that does not fit. But an organization's chain
         # begins with the organization, and the clean-up leaves the head.
         cursor.execute(

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 
 from apps.accounts.services import system_user_create
+from apps.audit.services import audit_checkpoint_order
 from apps.organizations.exceptions import FacilityInUseError
 from apps.organizations.models import Facility, Organization
 from apps.organizations.settings_schema import fault_lines, settings_faults
@@ -51,6 +52,7 @@ def organization_create(
         organization.full_clean()
         organization.save(force_insert=True)
         system_user_create(organization_id=organization.id, slug=slug)
+        transaction.on_commit(audit_checkpoint_order)
     return organization
 
 

@@ -12,6 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.telemetry.batches import batches_add_stored
+from apps.telemetry.retention import telemetry_kept_since
 from apps.telemetry.rollups import (
     AGGREGATES,
     COLUMNS,
@@ -82,13 +83,20 @@ _COMPARE_LATEST = """
           AND s.robot_id = ANY (b.robot_ids) AND s.metric_name = ANY (b.metric_names)
     )
 """
+# Of points, and of rollups too: those that no point stands behind any longer are wrong as well.
 _FIRST_AND_LAST = """
-    SELECT min(bounds.least), max(bounds.greatest) FROM robots r CROSS JOIN LATERAL (
+    SELECT min(bounds.least), max(bounds.greatest) FROM (
         SELECT (SELECT t.time FROM robot_telemetry t WHERE t.robot_id = r.id
                 ORDER BY t.time LIMIT 1) AS least,
                (SELECT t.time FROM robot_telemetry t WHERE t.robot_id = r.id
                 ORDER BY t.time DESC LIMIT 1) AS greatest
+        FROM robots r
+        {rollups}
     ) AS bounds
+"""
+_ROLLUPS = """
+        UNION ALL SELECT min(k.bucket), max(k.bucket) FROM {table} k
+        WHERE k.robot_id IN (SELECT id FROM robots)
 """
 
 
@@ -120,18 +128,23 @@ def rollups_check(
 
     Args:
         organization_id: Whose.
-        since: From this day on; the first with points unless given.
-        until: Up to this day; the last with points unless given.
+        since: From this day on; the first with points or rollups unless given.
+        until: Up to this day; the last with points or rollups unless given.
     """
     while roll_up(organization_id):
         pass
     with tenant_transaction(organization_id), connection.cursor() as cursor:
-        cursor.execute(_FIRST_AND_LAST)
+        rollups = "".join(_ROLLUPS.format(table=level.table) for level in LEVELS)
+        cursor.execute(_FIRST_AND_LAST.format(rollups=rollups))
         first, last = cursor.fetchone()
     if first is not None:
-        earliest = max(first, timezone.now() - _COMPARED).astimezone(UTC).date()
+        # Before that the clean-up may have taken the points, and not yet their rollups.
+        now = timezone.now()
+        since_kept = max(now - _COMPARED, telemetry_kept_since(organization_id, now))
+        earliest = max(first, since_kept).astimezone(UTC).date()
         day = max(since or earliest, earliest)
-        end = min(until or last.date(), last.astimezone(UTC).date())
+        latest = last.astimezone(UTC).date()
+        end = min(until or latest, latest)
         while day <= end:
             yield from _faults_of_day(organization_id, day)
             day += _DAY

@@ -19,7 +19,7 @@ from apps.telemetry import rollup_check, tasks
 from apps.telemetry.batches import batch_organizations, batches_add
 from apps.telemetry.models import TelemetryBatch
 from apps.telemetry.rollup_check import Fault
-from apps.telemetry.rollups import LEVELS, roll_up, rollups_lock
+from apps.telemetry.rollups import COLUMNS, LEVELS, roll_up, rollups_lock
 from apps.telemetry.selectors import SeriesQuery, latest_values, series
 from tests.concurrency import at_once
 from urfmp.common.tenancy import tenant_transaction
@@ -193,6 +193,43 @@ def test_damage_is_found_and_repaired(store, robot, organization_a, inside, dama
     assert check("--repair")[0] == 0
     assert check()[0] == 0
     assert (kept(inside, organization_a, columns), latest_of(robot)) == before
+
+
+MOVED = """
+    INSERT INTO {table} SELECT robot_id, metric_name, bucket + interval '{days} days', {columns}
+    FROM {table}
+"""
+
+
+@pytest.mark.parametrize("days", [-3, 3])
+@pytest.mark.parametrize("table", [level.table for level in LEVELS])
+def test_rollups_of_days_without_points_are_found(
+    store, robot, organization_a, inside, table, days
+):
+    store(robot, [(0, 1.0)])
+    roll_up(organization_a.id)
+    before = kept(inside, organization_a)
+    moved = MOVED.format(table=table, days=days, columns=", ".join(COLUMNS))
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute(moved)
+    code, told = check()
+    assert code == 1
+    assert f"{table}: power.total" in told
+    assert f"on {(START + timedelta(days=days)).date()}" in told
+    assert check("--repair")[0] == 0
+    assert check()[0] == 0
+    assert kept(inside, organization_a) == before
+
+
+def test_rollups_that_are_no_longer_kept_are_left_to_the_clean_up(
+    store, robot, organization_a, inside
+):
+    store(robot, [(0, 1.0)])
+    roll_up(organization_a.id)
+    moved = MOVED.format(table="telemetry_days", days=-400, columns=", ".join(COLUMNS))
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute(moved)
+    assert check()[0] == 0
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,0 +1,84 @@
+"""What no hash covers, and the checkpoint that begins with an organization."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from procrastinate.contrib.django import app
+from procrastinate.contrib.django.models import ProcrastinateJob
+
+from apps.audit.checkpoints import checkpoints_verify, public_key
+from apps.audit.selectors import audit_verify
+from apps.audit.services import audit_record
+from urfmp.common.tenancy import tenant_transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+GAP = "INSERT INTO audit_gaps (chain, first_seq, last_seq, hash) VALUES (%s, %s, %s, '')"
+
+
+def faults():
+    return [(fault.organization_id, fault.seq, fault.fault) for fault in audit_verify()]
+
+
+def record(organization, count):
+    for number in range(count):
+        with tenant_transaction(organization.id):
+            audit_record(action=f"test.act.{number}")
+
+
+@pytest.mark.parametrize(("first", "last"), [(2, 3), (4, 1_000), (1_000, 1_001), (0, 0)])
+def test_a_spare_gap_is_found(first, last, make_organization, superuser):
+    organization = make_organization()
+    record(organization, 5)
+    assert faults() == []
+    superuser.execute(GAP, [organization.id, first, last])
+    assert faults() == [(organization.id, first, "a gap is told of that is none")]
+
+
+def test_a_gap_of_no_chain_is_found(make_organization, superuser):
+    record(make_organization(), 1)
+    superuser.execute(GAP.replace("%s", "gen_random_uuid()", 1), [1, 1])
+    ((_, seq, fault),) = faults()
+    assert (seq, fault) == (1, "a gap is told of that is none")
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
+def test_a_mask_behind_an_address_is_found(address, make_organization, superuser):
+    organization = make_organization()
+    number = "SELECT max(seq) FROM audit_logs WHERE organization_id = %s"
+    superuser.execute(
+        "INSERT INTO audit_logs (organization_id, action, success, ip_address)"
+        " VALUES (%s, 'test.act', true, %s)",
+        [organization.id, address],
+    )
+    assert faults() == []
+    seq = superuser.execute(number, [organization.id]).fetchone()[0]
+    superuser.execute(
+        "UPDATE audit_logs SET ip_address = set_masklen(ip_address, 24)"
+        " WHERE organization_id = %s AND seq = %s",
+        [organization.id, seq],
+    )
+    assert faults() == [(organization.id, seq, "its address was changed")]
+
+
+def test_an_organization_begins_with_a_checkpoint(make_organization, superuser, tmp_path, settings):
+    settings.AUDIT_CHECKPOINT_DIR = str(tmp_path)
+    settings.AUDIT_CHECKPOINT_KEY = bytes(range(32)).hex()
+    make_organization()
+    organization = make_organization()  # one job waits, and will see both
+    (job,) = ProcrastinateJob.objects.filter(task_name="audit.checkpoint")
+    app.tasks[job.task_name].func(**job.args)
+    record(organization, 4)
+    superuser.execute(
+        "INSERT INTO audit_gaps (chain, first_seq, last_seq, hash)"
+        " SELECT organization_id, seq, seq, hash FROM audit_logs"
+        " WHERE organization_id = %s AND action = 'test.act.2'",
+        [organization.id],
+    )
+    superuser.execute("DELETE FROM audit_logs WHERE action = 'test.act.2'")
+    assert faults() == []
+    (fault,) = checkpoints_verify(Path(tmp_path), public_key())
+    assert str(organization.id) in fault
+    assert "though not a year old" in fault
