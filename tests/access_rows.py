@@ -32,7 +32,7 @@ API = {
     ("own-session-list", "get"): set(PEOPLE),
     ("session-list", "get"): {*STAFF, "read_key"},
     ("session-detail", "get"): {*STAFF, "read_key"},
-    ("session-detail", "delete"): {"admin", "write_key"},
+    ("session-detail", "delete"): {"admin"},
     ("api-key-list", "get"): {"admin", "read_key"},
     ("api-key-list", "post"): {"admin", "write_key"},
     ("api-key-detail", "get"): {"admin", "read_key"},
@@ -98,6 +98,10 @@ ELSEWHERE = {
     "api:auth-refresh",
     "api:auth-logout",
     "api:auth-step-up",  # tests/accounts/test_step_up.py
+    "api:auth-second-factor",  # tests/accounts/test_second_factor_api.py
+    "api:auth-second-factor-confirm",
+    "api:auth-second-factor-recovery-codes",
+    "api:auth-second-factor-remove",
     "api:auth-password-reset",  # tests/accounts/test_links.py
     "api:auth-password-reset-confirm",
     "api:auth-invitation-accept",  # tests/accounts/test_invitations.py

@@ -128,7 +128,8 @@ def test_routed_viewsets_are_scoped():
     own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     own_views |= {"PasswordResetView", "PasswordChooseView", "StepUpView"}
-    own_views |= {"ChooseOrganizationView", "AcceptView"}
+    own_views |= {"ChooseOrganizationView", "AcceptView", "RecoveryCodesView"}
+    own_views |= {"SecondFactorView", "SecondFactorConfirmView", "SecondFactorRemoveView"}
     schema = {"SchemaView", "DocsView"}
     unscoped = {
         cls.__name__ for cls in _viewsets(get_resolver()) if not issubclass(cls, ScopedViewSet)

@@ -272,8 +272,11 @@ def precedes_second_factor(view: _View) -> _View:
 
 def lacks_second_factor(person: User, sign_in: SignIn) -> bool:
     """Tell whether somebody has to set up a second factor before they reach anything."""
-    if sign_in.has_second_factor:
-        return False
+    return not sign_in.has_second_factor and is_required(person)
+
+
+def is_required(person: User) -> bool:
+    """Tell whether somebody's organization asks them for a second factor."""
     return bool((person.organization.settings or {}).get("second_factor_required"))
 
 
@@ -286,7 +289,8 @@ def _stop(request: HttpRequest, view: View) -> HttpResponseBase | None:
         return problem_response(
             HTTPStatus.FORBIDDEN,
             "second_factor_setup_required",
-            "Your organization requires a second factor: sign in with a browser and set one up.",
+            "Your organization requires a second factor: set one up by POST auth/second-factor, or"
+            " in a browser.",
         )
     return HttpResponseRedirect(reverse("admin:second_factor"))
 

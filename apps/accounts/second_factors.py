@@ -76,16 +76,34 @@ def second_factor_begin(user: User) -> SecondFactor:
     return row
 
 
-def seed_shown(row: SecondFactor) -> tuple[str, str]:
-    """Return the seed of a second factor that is being set up: as text, and as a picture's address.
+def seed_text(row: SecondFactor) -> str:
+    """Return the seed of a second factor that is being set up.
 
     Raises:
         SecondFactorStateError: It is in use; its seed is never shown again.
     """
     if row.confirmed_at is not None:
         raise SecondFactorStateError
-    seed = _seed(row)
-    address = pyotp.TOTP(seed).provisioning_uri(name=row.user.email, issuer_name=ISSUER)
+    return _seed(row)
+
+
+def seed_address(row: SecondFactor) -> str:
+    """Return what an app reads from a picture: the seed of one that is being set up, and whose.
+
+    Raises:
+        SecondFactorStateError: It is in use; its seed is never shown again.
+    """
+    totp = pyotp.TOTP(seed_text(row))
+    return totp.provisioning_uri(name=row.user.email, issuer_name=ISSUER)
+
+
+def seed_shown(row: SecondFactor) -> tuple[str, str]:
+    """Return the seed of a second factor that is being set up: as text, and as a picture's address.
+
+    Raises:
+        SecondFactorStateError: It is in use; its seed is never shown again.
+    """
+    seed, address = seed_text(row), seed_address(row)
     picture: str = segno.make_qr(address, error="m").svg_data_uri(scale=5, light="#fff")
     groups = " ".join(seed[start : start + 4] for start in range(0, len(seed), 4))
     return groups, picture
@@ -156,7 +174,9 @@ def second_factor_remove(user: User) -> None:
     """
     with act("accounts.second_factor.delete"):
         _lock_person(user)
-        removed, _ = SecondFactor.objects.filter(user_id=user.pk).delete()
+        removed, _ = SecondFactor.objects.filter(
+            user_id=user.pk, confirmed_at__isnull=False
+        ).delete()
         if not removed:
             raise SecondFactorStateError
         sessions_end_all_of(user)

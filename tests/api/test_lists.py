@@ -39,7 +39,9 @@ LISTS = {
     if actions.get("get") == "list" and callback.cls.pagination_class is not None
 }
 # What ends the credential that a repeat would need, or renews it, which a repeat must not.
-NOT_REPEATED = {"/api/v1/auth/logout", "/api/v1/auth/step-up"}
+NOT_REPEATED = {"/api/v1/auth/logout", "/api/v1/auth/step-up"} | {
+    f"/api/v1/auth/second-factor{part}" for part in ("", "/confirm", "/recovery-codes", "/remove")
+}
 CHANGES = {path: callback for path, callback, actions in api_views() if "patch" in actions}
 
 

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
-from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api.permissions import IsPerson
+from apps.accounts.api.refusals import refusal
 from apps.accounts.api.serializers import (
     RefreshSerializer,
     SignInSerializer,
     StepUpSerializer,
     TokenPairSerializer,
 )
+from apps.accounts.api.token_answers import pair_fields
 from apps.accounts.exceptions import SecondFactorRequiredError, SignInRefusedError
 from apps.accounts.models import User
 from apps.accounts.services import DEACTIVATED, session_end_current, session_refuse
@@ -27,25 +27,11 @@ from apps.accounts.sign_in import code_check, needs_code
 from apps.accounts.step_up import StepUpFailure, step_up
 from apps.accounts.token_services import TokenPair, tokens_end, tokens_issue, tokens_refresh
 from urfmp.common.api.viewsets import PrincipalView
-from urfmp.common.problems import CONTENT_TYPE, problem
 from urfmp.common.transactions import acts_at_home
 
 
 def _answer(pair: TokenPair) -> Response:
-    return Response(
-        {
-            "access_token": pair.access_token,
-            "token_type": "Bearer",
-            "expires_in": _seconds_until(pair.access_expires_at),
-            "refresh_token": pair.refresh_token,
-            "refresh_expires_in": _seconds_until(pair.refresh_expires_at),
-        },
-        headers={"Cache-Control": "no-store"},
-    )
-
-
-def _seconds_until(time: datetime) -> int:
-    return max(0, round((time - timezone.now()).total_seconds()))
+    return Response(pair_fields(pair), headers={"Cache-Control": "no-store"})
 
 
 class LoginView(PrincipalView):
@@ -128,14 +114,7 @@ class StepUpView(PrincipalView):
         try:
             step_up(request._request, password=given["password"], code=code)  # noqa: SLF001
         except StepUpFailure as error:
-            # Answered, not raised: what is recorded of the failure must stay.
-            seconds = getattr(error, "retry_after", None)
-            return Response(
-                problem(error.status, error.code, error.message),
-                status=error.status,
-                headers={"Retry-After": str(seconds)} if seconds else None,
-                content_type=CONTENT_TYPE,
-            )
+            return refusal(error)
         return Response(status=204)
 
 

@@ -6,6 +6,12 @@ from rest_framework.routers import SimpleRouter
 from apps.accounts.api.auth_views import LoginView, LogoutView, RefreshView, StepUpView
 from apps.accounts.api.invitation_views import AcceptView, InvitationViewSet
 from apps.accounts.api.password_views import PasswordChooseView, PasswordResetView
+from apps.accounts.api.second_factor_views import (
+    RecoveryCodesView,
+    SecondFactorConfirmView,
+    SecondFactorRemoveView,
+    SecondFactorView,
+)
 from apps.accounts.api.views import (
     ApiKeyViewSet,
     OwnSessionViewSet,
@@ -26,7 +32,27 @@ urlpatterns = [
     path("auth/login", ignores_credentials(LoginView.as_view()), name="auth-login"),
     path("auth/refresh", ignores_credentials(RefreshView.as_view()), name="auth-refresh"),
     path("auth/logout", precedes_second_factor(LogoutView.as_view()), name="auth-logout"),
-    path("auth/step-up", StepUpView.as_view(), name="auth-step-up"),
+    path("auth/step-up", precedes_second_factor(StepUpView.as_view()), name="auth-step-up"),
+    path(
+        "auth/second-factor",
+        precedes_second_factor(SecondFactorView.as_view()),
+        name="auth-second-factor",
+    ),
+    path(
+        "auth/second-factor/confirm",
+        precedes_second_factor(SecondFactorConfirmView.as_view()),
+        name="auth-second-factor-confirm",
+    ),
+    path(
+        "auth/second-factor/recovery-codes",
+        RecoveryCodesView.as_view(),
+        name="auth-second-factor-recovery-codes",
+    ),
+    path(
+        "auth/second-factor/remove",
+        SecondFactorRemoveView.as_view(),
+        name="auth-second-factor-remove",
+    ),
     path(
         "auth/password-reset",
         ignores_credentials(PasswordResetView.as_view()),

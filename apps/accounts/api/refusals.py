@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+from rest_framework.response import Response
+
+from urfmp.common.exceptions import ApplicationError
+from urfmp.common.problems import CONTENT_TYPE, problem
+
+
+def refusal(error: ApplicationError) -> Response:
+    """Answer with an error rather than raise it: what was written about the failure must stay."""
+    seconds = getattr(error, "retry_after", None)
+    return Response(
+        problem(error.status, error.code, error.message),
+        status=error.status,
+        headers={"Retry-After": str(seconds)} if seconds else None,
+        content_type=CONTENT_TYPE,
+    )
