@@ -1,0 +1,94 @@
+"""A robot that is deleted for good, beside a worker that rolls its points up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import timedelta
+
+import psycopg
+import pytest
+from django.db import connection, connections
+from django.utils import timezone
+
+from apps.robots.models import Robot
+from apps.telemetry.batches import Mark, batches_add, batches_claim
+from apps.telemetry.rollups import blocks_roll_up, roll_up, rollups_lock
+from tests.concurrency import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+START = (timezone.now() - timedelta(days=5)).replace(hour=10, minute=0, second=0, microsecond=0)
+TABLES = ("robot_telemetry", "telemetry_minutes", "telemetry_hours", "telemetry_days")
+WAITS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'deletes' AND wait_event_type = 'Lock'
+"""
+
+
+def owner(**options):
+    parameters = connections["owner"].get_connection_params()
+    wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+    return psycopg.connect(**{**wanted, "application_name": "deletes", **options})
+
+
+@pytest.fixture
+def store(organization_a, make_robot, inside):
+    robot = make_robot(organization_a)
+
+    def write(seconds):
+        when = START + timedelta(seconds=seconds)
+        with inside(organization_a), connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
+                " VALUES (%s, %s, 'a', 1)",
+                [when, robot.pk],
+            )
+            batches_add(organization_a.id, [(robot.pk, "a", when)])
+
+    write.robot = robot
+    return write
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["of its organization", "of all"])
+def test_a_delete_and_a_roll_up_do_not_wait_for_each_other(store, organization_a, inside, known):
+    store(0)
+    roll_up(organization_a.id)
+    store(1)  # changes a bucket, whose row is locked
+    store(86_400)  # makes one, for which the robot is looked up
+    begun, waiting = threading.Event(), threading.Event()
+
+    def work():
+        with inside(organization_a):
+            rollups_lock(organization_a.id, wait=True)
+            blocks = sorted(
+                batches_claim(Mark.ROLLED_UP, rows=9, weight=999), key=lambda b: b.least_time
+            )
+            blocks_roll_up(organization_a.id, blocks[:1])
+            begun.set()
+            assert waiting.wait(20)
+            blocks_roll_up(organization_a.id, blocks[1:])
+        return len(blocks)
+
+    def delete():
+        assert begun.wait(20)
+        with owner() as link:
+            if known:
+                link.execute(
+                    "SELECT set_config('app.organization_id', %s, true)", [str(organization_a.id)]
+                )
+            return link.execute("DELETE FROM robots WHERE id = %s", [store.robot.pk]).rowcount
+
+    def watch():
+        with owner(application_name="watches", autocommit=True) as link:
+            until = time.monotonic() + 15
+            while not link.execute(WAITS).fetchone()[0] and time.monotonic() < until:
+                time.sleep(0.02)
+        waiting.set()
+
+    assert at_once(work, delete, watch) == [2, 1, None]
+    with inside(organization_a):
+        assert not Robot.objects.exists()
+    with owner() as link:
+        for table in TABLES:
+            assert link.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
