@@ -8,6 +8,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from apps.accounts.addresses import address_tried, moved_to
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.grants import check_authority, check_grant
 from apps.accounts.invitation_admin import (  # noqa: F401 - registered by being imported
@@ -142,7 +143,9 @@ class UserAdmin(OrganizationScopedAdmin[User]):
 
     def perform_create(self, request: HttpRequest, form: Any) -> User:
         check_grant(viewer(request), form.changes())
-        user = user_create(organization_id=viewer(request).organization_id, **form.changes())
+        organization_id, fields = viewer(request).organization_id, form.changes()
+        with address_tried(organization_id, fields["email"]):
+            user = user_create(organization_id=organization_id, **fields)
         if settings.MAIL_IS_CONFIGURED:
             link_order(user, LinkPurpose.INVITATION)
             text = f"{user.email} is sent a link to choose a password with."
@@ -158,7 +161,8 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         # Whoever could change a stronger person's address could take the account over.
         check_authority(viewer(request), obj)
         check_grant(viewer(request), form.changes())
-        return user_update(obj, **form.changes())
+        with address_tried(obj.organization_id, moved_to(obj, form.changes())):
+            return user_update(obj, **form.changes())
 
 
 @admin.register(UserSession)

@@ -89,6 +89,22 @@ class HashingBusyError(ApplicationError):
     retry_after = 2
 
 
+class AddressesRefusedError(ApplicationError):
+    """Too many addresses of others were tried; invite people, which works at any time.
+
+    Attributes:
+        retry_after: Seconds until people are added directly again.
+    """
+
+    code = "rate_limited"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, retry_after: int) -> None:
+        """Say when to come back."""
+        super().__init__()
+        self.retry_after = retry_after
+
+
 class SignInRefusedError(ApplicationError):
     """E-mail or password is not right."""
 

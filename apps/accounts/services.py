@@ -24,12 +24,13 @@ from urfmp.common.constraints import must_be_free
 from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import act, tenant_transaction
 
+ADDRESS_TAKEN = "This address is taken."
 DEACTIVATED = "Deactivated during the sign-in."
 _ADMINS = (Role.ADMIN, Role.SUPER_ADMIN)
 
 
 def _address_must_be_free() -> AbstractContextManager[None]:
-    return must_be_free("email", "This address is taken.")
+    return must_be_free("email", ADDRESS_TAKEN)
 
 
 def _set_password(user: User, password: str) -> None:

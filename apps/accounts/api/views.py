@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts import key_services, services
+from apps.accounts.addresses import address_tried, moved_to
 from apps.accounts.api.idempotency import IdempotentCreateMixin, IdempotentMixin
 from apps.accounts.api.permissions import IsPerson
 from apps.accounts.api.serializers import (
@@ -60,16 +61,18 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         fields.pop("is_active", None)
         fields.setdefault("role", Role.OPERATOR)
         check_grant(self.principal, fields)
-        serializer.instance = services.user_create(
-            organization_id=self.principal.organization_id, **fields
-        )
+        organization_id = self.principal.organization_id
+        with address_tried(organization_id, fields["email"]):
+            serializer.instance = services.user_create(organization_id=organization_id, **fields)
         if settings.MAIL_IS_CONFIGURED:
             link_order(serializer.instance, LinkPurpose.INVITATION)
 
     def perform_update(self, serializer: Any) -> None:
         check_authority(self.principal, serializer.instance)
         check_grant(self.principal, serializer.validated_data)
-        serializer.instance = services.user_update(serializer.instance, **serializer.validated_data)
+        person, changes = serializer.instance, serializer.validated_data
+        with address_tried(person.organization_id, moved_to(person, changes)):
+            serializer.instance = services.user_update(person, **changes)
 
     @extend_schema(request=None, responses={202: None})
     @action(detail=True, methods=["post"], url_path="password-link")
