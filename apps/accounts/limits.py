@@ -11,7 +11,9 @@ from apps.accounts.credentials import KeyCredential
 from apps.accounts.exceptions import HashingBusyError, TooManyAttemptsError
 from urfmp.common.ratelimit import Counter, Decision, give_back, take
 
+SESSION = "session"  # the place of whoever is signed in
 _ATTEMPTS, _ATTEMPT_SECONDS = 10, 15 * 60
+_DEVICES = 3  # that use up their attempts at the same time; known may be any number
 _CODES_A_DAY, _DAY_SECONDS = 50, 24 * 60 * 60
 _LINKS, _LINKS_OF_A_CLIENT, _LINK_SECONDS = 5, 50, 60 * 60
 
@@ -49,6 +51,7 @@ def take_code(account: str, place: str | None) -> None:
     decision = take(Counter(f"{name}:day", _CODES_A_DAY, _DAY_SECONDS))
     if not decision.admitted:
         raise _refusal(name, decision.reset_seconds)
+    _take_of_devices(f"{{{account}}}:code", place, _CODES_A_DAY, _DAY_SECONDS)
 
 
 def _take_slot(name: str) -> str:
@@ -68,6 +71,16 @@ def _take_slot(name: str) -> str:
             return counter.name
         waits.append(decision.reset_seconds)
     raise _refusal(name, min(waits))
+
+
+def _take_of_devices(name: str, place: str | None, limit: int, seconds: int) -> None:
+    """Count for all known devices together: whoever once knew the password may have made many."""
+    if place in {None, SESSION}:
+        return
+    together = f"{name}:devices"
+    decision = take(Counter(together, limit * _DEVICES, seconds))
+    if not decision.admitted:
+        raise _refusal(together, decision.reset_seconds)
 
 
 def _refusal(name: str, wait_seconds: int) -> TooManyAttemptsError:
@@ -105,7 +118,9 @@ def take_password(account: str, place: str | None) -> str:
     Raises:
         TooManyAttemptsError: The account has had its attempts there.
     """
-    return _take_slot(f"{{{account}}}:password:{place or ''}")
+    slot = _take_slot(f"{{{account}}}:password:{place or ''}")
+    _take_of_devices(f"{{{account}}}:password", place, _ATTEMPTS, _ATTEMPT_SECONDS)
+    return slot
 
 
 def take_link(account: str, place: str | None, address: str | None) -> None:

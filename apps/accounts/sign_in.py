@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from apps.accounts.credentials import account_of, digest
 from apps.accounts.devices import known_device
 from apps.accounts.exceptions import SecondFactorRefusedError, TooManyAttemptsError
-from apps.accounts.limits import take_code
+from apps.accounts.limits import SESSION, take_code
 from apps.accounts.middleware import request_actor
 from apps.accounts.models import User
 from apps.accounts.second_factors import second_factor_of, second_factor_take
@@ -42,7 +42,7 @@ def attempt_take(user: User) -> None:
     Raises:
         TooManyAttemptsError: There have been too many in sessions of theirs.
     """
-    take_code(account_of(user.email).name, "session")
+    take_code(account_of(user.email).name, SESSION)
 
 
 def code_check(request: HttpRequest, user: User, code: str, *, place: str | None = None) -> None:

@@ -16,7 +16,7 @@ from apps.accounts.exceptions import (
     StepUpRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.limits import password_attempt
+from apps.accounts.limits import SESSION, password_attempt
 from apps.accounts.middleware import session_of
 from apps.accounts.models import User, UserSession
 from apps.accounts.passwords import ALONE, MAX_LENGTH
@@ -82,7 +82,7 @@ def _step_up(request: HttpRequest, user: User, password: str, code: str) -> None
     if has_second_factor:
         if not code:
             raise SecondFactorRequiredError
-        code_check(request, user, code, place="session")
+        code_check(request, user, code, place=SESSION)
     request.sign_in = SignIn.now(has_second_factor=has_second_factor)  # type: ignore[attr-defined]
     values = request.sign_in.values()  # type: ignore[attr-defined]
     with act("accounts.session.step_up"):
@@ -99,7 +99,7 @@ def _step_up(request: HttpRequest, user: User, password: str, code: str) -> None
 
 def _check_password(request: HttpRequest, user: User, password: str) -> None:
     try:
-        with password_attempt(account_of(user.email).name, "session"):
+        with password_attempt(account_of(user.email).name, SESSION):
             is_right = len(password) <= MAX_LENGTH and user.check_password(password)
     except TooManyAttemptsError as error:
         if error.is_first:
@@ -118,7 +118,7 @@ def password_check_alone(user: User, password: str) -> None:
         StepUpRefusedError: It is not theirs.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
-    with password_attempt(account_of(user.email).name, "session"):
+    with password_attempt(account_of(user.email).name, SESSION):
         is_right = len(password) <= MAX_LENGTH and user.check_password(password)
     if not is_right:
         raise StepUpRefusedError

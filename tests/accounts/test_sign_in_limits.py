@@ -120,6 +120,16 @@ def test_a_known_device_has_ten_attempts_too(alice, hashes):
     assert len(hashes) == 10
 
 
+def test_many_known_devices_do_not_make_many_attempts(alice, hashes):
+    devices = [Client() for _ in range(4)]
+    for device in devices:
+        assert enter(client=device).status_code == 302
+        device.cookies.pop("urfmp_session")
+    statuses = [status for device in devices for status in use_up(client=device)]
+    assert statuses == [400] * 30 + [429] * 10
+    assert len(hashes) == 34
+
+
 def test_a_device_is_known_to_the_accounts_that_signed_in_on_it_alone(alice, bob):
     shared = Client()
     enter("bob@acme.example", client=shared)
