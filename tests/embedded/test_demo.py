@@ -103,6 +103,10 @@ def demo(make_checkout):
         "urfmp/live/asgi.py": ASGI,
     }.items():
         (folder / name).write_text(text)
+    # What starts the web process is the product's own.
+    (folder / "urfmp/common").mkdir()
+    for name in ("serving.py", "common/__init__.py", "common/problems.py"):
+        shutil.copy(checkout_root() / "urfmp" / name, folder / "urfmp" / name)
     started: list[Demo] = []
 
     def start(*, broken: bool = False) -> Demo:
