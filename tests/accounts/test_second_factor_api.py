@@ -86,6 +86,7 @@ def test_it_is_set_up_with_a_token(client, bob, clock, organization_a, inside):
 
     wrong = post(client, "/confirm", {"otp": "000000"})
     assert (wrong.status_code, wrong.json()["code"]) == (401, "second_factor_refused")
+    assert wrong["WWW-Authenticate"] == 'Bearer realm="urfmp"'
     done = post(client, "/confirm", {"otp": code_of(seed, clock)})
     assert (done.status_code, done["Cache-Control"]) == (200, "no-store")
     codes = done.json()["recovery_codes"]
