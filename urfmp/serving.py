@@ -1,10 +1,11 @@
-"""The web process's worker: gunicorn's threads, with its own refusals as the API writes them.
+"""The web process's worker: gunicorn's threads, with refusals as the API writes them.
 
 Started by `--worker-class urfmp.serving.Worker`.
 """
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
@@ -24,6 +25,8 @@ _PROBLEMS = {
     431: ("headers_too_large", "The headers are too many or too large; send fewer cookies."),
     501: ("unsupported_transfer_coding", "Send the body plain, with a Content-Length."),
 }
+# Seconds: enough for another worker to wake up.
+_LEFT_TO_OTHERS = 0.001
 _FAULT = "server_error", "The server failed; the fault is recorded."
 _HEADERS = {
     "Content-Type": CONTENT_TYPE,
@@ -56,7 +59,20 @@ class _Intercepted:
 
 
 class Worker(ThreadWorker):
-    """gunicorn's threaded worker without its HTML: that has no policy, and quotes the request."""
+    """gunicorn's threaded worker, which leaves connections to its neighbours.
+
+    And without its HTML: that has no policy, and quotes the request.
+    """
+
+    def accept(self, listener: Any) -> None:
+        """Take a connection; with more than there are threads, wait a moment afterwards.
+
+        Whoever is awake takes what comes, so one worker could get all of many connections that
+        are opened at once, and keep them for as long as they are kept alive.
+        """
+        super().accept(listener)
+        if self.nr_conns > self.cfg.threads:
+            time.sleep(_LEFT_TO_OTHERS)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what cannot be read; gunicorn judges it, and writes the log."""
