@@ -145,6 +145,40 @@ def test_an_inviter_who_lost_the_right_gives_it_to_nobody(
     assert accept(code).status_code == 400
 
 
+def test_an_inviter_who_may_not_invite_any_more_brings_nobody_in(
+    invite, make_user, organization_a, inside, run_jobs, newest_code
+):
+    helper = make_user(organization_a, "operator", permissions=["user.invite"])
+    invite(role="operator", invited_by=helper)
+    run_jobs()
+    with inside(organization_a):
+        User.objects.filter(pk=helper.pk).update(permissions=[])
+    assert accept(newest_code()).json()["code"] == "link_refused"
+    with inside(organization_a):
+        User.objects.filter(pk=helper.pk).update(permissions=["user.invite"])
+    assert accept(newest_code()).status_code == 204
+
+
+@pytest.mark.parametrize("changes", [{"is_active": False}, {"role": "admin"}])
+def test_a_super_admin_who_is_none_any_more_brings_nobody_in(
+    changes, invite, root, inside, run_jobs, newest_code
+):
+    invite(role="admin", invited_by=root)
+    run_jobs()
+    with inside(root.organization_of_test):
+        User.objects.filter(pk=root.pk).update(**changes)
+    assert accept(newest_code()).json()["code"] == "link_refused"
+    with inside(root.organization_of_test):
+        User.objects.filter(pk=root.pk).update(is_active=True, role="super_admin")
+    assert accept(newest_code()).status_code == 204
+
+
+def test_nobody_of_another_organization_brings_anybody_in(invite, charlie, run_jobs, newest_code):
+    invite(invited_by=charlie)
+    run_jobs()
+    assert accept(newest_code()).json()["code"] == "link_refused"
+
+
 def test_the_inviter_is_not_told_of_accounts_elsewhere(
     alice, charlie, sign_in, run_jobs, newest_code, inside, organization_a
 ):

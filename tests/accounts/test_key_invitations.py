@@ -79,6 +79,12 @@ def test_it_dies_with_the_key_and_its_rights(changes, code, key_row, inside, org
         assert Invitation.objects.exists()
 
 
+def test_it_dies_with_the_scope_to_invite(code, key_row, inside, organization_a):
+    with inside(organization_a):
+        ApiKey.objects.filter(pk=key_row.pk).update(permissions=["users:read"])
+    assert refused(code)
+
+
 def test_rights_that_the_key_holds_are_given(code, inside, organization_a):
     with inside(organization_a):
         Invitation.objects.update(permissions=["user.invite"])
