@@ -24,7 +24,7 @@ _MEGABYTE = 1024 * 1024
 # A thread of the server holds one request. An organization that sends large batches gets busy
 # before it has all the threads.
 MOST_BYTES = 12 * _MEGABYTE
-MOST_BYTES_OF_ONE = 4 * _MEGABYTE
+MOST_BYTES_OF_ONE = 5 * _MEGABYTE
 
 # Transactions that store at the same time, in all and for one organization.
 PLACES, PLACES_OF_ONE = 3, 1

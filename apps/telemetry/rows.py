@@ -43,6 +43,8 @@ _JSONB_VERSION = b"\x01"
 # Times count microseconds from here.
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _SLOT = SLOT_SECONDS * 1_000_000
+# A named tuple without the detour through its own constructor.
+_make = tuple.__new__
 
 
 class Row(NamedTuple):
@@ -194,7 +196,7 @@ class _Writer:
                 sheet.repeats.append(Repeat(start, time, index, value))
             else:
                 data = start + _time_and_value(time, 8, value) + end
-                rows[time] = Row(start, time, data, index, value, unit)
+                rows[time] = _make(Row, (start, time, data, index, value, unit))
         for start in sorted(self._rows):
             rows = self._rows[start]
             sheet.rows.extend([rows[time] for time in sorted(rows)])

@@ -57,7 +57,8 @@ def run(bench: Bench) -> Result:
 
         def phase(connections: int, seconds: float) -> tuple[load.Crew, load.Crew, int]:
             sender = load.Crew(unsent, connections, is_repeated=True, rest=_REST)
-            other = load.Crew(quiet_requests, 2, pause=0.05, is_repeated=True)
+            # So many that each worker has some of them, beside whatever else it serves.
+            other = load.Crew(quiet_requests, 8, pause=0.2, is_repeated=True)
             with _Memory(server) as memory:
                 load.run(address, sender, other, seconds=seconds)
             return sender, other, memory.most
