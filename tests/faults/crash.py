@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,14 +85,14 @@ class Sender(threading.Thread):
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             status, answer = 0, b""
-            with suppress(OSError, http.client.HTTPException):
-                connection = http.client.HTTPConnection(
-                    self.server.url.removeprefix("http://"), timeout=20
-                )
+            connection = http.client.HTTPConnection(
+                self.server.url.removeprefix("http://"), timeout=20
+            )
+            # A kill may come at any moment: the socket of a broken request is closed too.
+            with suppress(OSError, http.client.HTTPException), closing(connection):
                 connection.request("POST", "/api/v1/telemetry", body, headers)
                 response = connection.getresponse()
                 status, answer = response.status, response.read()
-                connection.close()
             self.answers[status] += 1
             if status == 200:
                 if json.loads(answer)["rejected"]:
