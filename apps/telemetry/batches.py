@@ -20,6 +20,8 @@ from uuid import UUID
 
 from django.db import connection
 
+from apps.telemetry.arrays import array_text
+
 Key = tuple[UUID, str, datetime]
 
 # A block lies within ten minutes, so that little beside its own points has to be looked at, however
@@ -106,8 +108,7 @@ def batches_add(organization_id: UUID, keys: Collection[Key]) -> None:
     rows = [
         (
             organization_id,
-            # Written out here: psycopg takes its time over a list of thousands of UUIDs.
-            f"{{{','.join(map(str, block.robot_ids))}}}",
+            array_text(block.robot_ids),
             block.metric_names,
             block.least_time,
             block.greatest_time,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from apps.telemetry.arrays import array_text, quoted
 from apps.telemetry.batches import blocks_of
 from apps.telemetry.rows import Row, Series, outer_keys
 from urfmp.common.tenancy import tenant_statement
@@ -48,23 +48,15 @@ def store_rows(
     numbers: dict[tuple[bytes, str | None], int] = {}
     places = [numbers.setdefault((row.start, row.unit), len(numbers) + 1) for row in rows]
     named = [series[start] for start, _ in numbers]
-    blocks = [
-        {
-            "robot_ids": block.robot_ids,
-            "metric_names": block.metric_names,
-            "least_time": block.least_time,
-            "greatest_time": block.greatest_time,
-        }
-        for block in blocks_of(list(outer_keys(rows, series)))
-    ]
+    blocks = list(blocks_of(list(outer_keys(rows, series))))
     values = [
         *remembered,
-        _array(str(one.robot_id) for one in named),
-        _array(one.metric_name for one in named),
-        _array(_quoted(unit) for _, unit in numbers),
-        _array(map(str, places)),
-        _array(str(row.time) for row in rows),
-        _array(repr(row.value) for row in rows),
+        array_text(one.robot_id for one in named),
+        array_text(quoted(one.metric_name) for one in named),
+        array_text(quoted(unit) for _, unit in numbers),
+        array_text(places),
+        array_text(row.time for row in rows),
+        array_text(row.value for row in rows),
         msgspec.json.encode(blocks).decode(),
     ]
     refused: list[UUID]
@@ -72,15 +64,3 @@ def store_rows(
         organization_id, _STORE, values, statement_timeout=STATEMENT_TIMEOUT
     )
     return refused
-
-
-def _array(items: Iterable[str]) -> str:
-    """Return an array as PostgreSQL reads it; psycopg takes its time over long lists."""
-    return f"{{{','.join(items)}}}"
-
-
-def _quoted(text: str | None) -> str:
-    if text is None:
-        return "NULL"
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -136,7 +136,7 @@ def test_redis_is_left_alone_after_a_failure(without_redis, monkeypatch):
     take(Counter("a", 3))
     monkeypatch.setattr(without_redis, "_script", None)
     assert take(Counter("a", 3)).remaining == 1
-    without_redis._resting_until = 0.0
+    without_redis.rest.end()
     with pytest.raises(TypeError):
         take(Counter("a", 3))
 

@@ -80,6 +80,18 @@ def test_parcels_share_one_transaction(
         assert [block.metric_names for block in batches_claim(Mark.ROLLED_UP)] == [list("abcd")]
 
 
+def test_a_metric_may_be_called_null(
+    parcel, organization_a, inside, django_assert_max_num_queries
+):
+    sent = parcel(1, 2, metric="null", unit="null")
+    with django_assert_max_num_queries(8):
+        store_parcels(organization_a.id, [sent])
+    assert (sent.error, len(sent.stored)) == (None, 2)
+    with inside(organization_a):
+        stored = set(RobotTelemetry.objects.values_list("metric_name", "unit"))
+    assert stored == {("null", "null")}
+
+
 def test_rows_of_several_parcels_go_in_one_order(parcel, organization_a, inside):
     """The same for everybody: two groups with the same points do not wait for each other."""
     one, two = parcel(1, 2, metric="b"), parcel(3, 4, metric="a")

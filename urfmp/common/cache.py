@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 from django_redis.cache import RedisCache  # type: ignore[import-untyped]
 from django_redis.exceptions import ConnectionInterrupted  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
-logger = logging.getLogger(__name__)
+from urfmp.common.resting import Rest
 
-_REST_SECONDS = 2.0
+logger = logging.getLogger(__name__)
 
 
 class ForgivingRedisCache(RedisCache):
-    """django-redis's cache, left alone for two seconds after each failure.
-
-    Without the pause every look-up would wait for its own time-out while Redis hangs.
-    """
+    """django-redis's cache, left alone for two seconds after each failure."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         """Build the client lazily, as django-redis does."""
         super().__init__(server, params)
-        self._resting_until = 0.0
+        self._rest = Rest()
 
     def _forgiving(self, method: str, missing: Any, *args: Any, **kwargs: Any) -> Any:
-        if time.monotonic() < self._resting_until:
+        if self._rest:
             return missing
         try:
             return getattr(self.client, method)(*args, **kwargs)
         except (ConnectionInterrupted, RedisError, OSError) as error:
-            self._resting_until = time.monotonic() + _REST_SECONDS
+            self._rest.begin()
             logger.warning("Redis is not answering, going on without it: %s", error)
             return missing
         except ValueError:

@@ -6,8 +6,6 @@ in the database, so publishing never fails and never waits long.
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Iterable
 from datetime import datetime
 from functools import cache
@@ -16,15 +14,10 @@ from uuid import UUID
 
 import msgspec
 from django.conf import settings
-from redis import ConnectionPool, Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
-logger = logging.getLogger(__name__)
+from urfmp.common.resting import RestingRedis
 
 CHANNEL_PREFIX = "urfmp:events:"
-_REST_SECONDS = 2.0
 
 
 class Point(msgspec.Struct, frozen=True):
@@ -74,32 +67,14 @@ def telemetry_events(
     return [TelemetryEvent(robot_id, [*points.values()]) for robot_id, points in newest.items()]
 
 
-class _Publisher:
-    """The process's connections to Redis, left alone for two seconds after each failure."""
-
-    def __init__(self, url: str) -> None:
-        pool = ConnectionPool.from_url(
-            url,
-            socket_connect_timeout=0.25,
-            socket_timeout=0.5,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._client = Redis(connection_pool=pool)
-        self._resting_until = 0.0
-
+class _Publisher(RestingRedis):
     def publish(self, channel: str, bodies: list[bytes]) -> bool:
-        if not bodies or time.monotonic() < self._resting_until:
-            return False
-        try:
-            with self._client.pipeline(transaction=False) as pipeline:
-                for body in bodies:
-                    pipeline.publish(channel, body)
-                pipeline.execute()
-        except (RedisError, OSError) as error:
-            self._resting_until = time.monotonic() + _REST_SECONDS
-            logger.warning("Redis is not answering, live pages read the database: %s", error)
-            return False
-        return True
+        """Return whether Redis took all of them, and there was one."""
+        with self.client.pipeline(transaction=False) as pipeline:
+            for body in bodies:
+                pipeline.publish(channel, body)
+            taken = self.ask(pipeline.execute, otherwise="live pages read the database")
+        return bool(taken)
 
 
 @cache

@@ -8,7 +8,11 @@ from typing import Any
 import msgspec
 from django.http import HttpResponse
 
+from urfmp.common.exceptions import ApplicationError
+
 CONTENT_TYPE = "application/problem+json"
+# What a 401 asks for, in WWW-Authenticate.
+BEARER = 'Bearer realm="urfmp"'
 
 
 def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
@@ -28,6 +32,16 @@ def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]
         "detail": detail,
         **extra,
     }
+
+
+def problem_headers(error: ApplicationError) -> dict[str, str]:
+    """Return the headers of the answer to a failure: when to come back, what to sign in with."""
+    headers = {}
+    if (seconds := getattr(error, "retry_after", None)) is not None:
+        headers["Retry-After"] = str(seconds)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = BEARER
+    return headers
 
 
 def problem_response(status: int, code: str, detail: str, **extra: Any) -> HttpResponse:

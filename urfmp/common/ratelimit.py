@@ -10,8 +10,6 @@ one further window's hits get in each time.
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,14 +18,9 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection
-from redis import ConnectionPool, Redis
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
-from redis.retry import Retry
 
-logger = logging.getLogger(__name__)
+from urfmp.common.resting import RestingRedis
 
-_REST_SECONDS = 2.0
 # ARGV holds limit and window (ms) of each key. First all are read; they are raised only if each
 # has room. A key without an end could only come from outside: it gets one.
 _SCRIPT = """
@@ -142,44 +135,31 @@ def _decide(
     return Decision(admitted, limit, remaining, reset_seconds)
 
 
-class _RedisCounters:
-    """The process's connections to Redis, left alone for two seconds after each failure."""
-
+class _RedisCounters(RestingRedis):
     def __init__(self, url: str) -> None:
-        pool = ConnectionPool.from_url(
-            url,
-            socket_connect_timeout=0.25,
-            socket_timeout=0.5,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._client = Redis(connection_pool=pool)
-        self._script = self._client.register_script(_SCRIPT)
-        self._resting_until = 0.0
+        super().__init__(url)
+        self._script = self.client.register_script(_SCRIPT)
 
     def take(self, counters: Sequence[Counter]) -> tuple[bool, list[tuple[int, float]]] | None:
         """Return whether all took the hit, and each one's hits and seconds; None without Redis."""
-        if time.monotonic() < self._resting_until:
-            return None
         keys = [settings.RATE_LIMIT_PREFIX + counter.name for counter in counters]
         numbers = [part for c in counters for part in (c.limit, c.seconds * 1000)]
-        try:
-            admitted, *rest = self._script(keys=keys, args=numbers)
-        except (RedisError, OSError) as error:
-            self._resting_until = time.monotonic() + _REST_SECONDS
-            logger.warning("Redis is not answering, PostgreSQL counts meanwhile: %s", error)
+        answer = self.ask(
+            lambda: self._script(keys=keys, args=numbers),
+            otherwise="PostgreSQL counts meanwhile",
+        )
+        if answer is None:
             return None
+        admitted, *rest = answer
         pairs = zip(rest[::2], rest[1::2], strict=True)
         return admitted == 1, [(hits, rest_ms / 1000) for hits, rest_ms in pairs]
 
     def forget(self, name: str) -> None:
         """Let a counter begin anew; it goes on where Redis does not answer."""
-        if time.monotonic() < self._resting_until:
-            return
-        try:
-            self._client.delete(settings.RATE_LIMIT_PREFIX + name)
-        except (RedisError, OSError) as error:
-            self._resting_until = time.monotonic() + _REST_SECONDS
-            logger.warning("Redis is not answering, a hit stays counted: %s", error)
+        self.ask(
+            lambda: self.client.delete(settings.RATE_LIMIT_PREFIX + name),
+            otherwise="a hit stays counted",
+        )
 
 
 @cache

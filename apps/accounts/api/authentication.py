@@ -8,6 +8,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
 from apps.accounts.middleware import presented_key
+from urfmp.common.problems import BEARER
 
 
 class _CsrfCheck(CsrfViewMiddleware):
@@ -43,4 +44,4 @@ class PrincipalAuthentication(BaseAuthentication):
 
     def authenticate_header(self, request: Request) -> str:
         """Make the answer to a missing credential 401."""
-        return 'Bearer realm="urfmp"'
+        return BEARER

@@ -17,7 +17,7 @@ from apps.telemetry.intake import BusyError
 from apps.telemetry.points import decode_batch, decode_ndjson
 from apps.telemetry.services import KeyEndedError, telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.problems import problem_response
+from urfmp.common.problems import BEARER, problem_response
 from urfmp.common.transactions import manages_transactions
 
 _DECODERS = {"application/json": decode_batch, "application/x-ndjson": decode_ndjson}
@@ -96,5 +96,5 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 
 def _not_authenticated(detail: str) -> HttpResponse:
     response = problem_response(401, "not_authenticated", detail)
-    response["WWW-Authenticate"] = 'Bearer realm="urfmp"'
+    response["WWW-Authenticate"] = BEARER
     return response

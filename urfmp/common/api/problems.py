@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -15,10 +14,9 @@ from rest_framework.serializers import as_serializer_error
 from rest_framework.settings import api_settings
 
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.problems import CONTENT_TYPE, problem
+from urfmp.common.problems import CONTENT_TYPE, problem, problem_headers
 from urfmp.common.tenancy import current_organization_id
 
-_ASK = {"WWW-Authenticate": 'Bearer realm="urfmp"'}
 _CODES = {
     exceptions.NotAuthenticated: "not_authenticated",
     exceptions.AuthenticationFailed: "authentication_failed",
@@ -47,10 +45,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 def _describe(exc: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
     if isinstance(exc, ApplicationError):
-        headers = _headers(exc)
-        if exc.status == HTTPStatus.UNAUTHORIZED:
-            headers |= _ASK
-        return problem(exc.status, exc.code, exc.message, **exc.extra), headers
+        body = problem(exc.status, exc.code, exc.message, **exc.extra)
+        return body, problem_headers(exc)
     if isinstance(exc, Http404):
         return problem(404, "not_found", "There is no such thing, or it is not yours."), {}
     if isinstance(exc, PermissionDenied):
@@ -75,10 +71,8 @@ def _errors(detail: Any) -> dict[str, Any]:
     }
 
 
-def _headers(exc: Exception) -> dict[str, str]:
+def _headers(exc: exceptions.APIException) -> dict[str, str]:
     headers = {}
-    if (seconds := getattr(exc, "retry_after", None)) is not None:
-        headers["Retry-After"] = str(seconds)
     if authenticate := getattr(exc, "auth_header", None):
         headers["WWW-Authenticate"] = authenticate
     if (wait := getattr(exc, "wait", None)) is not None:
