@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.http import HttpResponse
 
-from urfmp.common.exceptions import ApplicationError
+if TYPE_CHECKING:
+    from urfmp.common.exceptions import ApplicationError
 
 CONTENT_TYPE = "application/problem+json"
 # What a 401 asks for, in WWW-Authenticate.

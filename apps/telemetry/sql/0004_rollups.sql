@@ -1,80 +1,42 @@
 -- Points added up by minute, hour and day (UTC), and the newest of each series. Kept by the worker
 -- from telemetry_batches; what is not there yet is read from the points themselves.
 
-CREATE TABLE telemetry_minutes (
-    robot_id UUID NOT NULL,
-    metric_name VARCHAR(100) NOT NULL,
-    bucket TIMESTAMPTZ NOT NULL,
-    count BIGINT NOT NULL,
-    -- Values below 1e150 are added up as they are; larger ones, whose sum may leave the range of a
-    -- double, times 2^-600.
-    sum DOUBLE PRECISION,
-    wide_sum DOUBLE PRECISION,
-    min DOUBLE PRECISION NOT NULL,
-    max DOUBLE PRECISION NOT NULL,
-    first DOUBLE PRECISION NOT NULL,
-    first_at TIMESTAMPTZ NOT NULL,
-    last DOUBLE PRECISION NOT NULL,
-    last_at TIMESTAMPTZ NOT NULL,
-    unit VARCHAR(20),
+DO $levels$
+DECLARE
+    level text;
+    chunk interval;
+BEGIN
+    FOR level, chunk IN
+        VALUES ('minutes', interval '7 days'), ('hours', '90 days'), ('days', '1 year')
+    LOOP
+        EXECUTE replace($table$
+            CREATE TABLE telemetry_LEVEL (
+                robot_id UUID NOT NULL,
+                metric_name VARCHAR(100) NOT NULL,
+                bucket TIMESTAMPTZ NOT NULL,
+                count BIGINT NOT NULL,
+                -- Values below 1e150 are added up as they are; larger ones, whose sum may leave
+                -- the range of a double, times 2^-600.
+                sum DOUBLE PRECISION,
+                wide_sum DOUBLE PRECISION,
+                min DOUBLE PRECISION NOT NULL,
+                max DOUBLE PRECISION NOT NULL,
+                first DOUBLE PRECISION NOT NULL,
+                first_at TIMESTAMPTZ NOT NULL,
+                last DOUBLE PRECISION NOT NULL,
+                last_at TIMESTAMPTZ NOT NULL,
+                unit VARCHAR(20),
 
-    CONSTRAINT telemetry_minutes_pkey PRIMARY KEY (robot_id, metric_name, bucket),
-    CONSTRAINT fk_telemetry_minutes_robot
-        FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE
-) WITH (fillfactor = 90);
-
-SELECT create_hypertable('telemetry_minutes', 'bucket', chunk_time_interval => INTERVAL '7 days',
-    create_default_indexes => false);
-
-CREATE TABLE telemetry_hours (
-    robot_id UUID NOT NULL,
-    metric_name VARCHAR(100) NOT NULL,
-    bucket TIMESTAMPTZ NOT NULL,
-    count BIGINT NOT NULL,
-    -- Values below 1e150 are added up as they are; larger ones, whose sum may leave the range of a
-    -- double, times 2^-600.
-    sum DOUBLE PRECISION,
-    wide_sum DOUBLE PRECISION,
-    min DOUBLE PRECISION NOT NULL,
-    max DOUBLE PRECISION NOT NULL,
-    first DOUBLE PRECISION NOT NULL,
-    first_at TIMESTAMPTZ NOT NULL,
-    last DOUBLE PRECISION NOT NULL,
-    last_at TIMESTAMPTZ NOT NULL,
-    unit VARCHAR(20),
-
-    CONSTRAINT telemetry_hours_pkey PRIMARY KEY (robot_id, metric_name, bucket),
-    CONSTRAINT fk_telemetry_hours_robot
-        FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE
-) WITH (fillfactor = 90);
-
-SELECT create_hypertable('telemetry_hours', 'bucket', chunk_time_interval => INTERVAL '90 days',
-    create_default_indexes => false);
-
-CREATE TABLE telemetry_days (
-    robot_id UUID NOT NULL,
-    metric_name VARCHAR(100) NOT NULL,
-    bucket TIMESTAMPTZ NOT NULL,
-    count BIGINT NOT NULL,
-    -- Values below 1e150 are added up as they are; larger ones, whose sum may leave the range of a
-    -- double, times 2^-600.
-    sum DOUBLE PRECISION,
-    wide_sum DOUBLE PRECISION,
-    min DOUBLE PRECISION NOT NULL,
-    max DOUBLE PRECISION NOT NULL,
-    first DOUBLE PRECISION NOT NULL,
-    first_at TIMESTAMPTZ NOT NULL,
-    last DOUBLE PRECISION NOT NULL,
-    last_at TIMESTAMPTZ NOT NULL,
-    unit VARCHAR(20),
-
-    CONSTRAINT telemetry_days_pkey PRIMARY KEY (robot_id, metric_name, bucket),
-    CONSTRAINT fk_telemetry_days_robot
-        FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE
-) WITH (fillfactor = 90);
-
-SELECT create_hypertable('telemetry_days', 'bucket', chunk_time_interval => INTERVAL '1 year',
-    create_default_indexes => false);
+                CONSTRAINT telemetry_LEVEL_pkey PRIMARY KEY (robot_id, metric_name, bucket),
+                CONSTRAINT fk_telemetry_LEVEL_robot
+                    FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE
+            ) WITH (fillfactor = 90)
+        $table$, 'LEVEL', level);
+        PERFORM create_hypertable('telemetry_' || level, 'bucket', chunk_time_interval => chunk,
+            create_default_indexes => false);
+    END LOOP;
+END;
+$levels$;
 
 ALTER TABLE telemetry_latest
     ADD CONSTRAINT fk_telemetry_latest_robot

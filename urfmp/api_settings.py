@@ -1,0 +1,54 @@
+"""Settings of the API and of its document: the same in every installation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["apps.accounts.api.authentication.PrincipalAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["urfmp.common.api.permissions.ModelPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["urfmp.common.api.parsers.StrictJsonParser"],
+    "DEFAULT_PAGINATION_CLASS": "urfmp.common.api.pagination.Cursor",
+    "DEFAULT_FILTER_BACKENDS": [
+        "urfmp.common.api.filters.ScopedFilterBackend",
+        "urfmp.common.api.filters.OrderingFilter",
+    ],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "urfmp.common.api.negotiation.HeaderNegotiation",
+    "DEFAULT_SCHEMA_CLASS": "urfmp.common.api.schema.DocumentedSchema",
+    "EXCEPTION_HANDLER": "urfmp.common.api.problems.exception_handler",
+    "PAGE_SIZE": 100,
+    "SEARCH_PARAM": "search",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS: dict[str, Any] = {
+    "TITLE": "URFMP",
+    "DESCRIPTION": "Universal Robot Fleet Management Platform",
+    "VERSION": "v1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.telemetry.api.schema.add_ingest",
+        "urfmp.live.schema.add_events",
+        "urfmp.common.api.document.complete_document",
+    ],
+    "ENUM_NAME_OVERRIDES": {
+        "PermissionEnum": "apps.accounts.roles.PERMISSION_CHOICES",
+        "RobotStatusEnum": "apps.robots.choices.RobotStatus",
+        "CommandStatusEnum": "apps.robots.choices.CommandStatus",
+        "CommandPriorityEnum": "apps.robots.choices.CommandPriority",
+        "CommandTypeEnum": "apps.robots.choices.CommandType",
+        "MaintenanceStatusEnum": "apps.maintenance.choices.MaintenanceStatus",
+        "MaintenancePriorityEnum": "apps.maintenance.choices.MaintenancePriority",
+        "MaintenanceTypeEnum": "apps.maintenance.choices.MaintenanceType",
+        "AlertSeverityEnum": "apps.alerts.choices.AlertSeverity",
+        "AlertTypeEnum": "apps.alerts.choices.AlertType",
+    },
+}
