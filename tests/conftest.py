@@ -19,6 +19,8 @@ from django.db import connections
 from django.http import HttpRequest
 from django.test import Client
 
+from tests.everything import ids, make_everything  # noqa: F401 - fixtures
+
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # the browser tests' event loop
 
 PASSWORD = "correct horse battery staple"

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.accounts.roles import SCOPES
 from tests.access_rows import API, PEOPLE
-from tests.test_access_matrix import address, fixtures, ids, model_pages  # noqa: F401
+from tests.everything import address, model_pages
 
 GONE = ("deactivated", "revoked_key", "expired_key")
 
@@ -45,19 +45,19 @@ def client_of(organization_a, inside, make_user, make_key, sign_in, alice):
     return get
 
 
-def ask(client, route, method, ids):  # noqa: F811
+def ask(client, route, method, ids):
     options = {} if method == "get" else {"content_type": "application/json"}
     return getattr(client, method)(address(route, ids), **options)
 
 
 @pytest.mark.parametrize("who", GONE)
-def test_api_knows_nobody_who_is_gone(who, client_of, ids):  # noqa: F811
+def test_api_knows_nobody_who_is_gone(who, client_of, ids):
     client = client_of(who)
     answers = {row: ask(client, *row, ids).status_code for row in API}
     assert {row: status for row, status in answers.items() if status != 401} == {}
 
 
-def test_pages_know_nobody_who_is_gone(client_of, ids):  # noqa: F811
+def test_pages_know_nobody_who_is_gone(client_of, ids):
     client = client_of("deactivated")
     for _, prefix in model_pages():
         answer = client.get(reverse(f"{prefix}_changelist"))
@@ -65,10 +65,7 @@ def test_pages_know_nobody_who_is_gone(client_of, ids):  # noqa: F811
         assert "/login/" in answer["location"]
 
 
-def test_a_role_without_permissions_is_let_in_to_its_own_affairs_alone(
-    client_of,
-    ids,  # noqa: F811
-):
+def test_a_role_without_permissions_is_let_in_to_its_own_affairs_alone(client_of, ids):
     client = client_of("custom")
     # Rows that every role is let in to are about the person who asks.
     own = {row for row, allowed in API.items() if set(PEOPLE) == set(allowed)}

@@ -29,7 +29,7 @@ from redis import Redis
 
 from apps.accounts.credentials import generate_key
 from apps.accounts.tokens import generate_access_token
-from tests.test_access_matrix import _make, fixtures, routes  # noqa: F401 - a fixture
+from tests.everything import routes
 from urfmp.common.redaction import is_secret_name
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -262,8 +262,10 @@ def malformed(client, path, method, canaries, place):
         yield client.generic(method.upper(), path, body, content_type=kind)
 
 
-def test_secrets_stay_secret(canaries, shown, organization_a, alice, fixtures, sign_in, make_key):  # noqa: F811
-    ids = _make(organization_a, "plain", fixtures)
+def test_secrets_stay_secret(
+    canaries, shown, organization_a, alice, make_everything, sign_in, make_key
+):
+    ids = make_everything(organization_a, "plain")
     document = SchemaGenerator().get_schema(request=None, public=True)
     bodies = 0
     with all_logs() as log:

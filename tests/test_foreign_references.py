@@ -15,7 +15,7 @@ from django import forms
 from django.contrib import admin
 
 from tests.api.contract import api_document
-from tests.test_access_matrix import MARK, _make, fixtures, ids  # noqa: F401
+from tests.everything import MARK
 
 JSON = "application/json"
 METHODS = {"get", "post", "patch", "delete"}
@@ -49,9 +49,9 @@ def told(answer, foreign):
 
 
 @pytest.fixture
-def own(organization_b, fixtures, ids):  # noqa: F811
+def own(organization_b, make_everything, ids):
     """What organization B has itself; `ids` holds what A has."""
-    return _make(organization_b, "own", fixtures)
+    return make_everything(organization_b, "own")
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def filled_in(path, own):
 
 ELSEWHERE = {
     "/api/v1/auth/choose-organization",  # names no row; tests/organizations
-    "/api/v1/telemetry",  # for keys alone; tests/test_access_matrix.py
+    "/api/v1/telemetry",  # for keys alone; tests/test_access_from_elsewhere.py
 }
 # Ids joined by commas.
 JOINED = {"robots"}
@@ -96,7 +96,7 @@ def test_something_is_asked():
 
 
 @pytest.mark.parametrize(("path", "method", "name"), BODIES)
-def test_in_bodies(path, method, name, ids, own, client):  # noqa: F811
+def test_in_bodies(path, method, name, ids, own, client):
     foreign = {str(value) for value in ids.values()}
     nobodys = str(uuid.uuid4())
     send = getattr(client, method)
@@ -107,7 +107,7 @@ def test_in_bodies(path, method, name, ids, own, client):  # noqa: F811
 
 
 @pytest.mark.parametrize(("path", "name"), PARAMETERS)
-def test_in_parameters(path, name, ids, own, client):  # noqa: F811
+def test_in_parameters(path, name, ids, own, client):
     nobodys = str(uuid.uuid4())
     times = {"start": "2026-01-01T00:00:00Z", "end": "2026-12-31T00:00:00Z"}
     known = {p["name"] for _, at, m, o in operations() if (at, m) == (path, "get")
@@ -136,7 +136,7 @@ def admin_forms():
 
 
 @pytest.mark.parametrize("model", [model for model, _ in admin_forms()], ids=lambda m: m.__name__)
-def test_in_admin_forms(model, ids, own, charlie, rf, inside, organization_b):  # noqa: F811
+def test_in_admin_forms(model, ids, own, charlie, rf, inside, organization_b):
     """No field of a form offers, or takes, a row of another organization."""
     model_admin = admin.site.get_model_admin(model)
     request = rf.get("/")

@@ -3,10 +3,16 @@ from __future__ import annotations
 from contextlib import nullcontext
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from apps.robots.models import Robot
-from urfmp.common.tenancy import TenantError, act, tenant_statement, tenant_transaction
+from urfmp.common.tenancy import (
+    TenantError,
+    act,
+    crossing_transaction,
+    tenant_statement,
+    tenant_transaction,
+)
 
 
 def test_query_outside_raises(organization_a, make_robot):
@@ -95,3 +101,45 @@ def test_statement_of_its_own_stays_outside_of_others_transactions(
 ):
     with inside(organization_a), pytest.raises(TenantError):
         tenant_statement(organization_b.id, "SELECT 1", [])
+
+
+def test_crossing_shows_one_organization_at_a_time(
+    organization_a, organization_b, make_robot, inside
+):
+    make_robot(organization_a, name="A")
+    make_robot(organization_b, name="B")
+
+    def seen():
+        return set(Robot.objects.values_list("name", flat=True))
+
+    with inside(organization_a):
+        assert seen() == {"A"}
+        with crossing_transaction(organization_b.pk):
+            assert seen() == {"B"}
+            with crossing_transaction(organization_a.pk):
+                assert seen() == {"A"}
+        assert seen() == {"A"}
+        with pytest.raises(ValueError, match="x"), crossing_transaction(organization_b.pk):
+            raise ValueError("x")
+        assert seen() == {"A"}
+        with pytest.raises(TenantError), tenant_transaction(organization_b.pk):
+            pass
+    with transaction.atomic():
+        with crossing_transaction(organization_b.pk):
+            assert seen() == {"B"}
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('app.organization_id', true)")
+            assert cursor.fetchone()[0] in {"", None}
+
+
+def test_nothing_else_crosses():
+    """The step over the wall is taken in two modules, and known to a third, which makes it."""
+    from tests.test_architecture import ROOT, modules
+
+    users = {str(path) for path in modules() if "crossing_transaction" in (ROOT / path).read_text()}
+    assert users == {
+        "apps/accounts/step_up.py",
+        "apps/organizations/platform_services.py",
+        "apps/organizations/services.py",
+        "urfmp/common/tenancy.py",
+    }

@@ -11,7 +11,6 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.conftest import PASSWORD
-from tests.test_access_matrix import _make, fixtures  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -83,8 +82,8 @@ API = [
 
 
 @pytest.fixture
-def ids(organization_a, fixtures):  # noqa: F811
-    return _make(organization_a, "plain", fixtures)
+def ids(organization_a, make_everything):
+    return make_everything(organization_a, "plain")
 
 
 def address(route, ids):

@@ -80,9 +80,7 @@ def test_parcels_share_one_transaction(
         assert [block.metric_names for block in batches_claim(Mark.ROLLED_UP)] == [list("abcd")]
 
 
-def test_a_metric_may_be_called_null(
-    parcel, organization_a, inside, django_assert_max_num_queries
-):
+def test_a_metric_may_be_called_null(parcel, organization_a, inside, django_assert_max_num_queries):
     sent = parcel(1, 2, metric="null", unit="null")
     with django_assert_max_num_queries(8):
         store_parcels(organization_a.id, [sent])

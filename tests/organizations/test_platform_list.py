@@ -1,0 +1,132 @@
+"""Super admins and the organizations that they open and keep: the platform's own pages."""
+
+from __future__ import annotations
+
+import pytest
+from django.db.utils import ProgrammingError
+from django.urls import reverse
+
+from apps.accounts.exceptions import LastAdminError, RoleNotHereError
+from apps.accounts.services import user_create, user_update
+from apps.audit.models import AuditLog
+from apps.organizations.models import Organization, PlatformOrganization
+from tests.organizations.platform import LIST, enter, leave
+from urfmp.common.tenancy import Actor, tenant_transaction
+
+
+@pytest.fixture
+def client(root, sign_in):
+    return sign_in(root)
+
+
+def test_super_admins_are_made_on_the_platform_alone(
+    client, root, organization_a, alice, inside, sign_in
+):
+    with inside(organization_a), pytest.raises(RoleNotHereError):
+        user_create(organization_id=organization_a.pk, email="x@y.example", role="super_admin")
+    with inside(organization_a), pytest.raises(RoleNotHereError):
+        user_update(alice, role="super_admin")
+    enter(client, organization_a)
+    answer = client.patch(
+        f"/api/v1/users/{alice.pk}", {"role": "super_admin"}, content_type="application/json"
+    )
+    assert (answer.status_code, answer.json()["code"]) == (409, "role_not_here")
+    page = client.get(reverse("admin:accounts_user_change", args=[alice.pk])).content.decode()
+    assert 'value="super_admin"' not in page
+    leave(client)
+    page = client.get(reverse("admin:accounts_user_add")).content.decode()
+    assert 'value="super_admin"' in page
+
+
+def test_the_last_super_admin_stays(root, make_user, inside):
+    admin = make_user(root.organization_of_test, "admin")
+    for changes in ({"role": "admin"}, {"is_active": False}):
+        with inside(root.organization_of_test), pytest.raises(LastAdminError):
+            user_update(root, **changes)
+    with inside(root.organization_of_test):
+        root.refresh_from_db()
+        user_update(admin, role="viewer")  # the super admin remains
+        user_update(admin, role="super_admin")
+        assert user_update(root, role="admin").role == "admin"
+
+
+@pytest.mark.parametrize("who", ["nobody", "admin", "elsewhere"])
+def test_the_list_answers_a_super_admin_at_home_alone(who, root, organization_a, alice):
+    organization, user = {
+        "nobody": (root.organization_of_test, None),
+        "admin": (organization_a, alice),
+        "elsewhere": (organization_a, root),
+    }[who]
+    actor = Actor(user_id=user.pk if user else None)
+    with (
+        pytest.raises(ProgrammingError, match="Only a super admin"),
+        tenant_transaction(organization.pk, actor),
+    ):
+        list(PlatformOrganization.objects.all())
+
+
+def test_the_list_shows_names_and_numbers(
+    client, root, organization_a, organization_b, make_robot, make_key, alice, bob
+):
+    for _ in range(2):
+        make_robot(organization_a)
+    make_key(organization_a)
+    rows = client.get("/api/v1/platform/organizations?ordering=-robot_count").json()["results"]
+    assert [row["slug"] for row in rows] == ["acme", "globex"]
+    first = rows[0]
+    assert (first["robot_count"], first["user_count"], first["api_key_count"]) == (2, 2, 1)
+    page = client.get(LIST, {"q": "glob"}).content.decode()
+    assert "Globex" in page
+    assert "Acme" not in page
+    assert client.get(LIST, {"plan__exact": "free"}).status_code == 200
+    page = client.get("/api/v1/platform/organizations", {"page_size": 1}).json()
+    assert [row["slug"] for row in page["results"]] == ["acme"]
+    following = client.get(page["next"]).json()["results"]
+    assert [row["slug"] for row in following] == ["globex"]
+
+
+def test_plan_and_limits_are_changed_inside(client, organization_a, inside):
+    enter(client, organization_a)
+    address = reverse("admin:organizations_organization_act", args=[organization_a.pk, "set-plan"])
+    form = {"_confirm": "1", "plan": "custom", "robot_limit": "7", "user_limit": ""}
+    assert client.post(address, form).status_code == 302
+    with inside(organization_a):
+        fresh = Organization.objects.get()
+        entry = AuditLog.objects.get(action="organizations.organization.set_plan")
+    assert (fresh.plan, fresh.robot_limit, fresh.user_limit) == ("custom", 7, None)
+    assert entry.after == {"plan": "custom", "robot_limit": 7}
+    answer = client.post(
+        f"/api/v1/organizations/{organization_a.pk}/set-plan",
+        {"plan": "free", "robot_limit": 3},
+        content_type="application/json",
+    )
+    assert (answer.status_code, answer.json()["plan"]) == (200, "free")
+    with inside(organization_a):
+        assert Organization.objects.get().robot_limit is None
+    for body in ({}, {"plan": "gold"}, {"plan": "custom", "robot_limit": -1}):
+        answer = client.post(
+            f"/api/v1/organizations/{organization_a.pk}/set-plan",
+            body,
+            content_type="application/json",
+        )
+        assert answer.status_code == 400
+
+
+def test_an_organization_is_opened_from_home(client, root, inside):
+    address = reverse("admin:organizations_platformorganization_add")
+    form = {"name": "Initech", "slug": "initech", "plan": "starter", "admin_email": ""}
+    answer = client.post(address, form)
+    assert answer.status_code == 302, answer.content
+    body = {"name": "Initech 2", "slug": "initech-2", "plan": "free"}
+    answer = client.post("/api/v1/platform/organizations", body, content_type="application/json")
+    assert answer.status_code == 201, answer.content
+    slugs = {row["slug"] for row in client.get("/api/v1/platform/organizations").json()["results"]}
+    assert slugs == {"initech", "initech-2"}
+    for fault in ({"slug": "initech"}, {"slug": "platform"}, {"slug": "Not a slug"}):
+        answer = client.post(
+            "/api/v1/platform/organizations", {**body, **fault}, content_type="application/json"
+        )
+        assert (answer.status_code, list(answer.json()["errors"])) == (400, ["slug"])
+        assert client.post(address, {**form, **fault}).status_code == 200
+    with inside(root.organization_of_test):
+        assert AuditLog.objects.filter(action="organizations.organization.create").count() >= 2

@@ -1,0 +1,212 @@
+"""What is organization A's, asked for by organization B: as good as not there."""
+
+from __future__ import annotations
+
+import json
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.accounts.roles import SCOPES
+from tests.access_rows import ADMIN_PAGES, API, OF_NO_ROW, PLATFORM
+from tests.everything import MARK, RESOURCE, address, model_pages
+from urfmp.common.querysets import OrganizationScopedQuerySet
+
+
+@pytest.fixture(params=["filtered", "without the ORM filter"])
+def orm_filter(request, monkeypatch):
+    """Once as it is, once with `restrict` letting every row through: the database must hold."""
+    if request.param != "filtered":
+        monkeypatch.setattr(
+            OrganizationScopedQuerySet,
+            "restrict",
+            lambda self, principal, action="view": self.all(),
+        )
+
+
+def leaks(answer, ids):
+    """Tell whether an answer shows anything of organization A."""
+    body = b"".join(answer.streaming_content) if answer.streaming else answer.content
+    text = body.decode(errors="replace")
+    return MARK in text or MARK.replace("-", "_") in text
+
+
+def test_other_organization_sees_nothing_in_the_api(
+    orm_filter, ids, charlie, organization_b, sign_in, make_key
+):
+    clients = {
+        "admin": sign_in(charlie),
+        "key": Client(headers={"x-api-key": make_key(organization_b, list(SCOPES))}),
+    }
+    for who, client in clients.items():
+        for (route, method), allowed in API.items():
+            if route == "device-status" or (route, who) == ("own-session-list", "key"):
+                continue
+            is_list = route.endswith("-list") or route in OF_NO_ROW
+            if is_list and method == "post":
+                continue
+            answer = getattr(client, method)(
+                address(route, ids),
+                **({} if method == "get" else {"content_type": "application/json"}),
+            )
+            assert not leaks(answer, ids), (who, route, method)
+            expected = 403 if allowed is PLATFORM else 200 if is_list else 404
+            assert answer.status_code == expected, (who, route, method, answer.content[:200])
+
+
+def test_a_foreign_row_answers_like_a_missing_one(ids, charlie, sign_in):
+    client = sign_in(charlie)
+    missing = {name: uuid.uuid4() for name in ids}
+    for route, method in API:
+        if route.endswith("-list") or route in OF_NO_ROW:
+            continue
+        kwargs = {} if method == "get" else {"content_type": "application/json"}
+        foreign = getattr(client, method)(address(route, ids), **kwargs)
+        nothing = getattr(client, method)(address(route, missing), **kwargs)
+        assert (foreign.status_code, foreign.content) == (nothing.status_code, nothing.content), (
+            route
+        )
+
+
+@pytest.mark.parametrize(
+    ("route", "body", "field"),
+    [
+        ("maintenance-task-list", {"title": "t", "type": "cleaning"}, "robot"),
+        ("maintenance-task-list", {"title": "t", "type": "cleaning"}, "assigned_to"),
+        (
+            "alert-list",
+            {"title": "t", "message": "m", "type": "system", "severity": "info"},
+            "robot",
+        ),
+        ("api-key-list", {"name": "k", "permissions": []}, "robot"),
+    ],
+)
+def test_foreign_ids_in_bodies_do_not_exist(orm_filter, route, body, field, ids, charlie, sign_in):
+    client = sign_in(charlie)
+    foreign = ids["user" if field == "assigned_to" else "robot"]
+    for value in (foreign, uuid.uuid4()):
+        answer = client.post(
+            reverse(f"api:{route}"), {**body, field: str(value)}, content_type="application/json"
+        )
+        assert answer.status_code == 400, answer.content
+        assert field in answer.json()["errors"]
+
+
+@pytest.mark.parametrize(
+    ("route", "parameter"),
+    [
+        ("command-list", "robot"),
+        ("maintenance-task-list", "robot"),
+        ("maintenance-task-list", "assigned_to"),
+        ("alert-list", "robot"),
+        ("api-key-list", "robot"),
+        ("session-list", "user"),
+        ("audit-log-list", "user"),
+        ("audit-log-list", "resource_id"),
+        ("fleet-latest-list", "robots"),
+    ],
+)
+def test_foreign_ids_in_filters_find_nothing(orm_filter, route, parameter, ids, charlie, sign_in):
+    client = sign_in(charlie)
+    foreign = ids["user" if parameter in {"assigned_to", "user"} else "robot"]
+    answers = [
+        client.get(reverse(f"api:{route}"), {parameter: str(value)})
+        for value in (foreign, uuid.uuid4())
+    ]
+    assert [answer.json()["results"] for answer in answers] == [[], []]
+
+
+def test_foreign_robot_in_ingest_is_unknown(orm_filter, ids, organization_b, make_key):
+    key = make_key(organization_b)
+    point = {
+        "robot_id": str(ids["robot"]),
+        "metric_name": "a",
+        "time": timezone.now().isoformat(),
+        "value": 1,
+    }
+    answer = Client(headers={"x-api-key": key}).post(
+        "/api/v1/telemetry", json.dumps({"points": [point]}), content_type="application/json"
+    )
+    assert answer.status_code == 422
+    assert answer.json()["rejected"][0]["code"] == "unknown_robot"
+
+
+def test_views_and_hypertables_show_other_organizations_nothing(
+    orm_filter, ids, organization_b, inside
+):
+    """What no ORM filter guards at all."""
+    from django.db import connection
+
+    from apps.robots.models import RobotStatusHistory
+    from apps.telemetry.batches import batch_organizations
+    from apps.telemetry.models import RobotTelemetry
+    from apps.telemetry.rollups import roll_up
+    from apps.telemetry.selectors import latest_values, metric_names
+
+    with inside(organization_b), connection.cursor() as cursor:
+        for view in ("robot_status_current", "maintenance_summary"):
+            cursor.execute(f"SELECT count(*) FROM {view}")
+            assert cursor.fetchone()[0] == 0
+        assert not RobotTelemetry.objects.exists()
+        assert not RobotStatusHistory.objects.exists()
+        assert latest_values([ids["robot"]]) == []
+        # Once from what waits to be rolled up, once from what is.
+        for organization_id in batch_organizations():
+            assert organization_id != organization_b.id
+    for organization_id in batch_organizations():
+        roll_up(organization_id)
+    with inside(organization_b), connection.cursor() as cursor:
+        assert latest_values([ids["robot"]]) == []
+        assert metric_names(ids["robot"]) == []
+        for table in ("telemetry_latest", "telemetry_batches"):
+            cursor.execute(f"SELECT count(*) FROM {table}")
+            assert cursor.fetchone()[0] == 0
+
+
+def test_other_organization_sees_nothing_in_the_admin(orm_filter, ids, charlie, sign_in):
+    client = sign_in(charlie)
+    for model, prefix in model_pages():
+        name = model._meta.model_name
+        pages = [
+            reverse(f"{prefix}_changelist"),
+            reverse(f"{prefix}_changelist") + f"?q={MARK[:5]}",
+        ]
+        pages += (
+            []
+            if name not in RESOURCE
+            else [
+                reverse(f"{prefix}_{page}", args=[ids[RESOURCE[name]]])
+                for page in ("change", "history", "delete")
+            ]
+        )
+        for path in pages:
+            answer = client.get(path, follow=True)
+            text = answer.content.decode()
+            for echo in (f"q={MARK}", f"q%3D{MARK}", f'value="{MARK}"'):
+                text = text.replace(echo, "")
+            assert MARK not in text, path
+            assert answer.status_code in {200, 403, 404}, path
+    for page in ADMIN_PAGES:
+        args = [ids["robot"]] if page == "admin:robot_page" else []
+        answer = client.get(reverse(page, args=args))
+        assert not leaks(answer, ids), page
+        assert answer.status_code == (404 if args else 200), page
+
+
+def test_admin_autocomplete_and_search_are_scoped(orm_filter, ids, charlie, sign_in):
+    client = sign_in(charlie)
+    for app, model, field in (
+        ("maintenance", "maintenancetask", "robot"),
+        ("maintenance", "maintenancetask", "assigned_to"),
+        ("alerts", "alert", "robot"),
+        ("accounts", "apikey", "robot"),
+    ):
+        answer = client.get(
+            reverse("admin:autocomplete"),
+            {"app_label": app, "model_name": model, "field_name": field, "term": MARK[:5]},
+        )
+        assert not leaks(answer, ids)
+    assert MARK not in client.get(reverse("admin:search"), {"s": MARK[:5]}).content.decode()
