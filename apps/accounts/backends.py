@@ -30,7 +30,7 @@ class EmailBackend:
             HashingBusyError: Too many others are being checked; it does not count.
         """
         account = account_of(username)
-        place = known_device(request, account.name) if request else None
+        place = known_device(request, account) if request else None
         with password_attempt(account.name, place):
             return self._check(account, username, password)
 

@@ -224,10 +224,12 @@ class Account:
         name: The same for every way to write the address, whether or not it is anybody's; nothing
             can be read from it.
         organization_id: The organization of the active person with this address, if there is one.
+        device_mark: What a browser holds in which the account has signed in.
     """
 
     name: str
     organization_id: UUID | None
+    device_mark: str
 
 
 def account_of(email: str) -> Account:
@@ -238,12 +240,24 @@ def account_of(email: str) -> Account:
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT lower(given), user_organization(given) FROM (SELECT %s) a (given)",
+            "SELECT lower(given), a.organization_id, a.devices_known_since"
+            " FROM (SELECT %s) g (given) LEFT JOIN account_standing(given) a ON true",
             [email.strip()],
         )
-        address, organization_id = cursor.fetchone()
+        address, organization_id, since = cursor.fetchone()
     name = salted_hmac("urfmp.account", address, algorithm="sha256").hexdigest()[:32]
-    return Account(name, organization_id)
+    return Account(name, organization_id, device_mark(name, since))
+
+
+def device_mark(account: str, since: datetime | None) -> str:
+    """Return what a browser holds in which an account has signed in.
+
+    Args:
+        account: Its name.
+        since: When all sign-ins before were ended; None for never.
+    """
+    text = f"{account}:{since.timestamp() if since else ''}"
+    return salted_hmac("urfmp.device", text, algorithm="sha256").hexdigest()[:32]
 
 
 def session_end_time() -> datetime:

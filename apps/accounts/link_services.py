@@ -73,7 +73,7 @@ def password_reset_order(request: HttpRequest, *, email: str) -> None:
     """
     mail_must_be_configured()
     account = account_of(email)
-    take_link(account.name, known_device(request, account.name), client_address(request))
+    take_link(account.name, known_device(request, account), client_address(request))
     app.configure_task("accounts.send_password_reset").defer(
         email=email.strip(), actor=_as_json(request_actor(request))
     )

@@ -54,6 +54,11 @@ def _lock_person(user: User) -> None:
     User.objects.select_for_update().get(pk=user.pk)
 
 
+def _end_sign_ins(user: User) -> None:
+    sessions_end_all_of(user)
+    user.save(update_fields=["devices_known_since"])
+
+
 def second_factor_begin(user: User) -> SecondFactor:
     """Make a seed for a person's app, in place of one that was never confirmed.
 
@@ -144,7 +149,7 @@ def second_factor_confirm(user: User, code: str) -> list[str]:
         row.confirmed_at, row.last_step = timezone.now(), step
         row.recovery_digests = _digests(codes)
         row.save()
-        sessions_end_all_of(user)
+        _end_sign_ins(user)
     return codes
 
 
@@ -162,7 +167,7 @@ def recovery_codes_renew(user: User) -> list[str]:
         )
         if not changed:
             raise SecondFactorStateError
-        sessions_end_all_of(user)
+        _end_sign_ins(user)
     return codes
 
 
@@ -179,7 +184,7 @@ def second_factor_remove(user: User) -> None:
         ).delete()
         if not removed:
             raise SecondFactorStateError
-        sessions_end_all_of(user)
+        _end_sign_ins(user)
 
 
 def second_factor_reset(user: User) -> None:

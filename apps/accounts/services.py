@@ -11,6 +11,7 @@ from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.http import HttpRequest
+from django.utils import timezone
 
 from apps.accounts.choices import PLATFORM_SLUG, Role
 from apps.accounts.credentials import forget_session, user_organization
@@ -160,11 +161,11 @@ def user_update(user: User, **changes: Any) -> User:
         if is_last and not (user.is_active and user.role in needed):
             raise LastAdminError
         user.full_clean()
-        user.save()
         if password or has_moved or not user.is_active:
             _end_links_of(user)  # one may lie in a mailbox that is no longer the person's
         if password or not user.is_active:
             sessions_end_all_of(user)
+        user.save()
     return user
 
 
@@ -188,9 +189,9 @@ def user_set_password(user: User, password: str) -> None:
         ValidationError: The password does not fit.
     """
     _set_password(user, password)
-    user.save()
     _end_links_of(user)
     sessions_end_all_of(user)
+    user.save()
 
 
 def sessions_end_all(organization_id: UUID) -> int:
@@ -212,7 +213,11 @@ def _end_links_of(user: User) -> None:
 
 
 def sessions_end_all_of(user: User) -> None:
-    """End a person's sign-ins everywhere, inside an act of the caller's that holds their row."""
+    """End a person's sign-ins everywhere, inside an act of the caller's that holds their row.
+
+    No device on which they were made is known any more, once the caller has saved the person.
+    """
+    user.devices_known_since = timezone.now()
     organization_hold(user.organization_id)
     sessions = UserSession.objects.filter(user_id=user.pk)
     digests = list(sessions.values_list("session_token", flat=True))

@@ -58,9 +58,9 @@ def code_check(request: HttpRequest, user: User, code: str, *, place: str | None
         SecondFactorRefusedError: It is wrong, too old, or was used before.
         TooManyAttemptsError: There have been too many.
     """
-    account = account_of(user.email).name
+    account = account_of(user.email)
     try:
-        take_code(account, place or known_device(request, account))
+        take_code(account.name, place or known_device(request, account))
         with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
             _take(user, code)
     except SecondFactorRefusedError:

@@ -68,6 +68,7 @@ class User(Roaming, AbstractBaseUser, TenantModel):
         "active", null=True, default=True, db_default=True
     )
     email_verified = models.BooleanField(null=True, default=False, db_default=False)
+    devices_known_since = models.DateTimeField(null=True, blank=True, editable=False)
     last_login = models.DateTimeField(
         "last sign-in", null=True, blank=True, editable=False, db_column="last_login_at"
     )

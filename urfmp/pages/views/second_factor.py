@@ -16,6 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import INPUT_CLASSES
 
+from apps.accounts.devices import remember_device
 from apps.accounts.exceptions import (
     PasswordTooShortError,
     SecondFactorRefusedError,
@@ -134,17 +135,19 @@ def _remove(request: HttpRequest, user: User) -> HttpResponse:
             second_factor_remove(user)
             session_start(request, user)
             messages.success(request, "Signing in asks for your password alone from now on.")
-            return HttpResponseRedirect(reverse("admin:second_factor"))
+            response = HttpResponseRedirect(reverse("admin:second_factor"))
+            return remember_device(request, response, user)
     return _page(request, user, removal=form)
 
 
 def _codes(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
     """Show new recovery codes in the answer itself: they are stored nowhere, in no message either.
 
-    The change has ended all of the person's sign-ins; this browser gets a new one.
+    The change has ended all of the person's sign-ins; this browser gets a new one, and stays known.
     """
     session_start(request, user, second_factor=True)
-    return page(request, "pages/recovery_codes.html", "Recovery codes", codes=codes)
+    response = page(request, "pages/recovery_codes.html", "Recovery codes", codes=codes)
+    return remember_device(request, response, user)
 
 
 def _page(

@@ -137,7 +137,7 @@ def _enter(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
         session_refuse(request, email=email, reason=DEACTIVATED)
         form.add_error(None, _WRONG)
         return _form_page(request, form, target)
-    return remember_device(request, HttpResponseRedirect(target), email=email)
+    return remember_device(request, HttpResponseRedirect(target), user)
 
 
 class SignInCodeForm(forms.Form):
@@ -182,7 +182,7 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
             return _later(_code_page(request, form, target), error)
         else:
             response = pending_forget(HttpResponseRedirect(target))
-            return remember_device(request, response, email=user.email)
+            return remember_device(request, response, user)
     return _code_page(request, form, target)
 
 
@@ -236,7 +236,10 @@ class NewPasswordForm(PasswordChangeForm):
 
 @sensitive_post_parameters()
 def password_change(request: HttpRequest) -> HttpResponse:
-    """Take another password. It ends all sessions of the person; this browser gets a new one."""
+    """Take another password. It ends all sessions of the person; this browser gets a new one.
+
+    It stays a known device as well, and is the only one.
+    """
     user: Any = request.user
     form = NewPasswordForm(user, request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -245,6 +248,6 @@ def password_change(request: HttpRequest) -> HttpResponse:
         # The password alone is no step-up for those of whom a code is asked as well.
         session_start(request, user, sign_in=before if before.has_second_factor else None)
         messages.success(request, "Your password is changed. Other devices have been signed out.")
-        return HttpResponseRedirect(reverse("admin:index"))
+        return remember_device(request, HttpResponseRedirect(reverse("admin:index")), user)
     response = page(request, "registration/password_change_form.html", "Change password", form=form)
     return _later(response, form.refusal) if form.refusal else response

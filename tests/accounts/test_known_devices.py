@@ -1,0 +1,154 @@
+"""Which browsers have attempts of their own, and until when."""
+
+from __future__ import annotations
+
+import pyotp
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+
+from apps.accounts.credentials import account_of
+from apps.accounts.devices import known_device, remember_device
+from apps.accounts.link_services import link_make, password_choose
+from apps.accounts.models import User
+from apps.accounts.second_factors import (
+    recovery_codes_renew,
+    second_factor_begin,
+    second_factor_confirm,
+    second_factor_remove,
+    seed_text,
+)
+from apps.accounts.services import user_update
+from tests.conftest import PASSWORD
+
+pytestmark = pytest.mark.django_db
+
+ALICE = "alice@acme.example"
+NEW = "another long and good password"
+COOKIE = "urfmp_device"
+
+
+def enter(client, password=PASSWORD):
+    return client.post("/admin/login/", {"email": ALICE, "password": password})
+
+
+def use_up():
+    """Use up what anybody may try from anywhere."""
+    while enter(Client(), "wrong").status_code != 429:
+        pass
+
+
+def is_known(client):
+    request = HttpRequest()
+    request.COOKIES = {COOKIE: client.cookies[COOKIE].value}
+    return known_device(request, account_of(ALICE)) is not None
+
+
+@pytest.fixture
+def device(alice):
+    """A browser in which Alice has signed in, in whosever hands it is."""
+    client = Client()
+    assert enter(client).status_code == 302
+    assert is_known(client)
+    return client
+
+
+def change_password(user):
+    user_update(user, password=NEW)
+
+
+def reset_password(user):
+    token, _ = link_make(user, "password_reset")
+    request = HttpRequest()
+    request.META["REMOTE_ADDR"] = "127.0.0.1"
+    password_choose(request, token=token, password=NEW)
+
+
+def begin_second_factor(user):
+    row = second_factor_begin(user)
+    second_factor_confirm(user, pyotp.TOTP(seed_text(row)).now())
+
+
+def deactivate_for_a_while(user):
+    user_update(user, is_active=False)
+    user_update(user, is_active=True)
+
+
+CHANGES = [change_password, reset_password, begin_second_factor, deactivate_for_a_while]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_ends_all_sign_ins_makes_every_device_unknown(
+    change, alice, device, make_user, inside, organization_a
+):
+    make_user(organization_a, "admin")  # so that she may be deactivated
+    with inside(organization_a):
+        change(alice)
+    assert not is_known(device)
+    use_up()
+    device.cookies.pop("urfmp_session")
+    assert enter(device, "guess").status_code == 429
+
+
+@pytest.mark.parametrize("change", [recovery_codes_renew, second_factor_remove])
+def test_so_does_a_change_of_the_second_factor(change, alice, inside, organization_a):
+    with inside(organization_a):
+        begin_second_factor(alice)
+    request, response, client = HttpRequest(), HttpResponse(), Client()
+    client.cookies = remember_device(request, response, alice).cookies
+    assert is_known(client)
+    with inside(organization_a):
+        change(alice)
+    assert not is_known(client)
+
+
+def test_of_others_nothing_is_forgotten(alice, bob, device, inside, organization_a):
+    with inside(organization_a):
+        user_update(bob, password=NEW)
+        user_update(alice, first_name="Alicia")
+    assert is_known(device)
+
+
+def test_the_device_that_makes_the_change_stays_known(alice, device):
+    other = Client()
+    enter(other)
+    form = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    assert device.post("/admin/password_change/", form).status_code == 302
+    assert is_known(device)
+    assert not is_known(other)
+    device.post("/admin/logout/")
+    use_up()
+    assert enter(device, NEW).status_code == 302
+
+
+def test_so_it_does_with_the_second_factor(alice, device):
+    page = "/admin/second-factor/"
+    device.post(page, {"do": "begin"})
+    seed = device.get(page).context["seed"].replace(" ", "")
+    assert device.post(page, {"do": "confirm", "code": pyotp.TOTP(seed).now()}).context["codes"]
+    assert is_known(device)
+    device.post(page, {"do": "renew"})
+    assert is_known(device)
+    device.post(page, {"do": "remove", "password": PASSWORD})
+    assert is_known(device)
+
+
+def test_a_sign_in_with_the_password_before_makes_no_device_known(alice, inside, organization_a):
+    """It has shown it before the change, and is answered after."""
+    with inside(organization_a):
+        before = User.objects.get(pk=alice.pk)
+        user_update(alice, password=NEW)
+    client = Client()
+    client.cookies = remember_device(HttpRequest(), HttpResponse(), before).cookies
+    assert not is_known(client)
+
+
+def test_a_cookie_of_an_earlier_form_is_no_error(alice, device):
+    from django.core import signing
+
+    held = {"device": "abc", "accounts": [account_of(ALICE).name]}
+    device.cookies[COOKIE] = signing.dumps(held, salt="urfmp.device")
+    assert not is_known(device)
+    device.cookies.pop("urfmp_session")
+    assert enter(device).status_code == 302
+    assert is_known(device)
