@@ -14,6 +14,7 @@ from apps.audit.selectors import audit_verify
 from apps.audit.services import audit_clean_up, audit_record
 from apps.robots.models import Robot
 from apps.robots.services import robot_update
+from tests.audit.records import record
 from tests.concurrency import at_once
 from urfmp.common.tenancy import tenant_transaction
 
@@ -23,12 +24,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def organization(make_organization):
     return make_organization()
-
-
-def record(organization, count):
-    for number in range(count):
-        with tenant_transaction(organization.id):
-            audit_record(action=f"test.act.{number}", request_data={"number": number})
 
 
 def test_rows_are_numbered_without_a_gap_and_verify(organization):

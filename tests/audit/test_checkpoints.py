@@ -12,10 +12,10 @@ from django.utils import timezone
 from apps.audit import checkpoints as module
 from apps.audit.checkpoints import FILE_NAME, audit_checkpoint, checkpoints_verify, public_key
 from apps.audit.selectors import audit_verify
-from apps.audit.services import audit_clean_up, audit_record
+from apps.audit.services import audit_clean_up
 from apps.audit.tasks import checkpoint
+from tests.audit.records import record
 from tests.concurrency import at_once
-from urfmp.common.tenancy import tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,12 +52,6 @@ def folder(tmp_path):
 @pytest.fixture
 def organization(make_organization):
     return make_organization()
-
-
-def record(organization, count):
-    for number in range(count):
-        with tenant_transaction(organization.id):
-            audit_record(action=f"test.act.{number}", request_data={"number": number})
 
 
 def verify(folder):

@@ -10,8 +10,7 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 
 from apps.audit.checkpoints import checkpoints_verify, public_key
 from apps.audit.selectors import audit_verify
-from apps.audit.services import audit_record
-from urfmp.common.tenancy import tenant_transaction
+from tests.audit.records import record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -20,12 +19,6 @@ GAP = "INSERT INTO audit_gaps (chain, first_seq, last_seq, hash) VALUES (%s, %s,
 
 def faults():
     return [(fault.organization_id, fault.seq, fault.fault) for fault in audit_verify()]
-
-
-def record(organization, count):
-    for number in range(count):
-        with tenant_transaction(organization.id):
-            audit_record(action=f"test.act.{number}")
 
 
 @pytest.mark.parametrize(("first", "last"), [(2, 3), (4, 1_000), (1_000, 1_001), (0, 0)])

@@ -9,28 +9,18 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.telemetry.batches import batches_add
 from apps.telemetry.rollups import roll_up
 from apps.telemetry.selectors import SeriesQuery, series
 from apps.telemetry.selectors.resolution import bucket_count, levels_for, width_for
-from urfmp.common.tenancy import tenant_transaction
+from tests.telemetry import storing
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 LATEST, SERIES = "/api/v1/telemetry/latest", "/api/v1/telemetry/series"
 
 
 def store(robot, metric, points):
-    times = [START + timedelta(seconds=second) for second, _ in points]
-    with tenant_transaction(robot.organization_id), connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
-            " VALUES (%s, %s, %s, %s, 'W')",
-            [
-                (time, robot.pk, metric, value)
-                for time, (_, value) in zip(times, points, strict=True)
-            ],
-        )
-        batches_add(robot.organization_id, [(robot.pk, metric, time) for time in times])
+    """Put `(seconds after START, value)` into the table, and tell the rollups."""
+    storing.store(robot, metric, [(START + timedelta(seconds=s), value) for s, value in points])
 
 
 @pytest.fixture

@@ -5,21 +5,15 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.telemetry.batches import batches_add
 from apps.telemetry.selectors import latest_values, metric_names
+from tests.telemetry import storing
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 
 
 def store(robot, metric, points):
-    times = [START + timedelta(hours=hour) for hour, _ in points]
-    batches_add(robot.organization_id, [(robot.pk, metric, time) for time in times])
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
-            " VALUES (%s, %s, %s, %s, 'W')",
-            [(START + timedelta(hours=h), robot.pk, metric, value) for h, value in points],
-        )
+    """Put `(hours after START, value)` into the table, and tell the rollups."""
+    storing.store(robot, metric, [(START + timedelta(hours=hour), value) for hour, value in points])
 
 
 def test_newest_of_each_metric_of_several_robots_in_one_query(organization_a, make_robot, inside):

@@ -16,12 +16,13 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from apps.telemetry import rollup_check, tasks
-from apps.telemetry.batches import batch_organizations, batches_add
+from apps.telemetry.batches import batch_organizations
 from apps.telemetry.models import TelemetryBatch
 from apps.telemetry.rollup_check import Fault
 from apps.telemetry.rollups import COLUMNS, LEVELS, roll_up, rollups_lock
 from apps.telemetry.selectors import SeriesQuery, latest_values, series
 from tests.concurrency import at_once
+from tests.telemetry import storing
 from urfmp.common.tenancy import tenant_transaction
 
 HOUR = timedelta(hours=1)
@@ -39,18 +40,8 @@ def store(db):
     """Return a function that stores `(seconds, value)`, told to the rollups unless not wanted."""
 
     def write(robot, points, metric="power.total", *, told=True):
-        times = [START + timedelta(seconds=second) for second, _ in points]
-        with tenant_transaction(robot.organization_id), connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
-                " VALUES (%s, %s, %s, %s, 'W')",
-                [
-                    (when, robot.pk, metric, value)
-                    for when, (_, value) in zip(times, points, strict=True)
-                ],
-            )
-            if told:
-                batches_add(robot.organization_id, [(robot.pk, metric, when) for when in times])
+        timed = [(START + timedelta(seconds=second), value) for second, value in points]
+        storing.store(robot, metric, timed, told=told)
 
     return write
 

@@ -3,12 +3,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apps.telemetry.batches import batches_add
 from apps.telemetry.selectors import (
     MAX_POINTS,
     RangeError,
@@ -16,23 +15,15 @@ from apps.telemetry.selectors import (
     UnknownMetricError,
     series,
 )
+from tests.telemetry import storing
 
 START = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
 def store(robot, points, metric="power.total", unit="W"):
     """Put `(seconds after START, value)` into the table, and tell the rollups."""
-    keys = [(robot.pk, metric, START + timedelta(seconds=second)) for second, _ in points]
-    batches_add(robot.organization_id, keys)
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
-            " VALUES (%s, %s, %s, %s, %s)",
-            [
-                (START + timedelta(seconds=second), robot.pk, metric, value, unit)
-                for second, value in points
-            ],
-        )
+    timed = [(START + timedelta(seconds=second), value) for second, value in points]
+    storing.store(robot, metric, timed, unit=unit)
 
 
 def read(robot, seconds, max_points=MAX_POINTS, metrics=("power.total",), start=START):
