@@ -5,11 +5,15 @@ from contextlib import nullcontext
 import pytest
 from django.db import OperationalError, connection, transaction
 
+from apps.audit.models import AuditLog
 from apps.robots.models import Robot
+from apps.robots.services import robot_update
 from urfmp.common.tenancy import (
+    Actor,
     TenantError,
     act,
     crossing_transaction,
+    current_actor,
     tenant_statement,
     tenant_transaction,
 )
@@ -41,6 +45,24 @@ def test_other_organization_inside_raises(organization_a, organization_b, inside
 def test_act_outside_raises(db):
     with pytest.raises(TenantError), act("robots.robot.create"):
         pass
+
+
+def test_an_actor_is_kept_further_in_and_is_back_afterwards(
+    organization_a, alice, bob, make_robot, inside
+):
+    robot = make_robot(organization_a)
+
+    def rename(name):
+        robot_update(robot, name=name)
+        return AuditLog.objects.get(after__name=name, action="robots.robot.update").user_id
+
+    with inside(organization_a, Actor(user_id=alice.pk)):
+        with inside(organization_a):
+            assert rename("A") == alice.pk
+        with inside(organization_a, Actor(user_id=bob.pk)):
+            assert rename("B") == bob.pk
+        assert current_actor().user_id == alice.pk
+        assert rename("C") == alice.pk
 
 
 @pytest.mark.django_db(transaction=True)

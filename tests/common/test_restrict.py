@@ -1,0 +1,73 @@
+"""`restrict` by itself: what it lets through of rows that the database would show."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from apps.organizations.models import Facility
+from apps.robots.models import Robot
+
+
+@dataclass(frozen=True)
+class Caller:
+    organization_id: uuid.UUID
+    is_authenticated: bool = True
+    is_active: bool = True
+    robot_id: uuid.UUID | None = None
+    permissions: set[str] = field(
+        default_factory=lambda: {"robots.view_robot", "organizations.view_facility"}
+    )
+
+    def has_perm(self, perm, obj=None):
+        return perm in self.permissions
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a)
+
+
+@pytest.fixture
+def seen(organization_a, robot, make_facility, inside):
+    """Return a function: what a caller sees of one robot and one facility."""
+    make_facility(organization_a)
+
+    def see(**changes):
+        caller = replace(Caller(organization_a.pk), **changes)
+        with inside(organization_a):
+            rows = [*Robot.objects.restrict(caller), *Facility.objects.restrict(caller)]
+        return [type(row) for row in rows]
+
+    return see
+
+
+def test_rows_of_ones_own_organization_are_seen(seen):
+    assert seen() == [Robot, Facility]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"is_authenticated": False},
+        {"is_active": False},
+        {"permissions": set()},
+        {"permissions": {"robots.change_robot", "organizations.change_facility"}},
+        {"organization_id": uuid.UUID(int=1)},
+        {"organization_id": None},
+    ],
+)
+def test_each_condition_hides_everything_by_itself(seen, changes):
+    assert seen(**changes) == []
+
+
+def test_a_permission_opens_its_own_model_alone(seen):
+    assert seen(permissions={"robots.view_robot"}) == [Robot]
+    assert seen(permissions={"organizations.view_facility"}) == [Facility]
+
+
+def test_a_device_sees_its_robot_and_nothing_without_one(seen, robot):
+    assert seen(robot_id=robot.pk) == [Robot]
+    assert seen(robot_id=uuid.UUID(int=1)) == []
