@@ -5,13 +5,18 @@ Started by `--worker-class urfmp.serving.Worker`.
 
 from __future__ import annotations
 
+import selectors
+import socket
 import time
+from collections import deque
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from gunicorn import util
+from gunicorn.http.body import ChunkedReader
 from gunicorn.workers.gthread import ThreadWorker
 
 from urfmp.common.problems import CONTENT_TYPE, problem
@@ -27,6 +32,10 @@ _PROBLEMS = {
 }
 # Seconds: enough for another worker to wake up.
 _LEFT_TO_OTHERS = 0.001
+# What gunicorn takes of a body that nobody has read before it gives the connection up.
+_TAKEN_UNREAD = 64 * 1024
+# A client that has its last answer is given so long, and so many bytes, to hang up.
+_LAST_SECONDS, _LAST_BYTES, _LAST_READ = 2.0, 4 * 1024 * 1024, 64 * 1024
 _FAULT = "server_error", "The server failed; the fault is recorded."
 _HEADERS = {
     "Content-Type": CONTENT_TYPE,
@@ -61,8 +70,21 @@ class _Intercepted:
 class Worker(ThreadWorker):
     """gunicorn's threaded worker, which leaves connections to its neighbours.
 
-    And without its HTML: that has no policy, and quotes the request.
+    And without its HTML, which has no policy and quotes the request, its answers that do not say
+    that they are the last, and its wait for clients that do not hang up.
     """
+
+    wsgi: Any
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Start without connections."""
+        super().__init__(*args, **kwargs)
+        self._last_conns: deque[Any] = deque()
+
+    def load_wsgi(self) -> None:
+        """Load the application, as one that tells when a connection ends."""
+        super().load_wsgi()
+        self.wsgi = partial(_answer, self.wsgi)
 
     def accept(self, listener: Any) -> None:
         """Take a connection; with more than there are threads, wait a moment afterwards.
@@ -74,12 +96,73 @@ class Worker(ThreadWorker):
         if self.nr_conns > self.cfg.threads:
             time.sleep(_LEFT_TO_OTHERS)
 
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """Keep a connection or end it.
+
+        gunicorn waits up to two seconds for each client to hang up, and serves nobody meanwhile.
+        Here they wait beside each other.
+        """
+        if fs.cancelled() or fs.exception() or fs.result() is not False:
+            super().finish_request(conn, fs)
+            return
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            self._hang_up(conn)
+            return
+        conn.timeout, conn.left = time.monotonic() + _LAST_SECONDS, _LAST_BYTES
+        self._last_conns.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._take_last, conn))
+
+    def _take_last(self, conn: Any, client: Any) -> None:
+        """Take what still comes: a connection closed over it is torn, and the answer with it."""
+        with suppress(OSError):
+            taken = len(client.recv(_LAST_READ))
+            conn.left -= taken
+            if taken and conn.left > 0:
+                return
+        self._last_conns.remove(conn)
+        self.poller.unregister(client)
+        self._hang_up(conn)
+
+    def _hang_up(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """End connections whose client has sent nothing, or has not hung up, in time."""
+        super().murder_pending()
+        while self._last_conns and self._last_conns[0].timeout <= time.monotonic():
+            conn = self._last_conns.popleft()
+            self.poller.unregister(conn.sock)
+            self._hang_up(conn)
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what cannot be read; gunicorn judges it, and writes the log."""
         page = _Intercepted(client)
         super().handle_error(req, page, addr, exc)
         with suppress(OSError):
             util.write_nonblock(client, refusal(_status(page.sent)))
+
+
+def _answer(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
+    """Answer; where gunicorn would give the connection up over the rest of a body, say so."""
+
+    def start(*arguments: Any) -> Any:
+        if _leaves_too_much(environ["wsgi.input"]):
+            start_response.__self__.force_close()
+        return start_response(*arguments)
+
+    return application(environ, start)
+
+
+def _leaves_too_much(body: Any) -> bool:
+    """Tell whether more of a body is unread than is taken; of one in chunks nobody knows."""
+    reader = body.reader
+    if isinstance(reader, ChunkedReader):
+        return reader.parser is not None
+    return bool(reader.length + body.buf.tell() >= _TAKEN_UNREAD)
 
 
 def _status(page: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Workers of the web process share connections, however many are opened at once."""
+"""Workers of the web process share connections, and part with them as HTTP has it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -87,3 +87,58 @@ def test_no_worker_takes_every_connection(server):
 
         _wait(lambda: sum(taken()) == _CONNECTIONS)
         assert min(taken()) >= _CONNECTIONS // 4, taken()
+
+
+@pytest.fixture
+def link(server):
+    _, port = server
+    _wait(lambda: _answers(port))
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    yield connection
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "is_last"), [(0, False), (65_535, False), (65_536, True), (1_000_000, True)]
+)
+def test_an_answer_that_leaves_too_much_unread_says_that_it_is_the_last(size, is_last, link):
+    link.request("POST", "/", body=b"x" * size)
+    with link.getresponse() as answer:
+        assert answer.headers["Connection"] == ("close" if is_last else "keep-alive")
+        assert answer.read().startswith(b"Hello")
+    # Without being told, `http.client` goes on with the connection that it has.
+    link.request("GET", "/")
+    with link.getresponse() as answer:
+        assert answer.status == 200
+
+
+def test_a_body_in_chunks_that_is_left_unread_ends_the_connection(link):
+    link.request("POST", "/", body=iter([b"x", b"y"]), encode_chunked=True)
+    with link.getresponse() as answer:
+        assert answer.headers["Connection"] == "close"
+
+
+def test_nobody_waits_for_clients_that_do_not_hang_up(server):
+    _, port = server
+    _wait(lambda: _answers(port))
+    with ExitStack() as links:
+        for _ in range(40):
+            held = links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            held.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        # They have not read their answers either.
+        assert all(_answers(port) for _ in range(10))
+
+
+def test_a_client_that_does_not_hang_up_is_cut_off(server):
+    process, port = server
+    _wait(lambda: _answers(port) and len(_workers(process)) == 2)
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as held:
+        held.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        while held.recv(65_536):
+            pass
+        began = time.monotonic()
+        with suppress(ConnectionError):
+            while time.monotonic() < began + 20:
+                held.sendall(b"x")
+                time.sleep(0.1)
+        assert 1 < time.monotonic() - began < 20

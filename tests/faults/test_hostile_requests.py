@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 from urllib.parse import urlsplit
@@ -76,3 +77,37 @@ def test_another_host_is_one_line_in_the_log(path, server):
     (line,) = server.log.read_bytes()[before:].splitlines()
     assert b"Invalid HTTP_HOST header: 'evil.example" in line
     assert len(line) < 300
+
+
+@pytest.mark.parametrize(
+    ("path", "size", "status", "is_last"),
+    [
+        ("/api/v1/robots", 100, 401, False),
+        ("/api/v1/robots", 100_000, 401, True),
+        ("/api/v1/telemetry", 100_000, 401, True),
+        ("/api/v1/nothing", 100_000, 404, True),
+        ("/admin/login/", 100_000, 403, True),
+    ],
+)
+def test_a_body_that_nobody_reads_ends_the_connection_and_the_answer_says_so(
+    path, size, status, is_last, server
+):
+    address = urlsplit(server.url)
+    link = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
+    for _ in range(2):
+        link.request("POST", path, body=b"x" * size, headers={"Content-Type": "application/json"})
+        with link.getresponse() as answer:
+            assert answer.status == status
+            assert (answer.headers["Connection"] == "close") is is_last
+            assert answer.read()
+    link.close()
+
+
+def test_a_body_that_is_read_does_not(server):
+    address = urlsplit(server.url)
+    link = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
+    headers = {"Content-Type": "application/json", "X-API-Key": server.key}
+    link.request("POST", "/api/v1/telemetry", body=b" " * 100_000, headers=headers)
+    with link.getresponse() as answer:
+        assert (answer.status, answer.headers["Connection"]) == (400, "keep-alive")
+    link.close()
