@@ -47,6 +47,12 @@ class InvitationSerializer(ScopedModelSerializer):
             "created_at",
         )
         read_only_fields = ("id", "invited_by", "invited_by_key", "expires_at", "created_at")
+        extra_kwargs = {
+            "invited_by": {
+                "help_text": "Who invited; somebody of the platform if `users` does not have them."
+                " Null: a key."
+            }
+        }
         validators: tuple[Any, ...] = ()  # uniqueness is told by the service
 
 

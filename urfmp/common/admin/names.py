@@ -54,7 +54,11 @@ def object_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) 
 
 
 def reference_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Names:
-    """Return the names of rows that recorded values refer to, by id; one query."""
+    """Return the names of rows that recorded values refer to, by id.
+
+    One query, and another one where people are named whom the viewer may not see: those of the
+    platform are told apart from the organization's own.
+    """
     admins = audited_admins(site)
     wanted: dict[type[Model], set[str]] = defaultdict(set)
     for entry in entries:
@@ -63,7 +67,21 @@ def reference_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any
         for values in (entry.before, entry.after):
             for model, key in _references(owner.model, values or {}):
                 wanted[model].add(key)
-    return _names(request, wanted)
+    names = _names(request, wanted)
+    for model, keys in wanted.items():
+        if hasattr(model, "behind_the_wall"):
+            names |= _of_the_platform(model, sorted(keys - names.keys())[:_NAMES_AT_MOST])
+    return names
+
+
+def _of_the_platform(model: Any, keys: list[str]) -> Names:
+    """Return what stands for those of some people whom the open organization does not have."""
+    if not keys:
+        return {}
+    own = {
+        str(key) for key in model._default_manager.filter(pk__in=keys).values_list("pk", flat=True)
+    }
+    return {key: str(model.behind_the_wall(UUID(key))) for key in keys if key not in own}
 
 
 def _references(model: type[Model], values: dict[str, Any]) -> Iterator[tuple[type[Model], str]]:
