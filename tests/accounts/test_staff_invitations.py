@@ -71,10 +71,12 @@ def test_the_record_does_not_take_those_one_may_not_see_for_the_platforms(
     assert PLATFORM_STAFF not in page
 
 
-def test_whom_a_super_admin_invites_joins(invitation, run_jobs, newest_code, inside):
+def test_whom_a_super_admin_invites_joins(
+    invitation, organization_a, run_jobs, newest_code, inside
+):
     run_jobs()
     assert accept(newest_code()).status_code == 204
-    with inside(invitation.organization):
+    with inside(organization_a):
         assert User.objects.get(email=KIM).role == "admin"
 
 
