@@ -4,6 +4,10 @@ An address is unique on the platform, so adding a person, or changing their addr
 where another organization has it, and the answer says so. It is said ten times a day at most: then
 the organization adds people by invitation alone, which tells whoever reads the mailbox and nobody
 else. With Redis gone nothing is counted.
+
+Telling nothing would take people whose address nobody has confirmed, two of whom may have the same
+one; the column is unique. And whoever adds a person may give them a password and sign in with it,
+which tells as much as the answer: so what is told is limited instead.
 """
 
 from __future__ import annotations
