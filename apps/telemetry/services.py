@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.telemetry.intake import BusyError, Intake
 from apps.telemetry.points import Batch, Rejection
 from apps.telemetry.robot_map import forget_robots
-from apps.telemetry.rows import Row, Sheet, write_rows
+from apps.telemetry.rows import Sheet, write_rows
 from apps.telemetry.storing import RefusedError, SendingKey, SheetParcel, store_parcels
 from apps.telemetry.telling import tell
 from urfmp.common.exceptions import ApplicationError
@@ -96,10 +96,10 @@ def _judge(sheet: Sheet, parcel: SheetParcel) -> tuple[int, list[int]]:
         new = {row.place for row in parcel.stored}
         old = [(row, row.place, row.value) for row in sheet.rows if row.place not in new]
     if sheet.repeats:
-        first: dict[tuple[bytes, int], Row] = {row[:2]: row for row in sheet.rows}
-        old += [(first[again[:2]], again.place, again.value) for again in sheet.repeats]
+        first = {row.key: row for row in sheet.rows}
+        old += [(first[again.key], again.place, again.value) for again in sheet.repeats]
     conflicts = [
-        index for row, index, value in old if value != parcel.others.get(row[:2], row.value)
+        index for row, index, value in old if value != parcel.others.get(row.key, row.value)
     ]
     return len(old) - len(conflicts), conflicts
 

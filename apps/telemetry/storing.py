@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from psycopg.errors import DeadlockDetected
 
 from apps.telemetry.batches import batches_add
 from apps.telemetry.few_rows import MOST_ROWS, STATEMENT_TIMEOUT, store_rows
-from apps.telemetry.rows import COLUMNS, Row, Series, Sheet, outer_keys
+from apps.telemetry.rows import COLUMNS, Row, RowKey, Series, Sheet, outer_keys
 from urfmp.common.tenancy import tenant_transaction
 
 _HEAD, _END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
@@ -50,6 +51,8 @@ _CONFIRM = """
                %s::uuid[], %s::uuid[], %s::text[], %s, %s::uuid[], %s::text[]))
 """
 _SCOPE = "telemetry:write"
+# By robot, metric and time.
+_ORDER = attrgetter("start", "time")
 _TRIES = 3
 
 
@@ -90,7 +93,7 @@ class SheetParcel:
     sheet: Sheet
     key: SendingKey | None
     stored: list[Row] = field(default_factory=list)
-    others: dict[tuple[bytes, int], float | None] = field(default_factory=dict)
+    others: dict[RowKey, float | None] = field(default_factory=dict)
     error: Exception | None = field(default_factory=lambda: OperationalError("not stored"))
 
     @property
@@ -161,8 +164,8 @@ def _store_together(organization_id: UUID, parcels: list[SheetParcel]) -> None:
     if len(parcels) == 1:
         rows = parcels[0].sheet.rows
     else:
-        # By robot, metric and time: no two rows are compared by more, unless they are the same.
-        rows = sorted(row for parcel in parcels for row in parcel.sheet.rows)
+        rows = [row for parcel in parcels for row in parcel.sheet.rows]
+        rows.sort(key=_ORDER)
     if len(rows) <= MOST_ROWS and not any(parcel.sheet.has_metadata for parcel in parcels):
         if refused := store_rows(organization_id, _remembered(parcels), rows, series):
             raise RefusedError(refused)
@@ -194,7 +197,7 @@ def _store_new(organization_id: UUID, parcel: SheetParcel) -> None:
             others = {}
             if len(stored) < len(rows):
                 cursor.execute(_OTHERS, [least, greatest])
-                others = {rows[ordinal][:2]: value for ordinal, value in cursor.fetchall()}
+                others = {rows[ordinal].key: value for ordinal, value in cursor.fetchall()}
         batches_add(organization_id, list(outer_keys(stored, sheet.series)))
     parcel.stored, parcel.others, parcel.error = stored, others, None
 
