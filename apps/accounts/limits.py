@@ -9,6 +9,7 @@ from django.conf import settings
 
 from apps.accounts.credentials import KeyCredential
 from apps.accounts.exceptions import HashingBusyError, TooManyAttemptsError
+from urfmp.common.addresses import address_block
 from urfmp.common.ratelimit import Counter, Decision, give_back, take
 
 SESSION = "session"  # the place of whoever is signed in
@@ -136,7 +137,7 @@ def take_link(account: str, place: str | None, address: str | None) -> None:
     """
     # In turn, not in one step: an account's counter and an address's share no node of a cluster.
     for name, limit in (
-        (f"{{{address}}}:links", _LINKS_OF_A_CLIENT),
+        (f"{{{address_block(address)}}}:links", _LINKS_OF_A_CLIENT),
         (f"{{{account}}}:links:{place or ''}", _LINKS),
     ):
         decision = take(Counter(name, limit, _LINK_SECONDS))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +25,7 @@ from apps.accounts.links import (
 from apps.accounts.middleware import client_address, request_actor
 from apps.accounts.models import OneTimeLink, User
 from apps.accounts.services import user_set_password
+from apps.accounts.strangers import stranger_record
 from apps.audit.services import audit_record
 from urfmp.common.mail import mail_must_be_configured, mail_send
 from urfmp.common.tenancy import Actor, act, current_actor, tenant_transaction
@@ -99,19 +99,19 @@ def password_reset_send(*, email: str, actor: dict[str, Any]) -> None:
 
     Nobody has the address, or they were invited and have no password yet: nothing is sent.
     """
-    account = account_of(email)
-    record = partial(
-        audit_record,
-        action="accounts.user.forgot_password",
-        resource_type="user",
-        request_data={"email": email[:255]},
-    )
+    account, asked_by = account_of(email), _from_json(actor)
+    action, kind = "accounts.user.forgot_password", "user"
     if account.organization_id is None:
-        record(success=False)
+        stranger_record(asked_by, action=action, email=email, resource_type=kind)
         return
-    with tenant_transaction(account.organization_id, _from_json(actor)):
+    with tenant_transaction(account.organization_id, asked_by):
         user: User = User.objects.get_by_natural_key(email.strip())
-        record(resource_id=user.pk)
+        audit_record(
+            action=action,
+            resource_type=kind,
+            resource_id=user.pk,
+            request_data={"email": email[:255]},
+        )
         has_password = user.has_usable_password()
     if has_password:
         link_send(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from apps.accounts.middleware import request_actor, session_of
 from apps.accounts.models import OneTimeLink, User, UserSession
 from apps.accounts.plan_limits import take_place
 from apps.accounts.standing import organization_hold, standing_hold
+from apps.accounts.strangers import stranger_record
 from apps.audit.services import audit_record
 from urfmp.common.constraints import must_be_free
 from urfmp.common.sign_ins import SignIn
@@ -260,15 +261,15 @@ def session_refuse(
     request: HttpRequest, *, email: str, reason: str = "Wrong e-mail or password."
 ) -> None:
     """Record a sign-in that failed; the answer to the caller tells nothing."""
-    organization_id = user_organization(email)
-    with (
-        tenant_transaction(organization_id, request_actor(request))
-        if organization_id
-        else nullcontext()
-    ):
+    actor, organization_id = request_actor(request), user_organization(email)
+    action, kind = "accounts.session.login", "session"
+    if organization_id is None:
+        stranger_record(actor, action=action, email=email, resource_type=kind, error_message=reason)
+        return
+    with tenant_transaction(organization_id, actor):
         audit_record(
-            action="accounts.session.login",
-            resource_type="session",
+            action=action,
+            resource_type=kind,
             success=False,
             error_message=reason,
             request_data={"email": email[:255]},

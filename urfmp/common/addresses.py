@@ -14,6 +14,18 @@ def plain_address(text: str) -> str | None:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
+def address_block(text: str | None) -> str:
+    """Return what one client has for itself: an IPv4 address, or a /64 of IPv6 with all in it.
+
+    Whoever has a line of IPv6 has 2^64 addresses: counted one by one they would count as many.
+    Nothing for what is no address.
+    """
+    plain = plain_address(text or "")
+    if plain is None or ":" not in plain:
+        return plain or ""
+    return str(ipaddress.ip_network(f"{plain.partition('%')[0]}/64", strict=False))
+
+
 def forwarded_address(header: str) -> str:
     """Return the client's address from an `X-Forwarded-For`.
 

@@ -121,6 +121,28 @@ def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Ite
             _apply(dict.fromkeys(context.settings(), ""))
 
 
+@contextmanager
+def nobodys_transaction(actor: Actor) -> Iterator[None]:
+    """Open a transaction of no organization, for what the platform's own record is to say.
+
+    Tenant tables stay out of reach; the record's rows name where the act came from.
+
+    Args:
+        actor: What they say.
+
+    Raises:
+        TenantError: An organization's transaction is open, and the record would be its own.
+    """
+    if _context.get() is not None:
+        msg = "What is nobody's is not recorded inside an organization's transaction."
+        raise TenantError(msg)
+    with transaction.atomic():
+        _apply(actor.settings())
+        yield
+        if _database().in_outer_transaction() and not connection.needs_rollback:
+            _apply(dict.fromkeys(actor.settings(), ""))
+
+
 def tenant_statement(
     organization_id: UUID, sql: str, values: Sequence[Any], **settings: str
 ) -> tuple[Any, ...]:

@@ -1,0 +1,138 @@
+"""What is tried with addresses that are nobody's does not fill the platform's record."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+
+from apps.accounts import strangers
+from apps.accounts.strangers import stranger_record
+from apps.audit.models import AuditLog
+from urfmp.common import ratelimit
+from urfmp.common.tenancy import Actor, TenantError, tenant_transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LOGIN = "accounts.session.login"
+
+
+@pytest.fixture(params=["redis", "postgresql"])
+def store(request, monkeypatch):
+    if request.param == "postgresql":
+        gone = ratelimit._RedisCounters("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(ratelimit, "_redis_counters", lambda: gone)
+
+
+@pytest.fixture
+def told(owner_cursor):
+    """Return a function that gives the platform's rows about addresses of this test."""
+    mark = uuid.uuid4().hex[:8]
+
+    def rows():
+        owner_cursor.connection.rollback()
+        owner_cursor.execute(
+            "SELECT request_data, host(ip_address), user_agent, action, success, error_message"
+            " FROM audit_logs WHERE organization_id IS NULL AND request_data ->> 'email' LIKE %s"
+            " ORDER BY seq",
+            [f"{mark}%"],
+        )
+        return owner_cursor.fetchall()
+
+    rows.mark = mark
+    return rows
+
+
+def try_often(told, count, places=("192.0.2.1",), action=LOGIN):
+    for number in range(count):
+        actor = Actor(ip_address=places[number % len(places)])
+        stranger_record(actor, action=action, email=f"{told.mark}{number}@plant.example")
+
+
+def test_it_is_told_where_it_came_from(told):
+    email = f"{told.mark}@plant.example"
+    client = Client(REMOTE_ADDR="192.0.2.77", headers={"user-agent": "Probe/1"})
+    client.post("/admin/login/", {"email": email, "password": "wrong"})
+    client.post(
+        "/api/v1/auth/login",
+        {"email": email, "password": "wrong"},
+        content_type="application/json",
+    )
+    expected = ({"email": email}, "192.0.2.77", "Probe/1", LOGIN, False)
+    assert [row[:5] for row in told()] == [expected] * 2
+
+
+def test_so_is_a_forgotten_password(told, api_post, run_jobs):
+    api_post("auth/password-reset", {"email": f"{told.mark}@plant.example"})
+    run_jobs()
+    ((_, address, _, action, success, _),) = told()
+    assert (address, action, success) == ("127.0.0.1", "accounts.user.forgot_password", False)
+
+
+def test_of_one_place_the_first_ten_are_told_and_how_many_more(told, store):
+    try_often(told, 120)
+    asked = [row[0] for row in told()]
+    assert [row["email"].partition("@")[0].removeprefix(told.mark) for row in asked] == [
+        *map(str, range(10)), "99",
+    ]  # fmt: skip
+    assert asked[-1]["within_an_hour"] == 100
+    assert asked[-1]["within_an_hour_from_everywhere"] == 100
+    try_often(told, 1, places=["192.0.2.2"])  # another one is told of
+    assert len(told()) == 12
+
+
+def test_a_whole_block_of_addresses_is_one_place(told):
+    try_often(told, 99, places=[f"2001:db8:1:2::{number:x}" for number in range(1, 50)])
+    assert len(told()) == 10
+    try_often(told, 1, places=["2001:db8:1:3::1"])
+    assert len(told()) == 11
+
+
+def test_many_places_do_not_fill_the_record_either(told, monkeypatch):
+    monkeypatch.setattr(strangers, "_EACH_OF_ALL", 20)
+    try_often(told, 205, places=[f"198.51.100.{number}" for number in range(200)])
+    asked = [row[0] for row in told()]
+    assert len(asked) == 21
+    assert asked[-1] == {
+        "email": f"{told.mark}99@plant.example",
+        "within_an_hour_from_everywhere": 100,
+    }
+    try_often(told, 100, places=["203.0.113.1"])  # who tries often shows in spite of them
+    assert told()[-1][0]["within_an_hour"] == 100
+
+
+def test_what_is_tried_with_a_persons_address_is_told_each_time(
+    told, alice, organization_a, inside
+):
+    try_often(told, 300, places=[f"198.51.100.{number}" for number in range(250)])
+    for number in range(10):
+        client = Client(REMOTE_ADDR=f"198.51.100.{number}")
+        client.post("/admin/login/", {"email": alice.email, "password": "wrong"})
+    with inside(organization_a):
+        assert AuditLog.objects.filter(action=LOGIN, success=False).count() == 10
+
+
+def test_each_kind_is_counted_for_itself(told):
+    try_often(told, 20, action="accounts.user.forgot_password")
+    try_often(told, 1)
+    assert told()[-1][3] == LOGIN
+
+
+def test_it_is_not_written_into_an_organizations_record(told, organization_a):
+    with tenant_transaction(organization_a.pk), pytest.raises(TenantError):
+        try_often(told, 1)
+
+
+def test_links_are_asked_for_from_a_block_as_from_one_address(api_post):
+    answers = [
+        Client(REMOTE_ADDR=f"2001:db8::{number:x}")
+        .post(
+            "/api/v1/auth/password-reset",
+            {"email": f"n{number}@acme.example"},
+            content_type="application/json",
+        )
+        .status_code
+        for number in range(51)
+    ]
+    assert answers == [202] * 50 + [429]
