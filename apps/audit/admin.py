@@ -271,10 +271,11 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             return NOTHING
         kind, key = _words(entry.resource_type), str(entry.resource_id or "")
         name = getattr(entry, "object_name", None)
-        if name is None:
+        # What was refused carries the id of what was asked for, and is no row of that kind itself.
+        owner = audited_admins(self.admin_site).get(entry.resource_type)
+        if name is None or owner is None:
             named = (entry.after or entry.before or {}).get("name")
             return format_html('<span title="{}">{} {}</span>', key, kind, named or key[:8])
-        owner = audited_admins(self.admin_site)[entry.resource_type]
         return format_html(
             '<a class="u-link" href="{}" title="{}">{} {}</a>',
             owner.change_address(key),

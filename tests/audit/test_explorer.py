@@ -181,3 +181,21 @@ def test_actions_are_those_of_the_organization(
     with inside(organization_b):
         assert "test.thing.refuse" not in recorded_actions(organization_b.id)
         assert recorded_actions(robot.organization_id) == []
+
+
+def test_a_refusal_beside_what_was_asked_for(
+    organization_a, make_robot, alice, bob, sign_in, inside
+):
+    """Both carry the robot's id; the refusal is no robot."""
+    robot = make_robot(organization_a)
+    address = reverse("api:robot-detail", args=[robot.pk])
+    assert sign_in(bob).patch(address, "{}", "application/json").status_code == 403
+    with inside(organization_a):
+        refused = AuditLog.objects.get(resource_type="access")
+        assert AuditLog.objects.filter(resource_id=robot.pk).exclude(pk=refused.pk).exists()
+    assert refused.resource_id == robot.pk
+    client = sign_in(alice)
+    page = client.get(LIST).content.decode()
+    assert robot.name in page
+    assert f"access {str(robot.pk)[:8]}" in page.lower()
+    assert client.get(f"{LIST}{refused.pk}/change/").status_code == 200
