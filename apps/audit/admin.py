@@ -14,6 +14,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, Ht
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET
 from unfold.contrib.filters.admin import DropdownFilter, TextFilter
 
 from apps.audit.export import CONTENT_TYPES, audit_export
@@ -164,7 +165,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
 
     def get_urls(self) -> list[URLPattern]:
         """Add where the list as it is filtered leaves as a file."""
-        view = self.admin_site.admin_view(self.export_view)
+        view = self.admin_site.admin_view(require_GET(self.export_view))
         own = path("export/<slug:kind>/", view, name="audit_auditlog_export")
         return [own, *super().get_urls()]
 

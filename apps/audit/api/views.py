@@ -61,6 +61,7 @@ class AuditExportViewSet(ScopedViewSet):
     content_negotiation_class = _AnyFormat
     ordering_fields = ()
     pagination_class = None
+    http_method_names = ["get", "options"]
 
     @extend_schema(
         operation_id="audit_log_export",

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import timezone
 
 from apps.robots.models import Robot
@@ -66,6 +66,8 @@ def telemetry_export_page(request: HttpRequest) -> HttpResponseBase:
     form = ExportForm(request.GET if "format" in request.GET else None, robots)
     refusal, status = "", 200
     if form.is_bound:
+        if request.method != "GET":
+            return HttpResponseNotAllowed(["GET"])  # only a reader makes it an export
         status = 400
         if form.is_valid():
             try:
