@@ -68,6 +68,15 @@ def test_roles_through_the_api(giver, sign_in, organization_a, make_user, inside
     assert all(ROLE_PERMISSIONS[role] <= held for role in given)
 
 
+def test_super_admins_are_made_by_their_like_alone():
+    """Not even by somebody who holds each of their rights."""
+    everything = sorted(ROLE_PERMISSIONS["super_admin"])
+    check_grant(User(role="super_admin"), {"role": "super_admin"})
+    check_grant(User(role="custom", permissions=everything), {"permissions": everything})
+    with pytest.raises(GrantError):
+        check_grant(User(role="custom", permissions=everything), {"role": "super_admin"})
+
+
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
 def test_roles_in_the_admin(giver, sign_in):
     client, held = sign_in(giver), held_by(giver)
