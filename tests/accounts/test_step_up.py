@@ -6,6 +6,7 @@ import time
 
 import pyotp
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
 from apps.accounts.models import ApiKey, User, UserSession
@@ -17,6 +18,7 @@ from apps.accounts.second_factors import (
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
 from urfmp.common import sign_ins
+from urfmp.common.sign_ins import StepUpRequiredError, require_fresh
 
 pytestmark = pytest.mark.django_db
 
@@ -339,3 +341,10 @@ def test_writes_audit_row(stale, alice, inside, organization_a):
     with inside(organization_a):
         row = AuditLog.objects.get(action="accounts.session.step_up", resource_type="user")
     assert (row.user_id, row.success) == (alice.pk, True)
+
+
+def test_nobody_is_fresh_who_never_signed_in(rf):
+    request = rf.get("/")
+    request.user = AnonymousUser()
+    with pytest.raises(StepUpRequiredError):
+        require_fresh(request)
