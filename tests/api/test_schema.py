@@ -186,6 +186,13 @@ def test_lists_describe_their_parameters(document):
     assert "-last_seen" in by_name["ordering"]["schema"]["enum"]
 
 
+def test_the_stream_describes_its_parameters(document):
+    events = document["paths"]["/api/v1/events"]["get"]
+    known = {(p["in"], p["name"]) for p in events["parameters"]}
+    assert known == {("query", "robot"), ("query", "last_event_id"), ("header", "Last-Event-ID")}
+    assert {"400", "401", "403", "404", "429", "503"} <= set(events["responses"])
+
+
 def test_request_bodies_take_no_unknown_members(document):
     for path, method, operation in operations(document):
         for media, body in operation.get("requestBody", {"content": {}})["content"].items():

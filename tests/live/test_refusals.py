@@ -31,7 +31,7 @@ def told(row):
 def test_a_key_without_the_scope(live, alice, make_key, organization_a, refusals):
     key = make_key(organization_a, ["robots:read"])
     headers = {"X-Request-ID": "the-request", "User-Agent": "Probe/1"}
-    assert live.stream(key, headers, token="hush").status == 403
+    assert live.stream(key, headers, last_event_id="hush").status == 403
     (row,) = refusals(organization_a)
     assert told(row) == ("accounts.access.deny", "permission_denied", "api/v1/events", False)
     assert row.user_id is None

@@ -94,6 +94,14 @@ def test_key_without_the_scope_gets_403(live, alice, make_key, organization_a):
         ("/api/v1/events", {"X-API-Key": "nonsense"}, "GET", 401, "invalid_key"),
         ("/api/v1/events", {"Cookie": "urfmp_session=x"}, "GET", 401, "not_authenticated"),
         ("/api/v1/events?robot=7", {"X-API-Key": "x"}, "GET", 400, "invalid"),
+        ("/api/v1/events?robots=7", {"X-API-Key": "x"}, "GET", 400, "invalid"),
+        (
+            "/api/v1/events?" + "&".join(f"p{n}=" for n in range(2000)),
+            {"X-API-Key": "x"},
+            "GET",
+            400,
+            "malformed",
+        ),
         ("/api/v1/events", {}, "POST", 405, "method_not_allowed"),
         ("/elsewhere", {}, "GET", 404, "not_found"),
     ],
@@ -103,6 +111,18 @@ def test_bad_requests_get_problem_details(shared_live, path, headers, method, st
     assert (answered, problem["code"]) == (status, code)
     assert given["content-type"] == "application/problem+json"
     assert given["x-request-id"]
+
+
+def test_what_is_no_parameter_is_named(shared_live):
+    """Taken for none at all, `robots` for `robot` would open a stream of the whole fleet."""
+    path = "/api/v1/events?robot=7&robots=7&last_event_id=x&page="
+    _, _, problem = shared_live.get(path, {"X-API-Key": "x"})
+    assert problem["errors"] == {
+        "page": ["There is no such parameter."],
+        "robots": ["There is no such parameter."],
+    }
+    _, _, problem = shared_live.get("/api/v1/events?robot=7", {"X-API-Key": "x"})
+    assert set(problem["errors"]) == {"robot"}
 
 
 def test_foreign_origin_is_refused(live, alice, sign_in, make_key):

@@ -77,9 +77,10 @@ def test_mailbox_drops_the_oldest_telemetry_and_keeps_the_latest_statuses():
 
 def test_web_sends_clients_on_to_live(settings):
     settings.WEB_ORIGIN, settings.LIVE_ORIGIN = "http://a.example:1", "http://a.example:2"
-    response = redirect_to_live(RequestFactory().get("/api/v1/events?robot=7"))
+    address = "/api/v1/events?robot=7&robot=8&last_event_id=a%2Fb-9&more=1"
+    response = redirect_to_live(RequestFactory().get(address))
     assert response.status_code == 307
-    assert response["Location"] == "http://a.example:2/api/v1/events?robot=7"
+    assert response["Location"] == "http://a.example:2" + address
 
 
 def test_one_address_is_the_proxys_business(settings):

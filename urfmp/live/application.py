@@ -12,7 +12,6 @@ from types import FrameType
 from typing import Any
 
 import msgspec
-from django.core.exceptions import SuspiciousOperation
 
 from apps.accounts.denials import is_recorded
 from urfmp.live.database import DatabaseThreads, ping
@@ -70,13 +69,7 @@ class LiveApplication:
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
         elif scope["type"] == "http":
-            try:
-                request = Request(scope)
-            except SuspiciousOperation:
-                await send({"type": "http.response.start", "status": 400, "headers": []})
-                await send({"type": "http.response.body", "body": b"Too many parameters."})
-                return
-            await self._answer(request, receive, send)
+            await self._answer(Request(scope), receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import SuspiciousOperation
 from django.http import QueryDict
 from django.http.cookie import parse_cookie
 from django.utils.datastructures import CaseInsensitiveMapping
@@ -40,6 +42,7 @@ class Problem(Exception):  # noqa: N818 - it is an answer before it is an error
         *,
         retry_after: int | None = None,
         headers: Mapping[str, str] | None = None,
+        errors: Mapping[str, list[str]] | None = None,
     ) -> None:
         """Take what the problem details say.
 
@@ -49,6 +52,7 @@ class Problem(Exception):  # noqa: N818 - it is an answer before it is an error
             detail: For people.
             retry_after: Seconds until it is worth trying again.
             headers: Further header fields of the answer.
+            errors: What is wrong with each parameter.
         """
         super().__init__(detail)
         self.status = status
@@ -56,6 +60,7 @@ class Problem(Exception):  # noqa: N818 - it is an answer before it is an error
         self.detail = detail
         self.retry_after = retry_after
         self.headers = dict(headers or {})
+        self.errors = dict(errors or {})
 
 
 class Request:
@@ -68,9 +73,21 @@ class Request:
         self.headers: CaseInsensitiveMapping[str] = CaseInsensitiveMapping(
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         )
-        self.query = QueryDict(scope["query_string"])
+        self._query_string: bytes = scope["query_string"]
         self._peer: str = (scope.get("client") or ("",))[0]
         self.id = request_id_of(self.headers)
+
+    @cached_property
+    def query(self) -> QueryDict:
+        """The parameters.
+
+        Raises:
+            Problem: They are too many to be read.
+        """
+        try:
+            return QueryDict(self._query_string)
+        except SuspiciousOperation:
+            raise Problem(400, "malformed", "There are too many parameters.") from None
 
     @property
     def address(self) -> str | None:
@@ -145,7 +162,8 @@ async def answer_problem(request: Request, send: Send, error: Problem) -> None:
         extra.append((b"www-authenticate", b"Bearer"))
     if error.status == 405:
         extra.append((b"allow", _METHODS.encode()))
-    body = msgspec.json.encode(problem(error.status, error.code, error.detail))
+    more = {"errors": error.errors} if error.errors else {}
+    body = msgspec.json.encode(problem(error.status, error.code, error.detail, **more))
     await answer(request, send, error.status, body, content_type=CONTENT_TYPE, extra=extra)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -42,6 +42,7 @@ from urfmp.common.tenancy import Actor, tenant_transaction
 from urfmp.live.http import Problem, Request
 
 _PERMISSIONS = ("robots.view_robot", "telemetry.view_robottelemetry")
+_PARAMETERS = frozenset({"robot", "last_event_id"})
 _ROBOTS_AT_MOST = 100
 _TOKEN_OVER = "The access token is unknown, ended or expired."  # noqa: S105 - a sentence
 
@@ -100,15 +101,22 @@ def requested_robots(request: Request) -> frozenset[UUID]:
     """Return the robots that a request names; none stands for the whole fleet.
 
     Raises:
-        Problem: A name is no UUID, or there are too many.
+        Problem: A name is no UUID, or there are too many; or a parameter means nothing here.
     """
+    if unknown := sorted(set(request.query) - _PARAMETERS):
+        raise _misfit(unknown, "There is no such parameter.")
     names = request.query.getlist("robot")
     if len(names) > _ROBOTS_AT_MOST:
         raise Problem(400, "too_many_robots", f"Name at most {_ROBOTS_AT_MOST} robots, or none.")
     try:
         return frozenset(UUID(name) for name in names)
     except ValueError:
-        raise Problem(400, "invalid", "The parameter `robot` must be a robot's id.") from None
+        raise _misfit(["robot"], "It must be a robot's id.") from None
+
+
+def _misfit(names: Iterable[str], message: str) -> Problem:
+    errors = {name: [message] for name in names}
+    return Problem(400, "invalid", "Some parameters do not fit.", errors=errors)
 
 
 def identify(

@@ -31,6 +31,12 @@ _EVENTS = {
             "description": "The last event that was seen, after a break.",
             "schema": {"type": "string", "maxLength": 100},
         },
+        {
+            "name": "last_event_id",
+            "in": "query",
+            "description": "The same, of clients that cannot send the header.",
+            "schema": {"type": "string", "maxLength": 100},
+        },
     ],
     "responses": {
         "200": {
