@@ -47,7 +47,7 @@ def make_everything(make_facility, make_robot, make_user, inside, sign_in) -> Ca
         sign_in(user)
         time = timezone.now() - timedelta(minutes=1)
         points = [(0, Point(f"m.{mark.replace('-', '_')}", time, 7.25, robot_id=robot.pk))]
-        telemetry_ingest(organization_id=organization.id, batch=Batch(points))
+        telemetry_ingest(organization_id=organization.id, read=lambda: Batch(points))
         with inside(organization):
             author = system_user_get(organization_id=organization.id)
             task = task_create(

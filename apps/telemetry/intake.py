@@ -194,7 +194,8 @@ class Intake(Generic[P]):
             raise BusyError
 
     def _lead(self, organization_id: UUID, own: _Waiting[P]) -> None:
-        group = own.group or [own]
+        # Nothing may refer to itself: rows would wait for the collector to come by.
+        group, own.group = own.group or [own], None
         parcels = [one.parcel for one in group]
         try:
             self._store(organization_id, parcels)

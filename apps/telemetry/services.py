@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 import msgspec
@@ -38,7 +39,7 @@ class IngestResult(msgspec.Struct):
 def telemetry_ingest(
     *,
     organization_id: UUID,
-    batch: Batch,
+    read: Callable[[], Batch],
     own_robot_id: UUID | None = None,
     key: SendingKey | None = None,
 ) -> IngestResult:
@@ -51,7 +52,9 @@ def telemetry_ingest(
 
     Args:
         organization_id: Whose robots may be named.
-        batch: Decoded items.
+        read: Decodes the items; called again when a robot turned out to be another one than
+            remembered. Decoded items take five times the room of their text, so they are not
+            held while their rows wait to be stored. What it raises is raised on.
         own_robot_id: The robot to which the key is bound: the only one it may name, and the one
             meant where an item names none.
         key: The key that sends, if one does; looked at again in the transaction.
@@ -61,7 +64,7 @@ def telemetry_ingest(
         BusyError: The server has too much to do.
     """
     for _ in range(_TRIES):
-        sheet = write_rows(organization_id, batch, timezone.now(), own_robot_id)
+        sheet = write_rows(organization_id, read(), timezone.now(), own_robot_id)
         parcel = SheetParcel(sheet, key)
         _intake.submit(organization_id, parcel)
         if not isinstance(parcel.error, RefusedError):

@@ -133,6 +133,8 @@ def is_lost(error: Exception) -> bool:
 
 def _store_alone(organization_id: UUID, parcel: SheetParcel, error: Exception) -> Exception | None:
     for _ in range(_TRIES):
+        if isinstance(error, IntegrityError):
+            _let_go(error)
         try:
             if isinstance(error, IntegrityError) and parcel.size:
                 _store_new(organization_id, parcel)
@@ -149,6 +151,17 @@ def _store_alone(organization_id: UUID, parcel: SheetParcel, error: Exception) -
         else:
             return None
     return error
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Take the frames from an error that was expected.
+
+    One of them refers to the error: with it, every row of the request would wait for the
+    collector.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _store_together(organization_id: UUID, parcels: list[SheetParcel]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from django.db import connection
@@ -30,7 +31,9 @@ def stored(organization_a, organization_b, make_robot):
             for k in range(count)
         ]
         points.append(Point("m0", now - 200 * DAY, 1.0, robot_id=robot.pk))
-        telemetry_ingest(organization_id=organization.id, batch=Batch(list(enumerate(points))))
+        telemetry_ingest(
+            organization_id=organization.id, read=partial(Batch, list(enumerate(points)))
+        )
         roll_up(organization.id)
 
 

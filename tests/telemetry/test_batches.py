@@ -86,7 +86,7 @@ def test_ingest_says_what_is_new(organization_a, make_robot, inside):
     now = datetime.now(UTC)
     points = [(0, Point("a", now, 1.0, robot_id=robot.pk))]
     for _ in range(2):  # a resent batch has nothing new
-        telemetry_ingest(organization_id=organization_a.id, batch=Batch(points))
+        telemetry_ingest(organization_id=organization_a.id, read=lambda: Batch(points))
     with inside(organization_a):
         (row,) = TelemetryBatch.objects.all()
         assert (row.robot_ids, row.metric_names) == ([robot.pk], ["a"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 
 import psycopg
@@ -125,7 +126,7 @@ def test_what_was_made_from_telemetry_goes_with_it(
             )
         ]
         points += [(9, Point("silent", midnight() - 50 * DAY, 1.0, robot_id=robot.pk))]
-        telemetry_ingest(organization_id=organization, batch=Batch(points))
+        telemetry_ingest(organization_id=organization, read=partial(Batch, points))
         roll_up(organization)
     keep(organization_a, telemetry=30)
     assert retention.retention_forget(organization_a.id)["telemetry"] == 4 + 3 * 4 + 1
@@ -232,7 +233,7 @@ def test_points_older_than_the_organization_keeps_are_refused(
         (0, Point("a", midnight() - 30 * DAY, 1.0, robot_id=robot.pk)),
         (1, Point("a", midnight() - 31 * DAY, 1.0, robot_id=robot.pk)),
     ]
-    result = telemetry_ingest(organization_id=organization_a.id, batch=Batch(points))
+    result = telemetry_ingest(organization_id=organization_a.id, read=partial(Batch, points))
     assert (result.accepted, [(r.index, r.code) for r in result.rejected]) == (1, [(1, "too_old")])
     assert f"{midnight() - 30 * DAY:%Y-%m-%d}" in result.rejected[0].detail
     assert ages(organization_a, robot) == [30 * DAY]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -11,13 +13,15 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey
 from apps.robots.services import robot_retire
-from apps.telemetry import few_rows, storing
+from apps.telemetry import few_rows, services, storing
 from apps.telemetry.api import bodies
 from apps.telemetry.batches import Mark, batches_claim
+from apps.telemetry.few_rows import MOST_ROWS
 from apps.telemetry.intake import Admission
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.points import Batch, Point
 from apps.telemetry.rows import write_rows
+from apps.telemetry.services import telemetry_ingest
 from apps.telemetry.storing import SendingKey, SheetParcel, store_parcels
 
 
@@ -345,3 +349,34 @@ def test_metadata_that_is_nested_too_deep_is_refused_alone(organization_a, make_
         .json()
     )
     assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, "metadata")
+
+
+@pytest.mark.parametrize("count", [20, MOST_ROWS + 1])
+def test_nothing_is_left_to_the_collector(count, organization_a, robot, monkeypatch):
+    """It comes by rarely: what waited for it would add up while much is sent."""
+    sheets = []
+
+    def written(*given):
+        sheets.append(weakref.ref(sheet := write_rows(*given)))
+        return sheet
+
+    monkeypatch.setattr(services, "write_rows", written)
+    start = timezone.now().replace(microsecond=0) - timedelta(hours=2)
+
+    def send(value):
+        points = [
+            Point("a", start + timedelta(seconds=second), value, robot.pk)
+            for second in range(count)
+        ]
+        batch = Batch([*enumerate(points)])
+        result = telemetry_ingest(organization_id=organization_a.id, read=lambda: batch)
+        return result.accepted, result.duplicate, len(result.rejected)
+
+    gc.disable()
+    try:
+        assert send(1.0) == (count, 0, 0)
+        assert send(1.0) == (0, count, 0)
+        assert send(2.0) == (0, 0, count)
+        assert [sheet() for sheet in sheets] == [None] * 3
+    finally:
+        gc.enable()

@@ -89,7 +89,7 @@ def warm(organization_a, make_robot, inside):
             ("power.total", 1500.0, "W"),
         )
     ]
-    telemetry_ingest(organization_id=organization_a.id, batch=Batch(points))
+    telemetry_ingest(organization_id=organization_a.id, read=lambda: Batch(points))
     return robot
 
 

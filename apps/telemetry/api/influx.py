@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -198,7 +199,7 @@ def _store(principal: KeyPrincipal, batch: LineBatch) -> IngestResult:
     for start in range(0, len(batch.points), size):
         result = telemetry_ingest(
             organization_id=principal.organization_id,
-            batch=Batch(batch.points[start : start + size]),
+            read=partial(Batch, batch.points[start : start + size]),
             own_robot_id=principal.robot_id,
             key=sending_key(principal),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -47,7 +48,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
             decode = _DECODERS[cast("str", request.content_type)]
             result = telemetry_ingest(
                 organization_id=principal.organization_id,
-                batch=decode(body, max_points=settings.TELEMETRY_MAX_POINTS),
+                read=partial(decode, body, max_points=settings.TELEMETRY_MAX_POINTS),
                 own_robot_id=principal.robot_id,
                 key=sending_key(principal),
             )
