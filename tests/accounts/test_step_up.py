@@ -9,12 +9,15 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
+from apps.accounts.exceptions import StepUpRefusedError
 from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.passwords import MAX_LENGTH
 from apps.accounts.second_factors import (
     second_factor_begin,
     second_factor_confirm,
     seed_shown,
 )
+from apps.accounts.step_up import password_check_alone, step_up
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
 from urfmp.common import sign_ins
@@ -348,3 +351,18 @@ def test_nobody_is_fresh_who_never_signed_in(rf):
     request.user = AnonymousUser()
     with pytest.raises(StepUpRequiredError):
         require_fresh(request)
+
+
+def test_a_password_that_nobody_can_choose_is_not_tried(alice, rf, organization_a, inside):
+    """However long what is sent: hashing it is not worth the time."""
+    long = "x" * (MAX_LENGTH + 1)
+    request = rf.post("/")
+    request.user = alice
+    with inside(organization_a):
+        alice.set_password(long)
+        with pytest.raises(StepUpRefusedError):
+            step_up(request, password=long)
+        with pytest.raises(StepUpRefusedError):
+            password_check_alone(alice, long)
+        alice.set_password(long[:-1])
+        password_check_alone(alice, long[:-1])

@@ -229,6 +229,15 @@ def test_a_token_spent_just_now_gets_a_sibling(pair, organization_a, inside):
     assert len({row.family_id for row in rows(organization_a, inside)}) == 1
 
 
+def test_a_sibling_does_not_make_room_for_later_ones(pair, organization_a, inside):
+    refresh(pair)
+    change(organization_a, inside, pair, spent_at=timezone.now() - timedelta(seconds=8))
+    assert refresh(pair).status_code == 200
+    with inside(organization_a):
+        spent = UserSession.objects.get(refresh_token=digest(pair["refresh_token"])).spent_at
+    assert timezone.now() - spent >= timedelta(seconds=8)
+
+
 def test_reuse_ends_the_family_and_is_recorded(pair, bob, organization_a, inside):
     new = refresh(pair).json()
     unrelated = login().json()

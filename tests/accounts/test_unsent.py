@@ -1,0 +1,75 @@
+"""Links and invitations that are not ordered, not sent, kept for a while, or of no use."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.utils import timezone
+
+from apps.accounts.choices import LinkPurpose
+from apps.accounts.exceptions import LinkRefusedError, SystemUserError
+from apps.accounts.invitations import clean_up_invitations, invitation_create
+from apps.accounts.link_services import clean_up_links, link_make, link_order, password_choose
+from apps.accounts.links import PURPOSES
+from apps.accounts.models import Invitation, OneTimeLink, User
+from apps.accounts.services import system_user_get
+
+PURPOSE = LinkPurpose.PASSWORD_RESET
+
+
+def test_nobody_is_sent_a_link_who_was_deactivated_meanwhile(bob, organization_a, inside, run_jobs):
+    with inside(organization_a):
+        link_order(bob, PURPOSE)
+        User.objects.filter(pk=bob.pk).update(is_active=False)
+    assert run_jobs() == 1
+    assert mail.outbox == []
+    with inside(organization_a):
+        assert not OneTimeLink.objects.exists()
+
+
+def test_the_system_is_sent_no_link(organization_a, inside, run_jobs):
+    with inside(organization_a), pytest.raises(SystemUserError):
+        link_order(system_user_get(organization_id=organization_a.pk), PURPOSE)
+    assert run_jobs() == 0
+
+
+def test_an_invitation_that_expired_meanwhile_is_not_sent(organization_a, alice, inside, run_jobs):
+    with inside(organization_a):
+        invitation_create(
+            organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
+        )
+        Invitation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert run_jobs() == 1
+    assert mail.outbox == []
+    with inside(organization_a):
+        assert Invitation.objects.get().token_digest is None
+
+
+def test_what_expired_is_kept_for_thirty_days(organization_a, alice, inside):
+    with inside(organization_a):
+        link_make(alice, PURPOSE)
+        invitation_create(
+            organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
+        )
+        for days, left in ((29, 1), (31, 0)):
+            expired = timezone.now() - timedelta(days=days)
+            for model in (OneTimeLink, Invitation):
+                model.objects.update(expires_at=expired)
+            clean_up_links()
+            clean_up_invitations()
+            assert [model.objects.count() for model in (OneTimeLink, Invitation)] == [left, left]
+
+
+def test_a_link_for_something_else_sets_no_password(
+    organization_a, alice, inside, plain_request, monkeypatch
+):
+    with inside(organization_a):
+        token, _ = link_make(alice, PURPOSE)
+    with monkeypatch.context() as patch:
+        patch.setitem(PURPOSES, PURPOSE, replace(PURPOSES[PURPOSE], sets_password=False))
+        with pytest.raises(LinkRefusedError):
+            password_choose(plain_request, token=token, password="seven quiet green herons")
+    assert password_choose(plain_request, token=token, password="seven quiet green herons")
