@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import connection
 from django.db.utils import ProgrammingError
 from django.urls import reverse
 
@@ -36,6 +37,14 @@ def test_super_admins_are_made_on_the_platform_alone(
     leave(client)
     page = client.get(reverse("admin:accounts_user_add")).content.decode()
     assert 'value="super_admin"' in page
+
+
+def test_a_role_that_was_written_by_hand_makes_no_super_admin(root, alice, organization_a, inside):
+    """Elsewhere than on the platform it counts for nothing."""
+    with inside(organization_a), connection.cursor() as cursor:
+        cursor.execute("UPDATE users SET role = 'super_admin' WHERE id = %s", [alice.pk])
+        cursor.execute("SELECT is_super_admin(%s), is_super_admin(%s)", [alice.pk, root.pk])
+        assert cursor.fetchone() == (False, True)
 
 
 def test_the_last_super_admin_stays(root, make_user, inside):

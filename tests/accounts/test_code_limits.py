@@ -1,0 +1,42 @@
+"""Six digits are few: a day has a limit too, and many known devices do not make many attempts."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.accounts import limits
+from apps.accounts.exceptions import TooManyAttemptsError
+from apps.accounts.limits import SESSION, take_code
+
+pytestmark = pytest.mark.django_db
+
+HOUR = 60 * 60
+
+
+def taken(place, tries):
+    """Return how many of so many codes are looked at in a place."""
+    for count in range(tries):
+        try:
+            take_code("alice", place)
+        except TooManyAttemptsError:
+            return count
+    return tries
+
+
+@pytest.mark.parametrize("place", [None, SESSION, "device"])
+def test_a_day_has_a_limit(place, monkeypatch):
+    monkeypatch.setattr(limits, "_CODES_A_DAY", 3)
+    assert taken(place, 5) == 3
+    with pytest.raises(TooManyAttemptsError) as refused:
+        take_code("alice", place)
+    assert 23 * HOUR < refused.value.retry_after <= 24 * HOUR
+
+
+def test_a_quarter_of_an_hour_has_one_before():
+    assert taken(None, 12) == 10
+
+
+def test_devices_count_together_and_keep_nobody_else_out(monkeypatch):
+    monkeypatch.setattr(limits, "_CODES_A_DAY", 2)
+    assert [taken(f"device {number}", 2) for number in range(5)] == [2, 2, 2, 0, 0]
+    assert [taken(place, 3) for place in (None, SESSION)] == [2, 2]
