@@ -90,10 +90,9 @@ class Server:
         web += ["--workers", str(workers), "--bind", f"127.0.0.1:{web_port}"]
         self.processes = [self._start(*web)]
         if live:
-            port = str(live_port)
-            self.processes.append(
-                self._start("uvicorn", "urfmp.live.asgi:application", "--port", port)
-            )
+            live_command = ["uvicorn", "urfmp.live.asgi:application", "--port", str(live_port)]
+            live_command += ["--http", "urfmp.live.protocol:Protocol"]
+            self.processes.append(self._start(*live_command))
         for origin in {self.url, self.environment["LIVE_ORIGIN"]}:
             self._wait(origin + "/healthz")
 

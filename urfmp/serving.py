@@ -11,41 +11,20 @@ import time
 from collections import deque
 from contextlib import suppress
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
-import msgspec
 from gunicorn import util
 from gunicorn.http.body import ChunkedReader
 from gunicorn.workers.gthread import ThreadWorker
 
-from urfmp.common.problems import CONTENT_TYPE, problem
+from urfmp.common.unreadable import refusal
 
-# What cannot be read as a request never comes to Django. By what gunicorn answers it with.
-_PROBLEMS = {
-    400: ("malformed", "The request cannot be read."),
-    403: ("permission_denied", "You may not do this."),
-    414: ("address_too_long", "The address is too long; send less in it, or in parts."),
-    417: ("expectation_failed", "Expect nothing but 100-continue."),
-    431: ("headers_too_large", "The headers are too many or too large; send fewer cookies."),
-    501: ("unsupported_transfer_coding", "Send the body plain, with a Content-Length."),
-}
 # Seconds: enough for another worker to wake up.
 _LEFT_TO_OTHERS = 0.001
 # What gunicorn takes of a body that nobody has read before it gives the connection up.
 _TAKEN_UNREAD = 64 * 1024
 # A client that has its last answer is given so long, and so many bytes, to hang up.
 _LAST_SECONDS, _LAST_BYTES, _LAST_READ = 2.0, 4 * 1024 * 1024, 64 * 1024
-_FAULT = "server_error", "The server failed; the fault is recorded."
-_HEADERS = {
-    "Content-Type": CONTENT_TYPE,
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "no-store",
-    "Connection": "close",
-}
 
 
 class _Intercepted:
@@ -168,13 +147,3 @@ def _leaves_too_much(body: Any) -> bool:
 def _status(page: bytes) -> int:
     words = page[:16].split(b" ")
     return int(words[1]) if len(words) > 1 and words[1].isdigit() else 500
-
-
-def refusal(status: int) -> bytes:
-    """Return a whole answer, after which the connection is closed."""
-    code, detail = _PROBLEMS.get(status, _FAULT)
-    body = msgspec.json.encode(problem(status, code, detail))
-    headers = {**_HEADERS, "Content-Length": str(len(body))}
-    lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -109,6 +109,7 @@ class Live:
             [
                 *(sys.executable, "-m", "uvicorn", "urfmp.live.asgi:application"),
                 *("--port", str(self.port), "--log-level", "warning"),
+                *("--http", "urfmp.live.protocol:Protocol"),
                 *("--timeout-graceful-shutdown", "3"),
             ],
             env={

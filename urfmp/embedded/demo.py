@@ -201,6 +201,7 @@ def _children(places: Places, addresses: Addresses, environment: dict[str, str])
         child(
             *("live", "-m", "uvicorn", "urfmp.live.asgi:application", "--host", host),
             *("--port", str(addresses.live_port), "--no-access-log"),
+            *("--http", "urfmp.live.protocol:Protocol"),
             *("--timeout-graceful-shutdown", "1"),
         ),
         child("worker", manage, "run_worker"),

@@ -1,4 +1,7 @@
-"""The live process: what stays open. Run it with `uvicorn urfmp.live.asgi:application`."""
+"""The live process: what stays open.
+
+Run it with `uvicorn urfmp.live.asgi:application --http urfmp.live.protocol:Protocol`.
+"""
 
 from __future__ import annotations
 
