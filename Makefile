@@ -20,7 +20,7 @@ PRODUCTION := env DEBUG=False INSECURE_HTTP=False TRUST_PROXY=True ALLOWED_HOSTS
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench proof env up down status reset lint format types lock clean help \
+.PHONY: demo test check bench proof manage env up down status reset lint format types lock clean help \
 	install install-dev check-inside types-inside
 
 demo: install ## run the whole product with a demo fleet; Ctrl-C stops it (HOST=, PORT=)
@@ -38,6 +38,9 @@ bench: install-dev ## measure beside yardsticks (ONLY=name, ROWS=100000000, FRES
 
 proof: install-dev ## the long form of every proof: over 100 kills (KILLS=)
 	@$(EMBEDDED) run -- env URFMP_KILLS=$(KILLS) python -m pytest -n 0 -s tests/faults/test_crash.py $(ARGS)
+
+manage: install ## a command of manage.py, beside the demo too (ARGS="help")
+	@$(EMBEDDED) run -- python manage.py $(ARGS)
 
 env: install ## start PostgreSQL and Redis, print their addresses as KEY=value lines
 	@$(EMBEDDED) env
@@ -64,11 +67,13 @@ format: install-dev ## put the code into ruff's format
 types: install-dev ## mypy (its Django plugin reads the settings, which want the addresses)
 	@$(EMBEDDED) run -- $(MAKE) types-inside
 
+# One version of everything for every Python: what is tested is what runs.
 lock: ## write both lock files anew from pyproject.toml (needs uv)
-	$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 pyproject.toml -o requirements.lock
-	$(UV) pip compile -q --universal --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+	$(UV) pip compile -q --universal --fork-strategy fewest --generate-hashes --no-header \
+		--no-emit-index-url --python-version 3.11 pyproject.toml -o requirements.lock
+	$(UV) pip compile -q --universal --fork-strategy fewest --generate-hashes --no-header \
+		--no-emit-index-url --python-version 3.11 pyproject.toml --group dev -c requirements.lock \
+		-o requirements-dev.lock
 
 clean: ## stop everything, remove the virtual environment and the tools' caches (data stays)
 	@if [ -x $(VENV)/python ]; then $(EMBEDDED) down; fi

@@ -24,8 +24,8 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
     def run(call: Callable[[], Any]) -> Any:
         try:
             with connection.cursor() as cursor:
-                cursor.execute("SET lock_timeout = '15s'")
-            barrier.wait(timeout=10)
+                cursor.execute("SET lock_timeout = '60s'")
+            barrier.wait(timeout=60)
             return call()
         except Exception as error:  # noqa: BLE001 - the caller judges it
             return error
@@ -38,7 +38,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 def wait_for_a_lock() -> None:
     """Return when another connection to this database waits for a lock."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     with connection.cursor() as cursor:
         while True:
             cursor.execute(

@@ -13,17 +13,26 @@ from typing import Any
 
 import psycopg
 import pytest
+from django import VERSION
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connections
 from django.http import HttpRequest
 from django.test import Client
+from hypothesis import HealthCheck
+from hypothesis import settings as property_settings
 
 from tests.everything import ids, make_everything  # noqa: F401 - fixtures
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # the browser tests' event loop
 
 PASSWORD = "correct horse battery staple"
+
+# What is slow on a busy machine is no fault.
+property_settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+property_settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +45,9 @@ def django_db_setup(request, django_db_blocker) -> Iterator[None]:
         owner, default = connections["owner"], connections["default"]
         original = owner.settings_dict["NAME"]
         owner.settings_dict["TEST"]["NAME"] = name
-        owner.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=keep, serialize=False)
+        # Django keeps a copy of all rows unless told; later it does not, and must not be told.
+        copy = {} if VERSION >= (6, 1) else {"serialize": False}
+        owner.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=keep, **copy)
         owner.close()
         default.close()
         default.settings_dict["NAME"] = name

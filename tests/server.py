@@ -88,10 +88,12 @@ class Server:
         web = ["gunicorn", "urfmp.wsgi:application", "--worker-class", "urfmp.serving.Worker"]
         web += ["--threads", "4", "--limit-request-line", "8190"]
         web += ["--workers", str(workers), "--bind", f"127.0.0.1:{web_port}"]
+        web += ["--graceful-timeout", "5", "--no-control-socket"]
         self.processes = [self._start(*web)]
         if live:
             live_command = ["uvicorn", "urfmp.live.asgi:application", "--port", str(live_port)]
             live_command += ["--http", "urfmp.live.protocol:Protocol"]
+            live_command += ["--timeout-graceful-shutdown", "5"]
             self.processes.append(self._start(*live_command))
         for origin in {self.url, self.environment["LIVE_ORIGIN"]}:
             self._wait(origin + "/healthz")
@@ -107,7 +109,7 @@ class Server:
             )
 
     def _wait(self, url: str) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while True:
             with suppress(OSError), urllib.request.urlopen(url, timeout=5):
                 return
@@ -122,14 +124,14 @@ class Server:
             capture_output=True,
             text=True,
             check=True,
-            timeout=120,
+            timeout=300,
         ).stdout
 
     def call(self, path: str, data: bytes | None = None, **headers: str):
         request = urllib.request.Request(self.url + path, data=data, headers=headers)
         opener = urllib.request.build_opener(_NoRedirect)
         try:
-            answer = opener.open(request, timeout=15)
+            answer = opener.open(request, timeout=60)
         except urllib.error.HTTPError as error:
             answer = error
         with answer:
@@ -175,7 +177,7 @@ class Server:
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
         for process in self.processes:
-            process.wait(15)
+            process.wait(60)
         embedded("down", self.state)
 
 

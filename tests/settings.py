@@ -11,7 +11,6 @@ CSRF_COOKIE_NAME = "urfmp_csrf"
 ALLOWED_HOSTS = ["*"]
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 MAIL_IS_CONFIGURED = True
 STORAGES = {
     **STORAGES,

@@ -98,17 +98,17 @@ def owner_rows():
 
 def redis_values():
     """Yield every key and value of Redis as text."""
-    client = Redis.from_url(settings.REDIS_URL)
-    readers = {
-        b"string": client.get,
-        b"hash": client.hgetall,
-        b"list": lambda key: client.lrange(key, 0, -1),
-        b"set": client.smembers,
-        b"zset": lambda key: client.zrange(key, 0, -1),
-    }
-    for key in client.scan_iter(count=1000):
-        kind = client.type(key)
-        yield f"{key!r} {readers[kind](key)!r}" if kind in readers else repr(key)
+    with Redis.from_url(settings.REDIS_URL) as client:
+        readers = {
+            b"string": client.get,
+            b"hash": client.hgetall,
+            b"list": lambda key: client.lrange(key, 0, -1),
+            b"set": client.smembers,
+            b"zset": lambda key: client.zrange(key, 0, -1),
+        }
+        for key in client.scan_iter(count=1000):
+            kind = client.type(key)
+            yield f"{key!r} {readers[kind](key)!r}" if kind in readers else repr(key)
 
 
 def resolved(schema, document):
@@ -343,10 +343,10 @@ def test_the_search_finds_what_is_there(canaries, organization_a, make_robot):
     hidden = make_robot(organization_a, connection_config={"password": kept})
     assert hidden.pk != robot.pk
     assert not [t for t, text in owner_rows() if kept in text]
-    client = Redis.from_url(settings.REDIS_URL)
-    client.set("urfmp-test:canary", secret, ex=60)
-    assert any(canaries.found_in(text) for text in redis_values())
-    client.delete("urfmp-test:canary")
+    with Redis.from_url(settings.REDIS_URL) as client:
+        client.set("urfmp-test:canary", secret, ex=60)
+        assert [text for text in redis_values() if canaries.found_in(text)]
+        client.delete("urfmp-test:canary")
     with all_logs() as log:
         logging.getLogger("canary").info("plain %s", secret)
     assert canaries.found_in(log.getvalue())

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
-from urfmp.env import database_from_url, env_bool, env_int, env_list, env_str
+from urfmp.env import database_from_url, env_bool, env_int, env_list, env_str, mailer
 
 ROOT = Path(settings.BASE_DIR)
 ENGINE = "urfmp.db.backends.postgresql"
@@ -91,7 +92,7 @@ def test_bool_default(monkeypatch, default):
     assert env_bool("NAME", default=default) is default
 
 
-@pytest.mark.parametrize("text", ["", "ten", "4", "-5", "5.5", "0x10"])
+@pytest.mark.parametrize("text", ["ten", "4", "-5", "5.5", "0x10", " "])
 def test_int_refuses_nonsense_and_too_little(monkeypatch, text):
     monkeypatch.setenv("NAME", text)
     with pytest.raises(ImproperlyConfigured, match="at least 5"):
@@ -103,6 +104,31 @@ def test_int(monkeypatch):
     assert env_int("NAME", default=30, minimum=5) == 5
     monkeypatch.delenv("NAME")
     assert env_int("NAME", default=30) == 30
+    monkeypatch.setenv("NAME", "")
+    assert env_int("NAME", default=30) == 30
+
+
+SERVER = {"host": "mail.example", "port": 587}
+
+
+@pytest.mark.parametrize(
+    ("server", "folder", "kind", "options"),
+    [
+        (SERVER, "", "smtp", SERVER),
+        ({**SERVER, "host": ""}, "/mail", "filebased", {"file_path": "/mail"}),
+        ({**SERVER, "host": ""}, "", "console", {}),
+    ],
+)
+def test_mail_goes_one_way(server, folder, kind, options):
+    made = mailer(server, folder)
+    assert made["BACKEND"] == f"django.core.mail.backends.{kind}.EmailBackend"
+    assert made["OPTIONS"] == options
+    assert import_string(made["BACKEND"])
+
+
+def test_mail_goes_no_two_ways():
+    with pytest.raises(ImproperlyConfigured, match="not both"):
+        mailer(SERVER, "/mail")
 
 
 def test_list(monkeypatch):

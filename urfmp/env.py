@@ -48,12 +48,12 @@ def env_bool(name: str, *, default: bool) -> bool:
 
 
 def env_int(name: str, *, default: int, minimum: int = 0) -> int:
-    """Return a variable that must be a whole number of at least `minimum`.
+    """Return a variable that must be a whole number of at least `minimum`; empty is the default.
 
     Raises:
         ImproperlyConfigured: It is no such number.
     """
-    value = env_str(name, str(default))
+    value = env_str(name, "") or str(default)
     try:
         number = int(value)
     except ValueError:
@@ -104,17 +104,25 @@ def encryption_keys(text: str, *, lenient: bool) -> dict[int, str]:
     return keys
 
 
-def mail_backend(host: str, folder: str) -> str:
-    """Return Django's way to send e-mail: a server, files in a folder, or the console.
+def mailer(server: dict[str, Any], folder: str) -> dict[str, Any]:
+    """Return Django's way to send e-mail, as in MAILERS: a server, files in a folder, the console.
+
+    Args:
+        server: The mail server's options; its `host` is empty where there is none.
+        folder: Where files are written instead; empty for nowhere.
 
     Raises:
         ImproperlyConfigured: Both a server and a folder are given.
     """
-    if host and folder:
+    if server["host"] and folder:
         msg = "Set EMAIL_HOST or EMAIL_FOLDER, not both: e-mail goes one way."
         raise ImproperlyConfigured(msg)
-    kind = "smtp" if host else "filebased" if folder else "console"
-    return f"django.core.mail.backends.{kind}.EmailBackend"
+    kind, options = "console", {}
+    if server["host"]:
+        kind, options = "smtp", server
+    elif folder:
+        kind, options = "filebased", {"file_path": folder}
+    return {"BACKEND": f"django.core.mail.backends.{kind}.EmailBackend", "OPTIONS": options}
 
 
 def env_list(name: str, default: str = "") -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
+from django import VERSION
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 from whitenoise.compress import Compressor
@@ -24,7 +25,7 @@ from urfmp.env import (
     env_int,
     env_list,
     env_str,
-    mail_backend,
+    mailer,
 )
 from urfmp.pages.theme import UNFOLD  # noqa: F401 - a setting
 
@@ -57,6 +58,8 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
+    # Newer versions of Django want it for array fields and GIN indexes.
+    "django.contrib.postgres",
     "rest_framework",
     "django_filters",
     "drf_spectacular",
@@ -192,16 +195,28 @@ CONTENT_SECURITY_POLICY = {
 }
 
 # E-mail: to a mail server, or into files for a demo; in development onto the console.
-EMAIL_HOST = env_str("EMAIL_HOST", "")
+MAIL_FOLDER = env_str("EMAIL_FOLDER", "")
 _email_security = env_choice("EMAIL_SECURITY", ("starttls", "tls", "none"))
-EMAIL_USE_TLS, EMAIL_USE_SSL = _email_security == "starttls", _email_security == "tls"
-EMAIL_PORT = env_int("EMAIL_PORT", default={"tls": 465, "none": 25}.get(_email_security, 587))
-EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env_str("EMAIL_USER", ""), env_str("EMAIL_PASSWORD", "")
+_mail_server: dict[str, Any] = {
+    "host": env_str("EMAIL_HOST", ""),
+    "port": env_int("EMAIL_PORT", default={"tls": 465, "none": 25}.get(_email_security, 587)),
+    "username": env_str("EMAIL_USER", ""),
+    "password": env_str("EMAIL_PASSWORD", ""),
+    "use_tls": _email_security == "starttls",
+    "use_ssl": _email_security == "tls",
+    "timeout": 10,
+}
+_mailer = mailer(_mail_server, MAIL_FOLDER)
+if VERSION >= (6, 1):
+    MAILERS = {"default": _mailer}
+else:  # Before, each had a name of its own.
+    EMAIL_BACKEND, EMAIL_FILE_PATH = _mailer["BACKEND"], MAIL_FOLDER
+    EMAIL_HOST, EMAIL_PORT = _mail_server["host"], _mail_server["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail_server["username"], _mail_server["password"]
+    EMAIL_USE_TLS, EMAIL_USE_SSL = _mail_server["use_tls"], _mail_server["use_ssl"]
+    EMAIL_TIMEOUT = _mail_server["timeout"]
 DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "URFMP <urfmp@localhost>")
-EMAIL_FILE_PATH = env_str("EMAIL_FOLDER", "")
-EMAIL_TIMEOUT = 10
-EMAIL_BACKEND = mail_backend(EMAIL_HOST, EMAIL_FILE_PATH)
-MAIL_IS_CONFIGURED = bool(EMAIL_HOST or EMAIL_FILE_PATH or DEBUG)
+MAIL_IS_CONFIGURED = bool(_mail_server["host"] or MAIL_FOLDER or DEBUG)
 
 # Time and language. Pages convert to the viewer's organization's timezone.
 USE_TZ = True

@@ -260,7 +260,7 @@ class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
             acts_at_home(url.callback)
         return urls
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
         return {}  # one is entered, not several
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -25,7 +25,7 @@ from urfmp.common.tenancy import tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WAIT = 10
+WAIT = 60
 
 
 def login_browser(user):

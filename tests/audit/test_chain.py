@@ -160,13 +160,13 @@ def test_a_long_transaction_holds_nobody_up(organization, make_robot):
             with tenant_transaction(organization.id):
                 robot_update(robot, name="Slow")
                 began.set()
-                may_end.wait(10)
+                may_end.wait(60)
         finally:
             connection.close()
 
     thread = threading.Thread(target=dawdle)
     thread.start()
-    began.wait(10)
+    assert began.wait(60)
     start = time.monotonic()
     for number in range(5):
         with tenant_transaction(organization.id):
@@ -176,7 +176,7 @@ def test_a_long_transaction_holds_nobody_up(organization, make_robot):
     assert thread.is_alive()  # it still holds its rows, recorded and not yet linked
     may_end.set()
     thread.join()
-    assert quick < 3
+    assert quick < 30
     assert audit_verify() == []
 
 

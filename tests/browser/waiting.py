@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 
-def until(page: Any, script: str, *, seconds: float = 15) -> None:
+def until(page: Any, script: str, *, seconds: float = 60) -> None:
     """Return once a script, a function or an expression, gives something true."""
     deadline = time.monotonic() + seconds
     while not page.evaluate(script):

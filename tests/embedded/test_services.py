@@ -19,7 +19,7 @@ def test_second_up_is_quick_and_changes_nothing(checkout):
     before = (checkout.postgres_pid, checkout.redis_pid)
     began = time.monotonic()
     checkout.up()
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 10
     assert (checkout.postgres_pid, checkout.redis_pid) == before
 
 

@@ -82,7 +82,7 @@ class Sender(threading.Thread):
         ]
         body = json.dumps({"points": points})
         headers = {"X-API-Key": self.server.key, "Content-Type": "application/json"}
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             status, answer = 0, b""
             connection = http.client.HTTPConnection(
@@ -144,12 +144,12 @@ class Crashes:
                 os.kill(pid, signal.SIGKILL)
         self.killed[target] += bool(pids)
         if target == "web":
-            self.server.processes[0].wait(10)
+            self.server.processes[0].wait(60)
             self.server.processes[0] = self.server._start(*self.web_command)
         elif target == "database":
             embedded("up", self.server.state)
         elif target == "worker":
-            self.worker.wait(10)
+            self.worker.wait(60)
             self.worker = self._start_worker()
 
     def run(self, kills: int) -> None:
@@ -160,7 +160,7 @@ class Crashes:
             time.sleep(self.chance.random())
 
     def _wait_for_service(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             with suppress(OSError, http.client.HTTPException):
                 if self.server.call("/healthz")[0] == 200:
@@ -170,7 +170,7 @@ class Crashes:
 
     def stop(self) -> None:
         self.worker.send_signal(signal.SIGKILL)
-        self.worker.wait(10)
+        self.worker.wait(60)
 
 
 def senders(server: Server, name: str, streams: int = 3) -> list[Sender]:
@@ -188,7 +188,7 @@ def finish(running: list[Sender]) -> None:
     for sender in running:
         sender.is_over.set()
     for sender in running:
-        sender.join(90)
+        sender.join(180)
         assert not sender.is_alive(), "a batch was not acknowledged in time"
 
 

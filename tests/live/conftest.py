@@ -23,6 +23,12 @@ from django.db import connections
 from psycopg.conninfo import make_conninfo
 from redis.connection import parse_url
 
+# Seconds that streams have once their process is told to end; they are to need none of them.
+GRACE = 20
+# Seconds in which a stream ends whose reason has ended: one, on a machine that has the time. Where
+# nobody tells the live process, it would be a minute.
+SOON = 5
+
 
 def free_port() -> int:
     with socket.socket() as listener:
@@ -35,14 +41,17 @@ class Stream:
 
     def __init__(self, port: int, headers: dict[str, str], query: str = "") -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-        self.connection.request("GET", f"/api/v1/events?{query}", headers=headers)
-        self.response = self.connection.getresponse()
+        try:
+            self.connection.request("GET", f"/api/v1/events?{query}", headers=headers)
+            self.response = self.connection.getresponse()
+        except BaseException:
+            self.connection.close()
+            raise
         self.status = self.response.status
         self.events: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self.last_id = ""
         if self.status == 200:
             threading.Thread(target=self._read, daemon=True).start()
-            self.welcome = self.next()
         else:
             self.problem = json.loads(self.response.read())
 
@@ -60,14 +69,14 @@ class Stream:
                     event = {}
         self.events.put(None)
 
-    def next(self, seconds: float = 5.0) -> dict[str, Any] | None:
+    def next(self, seconds: float = 20.0) -> dict[str, Any] | None:
         """Return the next event; None at the stream's end; raise `queue.Empty` for silence."""
         event = self.events.get(timeout=seconds)
         if event and "id" in event:
             self.last_id = event["id"]
         return event
 
-    def next_of(self, kind: str, seconds: float = 5.0) -> dict[str, Any]:
+    def next_of(self, kind: str, seconds: float = 20.0) -> dict[str, Any]:
         """Return the next event of a kind, past the others."""
         end = time.monotonic() + seconds
         while True:
@@ -110,7 +119,7 @@ class Live:
                 *(sys.executable, "-m", "uvicorn", "urfmp.live.asgi:application"),
                 *("--port", str(self.port), "--log-level", "warning"),
                 *("--http", "urfmp.live.protocol:Protocol"),
-                *("--timeout-graceful-shutdown", "3"),
+                *("--timeout-graceful-shutdown", str(GRACE)),
             ],
             env={
                 **os.environ,
@@ -120,7 +129,12 @@ class Live:
                 **environment,
             },
         )
-        self._wait()
+        try:
+            self._wait()
+        except BaseException:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     @staticmethod
     def _database() -> str:
@@ -129,7 +143,7 @@ class Live:
         return make_conninfo(**{n: parameters[n] for n in names if parameters.get(n)})
 
     def _wait(self) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while time.monotonic() < end:
             assert self.process.poll() is None, "the live process ended"
             with contextlib.suppress(OSError):
@@ -159,6 +173,8 @@ class Live:
             credential = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={token}"}
         stream = Stream(self.port, {**credential, **(headers or {})}, urlencode(query, doseq=True))
         self.streams.append(stream)
+        if stream.status == 200:
+            stream.welcome = stream.next()
         return stream
 
     def close_streams(self) -> None:
@@ -169,7 +185,7 @@ class Live:
     def stop(self) -> None:
         self.close_streams()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=GRACE + 20)
 
 
 @pytest.fixture(scope="module")
@@ -208,6 +224,7 @@ class Relay:
         self.port = free_port()
         self._pairs: list[socket.socket] = []
         self._hangs = threading.Event()
+        self._lock = threading.Lock()
         self._listener: socket.socket | None = None
         self.open()
 
@@ -223,28 +240,42 @@ class Relay:
 
     def shut(self) -> None:
         """Break connections, refuse new ones."""
-        if self._listener:
-            self._pairs.append(self._listener)
-            self._listener = None
-        while self._pairs:
-            with contextlib.suppress(OSError):
-                self._pairs.pop().shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            if self._listener:
+                self._pairs.append(self._listener)
+                self._listener = None
+        with self._lock:
+            while self._pairs:
+                _end(self._pairs.pop())
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError), listener:
             while True:
                 near, _ = listener.accept()
-                far = socket.create_connection(self._target)
-                self._pairs += [near, far]
+                with contextlib.ExitStack() as rest:
+                    rest.enter_context(near)
+                    far = rest.enter_context(socket.create_connection(self._target))
+                    with self._lock:
+                        # Shut meanwhile: what just came in goes with the others.
+                        if self._listener is not listener:
+                            return
+                        self._pairs += [near, far]
+                    rest.pop_all()
                 for one, other in ((near, far), (far, near)):
                     threading.Thread(target=self._copy, args=(one, other), daemon=True).start()
 
     def _copy(self, one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError), one:
-            while data := one.recv(65536):
-                if not self._hangs.is_set():
-                    other.sendall(data)
-            other.shutdown(socket.SHUT_RDWR)
+        with one:
+            with contextlib.suppress(OSError):
+                while data := one.recv(65536):
+                    if not self._hangs.is_set():
+                        other.sendall(data)
+            _end(other)
+
+
+def _end(link: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        link.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.robots.models import Robot
-from tests.live.conftest import free_port
+from tests.live.conftest import GRACE, free_port
 from urfmp.common.events import Point, StatusEvent, TelemetryEvent, publish
 
 
@@ -29,8 +29,8 @@ def seen(organization, robot, inside, **fields) -> None:
         Robot.objects.filter(pk=robot.pk).update(last_seen=timezone.now(), **fields)
 
 
-def next_value(stream, seconds: float) -> float:
-    return stream.next_of("telemetry", seconds)["points"][0]["value"]
+def next_value(stream) -> float:
+    return stream.next_of("telemetry")["points"][0]["value"]
 
 
 def test_without_redis_the_database_is_polled(
@@ -45,10 +45,10 @@ def test_without_redis_the_database_is_polled(
         store(robot, value)
         store(foreign, 99.0)
         for stream in (fleet, one):
-            assert next_value(stream, 3) == value
+            assert next_value(stream) == value
     seen(organization_a, robot, inside, status="error")
     for stream in (fleet, one):
-        while (event := stream.next_of("status", 3))["status"] != "error":
+        while (event := stream.next_of("status"))["status"] != "error":
             pass
         assert event["robot_id"] == str(robot.id)
 
@@ -64,16 +64,16 @@ def test_redis_goes_and_comes_back(
     stream = live.stream(sign_in(alice), robot=robot.id)
     event = TelemetryEvent(robot.id, [Point("temperature.ambient", timezone.now(), 1.0, "Cel")])
     publish(robot.organization_id, event)
-    assert next_value(stream, 2) == 1.0
+    assert next_value(stream) == 1.0
 
     getattr(relay, fault)()
     store(robot, 2.0)
-    assert next_value(stream, 4) == 2.0
+    assert next_value(stream) == 2.0
 
     if fault == "hang":
         relay.shut()
     relay.open()
-    for _ in range(20):
+    for _ in range(80):
         publish(robot.organization_id, StatusEvent(robot.id, "idle", "back"))
         if "back" in {event.get("reason") for event in stream.all_within(0.25)}:
             break
@@ -95,7 +95,7 @@ def test_streams_outlive_the_loss_of_connections_to_the_database(
         assert cursor.fetchone()[0] > 0
     time.sleep(1)
     publish(robot.organization_id, StatusEvent(robot.id, "idle", "still here"))
-    while stream.next_of("status", 3).get("reason") != "still here":
+    while stream.next_of("status").get("reason") != "still here":
         pass
     assert live.get("/healthz")[0] == 200
 
@@ -108,10 +108,18 @@ def test_without_the_database_clients_are_told_to_come_back(start_live):
         assert given["retry-after"]
 
 
-def test_slow_client_stays_bounded(live, alice, make_robot, sign_in, organization_a):
+@pytest.fixture
+def request_socket():
+    with socket.socket() as link:
+        yield link
+
+
+def test_slow_client_stays_bounded(
+    live, alice, make_robot, sign_in, organization_a, request_socket
+):
     robot, browser = make_robot(organization_a), sign_in(alice)
     token = browser.cookies[settings.SESSION_COOKIE_NAME].value
-    slow = socket.socket()
+    slow = request_socket
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     slow.connect(("127.0.0.1", live.port))
     slow.sendall(
@@ -127,14 +135,13 @@ def test_slow_client_stays_bounded(live, alice, make_robot, sign_in, organizatio
         publish(robot.organization_id, TelemetryEvent(robot.id, points))
         time.sleep(0.21)
     publish(robot.organization_id, StatusEvent(robot.id, "error", "latest"))
-    while quick.next_of("status", 5).get("reason") != "latest":
+    while quick.next_of("status").get("reason") != "latest":
         pass
     assert memory(live.process.pid) - before < 60_000
     data = b""
-    slow.settimeout(5)
+    slow.settimeout(20)
     while b'"latest"' not in data[-100_000:]:
         data += slow.recv(65536)
-    slow.close()
     assert data.count(b'"type":"telemetry"') < 8
 
 
@@ -149,6 +156,7 @@ def test_sigterm_ends_streams_quickly(start_live, alice, sign_in):
     stream = live.stream(sign_in(alice))
     began = time.monotonic()
     live.process.send_signal(signal.SIGTERM)
-    assert stream.next(2) is None
-    live.process.wait(timeout=3)
-    assert time.monotonic() - began < 2
+    assert stream.next() is None
+    live.process.wait(timeout=GRACE)
+    # Without waiting for the time that they would have.
+    assert time.monotonic() - began < GRACE / 2

@@ -104,7 +104,7 @@ def change_status(organization, robots, inside):
         def run():
             with inside(organization), connection.cursor() as cursor:
                 cursor.execute("UPDATE robots SET name = 'x' WHERE id = %s", [robot.pk])
-                both_have_written.wait(timeout=10)
+                both_have_written.wait(timeout=60)
                 cursor.execute("UPDATE robots SET status = 'running' WHERE id = %s", [robot.pk])
 
         return run

@@ -34,7 +34,7 @@ def client(live_server, organization_a, make_key, make_robot):
 
 
 def _wait_for_the_servers_threads():
-    deadline = monotonic() + 10
+    deadline = monotonic() + 60
     with connection.cursor() as cursor:
         while monotonic() < deadline:
             cursor.execute(

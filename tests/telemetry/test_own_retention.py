@@ -347,7 +347,7 @@ def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
             return roll_up(organization_a.id)
 
     def go():
-        assert added_up.wait(10)
+        assert added_up.wait(60)
         return retention.retention_forget(organization_a.id)["telemetry"]
 
     done, gone = at_once(work, go)
@@ -391,7 +391,7 @@ def test_nothing_goes_while_a_worker_is_at_it(organization_a, make_robot, keep, 
             return cursor.fetchone()[0]
 
     def go():
-        assert holds.wait(10)
+        assert holds.wait(60)
         return retention.retention_forget(organization_a.id)["telemetry"]
 
     assert at_once(work, go) == [1, 1 if table == "robot_telemetry" else 4]

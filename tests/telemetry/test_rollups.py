@@ -290,15 +290,15 @@ def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization
         "DATABASE_URL": f"{url.rpartition('/')[0]}/{name}?{url.partition('?')[2]}",
         "DJANGO_SETTINGS_MODULE": "tests.settings",
     }
-    worker = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", program], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    assert worker.stdout is not None
-    assert worker.stdout.readline() == "worked\n"
-    assert roll_up(organization_a.id) == 0  # that one is at it
-    worker.send_signal(signal.SIGKILL)
-    worker.wait()
-    worker.stdout.close()
+    ) as worker:
+        try:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "worked\n"
+            assert roll_up(organization_a.id) == 0  # that one is at it
+        finally:
+            worker.send_signal(signal.SIGKILL)
     assert kept(inside, organization_a) == {60: [], 3600: [], 86400: []}
     with inside(organization_a):
         end = START + timedelta(hours=2)
@@ -309,7 +309,7 @@ def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization
         )
         assert one.points == [(START, 100)]
         assert TelemetryBatch.objects.filter(rolled_up_at=None).exists()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not roll_up(organization_a.id):  # until the server has noticed
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -259,8 +259,15 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
             )
         ]
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Offer in bulk what needs no more said; never Django's delete."""
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        """Offer in bulk what needs no more said; never Django's delete.
+
+        Args:
+            request: Who asks.
+            action_location: Where newer versions of Django would show them: lists, if not told.
+        """
+        if action_location is not None and action_location.value != "CHANGE_LIST":
+            return {}
         actions: dict[str, Any] = super().get_actions(request)
         actions.pop("delete_selected", None)
         for action in self.allowed_actions(request):
@@ -268,7 +275,13 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
                 actions[action.name] = (_bulk(action), action.name, action.label)
         return actions
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def get_action_choices(
+        self, request: HttpRequest, default_choices: Any = None, action_location: Any = None
+    ) -> Any:
+        """Return the list's, under a signature that newer versions of Django ask for."""
+        return super().get_action_choices(request, default_choices)
+
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **given: Any) -> Any:
         """Do nothing where something other than rows has been chosen."""
         try:
             for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
@@ -276,7 +289,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         except ValidationError:
             self.message_user(request, "Choose rows of the list.", messages.WARNING)
             return None
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, **given)
 
     def run_in_bulk(self, request: HttpRequest, action: ObjectAction, selected: Any) -> None:
         """Do one thing to many rows, and report how many of them."""

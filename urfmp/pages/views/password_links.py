@@ -90,7 +90,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
             "pages/forgot_password_sent.html",
             "Look into your mailbox",
             email=form.cleaned_data["email"],
-            is_written_to_files=bool(settings.EMAIL_FILE_PATH),
+            is_written_to_files=bool(settings.MAIL_FOLDER),
         )
     return _page(request, "forgot_password", "Forgot password", form, 400 if form.is_bound else 200)
 
