@@ -74,14 +74,19 @@ def _take_slot(name: str) -> str:
     raise _refusal(name, min(waits))
 
 
-def _take_of_devices(name: str, place: str | None, limit: int, seconds: int) -> None:
-    """Count for all known devices together: whoever once knew the password may have made many."""
+def _take_of_devices(name: str, place: str | None, limit: int, seconds: int) -> list[str]:
+    """Count for all known devices together: whoever once knew the password may have made many.
+
+    Returns:
+        The name of the counter, if the place is a known device.
+    """
     if place in {None, SESSION}:
-        return
+        return []
     together = f"{name}:devices"
     decision = take(Counter(together, limit * _DEVICES, seconds))
     if not decision.admitted:
         raise _refusal(together, decision.reset_seconds)
+    return [together]
 
 
 def _refusal(name: str, wait_seconds: int) -> TooManyAttemptsError:
@@ -93,19 +98,6 @@ def _refusal(name: str, wait_seconds: int) -> TooManyAttemptsError:
 def password_attempt(account: str, place: str | None) -> Iterator[None]:
     """Count one password that is hashed inside; not one that there was no room to hash.
 
-    Arguments and errors are those of `take_password`.
-    """
-    slot = take_password(account, place)
-    try:
-        yield
-    except HashingBusyError:
-        give_back(slot)
-        raise
-
-
-def take_password(account: str, place: str | None) -> str:
-    """Count one password that is about to be hashed.
-
     Places count for themselves: strangers who try an account do not keep its owner out of a
     browser that is known.
 
@@ -113,15 +105,17 @@ def take_password(account: str, place: str | None) -> str:
         account: Name of the account, `credentials.account_of`.
         place: The known device, or the session, in which it is tried; None for anywhere else.
 
-    Returns:
-        The name of what has counted it.
-
     Raises:
         TooManyAttemptsError: The account has had its attempts there.
     """
-    slot = _take_slot(f"{{{account}}}:password:{place or ''}")
-    _take_of_devices(f"{{{account}}}:password", place, _ATTEMPTS, _ATTEMPT_SECONDS)
-    return slot
+    name = f"{{{account}}}:password"
+    counted = [_take_slot(f"{name}:{place or ''}")]
+    counted += _take_of_devices(name, place, _ATTEMPTS, _ATTEMPT_SECONDS)
+    try:
+        yield
+    except HashingBusyError:
+        give_back(*counted)
+        raise
 
 
 def take_link(account: str, place: str | None, address: str | None) -> None:

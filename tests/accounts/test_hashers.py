@@ -8,12 +8,13 @@ import time
 import pytest
 from django.test import Client
 
-from apps.accounts import hashers
-from apps.accounts.exceptions import HashingBusyError
+from apps.accounts import hashers, limits
+from apps.accounts.exceptions import HashingBusyError, TooManyAttemptsError
 from apps.accounts.hashers import Room
 from apps.accounts.models import User
 from tests.concurrency import at_once
 from tests.conftest import PASSWORD
+from urfmp.common import ratelimit
 
 pytestmark = pytest.mark.django_db
 
@@ -78,8 +79,15 @@ def test_every_hash_takes_a_place(user, monkeypatch):
         User().set_password(PASSWORD)
 
 
+@pytest.fixture(params=["redis", "postgresql"])
+def store(request, monkeypatch):
+    if request.param == "postgresql":
+        gone = ratelimit._RedisCounters("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(ratelimit, "_redis_counters", lambda: gone)
+
+
 @pytest.mark.parametrize("email", [ALICE, "nobody@acme.example"])
-def test_without_room_it_is_said_and_does_not_count(user, monkeypatch, api_post, email):
+def test_without_room_it_is_said_and_does_not_count(store, user, monkeypatch, api_post, email):
     with monkeypatch.context() as full:
         full.setattr(hashers, "_room", Room(1, 0))
         for _ in range(6):
@@ -100,6 +108,31 @@ def test_pages_without_a_word_of_their_own_answer_503(user, sign_in, monkeypatch
     form = {"old_password": PASSWORD, "new_password1": "x" * 20, "new_password2": "x" * 20}
     answer = client.post("/admin/password_change/", form)
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+
+
+def test_without_room_a_known_device_keeps_its_attempts(store, monkeypatch):
+    """Of its own, and of those that all known devices share."""
+    monkeypatch.setattr(limits, "_ATTEMPTS", 1)
+    monkeypatch.setattr(limits, "_DEVICES", 1)
+    for _ in range(11):
+        with pytest.raises(HashingBusyError), limits.password_attempt("alice", "laptop"):
+            raise HashingBusyError
+    with limits.password_attempt("alice", "laptop"):
+        pass
+    with pytest.raises(TooManyAttemptsError), limits.password_attempt("alice", "phone"):
+        pass
+
+
+def test_without_room_a_change_of_the_password_does_not_count(user, sign_in, monkeypatch):
+    client = Client(raise_request_exception=False)
+    client.cookies = sign_in(user).cookies
+    form = {"old_password": PASSWORD, "new_password1": "a new long password"}
+    form["new_password2"] = form["new_password1"]
+    with monkeypatch.context() as full:
+        full.setattr(hashers, "_room", Room(1, 0))
+        statuses = {client.post("/admin/password_change/", form).status_code for _ in range(11)}
+    assert statuses == {503}
+    assert client.post("/admin/password_change/", form).status_code == 302
 
 
 @pytest.mark.django_db(transaction=True)

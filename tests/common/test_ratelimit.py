@@ -7,7 +7,7 @@ import pytest
 
 from tests.concurrency import at_once
 from urfmp.common import ratelimit
-from urfmp.common.ratelimit import Counter, Decision, is_limited, never_limited, take
+from urfmp.common.ratelimit import Counter, Decision, give_back, is_limited, never_limited, take
 
 NOBODY = "redis://127.0.0.1:1/0"
 
@@ -93,6 +93,30 @@ def test_a_refused_hit_opens_no_window(store):
     assert not take(full, other).admitted
     time.sleep(1.1)
     assert take(other) == Decision(True, 3, 2, 60)
+
+
+def test_what_is_given_back_was_never_taken(store):
+    one, three = Counter("one", 1), Counter("three", 3)
+    for _ in range(5):
+        assert take(one, three).admitted
+        give_back("one", "three")
+    assert take(three).remaining == 2
+    give_back("one", "nothing")
+    assert take(one, three) == Decision(True, 1, 0, 60)
+    assert not take(one).admitted
+    assert take(three).remaining == 0
+
+
+def test_giving_back_leaves_the_window_as_it_is(store):
+    counter = Counter("a", 3, seconds=1)
+    begin = time.monotonic()
+    assert [take(counter).admitted for _ in range(3)] == [True] * 3
+    time.sleep(0.5)
+    give_back("a")
+    assert take(counter).admitted
+    while not take(counter).admitted:
+        assert time.monotonic() < begin + 1.5
+        time.sleep(0.02)
 
 
 def test_another_limit_counts_at_once(store):

@@ -45,6 +45,14 @@ answer[1] = admitted
 return answer
 """
 
+_GIVE_BACK_SCRIPT = """
+for _, key in ipairs(KEYS) do
+  local hits = tonumber(redis.call('GET', key) or 0)
+  if hits > 1 then redis.call('DECR', key) elseif hits == 1 then redis.call('DEL', key) end
+end
+return 1
+"""
+
 _View = TypeVar("_View", bound=Callable[..., object])
 
 
@@ -116,12 +124,19 @@ def take(*counters: Counter) -> Decision:
     return _decide(counters, *(_take_from_database(counters) if found is None else found))
 
 
-def give_back(name: str) -> None:
-    """Take back the one hit of a counter whose limit is 1, because nothing came of it.
+def give_back(*names: str) -> None:
+    """Take back one hit of each counter, which `take` has just counted: nothing came of it.
 
-    What PostgreSQL has counted stays counted.
+    Redis takes it back, or without it PostgreSQL, as with `take`. Where the one has counted and
+    the other is asked, for a moment at a change between them, the hit may stay counted.
+
+    Args:
+        names: Of the counters.
     """
-    _redis_counters().forget(name)
+    if not _redis_counters().give_back(names):
+        with connection.cursor() as cursor:
+            keys = [settings.RATE_LIMIT_PREFIX + name for name in names]
+            cursor.execute("SELECT rate_limit_give_back(%s)", [keys])
 
 
 def _decide(
@@ -139,6 +154,7 @@ class _RedisCounters(RestingRedis):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self._script = self.client.register_script(_SCRIPT)
+        self._give_back_script = self.client.register_script(_GIVE_BACK_SCRIPT)
 
     def take(self, counters: Sequence[Counter]) -> tuple[bool, list[tuple[int, float]]] | None:
         """Return whether all took the hit, and each one's hits and seconds; None without Redis."""
@@ -154,12 +170,13 @@ class _RedisCounters(RestingRedis):
         pairs = zip(rest[::2], rest[1::2], strict=True)
         return admitted == 1, [(hits, rest_ms / 1000) for hits, rest_ms in pairs]
 
-    def forget(self, name: str) -> None:
-        """Let a counter begin anew; it goes on where Redis does not answer."""
-        self.ask(
-            lambda: self.client.delete(settings.RATE_LIMIT_PREFIX + name),
-            otherwise="a hit stays counted",
+    def give_back(self, names: Sequence[str]) -> bool:
+        """Take a hit of each counter back; tell whether Redis did."""
+        keys = [settings.RATE_LIMIT_PREFIX + name for name in names]
+        answer = self.ask(
+            lambda: self._give_back_script(keys=keys), otherwise="PostgreSQL counts meanwhile"
         )
+        return answer is not None
 
 
 @cache

@@ -31,7 +31,7 @@ from apps.accounts.exceptions import (
     SignInRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.limits import SESSION, take_password
+from apps.accounts.limits import SESSION, password_attempt
 from apps.accounts.passwords import ALONE, MAX_LENGTH
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.services import (
@@ -227,11 +227,11 @@ class NewPasswordForm(PasswordChangeForm):
     def clean_old_password(self) -> str:
         """Look at the old password, as often as at sign-in."""
         try:
-            take_password(account_of(self.user.email).name, SESSION)
+            with password_attempt(account_of(self.user.email).name, SESSION):
+                return super().clean_old_password()
         except TooManyAttemptsError as error:
             self.refusal = error
             raise forms.ValidationError(error.message) from error
-        return super().clean_old_password()
 
 
 @sensitive_post_parameters()

@@ -1,0 +1,1 @@
+DROP FUNCTION rate_limit_give_back(text[]);
