@@ -15,12 +15,12 @@ from apps.accounts.models import ApiKey
 from apps.robots.services import robot_retire
 from apps.telemetry import few_rows, services, storing
 from apps.telemetry.api import bodies
-from apps.telemetry.batches import Mark, batches_claim
+from apps.telemetry.batches import Mark, batches_claim, batches_mark
 from apps.telemetry.few_rows import MOST_ROWS
 from apps.telemetry.intake import Admission
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.points import Batch, Point
-from apps.telemetry.rows import write_rows
+from apps.telemetry.rows import moment, write_rows
 from apps.telemetry.services import telemetry_ingest
 from apps.telemetry.storing import SendingKey, SheetParcel, store_parcels
 
@@ -181,6 +181,41 @@ def test_a_key_that_has_ended_does_not_fail_its_neighbours(
     assert isinstance(two.error, storing.RefusedError)
     assert two.error.ids == {ended}
     assert count(inside, organization_a) == 1
+
+
+def test_a_key_is_looked_at_again_when_its_points_are_stored_one_by_one(
+    parcel, organization_a, make_key, inside, monkeypatch
+):
+    make_key(organization_a, name="ends")
+    with inside(organization_a):
+        key = ApiKey.objects.get(name="ends").pk
+    store_parcels(organization_a.id, [parcel(1)])
+    store_together = storing._store_together
+
+    def together(organization_id, parcels):
+        try:
+            store_together(organization_id, parcels)
+        finally:
+            with inside(organization_a):
+                ApiKey.objects.filter(pk=key).update(is_active=False)
+
+    monkeypatch.setattr(storing, "_store_together", together)
+    sent = parcel(1, 2, key=SendingKey(key, None))
+    store_parcels(organization_a.id, [sent])
+    assert isinstance(sent.error, storing.RefusedError)
+    assert sent.error.ids == {key}
+    assert count(inside, organization_a) == 1
+
+
+def test_what_is_new_beside_what_was_stored_is_told(parcel, organization_a, inside):
+    store_parcels(organization_a.id, [parcel(1, 2)])
+    with inside(organization_a):
+        batches_mark(Mark.ROLLED_UP, batches_claim(Mark.ROLLED_UP))
+    sent = parcel(1, 2, 3)
+    store_parcels(organization_a.id, [sent])
+    with inside(organization_a):
+        (block,) = batches_claim(Mark.ROLLED_UP)
+    assert block.least_time == block.greatest_time == moment(sent.stored[0].time)
 
 
 def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, monkeypatch):

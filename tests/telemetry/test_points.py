@@ -1,0 +1,89 @@
+"""What a point may be, at the limits of each rule."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from apps.telemetry.points import (
+    MAX_METRIC_NAME,
+    MAX_UNIT,
+    Batch,
+    Point,
+    TooManyPointsError,
+    decode_batch,
+    decode_ndjson,
+    name_fault,
+    time_fault,
+    unit_fault,
+)
+from apps.telemetry.services import telemetry_ingest
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+OLDEST = NOW - timedelta(days=30)
+STEP = timedelta(microseconds=1)
+
+
+@pytest.mark.parametrize(
+    ("time", "code"),
+    [
+        (NOW + timedelta(minutes=5), None),
+        (NOW + timedelta(minutes=5) + STEP, "clock_skew"),
+        (OLDEST, None),
+        (OLDEST - STEP, "too_old"),
+    ],
+)
+def test_time(time, code):
+    fault = time_fault(time, NOW, OLDEST)
+    assert (fault and fault[0]) == code
+
+
+def test_names_and_units_have_a_length():
+    assert name_fault("a" * MAX_METRIC_NAME) is None
+    assert name_fault("a" * (MAX_METRIC_NAME + 1))[0] == "metric_name"
+    assert unit_fault("a" * MAX_UNIT) is None
+    assert unit_fault("a" * (MAX_UNIT + 1))[0] == "unit"
+
+
+def test_a_batch_has_a_length_and_what_is_rejected_counts():
+    good, bad = b'{"metric_name":"a","time":"2026-03-01T12:00:00Z","value":1}', b'{"value":1}'
+    for decode, start, between, end in (
+        (decode_batch, b'{"points":[', b",", b"]}"),
+        (decode_ndjson, b"", b"\n", b"\n"),
+    ):
+        assert len(decode(start + between.join([good, bad]) + end, max_points=2).points) == 1
+        for items in ([good, good, good], [good, bad, bad]):
+            with pytest.raises(TooManyPointsError):
+                decode(start + between.join(items) + end, max_points=2)
+
+
+@pytest.fixture
+def stored(organization_a, make_robot):
+    """Return a function that has points of two robots stored, and tells what became of them."""
+    first, second = make_robot(organization_a), make_robot(organization_a)
+
+    def store(value=1.0, **names):
+        time = timezone.now() - timedelta(minutes=1)
+        names = {key: getattr({"1": first, "2": second}[who], key) for key, who in names.items()}
+        names["robot_id"] = names.pop("pk", None)
+        point = Point("a", time, value, **names)
+        result = telemetry_ingest(
+            organization_id=organization_a.pk, read=lambda: Batch([(0, point)])
+        )
+        return result.accepted or result.rejected[0].code
+
+    return store
+
+
+def test_both_names_of_a_robot_are_of_one(stored):
+    assert stored(pk="1", serial_number="1") == 1
+    assert stored(pk="1", serial_number="2") == "unknown_robot"
+    assert stored(serial_number="2") == 1
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_value_is_finite_whatever_brings_it(stored, value):
+    assert stored(value, pk="1") == "not_finite"
