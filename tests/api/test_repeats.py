@@ -9,13 +9,16 @@ import pytest
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
+from rest_framework.response import Response
 
 from apps.accounts.idempotency import clean_up_idempotency_keys
 from apps.accounts.models import ApiKey, IdempotencyRecord
+from apps.alerts.api.views import AlertViewSet
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.models import Robot
 from tests.concurrency import at_once
+from tests.organizations.platform import enter
 from urfmp.common.api.etags import matches
 
 BODIES = {
@@ -88,6 +91,35 @@ def test_another_body_under_the_same_key_is_refused(client, organization_a, insi
     assert count("alerts", organization_a, inside) == 1
 
 
+def test_the_same_body_for_another_row_under_the_same_key_is_refused(
+    client, organization_a, inside
+):
+    ids = [send(client, "alerts", key).json()["id"] for key in ("k-1", "k-2")]
+    answers = [
+        client.post(
+            f"/api/v1/alerts/{row}/acknowledge",
+            {},
+            "application/json",
+            headers={"idempotency-key": "k-3"},
+        )
+        for row in ids
+    ]
+    assert [answer.status_code for answer in answers] == [200, 422]
+    with inside(organization_a):
+        assert [Alert.objects.get(pk=row).is_acknowledged for row in ids] == [True, False]
+
+
+def test_a_super_admins_keys_do_not_meet_in_two_organizations(
+    root, sign_in, organization_a, organization_b, inside
+):
+    client = sign_in(root)
+    for organization in (organization_a, organization_b):
+        answer = send(enter(client, organization), "alerts", "k-1")
+        assert (answer.status_code, "Idempotency-Replayed" in answer) == (201, False)
+        assert count("alerts", organization, inside) == 1
+    assert send(client, "alerts", "k-1")["Idempotency-Replayed"] == "true"
+
+
 def test_the_order_of_members_does_not_matter(client):
     body = dict(reversed(BODIES["alerts"].items()))
     send(client, "alerts", "k-1")
@@ -105,6 +137,13 @@ def test_a_refused_request_may_be_corrected(client, organization_a, inside):
     answer = send(client, "alerts", "k-1")
     assert answer.status_code == 201
     assert "Idempotency-Replayed" not in answer
+
+
+def test_a_refusal_that_is_not_raised_is_not_kept_either(client, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(AlertViewSet, "create", lambda *_, **__: Response(status=409))
+        assert send(client, "alerts", "k-1").status_code == 409
+    assert send(client, "alerts", "k-1").status_code == 201
 
 
 def test_keys_of_different_principals_do_not_meet(
