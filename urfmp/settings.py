@@ -90,6 +90,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.accounts.denials.DenialMiddleware",
+    "urfmp.pages.step_up.StepUpMiddleware",
     "apps.accounts.middleware.PrincipalMiddleware",
 ]
 

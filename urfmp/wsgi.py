@@ -24,6 +24,7 @@ _FOR_PAGES = frozenset(
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",
+        "urfmp.pages.step_up.StepUpMiddleware",
     }
 )
 

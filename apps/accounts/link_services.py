@@ -173,7 +173,7 @@ def link_take(found: LinkCredential) -> User:
     Raises:
         LinkRefusedError: Somebody was faster.
     """
-    user: User | None = User.objects.select_for_update().filter(pk=found.user_id).first()
+    user: User | None = User.objects.select_for_update(no_key=True).filter(pk=found.user_id).first()
     used, _ = OneTimeLink.objects.filter(pk=found.id, expires_at__gt=timezone.now()).delete()
     if user is None or not used:
         raise LinkRefusedError

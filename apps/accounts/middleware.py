@@ -297,8 +297,10 @@ def _stop(request: HttpRequest, view: View) -> HttpResponseBase | None:
 
 def _answer(
     request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
-) -> HttpResponseBase:
-    response = view(request, *args, **kwargs)
+) -> HttpResponseBase | None:
+    response: HttpResponseBase | None = view(request, *args, **kwargs)
+    if response is None:  # from what only goes before the view
+        return None
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         response.render()
     if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:

@@ -51,7 +51,7 @@ def _seed(row: SecondFactor) -> str:
 
 def _lock_person(user: User) -> None:
     """Lock a person's row before their factor and their sessions, as everybody does."""
-    User.objects.select_for_update().get(pk=user.pk)
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
 def _end_sign_ins(user: User) -> None:

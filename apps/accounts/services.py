@@ -24,7 +24,7 @@ from apps.accounts.strangers import stranger_record
 from apps.audit.services import audit_record
 from urfmp.common.constraints import must_be_free
 from urfmp.common.sign_ins import SignIn
-from urfmp.common.tenancy import act, tenant_transaction
+from urfmp.common.tenancy import act, current_organization_id, tenant_transaction
 
 ADDRESS_TAKEN = "This address is taken."
 DEACTIVATED = "Deactivated during the sign-in."
@@ -137,13 +137,8 @@ def user_update(user: User, **changes: Any) -> User:
     if user.is_system:
         raise SystemUserError
     with _address_must_be_free(), act("accounts.user.update"):
-        admins = list(
-            User.objects.select_for_update()
-            .filter(organization_id=user.organization_id, role__in=_ADMINS, is_active=True)
-            .order_by("pk")
-            .only("pk", "role", "password")
-        )
-        user.refresh_from_db(from_queryset=User.objects.select_for_update())
+        admins = admins_hold(user.organization_id)
+        user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))
         if changes.get("is_active") and not user.is_active:
             take_place(user.organization_id, "users")
         if password := changes.pop("password", None):
@@ -168,6 +163,13 @@ def user_update(user: User, **changes: Any) -> User:
             sessions_end_all_of(user)
         user.save()
     return user
+
+
+def admins_hold(organization_id: UUID) -> list[User]:
+    """Lock an organization's active admins, in order: before any other person of it is locked."""
+    rows = User.objects.select_for_update(no_key=True).only("pk", "role", "password")
+    admins = rows.filter(organization_id=organization_id, role__in=_ADMINS, is_active=True)
+    return list(admins.order_by("pk"))
 
 
 def _is_last(user: User, admins: list[User]) -> bool:
@@ -261,7 +263,9 @@ def session_refuse(
     request: HttpRequest, *, email: str, reason: str = "Wrong e-mail or password."
 ) -> None:
     """Record a sign-in that failed; the answer to the caller tells nothing."""
-    actor, organization_id = request_actor(request), user_organization(email)
+    actor = request_actor(request)
+    # The address of whoever was deactivated within this request still is theirs.
+    organization_id = user_organization(email) or current_organization_id()
     action, kind = "accounts.session.login", "session"
     if organization_id is None:
         stranger_record(actor, action=action, email=email, resource_type=kind, error_message=reason)

@@ -30,7 +30,8 @@ def standing_hold(user: User) -> None:
 
     A sign-in is made under this. A deactivation that is under way is waited for, and then seen;
     one that comes later waits, and finds what was made. The person's row is locked first, then the
-    organization's, then sessions.
+    organization's, then second factor and sessions. People are locked so that rows may refer to
+    them (FOR NO KEY UPDATE): every record of what they do meanwhile does.
 
     Raises:
         SignInRefusedError: One of them is not active any more.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest
 
 from apps.accounts.credentials import account_of
@@ -13,6 +14,7 @@ from apps.accounts.exceptions import (
     PasswordTooShortError,
     SecondFactorRefusedError,
     SecondFactorRequiredError,
+    SignInRefusedError,
     StepUpRefusedError,
     TooManyAttemptsError,
 )
@@ -21,7 +23,9 @@ from apps.accounts.middleware import session_of
 from apps.accounts.models import User, UserSession
 from apps.accounts.passwords import ALONE, MAX_LENGTH
 from apps.accounts.services import session_refuse
+from apps.accounts.sessions import SessionStore
 from apps.accounts.sign_in import code_check
+from apps.accounts.standing import standing_hold
 from apps.audit.services import audit_record
 from urfmp.common.sign_ins import SignIn
 from urfmp.common.tenancy import act, crossing_transaction
@@ -29,6 +33,7 @@ from urfmp.common.tenancy import act, crossing_transaction
 StepUpFailure = (
     SecondFactorRefusedError,
     SecondFactorRequiredError,
+    SignInRefusedError,
     StepUpRefusedError,
     TooManyAttemptsError,
 )
@@ -37,7 +42,8 @@ StepUpFailure = (
 def step_up(request: HttpRequest, *, password: str, code: str = "") -> None:
     """Make the sign-in that a request comes from a fresh one; a browser's session gets a new token.
 
-    Its end stays where it was. A failure is recorded: let the open transaction commit.
+    Its end stays where it was. A failure is recorded: let the open transaction commit, and soon, as
+    it holds the person, their second factor and the session.
 
     Args:
         request: Of somebody who is signed in, by session or access token.
@@ -47,6 +53,7 @@ def step_up(request: HttpRequest, *, password: str, code: str = "") -> None:
     Raises:
         SecondFactorRefusedError: The code is wrong.
         SecondFactorRequiredError: There is none, and they have a second factor.
+        SignInRefusedError: They were deactivated, or the sign-in was ended, meanwhile.
         StepUpRefusedError: The password is wrong.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
@@ -78,23 +85,33 @@ def _at_home(user: User) -> Iterator[None]:
 
 def _step_up(request: HttpRequest, user: User, password: str, code: str) -> None:
     _check_password(request, user, password)
+    standing_hold(user)
     has_second_factor = user.has_second_factor
     if has_second_factor:
         if not code:
             raise SecondFactorRequiredError
         code_check(request, user, code, place=SESSION)
-    request.sign_in = SignIn.now(has_second_factor=has_second_factor)  # type: ignore[attr-defined]
-    values = request.sign_in.values()  # type: ignore[attr-defined]
+    sign_in = SignIn.now(has_second_factor=has_second_factor)
     with act("accounts.session.step_up"):
         if (session_id := getattr(request, "token_session_id", None)) is not None:
-            root = UserSession.objects.select_for_update().get(pk=session_id)
-            root.data |= values
+            root = UserSession.objects.select_for_update().filter(pk=session_id).first()
+            if root is None:
+                raise SignInRefusedError
+            root.data |= sign_in.values()
             root.save(update_fields=["data"])
         else:
-            session = session_of(request)
-            session.update(values)
-            session.renew()
+            _renew(session_of(request), sign_in.values())
         audit_record(action="accounts.session.step_up", resource_type="user", resource_id=user.pk)
+    request.sign_in = sign_in  # type: ignore[attr-defined]
+
+
+def _renew(session: SessionStore, values: dict[str, Any]) -> None:
+    session.update(values)
+    try:
+        session.renew()
+    except UpdateError as error:
+        session.flush()
+        raise SignInRefusedError from error
 
 
 def _check_password(request: HttpRequest, user: User, password: str) -> None:

@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
-from functools import update_wrapper
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.template.response import SimpleTemplateResponse
 from django.urls import URLPattern
-from django.utils import timezone
 from unfold.sites import UnfoldAdminSite
 
 from apps.accounts.middleware import precedes_second_factor
 from urfmp.common.transactions import acts_at_home
-from urfmp.pages.requests import without_nul
+from urfmp.pages.requests import in_local_time, without_nul
 from urfmp.pages.step_up import with_step_up
 
 View = Callable[..., HttpResponseBase]
-
-
-def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo:
-    """Return the timezone of the user's organization, UTC when it names none that exists."""
-    try:
-        return zoneinfo.ZoneInfo(request.user.organization.timezone)  # type: ignore[union-attr]
-    except (KeyError, ValueError):
-        return zoneinfo.ZoneInfo("UTC")
-
-
-def in_local_time(view: View) -> View:
-    """Run a view, and render its template, in the timezone of the user's organization."""
-
-    def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if not request.user.is_authenticated:
-            return view(request, *args, **kwargs)
-        with timezone.override(_zone(request)):
-            response = view(request, *args, **kwargs)
-            if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
-                response.render()
-        return response
-
-    return update_wrapper(inner, view)
 
 
 class FleetAdminSite(UnfoldAdminSite):

@@ -2,22 +2,27 @@
 
 The page that asks is sent to the address that was asked for, with everything that the first form
 held. Once the password is right, the view gets the first form's values as if they had come alone.
+
+The password is looked at in a transaction of its own, before the view's: the person, the second
+factor and the session are locked for it, and the view may lock others, in its own order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import update_wrapper
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from unfold.widgets import INPUT_CLASSES
 
 from apps.accounts.exceptions import TooManyAttemptsError
+from apps.accounts.middleware import PrincipalMiddleware, presented_key
 from apps.accounts.passwords import MAX_LENGTH
 from apps.accounts.step_up import StepUpFailure, step_up
 from urfmp.common.sign_ins import StepUpRequiredError
+from urfmp.pages.requests import in_local_time, without_nul
 from urfmp.pages.views.page import page
 
 View = Callable[..., HttpResponseBase]
@@ -63,19 +68,43 @@ def with_step_up(view: View) -> View:
     """Let a view raise `StepUpRequiredError`, and go on where it stopped."""
 
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        if request.method == "POST" and _MARK in request.POST:
-            form = StepUpForm(request, request.POST)
-            if (refusal := _step_up(request, form)) is not None:
-                return refusal
-            if request.POST[_MARK] == "GET":
-                return HttpResponseRedirect(request.get_full_path())
-            request.POST = _without_ours(request)
         try:
             return view(request, *args, **kwargs)
         except StepUpRequiredError:
             return _ask(request, StepUpForm(request), str(request.method))
 
     return update_wrapper(inner, view)
+
+
+class StepUpMiddleware(PrincipalMiddleware):
+    """Look at a password that a page was sent, as the person's view, and then go on to the page."""
+
+    def process_view(
+        self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        """Return the answer; None where the page itself is to answer."""
+        match = request.resolver_match
+        is_page = match is not None and match.app_name == "admin"
+        if not is_page or request.method != "POST" or _MARK not in request.POST:
+            return None
+        if presented_key(request) is not None:  # opens no page
+            return None
+        first = without_nul(in_local_time(cast("View", _look)))  # None: go on to the page
+        return super().process_view(request, update_wrapper(first, view), args, kwargs)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass on."""
+        return self.get_response(request)
+
+
+def _look(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse | None:
+    form = StepUpForm(request, request.POST)
+    if (refusal := _step_up(request, form)) is not None:
+        return refusal
+    if request.POST[_MARK] == "GET":
+        return HttpResponseRedirect(request.get_full_path())
+    request.POST = _without_ours(request)
+    return None
 
 
 def _step_up(request: HttpRequest, form: StepUpForm) -> HttpResponse | None:

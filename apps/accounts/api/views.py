@@ -56,6 +56,12 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     permission_actions = {"password_link": "change", "second_factor": "change"}
     step_up_actions = frozenset({"create", "partial_update", "password_link", "second_factor"})
 
+    def get_object(self) -> Any:
+        """Lock the admins first, as every change of a person does, where the person is locked."""
+        if self._condition is not None:
+            services.admins_hold(self.principal.organization_id)
+        return super().get_object()
+
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
         fields.pop("is_active", None)
