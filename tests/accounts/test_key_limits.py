@@ -150,7 +150,7 @@ def test_both_keys_work_until_the_overlap_is_over(
     assert successor.user_id == old.user_id  # the system's: it survives the person
     assert successor.expires_at is None
     with inside(organization_a):
-        ApiKey.objects.filter(pk=old.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
+        ApiKey.objects.filter(pk=old.pk).update(expires_at=timezone.now() - timedelta(minutes=5))
     assert (ask(key).status_code, ask(new).status_code) == (401, 200)
 
 
@@ -335,14 +335,14 @@ def test_use_is_noted_at_most_once_a_minute(organization_a, make_key, inside):
     assert row_of(key, organization_a, inside).last_used_at is None
     ask(key)
     first = row_of(key, organization_a, inside).last_used_at
-    assert timezone.now() - first < timedelta(seconds=10)
+    assert timezone.now() - first < timedelta(minutes=1)
     ask(key)
     assert row_of(key, organization_a, inside).last_used_at == first
-    earlier = timezone.now() - timedelta(seconds=61)
+    earlier = timezone.now() - timedelta(minutes=5)
     with inside(organization_a):
         ApiKey.objects.update(last_used_at=earlier)
     ask(key)
-    assert row_of(key, organization_a, inside).last_used_at > earlier + timedelta(seconds=50)
+    assert row_of(key, organization_a, inside).last_used_at > earlier + timedelta(minutes=1)
 
 
 def test_a_refused_request_is_no_use(organization_a, make_key, inside):

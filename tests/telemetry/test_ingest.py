@@ -279,7 +279,7 @@ def test_robots_are_heard_of(send, robot, organization_a, inside):
     with inside(organization_a):
         robot.refresh_from_db()
     assert robot.status == "online"
-    assert timezone.now() - robot.last_seen < timedelta(seconds=5)
+    assert timezone.now() - robot.last_seen < timedelta(minutes=1)
 
 
 def test_times_are_cut_to_microseconds(send, robot, organization_a, inside):

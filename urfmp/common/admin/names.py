@@ -114,7 +114,7 @@ def _names(request: HttpRequest, wanted: dict[type[Model], set[str]]) -> Names:
     first, *rest = parts
     return {
         str(key): label or str(key)[:8]
-        for key, label in (first.union(*rest, all=True) if rest else first)
+        for key, label in (first.union(*rest, all=True).order_by() if rest else first)
     }
 
 
