@@ -76,6 +76,7 @@ def user_create(
         first_name=first_name,
         last_name=last_name,
         permissions=permissions or [],
+        devices_known_since=timezone.now(),  # the address may have been somebody else's
     )
     if user.email.endswith(".invalid"):
         raise ValidationError({"email": "Addresses under .invalid are the system's own."})

@@ -10,6 +10,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.auth import authenticate
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
@@ -25,6 +26,25 @@ from urfmp.common.tenancy import tenant_transaction
 
 _SALT = "urfmp.pending"
 _AGE_SECONDS = 5 * 60
+
+
+def password_show(request: HttpRequest, *, email: str, password: str) -> User | None:
+    """Return whom an address and a password belong to; a failure is recorded.
+
+    Raises:
+        HashingBusyError: Too many passwords are being checked.
+        TooManyAttemptsError: The account, or what might be one, has had its attempts.
+    """
+    try:
+        user = authenticate(request, username=email, password=password)
+    except TooManyAttemptsError as error:
+        if error.is_first:
+            session_refuse(request, email=email, reason="Too many attempts.")
+        raise
+    if not isinstance(user, User):
+        session_refuse(request, email=email)
+        return None
+    return user
 
 
 def needs_code(user: User) -> bool:

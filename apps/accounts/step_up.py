@@ -84,7 +84,7 @@ def _at_home(user: User) -> Iterator[None]:
 
 
 def _step_up(request: HttpRequest, user: User, password: str, code: str) -> None:
-    _check_password(request, user, password)
+    password_check(request, user, password, where="a step-up")
     standing_hold(user)
     has_second_factor = user.has_second_factor
     if has_second_factor:
@@ -114,7 +114,19 @@ def _renew(session: SessionStore, values: dict[str, Any]) -> None:
         raise SignInRefusedError from error
 
 
-def _check_password(request: HttpRequest, user: User, password: str) -> None:
+def password_check(request: HttpRequest, user: User, password: str, *, where: str) -> None:
+    """Check the password of somebody who is signed in; a failure is recorded.
+
+    Args:
+        request: Theirs.
+        user: Who they are.
+        password: What they have typed.
+        where: At what, for the record.
+
+    Raises:
+        StepUpRefusedError: It is not theirs.
+        TooManyAttemptsError: There have been too many, in sessions of theirs.
+    """
     try:
         with password_attempt(account_of(user.email).name, SESSION):
             is_right = len(password) <= MAX_LENGTH and user.check_password(password)
@@ -123,21 +135,20 @@ def _check_password(request: HttpRequest, user: User, password: str) -> None:
             session_refuse(request, email=user.email, reason="Too many attempts.")
         raise
     if not is_right:
-        session_refuse(request, email=user.email, reason="Wrong password at a step-up.")
+        session_refuse(request, email=user.email, reason=f"Wrong password at {where}.")
         raise StepUpRefusedError
 
 
-def password_check_alone(user: User, password: str) -> None:
+def password_check_alone(request: HttpRequest, user: User, password: str) -> None:
     """Check a person's password, and that it is long enough to do without a second factor.
+
+    A wrong one is recorded: let the open transaction commit.
 
     Raises:
         PasswordTooShortError: It is theirs, and was chosen for use beside one.
         StepUpRefusedError: It is not theirs.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
-    with password_attempt(account_of(user.email).name, SESSION):
-        is_right = len(password) <= MAX_LENGTH and user.check_password(password)
-    if not is_right:
-        raise StepUpRefusedError
+    password_check(request, user, password, where="the removal of the second factor")
     if len(password) < ALONE:
         raise PasswordTooShortError

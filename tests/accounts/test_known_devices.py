@@ -152,3 +152,12 @@ def test_a_cookie_of_an_earlier_form_is_no_error(alice, device):
     device.cookies.pop("urfmp_session")
     assert enter(device).status_code == 302
     assert is_known(device)
+
+
+def test_whoever_had_the_address_before_has_no_known_device(
+    alice, device, make_user, inside, organization_a
+):
+    with inside(organization_a):
+        user_update(alice, email="alice.former@acme.example")
+    make_user(organization_a, "viewer", ALICE)
+    assert not is_known(device)

@@ -363,6 +363,6 @@ def test_a_password_that_nobody_can_choose_is_not_tried(alice, rf, organization_
         with pytest.raises(StepUpRefusedError):
             step_up(request, password=long)
         with pytest.raises(StepUpRefusedError):
-            password_check_alone(alice, long)
+            password_check_alone(request, alice, long)
         alice.set_password(long[:-1])
-        password_check_alone(alice, long[:-1])
+        password_check_alone(request, alice, long[:-1])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.permissions import AllowAny
@@ -23,7 +22,7 @@ from apps.accounts.api.token_answers import pair_fields
 from apps.accounts.exceptions import SecondFactorRequiredError, SignInRefusedError
 from apps.accounts.models import User
 from apps.accounts.services import DEACTIVATED, session_end_current, session_refuse
-from apps.accounts.sign_in import code_check, needs_code
+from apps.accounts.sign_in import code_check, needs_code, password_show
 from apps.accounts.step_up import StepUpFailure, step_up
 from apps.accounts.token_services import TokenPair, tokens_end, tokens_issue, tokens_refresh
 from urfmp.common.api.viewsets import PrincipalView
@@ -52,9 +51,8 @@ class LoginView(PrincipalView):
         form.is_valid(raise_exception=True)
         email, password = form.validated_data["email"], form.validated_data["password"]
         plain = request._request  # noqa: SLF001
-        user: Any = authenticate(plain, username=email, password=password)
-        if not isinstance(user, User):
-            session_refuse(plain, email=email)
+        user = password_show(plain, email=email, password=password)
+        if user is None:
             raise SignInRefusedError
         if not needs_code(user):
             return self._signed_in(plain, user)

@@ -193,7 +193,7 @@ class SecondFactorRemoveView(_OwnFactorView):
     def post(self, request: Request) -> Response:
         password = self._given(OwnPasswordSerializer)["password"]
         try:
-            password_check_alone(self.principal, password)
+            password_check_alone(request._request, self.principal, password)  # noqa: SLF001
         except (StepUpRefusedError, PasswordTooShortError, TooManyAttemptsError) as error:
             return refusal(error)
         second_factor_remove(self.principal)

@@ -128,7 +128,7 @@ def _remove(request: HttpRequest, user: User) -> HttpResponse:
     form = PasswordForm(request.POST)
     if form.is_valid():
         try:
-            password_check_alone(user, form.cleaned_data["password"])
+            password_check_alone(request, user, form.cleaned_data["password"])
         except (StepUpRefusedError, PasswordTooShortError, TooManyAttemptsError) as error:
             form.add_error("password", error.message)
         else:

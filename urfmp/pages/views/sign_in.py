@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth import authenticate
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.models import AnonymousUser
 from django.core.validators import MaxLengthValidator
@@ -23,15 +22,14 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
 
-from apps.accounts.credentials import account_of
 from apps.accounts.devices import remember_device
 from apps.accounts.exceptions import (
     HashingBusyError,
     SecondFactorRefusedError,
     SignInRefusedError,
+    StepUpRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.limits import SESSION, password_attempt
 from apps.accounts.passwords import ALONE, MAX_LENGTH
 from apps.accounts.principals import KeyPrincipal
 from apps.accounts.services import (
@@ -44,10 +42,12 @@ from apps.accounts.services import (
 from apps.accounts.sign_in import (
     code_check,
     needs_code,
+    password_show,
     pending_forget,
     pending_remember,
     pending_user,
 )
+from apps.accounts.step_up import password_check
 from urfmp.common.sign_ins import SignIn
 from urfmp.pages.views.page import page
 
@@ -115,17 +115,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def _enter(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
     email, password = form.cleaned_data["email"], form.cleaned_data["password"]
     try:
-        user = authenticate(request, username=email, password=password)
+        user = password_show(request, email=email, password=password)
     except TooManyAttemptsError as error:
-        if error.is_first:
-            session_refuse(request, email=email, reason="Too many attempts.")
         form.add_error(None, error.message)
         return _later(_form_page(request, form, target), error)
     except HashingBusyError as error:
         form.add_error(None, f"{error.message} Please try again in a few seconds.")
         return _later(_form_page(request, form, target), error)
     if user is None:
-        session_refuse(request, email=email)
         form.add_error(None, f"{_WRONG} {_SHORT}" if len(password) < ALONE else _WRONG)
         return _form_page(request, form, target)
     if needs_code(user):
@@ -222,16 +219,21 @@ class NewPasswordForm(PasswordChangeForm):
         for field in self.fields.values():
             field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
             field.validators.append(MaxLengthValidator(MAX_LENGTH))  # before anything is hashed
+        self.request: Any = None
         self.refusal: TooManyAttemptsError | None = None
 
     def clean_old_password(self) -> str:
-        """Look at the old password, as often as at sign-in."""
+        """Look at the old password, as often as at sign-in; a failure is recorded."""
+        given: str = self.cleaned_data["old_password"]
         try:
-            with password_attempt(account_of(self.user.email).name, SESSION):
-                return super().clean_old_password()
+            password_check(self.request, self.user, given, where="a change of the password")
         except TooManyAttemptsError as error:
             self.refusal = error
             raise forms.ValidationError(error.message) from error
+        except StepUpRefusedError as error:
+            message = self.error_messages["password_incorrect"]
+            raise forms.ValidationError(message, code="password_incorrect") from error
+        return given
 
 
 @sensitive_post_parameters()
@@ -242,6 +244,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
     """
     user: Any = request.user
     form = NewPasswordForm(user, request.POST or None)
+    form.request = request
     if request.method == "POST" and form.is_valid():
         user_update(user, password=form.cleaned_data["new_password1"])
         before: SignIn = request.sign_in  # type: ignore[attr-defined]
