@@ -105,6 +105,26 @@ class AddressesRefusedError(ApplicationError):
         self.retry_after = retry_after
 
 
+class MailRefusedError(ApplicationError):
+    """Your organization has sent enough e-mail for a while.
+
+    Attributes:
+        retry_after: Seconds until more is sent.
+    """
+
+    code = "rate_limited"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, retry_after: int) -> None:
+        """Say when to come back."""
+        minutes = ceil(retry_after / 60)
+        super().__init__(
+            "Your organization has sent as many invitations and links, here or in all, as"
+            f" it may for a while. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+        )
+        self.retry_after = retry_after
+
+
 class SignInRefusedError(ApplicationError):
     """E-mail or password is not right."""
 

@@ -23,6 +23,7 @@ from apps.accounts.choices import Role
 from apps.accounts.credentials import digest
 from apps.accounts.exceptions import GrantError, LinkRefusedError, RoleNotHereError
 from apps.accounts.grants import check_grant, held_permissions
+from apps.accounts.limits import take_mail
 from apps.accounts.links import generate_link_token, link_digest
 from apps.accounts.middleware import request_actor
 from apps.accounts.models import ApiKey, Invitation, User
@@ -57,6 +58,7 @@ def invitation_create(
 
     Raises:
         MailNotConfiguredError: E-mail has no way out.
+        MailRefusedError: The organization has sent too much, to this address or in all.
         PlanLimitError: The plan has no room for another person; who is invited counts.
         RoleNotHereError: Nobody is invited to be a super admin.
         ValidationError: A field does not fit, or the person is here or invited already.
@@ -98,6 +100,7 @@ def invitation_resend(
 
     Raises:
         MailNotConfiguredError: E-mail has no way out.
+        MailRefusedError: The organization has sent too much, to this address or in all.
         PlanLimitError: It had expired, and the plan has no room any more.
     """
     mail_must_be_configured()
@@ -122,6 +125,7 @@ def invitation_revoke(invitation: Invitation) -> None:
 
 
 def _order(invitation: Invitation) -> None:
+    take_mail(invitation.organization_id, invitation.email)
     app.configure_task("accounts.send_invitation").defer(
         organization_id=str(invitation.organization_id), invitation_id=str(invitation.pk)
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from django.conf import settings
 
-from apps.accounts.credentials import KeyCredential
-from apps.accounts.exceptions import HashingBusyError, TooManyAttemptsError
+from apps.accounts.credentials import KeyCredential, account_of
+from apps.accounts.exceptions import HashingBusyError, MailRefusedError, TooManyAttemptsError
 from urfmp.common.addresses import address_block
 from urfmp.common.ratelimit import Counter, Decision, give_back, take
 
@@ -17,6 +18,7 @@ _ATTEMPTS, _ATTEMPT_SECONDS = 10, 15 * 60
 _DEVICES = 3  # that use up their attempts at the same time; known may be any number
 _CODES_A_DAY, _DAY_SECONDS = 50, 24 * 60 * 60
 _LINKS, _LINKS_OF_A_CLIENT, _LINK_SECONDS = 5, 50, 60 * 60
+_MAILS, _MAILS_OF_AN_ORGANIZATION = 5, 500
 
 
 def take_request(credential: KeyCredential) -> Decision | None:
@@ -137,3 +139,26 @@ def take_link(account: str, place: str | None, address: str | None) -> None:
         decision = take(Counter(name, limit, _LINK_SECONDS))
         if not decision.admitted:
             raise TooManyAttemptsError(decision.reset_seconds, is_first=False)
+
+
+def take_mail(organization_id: UUID, email: str) -> None:
+    """Count one e-mail that an organization has sent to an address: an invitation, or a link.
+
+    Whoever may invite could otherwise fill a stranger's mailbox, or send to any number of them in
+    this installation's name.
+
+    Args:
+        organization_id: Whose people or keys have it sent.
+        email: Where to.
+
+    Raises:
+        MailRefusedError: The address has had five within an hour, or the organization has sent 500
+            within a day.
+    """
+    start = f"{{{organization_id}}}:mail"
+    decision = take(
+        Counter(f"{start}:{account_of(email).name}", _MAILS, _LINK_SECONDS),
+        Counter(f"{start}:all", _MAILS_OF_AN_ORGANIZATION, _DAY_SECONDS),
+    )
+    if not decision.admitted:
+        raise MailRefusedError(decision.reset_seconds)

@@ -14,7 +14,7 @@ from apps.accounts.choices import LinkPurpose
 from apps.accounts.credentials import account_of, digest
 from apps.accounts.devices import known_device
 from apps.accounts.exceptions import LinkRefusedError, SystemUserError
-from apps.accounts.limits import take_link
+from apps.accounts.limits import take_link, take_mail
 from apps.accounts.links import (
     PURPOSES,
     LinkCredential,
@@ -36,11 +36,13 @@ def link_order(user: User, purpose: str) -> None:
 
     Raises:
         MailNotConfiguredError: E-mail has no way out.
+        MailRefusedError: The organization has sent too much, to this address or in all.
         SystemUserError: It is not a person.
     """
     if user.is_system:
         raise SystemUserError
     mail_must_be_configured()
+    take_mail(user.organization_id, user.email)
     actor = current_actor()
     app.configure_task("accounts.send_link").defer(
         organization_id=str(user.organization_id),

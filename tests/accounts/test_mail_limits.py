@@ -1,0 +1,63 @@
+"""Whoever may invite does not fill strangers' mailboxes."""
+
+from __future__ import annotations
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from apps.accounts import limits
+from apps.accounts.models import Invitation, User
+
+pytestmark = pytest.mark.django_db
+
+KIM = "kim@plant.example"
+
+
+def invite(client, email=KIM):
+    return client.post("/api/v1/invitations", {"email": email}, content_type="application/json")
+
+
+def add(client, email):
+    body = {"email": email, "role": "viewer"}
+    return client.post("/api/v1/users", body, content_type="application/json")
+
+
+def test_five_an_hour_to_one_address(alice, charlie, sign_in, run_jobs, inside, organization_a):
+    client = sign_in(alice)
+    made = invite(client)
+    assert made.status_code == 201
+    resend = f"/api/v1/invitations/{made.json()['id']}/resend"
+    assert [client.post(resend).status_code for _ in range(3)] == [200] * 3
+    run_jobs()
+    client.delete(f"/api/v1/invitations/{made.json()['id']}")
+    again = invite(client, "KIM@plant.example")
+    assert again.status_code == 201
+    client.delete(f"/api/v1/invitations/{again.json()['id']}")
+    run_jobs()
+    sent = len(mail.outbox)
+    for answer in (invite(client), add(client, KIM)):
+        assert (answer.status_code, answer.json()["code"]) == (429, "rate_limited")
+        assert 0 < int(answer["Retry-After"]) <= 3600
+    page = client.post(reverse("admin:accounts_invitation_add"), {"email": KIM, "role": "viewer"})
+    assert "has sent as many invitations" in page.content.decode()
+    run_jobs()
+    assert len(mail.outbox) == sent == 4
+    with inside(organization_a):  # nothing is made that nobody is told of
+        assert not Invitation.objects.exists()
+        assert not User.objects.filter(email=KIM).exists()
+    assert invite(client, "lee@plant.example").status_code == 201
+    assert invite(sign_in(charlie)).status_code == 201  # another organization
+
+
+def test_a_link_to_choose_a_password_counts_too(alice, bob, sign_in):
+    client = sign_in(alice)
+    path = f"/api/v1/users/{bob.pk}/password-link"
+    assert [client.post(path).status_code for _ in range(6)] == [202] * 5 + [429]
+
+
+def test_so_many_a_day_in_all(alice, sign_in, monkeypatch):
+    monkeypatch.setattr(limits, "_MAILS_OF_AN_ORGANIZATION", 3)
+    client = sign_in(alice)
+    statuses = [invite(client, f"n{number}@plant.example").status_code for number in range(4)]
+    assert statuses == [201] * 3 + [429]
