@@ -5,8 +5,11 @@ Started by `--worker-class urfmp.serving.Worker`.
 
 from __future__ import annotations
 
+import errno
+import math
 import selectors
 import socket
+import struct
 import time
 from collections import deque
 from contextlib import suppress
@@ -14,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from gunicorn import util
-from gunicorn.http.body import ChunkedReader
+from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.workers.gthread import ThreadWorker
 
 from urfmp.common.unreadable import refusal
@@ -25,6 +28,68 @@ _LEFT_TO_OTHERS = 0.001
 _TAKEN_UNREAD = 64 * 1024
 # A client that has its last answer is given so long, and so many bytes, to hang up.
 _LAST_SECONDS, _LAST_BYTES, _LAST_READ = 2.0, 4 * 1024 * 1024, 64 * 1024
+
+
+# A thread waits so long for the next bytes of a request, and for room for those of an answer.
+_STALL_SECONDS, _READER_STALL_SECONDS = 30, 300
+# In all a request's head may take so long; its body as long again, and what this pace takes.
+_ARRIVAL_SECONDS, _LEAST_BYTES_PER_SECOND = 30.0, 16 * 1024
+
+
+class _Client(socket.socket):
+    """A client's connection, over which no thread waits without end.
+
+    Whoever is too slow is treated as one who has gone away.
+
+    Attributes:
+        deadline: When what is being read has to be there, on the monotonic clock; for a body it
+            begins with the reading.
+    """
+
+    deadline = math.inf
+
+    @classmethod
+    def of(cls, accepted: socket.socket) -> _Client:
+        """Take a connection over."""
+        client = cls(fileno=accepted.detach())
+        for option, seconds in (
+            (socket.SO_RCVTIMEO, _STALL_SECONDS),
+            (socket.SO_SNDTIMEO, _READER_STALL_SECONDS),
+        ):
+            client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
+        return client
+
+    def recv(self, *arguments: Any) -> bytes:
+        """Return what has come; empty at the end."""
+        try:
+            data = super().recv(*arguments)
+        except BlockingIOError:
+            raise ConnectionResetError(errno.ECONNRESET, "Nothing comes any more.") from None
+        if time.monotonic() > self.deadline:
+            raise ConnectionResetError(errno.ECONNRESET, "It comes too slowly.")
+        return data
+
+    def sendall(self, *arguments: Any) -> None:
+        """Send everything."""
+        try:
+            super().sendall(*arguments)
+        except BlockingIOError:
+            raise BrokenPipeError(errno.EPIPE, "Nothing is read any more.") from None
+
+
+class _WholeReader(LengthReader):
+    """Reads a body of known length; gunicorn's takes one that breaks off for a shorter one."""
+
+    def read(self, size: int) -> bytes:
+        """Return bytes, fewer than asked for only at the body's end."""
+        client, wanted = self.unreader.sock, min(self.length, size)
+        if client.deadline == math.inf:
+            seconds = _ARRIVAL_SECONDS + self.length / _LEAST_BYTES_PER_SECOND
+            client.deadline = time.monotonic() + seconds
+        data: bytes = super().read(size)
+        if len(data) < wanted:
+            raise ConnectionResetError(errno.ECONNRESET, "The body broke off.")
+        return data
 
 
 class _Intercepted:
@@ -50,7 +115,8 @@ class Worker(ThreadWorker):
     """gunicorn's threaded worker, which leaves connections to its neighbours.
 
     And without its HTML, which has no policy and quotes the request, its answers that do not say
-    that they are the last, and its wait for clients that do not hang up.
+    that they are the last, its waits for clients that send nothing or do not hang up, and its trust
+    that a body has come whole.
     """
 
     wsgi: Any
@@ -75,6 +141,25 @@ class Worker(ThreadWorker):
         if self.nr_conns > self.cfg.threads:
             time.sleep(_LEFT_TO_OTHERS)
 
+    def enqueue_req(self, conn: Any) -> None:
+        """Have a thread answer what comes, for as long as it does come."""
+        if not (conn.initialized or isinstance(conn.sock, _Client)):
+            conn.sock = _Client.of(conn.sock)
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:
+        """Read a request and answer it."""
+        conn.sock.deadline = time.monotonic() + _ARRIVAL_SECONDS
+        return super().handle(conn)
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer a request whose head has come."""
+        conn.sock.deadline = math.inf
+        reader = req.body.reader
+        if isinstance(reader, LengthReader) and reader.length:
+            req.body.reader = _WholeReader(reader.unreader, reader.length)
+        return super().handle_request(req, conn)
+
     def finish_request(self, conn: Any, fs: Any) -> None:
         """Keep a connection or end it.
 
@@ -85,6 +170,7 @@ class Worker(ThreadWorker):
             super().finish_request(conn, fs)
             return
         try:
+            conn.sock.deadline = math.inf
             conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
@@ -137,11 +223,11 @@ def _answer(application: Any, environ: dict[str, Any], start_response: Any) -> A
 
 
 def _leaves_too_much(body: Any) -> bool:
-    """Tell whether more of a body is unread than is taken; of one in chunks nobody knows."""
+    """Tell whether more of a body is left than is taken; of one in chunks nobody knows."""
     reader = body.reader
     if isinstance(reader, ChunkedReader):
         return reader.parser is not None
-    return bool(reader.length + body.buf.tell() >= _TAKEN_UNREAD)
+    return bool(body.failed or reader.length + body.buf.tell() >= _TAKEN_UNREAD)
 
 
 def _status(page: bytes) -> int:

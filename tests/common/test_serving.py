@@ -8,8 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -17,23 +18,32 @@ import pytest
 _THREADS, _CONNECTIONS = 4, 600
 
 
-@pytest.fixture
-def server():
-    """Run two workers with an application that says hello; return its process and its port."""
+@contextmanager
+def _server():
+    """Run two workers with an application that says hello; give their process and its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "gunicorn", "wsgiref.simple_server:demo_app"),
-            *("--worker-class", "urfmp.serving.Worker", "--threads", str(_THREADS)),
+            *(sys.executable, "-m", "gunicorn", "tests.impatient:application"),
+            *("--worker-class", "tests.impatient.Worker", "--threads", str(_THREADS)),
             *("--workers", "2", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
             *("--log-level", "error", "--graceful-timeout", "1"),
         ]
     )
-    yield process, port
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
+    try:
+        _wait(lambda: _answers(port) and len(_workers(process)) == 2)
+        yield process, port
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def port():
+    with _server() as (_, port):
+        yield port
 
 
 def _wait(condition):
@@ -76,12 +86,11 @@ def _answers(port):
         connection.close()
 
 
-def test_no_worker_takes_every_connection(server):
-    process, port = server
-    _wait(lambda: _answers(port) and len(_workers(process)) == 2)
-    _wait(lambda: _is_quiet(process))
-    before = {pid: _sockets(pid) for pid in _workers(process)}
+def test_no_worker_takes_every_connection():
     with ExitStack() as links:
+        process, port = links.enter_context(_server())
+        _wait(lambda: _is_quiet(process))
+        before = {pid: _sockets(pid) for pid in _workers(process)}
         # One of them wakes up late, as on a busy machine.
         os.kill(late := max(before), signal.SIGSTOP)
         for _ in range(_CONNECTIONS):
@@ -101,9 +110,7 @@ def test_no_worker_takes_every_connection(server):
 
 
 @pytest.fixture
-def link(server):
-    _, port = server
-    _wait(lambda: _answers(port))
+def link(port):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     yield connection
     connection.close()
@@ -129,9 +136,7 @@ def test_a_body_in_chunks_that_is_left_unread_ends_the_connection(link):
         assert answer.headers["Connection"] == "close"
 
 
-def test_nobody_waits_for_clients_that_do_not_hang_up(server):
-    _, port = server
-    _wait(lambda: _answers(port))
+def test_nobody_waits_for_clients_that_do_not_hang_up(port):
     with ExitStack() as links:
         for _ in range(40):
             held = links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
@@ -140,9 +145,7 @@ def test_nobody_waits_for_clients_that_do_not_hang_up(server):
         assert all(_answers(port) for _ in range(10))
 
 
-def test_a_client_that_does_not_hang_up_is_cut_off(server):
-    process, port = server
-    _wait(lambda: _answers(port) and len(_workers(process)) == 2)
+def test_a_client_that_does_not_hang_up_is_cut_off(port):
     with socket.create_connection(("127.0.0.1", port), timeout=5) as held:
         held.sendall(b"GET / HTTP/1.0\r\n\r\n")
         while held.recv(65_536):
@@ -153,3 +156,90 @@ def test_a_client_that_does_not_hang_up_is_cut_off(server):
                 held.sendall(b"x")
                 time.sleep(0.1)
         assert 1 < time.monotonic() - began < 20
+
+
+HEAD = b"GET / HTTP/1.1\r\nHost: a"
+BODY = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"
+
+
+@contextmanager
+def _held(port, sent):
+    """Hold more connections than there are threads, each with this sent over it."""
+    with ExitStack() as links:
+        held = [
+            links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            for _ in range(4 * _THREADS)
+        ]
+        for link in held:
+            link.sendall(sent)
+        yield held
+
+
+@pytest.mark.parametrize("start", [HEAD, BODY])
+def test_no_thread_waits_for_the_rest_of_a_request(start, port):
+    with _held(port, start):
+        assert _answers(port)
+
+
+@pytest.mark.parametrize("start", [HEAD, BODY.replace(b" 9", b" 999")])
+def test_no_thread_waits_for_what_comes_byte_by_byte(start, port):
+    with _held(port, start) as links:
+        is_over = threading.Event()
+
+        def trickle():
+            while not is_over.wait(0.2):
+                for link in links:
+                    with suppress(OSError):
+                        link.sendall(b"x")
+
+        sender = threading.Thread(target=trickle)
+        sender.start()
+        try:
+            assert _answers(port)
+        finally:
+            is_over.set()
+            sender.join()
+
+
+def test_no_thread_waits_for_a_client_that_does_not_read(port):
+    with _held(port, b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n"):
+        assert _answers(port)
+
+
+@pytest.mark.parametrize("start", [HEAD, BODY])
+def test_a_sender_that_is_slow_but_in_time_is_waited_for(start, port):
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
+        link.sendall(start)
+        for _ in range(3):
+            time.sleep(0.4)
+            link.sendall(b"x")
+        link.sendall(b"\r\nConnection: close\r\n\r\n" if start == HEAD else b"xxxxx")
+        assert b" 200 " in link.recv(65_536)
+
+
+@pytest.mark.parametrize("size", [1, 9, 100_000, 3_000_000])
+def test_a_body_that_breaks_off_is_none(size, port):
+    head = b"POST /read HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
+        link.sendall(head % size + b"x" * (size - 1))
+        link.shutdown(socket.SHUT_WR)
+        assert link.recv(65_536) == b""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
+        link.sendall(head % size + b"x" * size)
+        link.shutdown(socket.SHUT_WR)
+        answer = b""
+        while part := link.recv(65_536):
+            answer += part
+        assert b"Hello %d" % size in answer
+
+
+def test_requests_behind_each_other(port):
+    one = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
+    two = b"POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd"
+    last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
+        link.sendall(one + two + one + last)
+        answer = b""
+        while part := link.recv(65_536):
+            answer += part
+    assert [answer.count(word) for word in (b" 200 ", b"Hello 3", b"Hello 0")] == [4, 2, 2]

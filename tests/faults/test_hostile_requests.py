@@ -111,3 +111,29 @@ def test_a_body_that_is_read_does_not(server):
     with link.getresponse() as answer:
         assert (answer.status, answer.headers["Connection"]) == (400, "keep-alive")
     link.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "body"),
+    [
+        # The value is another one without its last digits.
+        ("/api/v2/write", b"text/plain", b"broken value=123"),
+        ("/api/v1/telemetry", b"application/x-ndjson", b""),
+        ("/api/v1/auth/login", b"application/json", b'{"email": "a@b.example", "password": "x"}'),
+    ],
+)
+def test_nothing_of_a_body_that_breaks_off_is_done(path, kind, body, server):
+    head = (
+        b"POST " + path.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + kind
+        + b"\r\nAuthorization: Bearer " + server.key.encode() + b"\r\nContent-Length: 500\r\n\r\n"
+    )  # fmt: skip
+    address = urlsplit(server.url)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as link:
+        link.sendall(head + body)
+        link.shutdown(socket.SHUT_WR)
+        received = b""
+        while part := link.recv(65_536):
+            received += part
+    assert received.startswith(b"HTTP/1.1 400 ")
+    assert b"Connection: close" in received
+    assert b"broke off" in received

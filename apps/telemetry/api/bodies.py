@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest
+from django.http import HttpRequest, UnreadablePostError
 
 from apps.telemetry.intake import Admission, BusyError
 from urfmp.common.bodies import read_on
@@ -36,6 +36,13 @@ class BodyTooLargeError(ApplicationError):
 
 class MalformedEncodingError(ApplicationError):
     """The body is not what its Content-Encoding says."""
+
+    code = "malformed"
+    status = 400  # type: ignore[assignment]
+
+
+class BrokenBodyError(ApplicationError):
+    """The body broke off: nothing of it was stored. Send it again, whole."""
 
     code = "malformed"
     status = 400  # type: ignore[assignment]
@@ -90,6 +97,7 @@ def read_body(request: HttpRequest) -> bytes:
     """Return the body, unpacked.
 
     Raises:
+        BrokenBodyError: It did not come whole.
         BodyTooLargeError: It is larger than `TELEMETRY_MAX_BODY_BYTES`, packed or unpacked.
             What was still coming has been read, within reason, so that the sender gets to the
             answer.
@@ -106,6 +114,8 @@ def read_body(request: HttpRequest) -> bytes:
         body = request.body
     except RequestDataTooBig as error:
         raise _too_large(request) from error
+    except UnreadablePostError as error:
+        raise BrokenBodyError from error
     if encoding in _READERS:
         return _unpacked(body, encoding)
     return body

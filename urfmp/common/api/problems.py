@@ -7,7 +7,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db import transaction
-from django.http import Http404
+from django.http import Http404, UnreadablePostError
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
@@ -53,6 +53,8 @@ def _describe(exc: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
         return problem(403, "permission_denied", "You may not do this."), {}
     if isinstance(exc, DjangoValidationError):
         exc = exceptions.ValidationError(as_serializer_error(exc))
+    if isinstance(exc, UnreadablePostError):
+        exc = exceptions.ParseError("The body broke off; send it again, whole.")
     if isinstance(exc, exceptions.ValidationError):
         return problem(400, "invalid", "Some fields do not fit.", errors=_errors(exc.detail)), {}
     if isinstance(exc, exceptions.APIException):

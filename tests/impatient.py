@@ -1,0 +1,22 @@
+"""The web process's worker with short waits, and something to serve, for tests of waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from urfmp import serving
+
+serving._STALL_SECONDS = 1
+serving._READER_STALL_SECONDS = 1
+serving._ARRIVAL_SECONDS = 2.0
+serving._LEAST_BYTES_PER_SECOND = 1_000_000
+
+Worker = serving.Worker
+
+
+def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """Read the body at `/read`, leave it where it is elsewhere; say hello, at `/long` at length."""
+    body = environ["wsgi.input"].read() if environ["PATH_INFO"] == "/read" else b""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    long = bytes(20_000_000) if environ["PATH_INFO"] == "/long" else b""
+    return [b"Hello %d" % len(body), long]
