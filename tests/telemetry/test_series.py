@@ -48,16 +48,6 @@ def test_few_points_come_as_they_were_sent(room):
     ]
 
 
-def test_a_block_that_begins_before_the_range_counts_where_it_reaches_into_it(room):
-    store(room, [(0, 1.0), (90, 2.0), (180, 3.0)])  # nothing of it is rolled up
-    start = START.replace(microsecond=0) + timedelta(seconds=60)
-    query = SeriesQuery(
-        (room.pk,), ("power.total",), start, start + timedelta(seconds=60), resolution_seconds=60
-    )
-    (one,) = series(query)
-    assert one.points == [(start, 2.0, 2.0, 2.0)]
-
-
 def test_many_points_in_a_short_range_are_thinned(room):
     store(room, [(n / 10, float(n)) for n in range(100)])
     (one,) = read(room, 10, max_points=20)

@@ -1,0 +1,65 @@
+"""Series put together from what is rolled up and what is not."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from apps.telemetry.rollups import roll_up
+from apps.telemetry.selectors import SeriesQuery, series
+from tests.telemetry import storing
+
+START = datetime(2025, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def robot(organization_a, make_robot):
+    return make_robot(organization_a)
+
+
+def store(robot, *points):
+    """Put `(seconds after START, value)` into the table as one block that waits."""
+    timed = [(START + timedelta(seconds=second), value) for second, value in points]
+    storing.store(robot, "a", timed)
+
+
+@pytest.fixture
+def read(robot, inside, organization_a):
+    """Return a function from a range in seconds to the minutes in it and their averages."""
+
+    def get(start, end):
+        first, last = (START + timedelta(seconds=second) for second in (start, end))
+        query = SeriesQuery((robot.pk,), ("a",), first, last, resolution_seconds=60)
+        with inside(organization_a):
+            (one,) = series(query)
+        return {(point[0] - START).total_seconds(): point[1] for point in one.points}
+
+    return get
+
+
+def test_a_block_that_begins_before_the_range_counts_where_it_reaches_into_it(robot, read):
+    store(robot, (0, 1.0), (90, 2.0), (180, 3.0))
+    assert read(60, 120) == {60: 2.0}
+
+
+def test_a_block_inside_another_does_not_shorten_it(robot, read):
+    store(robot, (0, 1.0), (480, 2.0))
+    store(robot, (60, 5.0))
+    assert read(0, 600) == {0: 1.0, 60: 5.0, 480: 2.0}
+
+
+def test_a_block_that_waits_parts_what_is_rolled_up(robot, read, organization_a):
+    store(robot, (0, 1.0), (600, 3.0), (1200, 4.0))
+    roll_up(organization_a.pk)
+    store(robot, (300, 2.0))
+    assert read(0, 1260) == {0: 1.0, 300: 2.0, 600: 3.0, 1200: 4.0}
+
+
+def test_an_average_lies_between_the_values(robot, read, organization_a):
+    """Ten times 0.1 added up is a little less than 1."""
+    store(robot, *[(second, 0.1) for second in range(10)])
+    assert sum([0.1] * 10) / 10 < 0.1
+    for _ in range(2):
+        assert read(0, 60) == {0: 0.1}
+        roll_up(organization_a.pk)
