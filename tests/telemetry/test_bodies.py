@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import sys
+import time
 import tracemalloc
 from datetime import timedelta
 
@@ -85,6 +86,24 @@ def test_a_bomb_is_413_and_is_not_unpacked(path, content_type, encoding, post):
         tracemalloc.stop()
     assert answer.status_code == 413
     assert peak < 60 * MEGABYTE
+
+
+@pytest.mark.parametrize(
+    ("encoding", "part"),
+    [
+        ("gzip", gzip.compress(b"")),
+        ("x-gzip", gzip.compress(b"\n")),
+        ("zstd", zstd.compress(b"")),
+        ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0"),  # a frame that readers skip
+    ],
+)
+def test_a_body_of_empty_parts_is_not_unpacked(encoding, part, post):
+    begin = time.process_time()
+    answer = post("/api/v1/telemetry", part * (8 * MEGABYTE // len(part)), JSON, encoding)
+    assert time.process_time() - begin < 2
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+    assert "pack it as one" in answer.json()["detail"]
+    assert post("/write", part * 500, LINES, encoding).status_code == 204
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
