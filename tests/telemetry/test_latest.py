@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from apps.telemetry.rollups import roll_up
 from apps.telemetry.selectors import latest_values, metric_names
 from tests.telemetry import storing
 
@@ -56,3 +57,18 @@ def test_api(organization_a, alice, charlie, sign_in, make_robot, inside):
     }
     assert sign_in(alice).get(path, {"x": 1}).status_code == 400
     assert sign_in(charlie).get(path).status_code == 404
+
+
+def test_a_late_point_does_not_take_the_newest_ones_place(organization_a, make_robot, inside):
+    robot = make_robot(organization_a)
+    for points, newest in (
+        ([(1, 2.0)], (1, 2.0)),
+        ([(0, 1.0)], (1, 2.0)),
+        ([(1.5, None), (0.5, 3.0)], (1.5, None)),
+    ):
+        with inside(organization_a):
+            store(robot, "a", points)
+        roll_up(organization_a.pk)
+        with inside(organization_a):
+            (value,) = latest_values([robot.pk])
+        assert (value.time, value.value) == (START + timedelta(hours=newest[0]), newest[1])

@@ -56,6 +56,13 @@ def test_a_block_that_waits_parts_what_is_rolled_up(robot, read, organization_a)
     assert read(0, 1260) == {0: 1.0, 300: 2.0, 600: 3.0, 1200: 4.0}
 
 
+def test_a_bucket_that_lies_partly_outside_counts_what_lies_inside(robot, read, organization_a):
+    store(robot, (0, 1.0), (30, 2.0), (60, 3.0), (90, 4.0))
+    for _ in range(2):
+        assert read(15, 75) == {0: 2.0, 60: 3.0}
+        roll_up(organization_a.pk)
+
+
 def test_an_average_lies_between_the_values(robot, read, organization_a):
     """Ten times 0.1 added up is a little less than 1."""
     store(robot, *[(second, 0.1) for second in range(10)])
