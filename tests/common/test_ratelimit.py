@@ -108,14 +108,14 @@ def test_what_is_given_back_was_never_taken(store):
 
 
 def test_giving_back_leaves_the_window_as_it_is(store):
-    counter = Counter("a", 3, seconds=1)
+    counter = Counter("a", 3, seconds=2)
     begin = time.monotonic()
     assert [take(counter).admitted for _ in range(3)] == [True] * 3
-    time.sleep(0.5)
+    time.sleep(1)
     give_back("a")
     assert take(counter).admitted
     while not take(counter).admitted:
-        assert time.monotonic() < begin + 1.5
+        assert time.monotonic() < begin + 2.9
         time.sleep(0.02)
 
 

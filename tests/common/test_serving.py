@@ -37,7 +37,7 @@ def _server():
         yield process, port
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -139,14 +139,14 @@ def test_a_body_in_chunks_that_is_left_unread_ends_the_connection(link):
 def test_nobody_waits_for_clients_that_do_not_hang_up(port):
     with ExitStack() as links:
         for _ in range(40):
-            held = links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=5))
+            held = links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
             held.sendall(b"GET / HTTP/1.0\r\n\r\n")
         # They have not read their answers either.
         assert all(_answers(port) for _ in range(10))
 
 
 def test_a_client_that_does_not_hang_up_is_cut_off(port):
-    with socket.create_connection(("127.0.0.1", port), timeout=5) as held:
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as held:
         held.sendall(b"GET / HTTP/1.0\r\n\r\n")
         while held.recv(65_536):
             pass

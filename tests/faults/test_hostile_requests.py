@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
+from contextlib import closing
+from http.client import HTTPConnection
 from urllib.parse import urlsplit
 
 import pytest
@@ -23,7 +24,7 @@ def server():
 def say(server, sent):
     """Send bytes as they are; return status line, headers and body of all that comes back."""
     address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as link:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as link:
         link.sendall(sent)
         received = b""
         while part := link.recv(65_536):
@@ -93,24 +94,23 @@ def test_a_body_that_nobody_reads_ends_the_connection_and_the_answer_says_so(
     path, size, status, is_last, server
 ):
     address = urlsplit(server.url)
-    link = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
-    for _ in range(2):
-        link.request("POST", path, body=b"x" * size, headers={"Content-Type": "application/json"})
-        with link.getresponse() as answer:
-            assert answer.status == status
-            assert (answer.headers["Connection"] == "close") is is_last
-            assert answer.read()
-    link.close()
+    headers = {"Content-Type": "application/json"}
+    with closing(HTTPConnection(address.hostname, address.port, timeout=60)) as link:
+        for _ in range(2):
+            link.request("POST", path, body=b"x" * size, headers=headers)
+            with link.getresponse() as answer:
+                assert answer.status == status
+                assert (answer.headers["Connection"] == "close") is is_last
+                assert answer.read()
 
 
 def test_a_body_that_is_read_does_not(server):
     address = urlsplit(server.url)
-    link = http.client.HTTPConnection(address.hostname, address.port, timeout=20)
     headers = {"Content-Type": "application/json", "X-API-Key": server.key}
-    link.request("POST", "/api/v1/telemetry", body=b" " * 100_000, headers=headers)
-    with link.getresponse() as answer:
-        assert (answer.status, answer.headers["Connection"]) == (400, "keep-alive")
-    link.close()
+    with closing(HTTPConnection(address.hostname, address.port, timeout=60)) as link:
+        link.request("POST", "/api/v1/telemetry", body=b" " * 100_000, headers=headers)
+        with link.getresponse() as answer:
+            assert (answer.status, answer.headers["Connection"]) == (400, "keep-alive")
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_nothing_of_a_body_that_breaks_off_is_done(path, kind, body, server):
         + b"\r\nAuthorization: Bearer " + server.key.encode() + b"\r\nContent-Length: 500\r\n\r\n"
     )  # fmt: skip
     address = urlsplit(server.url)
-    with socket.create_connection((address.hostname, address.port), timeout=10) as link:
+    with socket.create_connection((address.hostname, address.port), timeout=60) as link:
         link.sendall(head + body)
         link.shutdown(socket.SHUT_WR)
         received = b""
