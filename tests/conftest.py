@@ -46,7 +46,7 @@ def django_db_setup(request, django_db_blocker) -> Iterator[None]:
         original = owner.settings_dict["NAME"]
         owner.settings_dict["TEST"]["NAME"] = name
         # Django keeps a copy of all rows unless told; later it does not, and must not be told.
-        copy = {} if VERSION >= (6, 1) else {"serialize": False}
+        copy = {} if VERSION >= (6, 0) else {"serialize": False}
         owner.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=keep, **copy)
         owner.close()
         default.close()
