@@ -8,7 +8,10 @@ from datetime import UTC, datetime, timedelta
 from django.test import RequestFactory
 
 from urfmp.common.events import telemetry_events
+from urfmp.live import hub
+from urfmp.live.http import Problem
 from urfmp.live.hub import Watch
+from urfmp.live.identity import Credential, Subscriber
 from urfmp.live.mailbox import Frame, Mailbox
 from urfmp.live.views import redirect_to_live
 
@@ -73,6 +76,37 @@ def test_mailbox_drops_the_oldest_telemetry_and_keeps_the_latest_statuses():
     assert [number for number in numbers if number % 10 == 0] == [100]
     assert numbers[-2:] == [99, 100]
     assert len(data) < 600_000
+
+
+def test_nobody_takes_all_places(monkeypatch):
+    """With many sessions a person, and with many people an organization, still has a limit."""
+    monkeypatch.setattr(hub, "OF_ONE_AT_MOST", 50)
+    monkeypatch.setattr(hub, "OF_AN_ORGANIZATION_AT_MOST", 80)
+    acme, globex = uuid.uuid4(), uuid.uuid4()
+
+    async def opened():
+        places = hub.Hub()
+
+        def open_streams(organization, person, number):
+            for count in range(number):
+                credential = Credential(f"{person}-{count // 20}", is_key=False)
+                client = hub.Client(credential, Subscriber(person, organization, None, None))
+                try:
+                    places.join(client)
+                except Problem as error:
+                    assert (error.status, error.code) == (429, "too_many_streams")
+                    assert error.retry_after
+                    return count
+            return number
+
+        alice, bob, charlie = uuid.uuid4(), uuid.uuid4(), uuid.uuid4()
+        first = open_streams(acme, alice, 60), open_streams(acme, bob, 60)
+        one = next(iter(places.clients))
+        places.leave(one)
+        return *first, open_streams(acme, uuid.uuid4(), 2), open_streams(globex, charlie, 3)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        assert pool.submit(asyncio.run, opened()).result() == (50, 30, 1, 3)
 
 
 def test_web_sends_clients_on_to_live(settings):

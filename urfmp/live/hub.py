@@ -15,7 +15,8 @@ from urfmp.live.identity import Credential, Subscriber
 from urfmp.live.mailbox import Mailbox
 
 CONNECTIONS_AT_MOST = 1_000
-CONNECTIONS_OF_A_CREDENTIAL_AT_MOST = 20
+# A person may be signed in often, and an organization has many keys: neither keeps the others out.
+OF_A_CREDENTIAL_AT_MOST, OF_ONE_AT_MOST, OF_AN_ORGANIZATION_AT_MOST = 20, 100, 500
 _FLEET_INTERVAL, _FLEET_GAP = 1.0, 0.05
 _ROBOT_INTERVAL, _ROBOT_GAP = 0.2, 0.02
 
@@ -151,19 +152,36 @@ class Hub:
         """Let a client receive what is published from now on.
 
         Raises:
-            Problem: Its session or key has too many streams, or the process is about to end.
+            Problem: Its session or key, whose that is, or the organization has too many streams
+                in this process; or the process is about to end.
         """
         if self.is_closing:
             raise _busy()
-        same = sum(other.digest == client.digest for other in self.clients)
-        if same >= CONNECTIONS_OF_A_CREDENTIAL_AT_MOST:
-            detail = f"{CONNECTIONS_OF_A_CREDENTIAL_AT_MOST} streams are open with it already."
-            raise Problem(429, "too_many_streams", detail, retry_after=10)
+        self._refuse_too_many(client)
         watch = self._watches.setdefault(client.subscriber.organization_id, Watch())
         robots = client.subscriber.robots
         watch.feed_for(robots).join(client.mailbox, robots)
         self.clients.add(client)
         return watch
+
+    def _refuse_too_many(self, client: Client) -> None:
+        own, kin = client.subscriber, [other.subscriber for other in self.clients]
+        for most, count, whose in (
+            (
+                OF_A_CREDENTIAL_AT_MOST,
+                sum(other.digest == client.digest for other in self.clients),
+                "with this session, token or key",
+            ),
+            (OF_ONE_AT_MOST, sum(other.subject == own.subject for other in kin), "of this person"),
+            (
+                OF_AN_ORGANIZATION_AT_MOST,
+                sum(other.organization_id == own.organization_id for other in kin),
+                "of this organization",
+            ),
+        ):
+            if count >= most:
+                detail = f"{most} streams {whose} are open already."
+                raise Problem(429, "too_many_streams", detail, retry_after=10)
 
     def leave(self, client: Client) -> None:
         """Forget a client."""
