@@ -6,6 +6,7 @@ from typing import Any
 
 from urfmp import serving
 
+serving._SILENCE_SECONDS = 5.0
 serving._STALL_SECONDS = 1
 serving._READER_STALL_SECONDS = 1
 serving._ARRIVAL_SECONDS = 2.0

@@ -30,6 +30,8 @@ _TAKEN_UNREAD = 64 * 1024
 _LAST_SECONDS, _LAST_BYTES, _LAST_READ = 2.0, 4 * 1024 * 1024, 64 * 1024
 
 
+# A new client may be silent for so long; it costs no thread.
+_SILENCE_SECONDS = 10.0
 # A thread waits so long for the next bytes of a request, and for room for those of an answer.
 _STALL_SECONDS, _READER_STALL_SECONDS = 30, 300
 # In all a request's head may take so long; its body as long again, and what this pace takes.
@@ -142,10 +144,20 @@ class Worker(ThreadWorker):
             time.sleep(_LEFT_TO_OTHERS)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Have a thread answer what comes, for as long as it does come."""
-        if not (conn.initialized or isinstance(conn.sock, _Client)):
-            conn.sock = _Client.of(conn.sock)
-        super().enqueue_req(conn)
+        """Have a thread answer what comes, once it comes, and for as long as it does.
+
+        gunicorn has a thread wait five seconds for a new client's first word. Browsers connect
+        without a word, to be quick later.
+        """
+        if conn.initialized or conn.data_ready:
+            super().enqueue_req(conn)
+            return
+        conn.sock = _Client.of(conn.sock)
+        conn.sock.setblocking(False)
+        conn.timeout = time.monotonic() + _SILENCE_SECONDS
+        self.pending_conns.append(conn)
+        heard = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, heard)
 
     def handle(self, conn: Any) -> Any:
         """Read a request and answer it."""

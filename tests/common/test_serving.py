@@ -163,12 +163,12 @@ BODY = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"
 
 
 @contextmanager
-def _held(port, sent):
+def _held(port, sent, number=4 * _THREADS):
     """Hold more connections than there are threads, each with this sent over it."""
     with ExitStack() as links:
         held = [
             links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
-            for _ in range(4 * _THREADS)
+            for _ in range(number)
         ]
         for link in held:
             link.sendall(sent)
@@ -199,6 +199,14 @@ def test_no_thread_waits_for_what_comes_byte_by_byte(start, port):
         finally:
             is_over.set()
             sender.join()
+
+
+def test_no_thread_waits_for_a_first_word(port):
+    with _held(port, b"", 100) as links:
+        assert _answers(port)
+        links[0].sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert b" 200 " in links[0].recv(65_536)
+        assert links[1].recv(65_536) == b""
 
 
 def test_no_thread_waits_for_a_client_that_does_not_read(port):
