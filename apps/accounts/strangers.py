@@ -5,11 +5,18 @@ first ten are recorded, as long as there are not two hundred of these from every
 hundredth, the thousandth ... with their number so far. The same numbers are told of all places
 together, so that what comes from many of them a little each shows as well. What is tried with the
 address of a person is in their organization's record, each time: nothing here counts for it.
+
+What is not recorded takes as long as what is. Otherwise the time of an answer would tell whether an
+address is somebody's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
+
+from django.db import connection, transaction
 
 from apps.audit.services import audit_record
 from urfmp.common.addresses import address_block
@@ -38,9 +45,23 @@ def stranger_record(actor: Actor, *, action: str, email: str, **entry: Any) -> N
         asked["within_an_hour"] = of_one
     if of_all in _TOLD:
         asked["within_an_hour_from_everywhere"] = of_all
-    if len(asked) > 1 or (of_one <= _EACH_OF_ONE and _has_room(name)):
-        with nobodys_transaction(actor):
-            audit_record(action=action, success=False, request_data=asked, **entry)
+    is_told = len(asked) > 1 or (of_one <= _EACH_OF_ONE and _has_room(name))
+    with nobodys_transaction(actor), _kept(is_told):
+        audit_record(action=action, success=False, request_data=asked, **entry)
+
+
+class _NotToldError(Exception):
+    """It has been written, and is not kept."""
+
+
+@contextmanager
+def _kept(is_kept: bool) -> Iterator[None]:
+    """Write inside, and take back what is not to be kept, once all of the work is done."""
+    with suppress(_NotToldError), transaction.atomic(), connection.cursor() as cursor:
+        yield
+        if not is_kept:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the chain's, which waits for the end
+            raise _NotToldError
 
 
 def _count(name: str) -> int:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import uuid
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from apps.accounts import strangers
 from apps.accounts.strangers import stranger_record
 from apps.audit.models import AuditLog
+from apps.audit.selectors import audit_verify
 from urfmp.common import ratelimit
 from urfmp.common.tenancy import Actor, TenantError, tenant_transaction
 
@@ -136,3 +139,18 @@ def test_links_are_asked_for_from_a_block_as_from_one_address(api_post):
         for number in range(51)
     ]
     assert answers == [202] * 50 + [429]
+
+
+def test_what_is_not_told_takes_as_long(told):
+    """The same statements up to the last one, and a commit: the time tells nothing."""
+    done = []
+    for count in (1, 10):  # the second ends with one that is not told
+        with CaptureQueriesContext(connection) as queries:
+            try_often(told, count)
+        done.append([query["sql"].partition("(")[0] for query in queries][-6:])
+    assert len(told()) == 10
+    written, undone = done
+    assert [text for text in undone if "audit_record" in text] == ["SELECT audit_record"]
+    assert [text for text in written if "audit_record" in text] == ["SELECT audit_record"]
+    assert "SET CONSTRAINTS ALL IMMEDIATE" in undone
+    assert audit_verify() == []
