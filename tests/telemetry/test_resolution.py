@@ -70,3 +70,15 @@ def test_an_average_lies_between_the_values(robot, read, organization_a):
     for _ in range(2):
         assert read(0, 60) == {0: 0.1}
         roll_up(organization_a.pk)
+
+
+def test_the_unit_is_that_of_the_newest_point_that_says_one(robot, inside, organization_a):
+    for second, unit in ((0, "W"), (5, "kW"), (9, None)):
+        storing.store(robot, "a", [(START + timedelta(seconds=second), 1.0)], unit=unit)
+    query = SeriesQuery(
+        (robot.pk,), ("a",), START, START + timedelta(minutes=1), resolution_seconds=60
+    )
+    for _ in range(2):
+        with inside(organization_a):
+            assert [one.unit for one in series(query)] == ["kW"]
+        roll_up(organization_a.pk)
