@@ -96,7 +96,7 @@ def test_what_is_read_is_of_the_robots_that_are_watched(
     robots = []
     for organization in (organization_a, organization_a, organization_b):
         robots.append(make_robot(organization))
-        storing.store(robots[-1], "a", [(now - timedelta(seconds=1), 1.0)])
+        storing.store(robots[-1], "a", [(now + timedelta(minutes=1), 1.0)])
         with inside(organization):
             Robot.objects.update(last_seen=now)
     watched, other, _ = robots
