@@ -103,9 +103,10 @@ def demo(make_checkout):
         "urfmp/live/asgi.py": ASGI,
     }.items():
         (folder / name).write_text(text)
-    # What starts the web process is the product's own.
+    # What serves is the product's own.
     (folder / "urfmp/common").mkdir()
-    for name in ("serving.py", "common/__init__.py", "common/problems.py"):
+    common = ("common/__init__.py", "common/problems.py", "common/unreadable.py")
+    for name in ("serving.py", "live/protocol.py", *common):
         shutil.copy(checkout_root() / "urfmp" / name, folder / "urfmp" / name)
     started: list[Demo] = []
 
