@@ -163,10 +163,12 @@ def test_nothing_goes_sooner_than_asked_for_and_nothing_stays_longer_than_the_pl
     organization_a, make_robot, store, ages, inside
 ):
     robot = make_robot(organization_a)
-    store(organization_a, robot, 364 * DAY, 366 * DAY)
+    store(organization_a, robot, 364 * DAY)
     for wrong in ('{"telemetry_retention_days": 0}', '{"telemetry_retention_days": "30"}',
                   '{"telemetry_retention_days": -3}', '{"telemetry_retention_days": 30.5}',
-                  '{"telemetry_retention_days": 9999}', "[]", "null"):  # fmt: skip
+                  '{"telemetry_retention_days": 9999}', '{"telemetry_retention_days": 999}',
+                  "[]", "null"):  # fmt: skip
+        store(organization_a, robot, 366 * DAY)
         with inside(organization_a), connection.cursor() as cursor:
             cursor.execute("UPDATE organizations SET settings = %s::jsonb", [wrong])
         retention.retention_forget(organization_a.id)

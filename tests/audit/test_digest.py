@@ -1,0 +1,62 @@
+"""Each column of the record is under its hash: whichever is changed, it is found."""
+
+from __future__ import annotations
+
+import pytest
+
+from apps.audit.services import audit_record
+from urfmp.common.tenancy import Actor, tenant_transaction
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OTHER = {
+    "boolean": "NOT {0}",
+    "uuid": "gen_random_uuid()",
+    "jsonb": "'{{\"other\": 1}}'",
+    "inet": "'198.51.100.1'",
+    "bigint": "{0} + 1000",
+    "timestamp with time zone": "{0} + interval '1 microsecond'",
+    "bytea": "sha256({0})",
+    "text": "'other'",
+    "character varying": "'other'",
+}
+# References, which have to be to something that there is.
+REFERENCES = {"organization_id": "NULL", "user_id": "NULL", "api_key_id": "NULL"}
+
+
+def test_every_column_is_under_the_hash(organization_a, alice, make_key, superuser, inside):
+    make_key(organization_a)
+    key_id = superuser.execute("SELECT id FROM api_keys").fetchone()[0]
+    actor = Actor(alice.pk, key_id, "192.0.2.7", "Browser/1", "request-1")
+    with tenant_transaction(organization_a.pk, actor):
+        row = audit_record(
+            action="test.act",
+            resource_type="robot",
+            resource_id=alice.pk,
+            error_message="why",
+            request_data={"a": 1},
+            response_data={"b": 2},
+        )
+    columns = superuser.execute(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_name = 'audit_logs' AND is_identity = 'NO'"
+    ).fetchall()
+    assert len(columns) > 15
+    assert superuser.execute("SELECT fault FROM audit_verify()").fetchall() == []
+    unnoticed = set()
+    for column, kind in columns:
+        value = REFERENCES.get(column) or OTHER[kind].format(column)
+        with superuser.transaction(force_rollback=True):
+            superuser.execute(f"UPDATE audit_logs SET {column} = {value} WHERE id = %s", [row])
+            if not superuser.execute("SELECT fault FROM audit_verify()").fetchall():
+                unnoticed.add(column)
+    assert unnoticed == set()
+
+
+@pytest.mark.parametrize("change", ["seq = seq + 1", "seq = seq - 1", "hash = sha256(hash)"])
+def test_a_head_that_was_changed_is_no_end(change, organization_a, superuser):
+    chain = organization_a.pk
+    assert superuser.execute("SELECT fault FROM audit_verify()").fetchall() == []
+    superuser.execute(f"UPDATE audit_heads SET {change} WHERE chain = %s", [chain])
+    found = superuser.execute("SELECT organization_id, fault FROM audit_verify()").fetchall()
+    assert found == [(chain, "the end is missing")]
