@@ -62,7 +62,8 @@ class Demo:
             text=True,
             start_new_session=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
 
     @staticmethod
     def command(*arguments: str) -> list[str]:
@@ -76,9 +77,12 @@ class Demo:
     def wait_for(self, text: str) -> str:
         deadline = time.monotonic() + 90
         while time.monotonic() < deadline:
+            has_ended = not self.reader.is_alive()
             for line in list(self.lines):
                 if text in line:
                     return line
+            if has_ended:
+                break
             time.sleep(0.05)
         pytest.fail(f"no {text!r} in:\n{''.join(self.lines)}")
 
@@ -103,10 +107,9 @@ def demo(make_checkout):
         "urfmp/live/asgi.py": ASGI,
     }.items():
         (folder / name).write_text(text)
-    # What serves is the product's own.
-    (folder / "urfmp/common").mkdir()
-    common = ("common/__init__.py", "common/problems.py", "common/unreadable.py")
-    for name in ("serving.py", "live/protocol.py", *common):
+    # What receives requests is the product's own, with all that it may import.
+    shutil.copytree(checkout_root() / "urfmp/common", folder / "urfmp/common")
+    for name in ("serving.py", "live/protocol.py"):
         shutil.copy(checkout_root() / "urfmp" / name, folder / "urfmp" / name)
     started: list[Demo] = []
 
