@@ -60,3 +60,15 @@ def test_a_head_that_was_changed_is_no_end(change, organization_a, superuser):
     superuser.execute(f"UPDATE audit_heads SET {change} WHERE chain = %s", [chain])
     found = superuser.execute("SELECT organization_id, fault FROM audit_verify()").fetchall()
     assert found == [(chain, "the end is missing")]
+
+
+def test_a_row_beside_the_chain_is_found(organization_a, superuser):
+    with superuser.transaction():
+        superuser.execute("ALTER TABLE audit_logs DISABLE TRIGGER audit_link_trigger")
+        superuser.execute(
+            "INSERT INTO audit_logs (organization_id, action, success) VALUES (%s, 'a.b.c', true)",
+            [organization_a.pk],
+        )
+        superuser.execute("ALTER TABLE audit_logs ENABLE TRIGGER audit_link_trigger")
+    found = superuser.execute("SELECT organization_id, fault FROM audit_verify()").fetchall()
+    assert found == [(organization_a.pk, "it is not part of the chain")]

@@ -47,6 +47,12 @@ def test_every_counter_takes_the_hit_or_none(store):
     assert take(wide) == Decision(True, 5, 2, 60)
 
 
+def test_a_limit_that_was_lowered_leaves_nothing_and_no_less(store):
+    assert [take(Counter("a", 3)).remaining for _ in range(3)] == [2, 1, 0]
+    lowered = take(Counter("a", 1))
+    assert (lowered.admitted, lowered.limit, lowered.remaining) == (False, 1, 0)
+
+
 def test_both_or_none_under_parallel_load(store):
     """Two narrow counters share a wide one: it never takes what they refuse."""
     wide = Counter("wide", 1000)
