@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from typing import Any
 
 from urfmp import serving
@@ -15,9 +16,13 @@ serving._LEAST_BYTES_PER_SECOND = 1_000_000
 Worker = serving.Worker
 
 
-def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """Read the body at `/read`, leave it where it is elsewhere; say hello, at `/long` at length."""
+def application(environ: dict[str, Any], start_response: Any) -> Any:
+    """Read the body at `/read`, leave it where it is elsewhere; say hello, or send what is long."""
     body = environ["wsgi.input"].read() if environ["PATH_INFO"] == "/read" else b""
     start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/file":
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - who sends it closes it
+        file.truncate(20_000_000)
+        return environ["wsgi.file_wrapper"](file)
     long = bytes(20_000_000) if environ["PATH_INFO"] == "/long" else b""
     return [b"Hello %d" % len(body), long]

@@ -126,6 +126,8 @@ class Worker(ThreadWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Start without connections."""
         super().__init__(*args, **kwargs)
+        # It waits for a reader of a file however long; what is sent piece by piece does not.
+        self.cfg.set("sendfile", False)
         self._last_conns: deque[Any] = deque()
 
     def load_wsgi(self) -> None:

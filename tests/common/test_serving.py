@@ -209,8 +209,9 @@ def test_no_thread_waits_for_a_first_word(port):
         assert links[1].recv(65_536) == b""
 
 
-def test_no_thread_waits_for_a_client_that_does_not_read(port):
-    with _held(port, b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n"):
+@pytest.mark.parametrize("path", [b"/long", b"/file"])
+def test_no_thread_waits_for_a_client_that_does_not_read(path, port):
+    with _held(port, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n"):
         assert _answers(port)
 
 
