@@ -10,7 +10,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from apps.telemetry.intake import Admission, BusyError, Intake, SendingTooMuchError
+from apps.telemetry.intake import (
+    ROWS_FOR_ANOTHER_PLACE,
+    Admission,
+    BusyError,
+    Intake,
+    SendingTooMuchError,
+)
 
 A, B, C = uuid4(), uuid4(), uuid4()
 
@@ -83,6 +89,13 @@ def test_places_are_bounded_in_all_and_for_one_organization():
     assert recorder.most == 1
     submit_all(intake, [(one, Parcel("x", 9_000)) for _ in range(4) for one in (A, B, C)])
     assert recorder.most == 2
+
+
+@pytest.mark.parametrize(("size", "most"), [(20, 1), (ROWS_FOR_ANOTHER_PLACE, 2)])
+def test_many_rows_that_wait_get_another_place_and_few_do_not(size, most):
+    recorder = Recorder()
+    submit_all(Intake(recorder.store, recorder.after), [(A, Parcel("a", size)) for _ in range(12)])
+    assert recorder.most == most
 
 
 def test_a_noisy_organization_does_not_keep_another_waiting():
