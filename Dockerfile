@@ -16,13 +16,14 @@ COPY --from=build /opt/urfmp /opt/urfmp
 COPY manage.py ./
 COPY urfmp urfmp
 COPY apps apps
+COPY examples examples
 COPY templates templates
 # Nothing is connected to here: the settings only want to see the variables.
 RUN SECRET_KEY=collectstatic-needs-some-key-that-is-long-enough \
     ENCRYPTION_KEYS=1:collectstatic-needs-some-key-that-is-long-enough \
     DATABASE_URL=postgresql://urfmp_app@localhost/urfmp REDIS_URL=redis://localhost \
     python manage.py collectstatic --noinput \
-    && python -m compileall -q manage.py urfmp apps
+    && python -m compileall -q manage.py urfmp apps examples
 USER 10001:10001
 EXPOSE 8000 8001
-CMD ["gunicorn", "urfmp.wsgi:application", "--bind=0.0.0.0:8000", "--worker-class=urfmp.serving.Worker", "--threads=16", "--limit-request-line=8190"]
+CMD ["gunicorn", "urfmp.wsgi:application", "--bind=0.0.0.0:8000", "--worker-class=urfmp.servers.gunicorn.Worker", "--threads=16", "--limit-request-line=8190"]

@@ -59,11 +59,11 @@ class Fleet:
 def make_fleet(robots: int) -> Fleet:
     """Make an organization of its own with so many robots."""
     # Django is set up by now, not yet when this module is imported.
-    from apps.accounts.key_services import api_key_create  # noqa: PLC0415
-    from apps.accounts.services import system_user_get  # noqa: PLC0415
-    from apps.organizations.services import organization_create  # noqa: PLC0415
-    from apps.robots.services import robot_register  # noqa: PLC0415
-    from urfmp.common.tenancy import tenant_transaction  # noqa: PLC0415
+    from apps.accounts.services.api_keys import api_key_create  # noqa: PLC0415
+    from apps.accounts.services.users import system_user_get  # noqa: PLC0415
+    from apps.organizations.services.organizations import organization_create  # noqa: PLC0415
+    from apps.robots.services.robots import robot_register  # noqa: PLC0415
+    from urfmp.common.tenancy.context import tenant_transaction  # noqa: PLC0415
 
     slug = f"bench-{uuid.uuid4().hex[:12]}"
     organization = organization_create(name=slug, slug=slug, plan="enterprise")

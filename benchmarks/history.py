@@ -89,7 +89,7 @@ def _make(bench: Bench, slug: str, count: int) -> None:
 
 def roll_up_all(organization_id: UUID) -> float:
     """Do what the worker does until nothing is left; return the seconds that it took."""
-    from apps.telemetry.rollups import roll_up  # noqa: PLC0415 - Django is set up by now
+    from apps.telemetry.services.rollups import roll_up  # noqa: PLC0415 - Django is set up by now
 
     began = time.monotonic()
     while roll_up(organization_id):
@@ -119,9 +119,9 @@ def finish_fleet(bench: Bench, fleet: Fleet, slug: str) -> None:
 
 def kept_fleet(bench: Bench, slug: str, make: Callable[[], None]) -> Fleet:
     """Return the fleet of that name with a new key; `make` is called where there is none yet."""
-    from apps.accounts.key_services import api_key_create  # noqa: PLC0415
-    from apps.accounts.services import system_user_get  # noqa: PLC0415
-    from urfmp.common.tenancy import tenant_transaction  # noqa: PLC0415
+    from apps.accounts.services.api_keys import api_key_create  # noqa: PLC0415
+    from apps.accounts.services.users import system_user_get  # noqa: PLC0415
+    from urfmp.common.tenancy.context import tenant_transaction  # noqa: PLC0415
 
     query = "SELECT id FROM organizations WHERE slug = %s"
     with bench.connect("owner") as connection:

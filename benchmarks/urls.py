@@ -12,7 +12,7 @@ urlpatterns = [
     path("", include("urfmp.urls")),
 ]
 
-handler400 = "urfmp.common.errors.bad_request"
-handler403 = "urfmp.common.errors.permission_denied"
-handler404 = "urfmp.common.errors.not_found"
-handler500 = "urfmp.common.errors.server_error"
+handler400 = "urfmp.common.http.error_views.bad_request"
+handler403 = "urfmp.common.http.error_views.permission_denied"
+handler404 = "urfmp.common.http.error_views.not_found"
+handler500 = "urfmp.common.http.error_views.server_error"

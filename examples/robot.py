@@ -2,9 +2,9 @@
 
     URFMP_URL=http://127.0.0.1:8000 URFMP_KEY=urfmp_live_… python examples/robot.py
 
-Take `urfmp/robotclient/client.py` with you: it needs Python 3.11 and nothing else. The server may
-restart, the network may go: what was measured meanwhile is delivered afterwards, in order.
-"""  # noqa: INP001 - a script, not a package
+Copy `examples/robotclient/client.py`: it needs Python 3.11 and nothing else. The server may
+restart and the network may fail: measurements are delivered afterwards, in order.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from urfmp.robotclient.client import Refused, RobotClient
+from examples.robotclient.client import Refused, RobotClient
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from django.test import Client
 from hypothesis import HealthCheck
 from hypothesis import settings as property_settings
 
-from tests.everything import ids, make_everything  # noqa: F401 - fixtures
+from tests.support.sample_data import ids, make_everything  # noqa: F401 - fixtures
 
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # the browser tests' event loop
 
@@ -90,14 +90,14 @@ def app_cursor(django_db_setup) -> Iterator[psycopg.Cursor]:
 @pytest.fixture
 def inside() -> Callable[..., Any]:
     """`with inside(organization):` opens a tenant transaction."""
-    from urfmp.common.tenancy import tenant_transaction
+    from urfmp.common.tenancy.context import tenant_transaction
 
     return lambda organization, actor=None: tenant_transaction(organization.id, actor)
 
 
 @pytest.fixture
 def make_organization(db) -> Callable[..., Any]:
-    from apps.organizations.services import organization_create
+    from apps.organizations.services.organizations import organization_create
 
     def make(slug: str | None = None, **fields: Any) -> Any:
         slug = slug or f"o-{uuid.uuid4().hex[:8]}"
@@ -119,7 +119,7 @@ def organization_b(make_organization) -> Any:
 
 @pytest.fixture
 def make_user(inside) -> Callable[..., Any]:
-    from apps.accounts.services import user_create
+    from apps.accounts.services.users import user_create
 
     def make(
         organization: Any, role: str = "admin", email: str | None = None, **fields: Any
@@ -162,7 +162,7 @@ def root(make_user, make_organization) -> Any:
 
 @pytest.fixture
 def make_facility(inside) -> Callable[..., Any]:
-    from apps.organizations.services import facility_create
+    from apps.organizations.services.organizations import facility_create
 
     def make(organization: Any, name: str = "Hall 1", **fields: Any) -> Any:
         with inside(organization):
@@ -173,7 +173,7 @@ def make_facility(inside) -> Callable[..., Any]:
 
 @pytest.fixture
 def make_robot(inside) -> Callable[..., Any]:
-    from apps.robots.services import robot_register
+    from apps.robots.services.robots import robot_register
 
     def make(organization: Any, **fields: Any) -> Any:
         number = uuid.uuid4().hex[:8]
@@ -194,8 +194,8 @@ def make_robot(inside) -> Callable[..., Any]:
 @pytest.fixture
 def make_key(inside) -> Callable[..., str]:
     """Return a function that makes an API key and returns its text."""
-    from apps.accounts.key_services import api_key_create
-    from apps.accounts.services import system_user_get
+    from apps.accounts.services.api_keys import api_key_create
+    from apps.accounts.services.users import system_user_get
 
     def make(
         organization: Any, permissions: list[str] | None = None, robot: Any = None, **fields: Any
@@ -217,8 +217,8 @@ def make_key(inside) -> Callable[..., str]:
 @pytest.fixture
 def sign_in(db) -> Callable[..., Client]:
     """Return a function that gives a browser in which a person is signed in."""
-    from apps.accounts.services import session_start
-    from apps.accounts.sessions import SessionStore
+    from apps.accounts.auth.session_store import SessionStore
+    from apps.accounts.services.users import session_start
 
     def enter(user: Any, **client_options: Any) -> Client:
         request = HttpRequest()
@@ -234,6 +234,6 @@ def sign_in(db) -> Callable[..., Client]:
 
 def uncache(client: Client) -> None:
     """Forget what is cached of a browser's session, and nothing else: workers share one Redis."""
-    from apps.accounts.credentials import digest
+    from apps.accounts.selectors.credentials import digest
 
     cache.delete(f"session:{digest(client.cookies[settings.SESSION_COOKIE_NAME].value)}")

@@ -10,10 +10,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.roles import SCOPES
-from tests.access_rows import ADMIN_PAGES, API, OF_NO_ROW, PLATFORM
-from tests.everything import MARK, RESOURCE, address, model_pages
-from urfmp.common.querysets import OrganizationScopedQuerySet
+from apps.accounts.permissions.roles import SCOPES
+from tests.support.access_matrix import ADMIN_PAGES, API, OF_NO_ROW, PLATFORM
+from tests.support.sample_data import MARK, RESOURCE, address, model_pages
+from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
 
 @pytest.fixture(params=["filtered", "without the ORM filter"])
@@ -141,10 +141,10 @@ def test_views_and_hypertables_show_other_organizations_nothing(
     from django.db import connection
 
     from apps.robots.models import RobotStatusHistory
-    from apps.telemetry.batches import batch_organizations
     from apps.telemetry.models import RobotTelemetry
-    from apps.telemetry.rollups import roll_up
     from apps.telemetry.selectors import latest_values, metric_names
+    from apps.telemetry.services.pending_work import batch_organizations
+    from apps.telemetry.services.rollups import roll_up
 
     with inside(organization_b), connection.cursor() as cursor:
         for view in ("robot_status_current", "maintenance_summary"):

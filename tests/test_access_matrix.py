@@ -13,8 +13,8 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.roles import SCOPES
-from tests.access_rows import (
+from apps.accounts.permissions.roles import SCOPES
+from tests.support.access_matrix import (
     ADMIN_PAGES,
     ADMIN_PLAIN,
     API,
@@ -23,7 +23,7 @@ from tests.access_rows import (
     OUTSIDE,
     PEOPLE,
 )
-from tests.everything import MARK, RESOURCE, address, model_pages, routes
+from tests.support.sample_data import MARK, RESOURCE, address, model_pages, routes
 
 MODEL_PAGE = re.compile(r"admin:(\w+?)_(\w+)_(changelist|add|change|delete|history|act|export)")
 

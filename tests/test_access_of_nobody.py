@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.roles import SCOPES
-from tests.access_rows import API, PEOPLE
-from tests.everything import address, model_pages
+from apps.accounts.permissions.roles import SCOPES
+from tests.support.access_matrix import API, PEOPLE
+from tests.support.sample_data import address, model_pages
 
 GONE = ("deactivated", "revoked_key", "expired_key")
 
@@ -19,9 +19,9 @@ GONE = ("deactivated", "revoked_key", "expired_key")
 @pytest.fixture
 def client_of(organization_a, inside, make_user, make_key, sign_in, alice):
     """Return a function from a caller's name to a client that once was let in."""
-    from apps.accounts.key_services import api_key_revoke
     from apps.accounts.models import ApiKey
-    from apps.accounts.services import user_update
+    from apps.accounts.services.api_keys import api_key_revoke
+    from apps.accounts.services.users import user_update
 
     def get(name):
         if name in {"custom", "deactivated"}:

@@ -12,7 +12,7 @@ from django.urls import get_resolver
 
 from urfmp.common.admin import OrganizationScopedAdmin
 from urfmp.common.api.viewsets import PrincipalView, ScopedViewSet
-from urfmp.common.querysets import OrganizationScopedQuerySet
+from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["audit", "accounts", "organizations", "robots", "telemetry", "maintenance", "alerts"]

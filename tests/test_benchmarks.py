@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from apps.telemetry.points import decode_batch
+from apps.telemetry.protocols.points import decode_batch
 from benchmarks import load
 from benchmarks.__main__ import row_names
 from benchmarks.fleet import COPY, COPY_END, COPY_HEAD, Fleet, body, copy_rows, gateway_points
@@ -86,7 +86,7 @@ def test_table_ends_with_the_last_row():
 
 def test_the_server_is_production_s():
     assert production_command()[:2] == ["gunicorn", "urfmp.wsgi:application"]
-    assert "--worker-class=urfmp.serving.Worker" in production_command()
+    assert "--worker-class=urfmp.servers.gunicorn.Worker" in production_command()
 
 
 def test_both_sides_carry_the_same_points(organization_a, make_robot):

@@ -27,10 +27,10 @@ from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from redis import Redis
 
-from apps.accounts.credentials import generate_key
-from apps.accounts.tokens import generate_access_token
-from tests.everything import routes
-from urfmp.common.redaction import is_secret_name
+from apps.accounts.selectors.api_tokens import generate_access_token
+from apps.accounts.selectors.credentials import generate_key
+from tests.support.sample_data import routes
+from urfmp.common.security.redaction import is_secret_name
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,8 +14,8 @@ import pytest
 from django import forms
 from django.contrib import admin
 
-from tests.api.contract import api_document
-from tests.everything import MARK
+from tests.support.api_contract import api_document
+from tests.support.sample_data import MARK
 
 JSON = "application/json"
 METHODS = {"get", "post", "patch", "delete"}

@@ -6,9 +6,9 @@ import pytest
 from django.urls import reverse
 
 from apps.audit.models import AuditLog
-from tests.access_rows import ADMIN_PAGES, API
-from tests.everything import RESOURCE, address, model_pages
-from urfmp.common.exports import AT_ONCE
+from tests.support.access_matrix import ADMIN_PAGES, API
+from tests.support.sample_data import RESOURCE, address, model_pages
+from urfmp.common.export_slots import AT_ONCE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

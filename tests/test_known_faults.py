@@ -17,7 +17,7 @@ from django.test import Client
 from django_redis import get_redis_connection
 
 from apps.organizations.models import Facility
-from urfmp.common.tenancy import act
+from urfmp.common.tenancy.context import act
 
 HELD = {
     "the stored hash as the password; deactivated people": [
@@ -91,7 +91,7 @@ def test_no_raw_key_in_redis(organization_a, make_key):
 
 def test_deactivated_people_do_not_sign_in(alice, make_user, organization_a, inside):
     """3. `is_active` was never looked at."""
-    from apps.accounts.services import user_update
+    from apps.accounts.services.users import user_update
     from tests.conftest import PASSWORD
 
     person = make_user(organization_a, "viewer", "gone@acme.example")
@@ -134,7 +134,7 @@ CANARY = "canary-9f31c2-password"
 @pytest.mark.parametrize("status", [400, 401, 500])
 def test_errors_log_no_bodies(status, alice, sign_in, caplog, monkeypatch):
     """8. Errors logged whole request bodies, passwords and tokens included."""
-    from apps.organizations.api.views import FacilityViewSet
+    from apps.organizations.api.organizations import FacilityViewSet
 
     def fail(self, request, *args, **kwargs):
         body = request.data

@@ -7,8 +7,8 @@ from django.db import OperationalError, connection, transaction
 
 from apps.audit.models import AuditLog
 from apps.robots.models import Robot
-from apps.robots.services import robot_update
-from urfmp.common.tenancy import (
+from apps.robots.services.robots import robot_update
+from urfmp.common.tenancy.context import (
     Actor,
     TenantError,
     act,
@@ -160,8 +160,8 @@ def test_nothing_else_crosses():
 
     users = {str(path) for path in modules() if "crossing_transaction" in (ROOT / path).read_text()}
     assert users == {
-        "apps/accounts/step_up.py",
-        "apps/organizations/platform_services.py",
-        "apps/organizations/services.py",
-        "urfmp/common/tenancy.py",
+        "apps/accounts/services/step_up.py",
+        "apps/organizations/services/platform.py",
+        "apps/organizations/services/organizations.py",
+        "urfmp/common/tenancy/context.py",
     }

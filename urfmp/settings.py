@@ -16,7 +16,7 @@ from django.urls import reverse_lazy
 from whitenoise.compress import Compressor
 
 from urfmp.api_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 - settings
-from urfmp.common.redaction import LOGGERS
+from urfmp.common.security.redaction import LOGGERS
 from urfmp.env import (
     database_from_url,
     encryption_keys,
@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "unfold.contrib.filters",
     "urfmp.pages.apps.PagesConfig",
     "urfmp.live",
+    "urfmp.demo",
     "urfmp.pages.apps.FleetAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -76,22 +77,22 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # Before all that may refuse a request by itself.
-    "urfmp.common.middleware.PagePolicyMiddleware",
-    "urfmp.common.middleware.ClientAddressMiddleware",
-    "urfmp.common.middleware.RequestIdMiddleware",
-    "urfmp.common.middleware.ApiCacheMiddleware",
-    "urfmp.common.middleware.BodyLengthMiddleware",
+    "urfmp.common.http.middleware.PagePolicyMiddleware",
+    "urfmp.common.http.middleware.ClientAddressMiddleware",
+    "urfmp.common.http.middleware.RequestIdMiddleware",
+    "urfmp.common.http.middleware.ApiCacheMiddleware",
+    "urfmp.common.http.middleware.BodyLengthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "apps.accounts.middleware.SessionMiddleware",
+    "apps.accounts.middleware.principal.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "apps.accounts.denials.DenialMiddleware",
+    "apps.accounts.middleware.access_denied.DenialMiddleware",
     "urfmp.pages.step_up.StepUpMiddleware",
-    "apps.accounts.middleware.PrincipalMiddleware",
+    "apps.accounts.middleware.principal.PrincipalMiddleware",
 ]
 
 ROOT_URLCONF = "urfmp.urls"
@@ -107,7 +108,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "urfmp.pages.context.live",
+                "urfmp.pages.context_processors.live",
             ],
         },
     },
@@ -136,7 +137,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env_str("REDIS_URL")
 CACHES = {
     "default": {
-        "BACKEND": "urfmp.common.cache.ForgivingRedisCache",
+        "BACKEND": "urfmp.common.redis.cache.ForgivingRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "urfmp",
         "OPTIONS": {
@@ -150,15 +151,15 @@ CACHES = {
 
 # People and sessions
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["apps.accounts.backends.EmailBackend"]
-PASSWORD_HASHERS = ["apps.accounts.hashers.BoundedArgon2Hasher"]
+AUTHENTICATION_BACKENDS = ["apps.accounts.auth.backends.EmailBackend"]
+PASSWORD_HASHERS = ["apps.accounts.auth.hashers.BoundedArgon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "apps.accounts.passwords.LengthValidator"},
-    {"NAME": "apps.accounts.passwords.BlockListValidator"},
+    {"NAME": "apps.accounts.auth.password_validators.LengthValidator"},
+    {"NAME": "apps.accounts.auth.password_validators.BlockListValidator"},
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
-SESSION_ENGINE = "apps.accounts.sessions"
+SESSION_ENGINE = "apps.accounts.auth.session_store"
 SESSION_COOKIE_AGE = int(timedelta(hours=24).total_seconds())
 SESSION_IDLE = timedelta(hours=1)
 SESSION_COOKIE_HTTPONLY = True
@@ -180,7 +181,7 @@ SESSION_COOKIE_NAME = "urfmp_session" if INSECURE_HTTP else "__Host-session"
 CSRF_COOKIE_NAME = "urfmp_csrf" if INSECURE_HTTP else "__Host-csrf"
 CSRF_TRUSTED_ORIGINS = [WEB_ORIGIN]
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "urfmp.common.csrf.csrf_failure"
+CSRF_FAILURE_VIEW = "urfmp.common.http.csrf.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -255,13 +256,13 @@ RATE_LIMIT_PREFIX = "urfmp:limit:"
 
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = "tasks"
 
-LOGGING_CONFIG = "urfmp.common.redaction.configure_logging"
+LOGGING_CONFIG = "urfmp.common.security.redaction.configure_logging"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
-    "filters": {"one_line": {"()": "urfmp.common.redaction.OneLine"}},
+    "filters": {"one_line": {"()": "urfmp.common.security.redaction.OneLine"}},
     "loggers": LOGGERS,
 }

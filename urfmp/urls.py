@@ -8,13 +8,13 @@ from django.views.generic import RedirectView
 
 from apps.telemetry.api.influx import health, ping, query, write_v1, write_v2
 from urfmp.common.api.docs import DocsView, SchemaView
-from urfmp.common.health import healthz
+from urfmp.common.http.health import healthz
 from urfmp.live.views import redirect_to_live
 
-handler400 = "urfmp.common.errors.bad_request"
-handler403 = "urfmp.common.errors.permission_denied"
-handler404 = "urfmp.common.errors.not_found"
-handler500 = "urfmp.common.errors.server_error"
+handler400 = "urfmp.common.http.error_views.bad_request"
+handler403 = "urfmp.common.http.error_views.permission_denied"
+handler404 = "urfmp.common.http.error_views.not_found"
+handler500 = "urfmp.common.http.error_views.server_error"
 
 api: list[URLPattern | URLResolver] = [
     path("events", redirect_to_live, name="events"),

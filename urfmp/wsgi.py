@@ -19,8 +19,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
 _FOR_PAGES = frozenset(
     {
         "whitenoise.middleware.WhiteNoiseMiddleware",
-        "urfmp.common.middleware.PagePolicyMiddleware",
-        "apps.accounts.middleware.SessionMiddleware",
+        "urfmp.common.http.middleware.PagePolicyMiddleware",
+        "apps.accounts.middleware.principal.SessionMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",

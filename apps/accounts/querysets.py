@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.utils import timezone
 
-from urfmp.common.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
+from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
 
 
 class UserQuerySet(OrganizationScopedQuerySet):

@@ -8,7 +8,7 @@ from uuid import UUID
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from apps.accounts import invitations, link_services, second_factors
+from apps.accounts.services import invitations, one_time_links, second_factors
 
 _AGAIN = RetryStrategy(max_attempts=8, exponential_wait=3)  # 3 s, 9 s, ... 36 min
 
@@ -16,7 +16,7 @@ _AGAIN = RetryStrategy(max_attempts=8, exponential_wait=3)  # 3 s, 9 s, ... 36 m
 @app.task(name="accounts.send_link", retry=_AGAIN)
 def send_link(organization_id: str, user_id: str, purpose: str, actor: dict[str, Any]) -> None:
     """Send a person a one-time link."""
-    link_services.link_send(
+    one_time_links.link_send(
         organization_id=UUID(organization_id), user_id=UUID(user_id), purpose=purpose, actor=actor
     )
 
@@ -32,7 +32,7 @@ def send_invitation(organization_id: str, invitation_id: str) -> None:
 @app.task(name="accounts.send_password_reset", retry=_AGAIN)
 def send_password_reset(email: str, actor: dict[str, Any]) -> None:
     """Send a link to the person with an address, if there is one."""
-    link_services.password_reset_send(email=email, actor=actor)
+    one_time_links.password_reset_send(email=email, actor=actor)
 
 
 @app.task(name="accounts.send_second_factor_removed", retry=_AGAIN)

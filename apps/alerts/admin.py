@@ -21,7 +21,7 @@ from urfmp.common.admin import (
     TimeRangeFilter,
     viewer,
 )
-from urfmp.common.html import NOTHING, ago, badge, block, moment
+from urfmp.common.rendering.html import NOTHING, ago, badge, block, moment
 
 
 class StateFilter(DropdownFilter):

@@ -9,14 +9,14 @@ from django.db import models
 
 from apps.alerts.choices import AlertSeverity, AlertSource, AlertType
 from apps.alerts.querysets import AlertQuerySet
-from urfmp.common.fields import (
+from urfmp.common.db.fields import (
     choices_check,
     created_at,
     organization_key,
     plain_key,
     uuid_primary_key,
 )
-from urfmp.common.querysets import TenantModel
+from urfmp.common.tenancy.querysets import TenantModel
 
 
 class Alert(TenantModel):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from urfmp.common.querysets import RobotScopedQuerySet
+from urfmp.common.tenancy.querysets import RobotScopedQuerySet
 
 
 class AlertQuerySet(RobotScopedQuerySet):

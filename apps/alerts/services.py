@@ -11,8 +11,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
-from urfmp.common.storable import check_json
-from urfmp.common.tenancy import act
+from urfmp.common.db.json_values import check_json
+from urfmp.common.tenancy.context import act
 
 
 def alert_open(*, organization_id: UUID, **fields: Any) -> Alert:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from urfmp.common.querysets import OrganizationScopedQuerySet
+from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
 
 class AuditLogQuerySet(OrganizationScopedQuerySet):

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from procrastinate.contrib.django import app
 
-from apps.audit.checkpoints import audit_checkpoint
+from apps.audit.services.checkpoints import audit_checkpoint
 
 
 @app.periodic(cron="*/15 * * * *")

@@ -30,7 +30,7 @@ from urfmp.common.admin import (
     ScopedModelForm,
     viewer,
 )
-from urfmp.common.html import NOTHING, ago, badge, moment
+from urfmp.common.rendering.html import NOTHING, ago, badge, moment
 
 
 class CompleteForm(forms.Form):

@@ -9,7 +9,7 @@ from django.db import models
 
 from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, MaintenanceType
 from apps.maintenance.querysets import MaintenanceTaskQuerySet
-from urfmp.common.fields import (
+from urfmp.common.db.fields import (
     choices_check,
     created_at,
     moment,
@@ -19,7 +19,7 @@ from urfmp.common.fields import (
     updated_at,
     uuid_primary_key,
 )
-from urfmp.common.querysets import TenantModel
+from urfmp.common.tenancy.querysets import TenantModel
 
 
 class MaintenanceTask(TenantModel):

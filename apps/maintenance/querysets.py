@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Self
 
 from apps.maintenance.choices import MaintenanceStatus
-from urfmp.common.querysets import RobotScopedQuerySet
+from urfmp.common.tenancy.querysets import RobotScopedQuerySet
 
 CLOSED = (MaintenanceStatus.COMPLETED, MaintenanceStatus.CANCELLED)
 # Named one by one, they are found by the index.

@@ -13,8 +13,8 @@ from apps.accounts.models import User
 from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
-from urfmp.common.storable import check_json
-from urfmp.common.tenancy import act
+from urfmp.common.db.json_values import check_json
+from urfmp.common.tenancy.context import act
 
 # Where a task may go from each status.
 _STARTABLE = (

@@ -6,7 +6,7 @@ from procrastinate.contrib.django import app
 
 from apps.maintenance.services import tasks_mark_overdue
 from apps.organizations.selectors import organization_ids
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 @app.periodic(cron="* * * * *")

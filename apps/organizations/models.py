@@ -18,7 +18,7 @@ from apps.organizations.settings_schema import (
     settings_read,
     validate_timezone,
 )
-from urfmp.common.fields import (
+from urfmp.common.db.fields import (
     choices_check,
     created_at,
     organization_key,
@@ -26,7 +26,7 @@ from urfmp.common.fields import (
     uuid_primary_key,
     validate_one_line,
 )
-from urfmp.common.querysets import TenantModel
+from urfmp.common.tenancy.querysets import TenantModel
 
 
 def _limit(what: str) -> models.PositiveIntegerField[Any, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from procrastinate.contrib.django import app
 
-from apps.accounts.idempotency import clean_up_idempotency_keys
-from apps.accounts.invitations import clean_up_invitations
-from apps.accounts.link_services import clean_up_links
-from apps.accounts.services import clean_up_sessions
-from apps.audit.services import audit_clean_up
+from apps.accounts.services.idempotency import clean_up_idempotency_keys
+from apps.accounts.services.invitations import clean_up_invitations
+from apps.accounts.services.one_time_links import clean_up_links
+from apps.accounts.services.users import clean_up_sessions
+from apps.audit.services.audit_logs import audit_clean_up
 from apps.organizations.selectors import organization_ids
-from urfmp.common.ratelimit import forget_old_windows
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.redis.rate_limit import forget_old_windows
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 @app.periodic(cron="41 3 * * *")

@@ -22,7 +22,7 @@ from apps.robots.querysets import (
     RobotQuerySet,
     visible_robots,
 )
-from urfmp.common.fields import (
+from urfmp.common.db.fields import (
     TransactionNow,
     choices_check,
     created_at,
@@ -33,7 +33,7 @@ from urfmp.common.fields import (
     updated_at,
     uuid_primary_key,
 )
-from urfmp.common.querysets import TenantModel
+from urfmp.common.tenancy.querysets import TenantModel
 
 
 class Robot(TenantModel):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from urfmp.common.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
+from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
 
 
 class RobotQuerySet(OrganizationScopedQuerySet):

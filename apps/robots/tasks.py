@@ -5,8 +5,8 @@ from __future__ import annotations
 from procrastinate.contrib.django import app
 
 from apps.organizations.selectors import organization_ids
-from apps.robots.services import robots_mark_silent
-from urfmp.common.tenancy import tenant_transaction
+from apps.robots.services.robots import robots_mark_silent
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 @app.periodic(cron="* * * * * */5")

@@ -9,8 +9,8 @@ from django.db import models
 
 from apps.robots.models import HypertableManager
 from apps.telemetry.querysets import TelemetryBatchQuerySet, TelemetryLatestQuerySet
-from urfmp.common.fields import created_at, organization_key, plain_key
-from urfmp.common.querysets import TenantModel
+from urfmp.common.db.fields import created_at, organization_key, plain_key
+from urfmp.common.tenancy.querysets import TenantModel
 
 
 class RobotTelemetry(models.Model):
@@ -41,7 +41,7 @@ class RobotTelemetry(models.Model):
 
 
 class TelemetryBatch(TenantModel):
-    """Points that were stored and not yet worked on; see `apps.telemetry.batches`.
+    """Points that were stored and not yet worked on; see `apps.telemetry.services.pending_work`.
 
     Written by ingest in the transaction of the points, deleted when every consumer has filled its
     column. Not audited: machines move it all day. Nothing refers to the organization's row,

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from urfmp.common.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
+from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
 
 
 class TelemetryBatchQuerySet(OrganizationScopedQuerySet):

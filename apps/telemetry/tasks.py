@@ -9,14 +9,10 @@ from django.db import DatabaseError
 from procrastinate.contrib.django import app
 
 from apps.organizations.selectors import organization_ids
-from apps.telemetry.batches import batch_organizations, batches_clean_up
-from apps.telemetry.chunks import (
-    chunk_length_adapt,
-    chunks_make_ahead,
-    compression_apply,
-)
-from apps.telemetry.retention import retention_apply, retention_forget
-from apps.telemetry.rollups import roll_up
+from apps.telemetry.services.chunks import chunk_length_adapt, chunks_make_ahead, compression_apply
+from apps.telemetry.services.pending_work import batch_organizations, batches_clean_up
+from apps.telemetry.services.retention import retention_apply, retention_forget
+from apps.telemetry.services.rollups import roll_up
 
 logger = logging.getLogger(__name__)
 

@@ -107,11 +107,11 @@ def run(bench: Bench) -> Result:
 def _people() -> tuple[uuid.UUID, Any]:
     """Return the organization of earlier runs, or a new one, and its administrator."""
     from apps.accounts.models import User  # noqa: PLC0415 - Django is set up by now
-    from apps.accounts.services import user_create  # noqa: PLC0415
+    from apps.accounts.services.users import user_create  # noqa: PLC0415
     from apps.organizations.models import Organization  # noqa: PLC0415
     from apps.organizations.selectors import organization_ids  # noqa: PLC0415
-    from apps.organizations.services import organization_create  # noqa: PLC0415
-    from urfmp.common.tenancy import tenant_transaction  # noqa: PLC0415
+    from apps.organizations.services.organizations import organization_create  # noqa: PLC0415
+    from urfmp.common.tenancy.context import tenant_transaction  # noqa: PLC0415
 
     email = f"admin@{_SLUG}.example"
     for organization_id in organization_ids():
@@ -158,8 +158,8 @@ def _client(person: Any) -> Any:
     from django.http import HttpRequest  # noqa: PLC0415
     from django.test import Client  # noqa: PLC0415
 
-    from apps.accounts.services import session_start  # noqa: PLC0415
-    from apps.accounts.sessions import SessionStore  # noqa: PLC0415
+    from apps.accounts.auth.session_store import SessionStore  # noqa: PLC0415
+    from apps.accounts.services.users import session_start  # noqa: PLC0415
 
     settings.ALLOWED_HOSTS = ["testserver"]
     request = HttpRequest()
@@ -173,7 +173,7 @@ def _client(person: Any) -> Any:
 
 def _paths(organization_id: uuid.UUID) -> list[str]:
     from apps.robots.models import Robot  # noqa: PLC0415
-    from urfmp.common.tenancy import tenant_transaction  # noqa: PLC0415
+    from urfmp.common.tenancy.context import tenant_transaction  # noqa: PLC0415
 
     with tenant_transaction(organization_id):
         robot = Robot.objects.get(name="Robot 05000").pk

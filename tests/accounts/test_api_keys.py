@@ -10,19 +10,19 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts.credentials import (
+from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.exceptions import GrantError, UnknownScopeError
+from apps.accounts.models import ApiKey
+from apps.accounts.permissions.grants import check_scopes
+from apps.accounts.permissions.roles import PERMISSIONS, SCOPES
+from apps.accounts.selectors.credentials import (
     digest,
     generate_key,
     key_credential,
     key_is_well_formed,
 )
-from apps.accounts.exceptions import GrantError, UnknownScopeError
-from apps.accounts.grants import check_scopes
-from apps.accounts.key_services import api_key_create, api_key_revoke
-from apps.accounts.models import ApiKey
-from apps.accounts.principals import KeyPrincipal
-from apps.accounts.roles import PERMISSIONS, SCOPES
-from apps.robots.services import robot_retire, robot_return_to_service
+from apps.accounts.services.api_keys import api_key_create, api_key_revoke
+from apps.robots.services.robots import robot_retire, robot_return_to_service
 
 
 def ask(key, path="/api/v1/robots"):

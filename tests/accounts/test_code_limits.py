@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from apps.accounts import limits
+from apps.accounts import throttling
 from apps.accounts.exceptions import TooManyAttemptsError
-from apps.accounts.limits import SESSION, take_code
+from apps.accounts.throttling import SESSION, take_code
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +25,7 @@ def taken(place, tries):
 
 @pytest.mark.parametrize("place", [None, SESSION, "device"])
 def test_a_day_has_a_limit(place, monkeypatch):
-    monkeypatch.setattr(limits, "_CODES_A_DAY", 3)
+    monkeypatch.setattr(throttling, "_CODES_A_DAY", 3)
     assert taken(place, 5) == 3
     with pytest.raises(TooManyAttemptsError) as refused:
         take_code("alice", place)
@@ -37,6 +37,6 @@ def test_a_quarter_of_an_hour_has_one_before():
 
 
 def test_devices_count_together_and_keep_nobody_else_out(monkeypatch):
-    monkeypatch.setattr(limits, "_CODES_A_DAY", 2)
+    monkeypatch.setattr(throttling, "_CODES_A_DAY", 2)
     assert [taken(f"device {number}", 2) for number in range(5)] == [2, 2, 2, 0, 0]
     assert [taken(place, 3) for place in (None, SESSION)] == [2, 2]

@@ -11,17 +11,17 @@ from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
 
-from apps.accounts.credentials import session_credential
+from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.exceptions import SignInRefusedError
 from apps.accounts.models import User, UserSession
-from apps.accounts.services import session_start, sessions_end_all_of, user_update
-from apps.accounts.sessions import SessionStore
-from apps.accounts.token_services import tokens_issue
-from apps.accounts.tokens import access_credential
+from apps.accounts.selectors.api_tokens import access_credential
+from apps.accounts.selectors.credentials import session_credential
+from apps.accounts.services.api_tokens import tokens_issue
+from apps.accounts.services.users import session_start, sessions_end_all_of, user_update
 from apps.organizations.models import Organization
-from apps.organizations.platform_services import organization_deactivate, organization_reactivate
+from apps.organizations.services.platform import organization_deactivate, organization_reactivate
 from tests.conftest import PASSWORD
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

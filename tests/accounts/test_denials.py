@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey
 from apps.audit.models import AuditLog
-from apps.audit.selectors import audit_verify
-from urfmp.common.tenancy import TenantError
+from apps.audit.selectors.chain import audit_verify
+from urfmp.common.tenancy.context import TenantError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -155,10 +155,10 @@ def test_a_flood_leaves_a_handful(organization_a, bob, sign_in, denials):
 
 
 def test_without_redis_it_is_the_same(organization_a, bob, sign_in, denials, monkeypatch):
-    from urfmp.common import ratelimit
+    from urfmp.common.redis import rate_limit
 
     monkeypatch.setattr(
-        ratelimit, "_redis_counters", lambda: ratelimit._RedisCounters("redis://127.0.0.1:1/0")
+        rate_limit, "_redis_counters", lambda: rate_limit._RedisCounters("redis://127.0.0.1:1/0")
     )
     client = sign_in(bob)
     for _ in range(3):
@@ -171,7 +171,7 @@ def test_what_was_refused_is_undone_and_its_refusal_stays(
 ):
     from rest_framework.exceptions import PermissionDenied
 
-    from apps.organizations.api.views import FacilityViewSet
+    from apps.organizations.api.organizations import FacilityViewSet
     from apps.organizations.models import Facility
 
     facility = make_facility(organization_a)
@@ -190,7 +190,7 @@ def test_what_was_refused_is_undone_and_its_refusal_stays(
 def test_an_answer_stays_when_the_record_fails(organization_a, bob, sign_in, monkeypatch):
     from django.db import OperationalError
 
-    from apps.accounts import denials as module
+    from apps.accounts.middleware import access_denied as module
 
     def fail(**_):
         raise OperationalError

@@ -8,7 +8,11 @@ import pyotp
 import pytest
 from django.test import Client
 
-from apps.accounts.second_factors import second_factor_begin, second_factor_confirm, seed_text
+from apps.accounts.services.second_factors import (
+    second_factor_begin,
+    second_factor_confirm,
+    seed_text,
+)
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
 

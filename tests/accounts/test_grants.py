@@ -9,12 +9,12 @@ from django.urls import reverse
 
 from apps.accounts.choices import Role
 from apps.accounts.exceptions import GrantError, LastAdminError
-from apps.accounts.grants import check_authority, check_grant, check_scopes
 from apps.accounts.models import ApiKey, Invitation, User
-from apps.accounts.roles import PERMISSIONS, ROLE_PERMISSIONS, SCOPES, permissions_of
-from apps.accounts.services import user_update
-from tests.concurrency import at_once
-from urfmp.common.tenancy import tenant_transaction
+from apps.accounts.permissions.grants import check_authority, check_grant, check_scopes
+from apps.accounts.permissions.roles import PERMISSIONS, ROLE_PERMISSIONS, SCOPES, permissions_of
+from apps.accounts.services.users import user_update
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 GIVERS = ("admin", "manager", "operator", "technician", "viewer", "custom")
 # What lets somebody give anything at all, beside what they may pass on.

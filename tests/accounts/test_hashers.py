@@ -8,13 +8,14 @@ import time
 import pytest
 from django.test import Client
 
-from apps.accounts import hashers, limits
+from apps.accounts import throttling
+from apps.accounts.auth import hashers
+from apps.accounts.auth.hashers import Room
 from apps.accounts.exceptions import HashingBusyError, TooManyAttemptsError
-from apps.accounts.hashers import Room
 from apps.accounts.models import User
-from tests.concurrency import at_once
 from tests.conftest import PASSWORD
-from urfmp.common import ratelimit
+from tests.support.concurrency import at_once
+from urfmp.common.redis import rate_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -23,7 +24,7 @@ ALICE = "alice@acme.example"
 
 @pytest.fixture
 def argon2(settings):
-    settings.PASSWORD_HASHERS = ["apps.accounts.hashers.BoundedArgon2Hasher"]
+    settings.PASSWORD_HASHERS = ["apps.accounts.auth.hashers.BoundedArgon2Hasher"]
 
 
 @pytest.fixture
@@ -82,8 +83,8 @@ def test_every_hash_takes_a_place(user, monkeypatch):
 @pytest.fixture(params=["redis", "postgresql"])
 def store(request, monkeypatch):
     if request.param == "postgresql":
-        gone = ratelimit._RedisCounters("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(ratelimit, "_redis_counters", lambda: gone)
+        gone = rate_limit._RedisCounters("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(rate_limit, "_redis_counters", lambda: gone)
 
 
 @pytest.mark.parametrize("email", [ALICE, "nobody@acme.example"])
@@ -112,14 +113,14 @@ def test_pages_without_a_word_of_their_own_answer_503(user, sign_in, monkeypatch
 
 def test_without_room_a_known_device_keeps_its_attempts(store, monkeypatch):
     """Of its own, and of those that all known devices share."""
-    monkeypatch.setattr(limits, "_ATTEMPTS", 1)
-    monkeypatch.setattr(limits, "_DEVICES", 1)
+    monkeypatch.setattr(throttling, "_ATTEMPTS", 1)
+    monkeypatch.setattr(throttling, "_DEVICES", 1)
     for _ in range(11):
-        with pytest.raises(HashingBusyError), limits.password_attempt("alice", "laptop"):
+        with pytest.raises(HashingBusyError), throttling.password_attempt("alice", "laptop"):
             raise HashingBusyError
-    with limits.password_attempt("alice", "laptop"):
+    with throttling.password_attempt("alice", "laptop"):
         pass
-    with pytest.raises(TooManyAttemptsError), limits.password_attempt("alice", "phone"):
+    with pytest.raises(TooManyAttemptsError), throttling.password_attempt("alice", "phone"):
         pass
 
 

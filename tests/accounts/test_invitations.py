@@ -11,21 +11,21 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.credentials import digest
 from apps.accounts.exceptions import LinkRefusedError, PlanLimitError, RoleNotHereError
-from apps.accounts.invitations import (
+from apps.accounts.models import Invitation, User
+from apps.accounts.selectors.credentials import digest
+from apps.accounts.services.invitations import (
     clean_up_invitations,
     invitation_accept,
     invitation_create,
     invitation_resend,
     invitation_revoke,
 )
-from apps.accounts.models import Invitation, User
-from apps.accounts.services import user_update
+from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
 from apps.organizations.models import Organization
-from apps.organizations.platform_services import organization_deactivate
-from tests.concurrency import at_once
+from apps.organizations.services.platform import organization_deactivate
+from tests.support.concurrency import at_once
 from urfmp.common.mail import MailNotConfiguredError
 
 pytestmark = pytest.mark.django_db

@@ -10,11 +10,11 @@ from django.db import IntegrityError
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts.credentials import digest
-from apps.accounts.key_services import api_key_revoke, api_key_rotate
 from apps.accounts.models import ApiKey, Invitation
-from apps.accounts.services import system_user_get
-from apps.organizations.platform_services import organization_deactivate, organization_reactivate
+from apps.accounts.selectors.credentials import digest
+from apps.accounts.services.api_keys import api_key_revoke, api_key_rotate
+from apps.accounts.services.users import system_user_get
+from apps.organizations.services.platform import organization_deactivate, organization_reactivate
 
 pytestmark = pytest.mark.django_db
 

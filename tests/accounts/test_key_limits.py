@@ -13,11 +13,11 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts.credentials import KeyCredential, key_credential
 from apps.accounts.exceptions import KeyEndedError, KeyReplacedError, PlanLimitError
-from apps.accounts.key_services import api_key_revoke, api_key_rotate, api_key_update
 from apps.accounts.models import ApiKey
-from tests.concurrency import at_once
+from apps.accounts.selectors.credentials import KeyCredential, key_credential
+from apps.accounts.services.api_keys import api_key_revoke, api_key_rotate, api_key_update
+from tests.support.concurrency import at_once
 
 JSON = "application/json"
 

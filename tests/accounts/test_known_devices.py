@@ -7,18 +7,18 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
-from apps.accounts.credentials import account_of
-from apps.accounts.devices import known_device, remember_device
-from apps.accounts.link_services import link_make, password_choose
+from apps.accounts.auth.trusted_devices import known_device, remember_device
 from apps.accounts.models import User
-from apps.accounts.second_factors import (
+from apps.accounts.selectors.credentials import account_of
+from apps.accounts.services.one_time_links import link_make, password_choose
+from apps.accounts.services.second_factors import (
     recovery_codes_renew,
     second_factor_begin,
     second_factor_confirm,
     second_factor_remove,
     seed_text,
 )
-from apps.accounts.services import user_update
+from apps.accounts.services.users import user_update
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db

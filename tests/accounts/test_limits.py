@@ -8,8 +8,8 @@ from django.http import HttpResponse
 from django.test import Client
 
 from apps.accounts.models import ApiKey
-from apps.robots.api.views import RobotViewSet
-from urfmp.common.ratelimit import never_limited
+from apps.robots.api.robots import RobotViewSet
+from urfmp.common.redis.rate_limit import never_limited
 
 pytestmark = pytest.mark.django_db
 

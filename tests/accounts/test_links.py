@@ -19,20 +19,20 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from apps.accounts.choices import LinkPurpose
-from apps.accounts.credentials import digest
 from apps.accounts.exceptions import LinkRefusedError
-from apps.accounts.link_services import (
+from apps.accounts.models import OneTimeLink, User, UserSession
+from apps.accounts.selectors.credentials import digest
+from apps.accounts.services.one_time_links import (
     clean_up_links,
     link_order,
     link_send,
     password_choose,
     password_reset_send,
 )
-from apps.accounts.models import OneTimeLink, User, UserSession
-from apps.accounts.services import user_create, user_update
+from apps.accounts.services.users import user_create, user_update
 from apps.audit.models import AuditLog
-from tests.concurrency import at_once, wait_for_a_lock
 from tests.conftest import PASSWORD
+from tests.support.concurrency import at_once, wait_for_a_lock
 
 pytestmark = pytest.mark.django_db
 

@@ -10,14 +10,14 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts import key_services, services
 from apps.accounts.models import ApiKey, User, UserSession
-from apps.accounts.services import user_update
+from apps.accounts.services import api_keys, users
+from apps.accounts.services.users import user_update
 from apps.organizations.models import Organization
-from apps.organizations.platform_services import organization_deactivate
-from tests.concurrency import at_once
+from apps.organizations.services.platform import organization_deactivate
 from tests.conftest import PASSWORD
-from urfmp.common.tenancy import tenant_transaction
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,8 +103,8 @@ def at(monkeypatch, module, name, meet, *, before):
 @pytest.mark.parametrize(
     ("page", "form", "module"),
     [
-        ("admin:accounts_apikey_add", KEY, key_services),
-        ("admin:accounts_user_add", PERSON, services),
+        ("admin:accounts_apikey_add", KEY, api_keys),
+        ("admin:accounts_user_add", PERSON, users),
     ],
 )
 def test_a_page_that_steps_up_and_counts(
@@ -136,7 +136,7 @@ def test_whoever_has_counted(end, limited, alice, make_user, sign_in, meanwhile,
             end(alice)
 
     client = sign_in(alice)
-    met = at(monkeypatch, key_services, "take_place", lambda: meanwhile(run), before=False)
+    met = at(monkeypatch, api_keys, "take_place", lambda: meanwhile(run), before=False)
     body = {**KEY, "rate_limit": 100}
     answer = client.post("/api/v1/api-keys", body, content_type="application/json")
     assert met
@@ -157,7 +157,7 @@ def test_a_step_up_that_crosses_the_end_of_its_sign_in(
     client, statuses = sign_in(alice), []
     met = at(
         monkeypatch,
-        services,
+        users,
         "organization_hold",
         lambda: meanwhile(lambda: statuses.append(step_up_api(client))),
         before=True,

@@ -12,7 +12,9 @@ from django.http import HttpRequest
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.accounts.credentials import (
+from apps.accounts.auth.session_store import SessionStore
+from apps.accounts.models import ApiKey, User
+from apps.accounts.selectors.credentials import (
     SessionCredential,
     digest,
     forget_session,
@@ -20,9 +22,7 @@ from apps.accounts.credentials import (
     note_key_use,
     session_credential,
 )
-from apps.accounts.models import ApiKey, User
-from apps.accounts.sessions import SessionStore
-from apps.accounts.token_services import tokens_issue
+from apps.accounts.services.api_tokens import tokens_issue
 from tests.conftest import uncache
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from apps.accounts import limits
+from apps.accounts import throttling
 from apps.accounts.models import Invitation, User
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +57,7 @@ def test_a_link_to_choose_a_password_counts_too(alice, bob, sign_in):
 
 
 def test_so_many_a_day_in_all(alice, sign_in, monkeypatch):
-    monkeypatch.setattr(limits, "_MAILS_OF_AN_ORGANIZATION", 3)
+    monkeypatch.setattr(throttling, "_MAILS_OF_AN_ORGANIZATION", 3)
     client = sign_in(alice)
     statuses = [invite(client, f"n{number}@plant.example").status_code for number in range(4)]
     assert statuses == [201] * 3 + [429]

@@ -8,12 +8,12 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
-from apps.accounts.invitations import invitation_create
 from apps.accounts.models import User
-from apps.accounts.services import user_create, user_update
+from apps.accounts.services.invitations import invitation_create
+from apps.accounts.services.users import user_create, user_update
 from apps.accounts.tasks import send_invitation
 from apps.organizations.models import Facility, Organization
-from apps.organizations.services import (
+from apps.organizations.services.organizations import (
     facility_create,
     facility_update,
     organization_create,

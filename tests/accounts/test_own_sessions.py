@@ -5,8 +5,8 @@ import uuid
 import pytest
 from django.test import Client
 
-from apps.accounts.device_names import device_name
 from apps.accounts.models import UserSession
+from apps.accounts.models.device_names import device_name
 from apps.audit.models import AuditLog
 
 PAGE = "/admin/own-sessions/"

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts import backends
+from apps.accounts.auth import backends
 from apps.accounts.models import User
 
 ALICE = SimpleNamespace(

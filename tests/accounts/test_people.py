@@ -5,13 +5,13 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 
 from apps.accounts.exceptions import GrantError, LastAdminError, SystemUserError
-from apps.accounts.grants import check_grant
 from apps.accounts.models import User
-from apps.accounts.roles import ROLE_PERMISSIONS
-from apps.accounts.services import system_user_get, user_create, user_update
-from tests.concurrency import at_once
+from apps.accounts.permissions.grants import check_grant
+from apps.accounts.permissions.roles import ROLE_PERMISSIONS
+from apps.accounts.services.users import system_user_get, user_create, user_update
 from tests.conftest import PASSWORD
-from urfmp.common.tenancy import tenant_transaction
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 def patch(client, user, **changes):

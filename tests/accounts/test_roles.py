@@ -4,7 +4,7 @@ import pytest
 from django.apps import apps
 
 from apps.accounts.choices import Role
-from apps.accounts.roles import (
+from apps.accounts.permissions.roles import (
     _RESOURCES,
     _SAME_AS,
     _VERBS,

@@ -8,13 +8,13 @@ import pyotp
 import pytest
 from django.test import Client
 
-from apps.accounts import second_factors
 from apps.accounts.models import SecondFactor, UserSession
-from apps.accounts.services import user_update
+from apps.accounts.services import second_factors
+from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
-from apps.organizations.services import organization_update
+from apps.organizations.services.organizations import organization_update
 from tests.conftest import PASSWORD
-from urfmp.common import sign_ins
+from urfmp.common.security import recent_auth
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ class Clock:
 def clock(monkeypatch):
     clock = Clock()
     monkeypatch.setattr(second_factors.time, "time", clock.time)
-    monkeypatch.setattr(sign_ins.time, "time", clock.time)
+    monkeypatch.setattr(recent_auth.time, "time", clock.time)
     return clock
 
 

@@ -11,10 +11,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from apps.accounts import second_factors
 from apps.accounts.exceptions import SecondFactorRefusedError, SecondFactorStateError
 from apps.accounts.models import SecondFactor, UserSession
-from apps.accounts.second_factors import (
+from apps.accounts.services import second_factors
+from apps.accounts.services.login import code_check
+from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
     second_factor_of,
@@ -22,14 +23,13 @@ from apps.accounts.second_factors import (
     second_factor_take,
     seed_shown,
 )
-from apps.accounts.sign_in import code_check
 from apps.audit.models import AuditLog
-from tests.concurrency import at_once
 from tests.conftest import PASSWORD
-from urfmp.common.secretbox import SecretUnreadableError
-from urfmp.common.tenancy import tenant_transaction
+from tests.support.concurrency import at_once
+from urfmp.common.security.field_encryption import SecretUnreadableError
+from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.live.authentication import Credential, identify
 from urfmp.live.http import Problem
-from urfmp.live.identity import Credential, identify
 
 pytestmark = pytest.mark.django_db
 
@@ -199,7 +199,7 @@ def test_doing_without_it(alice, enrol):
 
 
 def test_a_short_password_is_changed_before_it_does_alone(alice, enrol, inside, organization_a):
-    from apps.accounts.services import user_update
+    from apps.accounts.services.users import user_update
 
     app, codes = enrol(alice)
     client, _ = enter(app.code())
@@ -322,7 +322,7 @@ def test_the_step_between_is_short_and_signed(alice, enrol, monkeypatch):
 
 
 def test_the_step_between_dies_with_the_password(alice, enrol, inside, organization_a):
-    from apps.accounts.services import user_update
+    from apps.accounts.services.users import user_update
 
     app, _ = enrol(alice)
     client, _ = password()
@@ -353,7 +353,7 @@ def test_no_code_is_right_where_there_is_no_second_factor(alice, plain_request):
 
 @pytest.fixture
 def required(alice, organization_a, inside):
-    from apps.organizations.services import organization_update
+    from apps.organizations.services.organizations import organization_update
 
     with inside(organization_a):
         organization_update(organization_a, settings={"second_factor_required": True})

@@ -12,14 +12,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.accounts.credentials import digest, session_credential
+from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
-from apps.accounts.services import session_end, session_start, user_update
-from apps.accounts.sessions import SessionStore
+from apps.accounts.selectors.credentials import digest, session_credential
+from apps.accounts.services.users import session_end, session_start, user_update
 from apps.audit.models import AuditLog
-from apps.robots.api.views import RobotViewSet
-from tests.concurrency import at_once
+from apps.robots.api.robots import RobotViewSet
 from tests.conftest import PASSWORD, uncache
+from tests.support.concurrency import at_once
 
 SIGN_IN = "/admin/login/"
 
@@ -240,7 +240,7 @@ def test_reader_between_delete_and_commit_does_not_bring_a_session_back(
         nonlocal stored
         stored = session_credential(token)
 
-    from tests.concurrency import at_once
+    from tests.support.concurrency import at_once
 
     with inside(organization_a):
         session_end(session)

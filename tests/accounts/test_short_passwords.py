@@ -12,14 +12,14 @@ from django.test import Client
 
 from apps.accounts.exceptions import SecondFactorRefusedError
 from apps.accounts.models import SecondFactor
-from apps.accounts.second_factors import (
+from apps.accounts.services.login import code_check, needs_code
+from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
     second_factor_of,
     seed_shown,
 )
-from apps.accounts.services import user_update
-from apps.accounts.sign_in import code_check, needs_code
+from apps.accounts.services.users import user_update
 
 pytestmark = pytest.mark.django_db
 
@@ -67,7 +67,7 @@ def by_operator(_client, bob):
 
 
 def by_hand(_client, bob):
-    from urfmp.common.tenancy import tenant_transaction
+    from urfmp.common.tenancy.context import tenant_transaction
 
     with tenant_transaction(bob.organization_id):
         SecondFactor.objects.all().delete()

@@ -9,13 +9,14 @@ import pytest
 from django.contrib.auth import authenticate
 from django.test import Client
 
-from apps.accounts import backends, limits
+from apps.accounts import throttling
+from apps.accounts.auth import backends
 from apps.accounts.exceptions import TooManyAttemptsError
 from apps.accounts.models import User
 from apps.audit.models import AuditLog
-from tests.concurrency import at_once
 from tests.conftest import PASSWORD
-from urfmp.common import ratelimit
+from tests.support.concurrency import at_once
+from urfmp.common.redis import rate_limit
 
 pytestmark = pytest.mark.django_db
 
@@ -26,8 +27,8 @@ COOKIE = "urfmp_device"
 @pytest.fixture(params=["redis", "postgresql"])
 def store(request, monkeypatch):
     if request.param == "postgresql":
-        gone = ratelimit._RedisCounters("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(ratelimit, "_redis_counters", lambda: gone)
+        gone = rate_limit._RedisCounters("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(rate_limit, "_redis_counters", lambda: gone)
 
 
 @pytest.fixture
@@ -192,12 +193,12 @@ def test_the_cookie_lets_nobody_in(alice):
 
 def test_ten_in_any_window(store, monkeypatch):
     """Not only in windows that begin with an attempt: a steady stream finds no seam."""
-    monkeypatch.setattr(limits, "_ATTEMPT_SECONDS", 1)
+    monkeypatch.setattr(throttling, "_ATTEMPT_SECONDS", 1)
     admitted = []
     end = time.monotonic() + 30
     while len(admitted) < 30 and time.monotonic() < end:
         before = time.monotonic()
-        with suppress(TooManyAttemptsError), limits.password_attempt("steady", None):
+        with suppress(TooManyAttemptsError), throttling.password_attempt("steady", None):
             admitted.append((before, time.monotonic()))
         time.sleep(0.03)
     assert len(admitted) >= 20
@@ -206,7 +207,7 @@ def test_ten_in_any_window(store, monkeypatch):
 
 
 def test_attempts_come_back(alice, monkeypatch):
-    monkeypatch.setattr(limits, "_ATTEMPT_SECONDS", 1)
+    monkeypatch.setattr(throttling, "_ATTEMPT_SECONDS", 1)
     statuses = set()
     for _ in range(2000):
         statuses.add(enter(password="wrong").status_code)

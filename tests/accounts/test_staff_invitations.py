@@ -9,10 +9,10 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 
 from apps.accounts.models import Invitation, User
-from apps.accounts.roaming import PLATFORM_STAFF
+from apps.accounts.permissions.platform_staff import PLATFORM_STAFF
 from apps.audit.models import AuditLog
 from tests.accounts.test_invitations import KIM, accept
-from tests.organizations.platform import enter
+from tests.support.platform import enter
 
 pytestmark = pytest.mark.django_db
 

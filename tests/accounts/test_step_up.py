@@ -9,19 +9,19 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
+from apps.accounts.auth.password_validators import MAX_LENGTH
 from apps.accounts.exceptions import StepUpRefusedError
 from apps.accounts.models import ApiKey, User, UserSession
-from apps.accounts.passwords import MAX_LENGTH
-from apps.accounts.second_factors import (
+from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
     seed_shown,
 )
-from apps.accounts.step_up import password_check_alone, step_up
+from apps.accounts.services.step_up import password_check_alone, step_up
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
-from urfmp.common import sign_ins
-from urfmp.common.sign_ins import StepUpRequiredError, require_fresh
+from urfmp.common.security import recent_auth
+from urfmp.common.security.recent_auth import StepUpRequiredError, require_fresh
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(sign_ins, "time", clock)
+    monkeypatch.setattr(recent_auth, "time", clock)
     return clock
 
 

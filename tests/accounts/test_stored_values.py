@@ -18,8 +18,12 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.choices import LinkPurpose
-from apps.accounts.link_services import link_make
-from apps.accounts.second_factors import second_factor_begin, second_factor_confirm, seed_shown
+from apps.accounts.services.one_time_links import link_make
+from apps.accounts.services.second_factors import (
+    second_factor_begin,
+    second_factor_confirm,
+    seed_shown,
+)
 from tests.conftest import PASSWORD
 
 JSON = "application/json"
@@ -178,9 +182,9 @@ def test_what_has_ended_is_no_credential(
     credentials, person, alice, organization_a, inside, make_key
 ):
     """Deactivated people, revoked and expired keys."""
-    from apps.accounts.key_services import api_key_revoke
     from apps.accounts.models import ApiKey
-    from apps.accounts.services import user_update
+    from apps.accounts.services.api_keys import api_key_revoke
+    from apps.accounts.services.users import user_update
 
     expired = make_key(organization_a, ["robots:read"], name="expired")
     with inside(organization_a):

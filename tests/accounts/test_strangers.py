@@ -9,12 +9,12 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from apps.accounts import strangers
-from apps.accounts.strangers import stranger_record
+from apps.accounts.services import login_audit
+from apps.accounts.services.login_audit import stranger_record
 from apps.audit.models import AuditLog
-from apps.audit.selectors import audit_verify
-from urfmp.common import ratelimit
-from urfmp.common.tenancy import Actor, TenantError, tenant_transaction
+from apps.audit.selectors.chain import audit_verify
+from urfmp.common.redis import rate_limit
+from urfmp.common.tenancy.context import Actor, TenantError, tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,8 +24,8 @@ LOGIN = "accounts.session.login"
 @pytest.fixture(params=["redis", "postgresql"])
 def store(request, monkeypatch):
     if request.param == "postgresql":
-        gone = ratelimit._RedisCounters("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(ratelimit, "_redis_counters", lambda: gone)
+        gone = rate_limit._RedisCounters("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(rate_limit, "_redis_counters", lambda: gone)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_whole_block_of_addresses_is_one_place(told):
 
 
 def test_many_places_do_not_fill_the_record_either(told, monkeypatch):
-    monkeypatch.setattr(strangers, "_EACH_OF_ALL", 20)
+    monkeypatch.setattr(login_audit, "_EACH_OF_ALL", 20)
     try_often(told, 205, places=[f"198.51.100.{number}" for number in range(200)])
     asked = [row[0] for row in told()]
     assert len(asked) == 21

@@ -9,13 +9,13 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts.credentials import digest
 from apps.accounts.models import UserSession
-from apps.accounts.services import user_update
-from apps.accounts.tokens import generate_access_token, generate_refresh_token
+from apps.accounts.selectors.api_tokens import generate_access_token, generate_refresh_token
+from apps.accounts.selectors.credentials import digest
+from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
-from tests.concurrency import at_once
 from tests.conftest import PASSWORD
+from tests.support.concurrency import at_once
 
 ROBOTS = "/api/v1/robots"
 
@@ -342,7 +342,7 @@ def test_end_others_from_a_token(pair, bob, sign_in):
 
 
 def watches(pair):
-    from urfmp.live.identity import Credential, identify
+    from urfmp.live.authentication import Credential, identify
 
     return identify(Credential(pair["access_token"], is_key=True), ())
 
@@ -362,8 +362,8 @@ def test_last_activity_moves_at_most_once_a_minute(pair, organization_a, inside,
 
 
 def test_live_streams_take_an_access_token(pair, organization_a, make_robot):
+    from urfmp.live.authentication import Credential, identify
     from urfmp.live.http import Problem
-    from urfmp.live.identity import Credential, identify
     from urfmp.live.selectors import ended_credentials
 
     token = pair["access_token"]

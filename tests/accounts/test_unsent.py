@@ -11,11 +11,16 @@ from django.utils import timezone
 
 from apps.accounts.choices import LinkPurpose
 from apps.accounts.exceptions import LinkRefusedError, SystemUserError
-from apps.accounts.invitations import clean_up_invitations, invitation_create
-from apps.accounts.link_services import clean_up_links, link_make, link_order, password_choose
-from apps.accounts.links import PURPOSES
 from apps.accounts.models import Invitation, OneTimeLink, User
-from apps.accounts.services import system_user_get
+from apps.accounts.selectors.one_time_links import PURPOSES
+from apps.accounts.services.invitations import clean_up_invitations, invitation_create
+from apps.accounts.services.one_time_links import (
+    clean_up_links,
+    link_make,
+    link_order,
+    password_choose,
+)
+from apps.accounts.services.users import system_user_get
 
 PURPOSE = LinkPurpose.PASSWORD_RESET
 

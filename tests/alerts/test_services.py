@@ -10,8 +10,8 @@ from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_open, alert_resolve
 from apps.audit.models import AuditLog
-from tests.concurrency import at_once
-from urfmp.common.tenancy import tenant_transaction
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from apps.accounts.api.idempotency import IdempotentMixin
-from tests.api.contract import routes
+from tests.support.api_contract import routes
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
@@ -53,7 +53,7 @@ def client(alice, sign_in):
 @pytest.fixture
 def filled(organization_a, inside, make_robot, make_facility, make_user, make_key):
     """Two rows of everything; the robot that addresses name."""
-    from apps.accounts.services import system_user_get
+    from apps.accounts.services.users import system_user_get
     from apps.alerts.services import alert_open
     from apps.maintenance.services import task_create
     from apps.robots.models import RobotCommand

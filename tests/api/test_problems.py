@@ -218,7 +218,7 @@ def test_filter_values_are_checked(path, name, bad, good, client):
 
 
 def test_true_and_false_filter(client, organization_a, make_robot, inside):
-    from apps.robots.services import robot_retire
+    from apps.robots.services.robots import robot_retire
 
     kept, retired = make_robot(organization_a), make_robot(organization_a)
     with inside(organization_a):

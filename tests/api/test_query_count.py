@@ -8,8 +8,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.models import ApiKey
-from apps.accounts.roles import SCOPES
-from apps.accounts.services import system_user_get
+from apps.accounts.permissions.roles import SCOPES
+from apps.accounts.services.users import system_user_get
 from apps.alerts.services import alert_open
 from apps.maintenance.services import task_create
 from apps.robots.models import Robot, RobotCommand

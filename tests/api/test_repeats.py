@@ -11,14 +11,14 @@ from django.test import Client
 from django.utils import timezone
 from rest_framework.response import Response
 
-from apps.accounts.idempotency import clean_up_idempotency_keys
 from apps.accounts.models import ApiKey, IdempotencyRecord
-from apps.alerts.api.views import AlertViewSet
+from apps.accounts.services.idempotency import clean_up_idempotency_keys
+from apps.alerts.api.alerts import AlertViewSet
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.models import Robot
-from tests.concurrency import at_once
-from tests.organizations.platform import enter
+from tests.support.concurrency import at_once
+from tests.support.platform import enter
 from urfmp.common.api.etags import matches
 
 BODIES = {

@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
 
-from tests.api.contract import api_document, plain, routes
-from urfmp.common.api.document import problem_codes
+from tests.support.api_contract import api_document, plain, routes
+from urfmp.common.api.openapi_hooks import problem_codes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Not for programs: the document itself and its page, and what is refused to everybody.

@@ -10,13 +10,13 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 
 from apps.audit.models import AuditLog
-from apps.audit.selectors import audit_verify
-from apps.audit.services import audit_clean_up, audit_record
+from apps.audit.selectors.chain import audit_verify
+from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.robots.models import Robot
-from apps.robots.services import robot_update
-from tests.audit.records import record
-from tests.concurrency import at_once
-from urfmp.common.tenancy import tenant_transaction
+from apps.robots.services.robots import robot_update
+from tests.support.audit_records import record
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,13 +9,18 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from apps.audit import checkpoints as module
-from apps.audit.checkpoints import FILE_NAME, audit_checkpoint, checkpoints_verify, public_key
-from apps.audit.selectors import audit_verify
-from apps.audit.services import audit_clean_up
+from apps.audit.selectors.chain import audit_verify
+from apps.audit.services import checkpoints as module
+from apps.audit.services.audit_logs import audit_clean_up
+from apps.audit.services.checkpoints import (
+    FILE_NAME,
+    audit_checkpoint,
+    checkpoints_verify,
+    public_key,
+)
 from apps.audit.tasks import checkpoint
-from tests.audit.records import record
-from tests.concurrency import at_once
+from tests.support.audit_records import record
+from tests.support.concurrency import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

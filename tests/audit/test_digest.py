@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from apps.audit.services import audit_record
-from urfmp.common.tenancy import Actor, tenant_transaction
+from apps.audit.services.audit_logs import audit_record
+from urfmp.common.tenancy.context import Actor, tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

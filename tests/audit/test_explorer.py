@@ -8,16 +8,16 @@ from django.contrib import admin
 from django.urls import reverse
 
 from apps.accounts.models import ApiKey
-from apps.audit.admin import ResourceFilter
+from apps.audit.admin.audit_logs import ResourceFilter
 from apps.audit.models import AuditLog
-from apps.audit.selectors import recorded_actions
-from apps.audit.services import audit_record
+from apps.audit.selectors.chain import recorded_actions
+from apps.audit.services.audit_logs import audit_record
 from apps.maintenance.services import task_create, task_update
-from apps.robots.services import robot_update
+from apps.robots.services.robots import robot_update
 from urfmp.common.admin import audited_admins
-from urfmp.common.diffs import differences
-from urfmp.common.html import difference
-from urfmp.common.tenancy import Actor
+from urfmp.common.rendering.diffs import differences
+from urfmp.common.rendering.html import difference
+from urfmp.common.tenancy.context import Actor
 
 LIST = "/admin/audit/auditlog/"
 

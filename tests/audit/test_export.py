@@ -12,12 +12,12 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.audit.canonical import FORMULA_STARTS, decode, encode, read_rows, verify_rows
-from apps.audit.export import COLUMNS
 from apps.audit.models import AuditLog
-from apps.audit.services import audit_clean_up, audit_record
-from urfmp.common.exports import AT_ONCE
-from urfmp.common.tenancy import Actor
+from apps.audit.selectors.canonical import FORMULA_STARTS, decode, encode, read_rows, verify_rows
+from apps.audit.services.audit_logs import audit_clean_up, audit_record
+from apps.audit.services.export import COLUMNS
+from urfmp.common.export_slots import AT_ONCE
+from urfmp.common.tenancy.context import Actor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

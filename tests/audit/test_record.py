@@ -12,7 +12,6 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from apps.accounts.key_services import api_key_create
 from apps.accounts.models import (
     ApiKey,
     IdempotencyRecord,
@@ -22,17 +21,18 @@ from apps.accounts.models import (
     User,
     UserSession,
 )
-from apps.accounts.services import system_user_get, user_update
+from apps.accounts.services.api_keys import api_key_create
+from apps.accounts.services.users import system_user_get, user_update
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
-from apps.audit.services import audit_clean_up, audit_record
+from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.maintenance.models import MaintenanceTask
 from apps.organizations.models import Facility, Organization
-from apps.organizations.services import organization_update
+from apps.organizations.services.organizations import organization_update
 from apps.robots.models import Robot, RobotCommand
-from apps.robots.services import robot_update
+from apps.robots.services.robots import robot_update
 from apps.telemetry.models import TelemetryBatch, TelemetryLatest
-from urfmp.common.tenancy import Actor, act, tenant_transaction
+from urfmp.common.tenancy.context import Actor, act, tenant_transaction
 
 
 class Kind:

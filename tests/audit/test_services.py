@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from apps.accounts.credentials import generate_key
+from apps.accounts.selectors.credentials import generate_key
 from apps.audit.models import AuditLog
-from apps.audit.services import audit_record
+from apps.audit.services.audit_logs import audit_record
 
 
 def test_secrets_known_by_name_or_form_are_masked(organization_a, inside):

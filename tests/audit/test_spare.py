@@ -8,9 +8,9 @@ import pytest
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
-from apps.audit.checkpoints import checkpoints_verify, public_key
-from apps.audit.selectors import audit_verify
-from tests.audit.records import record
+from apps.audit.selectors.chain import audit_verify
+from apps.audit.services.checkpoints import checkpoints_verify, public_key
+from tests.support.audit_records import record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

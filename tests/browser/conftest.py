@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.server import installation
+from tests.support.server import installation
 
 ARGUMENTS = [
     "--no-sandbox",

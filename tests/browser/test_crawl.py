@@ -12,13 +12,13 @@ from playwright.sync_api import Error as PlaywrightError
 from tests.browser.conftest import opened
 
 FILL = """
-from apps.accounts.credentials import user_organization
-from apps.accounts.services import system_user_get
+from apps.accounts.selectors.credentials import user_organization
+from apps.accounts.services.users import system_user_get
 from apps.alerts.services import alert_open
 from apps.maintenance.services import task_create
-from apps.organizations.services import facility_create
+from apps.organizations.services.organizations import facility_create
 from apps.robots.models import Robot, RobotCommand
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 o = user_organization("a@acme.example")
 with tenant_transaction(o):
     robot = Robot.objects.first()

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.browser.conftest import opened
-from tests.browser.waiting import until
+from tests.support.browser_waiting import until
 
 NEWEST = """() => {
     const canvas = document.querySelector("canvas");

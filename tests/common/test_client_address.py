@@ -5,7 +5,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from urfmp.common.middleware import ClientAddressMiddleware
+from urfmp.common.http.middleware import ClientAddressMiddleware
 
 
 def address(settings, **headers):

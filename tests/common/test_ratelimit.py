@@ -5,17 +5,24 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.concurrency import at_once
-from urfmp.common import ratelimit
-from urfmp.common.ratelimit import Counter, Decision, give_back, is_limited, never_limited, take
+from tests.support.concurrency import at_once
+from urfmp.common.redis import rate_limit
+from urfmp.common.redis.rate_limit import (
+    Counter,
+    Decision,
+    give_back,
+    is_limited,
+    never_limited,
+    take,
+)
 
 NOBODY = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
 def without_redis(monkeypatch):
-    gone = ratelimit._RedisCounters(NOBODY)
-    monkeypatch.setattr(ratelimit, "_redis_counters", lambda: gone)
+    gone = rate_limit._RedisCounters(NOBODY)
+    monkeypatch.setattr(rate_limit, "_redis_counters", lambda: gone)
     return gone
 
 
@@ -25,7 +32,7 @@ def store(request, transactional_db, monkeypatch):
     if request.param == "postgresql":
         request.getfixturevalue("without_redis")
     else:
-        monkeypatch.setattr(ratelimit, "_take_from_database", None)
+        monkeypatch.setattr(rate_limit, "_take_from_database", None)
     return request.param
 
 
@@ -147,13 +154,13 @@ def test_the_tightest_counter_speaks(store):
 @pytest.mark.django_db
 def test_each_change_of_place_begins_one_new_window(monkeypatch):
     counter = Counter("a", 3)
-    there = ratelimit._redis_counters()
+    there = rate_limit._redis_counters()
     assert sum(take(counter).admitted for _ in range(5)) == 3
-    gone = ratelimit._RedisCounters(NOBODY)
+    gone = rate_limit._RedisCounters(NOBODY)
     with monkeypatch.context() as patch:
-        patch.setattr(ratelimit, "_redis_counters", lambda: gone)
+        patch.setattr(rate_limit, "_redis_counters", lambda: gone)
         assert sum(take(counter).admitted for _ in range(5)) == 3
-    assert ratelimit._redis_counters() is there
+    assert rate_limit._redis_counters() is there
     assert not take(counter).admitted
 
 
@@ -171,8 +178,8 @@ def test_redis_is_left_alone_after_a_failure(without_redis, monkeypatch):
 def test_old_windows_are_forgotten(without_redis):
     take(Counter("short", 5, seconds=0))
     take(Counter("long", 5, seconds=60))
-    assert ratelimit.forget_old_windows() >= 1
-    assert ratelimit.forget_old_windows() == 0
+    assert rate_limit.forget_old_windows() >= 1
+    assert rate_limit.forget_old_windows() == 0
     assert take(Counter("long", 5, seconds=60)).remaining == 3
 
 

@@ -7,10 +7,16 @@ import uuid
 
 import pytest
 
-from apps.accounts.credentials import generate_key
-from apps.accounts.links import generate_link_token
-from apps.accounts.tokens import generate_access_token, generate_refresh_token
-from urfmp.common.redaction import SECRET, RedactedRecord, is_secret_name, redact, redact_text
+from apps.accounts.selectors.api_tokens import generate_access_token, generate_refresh_token
+from apps.accounts.selectors.credentials import generate_key
+from apps.accounts.selectors.one_time_links import generate_link_token
+from urfmp.common.security.redaction import (
+    SECRET,
+    RedactedRecord,
+    is_secret_name,
+    redact,
+    redact_text,
+)
 
 CREDENTIALS = [generate_key, generate_access_token, generate_refresh_token, generate_link_token]
 

@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from hypothesis import given
 from hypothesis import strategies as st
 
-from urfmp.common.secretbox import (
+from urfmp.common.security.field_encryption import (
     SecretUnreadableError,
     is_sealed_with_newest_key,
     seal,

@@ -26,8 +26,18 @@ def _server():
         port = probe.getsockname()[1]
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "gunicorn", "tests.impatient:application"),
-            *("--worker-class", "tests.impatient.Worker", "--threads", str(_THREADS)),
+            *(
+                sys.executable,
+                "-m",
+                "gunicorn",
+                "tests.support.gunicorn_short_timeouts:application",
+            ),
+            *(
+                "--worker-class",
+                "tests.support.gunicorn_short_timeouts.Worker",
+                "--threads",
+                str(_THREADS),
+            ),
             *("--workers", "2", "--bind", f"127.0.0.1:{port}", "--no-control-socket"),
             *("--log-level", "error", "--graceful-timeout", "1"),
         ]

@@ -7,10 +7,10 @@ from django.core.exceptions import ValidationError
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.accounts.services import user_create
+from apps.accounts.services.users import user_create
 from apps.organizations.models import Facility
 from apps.robots.models import Robot
-from urfmp.common.constraints import under_fields
+from urfmp.common.db.constraints import under_fields
 
 SERIAL, NAME = "Another robot has this serial number.", "Another facility has this name."
 FORM = {"vendor": "kuka", "lifecycle": "active", "name": "Twin"}

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.database.conformance import conformance_faults
+from tests.support.conformance import conformance_faults
 
 
 def test_database_has_everything_specified(owner_cursor):

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.database.conformance import conformance_faults
-from tests.database.spec import FUNCTIONS, HYPERTABLES, TABLES, TRIGGERS, VIEWS
+from tests.support.conformance import conformance_faults
+from tests.support.spec import FUNCTIONS, HYPERTABLES, TABLES, TRIGGERS, VIEWS
 
 _PARTITION_COLUMNS = {(hypertable.name, hypertable.column) for hypertable in HYPERTABLES}
 

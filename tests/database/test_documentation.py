@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.urls import get_resolver
 
-from tests.database.spec import TABLES, VIEWS
+from tests.support.spec import TABLES, VIEWS
 
 TEXT = (Path(settings.BASE_DIR) / "docs/database.md").read_text(encoding="utf-8")
 

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
-from tests.database.conformance import conformance_faults
+from tests.support.conformance import conformance_faults
 
 ROOT = Path(settings.BASE_DIR)
 # Last first: what is undone must not be needed by what is still there.

@@ -7,7 +7,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from apps.telemetry.models import RobotTelemetry
-from tests.database.spec import HYPERTABLES, TABLES
+from tests.support.spec import HYPERTABLES, TABLES
 from urfmp.db.reports import aligned
 
 pytestmark = pytest.mark.django_db

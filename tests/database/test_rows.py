@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from tests.database.effects import insert_rows
+from tests.support.database_effects import insert_rows
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from django.db import IntegrityError, connection
 
 from apps.audit.models import AuditLog
 from apps.robots.models import Robot
-from tests.database.effects import insert_rows
-from urfmp.common.tenancy import Actor, act
+from tests.support.database_effects import insert_rows
+from urfmp.common.tenancy.context import Actor, act
 
 TENANT_TABLES = sorted(
     model._meta.db_table for model in apps.get_models() if getattr(model, "is_tenant_owned", False)

@@ -6,9 +6,9 @@ from email.utils import format_datetime
 
 import pytest
 
+from examples.robotclient import client as module
+from examples.robotclient.client import Refused, RobotClient, retry_after_seconds, rfc3339
 from tests.demo.conftest import FakePlatform
-from urfmp.robotclient import client as module
-from urfmp.robotclient.client import Refused, RobotClient, retry_after_seconds, rfc3339
 
 
 @pytest.fixture

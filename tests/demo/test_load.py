@@ -11,18 +11,18 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from apps.accounts.choices import Role
-from apps.accounts.credentials import key_credential
 from apps.accounts.models import ApiKey, User
+from apps.accounts.selectors.credentials import key_credential
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
 from apps.telemetry.models import RobotTelemetry
-from urfmp.common.demo import DEMO_ORGANIZATION
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.demo import load as module
 from urfmp.demo.credentials import CredentialsFile, readable_password
 from urfmp.demo.load import organization_by_slug
+from urfmp.demo.organization import DEMO_ORGANIZATION
 
 pytestmark = pytest.mark.django_db
 

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from urfmp.robotclient.behaviour import GRACE_SECONDS, Behaviour, Places
-from urfmp.robotclient.machines import Arm, Mobile, machine_for
+from examples.robotclient.behaviour import GRACE_SECONDS, Behaviour, Places
+from examples.robotclient.machines import Arm, Mobile, machine_for
 
 
 def drive(machine, serial: str, hours: float, places: Places | None = None):

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.demo.conftest import FakePlatform
-from urfmp.robotclient.client import RobotClient
-from urfmp.robotclient.recording import (
+from examples.robotclient.client import RobotClient
+from examples.robotclient.recording import (
     Extent,
     RecordingError,
     measure_recording,
     read_recording,
     time_shift,
 )
-from urfmp.robotclient.replay import Replay
+from examples.robotclient.replay import Replay
+from tests.demo.conftest import FakePlatform
 
 HEADER = "Num,Timestamp,Current_J0,Temperature_T0,Temperature_J1,Speed_J5,Tool_current,cycle ,Robot_ProtectiveStop,grip_lost\n"  # noqa: E501
 LINES = (

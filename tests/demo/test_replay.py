@@ -13,13 +13,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from apps.accounts.models import ApiKey
-from apps.organizations.services import organization_create
+from apps.organizations.services.organizations import organization_create
 from apps.robots.models import Robot, RobotStatusHistory
-from apps.telemetry.management.commands.replay_recording import KEY_NAME
+from examples.robotclient.recording import read_recording
 from tests.demo.test_recording import HEADER, LINES, write
-from urfmp.common.demo import DEMO_ORGANIZATION
-from urfmp.common.tenancy import tenant_transaction
-from urfmp.robotclient.recording import read_recording
+from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.demo.management.commands.replay_recording import KEY_NAME
+from urfmp.demo.organization import DEMO_ORGANIZATION
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from urfmp.embedded.paths import checkout_root, find_places
-from urfmp.embedded.process import processes_in
+from urfmp.embedded.system.paths import checkout_root, find_places
+from urfmp.embedded.system.processes import processes_in
 
 _OF_THE_SUITE = (
     "DATABASE_URL",

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.embedded.conftest import Checkout
-from urfmp.embedded.paths import checkout_root
-from urfmp.embedded.process import alive, processes_in
+from urfmp.embedded.system.paths import checkout_root
+from urfmp.embedded.system.processes import alive, processes_in
 
 MANAGE = """\
 import json, os, pathlib, sys, time

@@ -7,17 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from urfmp.embedded import environment, paths, services
-from urfmp.embedded.addresses import Addresses, choose_addresses
-from urfmp.embedded.children import describe_exit
-from urfmp.embedded.cluster import settings
-from urfmp.embedded.debian import Package, parse_targets, parse_uris
+from urfmp.embedded import environment
+from urfmp.embedded.demo.listen_addresses import Addresses, choose_addresses
+from urfmp.embedded.demo.static_files import collected, note_collected
 from urfmp.embedded.errors import EmbeddedError
-from urfmp.embedded.files import locked, try_lock, write_atomically
 from urfmp.embedded.install import install, lock_stamp
-from urfmp.embedded.paths import Places, checkout_key, find_places, socket_folder
-from urfmp.embedded.ports import free_port, is_free
-from urfmp.embedded.statics import collected, note_collected
+from urfmp.embedded.programs.debian import Package, parse_targets, parse_uris
+from urfmp.embedded.servers import services
+from urfmp.embedded.servers.cluster import settings
+from urfmp.embedded.system import paths
+from urfmp.embedded.system.files import locked, try_lock, write_atomically
+from urfmp.embedded.system.paths import Places, checkout_key, find_places, socket_folder
+from urfmp.embedded.system.ports import free_port, is_free
+from urfmp.embedded.system.supervisor import describe_exit
 
 GIGABYTE = 1024**3
 
@@ -160,7 +162,7 @@ def test_ports():
 
 
 def test_wanted_port_that_is_taken_is_an_error(monkeypatch):
-    monkeypatch.setattr("urfmp.embedded.addresses.is_free", lambda *_: False)
+    monkeypatch.setattr("urfmp.embedded.demo.listen_addresses.is_free", lambda *_: False)
     with pytest.raises(EmbeddedError, match="PORT="):
         choose_addresses("127.0.0.1", 8123)
 

@@ -11,7 +11,7 @@ import time
 import psycopg
 import pytest
 
-from urfmp.embedded.process import alive, processes_in
+from urfmp.embedded.system.processes import alive, processes_in
 
 
 def test_second_up_is_quick_and_changes_nothing(checkout):

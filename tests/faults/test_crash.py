@@ -12,14 +12,14 @@ import time
 import psycopg
 import pytest
 
-from tests.faults.crash import TARGETS, Crashes, compare, finish, senders
-from tests.server import installation
+from tests.support.crash import TARGETS, Crashes, compare, finish, senders
+from tests.support.server import installation
 
 KILLS = int(os.environ.get("URFMP_KILLS", "12"))
 NO_LIMIT = """
-from apps.accounts.credentials import user_organization
+from apps.accounts.selectors.credentials import user_organization
 from apps.accounts.models import ApiKey
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 with tenant_transaction(user_organization("a@acme.example")):
     ApiKey.objects.update(rate_limit=None)
 """

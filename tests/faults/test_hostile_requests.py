@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.server import installation
+from tests.support.server import installation
 
 LONG = b"a" * 9_000
 

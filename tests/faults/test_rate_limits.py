@@ -13,15 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.faults.test_services_away import redis_pid
-from tests.server import embedded, installation
+from tests.support.server import embedded, installation
 
 LIMIT, REQUESTS, CONNECTIONS = 100, 600, 64
 
 MAKE_KEY = f"""
-from apps.accounts.credentials import user_organization
-from apps.accounts.key_services import api_key_create
-from apps.accounts.services import system_user_get
-from urfmp.common.tenancy import tenant_transaction
+from apps.accounts.selectors.credentials import user_organization
+from apps.accounts.services.api_keys import api_key_create
+from apps.accounts.services.users import system_user_get
+from urfmp.common.tenancy.context import tenant_transaction
 o = user_organization("a@acme.example")
 with tenant_transaction(o):
     _, key = api_key_create(organization_id=o, user=system_user_get(organization_id=o),

@@ -173,7 +173,7 @@ def test_what_needs_no_record_goes_on(owner, ids, alice, bob, sign_in, organizat
 def test_other_faults_are_no_failing_record(owner, alice, sign_in, monkeypatch):
     from django.db import connection
 
-    from apps.robots.api.views import RobotViewSet
+    from apps.robots.api.robots import RobotViewSet
 
     def fail(self, request, *args, **kwargs):
         with connection.cursor() as cursor:

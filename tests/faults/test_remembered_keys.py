@@ -6,14 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.server import installation
+from tests.support.server import installation
 
 INSIDE = """
-from apps.accounts.credentials import user_organization
+from apps.accounts.selectors.credentials import user_organization
 from apps.accounts.models import ApiKey
 from apps.robots.models import Robot
-from apps.robots.services import robot_retire
-from urfmp.common.tenancy import tenant_transaction
+from apps.robots.services.robots import robot_retire
+from urfmp.common.tenancy.context import tenant_transaction
 with tenant_transaction(user_organization("a@acme.example")):
     {}
 """

@@ -13,7 +13,7 @@ import time
 import pytest
 import redis
 
-from tests.server import ROOT, Server, embedded, installation
+from tests.support.server import ROOT, Server, embedded, installation
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import ROOT, installation
+from tests.support.server import ROOT, installation
 
 PASSWORD = "correct horse battery staple"
 MAKE_KEYS = """
-from apps.accounts.credentials import user_organization
-from apps.accounts.key_services import api_key_create
-from apps.accounts.roles import SCOPES
-from apps.accounts.services import system_user_get
-from urfmp.common.tenancy import tenant_transaction
+from apps.accounts.selectors.credentials import user_organization
+from apps.accounts.services.api_keys import api_key_create
+from apps.accounts.permissions.roles import SCOPES
+from apps.accounts.services.users import system_user_get
+from urfmp.common.tenancy.context import tenant_transaction
 organization_id = user_organization("a@acme.example")
 with tenant_transaction(organization_id):
     for name, is_wanted in (("read_key", True), ("write_key", False)):

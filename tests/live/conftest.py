@@ -118,7 +118,7 @@ class Live:
             [
                 *(sys.executable, "-m", "uvicorn", "urfmp.live.asgi:application"),
                 *("--port", str(self.port), "--log-level", "warning"),
-                *("--http", "urfmp.live.protocol:Protocol"),
+                *("--http", "urfmp.servers.uvicorn:Protocol"),
                 *("--timeout-graceful-shutdown", str(GRACE)),
             ],
             env={

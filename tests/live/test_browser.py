@@ -14,7 +14,7 @@ from django.utils import timezone
 from playwright.sync_api import BrowserContext, Page, sync_playwright
 
 from apps.accounts.models import UserSession
-from urfmp.common.events import Point, TelemetryEvent, publish
+from urfmp.common.redis.events import Point, TelemetryEvent, publish
 
 SCRIPT = Path(__file__).parents[2] / "urfmp/live/static/urfmp/live/stream.js"
 PAGE = """<!doctype html><meta name="urfmp-live" content="{address}" data-subject="{subject}">

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from apps.robots.models import Robot
 from tests.live.conftest import GRACE, free_port
-from urfmp.common.events import Point, StatusEvent, TelemetryEvent, publish
+from urfmp.common.redis.events import Point, StatusEvent, TelemetryEvent, publish
 
 
 def store(robot, value: float) -> None:

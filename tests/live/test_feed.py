@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import uuid
 
-from urfmp.common.events import StatusEvent
-from urfmp.live.feed import Feed
-from urfmp.live.mailbox import Mailbox
+from urfmp.common.redis.events import StatusEvent
+from urfmp.live.replay_buffer import Feed
+from urfmp.live.send_queue import Mailbox
 
 ONE, TWO = uuid.UUID(int=1), uuid.UUID(int=2)
 
@@ -32,7 +32,7 @@ def test_missed_frames_are_those_after_a_position_and_of_the_robots_that_are_wat
 
 
 def test_a_feed_that_has_forgotten_its_first_frames_says_so(monkeypatch):
-    monkeypatch.setattr("urfmp.live.feed._KEPT_FRAMES", 2)
+    monkeypatch.setattr("urfmp.live.replay_buffer._KEPT_FRAMES", 2)
     feed = Feed(1.0, 0.05)
     feed.join(Mailbox(), None)
     token = feed.position.partition("-")[0]

@@ -10,13 +10,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.accounts.token_services import tokens_issue
-from apps.organizations.services import organization_update
+from apps.accounts.services.api_tokens import tokens_issue
+from apps.organizations.services.organizations import organization_update
 from apps.robots.models import Robot
-from tests.telemetry import storing
-from urfmp.common.events import StatusEvent, TelemetryEvent
+from tests.support import telemetry_storing
+from urfmp.common.redis.events import StatusEvent, TelemetryEvent
+from urfmp.live.authentication import Credential, identify
 from urfmp.live.http import Problem
-from urfmp.live.identity import Credential, identify
 from urfmp.live.selectors import new_events, recent_statuses
 
 SCOPES = ["robots:read", "telemetry:read"]
@@ -96,7 +96,7 @@ def test_what_is_read_is_of_the_robots_that_are_watched(
     robots = []
     for organization in (organization_a, organization_a, organization_b):
         robots.append(make_robot(organization))
-        storing.store(robots[-1], "a", [(now + timedelta(minutes=1), 1.0)])
+        telemetry_storing.store(robots[-1], "a", [(now + timedelta(minutes=1), 1.0)])
         with inside(organization):
             Robot.objects.update(last_seen=now)
     watched, other, _ = robots

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from apps.organizations.platform_services import organization_deactivate
+from apps.organizations.services.platform import organization_deactivate
 from tests.live.conftest import SOON
-from urfmp.common.events import StatusEvent, publish
+from urfmp.common.redis.events import StatusEvent, publish
 
 
 def enter(client, organization):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from apps.accounts.credentials import generate_key
 from apps.accounts.models import ApiKey
+from apps.accounts.selectors.credentials import generate_key
 from apps.audit.models import AuditLog
-from apps.audit.selectors import audit_verify
+from apps.audit.selectors.chain import audit_verify
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.accounts.models import ApiKey, UserSession
 from apps.robots.models import Robot
 from tests.live.conftest import SOON
-from urfmp.common.events import Point, StatusEvent, TelemetryEvent, publish
+from urfmp.common.redis.events import Point, StatusEvent, TelemetryEvent, publish
 
 
 def telemetry(robot, value=1.0, metric="temperature.ambient"):

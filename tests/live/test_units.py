@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from django.test import RequestFactory
 
-from urfmp.common.events import telemetry_events
-from urfmp.live import hub
+from urfmp.common.redis.events import telemetry_events
+from urfmp.live import registry
+from urfmp.live.authentication import Credential, Subscriber
 from urfmp.live.http import Problem
-from urfmp.live.hub import Watch
-from urfmp.live.identity import Credential, Subscriber
-from urfmp.live.mailbox import Frame, Mailbox
+from urfmp.live.registry import Watch
+from urfmp.live.send_queue import Frame, Mailbox
 from urfmp.live.views import redirect_to_live
 
 ROBOT = uuid.uuid4()
@@ -80,17 +80,17 @@ def test_mailbox_drops_the_oldest_telemetry_and_keeps_the_latest_statuses():
 
 def test_nobody_takes_all_places(monkeypatch):
     """With many sessions a person, and with many people an organization, still has a limit."""
-    monkeypatch.setattr(hub, "OF_ONE_AT_MOST", 50)
-    monkeypatch.setattr(hub, "OF_AN_ORGANIZATION_AT_MOST", 80)
+    monkeypatch.setattr(registry, "OF_ONE_AT_MOST", 50)
+    monkeypatch.setattr(registry, "OF_AN_ORGANIZATION_AT_MOST", 80)
     acme, globex = uuid.uuid4(), uuid.uuid4()
 
     async def opened():
-        places = hub.Hub()
+        places = registry.Hub()
 
         def open_streams(organization, person, number):
             for count in range(number):
                 credential = Credential(f"{person}-{count // 20}", is_key=False)
-                client = hub.Client(credential, Subscriber(person, organization, None, None))
+                client = registry.Client(credential, Subscriber(person, organization, None, None))
                 try:
                     places.join(client)
                 except Problem as error:

@@ -10,9 +10,9 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from urfmp.live.hub import Client
-from urfmp.live.identity import Credential, Subscriber
-from urfmp.live.wardens import _is_due, _is_over
+from urfmp.live.authentication import Credential, Subscriber
+from urfmp.live.reaper import _is_due, _is_over
+from urfmp.live.registry import Client
 
 
 def client(left=None, *, roams=False):

@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from apps.accounts.services import system_user_get
+from apps.accounts.services.users import system_user_get
 from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
@@ -27,8 +27,8 @@ from apps.maintenance.services import (
     tasks_mark_overdue,
 )
 from apps.maintenance.tasks import mark_overdue
-from tests.concurrency import at_once
-from urfmp.common.tenancy import tenant_transaction
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 @pytest.fixture

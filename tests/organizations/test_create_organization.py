@@ -4,9 +4,9 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
-from apps.accounts.credentials import user_organization
+from apps.accounts.selectors.credentials import user_organization
 from apps.organizations.selectors import organization_ids
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 
 pytestmark = pytest.mark.django_db
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from apps.accounts.models import UserSession
 from apps.organizations.exceptions import PlatformOrganizationError
-from apps.organizations.platform_services import organization_deactivate, organization_reactivate
+from apps.organizations.services.platform import organization_deactivate, organization_reactivate
 from tests.conftest import PASSWORD
 
 

@@ -10,17 +10,17 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from apps.accounts.exceptions import PlanLimitError
-from apps.accounts.key_services import api_key_create, api_key_revoke
 from apps.accounts.models import ApiKey, User
-from apps.accounts.plan_limits import LIMIT_COLUMNS, PLAN_LIMITS, RESOURCES, limits_of, usage_of
-from apps.accounts.services import system_user_get, user_create, user_update
+from apps.accounts.services.api_keys import api_key_create, api_key_revoke
+from apps.accounts.services.quotas import LIMIT_COLUMNS, PLAN_LIMITS, RESOURCES, limits_of, usage_of
+from apps.accounts.services.users import system_user_get, user_create, user_update
 from apps.organizations.choices import Plan
 from apps.organizations.models import Organization
 from apps.robots.models import Robot
-from apps.robots.services import robot_register, robot_retire, robot_return_to_service
-from tests.concurrency import at_once
+from apps.robots.services.robots import robot_register, robot_retire, robot_return_to_service
 from tests.conftest import PASSWORD
-from urfmp.common.tenancy import tenant_transaction
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 AT_ONCE = 16
 

@@ -12,13 +12,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User, UserSession
-from apps.accounts.roaming import PLATFORM_STAFF
-from apps.accounts.services import user_update
+from apps.accounts.permissions.platform_staff import PLATFORM_STAFF
+from apps.accounts.services.users import user_update
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
 from tests.conftest import PASSWORD, uncache
-from tests.organizations.platform import LIST, enter, leave, names, recorded
+from tests.support.platform import LIST, enter, leave, names, recorded
 
 CHOOSE = "/api/v1/auth/choose-organization"
 
@@ -265,10 +265,10 @@ def test_the_password_is_asked_for_at_home(
 ):
     """Deactivating needs a fresh sign-in, whose rows are the platform's."""
     from tests.accounts.test_step_up import Clock
-    from urfmp.common import sign_ins
+    from urfmp.common.security import recent_auth
 
     clock = Clock()
-    monkeypatch.setattr(sign_ins, "time", clock)
+    monkeypatch.setattr(recent_auth, "time", clock)
     enter(client, organization_a)
     clock.offset = 15 * 60
     address = reverse(

@@ -8,11 +8,11 @@ from django.db.utils import ProgrammingError
 from django.urls import reverse
 
 from apps.accounts.exceptions import LastAdminError, RoleNotHereError
-from apps.accounts.services import user_create, user_update
+from apps.accounts.services.users import user_create, user_update
 from apps.audit.models import AuditLog
 from apps.organizations.models import Organization, PlatformOrganization
-from tests.organizations.platform import LIST, enter, leave
-from urfmp.common.tenancy import Actor, tenant_transaction
+from tests.support.platform import LIST, enter, leave
+from urfmp.common.tenancy.context import Actor, tenant_transaction
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.accounts.credentials import generate_key
+from apps.accounts.selectors.credentials import generate_key
 from apps.organizations.models import Organization
-from apps.organizations.services import organization_create, organization_update
+from apps.organizations.services.organizations import organization_create, organization_update
 from apps.organizations.settings_schema import (
     JSON_SCHEMA,
     LOCALES,

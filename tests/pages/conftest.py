@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.telemetry.batches import batches_add
+from apps.telemetry.services.pending_work import batches_add
 
 
 @pytest.fixture

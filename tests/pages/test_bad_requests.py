@@ -18,9 +18,9 @@ from apps.maintenance.models import MaintenanceTask
 from apps.organizations.models import Facility, PlatformOrganization
 from apps.robots.models import Robot
 from tests.conftest import PASSWORD
-from urfmp.common import html
 from urfmp.common.admin import BlankJsonField
 from urfmp.common.admin.lists import filter_parameters
+from urfmp.common.rendering import html
 
 pytestmark = pytest.mark.django_db
 

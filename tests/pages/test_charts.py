@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from urfmp.pages.metrics import Measured, charts_for
+from urfmp.pages.charts import Measured, charts_for
 
 ONE, TWO = uuid4(), uuid4()
 

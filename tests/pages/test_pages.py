@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.robots.models import Robot
-from apps.telemetry.batches import batches_add_stored
+from apps.telemetry.services.pending_work import batches_add_stored
 
 pytestmark = pytest.mark.django_db
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.test import Client
 
-from tests.api.contract import routes
+from tests.support.api_contract import routes
 
 FORBIDDEN = ("unsafe-inline", "unsafe-eval", "unsafe-hashes", "*", "http:", "https:")
 

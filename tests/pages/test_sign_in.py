@@ -5,9 +5,9 @@ import time
 
 import pytest
 
-from apps.accounts.services import user_update
+from apps.accounts.services.users import user_update
 from tests.conftest import PASSWORD
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 
 pytestmark = pytest.mark.django_db
 

@@ -7,12 +7,12 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.organizations.services import organization_update
-from apps.telemetry import storage
-from apps.telemetry.points import Batch, Point
-from apps.telemetry.rollups import roll_up
-from apps.telemetry.services import telemetry_ingest
-from urfmp.common.tenancy import tenant_transaction
+from apps.organizations.services.organizations import organization_update
+from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.selectors import storage
+from apps.telemetry.services.rollups import roll_up
+from apps.telemetry.services.telemetry import telemetry_ingest
+from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.pages.views.storage import _next_run
 
 URL = "/admin/storage/"

@@ -78,7 +78,9 @@ def test_robot_of_another_organization_is_no_choice(page, fleet):
 
 
 def test_too_many_at_once_are_told(page, monkeypatch):
-    monkeypatch.setattr("apps.telemetry.export._takes_place", lambda organization_id: False)
+    monkeypatch.setattr(
+        "apps.telemetry.services.export._takes_place", lambda organization_id: False
+    )
     answer = page.get(URL, asked())
     assert (answer.status_code, answer["Retry-After"]) == (429, "30")
     assert "As many exports run as may run at once" in answer.content.decode()

@@ -9,11 +9,15 @@ from django.utils import timezone
 
 from apps.organizations.exceptions import FacilityInUseError
 from apps.organizations.models import Facility
-from apps.organizations.services import facility_create, facility_delete, facility_update
+from apps.organizations.services.organizations import (
+    facility_create,
+    facility_delete,
+    facility_update,
+)
 from apps.robots.exceptions import RobotRetiredError
 from apps.robots.models import Robot, RobotStatusHistory
-from apps.robots.selectors import robot_status_counts
-from apps.robots.services import (
+from apps.robots.selectors.robots import robot_status_counts
+from apps.robots.services.robots import (
     robot_register,
     robot_report_status,
     robot_retire,
@@ -23,8 +27,8 @@ from apps.robots.services import (
     robots_mark_silent,
 )
 from apps.robots.tasks import mark_silent
-from tests.concurrency import at_once
-from urfmp.common.tenancy import tenant_transaction
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 def history_of(robot):
@@ -217,7 +221,7 @@ def test_last_seen_is_written_at_most_every_5_seconds(
 
     def heard_after(seconds):
         monkeypatch.setattr(
-            "apps.robots.services.timezone.now", lambda: start + timedelta(seconds=seconds)
+            "apps.robots.services.robots.timezone.now", lambda: start + timedelta(seconds=seconds)
         )
         return robots_heard([robot.pk])
 
@@ -233,7 +237,7 @@ def test_silence_shows_as_offline_and_speech_brings_back(
 
     def at(seconds):
         monkeypatch.setattr(
-            "apps.robots.services.timezone.now", lambda: start + timedelta(seconds=seconds)
+            "apps.robots.services.robots.timezone.now", lambda: start + timedelta(seconds=seconds)
         )
 
     grace = settings.ROBOT_OFFLINE_AFTER.total_seconds()

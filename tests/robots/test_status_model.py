@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import Robot, RobotStatusHistory
-from apps.robots.services import robot_report_status, robots_heard, robots_mark_silent
+from apps.robots.services.robots import robot_report_status, robots_heard, robots_mark_silent
 
 
 class Model(RuleBasedStateMachine):
@@ -34,7 +34,7 @@ class Model(RuleBasedStateMachine):
         self.history = [(None, "offline")]
 
     def _act(self, call):
-        with patch("apps.robots.services.timezone.now", lambda: self.now):
+        with patch("apps.robots.services.robots.timezone.now", lambda: self.now):
             return call()
 
     def _show(self):

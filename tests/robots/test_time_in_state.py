@@ -13,11 +13,11 @@ from django.utils import timezone
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from apps.robots.availability import DOWN, GRAVITY, UP, StatusSummary, TimeInStatus
 from apps.robots.choices import RobotStatus
 from apps.robots.exceptions import InvalidRangeError
 from apps.robots.models import RobotStatusHistory
-from apps.robots.timelines import (
+from apps.robots.selectors.availability import DOWN, GRAVITY, UP, StatusSummary, TimeInStatus
+from apps.robots.selectors.status_intervals import (
     StatusRange,
     status_segments,
     status_summaries,

@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from apps.robots.models import Robot
-from apps.robots.services import robot_register, robot_update
-from apps.robots.validation import configuration_faults, location_faults
-from urfmp.common.storable import json_fault
+from apps.robots.services.robots import robot_register, robot_update
+from apps.robots.services.validation import configuration_faults, location_faults
+from urfmp.common.db.json_values import json_fault
 
 GOOD_CONFIGURATIONS = [
     {},

@@ -8,7 +8,9 @@ from django.db import transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.telemetry.batches import (
+from apps.telemetry.models import TelemetryBatch
+from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.services.pending_work import (
     SLOT_SECONDS,
     Mark,
     batch_organizations,
@@ -18,10 +20,8 @@ from apps.telemetry.batches import (
     batches_mark,
     blocks_of,
 )
-from apps.telemetry.models import TelemetryBatch
-from apps.telemetry.points import Batch, Point
-from apps.telemetry.services import telemetry_ingest
-from tests.concurrency import at_once
+from apps.telemetry.services.telemetry import telemetry_ingest
+from tests.support.concurrency import at_once
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROBOTS = [uuid.UUID(int=number) for number in range(1, 6)]

@@ -12,12 +12,17 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.telemetry import chunks
-from apps.telemetry.chunks import LENGTHS, ChunkMeasure, chunk_length_for, chunks_make_ahead
-from apps.telemetry.retention import timescaledb_edition
+from apps.telemetry.services import chunks
+from apps.telemetry.services.chunks import (
+    LENGTHS,
+    ChunkMeasure,
+    chunk_length_for,
+    chunks_make_ahead,
+)
+from apps.telemetry.services.retention import timescaledb_edition
 from apps.telemetry.tasks import make_chunks, tune_chunks
-from tests.concurrency import at_once
 from tests.conftest import _connect
+from tests.support.concurrency import at_once
 
 TABLES = {
     "robot_telemetry",

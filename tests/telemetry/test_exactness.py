@@ -14,9 +14,7 @@ from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
 from apps.robots.models import Robot
-from apps.telemetry.batches import batch_organizations, batches_clean_up
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.rollups import LEVELS, WIDE, roll_up
 from apps.telemetry.selectors import (
     RESOLUTIONS,
     SeriesQuery,
@@ -25,7 +23,9 @@ from apps.telemetry.selectors import (
     latest_values,
     series,
 )
-from tests.telemetry.model import Model, aggregate
+from apps.telemetry.services.pending_work import batch_organizations, batches_clean_up
+from apps.telemetry.services.rollups import LEVELS, WIDE, roll_up
+from tests.support.telemetry_model import Model, aggregate
 
 METRICS = ("a", "b.c")
 NAMES = ("avg", "min", "max", "count", "first", "last", "sum", "p50", "p99.9")

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from apps.audit.models import AuditLog
-from apps.telemetry import export
-from apps.telemetry.export_formats import FORMATS
-from urfmp.common import exports
-from urfmp.common.tenancy import Actor
+from apps.telemetry.services import export
+from apps.telemetry.services.export_formats import FORMATS
+from urfmp.common import export_slots
+from urfmp.common.tenancy.context import Actor
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 START = MIDNIGHT + timedelta(hours=12)
@@ -183,7 +183,7 @@ def test_empty_file_is_a_file(name, client):
 
 def test_many_row_groups(client, stored, monkeypatch):
     monkeypatch.setattr(export, "PREFETCH_ROWS", 4)
-    monkeypatch.setattr("apps.telemetry.export_formats._GROUP_ROWS", 8)
+    monkeypatch.setattr("apps.telemetry.services.export_formats._GROUP_ROWS", 8)
     content = body(client.get(URL, {**RANGE, "format": "parquet"}))
     file = pq.ParquetFile(io.BytesIO(content))
     assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [8, 8, 5]
@@ -301,7 +301,7 @@ def places(transactional_db):
     def take(name, count):
         other = psycopg.connect(**_parameters())
         taken.append(other)
-        return other.execute(exports.PLACE, [count, name]).fetchone()
+        return other.execute(export_slots.PLACE, [count, name]).fetchone()
 
     yield take
     for other in taken:
@@ -316,9 +316,9 @@ def _parameters():
 @pytest.mark.parametrize("whose", ["organization", "platform"])
 def test_so_many_run_at_once(whose, places, client, organization_a, organization_b, make_key):
     if whose == "organization":
-        name, count = f"telemetry.export:{organization_a.id}", exports.AT_ONCE
+        name, count = f"telemetry.export:{organization_a.id}", export_slots.AT_ONCE
     else:
-        name, count = "telemetry.export", exports.AT_ONCE_ON_PLATFORM
+        name, count = "telemetry.export", export_slots.AT_ONCE_ON_PLATFORM
     for _ in range(count):
         assert places(name, count)
     assert places(name, count) is None
@@ -335,9 +335,9 @@ def test_so_many_run_at_once(whose, places, client, organization_a, organization
 def test_who_loses_the_race_for_a_place_waits(places, client, organization_a, monkeypatch):
     monkeypatch.setattr(export, "_PATIENCE_SECONDS", 0.3)
     answer = client.get(URL, {**RANGE, "format": "csv"})
-    for _ in range(exports.AT_ONCE):
-        assert places(f"telemetry.export:{organization_a.id}", exports.AT_ONCE)
-    with pytest.raises(exports.TooManyExportsError):
+    for _ in range(export_slots.AT_ONCE):
+        assert places(f"telemetry.export:{organization_a.id}", export_slots.AT_ONCE)
+    with pytest.raises(export_slots.TooManyExportsError):
         body(answer)
     assert not connection.in_atomic_block
 
@@ -346,7 +346,7 @@ def test_who_loses_the_race_for_a_place_waits(places, client, organization_a, mo
 @pytest.mark.parametrize("name", FORMATS)
 def test_reader_goes_away(name, client, stored, monkeypatch):
     monkeypatch.setattr(export, "PREFETCH_ROWS", 2)
-    monkeypatch.setattr("apps.telemetry.export_formats._GROUP_ROWS", 2)
+    monkeypatch.setattr("apps.telemetry.services.export_formats._GROUP_ROWS", 2)
     answer = client.get(URL, {**RANGE, "format": name})
     iterator = iter(answer)
     next(iterator)

@@ -9,10 +9,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.telemetry.rollups import roll_up
 from apps.telemetry.selectors import SeriesQuery, series
 from apps.telemetry.selectors.resolution import bucket_count, levels_for, width_for
-from tests.telemetry import storing
+from apps.telemetry.services.rollups import roll_up
+from tests.support import telemetry_storing
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 LATEST, SERIES = "/api/v1/telemetry/latest", "/api/v1/telemetry/series"
@@ -20,7 +20,9 @@ LATEST, SERIES = "/api/v1/telemetry/latest", "/api/v1/telemetry/series"
 
 def store(robot, metric, points):
     """Put `(seconds after START, value)` into the table, and tell the rollups."""
-    storing.store(robot, metric, [(START + timedelta(seconds=s), value) for s, value in points])
+    telemetry_storing.store(
+        robot, metric, [(START + timedelta(seconds=s), value) for s, value in points]
+    )
 
 
 @pytest.fixture

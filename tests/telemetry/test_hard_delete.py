@@ -12,9 +12,9 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from apps.robots.models import Robot
-from apps.telemetry.batches import Mark, batches_add, batches_claim
-from apps.telemetry.rollups import blocks_roll_up, roll_up, rollups_lock
-from tests.concurrency import at_once
+from apps.telemetry.services.pending_work import Mark, batches_add, batches_claim
+from apps.telemetry.services.rollups import blocks_roll_up, roll_up, rollups_lock
+from tests.support.concurrency import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from apps.telemetry.batches import batches_add
-from apps.telemetry.rollups import roll_up
 from apps.telemetry.selectors import HistogramQuery, RangeTooLargeError, SeriesQuery, series
 from apps.telemetry.selectors import histogram as worked_out
+from apps.telemetry.services.pending_work import batches_add
+from apps.telemetry.services.rollups import roll_up
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -12,9 +12,9 @@ from influxdb_client import InfluxDBClient, Point, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS, WriteOptions
 from influxdb_client.rest import ApiException
 
-from apps.telemetry.intake import BusyError, SendingTooMuchError
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.services import telemetry_ingest
+from apps.telemetry.services.ingest.group_commit import BusyError, SendingTooMuchError
+from apps.telemetry.services.telemetry import telemetry_ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

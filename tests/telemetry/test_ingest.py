@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.points import (
+from apps.telemetry.protocols.points import (
     MAX_METRIC_NAME,
     MalformedBatchError,
     TooManyPointsError,
@@ -212,7 +212,7 @@ def test_other_organization_s_robot_is_unknown(send, robot, organization_b, make
 
 
 def test_retired_robot_is_unknown(send, robot, organization_a, inside):
-    from apps.robots.services import robot_retire
+    from apps.robots.services.robots import robot_retire
 
     with inside(organization_a):
         robot_retire(robot)

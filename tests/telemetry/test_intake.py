@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from apps.telemetry.intake import (
+from apps.telemetry.services.ingest.group_commit import (
     ROWS_FOR_ANOTHER_PLACE,
     Admission,
     BusyError,
@@ -129,7 +129,7 @@ def test_a_store_that_fails_frees_its_place_and_its_group():
 
 
 def test_whose_turn_does_not_come_is_told_so(monkeypatch):
-    monkeypatch.setattr("apps.telemetry.intake._LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("apps.telemetry.services.ingest.group_commit._LONGEST_WAIT", 0.05)
     recorder = Recorder(0.5)
     intake = Intake(recorder.store, recorder.after, places=1, places_of_one=1)
     with ThreadPoolExecutor(1) as pool:

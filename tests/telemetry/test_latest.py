@@ -5,16 +5,18 @@ from datetime import UTC, datetime, timedelta
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.telemetry.rollups import roll_up
 from apps.telemetry.selectors import latest_values, metric_names
-from tests.telemetry import storing
+from apps.telemetry.services.rollups import roll_up
+from tests.support import telemetry_storing
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 
 
 def store(robot, metric, points):
     """Put `(hours after START, value)` into the table, and tell the rollups."""
-    storing.store(robot, metric, [(START + timedelta(hours=hour), value) for hour, value in points])
+    telemetry_storing.store(
+        robot, metric, [(START + timedelta(hours=hour), value) for hour, value in points]
+    )
 
 
 def test_newest_of_each_metric_of_several_robots_in_one_query(organization_a, make_robot, inside):

@@ -8,11 +8,10 @@ import time
 import pytest
 from django.test import Client
 
-from apps.accounts import line_mapping
-from apps.accounts.key_services import api_key_rotate, api_key_update
-from apps.accounts.models import ApiKey
+from apps.accounts.models import ApiKey, line_protocol_mapping
+from apps.accounts.services.api_keys import api_key_rotate, api_key_update
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.points import MAX_METADATA_BYTES
+from apps.telemetry.protocols.points import MAX_METADATA_BYTES
 
 MAPPING = {
     "robot_tag": "machine",
@@ -90,7 +89,7 @@ def test_metadata_is_bounded(write, stored):
 
 
 def test_a_change_reaches_ingest(organization_a, make_key, inside, write, stored, monkeypatch):
-    monkeypatch.setattr(line_mapping, "_REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr(line_protocol_mapping, "_REMEMBERED_SECONDS", 0.0)
     key = make_key(organization_a)
     assert write(line("host=h,robot=SN-1"), key=key).status_code == 204
     with inside(organization_a):
@@ -131,7 +130,7 @@ def test_mapping_says_something_sensible(wrong, words, alice, sign_in):
     answer = client.post("/api/v1/api-keys", body, content_type="application/json")
     assert answer.status_code == 400
     assert any(words in text for text in answer.json()["errors"]["line_protocol_mapping"])
-    assert line_mapping.mapping_read(wrong) == line_mapping.LineMapping()
+    assert line_protocol_mapping.mapping_read(wrong) == line_protocol_mapping.LineMapping()
 
 
 def test_api_takes_and_shows_it(alice, sign_in):

@@ -16,15 +16,15 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.organizations.services import organization_update
-from apps.telemetry import retention
-from apps.telemetry.batches import batches_add_stored
+from apps.organizations.services.organizations import organization_update
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.points import Batch, Point
-from apps.telemetry.rollups import LEVELS, roll_up, rollups_lock
-from apps.telemetry.services import telemetry_ingest
+from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.services import retention
+from apps.telemetry.services.pending_work import batches_add_stored
+from apps.telemetry.services.rollups import LEVELS, roll_up, rollups_lock
+from apps.telemetry.services.telemetry import telemetry_ingest
 from apps.telemetry.tasks import forget
-from tests.concurrency import at_once
+from tests.support.concurrency import at_once
 
 DAY = timedelta(days=1)
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from apps.telemetry.points import (
+from apps.telemetry.protocols.points import (
     MAX_METRIC_NAME,
     MAX_UNIT,
     Batch,
@@ -20,7 +20,7 @@ from apps.telemetry.points import (
     time_fault,
     unit_fault,
 )
-from apps.telemetry.services import telemetry_ingest
+from apps.telemetry.services.telemetry import telemetry_ingest
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OLDEST = NOW - timedelta(days=30)

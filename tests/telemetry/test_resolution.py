@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.telemetry.rollups import roll_up
 from apps.telemetry.selectors import SeriesQuery, series
-from tests.telemetry import storing
+from apps.telemetry.services.rollups import roll_up
+from tests.support import telemetry_storing
 
 START = datetime(2025, 3, 1, 12, tzinfo=UTC)
 
@@ -21,7 +21,7 @@ def robot(organization_a, make_robot):
 def store(robot, *points):
     """Put `(seconds after START, value)` into the table as one block that waits."""
     timed = [(START + timedelta(seconds=second), value) for second, value in points]
-    storing.store(robot, "a", timed)
+    telemetry_storing.store(robot, "a", timed)
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_an_average_lies_between_the_values(robot, read, organization_a):
 
 def test_the_unit_is_that_of_the_newest_point_that_says_one(robot, inside, organization_a):
     for second, unit in ((0, "W"), (5, "kW"), (9, None)):
-        storing.store(robot, "a", [(START + timedelta(seconds=second), 1.0)], unit=unit)
+        telemetry_storing.store(robot, "a", [(START + timedelta(seconds=second), 1.0)], unit=unit)
     query = SeriesQuery(
         (robot.pk,), ("a",), START, START + timedelta(minutes=1), resolution_seconds=60
     )

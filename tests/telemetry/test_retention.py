@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.retention import retention_apply, retention_due, timescaledb_edition
+from apps.telemetry.services.retention import retention_apply, retention_due, timescaledb_edition
 from apps.telemetry.tasks import apply_retention
 
 

@@ -15,15 +15,16 @@ from django.core.management import call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from apps.telemetry import rollup_check, tasks
-from apps.telemetry.batches import batch_organizations
+from apps.telemetry import tasks
 from apps.telemetry.models import TelemetryBatch
-from apps.telemetry.rollup_check import Fault
-from apps.telemetry.rollups import COLUMNS, LEVELS, roll_up, rollups_lock
 from apps.telemetry.selectors import SeriesQuery, latest_values, series
-from tests.concurrency import at_once
-from tests.telemetry import storing
-from urfmp.common.tenancy import tenant_transaction
+from apps.telemetry.services import rollup_check
+from apps.telemetry.services.pending_work import batch_organizations
+from apps.telemetry.services.rollup_check import Fault
+from apps.telemetry.services.rollups import COLUMNS, LEVELS, roll_up, rollups_lock
+from tests.support import telemetry_storing
+from tests.support.concurrency import at_once
+from urfmp.common.tenancy.context import tenant_transaction
 
 HOUR = timedelta(hours=1)
 START = (timezone.now() - timedelta(days=20)).replace(hour=10, minute=0, second=0, microsecond=0)
@@ -41,7 +42,7 @@ def store(db):
 
     def write(robot, points, metric="power.total", *, told=True):
         timed = [(START + timedelta(seconds=second), value) for second, value in points]
-        storing.store(robot, metric, timed, told=told)
+        telemetry_storing.store(robot, metric, timed, told=told)
 
     return write
 

@@ -15,7 +15,7 @@ from apps.telemetry.selectors import (
     UnknownMetricError,
     series,
 )
-from tests.telemetry import storing
+from tests.support import telemetry_storing
 
 START = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
@@ -23,7 +23,7 @@ START = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 def store(robot, points, metric="power.total", unit="W"):
     """Put `(seconds after START, value)` into the table, and tell the rollups."""
     timed = [(START + timedelta(seconds=second), value) for second, value in points]
-    storing.store(robot, metric, timed, unit=unit)
+    telemetry_storing.store(robot, metric, timed, unit=unit)
 
 
 def read(robot, seconds, max_points=MAX_POINTS, metrics=("power.total",), start=START):

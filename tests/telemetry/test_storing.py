@@ -12,17 +12,18 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey
-from apps.robots.services import robot_retire
-from apps.telemetry import few_rows, services, storing
-from apps.telemetry.api import bodies
-from apps.telemetry.batches import Mark, batches_claim, batches_mark
-from apps.telemetry.few_rows import MOST_ROWS
-from apps.telemetry.intake import Admission
+from apps.robots.services.robots import robot_retire
+from apps.telemetry.api import request_body
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.points import Batch, Point
-from apps.telemetry.rows import moment, write_rows
-from apps.telemetry.services import telemetry_ingest
-from apps.telemetry.storing import SendingKey, SheetParcel, store_parcels
+from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.services import telemetry
+from apps.telemetry.services.ingest import small_batch, writer
+from apps.telemetry.services.ingest.encoding import moment, write_rows
+from apps.telemetry.services.ingest.group_commit import Admission
+from apps.telemetry.services.ingest.small_batch import MOST_ROWS
+from apps.telemetry.services.ingest.writer import SendingKey, SheetParcel, store_parcels
+from apps.telemetry.services.pending_work import Mark, batches_claim, batches_mark
+from apps.telemetry.services.telemetry import telemetry_ingest
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def parcel(request, organization_a, robot, monkeypatch):
     Few rows go in with one statement, many by COPY: what holds for one holds for the other.
     """
     if request.param == "copy":
-        monkeypatch.setattr(storing, "MOST_ROWS", -1)
+        monkeypatch.setattr(writer, "MOST_ROWS", -1)
     start = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
 
     def make(*values, metric="a", key=None, **changes):
@@ -133,14 +134,14 @@ def test_what_goes_wrong_unforeseen_is_no_success(parcel, organization_a, inside
     """None of its neighbours is taken for stored, or for a duplicate, when it is not."""
     store_parcels(organization_a.id, [parcel(1, 2)])
     old, bad, fresh = parcel(1, 2), parcel(3, metric="c"), parcel(5, metric="b")
-    store_new = storing._store_new
+    store_new = writer._store_new
 
     def breaks(organization_id, one):
         if one is bad:
             raise RuntimeError
         store_new(organization_id, one)
 
-    monkeypatch.setattr(storing, "_store_new", breaks)
+    monkeypatch.setattr(writer, "_store_new", breaks)
     store_parcels(organization_a.id, [old, bad, fresh])
     assert [type(one.error) for one in (old, bad, fresh)] == [type(None), RuntimeError, type(None)]
     assert len(fresh.stored) == 1
@@ -153,14 +154,14 @@ def test_an_interrupted_thread_calls_nothing_stored_that_is_not(
 ):
     store_parcels(organization_a.id, [parcel(1)])
     parcels = [parcel(1), parcel(3, metric="c"), parcel(5, metric="b")]
-    store_new = storing._store_new
+    store_new = writer._store_new
 
     def breaks(organization_id, one):
         if one is parcels[at]:
             raise KeyboardInterrupt
         store_new(organization_id, one)
 
-    monkeypatch.setattr(storing, "_store_new", breaks)
+    monkeypatch.setattr(writer, "_store_new", breaks)
     with pytest.raises(KeyboardInterrupt):
         store_parcels(organization_a.id, parcels)
     assert [one.error is None for one in parcels] == [place < at for place in range(3)]
@@ -178,7 +179,7 @@ def test_a_key_that_has_ended_does_not_fail_its_neighbours(
     two = parcel(1, metric="b", key=SendingKey(ended, None))
     store_parcels(organization_a.id, [one, two])
     assert one.error is None
-    assert isinstance(two.error, storing.RefusedError)
+    assert isinstance(two.error, writer.RefusedError)
     assert two.error.ids == {ended}
     assert count(inside, organization_a) == 1
 
@@ -190,7 +191,7 @@ def test_a_key_is_looked_at_again_when_its_points_are_stored_one_by_one(
     with inside(organization_a):
         key = ApiKey.objects.get(name="ends").pk
     store_parcels(organization_a.id, [parcel(1)])
-    store_together = storing._store_together
+    store_together = writer._store_together
 
     def together(organization_id, parcels):
         try:
@@ -199,10 +200,10 @@ def test_a_key_is_looked_at_again_when_its_points_are_stored_one_by_one(
             with inside(organization_a):
                 ApiKey.objects.filter(pk=key).update(is_active=False)
 
-    monkeypatch.setattr(storing, "_store_together", together)
+    monkeypatch.setattr(writer, "_store_together", together)
     sent = parcel(1, 2, key=SendingKey(key, None))
     store_parcels(organization_a.id, [sent])
-    assert isinstance(sent.error, storing.RefusedError)
+    assert isinstance(sent.error, writer.RefusedError)
     assert sent.error.ids == {key}
     assert count(inside, organization_a) == 1
 
@@ -227,8 +228,8 @@ def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, mon
         calls.append(1)
         raise OperationalError
 
-    monkeypatch.setattr(storing, "_confirm", lost)
-    monkeypatch.setattr(storing, "store_rows", lost)
+    monkeypatch.setattr(writer, "_confirm", lost)
+    monkeypatch.setattr(writer, "store_rows", lost)
     parcels = [parcel(1, metric=name) for name in "abc"]
     store_parcels(organization_a.id, parcels)
     assert len(calls) == 1
@@ -242,7 +243,7 @@ def test_a_database_that_is_lost_halfway_is_not_asked_again_for_each(
 
     store_parcels(organization_a.id, [parcel(1)])
     parcels = [parcel(1), *(parcel(1, metric=name) for name in "bcd")]
-    store_new, calls = storing._store_new, []
+    store_new, calls = writer._store_new, []
 
     def lost(organization_id, one):
         calls.append(one)
@@ -250,7 +251,7 @@ def test_a_database_that_is_lost_halfway_is_not_asked_again_for_each(
             raise OperationalError
         store_new(organization_id, one)
 
-    monkeypatch.setattr(storing, "_store_new", lost)
+    monkeypatch.setattr(writer, "_store_new", lost)
     store_parcels(organization_a.id, parcels)
     assert calls == parcels[:2]
     assert [type(one.error) for one in parcels] == [type(None), *[OperationalError] * 3]
@@ -262,10 +263,10 @@ def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(5)")
 
-    for module in (storing, few_rows):
+    for module in (writer, small_batch):
         monkeypatch.setattr(module, "STATEMENT_TIMEOUT", "100ms")
-    monkeypatch.setattr(storing, "batches_add", sleep)
-    monkeypatch.setattr(few_rows, "_STORE", few_rows._STORE + ", pg_sleep(5)")
+    monkeypatch.setattr(writer, "batches_add", sleep)
+    monkeypatch.setattr(small_batch, "_STORE", small_batch._STORE + ", pg_sleep(5)")
     one = parcel(1)
     store_parcels(organization_a.id, [one])
     assert "statement timeout" in str(one.error)
@@ -348,7 +349,7 @@ def test_nothing_good_from_an_ended_key_is_401(post, organization_a, inside):
 @pytest.mark.parametrize("path", ["/api/v1/telemetry", "/api/v2/write"])
 def test_beyond_the_room_senders_are_told_to_come_back(post, path, organization_a, monkeypatch):
     admission = Admission(most=1_000, most_of_one=500)
-    monkeypatch.setattr(bodies, "_admission", admission)
+    monkeypatch.setattr(request_body, "_admission", admission)
     with admission.admitted(organization_a.id, 500):
         answer = post(path=path)
         assert (answer.status_code, answer["retry-after"]) == (429, "1")
@@ -395,7 +396,7 @@ def test_nothing_is_left_to_the_collector(count, organization_a, robot, monkeypa
         sheets.append(weakref.ref(sheet := write_rows(*given)))
         return sheet
 
-    monkeypatch.setattr(services, "write_rows", written)
+    monkeypatch.setattr(telemetry, "write_rows", written)
     start = timezone.now().replace(microsecond=0) - timedelta(hours=2)
 
     def send(value):

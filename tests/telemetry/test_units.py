@@ -10,15 +10,9 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.telemetry.points import Batch, Point
-from apps.telemetry.services import telemetry_ingest
-from apps.telemetry.units import (
-    UnknownUnitError,
-    check_units,
-    conversion,
-    kind_of,
-    units_of_kind,
-)
+from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.services.telemetry import telemetry_ingest
+from urfmp.common.units import UnknownUnitError, check_units, conversion, kind_of, units_of_kind
 
 NOON = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=12)
 KINDS = [

@@ -11,8 +11,8 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 
+from urfmp.common.db.fields import is_one_line
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.fields import is_one_line
 
 
 class MailNotConfiguredError(ApplicationError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from apps.accounts.choices import Role
-from urfmp.common.demo import DEMO_ORGANIZATION
+from urfmp.demo.organization import DEMO_ORGANIZATION
 
 
 @dataclass(frozen=True)

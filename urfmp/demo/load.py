@@ -13,20 +13,20 @@ from uuid import UUID
 from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
-from apps.accounts.credentials import key_credential
-from apps.accounts.key_services import api_key_create, api_key_revoke
 from apps.accounts.models import ApiKey, User
-from apps.accounts.services import system_user_get, user_create, user_update
+from apps.accounts.selectors.credentials import key_credential
+from apps.accounts.services.api_keys import api_key_create, api_key_revoke
+from apps.accounts.services.users import system_user_get, user_create, user_update
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services import task_create
 from apps.organizations.models import Organization
 from apps.organizations.selectors import organization_ids
-from apps.organizations.services import facility_create, organization_create
+from apps.organizations.services.organizations import facility_create, organization_create
 from apps.robots.models import Robot, RobotCommand
-from apps.robots.services import robot_register
-from apps.telemetry.batches import batches_add_stored
-from urfmp.common.tenancy import act, tenant_transaction
+from apps.robots.services.robots import robot_register
+from apps.telemetry.services.pending_work import batches_add_stored
+from urfmp.common.tenancy.context import act, tenant_transaction
 from urfmp.demo.credentials import CredentialsFile, readable_password
 from urfmp.demo.events import (
     Scene,

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from examples.robotclient.machines import Arm, Mobile, Reading, machine_for
 from urfmp.demo.fleet import RobotPlan
 from urfmp.demo.timeline import Span
-from urfmp.robotclient.machines import Arm, Mobile, Reading, machine_for
 
 COARSE = timedelta(minutes=5)
 FINE = timedelta(seconds=30)

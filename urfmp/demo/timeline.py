@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from examples.robotclient.machines import CHARGE_AT_PERCENT, CHARGED_PERCENT, Mobile
 from urfmp.demo.fleet import RobotPlan
-from urfmp.robotclient.machines import CHARGE_AT_PERCENT, CHARGED_PERCENT, Mobile
 
 _STEP = timedelta(minutes=1)
 # Whatever the time of day is, the last hours are at work: somebody is about to look.

@@ -7,8 +7,7 @@ import errno
 import sys
 from collections.abc import Callable, Sequence
 
-from urfmp.embedded.browser import find_browser
-from urfmp.embedded.demo import demo, stop_demo
+from urfmp.embedded.demo.demo import demo, stop_demo
 from urfmp.embedded.environment import (
     external_environment,
     given_addresses,
@@ -16,12 +15,13 @@ from urfmp.embedded.environment import (
     shell_lines,
 )
 from urfmp.embedded.errors import EmbeddedError
-from urfmp.embedded.output import say
-from urfmp.embedded.paths import Places, find_places
-from urfmp.embedded.postgres import server_pid
-from urfmp.embedded.redis import redis_answers
+from urfmp.embedded.programs.browser import find_browser
 from urfmp.embedded.runner import run_with_services
-from urfmp.embedded.services import Services, down, reset, up
+from urfmp.embedded.servers.postgres import server_pid
+from urfmp.embedded.servers.redis import redis_answers
+from urfmp.embedded.servers.services import Services, down, reset, up
+from urfmp.embedded.system.output import say
+from urfmp.embedded.system.paths import Places, find_places
 
 _DESCRIPTION = "The local services of this checkout."
 _NOT_RUNNING = 3

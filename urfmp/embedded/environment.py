@@ -7,12 +7,12 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from urfmp.embedded.bootstrap import DATABASE, OWNER, RUNTIME
-from urfmp.embedded.credentials import load_credentials
 from urfmp.embedded.errors import EmbeddedError
-from urfmp.embedded.paths import Places
-from urfmp.embedded.ports import HOST
-from urfmp.embedded.services import Services
+from urfmp.embedded.servers.bootstrap import DATABASE, OWNER, RUNTIME
+from urfmp.embedded.servers.credentials import load_credentials
+from urfmp.embedded.servers.services import Services
+from urfmp.embedded.system.paths import Places
+from urfmp.embedded.system.ports import HOST
 
 _ADDRESSES = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
 _OPTIONAL = ("ADMIN_DATABASE_URL", "DATABASE_DIRECT_URL", "SECRET_KEY", "ENCRYPTION_KEYS")

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from urfmp.embedded.errors import EmbeddedError
-from urfmp.embedded.files import make_folder, read_text, write_atomically
-from urfmp.embedded.output import Progress, say
-from urfmp.embedded.paths import checkout_root
+from urfmp.embedded.system.files import make_folder, read_text, write_atomically
+from urfmp.embedded.system.output import Progress, say
+from urfmp.embedded.system.paths import checkout_root
 
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
 _VENV_NOTE = "installed/python-version"

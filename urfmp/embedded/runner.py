@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from urfmp.embedded.browser import find_browser
 from urfmp.embedded.environment import (
     external_environment,
     given_addresses,
@@ -18,9 +17,10 @@ from urfmp.embedded.environment import (
     service_environment,
 )
 from urfmp.embedded.errors import EmbeddedError
-from urfmp.embedded.output import say
-from urfmp.embedded.paths import Places
-from urfmp.embedded.services import Services, using
+from urfmp.embedded.programs.browser import find_browser
+from urfmp.embedded.servers.services import Services, using
+from urfmp.embedded.system.output import say
+from urfmp.embedded.system.paths import Places
 
 
 def run_with_services(places: Places, command: Sequence[str], *, browser: bool) -> int:

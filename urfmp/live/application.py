@@ -13,8 +13,10 @@ from typing import Any
 
 import msgspec
 
-from apps.accounts.denials import is_recorded
-from urfmp.live.database import DatabaseThreads, ping
+from apps.accounts.middleware.access_denied import is_recorded
+from urfmp.live.access_denied import note_refusal
+from urfmp.live.authentication import credential_of, identify, requested_robots
+from urfmp.live.event_sources import DATABASE_ERRORS, PollingSource, RedisSource
 from urfmp.live.http import (
     Header,
     Problem,
@@ -28,12 +30,10 @@ from urfmp.live.http import (
     header_fields,
     headers_for,
 )
-from urfmp.live.hub import Client, Hub, Watch
-from urfmp.live.identity import credential_of, identify, requested_robots
-from urfmp.live.refusals import note_refusal
+from urfmp.live.query_threads import DatabaseThreads, ping
+from urfmp.live.reaper import Warden
+from urfmp.live.registry import Client, Hub, Watch
 from urfmp.live.selectors import recent_statuses
-from urfmp.live.sources import DATABASE_ERRORS, PollingSource, RedisSource
-from urfmp.live.wardens import Warden
 
 logger = logging.getLogger(__name__)
 

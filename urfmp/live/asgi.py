@@ -1,6 +1,6 @@
 """The live process: what stays open.
 
-Run it with `uvicorn urfmp.live.asgi:application --http urfmp.live.protocol:Protocol`.
+Run it with `uvicorn urfmp.live.asgi:application --http urfmp.servers.uvicorn:Protocol`.
 """
 
 from __future__ import annotations

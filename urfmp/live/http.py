@@ -13,9 +13,9 @@ from django.http import QueryDict
 from django.http.cookie import parse_cookie
 from django.utils.datastructures import CaseInsensitiveMapping
 
-from urfmp.common.addresses import forwarded_address, plain_address
-from urfmp.common.middleware import request_id_of
-from urfmp.common.problems import CONTENT_TYPE, problem
+from urfmp.common.http.client_ip import forwarded_address, plain_address
+from urfmp.common.http.middleware import request_id_of
+from urfmp.common.http.problem_details import CONTENT_TYPE, problem
 
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]

@@ -12,8 +12,8 @@ from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from apps.robots.models import Robot, RobotStatusHistory
-from urfmp.common.events import Event, StatusEvent, telemetry_events
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.redis.events import Event, StatusEvent, telemetry_events
+from urfmp.common.tenancy.context import tenant_transaction
 
 _ROBOTS_AT_MOST = 5_000
 _POINTS_OF_A_ROBOT_AT_MOST = 500

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from urfmp.common.problems import problem_response
+from urfmp.common.http.problem_details import problem_response
 
 
 @require_safe

@@ -16,10 +16,10 @@ from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.choices import RobotStatus
 from apps.robots.models import Robot, RobotCommand
-from apps.robots.selectors import robot_status_counts
+from apps.robots.selectors.robots import robot_status_counts
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.selectors import latest_values
-from urfmp.pages.metrics import unit_sign
+from urfmp.pages.charts import unit_sign
 
 CARD_LIMIT = 240
 LIST_LIMIT = 8

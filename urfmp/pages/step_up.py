@@ -17,13 +17,13 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from unfold.widgets import INPUT_CLASSES
 
+from apps.accounts.auth.password_validators import MAX_LENGTH
 from apps.accounts.exceptions import TooManyAttemptsError
-from apps.accounts.middleware import PrincipalMiddleware, presented_key
-from apps.accounts.passwords import MAX_LENGTH
-from apps.accounts.step_up import StepUpFailure, step_up
-from urfmp.common.sign_ins import StepUpRequiredError
-from urfmp.pages.requests import in_local_time, without_nul
-from urfmp.pages.views.page import page
+from apps.accounts.middleware.principal import PrincipalMiddleware, presented_key
+from apps.accounts.services.step_up import StepUpFailure, step_up
+from urfmp.common.security.recent_auth import StepUpRequiredError
+from urfmp.pages.decorators import in_local_time, without_nul
+from urfmp.pages.views.rendering import page
 
 View = Callable[..., HttpResponseBase]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from apps.accounts.middleware import precedes_second_factor
-from urfmp.common.transactions import acts_at_home, ignores_credentials
-from urfmp.pages.requests import without_nul
+from apps.accounts.middleware.principal import precedes_second_factor
+from urfmp.common.http.view_flags import acts_at_home, ignores_credentials
+from urfmp.pages.decorators import without_nul
 from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_links import choose_password, forgot_password

@@ -7,8 +7,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from apps.accounts.middleware import presented_key
-from urfmp.common.problems import BEARER
+from apps.accounts.middleware.principal import presented_key
+from urfmp.common.http.problem_details import BEARER
 
 
 class _CsrfCheck(CsrfViewMiddleware):

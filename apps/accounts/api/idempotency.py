@@ -15,7 +15,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.idempotency import (
+from apps.accounts.services.idempotency import (
     IdempotentRequest,
     idempotent_begin,
     idempotent_finish,

@@ -8,7 +8,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
 class PrincipalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Any of the credentials that `urfmp.common.api.document` describes."""
+    """Any of the credentials that `urfmp.common.api.openapi_hooks` describes."""
 
     target_class = "apps.accounts.api.authentication.PrincipalAuthentication"
     name = "bearer"

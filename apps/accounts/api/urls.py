@@ -3,23 +3,23 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.accounts.api.auth_views import LoginView, LogoutView, RefreshView, StepUpView
-from apps.accounts.api.invitation_views import AcceptView, InvitationViewSet
-from apps.accounts.api.password_views import PasswordChooseView, PasswordResetView
-from apps.accounts.api.second_factor_views import (
+from apps.accounts.api.auth import LoginView, LogoutView, RefreshView, StepUpView
+from apps.accounts.api.invitations import AcceptView, InvitationViewSet
+from apps.accounts.api.passwords import PasswordChooseView, PasswordResetView
+from apps.accounts.api.second_factors import (
     RecoveryCodesView,
     SecondFactorConfirmView,
     SecondFactorRemoveView,
     SecondFactorView,
 )
-from apps.accounts.api.views import (
+from apps.accounts.api.users import (
     ApiKeyViewSet,
     OwnSessionViewSet,
     UserSessionViewSet,
     UserViewSet,
 )
-from apps.accounts.middleware import precedes_second_factor
-from urfmp.common.transactions import ignores_credentials
+from apps.accounts.middleware.principal import precedes_second_factor
+from urfmp.common.http.view_flags import ignores_credentials
 
 router = SimpleRouter(trailing_slash=False)
 router.register("auth/sessions", OwnSessionViewSet, basename="own-session")

@@ -6,7 +6,7 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -40,13 +40,17 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
                     "last_activity_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
@@ -67,7 +71,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -132,13 +136,17 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
@@ -164,7 +172,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -211,7 +219,9 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (

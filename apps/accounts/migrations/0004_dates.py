@@ -4,7 +4,7 @@ import datetime
 
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             model_name="apikey",
             name="expires_at",
             field=models.DateTimeField(
-                blank=True, null=True, validators=[urfmp.common.fields.validate_moment]
+                blank=True, null=True, validators=[urfmp.common.db.fields.validate_moment]
             ),
         ),
         migrations.AddConstraint(

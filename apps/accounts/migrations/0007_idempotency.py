@@ -5,7 +5,7 @@ import uuid
 import django.db.models.deletion
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 from urfmp.db.operations import run_sql
 
 
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -37,7 +37,9 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (

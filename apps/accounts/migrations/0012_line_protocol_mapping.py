@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import apps.accounts.line_mapping
+import apps.accounts.models.line_protocol_mapping
 
 
 class Migration(migrations.Migration):
@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 db_default=models.Value({}, models.JSONField()),
                 default=dict,
                 help_text='How lines that Telegraf or InfluxDB\'s clients write with this key are read: {"robot_tag": "machine", "metadata_tags": ["firmware"], "dropped_tags": ["host"], "prefix": "plc"}, each as needed. A tag that is not named becomes part of the metric.',
-                validators=[apps.accounts.line_mapping.validate_line_mapping],
+                validators=[apps.accounts.models.line_protocol_mapping.validate_line_mapping],
                 verbose_name="line protocol",
             ),
         ),

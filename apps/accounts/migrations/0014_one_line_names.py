@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 max_length=100,
                 null=True,
-                validators=[urfmp.common.fields.validate_one_line],
+                validators=[urfmp.common.db.fields.validate_one_line],
             ),
         ),
         migrations.AlterField(
@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 max_length=100,
                 null=True,
-                validators=[urfmp.common.fields.validate_one_line],
+                validators=[urfmp.common.db.fields.validate_one_line],
             ),
         ),
     ]

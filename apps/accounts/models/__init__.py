@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from apps.accounts.models.credentials import ApiKey, IdempotencyRecord, UserSession
-from apps.accounts.models.links import Invitation, OneTimeLink
-from apps.accounts.models.people import SecondFactor, User
+from apps.accounts.models.api_keys import ApiKey, IdempotencyRecord, UserSession
+from apps.accounts.models.one_time_links import Invitation, OneTimeLink
+from apps.accounts.models.users import SecondFactor, User
 
 __all__ = [
     "ApiKey",

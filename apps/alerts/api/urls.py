@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from rest_framework.routers import SimpleRouter
 
-from apps.alerts.api.views import AlertViewSet
+from apps.alerts.api.alerts import AlertViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("alerts", AlertViewSet, basename="alert")

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.audit.api.views import AuditExportViewSet, AuditLogViewSet
+from apps.audit.api.audit_logs import AuditExportViewSet, AuditLogViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("audit-logs", AuditLogViewSet, basename="audit-log")

@@ -7,7 +7,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -131,13 +131,17 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (

@@ -5,7 +5,7 @@ import datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -24,14 +24,14 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="Empty means the scheduled time.",
                 null=True,
-                validators=[urfmp.common.fields.validate_moment],
+                validators=[urfmp.common.db.fields.validate_moment],
             ),
         ),
         migrations.AlterField(
             model_name="maintenancetask",
             name="scheduled_at",
             field=models.DateTimeField(
-                blank=True, null=True, validators=[urfmp.common.fields.validate_moment]
+                blank=True, null=True, validators=[urfmp.common.db.fields.validate_moment]
             ),
         ),
         migrations.AddConstraint(

@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.accounts.plan_limits import RESOURCES, usage_of
+from apps.accounts.services.quotas import RESOURCES, usage_of
 from apps.organizations.choices import Plan
 from apps.organizations.models import Facility, Organization, PlatformOrganization
 from apps.organizations.settings_schema import JSON_SCHEMA, settings_faults

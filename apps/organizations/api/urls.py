@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.organizations.api.views import (
+from apps.organizations.api.organizations import (
     ChooseOrganizationView,
     FacilityViewSet,
     OrganizationViewSet,

@@ -7,7 +7,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import apps.organizations.models
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -77,13 +77,17 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
             ],
@@ -114,7 +118,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -144,13 +148,17 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (

@@ -2,7 +2,7 @@
 
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -15,14 +15,14 @@ class Migration(migrations.Migration):
             model_name="facility",
             name="name",
             field=models.CharField(
-                max_length=255, validators=[urfmp.common.fields.validate_one_line]
+                max_length=255, validators=[urfmp.common.db.fields.validate_one_line]
             ),
         ),
         migrations.AlterField(
             model_name="organization",
             name="name",
             field=models.CharField(
-                max_length=255, validators=[urfmp.common.fields.validate_one_line]
+                max_length=255, validators=[urfmp.common.db.fields.validate_one_line]
             ),
         ),
     ]

@@ -4,11 +4,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from apps.robots.api.fields import ConfigurationField, LocationField
+from apps.robots.api.json_fields import ConfigurationField, LocationField
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
+from urfmp.common.api.datetimes import MomentField
 from urfmp.common.api.examples import body_example
-from urfmp.common.api.moments import MomentField
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 
 

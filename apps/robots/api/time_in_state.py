@@ -14,15 +14,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from apps.organizations.models import Facility
-from apps.robots.availability import DOWN, UP, StatusSummary
 from apps.robots.models import Robot, RobotStatusHistory
-from apps.robots.timelines import (
+from apps.robots.selectors.availability import DOWN, UP, StatusSummary
+from apps.robots.selectors.status_intervals import (
     MAX_SEGMENTS,
     StatusRange,
     status_segments,
     status_summary,
 )
-from urfmp.common.api.moments import MomentField
+from urfmp.common.api.datetimes import MomentField
 from urfmp.common.api.viewsets import PrincipalView
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)

@@ -3,17 +3,17 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.robots.api.time_in_state import (
-    FleetStatusSummaryView,
-    RobotStatusSummaryView,
-    RobotTimelineView,
-)
-from apps.robots.api.views import (
+from apps.robots.api.robots import (
     CommandsOfRobotViewSet,
     DeviceStatusView,
     RobotCommandViewSet,
     RobotViewSet,
     StatusHistoryViewSet,
+)
+from apps.robots.api.time_in_state import (
+    FleetStatusSummaryView,
+    RobotStatusSummaryView,
+    RobotTimelineView,
 )
 
 router = SimpleRouter(trailing_slash=False)

@@ -7,7 +7,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("time", models.DateTimeField(db_default=urfmp.common.fields.TransactionNow())),
+                ("time", models.DateTimeField(db_default=urfmp.common.db.fields.TransactionNow())),
                 (
                     "status",
                     models.CharField(
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -188,13 +188,17 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (
@@ -220,7 +224,7 @@ class Migration(migrations.Migration):
                 (
                     "id",
                     models.UUIDField(
-                        db_default=urfmp.common.fields.GenerateUuid(),
+                        db_default=urfmp.common.db.fields.GenerateUuid(),
                         default=uuid.uuid4,
                         editable=False,
                         primary_key=True,
@@ -302,7 +306,9 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 (

@@ -5,7 +5,7 @@ import datetime
 from django.conf import settings
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 
 
 class Migration(migrations.Migration):
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
             model_name="robotcommand",
             name="scheduled_at",
             field=models.DateTimeField(
-                blank=True, null=True, validators=[urfmp.common.fields.validate_moment]
+                blank=True, null=True, validators=[urfmp.common.db.fields.validate_moment]
             ),
         ),
         migrations.AddConstraint(

@@ -12,9 +12,9 @@ from rest_framework.request import Request
 
 from apps.robots.models import Robot
 from apps.telemetry.api.serializers import ExportParametersSerializer
-from apps.telemetry.export import ExportQuery, telemetry_export
-from apps.telemetry.export_formats import FORMATS
 from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.services.export import ExportQuery, telemetry_export
+from apps.telemetry.services.export_formats import FORMATS
 from urfmp.common.api.viewsets import PrincipalView
 
 

@@ -14,19 +14,19 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.accounts.line_mapping import line_mapping_of
-from apps.accounts.middleware import confirms_key, presented_key, reads_key
-from apps.accounts.principals import KeyPrincipal
-from apps.telemetry.api.bodies import admitted_body
-from apps.telemetry.api.refusals import note_foreign_robots
-from apps.telemetry.api.sending import is_of_ended_key, note_ended_key, sending_key
-from apps.telemetry.intake import BusyError
-from apps.telemetry.line_points import LineBatch, decode_line_points
-from apps.telemetry.points import Batch
-from apps.telemetry.services import IngestResult, KeyEndedError, telemetry_ingest
+from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.middleware.principal import confirms_key, presented_key, reads_key
+from apps.accounts.models.line_protocol_mapping import line_mapping_of
+from apps.telemetry.api.foreign_robots import note_foreign_robots
+from apps.telemetry.api.key_recheck import is_of_ended_key, note_ended_key, sending_key
+from apps.telemetry.api.request_body import admitted_body
+from apps.telemetry.protocols.influx.points import LineBatch, decode_line_points
+from apps.telemetry.protocols.points import Batch
+from apps.telemetry.services.ingest.group_commit import BusyError
+from apps.telemetry.services.telemetry import IngestResult, KeyEndedError, telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.health import healthz
-from urfmp.common.transactions import ignores_credentials, manages_transactions
+from urfmp.common.http.health import healthz
+from urfmp.common.http.view_flags import ignores_credentials, manages_transactions
 
 _PRECISIONS_V2 = {"": "ns", "ns": "ns", "us": "us", "ms": "ms", "s": "s"}
 _PRECISIONS_V1 = {**_PRECISIONS_V2, "n": "ns", "u": "us", "µ": "us", "m": "m", "h": "h"}

@@ -5,8 +5,7 @@ from uuid import UUID
 
 from rest_framework import serializers
 
-from apps.telemetry.export_formats import FORMATS
-from apps.telemetry.points import MAX_METRIC_NAME
+from apps.telemetry.protocols.points import MAX_METRIC_NAME
 from apps.telemetry.selectors import (
     AGGREGATIONS,
     DEFAULT_AGGREGATIONS,
@@ -15,10 +14,11 @@ from apps.telemetry.selectors import (
     Series,
     percentile_of,
 )
-from apps.telemetry.shown_units import in_units
-from apps.telemetry.units import UnknownUnitError, check_units
-from urfmp.common.api.moments import MomentField
-from urfmp.common.fields import validate_moment
+from apps.telemetry.selectors.unit_conversion import in_units
+from apps.telemetry.services.export_formats import FORMATS
+from urfmp.common.api.datetimes import MomentField
+from urfmp.common.db.fields import validate_moment
+from urfmp.common.units import UnknownUnitError, check_units
 
 MAX_METRICS, MAX_ROBOTS, MAX_SERIES = 20, 100, 200
 

@@ -4,7 +4,7 @@ from django.urls import path
 
 from apps.telemetry.api.export import ExportView
 from apps.telemetry.api.ingest import ingest
-from apps.telemetry.api.views import (
+from apps.telemetry.api.series import (
     FleetLatestView,
     FleetSeriesView,
     HistogramView,

@@ -4,7 +4,7 @@ import django.contrib.postgres.fields
 import django.db.models.deletion
 from django.db import migrations, models
 
-import urfmp.common.fields
+import urfmp.common.db.fields
 from urfmp.db.operations import run_sql
 
 
@@ -36,7 +36,9 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.fields.TransactionNow(), editable=False, null=True
+                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        editable=False,
+                        null=True,
                     ),
                 ),
                 ("rolled_up_at", models.DateTimeField(editable=False, null=True)),

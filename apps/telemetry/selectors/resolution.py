@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from apps.telemetry.rollups import DAYS, HOURS, MINUTES, Level
+from apps.telemetry.services.rollups import DAYS, HOURS, MINUTES, Level
 from urfmp.common.exceptions import ApplicationError
 
 MAX_POINTS = 2000

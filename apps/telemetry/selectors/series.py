@@ -13,7 +13,6 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from apps.telemetry.rollups import AGGREGATES, COLUMNS, POINT_COLUMNS, WIDE
 from apps.telemetry.selectors.resolution import (
     MAX_POINTS,
     ORIGIN,
@@ -27,6 +26,7 @@ from apps.telemetry.selectors.resolution import (
     pieces,
     width_for,
 )
+from apps.telemetry.services.rollups import AGGREGATES, COLUMNS, POINT_COLUMNS, WIDE
 from urfmp.common.exceptions import ApplicationError
 
 AGGREGATIONS = ("avg", "min", "max", "count", "first", "last", "sum")

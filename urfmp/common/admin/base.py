@@ -49,7 +49,7 @@ from urfmp.common.admin.lists import (
 )
 from urfmp.common.admin.visibility import restricted
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.sign_ins import StepUpRequiredError, require_fresh
+from urfmp.common.security.recent_auth import StepUpRequiredError, require_fresh
 
 _BULK_LIMIT = 1_000
 

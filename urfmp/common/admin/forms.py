@@ -10,8 +10,8 @@ from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from django.http import QueryDict
 
+from urfmp.common.db.json_values import json_fault
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.storable import json_fault
 
 Refusal = ApplicationError | ValidationError
 

@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 
-from urfmp.common.admin.names import reference_names
+from urfmp.common.admin.labels import reference_names
 from urfmp.common.admin.visibility import restricted
 
 _HISTORY_LIMIT = 200

@@ -22,7 +22,7 @@ from unfold.contrib.filters.admin import (
 from unfold.views import ChangeList
 
 from urfmp.common.admin.visibility import restricted
-from urfmp.common.fields import validate_moment
+from urfmp.common.db.fields import validate_moment
 
 _COUNT_LIMIT = 10_000
 

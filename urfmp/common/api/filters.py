@@ -18,7 +18,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.filters import BaseFilterBackend
 from rest_framework.request import Request
 
-from urfmp.common.api.moments import NEEDS_OFFSET
+from urfmp.common.api.datetimes import NEEDS_OFFSET
 
 _COMMON = frozenset({"cursor", "page_size", "ordering", "fields"})
 

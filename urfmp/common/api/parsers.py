@@ -9,7 +9,7 @@ from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-from urfmp.common.storable import MAX_DEPTH, is_nested_deep
+from urfmp.common.db.json_values import MAX_DEPTH, is_nested_deep
 
 
 class BodyTooLargeError(APIException):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.db import models
 from rest_framework import serializers
 
-from urfmp.common.api.moments import MomentField
+from urfmp.common.api.datetimes import MomentField
 
 
 class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[type-arg]

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from urfmp.common.api.filters import refuse_empty, refuse_unknown
 from urfmp.common.api.permissions import permission_action
 from urfmp.common.api.serializers import field_names
-from urfmp.common.sign_ins import require_fresh
+from urfmp.common.security.recent_auth import require_fresh
 
 _READS = frozenset({"GET", "HEAD"})
 

@@ -9,8 +9,8 @@ from typing import Any
 from django import template
 from django.utils.safestring import SafeString
 
-from urfmp.common import html
-from urfmp.pages.ranges import PRESETS
+from urfmp.common.rendering import html
+from urfmp.pages.range_form import PRESETS
 
 register = template.Library()
 

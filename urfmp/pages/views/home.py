@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from urfmp.pages.selectors import due_tasks, fleet_get, open_alerts
-from urfmp.pages.views.page import page
+from urfmp.pages.views.rendering import page
 
 
 def home(request: HttpRequest) -> HttpResponse:

@@ -11,11 +11,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from apps.accounts.invitations import invitation_accept
+from apps.accounts.services.invitations import invitation_accept
 from urfmp.common.admin import refusal_messages
 from urfmp.common.exceptions import ApplicationError
-from urfmp.pages.views.page import page
 from urfmp.pages.views.password_links import LOOK, ChooseForm
+from urfmp.pages.views.rendering import page
 
 
 class AcceptForm(ChooseForm):

@@ -18,11 +18,11 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import BASE_INPUT_CLASSES
 
+from apps.accounts.auth.password_validators import MAX_LENGTH
 from apps.accounts.exceptions import LinkRefusedError, TooManyAttemptsError
-from apps.accounts.link_services import password_choose, password_reset_order
-from apps.accounts.passwords import MAX_LENGTH
+from apps.accounts.services.one_time_links import password_choose, password_reset_order
 from urfmp.common.mail import MailNotConfiguredError
-from urfmp.pages.views.page import page
+from urfmp.pages.views.rendering import page
 
 LOOK = " ".join(BASE_INPUT_CLASSES)
 

@@ -6,10 +6,10 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
 
-from apps.accounts.chosen import chosen_organization
-from apps.organizations.platform_services import organization_leave
-from urfmp.common.transactions import acts_at_home
-from urfmp.pages.views.page import require
+from apps.accounts.permissions.active_organization import chosen_organization
+from apps.organizations.services.platform import organization_leave
+from urfmp.common.http.view_flags import acts_at_home
+from urfmp.pages.views.rendering import require
 
 
 @acts_at_home

@@ -10,20 +10,20 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from apps.robots.models import Robot
-from apps.robots.timelines import StatusRange
-from apps.telemetry.metrics import metric_of
+from apps.robots.selectors.status_intervals import StatusRange
+from apps.telemetry.choices import metric_of
 from apps.telemetry.selectors import LatestValue, latest_values
-from apps.telemetry.units import conversion
-from urfmp.pages.metrics import Chart, Measured, charts_for, unit_sign
-from urfmp.pages.ranges import RangeForm
+from urfmp.common.units import conversion
+from urfmp.pages.charts import Chart, Measured, charts_for, unit_sign
+from urfmp.pages.range_form import RangeForm
 from urfmp.pages.selectors import (
     open_alerts,
     robot_commands,
     robot_tasks,
     telemetry_is_visible,
 )
-from urfmp.pages.status import strips_for, time_rows
-from urfmp.pages.views.page import page, require
+from urfmp.pages.timelines import strips_for, time_rows
+from urfmp.pages.views.rendering import page, require
 from urfmp.pages.views.telemetry import wanted_units
 
 _TIMELINE = timedelta(hours=24)

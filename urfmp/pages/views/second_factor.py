@@ -16,7 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import INPUT_CLASSES
 
-from apps.accounts.devices import remember_device
+from apps.accounts.auth.password_validators import MAX_LENGTH
+from apps.accounts.auth.trusted_devices import remember_device
 from apps.accounts.exceptions import (
     PasswordTooShortError,
     SecondFactorRefusedError,
@@ -24,10 +25,10 @@ from apps.accounts.exceptions import (
     StepUpRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.middleware import lacks_second_factor
+from apps.accounts.middleware.principal import lacks_second_factor
 from apps.accounts.models import User
-from apps.accounts.passwords import MAX_LENGTH
-from apps.accounts.second_factors import (
+from apps.accounts.services.login import attempt_take
+from apps.accounts.services.second_factors import (
     pending_second_factor_of,
     recovery_codes_renew,
     second_factor_begin,
@@ -36,12 +37,11 @@ from apps.accounts.second_factors import (
     second_factor_remove,
     seed_shown,
 )
-from apps.accounts.services import session_start
-from apps.accounts.sign_in import attempt_take
-from apps.accounts.step_up import password_check_alone
-from urfmp.common.sign_ins import is_fresh, require_fresh
-from urfmp.common.transactions import acts_at_home
-from urfmp.pages.views.page import page
+from apps.accounts.services.step_up import password_check_alone
+from apps.accounts.services.users import session_start
+from urfmp.common.http.view_flags import acts_at_home
+from urfmp.common.security.recent_auth import is_fresh, require_fresh
+from urfmp.pages.views.rendering import page
 
 _TITLE = "Second factor"
 

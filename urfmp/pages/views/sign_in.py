@@ -22,7 +22,9 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
 
-from apps.accounts.devices import remember_device
+from apps.accounts.auth.password_validators import ALONE, MAX_LENGTH
+from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.auth.trusted_devices import remember_device
 from apps.accounts.exceptions import (
     HashingBusyError,
     SecondFactorRefusedError,
@@ -30,16 +32,7 @@ from apps.accounts.exceptions import (
     StepUpRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.passwords import ALONE, MAX_LENGTH
-from apps.accounts.principals import KeyPrincipal
-from apps.accounts.services import (
-    DEACTIVATED,
-    session_end_current,
-    session_refuse,
-    session_start,
-    user_update,
-)
-from apps.accounts.sign_in import (
+from apps.accounts.services.login import (
     code_check,
     needs_code,
     password_show,
@@ -47,9 +40,16 @@ from apps.accounts.sign_in import (
     pending_remember,
     pending_user,
 )
-from apps.accounts.step_up import password_check
-from urfmp.common.sign_ins import SignIn
-from urfmp.pages.views.page import page
+from apps.accounts.services.step_up import password_check
+from apps.accounts.services.users import (
+    DEACTIVATED,
+    session_end_current,
+    session_refuse,
+    session_start,
+    user_update,
+)
+from urfmp.common.security.recent_auth import SignIn
+from urfmp.pages.views.rendering import page
 
 _WRONG = "E-mail or password is not right. Please try again."
 # Said of whatever is typed, whether or not it is anybody's.

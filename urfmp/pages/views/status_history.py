@@ -15,12 +15,12 @@ from django.utils.http import urlencode
 from apps.organizations.models import Facility
 from apps.robots.choices import RobotStatus
 from apps.robots.exceptions import InvalidRangeError
-from apps.robots.timelines import StatusRange, status_summary
-from urfmp.common.fields import EARLIEST, LATEST
-from urfmp.pages.ranges import RangeForm
+from apps.robots.selectors.status_intervals import StatusRange, status_summary
+from urfmp.common.db.fields import EARLIEST, LATEST
+from urfmp.pages.range_form import RangeForm
 from urfmp.pages.selectors import robot_choices
-from urfmp.pages.status import robots_of, status_history, strips_for, time_rows
-from urfmp.pages.views.page import page, require
+from urfmp.pages.timelines import robots_of, status_history, strips_for, time_rows
+from urfmp.pages.views.rendering import page, require
 
 _CHANGES = 50
 _STRIPS = 25

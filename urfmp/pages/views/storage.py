@@ -9,14 +9,14 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from apps.telemetry.retention import retention_of, timescaledb_edition
-from apps.telemetry.storage import (
+from apps.telemetry.selectors.storage import (
     storage_of_chunks,
     storage_of_organization,
     storage_of_organizations,
     storage_of_tables,
 )
-from urfmp.pages.views.page import page, require
+from apps.telemetry.services.retention import retention_of, timescaledb_edition
+from urfmp.pages.views.rendering import page, require
 
 _DAYS = 30
 _HEIGHT, _STEP = 120, 20

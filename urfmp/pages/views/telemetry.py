@@ -10,14 +10,14 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from apps.robots.models import Robot
-from apps.telemetry.metrics import metric_of
+from apps.telemetry.choices import metric_of
 from apps.telemetry.selectors import latest_values
-from apps.telemetry.units import check_units, kind_of, units_of_kind
 from urfmp.common.exceptions import ApplicationError
-from urfmp.pages.metrics import Chart, Measured, charts_for, unit_sign
-from urfmp.pages.ranges import RangeForm
+from urfmp.common.units import check_units, kind_of, units_of_kind
+from urfmp.pages.charts import Chart, Measured, charts_for, unit_sign
+from urfmp.pages.range_form import RangeForm
 from urfmp.pages.selectors import first_robot, robot_named
-from urfmp.pages.views.page import page, require
+from urfmp.pages.views.rendering import page, require
 
 _ROBOTS_AT_ONCE = 6
 _LINES_AT_ONCE = 40

@@ -11,12 +11,12 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.utils import timezone
 
 from apps.robots.models import Robot
-from apps.telemetry.export import ExportQuery, telemetry_export
-from apps.telemetry.export_formats import FORMATS
-from urfmp.common.exports import AT_ONCE, TooManyExportsError
-from urfmp.common.fields import validate_moment
+from apps.telemetry.services.export import ExportQuery, telemetry_export
+from apps.telemetry.services.export_formats import FORMATS
+from urfmp.common.db.fields import validate_moment
+from urfmp.common.export_slots import AT_ONCE, TooManyExportsError
 from urfmp.pages.selectors import robot_choices
-from urfmp.pages.views.page import page, require
+from urfmp.pages.views.rendering import page, require
 
 _LABELS = {
     "csv": "CSV, for spreadsheets",

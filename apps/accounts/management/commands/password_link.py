@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.accounts.link_services import link_make
-from apps.accounts.links import link_address
-from apps.accounts.management.people import person_named
+from apps.accounts.management.users import person_named
+from apps.accounts.selectors.one_time_links import link_address
+from apps.accounts.services.one_time_links import link_make
 
 
 class Command(BaseCommand):

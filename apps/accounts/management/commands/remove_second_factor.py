@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from apps.accounts.auth.password_validators import ALONE
 from apps.accounts.exceptions import SecondFactorStateError
-from apps.accounts.management.people import person_named
-from apps.accounts.passwords import ALONE
-from apps.accounts.second_factors import second_factor_reset
+from apps.accounts.management.users import person_named
+from apps.accounts.services.second_factors import second_factor_reset
 
 
 class Command(BaseCommand):

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.audit.checkpoints import CheckpointError, audit_checkpoint, public_key
+from apps.audit.services.checkpoints import CheckpointError, audit_checkpoint, public_key
 
 
 class Command(BaseCommand):

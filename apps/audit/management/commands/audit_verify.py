@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.audit.checkpoints import checkpoints_verify, public_key
-from apps.audit.selectors import audit_verify
+from apps.audit.selectors.chain import audit_verify
+from apps.audit.services.checkpoints import checkpoints_verify, public_key
 
 
 class Command(BaseCommand):

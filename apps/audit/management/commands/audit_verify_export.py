@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.audit.canonical import read_rows, verify_rows
+from apps.audit.selectors.canonical import read_rows, verify_rows
 
 
 class Command(BaseCommand):

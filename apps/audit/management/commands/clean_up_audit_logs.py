@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.audit.services import audit_clean_up
+from apps.audit.services.audit_logs import audit_clean_up
 
 
 class Command(BaseCommand):

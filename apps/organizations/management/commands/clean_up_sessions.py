@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.accounts.services import clean_up_sessions
+from apps.accounts.services.users import clean_up_sessions
 from apps.organizations.selectors import organization_ids
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 class Command(BaseCommand):

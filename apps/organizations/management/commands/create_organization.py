@@ -8,10 +8,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import IntegrityError, transaction
 
 from apps.accounts.choices import Role
-from apps.accounts.services import user_create
+from apps.accounts.services.users import user_create
 from apps.organizations.choices import Plan
-from apps.organizations.services import organization_create
-from urfmp.common.tenancy import tenant_transaction
+from apps.organizations.services.organizations import organization_create
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 class Command(BaseCommand):

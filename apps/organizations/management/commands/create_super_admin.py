@@ -8,12 +8,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from apps.accounts.choices import PLATFORM_SLUG, Role
-from apps.accounts.services import user_create
+from apps.accounts.services.users import user_create
 from apps.organizations.choices import Plan
 from apps.organizations.models import Organization
 from apps.organizations.selectors import organization_ids
-from apps.organizations.services import organization_create
-from urfmp.common.tenancy import tenant_transaction
+from apps.organizations.services.organizations import organization_create
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 class Command(BaseCommand):

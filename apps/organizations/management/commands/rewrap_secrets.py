@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand
 from django.db.models import Model
 
 from apps.organizations.selectors import organization_ids
-from urfmp.common.secretbox import is_sealed_with_newest_key, seal, unseal
-from urfmp.common.tenancy import act, tenant_transaction
+from urfmp.common.security.field_encryption import is_sealed_with_newest_key, seal, unseal
+from urfmp.common.tenancy.context import act, tenant_transaction
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.telemetry.retention import retention_apply, retention_due, timescaledb_edition
+from apps.telemetry.services.retention import retention_apply, retention_due, timescaledb_edition
 
 
 class Command(BaseCommand):

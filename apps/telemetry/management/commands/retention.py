@@ -6,14 +6,14 @@ from django.core.management.base import BaseCommand
 
 from apps.organizations.models import Organization
 from apps.organizations.selectors import organization_ids
-from apps.telemetry.retention import (
+from apps.telemetry.services.retention import (
     OwnRetention,
     retention_due,
     retention_methods,
     retention_of,
     timescaledb_edition,
 )
-from urfmp.common.tenancy import tenant_transaction
+from urfmp.common.tenancy.context import tenant_transaction
 
 _HOW = {
     "policy": "dropped by a native policy",

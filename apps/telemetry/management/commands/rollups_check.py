@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 
 from apps.organizations.selectors import organization_ids
-from apps.telemetry.rollup_check import Fault, rollups_check, rollups_repair
+from apps.telemetry.services.rollup_check import Fault, rollups_check, rollups_repair
 
 
 class Command(BaseCommand):

@@ -16,7 +16,7 @@ from django.db import connections
 from timescale.db.backends.postgresql.base import DatabaseWrapper as TimescaleWrapper
 from timescale.db.backends.postgresql.base_impl import backend
 
-from urfmp.common.tenancy import TenantError
+from urfmp.common.tenancy.context import TenantError
 from urfmp.db.backends.postgresql.schema import DatabaseSchemaEditor
 
 _PRIVILEGES = """
@@ -64,7 +64,7 @@ class DatabaseWrapper(TimescaleWrapper):
 
     Attributes:
         tenant_id: The organization of the open tenant transaction; set by
-            `urfmp.common.tenancy.tenant_transaction` alone.
+            `urfmp.common.tenancy.context.tenant_transaction` alone.
     """
 
     health_check_done: bool

@@ -1,0 +1,259 @@
+"""The keys of machines in the admin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.safestring import SafeString
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminTextareaWidget,
+)
+
+from apps.accounts.models import ApiKey
+from apps.accounts.permissions.grants import check_scopes, held_permissions
+from apps.accounts.permissions.roles import SCOPES, permissions_of
+from apps.accounts.services.api_keys import (
+    api_key_create,
+    api_key_revoke,
+    api_key_rotate,
+    api_key_update,
+    normalized_networks,
+)
+from urfmp.common.admin import (
+    AutocompleteFilter,
+    ObjectAction,
+    OrganizationScopedAdmin,
+    ScopedModelForm,
+    viewer,
+)
+from urfmp.common.rendering.html import NOTHING, ago, moment
+
+
+def _is_running(key: ApiKey) -> bool:
+    return key.is_running
+
+
+class NetworksField(forms.CharField):
+    """Addresses and networks, one a line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            required=False,
+            max_length=5000,
+            widget=UnfoldAdminTextareaWidget(attrs={"rows": 3, "placeholder": "192.0.2.0/24"}),
+            **kwargs,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return the text to edit."""
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
+        """Read the lines.
+
+        Raises:
+            ValidationError: A line is no address or network.
+        """
+        lines = str(value or "").replace(",", "\n").split("\n")
+        try:
+            return normalized_networks(line for line in lines if line.strip())
+        except ValidationError as error:
+            raise ValidationError(error.messages) from error
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare the text that was shown with the text that came."""
+        return super().has_changed(self.prepare_value(initial), data)
+
+
+class RotateForm(forms.Form):
+    """How long the old key goes on working beside its successor."""
+
+    overlap_hours = forms.IntegerField(
+        label="Hours in which both keys work",
+        initial=24,
+        min_value=0,
+        max_value=720,
+        help_text="Put the new key in place meanwhile. 0 ends the old one at once.",
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
+
+
+class ApiKeyForm(ScopedModelForm):
+    """A key. Nobody gives a key scopes beyond their own rights."""
+
+    allowed_networks = NetworksField(
+        label="Taken from",
+        help_text="Addresses and networks, one a line. Empty: from anywhere.",
+    )
+    permissions = forms.MultipleChoiceField(
+        choices=[(scope, scope) for scope in sorted(SCOPES)],
+        label="Scopes",
+        help_text="What the key may do. A robot's own key needs telemetry:write.",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+    )
+
+    class Meta:
+        model = ApiKey
+        fields = (
+            "name",
+            "robot",
+            "permissions",
+            "rate_limit",
+            "expires_at",
+            "allowed_networks",
+            "line_protocol_mapping",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.is_new:  # a key's scopes stay
+            self.fields.pop("permissions", None)
+
+    def clean_line_protocol_mapping(self) -> dict[str, Any]:
+        """Let nothing stand for no mapping."""
+        value: dict[str, Any] | None = self.cleaned_data["line_protocol_mapping"]
+        return {} if value is None else value
+
+    def clean_permissions(self) -> list[str]:
+        held = held_permissions(self.request.user)
+        chosen: list[str] = self.cleaned_data["permissions"]
+        if beyond := [scope for scope in chosen if not permissions_of([scope]) <= held]:
+            msg = f"You do not hold the rights of {', '.join(beyond)} yourself."
+            raise ValidationError(msg)
+        return chosen
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
+    audit_resource = "api_key"
+    needs_step_up = True
+    form = ApiKeyForm
+    list_display = ("name", "shown_prefix", "robot", "scopes", "is_active", "last_used", "expires")
+    list_filter = ("is_active", ("robot", AutocompleteFilter))
+    search_fields = ("name", "key_prefix")
+    autocomplete_fields = ("robot",)
+    list_select_related = ("robot",)
+    add_fieldsets = (
+        (None, {"fields": ("name", "robot", "permissions")}),
+        ("Limits", {"fields": ("rate_limit", "expires_at", "allowed_networks")}),
+        ("Telegraf and InfluxDB's clients", {"fields": ("line_protocol_mapping",)}),
+    )
+    fieldsets = (
+        (None, {"fields": ("name", "shown_prefix", "robot", "scopes", "is_active")}),
+        ("Limits", {"fields": ("rate_limit", "expires_at", "allowed_networks")}),
+        ("Telegraf and InfluxDB's clients", {"fields": ("line_protocol_mapping",)}),
+        ("Activity", {"fields": ("user", ("created", "last_used"), "replaces")}),
+    )
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="rotate",
+            label="Rotate",
+            done="rotated",
+            permission="add",
+            icon="autorenew",
+            applies=_is_running,
+            run=lambda request, key, values: _rotate(request, key, **values),
+            form_class=RotateForm,
+            needs_step_up=True,
+        ),
+        ObjectAction(
+            name="revoke",
+            label="Revoke",
+            done="revoked",
+            permission="delete",
+            icon="key_off",
+            applies=_is_running,
+            run=lambda _request, key, _values: api_key_revoke(key),
+            is_danger=True,
+        ),
+    )
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and (obj is None or _is_running(obj))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        fixed = (
+            "shown_prefix", "robot", "scopes", "is_active", "user", "created", "last_used",
+            "replaces",
+        )  # fmt: skip
+        if self.has_change_permission(request, obj):
+            return fixed
+        return (
+            *fixed,
+            "name",
+            "rate_limit",
+            "expires_at",
+            "allowed_networks",
+            "line_protocol_mapping",
+        )
+
+    @admin.display(description="Begins with", ordering="key_prefix")
+    def shown_prefix(self, key: ApiKey) -> str:
+        return f"urfmp_live_{key.key_prefix}…"
+
+    @admin.display(description="Scopes")
+    def scopes(self, key: ApiKey) -> str:
+        return ", ".join(key.permissions or ()) or NOTHING
+
+    @admin.display(description="Last used", ordering="last_used_at")
+    def last_used(self, key: ApiKey) -> SafeString | str:
+        return ago(key.last_used_at)
+
+    @admin.display(description="Expires", ordering="expires_at")
+    def expires(self, key: ApiKey) -> SafeString | str:
+        return ago(key.expires_at)
+
+    @admin.display(description="Made")
+    def created(self, key: ApiKey) -> SafeString | str:
+        return moment(key.created_at)
+
+    def perform_create(self, request: HttpRequest, form: Any) -> ApiKey:
+        row, shown_once = api_key_create(
+            organization_id=viewer(request).organization_id, user=viewer(request), **form.changes()
+        )
+        request.shown_once = shown_once  # type: ignore[attr-defined]
+        return row
+
+    def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> ApiKey:
+        check_scopes(viewer(request), obj.permissions or ())
+        return api_key_update(obj, **form.changes())
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        context |= {"show_save_and_add_another": False, "show_save_and_continue": False}
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        """Show the key in the answer itself: it is stored nowhere, not even in a message."""
+        return _key_page(request, obj, request.shown_once)  # type: ignore[attr-defined]
+
+
+def _key_page(request: HttpRequest, row: ApiKey, key: str) -> HttpResponse:
+    context = {
+        **admin.site.each_context(request),
+        "title": f"API key {row.name}",
+        "key": key,
+        "object": row,
+        "opts": ApiKey._meta,
+    }
+    response: HttpResponse = TemplateResponse(request, "admin/accounts/key_created.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _rotate(request: HttpRequest, key: ApiKey, overlap_hours: int) -> HttpResponse:
+    user = viewer(request)
+    check_scopes(user, key.permissions or ())
+    row, shown_once = api_key_rotate(key, user=user, overlap=timedelta(hours=overlap_hours))
+    return _key_page(request, row, shown_once)

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminEmailInputWidget
+
+from apps.accounts.admin.forms import GrantForm
+from apps.accounts.choices import Role
+from apps.accounts.models import Invitation
+from apps.accounts.permissions.grants import check_authority, check_grant
+from apps.accounts.services.invitations import (
+    grants_of,
+    invitation_create,
+    invitation_resend,
+    invitation_revoke,
+)
+from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, viewer
+from urfmp.common.rendering.html import NOTHING, ago, badge, moment
+
+
+class InvitationForm(GrantForm):
+    """Whom to ask, and what they may do. Nobody hands out more rights than they hold."""
+
+    email = forms.EmailField(label="E-mail", max_length=255, widget=UnfoldAdminEmailInputWidget())
+
+    class Meta:
+        model = Invitation
+        fields = ("email", "role", "permissions")
+
+
+def _resend(request: HttpRequest, invitation: Invitation, _values: Any) -> None:
+    check_authority(viewer(request), invitation)
+    invitation_resend(invitation, invited_by=viewer(request))
+
+
+def _revoke(_request: HttpRequest, invitation: Invitation, _values: Any) -> None:
+    invitation_revoke(invitation)
+
+
+@admin.register(Invitation)
+class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
+    audit_resource = "invitation"
+    needs_step_up = True
+    form = InvitationForm
+    list_display = ("email", "role_badge", "state", "inviter", "sent")
+    list_filter = ("role",)
+    search_fields = ("email",)
+    add_fieldsets = (
+        (None, {"fields": ("email", "role")}),
+        ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+    )
+    fieldsets = (
+        (None, {"fields": ("email", ("role_badge", "state"), ("inviter", "sent"))}),
+        ("Further rights", {"fields": ("permissions",)}),
+    )
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="resend",
+            label="Send again",
+            done="is sent the invitation again",
+            permission="change",
+            icon="forward_to_inbox",
+            run=_resend,
+            needs_step_up=True,
+        ),
+        ObjectAction(
+            name="revoke",
+            label="Revoke",
+            done="is not invited any more",
+            permission="delete",
+            icon="cancel_schedule_send",
+            run=_revoke,
+            is_danger=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        return super().get_queryset(request).select_related("invited_by", "invited_by_key")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None:
+            return ()
+        return ("email", "role_badge", "state", "inviter", "sent", "permissions")
+
+    def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Go back to the list from one that is revoked: its page is gone."""
+        response = super().object_action_view(request, object_id, name)
+        is_gone = (
+            response.status_code == HTTPStatus.FOUND
+            and self.get_object(request, unquote(object_id)) is None
+        )
+        if is_gone:
+            return HttpResponseRedirect(reverse("admin:accounts_invitation_changelist"))
+        return response
+
+    @admin.display(description="Role", ordering="role")
+    def role_badge(self, invitation: Invitation) -> SafeString:
+        return badge("role", invitation.role, Role(invitation.role).label)
+
+    @admin.display(description="Good until", ordering="expires_at")
+    def state(self, invitation: Invitation) -> SafeString | str:
+        return "expired" if invitation.is_expired else ago(invitation.expires_at)
+
+    @admin.display(description="Invited by")
+    def inviter(self, invitation: Invitation) -> str:
+        if invitation.invited_by_id:
+            return str(invitation.invited_by)
+        return f"API key {invitation.invited_by_key or NOTHING}"
+
+    @admin.display(description="Since", ordering="created_at")
+    def sent(self, invitation: Invitation) -> SafeString | str:
+        return moment(invitation.created_at)
+
+    def perform_create(self, request: HttpRequest, form: Any) -> Invitation:
+        person = viewer(request)
+        check_grant(person, grants_of(form.changes()))
+        return invitation_create(
+            organization_id=person.organization_id, invited_by=person, **form.changes()
+        )

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.contrib import admin, messages
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+
+from apps.accounts.admin.forms import UserAddForm, UserForm
+from apps.accounts.choices import LinkPurpose, Role
+from apps.accounts.models import SecondFactor, User, UserSession
+from apps.accounts.permissions.grants import check_authority, check_grant
+from apps.accounts.services.email_enumeration import address_tried, moved_to
+from apps.accounts.services.one_time_links import link_order, password_link_order
+from apps.accounts.services.second_factors import second_factor_reset
+from apps.accounts.services.users import session_end, user_create, user_update
+from urfmp.common.admin import (
+    AutocompleteFilter,
+    ObjectAction,
+    OrganizationScopedAdmin,
+    ReadOnlyAdmin,
+    viewer,
+)
+from urfmp.common.rendering.html import NOTHING, ago, badge, moment
+
+
+def _may_sign_in(user: User) -> bool:
+    return bool(user.is_active)
+
+
+def _has_second_factor(user: User) -> bool:
+    return user.has_second_factor
+
+
+def _remove_second_factor(request: HttpRequest, user: User, _values: Any) -> None:
+    check_authority(viewer(request), user)
+    second_factor_reset(user)
+
+
+def _end_session(request: HttpRequest, session: UserSession, _values: Any) -> None:
+    check_authority(viewer(request), session.user)
+    session_end(session)
+
+
+def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
+    check_authority(viewer(request), user)
+    password_link_order(user)
+
+
+@admin.register(User)
+class UserAdmin(OrganizationScopedAdmin[User]):
+    audit_resource = "user"
+    needs_step_up = True
+    form = UserForm
+    add_form = UserAddForm
+    list_display = ("email", "name", "role_badge", "is_active", "second_factor", "last_seen")
+    list_filter = ("role", "is_active")
+    search_fields = ("email", "first_name", "last_name")
+    ordering = ("email",)
+    readonly_fields = ("last_seen", "created")
+    fieldsets = (
+        (None, {"fields": (("first_name", "last_name"), "email", ("role", "is_active"))}),
+        ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+        ("Activity", {"fields": (("last_seen", "created"),)}),
+    )
+    add_fieldsets = (
+        (None, {"fields": ("email", ("first_name", "last_name"), "role")}),
+        ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+    )
+
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="password-link",
+            label="Send a password link",
+            done="is sent a link to choose a password with",
+            permission="change",
+            icon="mail",
+            applies=_may_sign_in,
+            run=_send_password_link,
+            needs_step_up=True,
+        ),
+        ObjectAction(
+            name="second-factor",
+            label="Remove second factor",
+            done="signs in with the password alone; one under 15 characters is good no more",
+            permission="change",
+            icon="phonelink_erase",
+            applies=_has_second_factor,
+            run=_remove_second_factor,
+            is_danger=True,
+            needs_step_up=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        in_use = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
+        rows = super().get_queryset(request).filter(is_system=False)
+        people: QuerySet[Any] = rows.annotate(guarded=Exists(in_use))
+        return people
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        return () if obj is None else ("last_seen", "created")
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: Any = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        kwargs["form"] = self.form if change else self.add_form
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    @admin.display(description="Name", ordering="last_name")
+    def name(self, user: User) -> str:
+        return user.get_full_name() or NOTHING
+
+    @admin.display(description="Role", ordering="role")
+    def role_badge(self, user: User) -> SafeString:
+        return badge("role", user.role, Role(user.role).label)
+
+    @admin.display(description="Second factor", ordering="guarded", boolean=True)
+    def second_factor(self, user: Any) -> bool:
+        return bool(user.guarded)
+
+    @admin.display(description="Last sign-in", ordering="last_login")
+    def last_seen(self, user: User) -> SafeString | str:
+        return ago(user.last_login)
+
+    @admin.display(description="Added", ordering="created_at")
+    def created(self, user: User) -> SafeString | str:
+        return moment(user.created_at)
+
+    def perform_create(self, request: HttpRequest, form: Any) -> User:
+        check_grant(viewer(request), form.changes())
+        organization_id, fields = viewer(request).organization_id, form.changes()
+        with address_tried(organization_id, fields["email"]):
+            user = user_create(organization_id=organization_id, **fields)
+        if settings.MAIL_IS_CONFIGURED:
+            link_order(user, LinkPurpose.INVITATION)
+            text = f"{user.email} is sent a link to choose a password with."
+        else:
+            text = (
+                "This installation sends no e-mail. Its operator gets a link for this person with"
+                f" manage.py password_link {user.email}"
+            )
+        self.message_user(request, text, messages.INFO)
+        return user
+
+    def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> User:
+        # Whoever could change a stronger person's address could take the account over.
+        check_authority(viewer(request), obj)
+        check_grant(viewer(request), form.changes())
+        with address_tried(obj.organization_id, moved_to(obj, form.changes())):
+            return user_update(obj, **form.changes())
+
+
+@admin.register(UserSession)
+class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
+    audit_resource = "session"
+    list_display = ("person", "started", "active", "ip_address", "browser", "ends", "end_button")
+    list_filter = (("user", AutocompleteFilter),)
+    search_fields = ("user__email", "ip_address")
+    list_select_related = ("user",)
+    fields = ("person", "started", "active", "ends", "ip_address", "user_agent")
+    readonly_fields = fields
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="end",
+            label="End",
+            done="ended",
+            permission="end",
+            icon="logout",
+            run=_end_session,
+            is_danger=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: Any = super().get_queryset(request)
+        sign_ins: QuerySet[Any] = rows.sign_ins().select_related("user")
+        return sign_ins
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        columns = tuple(super().get_list_display(request))
+        return columns if self.allowed_actions(request) else columns[:-1]
+
+    @admin.display(description="Person", ordering="user__email")
+    def person(self, session: UserSession) -> str:
+        return f"{session.user}"
+
+    @admin.display(description="Since", ordering="created_at")
+    def started(self, session: UserSession) -> SafeString | str:
+        return moment(session.created_at)
+
+    @admin.display(description="Active", ordering="last_activity_at")
+    def active(self, session: UserSession) -> SafeString | str:
+        return ago(session.last_activity_at)
+
+    @admin.display(description="Ends", ordering="expires_at")
+    def ends(self, session: UserSession) -> SafeString | str:
+        return ago(session.expires_at)
+
+    @admin.display(description="Browser")
+    def browser(self, session: UserSession) -> str:
+        return (session.user_agent or NOTHING)[:60]
+
+    @admin.display(description="")
+    def end_button(self, session: UserSession) -> SafeString:
+        return self.action_button(session, "end")

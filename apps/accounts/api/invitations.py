@@ -1,0 +1,124 @@
+"""Invitations through the API: given out, sent again, taken back, accepted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import mixins, serializers
+from rest_framework.decorators import action
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.api.idempotency import IdempotentCreateMixin
+from apps.accounts.auth.password_validators import MAX_LENGTH
+from apps.accounts.choices import Role
+from apps.accounts.models import Invitation, User
+from apps.accounts.permissions.grants import check_authority, check_grant
+from apps.accounts.permissions.roles import PERMISSIONS
+from apps.accounts.services import invitations
+from urfmp.common.api.examples import body_example
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
+from urfmp.common.api.viewsets import PrincipalView, ReadViewSet
+
+
+@body_example("A technician", {"email": "kim@plant.example", "role": "technician"})
+class InvitationSerializer(ScopedModelSerializer):
+    permissions = serializers.ListField(
+        child=serializers.ChoiceField(sorted(PERMISSIONS)),
+        required=False,
+        help_text="Grants beyond the role.",
+    )
+    is_expired = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = Invitation
+        fields = (
+            "id",
+            "email",
+            "role",
+            "permissions",
+            "invited_by",
+            "invited_by_key",
+            "is_expired",
+            "expires_at",
+            "created_at",
+        )
+        read_only_fields = ("id", "invited_by", "invited_by_key", "expires_at", "created_at")
+        extra_kwargs = {
+            "invited_by": {
+                "help_text": "Who invited; somebody of the platform if `users` does not have them."
+                " Null: a key."
+            }
+        }
+        validators: tuple[Any, ...] = ()  # uniqueness is told by the service
+
+
+class InvitationFilterSet(django_filters.FilterSet):
+    email = django_filters.CharFilter(lookup_expr="icontains")
+    role = django_filters.ChoiceFilter(choices=Role.choices)
+
+
+class InvitationViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadViewSet):
+    """People who were asked to join; deleting an invitation revokes it."""
+
+    model = Invitation
+    serializer_class = InvitationSerializer
+    filterset_class = InvitationFilterSet
+    ordering_fields = ("created_at", "email", "expires_at")
+    permission_actions = {"resend": "change"}
+    step_up_actions = frozenset({"create", "resend"})
+
+    def perform_create(self, serializer: Any) -> None:
+        fields = dict(serializer.validated_data)
+        check_grant(self.principal, invitations.grants_of(fields))
+        serializer.instance = invitations.invitation_create(
+            organization_id=self.principal.organization_id, **self._inviter(), **fields
+        )
+
+    def _inviter(self) -> dict[str, Any]:
+        if isinstance(self.principal, User):
+            return {"invited_by": self.principal}
+        return {"invited_by_key": self.principal.pk}
+
+    def perform_destroy(self, instance: Invitation) -> None:
+        invitations.invitation_revoke(instance)
+
+    @extend_schema(request=None, responses=InvitationSerializer)
+    @action(detail=True, methods=["post"])
+    def resend(self, request: Request, pk: str) -> Response:
+        """Send it again, good for another seven days."""
+        invitation = self.get_object()
+        check_authority(self.principal, invitation)
+        again = invitations.invitation_resend(invitation, **self._inviter())
+        return Response(self.get_serializer(again).data)
+
+
+class AcceptSerializer(StrictSerializer):
+    token = serializers.CharField(max_length=200)
+    password = serializers.CharField(
+        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
+    )
+    first_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    last_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+
+
+class AcceptView(PrincipalView):
+    """Somebody joins by the code of an invitation."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        request=AcceptSerializer,
+        responses={204: None, 409: OpenApiResponse()},
+        operation_id="auth_invitation_accept",
+        description="Join an organization by the code of an invitation, and choose a password.",
+    )
+    def post(self, request: Request) -> Response:
+        form = AcceptSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        invitations.invitation_accept(request._request, **form.validated_data)  # noqa: SLF001
+        return Response(status=204)

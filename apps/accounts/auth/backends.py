@@ -1,0 +1,56 @@
+"""Sign-in by e-mail and password."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.hashers import make_password
+from django.http import HttpRequest
+
+from apps.accounts.auth.password_validators import ALONE, MAX_LENGTH
+from apps.accounts.auth.trusted_devices import known_device
+from apps.accounts.models import User
+from apps.accounts.selectors.credentials import Account, account_of
+from apps.accounts.throttling import password_attempt
+from urfmp.common.tenancy.context import tenant_transaction
+
+
+class EmailBackend:
+    """Check a password; an unknown address costs as much time as a wrong password."""
+
+    def authenticate(
+        self, request: HttpRequest | None, username: str = "", password: str = "", **_: Any
+    ) -> User | None:
+        """Return the active person whom address and password belong to, else None.
+
+        Raises:
+            TooManyAttemptsError: Before any password is hashed, whether or not the address is
+                anybody's.
+            HashingBusyError: Too many others are being checked; it does not count.
+        """
+        account = account_of(username)
+        place = known_device(request, account) if request else None
+        with password_attempt(account.name, place):
+            return self._check(account, username, password)
+
+    def _check(self, account: Account, username: str, password: str) -> User | None:
+        if len(password) > MAX_LENGTH:  # nobody's: none that long was ever set
+            return None
+        if account.organization_id is None:
+            make_password(password)
+            return None
+        with tenant_transaction(account.organization_id):
+            user: User = User.objects.get_by_natural_key(username.strip())
+            if not (user.check_password(password) and user.is_active):
+                return None
+            # Good beside a second factor alone, and dead with it, whoever removes that.
+            user.leans_on_second_factor = len(password) < ALONE
+            if user.leans_on_second_factor and not user.has_second_factor:
+                return None
+            return user
+
+    def get_user(self, user_id: UUID) -> User | None:
+        """Return an active person of the open tenant transaction's organization."""
+        user: User | None = User.objects.signing_in().filter(pk=user_id).first()
+        return user

@@ -1,0 +1,180 @@
+"""Refusals in the record: who was not let in where, after the refused request has been undone."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, HttpResponseBase
+
+from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.middleware.principal import request_actor, session_of
+from apps.accounts.models import User
+from apps.audit.services.audit_logs import audit_record
+from urfmp.common.redis.rate_limit import Counter, take
+from urfmp.common.tenancy.context import Actor, tenant_transaction
+
+logger = logging.getLogger(__name__)
+
+# Refusals of one principal at one route within a minute: the first is recorded, and then each that
+# makes it ten times as many. So a flood of any size leaves a handful of rows, and its size shows.
+_WINDOW_SECONDS, _COUNTED_TO = 60, 1_000_000
+_TOLD = frozenset(10**power for power in range(7))
+_ACTIONS: dict[int, str] = {
+    HTTPStatus.UNAUTHORIZED: "accounts.access.refuse",
+    HTTPStatus.FORBIDDEN: "accounts.access.deny",
+    HTTPStatus.TOO_MANY_REQUESTS: "accounts.access.limit",
+}
+
+
+class DenialMiddleware:
+    """Record refused requests, in a transaction of their own.
+
+    A refusal is a status of 401, 403 or 429, or what a view has said in `request.denial`. What
+    nobody's organization can be told of is not recorded.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass on, then look at the answer. It stays as it is whatever becomes of the record."""
+        response = self.get_response(request)
+        reason = getattr(request, "denial", None)
+        if reason or response.status_code in _ACTIONS:
+            try:
+                _record(request, response, reason)
+            except DatabaseError as error:
+                logger.warning("A refusal could not be recorded: %s", error)
+        return response
+
+
+def _record(request: HttpRequest, response: HttpResponseBase, reason: str | None) -> None:
+    found = _refused_key(request) or _principal(request)
+    if found is None:
+        return
+    organization_id, actor, of_key = found
+    match = request.resolver_match
+    record_refusal(
+        organization_id,
+        actor,
+        status=HTTPStatus.FORBIDDEN if reason else response.status_code,
+        method=str(request.method),
+        route=match.route.removesuffix("$") if match else "",
+        reason=of_key or reason or _code(response),
+        resource_id=_object_id(match.kwargs if match else {}),
+    )
+
+
+def is_recorded(status: int) -> bool:
+    """Tell whether an answer with this status is a refusal that is recorded."""
+    return status in _ACTIONS
+
+
+def record_refusal(
+    organization_id: UUID,
+    actor: Actor,
+    *,
+    status: int,
+    method: str,
+    route: str,
+    reason: str,
+    resource_id: UUID | None = None,
+) -> None:
+    """Record a refusal, unless it is one of a flood; in a transaction of its own.
+
+    Args:
+        organization_id: Whose record tells of it.
+        actor: Who was refused.
+        status: With what, as `is_recorded` says.
+        method: How it was asked.
+        route: Where, without what stands in its place for an id.
+        reason: The stable word for it.
+        resource_id: What was asked for.
+    """
+    name = f"{{{organization_id}}}:denied:{actor.user_id or actor.api_key_id}:{int(status)}:"
+    name += f"{method}:{route}"
+    counted = take(Counter(name, _COUNTED_TO, _WINDOW_SECONDS))
+    count = _COUNTED_TO - counted.remaining
+    limit_told = status == HTTPStatus.TOO_MANY_REQUESTS and count > 1
+    if not counted.admitted or count not in _TOLD or limit_told:
+        return
+    asked: dict[str, Any] = {"method": method, "route": route, "status": int(status)}
+    if count > 1:
+        asked["refusals_within_a_minute"] = count
+    with tenant_transaction(organization_id, actor):
+        audit_record(
+            action=_ACTIONS[status],
+            resource_type="access",
+            resource_id=resource_id,
+            success=False,
+            error_message=reason,
+            request_data=asked,
+        )
+
+
+def owner_of_key(key_digest: str) -> tuple[UUID, UUID, str | None] | None:
+    """Return a key's id, its organization and why it is not taken; None for nobody's key.
+
+    The reason is None where nothing is wrong with the key itself.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, organization_id, reason FROM api_key_refused(%s)", [key_digest])
+        row: tuple[UUID, UUID, str | None] | None = cursor.fetchone()
+    return row
+
+
+def _refused_key(request: HttpRequest) -> tuple[UUID, Actor, str | None] | None:
+    """Return whose the key is that was not taken, and why not; None for no key, or nobody's."""
+    if (key_digest := getattr(request, "refused_key_digest", None)) is None:
+        return None
+    if (found := owner_of_key(key_digest)) is None:
+        return None
+    key_id, organization_id, fault = found
+    reason = f"key_{fault}" if fault else None
+    return organization_id, request_actor(request, api_key_id=key_id), reason
+
+
+def _principal(request: HttpRequest) -> tuple[UUID, Actor, None] | None:
+    """Return whose request it is, without asking a tenant's tables."""
+    user: Any = getattr(request, "user", None)
+    # By type: what Django puts there is read from the database by as much as `isinstance`.
+    if type(user) is KeyPrincipal:
+        return user.organization_id, request_actor(request, api_key_id=user.key_id), None
+    if type(user) is User:
+        return user.organization_id, request_actor(request, user_id=user.pk), None
+    if user is None or type(user) is AnonymousUser:
+        return None
+    session = session_of(request)
+    user_id = session.get(SESSION_KEY)
+    if user_id is None or session.organization_id is None:
+        return None
+    return session.organization_id, request_actor(request, user_id=UUID(user_id)), None
+
+
+def _object_id(kwargs: dict[str, Any]) -> UUID | None:
+    for name in ("pk", "robot_id", "object_id"):
+        try:
+            return UUID(str(kwargs.get(name)))
+        except ValueError:
+            continue
+    return None
+
+
+def _code(response: HttpResponseBase) -> str:
+    """Return the answer's own word for the reason, where it has one."""
+    if not response.streaming and "json" in response.get("Content-Type", ""):
+        try:
+            code = json.loads(response.content).get("code")  # type: ignore[attr-defined]
+        except (ValueError, AttributeError):
+            code = None
+        if isinstance(code, str):
+            return code[:100]
+    return HTTPStatus(response.status_code).phrase

@@ -1,0 +1,313 @@
+"""From a request to the person or key behind it, and into their organization's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar, cast
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.db import transaction
+from django.http import (
+    HttpRequest,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
+from django.template.response import SimpleTemplateResponse
+from django.urls import reverse
+
+from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.auth.session_store import SessionStore
+from apps.accounts.models import User
+from apps.accounts.permissions.active_organization import chosen_by
+from apps.accounts.selectors.api_key_cache import forget_key, remembered_key_credential
+from apps.accounts.selectors.api_tokens import (
+    access_credential,
+    is_access_token,
+    note_token_use,
+    person_of,
+)
+from apps.accounts.selectors.credentials import (
+    digest,
+    key_credential,
+    key_is_well_formed,
+    note_key_use,
+)
+from apps.accounts.throttling import take_request
+from urfmp.common.http.client_ip import plain_address
+from urfmp.common.http.middleware import user_agent_of
+from urfmp.common.http.problem_details import problem_response
+from urfmp.common.http.request_body import CHUNK_BYTES, read_on
+from urfmp.common.redis.rate_limit import is_limited
+from urfmp.common.security.recent_auth import SignIn
+from urfmp.common.tenancy.context import Actor, tenant_transaction
+
+ADDRESS_NOT_ALLOWED = ("address_not_allowed", "This key is not taken from this address.")
+
+View = Callable[..., HttpResponseBase]
+KeyReader = Callable[[HttpRequest], str | None]
+_View = TypeVar("_View", bound=View)
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """Return the peer's address; behind a proxy the server has already put the client's here."""
+    return plain_address(request.META.get("REMOTE_ADDR", ""))
+
+
+def session_of(request: HttpRequest) -> SessionStore:
+    """Return the request's session as what it is."""
+    return cast("SessionStore", request.session)
+
+
+def request_actor(request: HttpRequest, **who: Any) -> Actor:
+    """Return what the record says about a request.
+
+    Args:
+        request: The request.
+        who: `user_id` or `api_key_id`.
+    """
+    return Actor(
+        ip_address=client_address(request),
+        user_agent=user_agent_of(request.headers),
+        request_id=getattr(request, "request_id", None),
+        **who,
+    )
+
+
+def is_unattended(request: HttpRequest) -> bool:
+    """Tell whether a page asks by itself: that nobody is there must still end the session."""
+    return "X-Unattended" in request.headers
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Django's, telling the session where its request comes from."""
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Attach the session; it is read when somebody asks for it."""
+        super().process_request(request)
+        session = session_of(request)
+        session.ip_address = client_address(request)
+        session.user_agent = user_agent_of(request.headers)
+
+
+def presented_key(request: HttpRequest) -> str | None:
+    """Return the API key or access token that a request carries, in either header."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and value:
+        return value.strip()
+    return request.headers.get("X-API-Key")
+
+
+def reads_key(reader: KeyReader) -> Callable[[_View], _View]:
+    """Mark a view whose callers put their key where other views do not look for one."""
+
+    def mark(view: _View) -> _View:
+        view.reads_key = reader  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def confirms_key(view: _View) -> _View:
+    """Mark a view that has the key looked at again in the transaction in which it stores.
+
+    Until then a key counts as it was a few seconds ago, which saves a query.
+    """
+    view.confirms_key = True  # type: ignore[attr-defined]
+    return view
+
+
+class PrincipalMiddleware:
+    """Run each view inside the transaction of its caller's organization.
+
+    A key wins over a session, and its limits stand before the view. A view marked with
+    `manages_transactions` opens its own.
+    An exception rolls everything back; so does an answer with status 500 or above.
+    """
+
+    def __init__(self, get_response: View) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Pass on; the work is done when the view is known. A key is told how its limit stands."""
+        response = self.get_response(request)
+        for name, value in getattr(request, "limit_headers", {}).items():
+            response[name] = value
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        """Run the view, and render its template, inside the transaction."""
+        if getattr(view, "ignores_credentials", False):
+            request.user = AnonymousUser()
+            return None
+        read: KeyReader = getattr(view, "reads_key", presented_key)
+        if (key := read(request)) is not None:
+            return self._with_key(request, key, view, args, kwargs)
+        if not hasattr(request, "session"):  # where ingest comes in
+            request.user = AnonymousUser()
+            return None
+        session = session_of(request)
+        user_id = session.get(SESSION_KEY)  # reads the session
+        if user_id is None or session.organization_id is None:
+            return None
+        return self._with_session(request, session, view, args, kwargs)
+
+    def _with_session(
+        self,
+        request: HttpRequest,
+        session: SessionStore,
+        view: View,
+        args: list[Any],
+        kwargs: dict[str, Any],
+    ) -> HttpResponseBase | None:
+        home = cast("UUID", session.organization_id)
+        actor = request_actor(request, user_id=UUID(session[SESSION_KEY]))
+        if not is_unattended(request):
+            session.touch()
+        with tenant_transaction(home, actor):
+            if (person := session.person()) is None:
+                # It is over: what follows belongs to nobody's organization.
+                session.flush()
+                session.organization_id = None
+                request.user = AnonymousUser()
+                return None
+            request.user = person
+            request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
+            if (refusal := _stop(request, view)) is not None:
+                return refusal
+            if (elsewhere := _elsewhere(request, view, session)) is None:
+                return _answer(request, view, args, kwargs)
+        with tenant_transaction(elsewhere, actor):
+            return _answer(request, view, args, kwargs)
+
+    def _with_key(
+        self, request: HttpRequest, key: str, view: View, args: list[Any], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        if is_access_token(key):
+            return self._with_token(request, key, view, args, kwargs)
+        is_confirmed = getattr(view, "confirms_key", False)
+        credential = (remembered_key_credential if is_confirmed else key_credential)(key)
+        if credential is None:
+            # Whoever shows a key means the key: a session beside it does not count.
+            request.user = AnonymousUser()
+            if key_is_well_formed(key):
+                request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
+            return None
+        if not credential.admits(client_address(request)):
+            request.user = AnonymousUser()
+            request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
+            read_on(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
+            return problem_response(HTTPStatus.FORBIDDEN, *ADDRESS_NOT_ALLOWED)
+        request.user = KeyPrincipal(credential)  # type: ignore[assignment]
+        # Before any transaction: a hit stays counted whatever becomes of the request.
+        if is_limited(view, request.method) and (decision := take_request(credential)):
+            request.limit_headers = decision.headers()  # type: ignore[attr-defined]
+            if not decision.admitted:
+                read_on(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
+                return problem_response(
+                    HTTPStatus.TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    f"At most {decision.limit} requests a minute are answered. "
+                    f"Send this one again in {decision.reset_seconds} seconds.",
+                )
+        if note_key_use(credential):
+            forget_key(credential.id)  # what is remembered says when it was used before
+        actor = request_actor(request, api_key_id=credential.id)
+        if getattr(view, "manages_transactions", False):
+            request.actor = actor  # type: ignore[attr-defined]
+            return None
+        with tenant_transaction(credential.organization_id, actor):
+            return _answer(request, view, args, kwargs)
+
+    def _with_token(
+        self, request: HttpRequest, token: str, view: View, args: list[Any], kwargs: dict[str, Any]
+    ) -> HttpResponseBase | None:
+        request.user = AnonymousUser()
+        # Pages are for browsers: there a token counts for nothing, as a key does.
+        is_api = request.path.startswith("/api/")
+        credential = access_credential(token) if is_api else None
+        if credential is None:
+            return None
+        note_token_use(credential)
+        actor = request_actor(request, user_id=credential.user_id)
+        with tenant_transaction(credential.organization_id, actor):
+            if (person := person_of(credential)) is None:
+                return None
+            request.user = person
+            request.token_session_id = credential.session_id  # type: ignore[attr-defined]
+            request.sign_in = credential.sign_in  # type: ignore[attr-defined]
+            if (refusal := _stop(request, view)) is not None:
+                return refusal
+            elsewhere = _elsewhere(request, view, credential.data)
+            manages = getattr(view, "manages_transactions", False)
+            if elsewhere is None and not manages:
+                return _answer(request, view, args, kwargs)
+        if manages or elsewhere is None:
+            request.actor = actor  # type: ignore[attr-defined]
+            return None
+        with tenant_transaction(elsewhere, actor):
+            return _answer(request, view, args, kwargs)
+
+
+def _elsewhere(request: HttpRequest, view: View, data: Any) -> UUID | None:
+    """Return the organization that a super admin has chosen, and let them work there.
+
+    None for everybody else, and for what they do at home.
+    """
+    chosen = chosen_by(request.user, data)
+    request.chosen_organization = chosen  # type: ignore[attr-defined]
+    is_home = getattr(getattr(view, "cls", view), "acts_at_home", False)
+    if chosen is None or is_home:
+        return None
+    request.user.work_in(chosen.id)  # type: ignore[union-attr]
+    return chosen.id
+
+
+def precedes_second_factor(view: _View) -> _View:
+    """Mark a view for people who still lack a second factor that their organization requires."""
+    view.precedes_second_factor = True  # type: ignore[attr-defined]
+    return view
+
+
+def lacks_second_factor(person: User, sign_in: SignIn) -> bool:
+    """Tell whether somebody has to set up a second factor before they reach anything."""
+    return not sign_in.has_second_factor and is_required(person)
+
+
+def is_required(person: User) -> bool:
+    """Tell whether somebody's organization asks them for a second factor."""
+    return bool((person.organization.settings or {}).get("second_factor_required"))
+
+
+def _stop(request: HttpRequest, view: View) -> HttpResponseBase | None:
+    """Return the answer to somebody who has to set up a second factor first."""
+    person, sign_in = cast("User", request.user), request.sign_in  # type: ignore[attr-defined]
+    if getattr(view, "precedes_second_factor", False) or not lacks_second_factor(person, sign_in):
+        return None
+    if request.path.startswith("/api/"):
+        return problem_response(
+            HTTPStatus.FORBIDDEN,
+            "second_factor_setup_required",
+            "Your organization requires a second factor: set one up by POST auth/second-factor, or"
+            " in a browser.",
+        )
+    return HttpResponseRedirect(reverse("admin:second_factor"))
+
+
+def _answer(
+    request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
+) -> HttpResponseBase | None:
+    response: HttpResponseBase | None = view(request, *args, **kwargs)
+    if response is None:  # from what only goes before the view
+        return None
+    if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
+        response.render()
+    if response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        transaction.set_rollback(True)
+    return response

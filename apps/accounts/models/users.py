@@ -1,0 +1,184 @@
+"""People, and what they prove themselves with."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Lower
+
+from apps.accounts.choices import LinkPurpose, Role
+from apps.accounts.permissions.platform_staff import Roaming
+from apps.accounts.permissions.roles import ROLE_PERMISSIONS, role_grants
+from apps.accounts.querysets import (
+    SecondFactorQuerySet,
+    UserQuerySet,
+)
+from urfmp.common.db.fields import (
+    choices_check,
+    created_at,
+    organization_key,
+    plain_key,
+    updated_at,
+    uuid_primary_key,
+    validate_one_line,
+)
+from urfmp.common.tenancy.querysets import TenantModel
+
+
+class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
+    """Look users up by e-mail without regard to case."""
+
+    def get_by_natural_key(self, username: str | None) -> User:
+        """Return the user with this e-mail address."""
+        user: User = self.get(email__iexact=username)
+        return user
+
+
+class User(Roaming, AbstractBaseUser, TenantModel):
+    """A person of one organization, or its system user, the author of what no person did.
+
+    Never deleted while the record names them: people are deactivated.
+    """
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    email = models.EmailField("e-mail", max_length=255)
+    password = models.CharField(max_length=255, db_column="password_hash")
+    first_name = models.CharField(  # noqa: DJ001 - spec
+        max_length=100, null=True, blank=True, validators=[validate_one_line]
+    )
+    last_name = models.CharField(  # noqa: DJ001 - spec
+        max_length=100, null=True, blank=True, validators=[validate_one_line]
+    )
+    role = models.CharField(
+        max_length=50, choices=Role, default=Role.OPERATOR, db_default=Role.OPERATOR
+    )
+    permissions = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=models.Value([], ArrayField(models.TextField())),
+        blank=True,
+        help_text="Grants beyond the role, as in robot.control.",
+    )
+    is_system = models.BooleanField(default=False, db_default=False, editable=False)
+    is_active = models.BooleanField(  # type: ignore[assignment]  # the spec lets it be NULL
+        "active", null=True, default=True, db_default=True
+    )
+    email_verified = models.BooleanField(null=True, default=False, db_default=False)
+    devices_known_since = models.DateTimeField(null=True, blank=True, editable=False)
+    last_login = models.DateTimeField(
+        "last sign-in", null=True, blank=True, editable=False, db_column="last_login_at"
+    )
+    created_at = created_at()
+    updated_at = updated_at()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[Any] = UserManager()
+
+    class Meta:
+        db_table = "users"
+        ordering = ("email",)
+        constraints = (
+            models.UniqueConstraint(fields=("email",), name="users_email_key"),
+            models.UniqueConstraint(Lower("email"), name="users_email_lower_key"),
+            models.UniqueConstraint(
+                fields=("organization",),
+                condition=models.Q(is_system=True),
+                name="users_one_system_user",
+            ),
+            choices_check("users", "role", Role),
+        )
+        indexes = (
+            models.Index(fields=("email",), name="idx_users_email"),
+            models.Index(fields=("organization",), name="idx_users_organization"),
+            models.Index(fields=("role",), name="idx_users_role"),
+        )
+
+    def __str__(self) -> str:
+        return self.get_full_name() or self.email
+
+    robot_id = None
+    # Whether the password that was shown just now is too short to be all there is.
+    leans_on_second_factor = False
+
+    @property
+    def is_staff(self) -> bool:
+        """Everybody who may sign in works in the admin; what they see there depends on the role."""
+        return bool(self.is_active)
+
+    @property
+    def is_superuser(self) -> bool:
+        """Nobody passes unchecked: the role decides for super admins as well."""
+        return False
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether the person has one in use. One query, inside the tenant transaction."""
+        rows = SecondFactor.objects.filter(user_id=self.pk, confirmed_at__isnull=False)
+        return bool(rows.exists())
+
+    @property
+    def password_link_purpose(self) -> str:
+        """What a link to choose a password with is for: whoever has none yet was invited."""
+        has_password = self.has_usable_password()
+        return LinkPurpose.PASSWORD_RESET if has_password else LinkPurpose.INVITATION
+
+    def get_full_name(self) -> str:
+        """Return first and last name, as far as they are known."""
+        return " ".join(part for part in (self.first_name, self.last_name) if part)
+
+    def get_short_name(self) -> str:
+        """Return what the person is called in a greeting."""
+        return self.first_name or self.email
+
+    def has_perm(self, perm: str, obj: Any = None) -> bool:
+        """Tell whether the role, or a grant beyond it, holds Django's `app.action_model`."""
+        return bool(self.is_active) and role_grants(self.role, self.permissions or (), perm)
+
+    def has_perms(self, perms: list[str], obj: Any = None) -> bool:
+        """Tell whether all of several permissions are held."""
+        return all(self.has_perm(perm) for perm in perms)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Show an app in the admin to everybody with any right; its models decide the rest."""
+        return bool(self.is_active) and bool(ROLE_PERMISSIONS[self.role] or self.permissions)
+
+
+class SecondFactor(TenantModel):
+    """A person's second factor: the seed of their app, sealed, and digests of recovery codes.
+
+    One a person. Without `confirmed_at` it is being set up and asks nobody for anything. It goes
+    when the person, or an admin for them, does without it.
+    """
+
+    sealed_fields: ClassVar[tuple[str, ...]] = ("seed",)
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    user = plain_key("accounts.User", on_delete=models.DO_NOTHING)
+    seed = models.TextField(editable=False)
+    recovery_digests = ArrayField(
+        models.TextField(),
+        default=list,
+        db_default=models.Value([], ArrayField(models.TextField())),
+        editable=False,
+    )
+    last_step = models.BigIntegerField(null=True, editable=False)
+    confirmed_at = models.DateTimeField(null=True, editable=False)
+    created_at = created_at()
+
+    objects: ClassVar[Any] = SecondFactorQuerySet.as_manager()
+
+    class Meta:
+        db_table = "second_factors"
+        ordering = ("-created_at", "id")
+        constraints = (models.UniqueConstraint(fields=("user",), name="second_factors_user_key"),)
+        indexes = (models.Index(fields=("organization",), name="idx_factors_organization"),)
+
+    def __str__(self) -> str:
+        return f"Second factor of {self.user_id}"

@@ -1,0 +1,150 @@
+"""Signing in through the API: give tokens out, renew them, end them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.contrib.auth import HASH_SESSION_KEY
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apps.accounts.exceptions import RefreshRefusedError
+from apps.accounts.middleware.principal import client_address, request_actor
+from apps.accounts.models import User, UserSession
+from apps.accounts.selectors.api_tokens import (
+    ACCESS_TOKEN_AGE,
+    REFRESH_TOKEN_AGE,
+    RefreshCredential,
+    generate_access_token,
+    generate_refresh_token,
+    proves,
+    refresh_credential,
+)
+from apps.accounts.selectors.credentials import digest
+from apps.accounts.services.locks import standing_hold
+from apps.audit.services.audit_logs import audit_record
+from urfmp.common.http.middleware import user_agent_of
+from urfmp.common.security.recent_auth import SignIn
+from urfmp.common.tenancy.context import act, tenant_transaction
+
+# Two requests of one honest client may find the access token expired at the same moment.
+_SIBLINGS_WITHIN = timedelta(seconds=10)
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    """What a client is given; nobody can show it again. Times are aware."""
+
+    access_token: str
+    refresh_token: str
+    access_expires_at: datetime
+    refresh_expires_at: datetime
+
+
+def tokens_issue(request: HttpRequest, user: User, *, second_factor: bool = False) -> TokenPair:
+    """Sign a person in through the API, and record it.
+
+    Args:
+        request: Where it comes from.
+        user: As `authenticate` returned them: the tokens hold as long as that password does.
+        second_factor: Whether they have shown theirs.
+
+    Raises:
+        SignInRefusedError: They, or their organization, were deactivated meanwhile.
+    """
+    now = timezone.now()
+    with (
+        tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)),
+        act("accounts.session.login"),
+    ):
+        standing_hold(user)
+        User.objects.filter(pk=user.pk).update(last_login=now)
+        root = UserSession(pk=uuid4(), organization_id=user.organization_id, user=user)
+        root.family_id = root.pk
+        root.data = {
+            HASH_SESSION_KEY: user.get_session_auth_hash(),
+            **SignIn.now(has_second_factor=second_factor).values(),
+        }
+        root.expires_at = now + REFRESH_TOKEN_AGE
+        pair = _store(request, root, now)
+        audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)
+    return pair
+
+
+def tokens_refresh(request: HttpRequest, token: str) -> TokenPair:
+    """Give a new pair for a refresh token, which is spent by it.
+
+    The root of the family is locked first, so that of several requests with one token the first
+    spends it and the others see that it is spent. Reuse of a token that was spent 10 seconds ago
+    or earlier means that two hold it, and ends the sign-in for both.
+
+    Raises:
+        RefreshRefusedError: The token is unknown, used up, expired, or older than the password.
+    """
+    found = refresh_credential(token)
+    if found is None:
+        raise RefreshRefusedError
+    actor = request_actor(request, user_id=found.user_id)
+    with tenant_transaction(found.organization_id, actor):
+        pair = _renew(request, found, digest(token))
+    if pair is None:  # after the commit: that a family was ended must stay
+        raise RefreshRefusedError
+    return pair
+
+
+def _renew(request: HttpRequest, found: RefreshCredential, token_digest: str) -> TokenPair | None:
+    roots = UserSession.objects.select_for_update().filter(pk=found.family_id)
+    root: UserSession | None = roots.first()
+    row: UserSession | None = UserSession.objects.filter(refresh_token=token_digest).first()
+    if root is None or row is None:  # ended while this request waited for the lock
+        return None
+    now = timezone.now()
+    if row.spent_at is not None and now - row.spent_at >= _SIBLINGS_WITHIN:
+        _end_stolen(root)
+        return None
+    if not proves(root.data.get(HASH_SESSION_KEY, ""), User.objects.get(pk=root.user_id)):
+        return None
+    with act("accounts.session.refresh"):
+        if row.spent_at is None:
+            UserSession.objects.filter(pk=row.pk).update(spent_at=now)
+        UserSession.objects.filter(pk=root.pk).update(last_activity_at=now)
+        child = UserSession(
+            organization_id=root.organization_id,
+            user_id=root.user_id,
+            family_id=root.pk,
+            parent_id=row.pk,
+            data=root.data,
+            expires_at=root.expires_at,
+        )
+        return _store(request, child, now)
+
+
+def _end_stolen(root: UserSession) -> None:
+    with act("accounts.session.refresh_reuse"):
+        audit_record(
+            action="accounts.session.refresh_reuse",
+            resource_type="session",
+            resource_id=root.pk,
+            success=False,
+            error_message="A refresh token was used again: the sign-in was ended.",
+        )
+        UserSession.objects.filter(pk=root.pk).delete()
+
+
+def _store(request: HttpRequest, row: UserSession, now: datetime) -> TokenPair:
+    access, refresh = generate_access_token(), generate_refresh_token()
+    row.session_token, row.refresh_token = digest(access), digest(refresh)
+    row.access_expires_at = min(now + ACCESS_TOKEN_AGE, row.expires_at)
+    row.ip_address = client_address(request)
+    row.user_agent = user_agent_of(request.headers)
+    row.save(force_insert=True)
+    return TokenPair(access, refresh, row.access_expires_at, row.expires_at)
+
+
+def tokens_end(session_id: UUID, *, user_id: UUID) -> None:
+    """Sign out of the API: all tokens of the sign-in end at once."""
+    with act("accounts.session.logout"):
+        audit_record(action="accounts.session.logout", resource_type="user", resource_id=user_id)
+        UserSession.objects.filter(pk=session_id).delete()

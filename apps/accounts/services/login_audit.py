@@ -1,0 +1,72 @@
+"""What is tried with addresses that are nobody's, in the platform's record, without filling it.
+
+A stranger may try any number of such addresses. So of what comes from one place within an hour the
+first ten are recorded, as long as there are not two hundred of these from everywhere, and then the
+hundredth, the thousandth ... with their number so far. The same numbers are told of all places
+together, so that what comes from many of them a little each shows as well. What is tried with the
+address of a person is in their organization's record, each time: nothing here counts for it.
+
+What is not recorded takes as long as what is. Otherwise the time of an answer would tell whether an
+address is somebody's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from django.db import connection, transaction
+
+from apps.audit.services.audit_logs import audit_record
+from urfmp.common.http.client_ip import address_block
+from urfmp.common.redis.rate_limit import Counter, take
+from urfmp.common.tenancy.context import Actor, nobodys_transaction
+
+_WINDOW_SECONDS, _COUNTED_TO = 60 * 60, 1_000_000_000
+_EACH_OF_ONE, _EACH_OF_ALL = 10, 200
+_TOLD = frozenset(10**power for power in range(2, 10))
+
+
+def stranger_record(actor: Actor, *, action: str, email: str, **entry: Any) -> None:
+    """Record what failed because an address is nobody's, unless it is one of a flood.
+
+    Args:
+        actor: Where it came from.
+        action: Dotted, as in `accounts.session.login`; each is counted for itself.
+        email: The address.
+        entry: Further fields of the record's row, as `audit_record` takes them.
+    """
+    name = f"{{strangers:{action}}}"
+    of_one = _count(f"{name}:{address_block(actor.ip_address)}")
+    of_all = _count(f"{name}:all")
+    asked: dict[str, Any] = {"email": email[:255]}
+    if of_one in _TOLD:
+        asked["within_an_hour"] = of_one
+    if of_all in _TOLD:
+        asked["within_an_hour_from_everywhere"] = of_all
+    is_told = len(asked) > 1 or (of_one <= _EACH_OF_ONE and _has_room(name))
+    with nobodys_transaction(actor), _kept(is_told):
+        audit_record(action=action, success=False, request_data=asked, **entry)
+
+
+class _NotToldError(Exception):
+    """It has been written, and is not kept."""
+
+
+@contextmanager
+def _kept(is_kept: bool) -> Iterator[None]:
+    """Write inside, and take back what is not to be kept, once all of the work is done."""
+    with suppress(_NotToldError), transaction.atomic(), connection.cursor() as cursor:
+        yield
+        if not is_kept:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the chain's, which waits for the end
+            raise _NotToldError
+
+
+def _count(name: str) -> int:
+    return _COUNTED_TO - take(Counter(name, _COUNTED_TO, _WINDOW_SECONDS)).remaining
+
+
+def _has_room(name: str) -> bool:
+    return take(Counter(f"{name}:each", _EACH_OF_ALL, _WINDOW_SECONDS)).admitted

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+from apps.audit.api.serializers import AuditLogSerializer
+from apps.audit.models import AuditLog
+from apps.audit.services.export import CONTENT_TYPES, audit_export
+from urfmp.common.api.filters import BooleanFilter, MomentFilter
+from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
+
+
+class AuditLogFilterSet(django_filters.FilterSet):
+    action = django_filters.CharFilter()
+    action_starts = django_filters.CharFilter(field_name="action", lookup_expr="startswith")
+    user = django_filters.UUIDFilter(field_name="user_id")
+    api_key = django_filters.UUIDFilter(field_name="api_key_id")
+    resource_type = django_filters.CharFilter()
+    resource_id = django_filters.UUIDFilter()
+    request_id = django_filters.CharFilter()
+    success = BooleanFilter()
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+
+
+class _AnyFormat(DefaultContentNegotiation):
+    """`format` names the file's format here, and the file is what is wanted, whatever is said."""
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class ExportFilterSet(AuditLogFilterSet):
+    format = django_filters.ChoiceFilter(
+        choices=[(kind, kind) for kind in CONTENT_TYPES], method="leave"
+    )
+
+    def leave(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """Leave the rows alone: it says how they are written."""
+        return queryset
+
+
+class AuditExportViewSet(ScopedViewSet):
+    """The record as a file."""
+
+    model = AuditLog
+    filterset_class = ExportFilterSet
+    permission_actions = {"list": "export"}
+    step_up_actions = frozenset({"list"})
+    content_negotiation_class = _AnyFormat
+    ordering_fields = ()
+    pagination_class = None
+    http_method_names = ["get", "options"]
+
+    @extend_schema(
+        operation_id="audit_log_export",
+        description="The record as a file, CSV unless `format` says `jsonl`, in the order of the"
+        " chain. Every export is itself recorded.",
+        responses={
+            (200, kind.partition(";")[0]): OpenApiTypes.BINARY for kind in CONTENT_TYPES.values()
+        },
+    )
+    def list(self, request: Request) -> HttpResponseBase:
+        if unknown := {"cursor", "page_size", "ordering", "fields"} & set(request.query_params):
+            raise ValidationError(dict.fromkeys(sorted(unknown), "There is no such parameter."))
+        asked = {name: str(value) for name, value in request.query_params.items() if value}
+        return audit_export(
+            self.filter_queryset(self.get_queryset()),
+            organization_id=self.principal.organization_id,
+            kind=asked.pop("format", "csv"),
+            filters=asked,
+        )
+
+
+class AuditLogViewSet(ReadViewSet):
+    """The record: who did what, when, and what it changed."""
+
+    model = AuditLog
+    serializer_class = AuditLogSerializer
+    filterset_class = AuditLogFilterSet

@@ -1,0 +1,7 @@
+"""The organizations app's admin pages; importing a module registers its pages."""
+
+from __future__ import annotations
+
+from apps.organizations.admin import organizations
+
+__all__ = ["organizations"]

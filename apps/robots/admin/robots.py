@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from unfold.contrib.filters.admin import DropdownFilter
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
+
+from apps.organizations.models import Facility
+from apps.robots.choices import Capability, Vendor
+from apps.robots.models import Robot, RobotCommand
+from apps.robots.services.robots import (
+    robot_register,
+    robot_retire,
+    robot_return_to_service,
+    robot_update,
+)
+from urfmp.common.admin import (
+    AutocompleteFilter,
+    NewestSearchMixin,
+    ObjectAction,
+    OrganizationScopedAdmin,
+    ReadOnlyAdmin,
+    ScopedChangeList,
+    ScopedModelForm,
+    TimeRangeFilter,
+    restricted,
+    viewer,
+)
+from urfmp.common.rendering.html import NOTHING, ago, badge, block, moment
+
+
+class SuggestingInput(UnfoldAdminTextInputWidget):
+    """A text with suggestions: the vendor is open, the known ones are offered."""
+
+    def __init__(self, suggestions: list[tuple[str, str]]) -> None:
+        super().__init__()
+        self.suggestions = suggestions
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        list_id = f"{name}-suggestions"
+        field = super().render(name, value, {**(attrs or {}), "list": list_id}, renderer)
+        options = format_html_join("", '<option value="{}">{}</option>', self.suggestions)
+        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, options)
+
+
+class RobotForm(ScopedModelForm):
+    """What people know of a robot, with location and configuration as fields of their own."""
+
+    facility = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget())
+    area = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget())
+    cell = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget())
+    axes = forms.IntegerField(
+        required=False, min_value=1, max_value=12, widget=UnfoldAdminIntegerFieldWidget()
+    )
+    payload = forms.FloatField(
+        required=False,
+        min_value=0,
+        label="Payload (kg)",
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+    )
+    reach = forms.FloatField(
+        required=False,
+        min_value=0,
+        label="Reach (mm)",
+        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
+    )
+    capabilities = forms.MultipleChoiceField(
+        required=False, choices=Capability.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget
+    )
+
+    class Meta:
+        model = Robot
+        fields = ("name", "vendor", "model", "serial_number", "firmware_version", "lifecycle")
+        widgets = {"vendor": SuggestingInput(list(Vendor.choices))}
+
+    location_names = ("facility", "area", "cell")
+    configuration_names = ("axes", "payload", "reach", "capabilities")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "facility" not in self.fields:
+            return
+        names = restricted(Facility, self.request).values_list("name", flat=True)
+        self.fields["facility"].choices = [("", "None"), *((name, name) for name in names)]  # type: ignore[attr-defined]
+        for group, source in (
+            (self.location_names, self.instance.location),
+            (self.configuration_names, self.instance.configuration),
+        ):
+            for name in group:
+                self.initial.setdefault(name, (source or {}).get(name))
+
+    def _merged(self, source: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any]:
+        merged = dict(source or {})
+        for name in names:
+            if (value := self.cleaned_data.get(name)) in (None, "", []):
+                merged.pop(name, None)
+            else:
+                merged[name] = value
+        return merged
+
+    def changes(self) -> dict[str, Any]:
+        changes = super().changes()
+        touched = set(self.changed_data)
+        if touched & set(self.location_names):
+            changes["location"] = self._merged(self.instance.location, self.location_names)
+        if touched & set(self.configuration_names):
+            changes["configuration"] = self._merged(
+                self.instance.configuration, self.configuration_names
+            )
+        return changes
+
+
+class FacilityFilter(DropdownFilter):
+    """Robots by the facility that their location names."""
+
+    title = "facility"
+    parameter_name = "facility"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(row.name, row.name) for row in restricted(Facility, request)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        return queryset.filter(location__contains={"facility": self.value()})
+
+
+class VendorFilter(DropdownFilter):
+    """Robots by vendor."""
+
+    title = "vendor"
+    parameter_name = "vendor"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        used = restricted(Robot, request).order_by("vendor").values_list("vendor", flat=True)
+        names = dict(Vendor.choices)
+        return [(vendor, names.get(vendor, vendor)) for vendor in used.distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(vendor=self.value()) if self.value() else queryset
+
+
+class RobotChangeList(ScopedChangeList):
+    """Rows that lead to the robot's page rather than to its form."""
+
+    def url_for_result(self, result: Any) -> str:
+        return reverse("admin:robot_page", args=[result.pk])
+
+
+def _in_service(robot: Robot) -> bool:
+    return bool(robot.is_active)
+
+
+def _retired(robot: Robot) -> bool:
+    return not robot.is_active
+
+
+@admin.register(Robot)
+class RobotAdmin(OrganizationScopedAdmin[Robot]):
+    audit_resource = "robot"
+    form = RobotForm
+    list_display = (
+        "name",
+        "status_badge",
+        "vendor_name",
+        "model",
+        "place",
+        "seen",
+        "serial_number",
+    )
+    list_filter = (
+        "status", FacilityFilter, VendorFilter, "lifecycle", "is_active",
+    )  # fmt: skip
+    search_fields = ("name", "serial_number", "model")
+    ordering = ("name", "id")
+    fieldsets = (
+        (None, {"fields": (("name", "lifecycle"), ("vendor", "model"))}),
+        ("Identity", {"fields": (("serial_number", "firmware_version"),)}),
+        ("Location", {"fields": ("facility", ("area", "cell"))}),
+        ("Configuration", {"fields": (("axes", "payload", "reach"), "capabilities")}),
+    )
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="retire",
+            label="Retire",
+            done="retired",
+            permission="delete",
+            icon="archive",
+            applies=_in_service,
+            run=lambda _request, robot, _values: robot_retire(robot),
+            is_danger=True,
+        ),
+        ObjectAction(
+            name="return_to_service",
+            label="Return to service",
+            done="returned to service",
+            permission="change",
+            icon="unarchive",
+            applies=_retired,
+            run=lambda _request, robot, _values: robot_return_to_service(robot),
+        ),
+    )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        names = ("name", "status_badge", "vendor_name", "model", "serial_number", "place")
+        return ((None, {"fields": names}),)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        if obj is None or self.has_change_permission(request, obj):
+            return ()
+        return ("name", "status_badge", "vendor_name", "model", "serial_number", "place")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobotChangeList]:
+        return RobotChangeList
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        response = super().response_change(request, obj)
+        if "_continue" in request.POST or "_addanother" in request.POST:
+            return response  # type: ignore[no-any-return]
+        return HttpResponseRedirect(reverse("admin:robot_page", args=[obj.pk]))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (robot := kwargs.get("obj")) is not None:
+            context["overview_address"] = reverse("admin:robot_page", args=[robot.pk])
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    @admin.display(description="Status", ordering="status")
+    def status_badge(self, robot: Robot) -> SafeString:
+        if not robot.is_active:
+            return badge("status", "retired", "Retired")
+        return badge("status", robot.status, robot.get_status_display())
+
+    @admin.display(description="Vendor", ordering="vendor")
+    def vendor_name(self, robot: Robot) -> str:
+        return robot.vendor_label
+
+    @admin.display(description="Location")
+    def place(self, robot: Robot) -> str:
+        location = robot.location or {}
+        names = [location.get(name) for name in ("facility", "cell")]
+        return " · ".join(str(name) for name in names if name) or NOTHING
+
+    @admin.display(description="Last seen", ordering="last_seen")
+    def seen(self, robot: Robot) -> SafeString | str:
+        return ago(robot.last_seen)
+
+    def perform_create(self, request: HttpRequest, form: Any) -> Robot:
+        return robot_register(organization_id=viewer(request).organization_id, **form.changes())
+
+    def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Robot:
+        return robot_update(obj, **form.changes())
+
+
+@admin.register(RobotCommand)
+class RobotCommandAdmin(NewestSearchMixin, ReadOnlyAdmin[RobotCommand]):
+    audit_resource = "command"
+    list_display = ("shown_type", "robot", "state", "shown_priority", "user", "made", "ended")
+    list_filter = (
+        "type", "status", "priority", ("robot", AutocompleteFilter),
+        ("created_at", TimeRangeFilter),
+    )  # fmt: skip
+    search_fields = ("robot__name",)
+    search_help_text = "Name or serial number of a robot"
+    list_select_related = ("robot", "user")
+    fields = (
+        "shown_type", "robot", "state", "shown_priority", "user", "asked", "made",
+        "scheduled", "executed", "ended", "answer", "error_message",
+    )  # fmt: skip
+    readonly_fields = fields
+
+    @admin.display(description="Command", ordering="type")
+    def shown_type(self, command: RobotCommand) -> str:
+        return command.get_type_display()
+
+    @admin.display(description="State", ordering="status")
+    def state(self, command: RobotCommand) -> SafeString:
+        return badge("command", command.status, command.get_status_display())
+
+    @admin.display(description="Priority", ordering="priority")
+    def shown_priority(self, command: RobotCommand) -> SafeString:
+        return badge("priority", command.priority, command.get_priority_display())
+
+    @admin.display(description="Payload")
+    def asked(self, command: RobotCommand) -> SafeString:
+        return block(command.payload)
+
+    @admin.display(description="Result")
+    def answer(self, command: RobotCommand) -> SafeString:
+        return block(command.result)
+
+    @admin.display(description="Given", ordering="created_at")
+    def made(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.created_at)
+
+    @admin.display(description="Scheduled for")
+    def scheduled(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.scheduled_at)
+
+    @admin.display(description="Executed")
+    def executed(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.executed_at)
+
+    @admin.display(description="Ended", ordering="completed_at")
+    def ended(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.completed_at)

@@ -1,0 +1,52 @@
+"""The key that sends telemetry: how it was read, and what happens when it no longer holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
+
+from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.selectors.api_key_cache import forget_key, key_has_ended
+from apps.accounts.selectors.credentials import digest
+from apps.telemetry.services.ingest.writer import SendingKey
+
+# 204 is InfluxDB's answer to a body without a line.
+_BEFORE_STORING = frozenset({204, 400, 403, 413, 415})
+
+
+def sending_key(principal: Any) -> SendingKey | None:
+    """Return what is to be confirmed of a key; None for a person, who was read just now."""
+    if not isinstance(principal, KeyPrincipal):
+        return None
+    return SendingKey(principal.key_id, principal.robot_id, principal.allowed_networks)
+
+
+def note_ended_key(request: HttpRequest) -> None:
+    """Read the key anew the next time, so that a refusal of it says why."""
+    principal: Any = request.user
+    forget_key(principal.key_id)
+
+
+def is_of_ended_key(request: HttpRequest, response: HttpResponse, key: str | None) -> bool:
+    """Tell whether the key has ended of a request that is about to be answered without storing.
+
+    The transaction that stores confirms the key; what is refused for its body never comes to one,
+    and whoever has no key any longer is told that alone. It is recorded as a refusal of the key.
+
+    Args:
+        request: Its `key_is_confirmed` says that a transaction has looked at the key.
+        response: What would be answered.
+        key: The key that the request shows.
+    """
+    principal: Any = request.user
+    if key is None or not isinstance(principal, KeyPrincipal):
+        return False
+    if response.status_code not in _BEFORE_STORING or getattr(request, "key_is_confirmed", False):
+        return False
+    if not key_has_ended(key):
+        return False
+    request.user = AnonymousUser()
+    request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
+    return True

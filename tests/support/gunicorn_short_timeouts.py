@@ -1,0 +1,28 @@
+"""The web process's worker with short waits, and something to serve, for tests of waiting."""
+
+from __future__ import annotations
+
+import tempfile
+from typing import Any
+
+from urfmp.servers import gunicorn
+
+gunicorn._SILENCE_SECONDS = 5.0
+gunicorn._STALL_SECONDS = 1
+gunicorn._READER_STALL_SECONDS = 1
+gunicorn._ARRIVAL_SECONDS = 2.0
+gunicorn._LEAST_BYTES_PER_SECOND = 1_000_000
+
+Worker = gunicorn.Worker
+
+
+def application(environ: dict[str, Any], start_response: Any) -> Any:
+    """Read the body at `/read`, leave it where it is elsewhere; say hello, or send what is long."""
+    body = environ["wsgi.input"].read() if environ["PATH_INFO"] == "/read" else b""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/file":
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - who sends it closes it
+        file.truncate(20_000_000)
+        return environ["wsgi.file_wrapper"](file)
+    long = bytes(20_000_000) if environ["PATH_INFO"] == "/long" else b""
+    return [b"Hello %d" % len(body), long]

@@ -1,0 +1,161 @@
+"""An organization with one row of everything, and the addresses at which its rows are found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.contrib import admin
+from django.urls import get_resolver, reverse
+from django.utils import timezone
+
+from tests.support.access_matrix import OF_NO_ROW
+
+MARK = "zebra-7f3a"  # in every name that belongs to organization A
+
+
+@pytest.fixture
+def make_everything(make_facility, make_robot, make_user, inside, sign_in) -> Callable[..., Any]:
+    """Return a function that gives an organization one row of everything, all with a mark.
+
+    It returns their ids by the prefix of their routes.
+    """
+    from apps.accounts.models import UserSession
+    from apps.accounts.services.api_keys import api_key_create
+    from apps.accounts.services.invitations import invitation_create
+    from apps.accounts.services.users import system_user_get
+    from apps.alerts.services import alert_open
+    from apps.audit.models import AuditLog
+    from apps.maintenance.services import task_create
+    from apps.robots.models import RobotCommand
+    from apps.telemetry.protocols.points import Batch, Point
+    from apps.telemetry.services.telemetry import telemetry_ingest
+
+    def make(organization: Any, mark: str) -> dict[str, UUID]:
+        facility = make_facility(organization, f"Hall {mark}")
+        robot = make_robot(
+            organization,
+            name=f"Robot {mark}",
+            serial_number=f"SN-{mark}",
+            location={"facility": facility.name},
+        )
+        user = make_user(organization, "viewer", f"{mark}@x.example", first_name=mark)
+        sign_in(user)
+        time = timezone.now() - timedelta(minutes=1)
+        points = [(0, Point(f"m.{mark.replace('-', '_')}", time, 7.25, robot_id=robot.pk))]
+        telemetry_ingest(organization_id=organization.id, read=lambda: Batch(points))
+        with inside(organization):
+            author = system_user_get(organization_id=organization.id)
+            task = task_create(
+                organization_id=organization.id,
+                created_by=author,
+                title=f"Task {mark}",
+                type="preventive",
+                robot=robot,
+                scheduled_at=timezone.now() + timedelta(days=1),
+            )
+            alert = alert_open(
+                organization_id=organization.id,
+                robot=robot,
+                type="system",
+                severity="error",
+                title=f"Alert {mark}",
+                message=mark,
+            )
+            invitation = invitation_create(
+                organization_id=organization.id, email=f"{mark}-invited@x.example", role="custom"
+            )
+            command = RobotCommand.objects.create(
+                organization=organization, robot=robot, type="pause", payload={"note": mark}
+            )
+            key, _ = api_key_create(
+                organization_id=organization.id, user=author, name=f"Key {mark}", permissions=[]
+            )
+            session = UserSession.objects.filter(user=user).first()
+            audit = AuditLog.objects.first()
+        return {
+            "organization": organization.pk,
+            "facility": facility.pk,
+            "robot": robot.pk,
+            "user": user.pk,
+            "invitation": invitation.pk,
+            "session": session.pk,
+            "maintenance-task": task.pk,
+            "alert": alert.pk,
+            "command": command.pk,
+            "api-key": key.pk,
+            "audit-log": audit.pk,
+        }
+
+    return make
+
+
+@pytest.fixture
+def ids(organization_a, make_everything) -> dict[str, UUID]:
+    return make_everything(organization_a, MARK)
+
+
+def routes(resolver: Any = None, namespaces: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the name of every route."""
+    for pattern in (resolver or get_resolver()).url_patterns:
+        if hasattr(pattern, "url_patterns"):
+            inner = (*namespaces, pattern.namespace) if pattern.namespace else namespaces
+            yield from routes(pattern, inner)
+        else:
+            yield ":".join((*namespaces, str(pattern.name)))
+
+
+def address(route: str, ids: dict[str, UUID]) -> str:
+    """Return the address of a route with the ids that it takes."""
+    if route == "telemetry-export":
+        range_ = "start=2026-01-01T00:00:00Z&end=2100-01-01T00:00:00Z"
+        return reverse(f"api:{route}") + f"?format=csv&{range_}&robots={ids['robot']}"
+    if route == "fleet-series" or route.startswith(
+        ("telemetry-", "robot-commands", "robot-status-history")
+    ):
+        of_robot = {} if route == "fleet-series" else {"robot_id": ids["robot"]}
+        path = reverse(f"api:{route}", kwargs=of_robot)
+        if route.endswith(("-series", "-histogram")):
+            name = "metric" if route.endswith("-histogram") else "metrics"
+            path += f"?{name}=m.{MARK.replace('-', '_')}&start=2026-01-01T00:00:00Z"
+            path += f"&end={(timezone.now() + timedelta(hours=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}"
+            path += "" if of_robot else f"&robots={ids['robot']}"
+        return path
+    if route.endswith("-list") or route in OF_NO_ROW:
+        return reverse(f"api:{route}")
+    resource = re.sub(
+        r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
+        r"|set-plan|deactivate|reactivate)$",
+        "",
+        route.removeprefix("platform-"),
+    )
+    return reverse(f"api:{route}", kwargs={"pk": ids[resource]})
+
+
+# Models of whose rows there is one, and its name among the ids.
+RESOURCE = {
+    "organization": "organization",
+    "platformorganization": "organization",
+    "facility": "facility",
+    "robot": "robot",
+    "user": "user",
+    "invitation": "invitation",
+    "usersession": "session",
+    "maintenancetask": "maintenance-task",
+    "alert": "alert",
+    "robotcommand": "command",
+    "apikey": "api-key",
+    "auditlog": "audit-log",
+}
+
+
+def model_pages() -> Iterator[tuple[Any, str]]:
+    """Yield each model that has pages, and how the names of their routes begin."""
+    for model in admin.site._registry:
+        opts = model._meta
+        prefix = f"admin:{opts.app_label}_{opts.model_name}"
+        yield model, prefix

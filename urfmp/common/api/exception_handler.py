@@ -1,0 +1,82 @@
+"""One place that turns exceptions into problem details."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import transaction
+from django.http import Http404, UnreadablePostError
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.serializers import as_serializer_error
+from rest_framework.settings import api_settings
+
+from urfmp.common.exceptions import ApplicationError
+from urfmp.common.http.problem_details import CONTENT_TYPE, problem, problem_headers
+from urfmp.common.tenancy.context import current_organization_id
+
+_CODES = {
+    exceptions.NotAuthenticated: "not_authenticated",
+    exceptions.AuthenticationFailed: "authentication_failed",
+    exceptions.PermissionDenied: "permission_denied",
+    exceptions.NotFound: "not_found",
+    exceptions.MethodNotAllowed: "method_not_allowed",
+    exceptions.NotAcceptable: "not_acceptable",
+    exceptions.UnsupportedMediaType: "unsupported_media_type",
+    exceptions.ParseError: "malformed",
+    exceptions.Throttled: "throttled",
+}
+
+
+def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """Return the answer for an expected failure; None lets anything else become a 500.
+
+    The transaction is rolled back: a failed request leaves nothing half written.
+    """
+    body, headers = _describe(exc)
+    if body is None:
+        return None
+    if current_organization_id() is not None:
+        transaction.set_rollback(True)
+    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+
+
+def _describe(exc: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
+    if isinstance(exc, ApplicationError):
+        body = problem(exc.status, exc.code, exc.message, **exc.extra)
+        return body, problem_headers(exc)
+    if isinstance(exc, Http404):
+        return problem(404, "not_found", "There is no such thing, or it is not yours."), {}
+    if isinstance(exc, PermissionDenied):
+        return problem(403, "permission_denied", "You may not do this."), {}
+    if isinstance(exc, DjangoValidationError):
+        exc = exceptions.ValidationError(as_serializer_error(exc))
+    if isinstance(exc, UnreadablePostError):
+        exc = exceptions.ParseError("The body broke off; send it again, whole.")
+    if isinstance(exc, exceptions.ValidationError):
+        return problem(400, "invalid", "Some fields do not fit.", errors=_errors(exc.detail)), {}
+    if isinstance(exc, exceptions.APIException):
+        code = _CODES.get(type(exc), exc.default_code)
+        return problem(exc.status_code, code, str(exc.detail)), _headers(exc)
+    return None, {}
+
+
+def _errors(detail: Any) -> dict[str, Any]:
+    """Return the messages under their fields' names, a list for each."""
+    if not isinstance(detail, dict):
+        return {api_settings.NON_FIELD_ERRORS_KEY: detail}
+    return {
+        name: messages if isinstance(messages, list | dict) else [messages]
+        for name, messages in detail.items()
+    }
+
+
+def _headers(exc: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    if authenticate := getattr(exc, "auth_header", None):
+        headers["WWW-Authenticate"] = authenticate
+    if (wait := getattr(exc, "wait", None)) is not None:
+        headers["Retry-After"] = str(int(wait) + 1)
+    return headers

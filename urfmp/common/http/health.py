@@ -1,0 +1,18 @@
+"""Is this process able to serve?"""
+
+from __future__ import annotations
+
+from django.db import InterfaceError, OperationalError, connection
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+from urfmp.common.http.error_views import unavailable
+
+
+def healthz(request: HttpRequest) -> HttpResponse:
+    """Answer 200 when PostgreSQL does, else 503 with Retry-After."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except (OperationalError, InterfaceError) as error:
+        return unavailable(request, error)
+    return JsonResponse({"status": "ok"})

@@ -1,0 +1,166 @@
+"""Small pieces of HTML that admin and pages share. Colours and icons of badges are in the CSS."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from urfmp.common.rendering.diffs import differences
+
+NOTHING = "\u2013"
+_FOLD_AT, _FOLD_LINES = 240, 8
+_MARKS = {"added": "+", "removed": "\u2212", "changed": "\u2260"}
+
+
+def badge(family: str, value: str | None, label: str) -> SafeString:
+    """Return a word on its colour, with an icon drawn by the style sheet.
+
+    Args:
+        family: What the value is one of: `status`, `severity`, `priority`, `task`, `command`.
+        value: The stored value, which chooses colour and icon.
+        label: The word that is read.
+    """
+    return format_html(
+        '<span class="u-badge" data-family="{}" data-value="{}">{}</span>',
+        family,
+        value or "",
+        label,
+    )
+
+
+def utc(value: datetime) -> datetime:
+    """Return a time in UTC, or as it is at the ends of the calendar, where there is no such."""
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        return value
+
+
+def clock(value: datetime) -> str:
+    """Return a time in the viewer's timezone, or in UTC where that timezone cannot write it."""
+    try:
+        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
+    except OverflowError:
+        return utc(value).isoformat()
+
+
+def moment(value: datetime | None) -> SafeString | str:
+    """Return a time in the viewer's timezone, with the exact UTC in its title."""
+    if value is None:
+        return NOTHING
+    return format_html(
+        '<time datetime="{}" title="{}">{}</time>',
+        utc(value).isoformat(),
+        f"{utc(value):%Y-%m-%d %H:%M:%S} UTC",
+        clock(value),
+    )
+
+
+def ago(value: datetime | None, never: str = "never") -> SafeString | str:
+    """Return a time as a distance from now, which the page's script keeps up to date."""
+    if value is None:
+        return never
+    return format_html(
+        '<time class="u-ago" datetime="{}" title="{}">{}</time>',
+        utc(value).isoformat(),
+        f"{utc(value):%Y-%m-%d %H:%M:%S} UTC",
+        distance(value),
+    )
+
+
+def distance(value: datetime) -> str:
+    """Return how far a time is from now, in the largest unit that fits."""
+    seconds = (timezone.now() - value).total_seconds()
+    amount = abs(seconds)
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if amount >= size:
+            text = f"{int(amount // size)} {unit}"
+            return f"{text} ago" if seconds > 0 else f"in {text}"
+    return "now"
+
+
+def duration(value: timedelta) -> str:
+    """Return a length of time in its two largest units."""
+    rest = round(value.total_seconds())
+    parts: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, rest = divmod(rest, size)
+        if count or (parts and size > 1):
+            parts.append(f"{count} {unit}")
+    shown = [part for part in parts[:2] if not part.startswith("0 ")]
+    return " ".join(shown) or "0 s"
+
+
+def pretty(value: Any) -> str:
+    """Return a recorded value as text: JSON for what has parts, a dash for nothing."""
+    if value is None or value == "":
+        return NOTHING
+    if isinstance(value, dict | list):
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def block(value: Any) -> SafeString:
+    """Return a recorded value with its line breaks."""
+    return format_html('<pre class="u-pre">{}</pre>', pretty(value or None))
+
+
+def _shown(value: Any, names: Mapping[str, str]) -> SafeString:
+    """Return a value; a long one folded, an id that is known with its name."""
+    if isinstance(value, str) and value in names:
+        return format_html(
+            '{} <span class="u-diff-id">{}</span>', names[value], f"{value[:8]}\u2026"
+        )
+    text = pretty(value)
+    if len(text) <= _FOLD_AT and text.count("\n") < _FOLD_LINES:
+        return format_html("{}", text)
+    start = " ".join(text[:_FOLD_AT].split())[:60]
+    return format_html(
+        "<details><summary>{}\u2026 ({} characters)</summary>{}</details>", start, len(text), text
+    )
+
+
+def difference(
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+    names: Mapping[str, str] | None = None,
+) -> SafeString:
+    """Return a table of what a recorded change did, one row for each value.
+
+    Args:
+        before: The recorded values before it; None for a row that was made.
+        after: The recorded values after it; None for a row that was removed.
+        names: What ids among the values stand for.
+    """
+    found = differences(before, after)
+    if not found:
+        return format_html('<p class="u-muted">{}</p>', "No row was changed.")
+    rows = format_html_join(
+        "",
+        '<tr data-kind="{}"><th scope="row">{}<span class="u-diff-kind">{}</span></th>'
+        '<td class="u-diff-old">{}</td><td class="u-diff-new">{}</td></tr>',
+        (
+            (
+                item.kind,
+                item.path,
+                f"{_MARKS[item.kind]} {item.kind}",
+                _shown(item.before, names or {}),
+                _shown(item.after, names or {}),
+            )
+            for item in found
+        ),
+    )
+    return format_html(
+        '<div class="u-scroll"><table class="u-table u-diff"><thead><tr><th scope="col">Field</th>'
+        '<th scope="col">Before</th><th scope="col">After</th></tr></thead>'
+        "<tbody>{}</tbody></table></div>",
+        rows,
+    )

