@@ -162,7 +162,7 @@ def root(make_user, make_organization) -> Any:
 
 @pytest.fixture
 def make_facility(inside) -> Callable[..., Any]:
-    from apps.organizations.services.organizations import facility_create
+    from apps.organizations.services.facilities import facility_create
 
     def make(organization: Any, name: str = "Hall 1", **fields: Any) -> Any:
         with inside(organization):
@@ -218,7 +218,7 @@ def make_key(inside) -> Callable[..., str]:
 def sign_in(db) -> Callable[..., Client]:
     """Return a function that gives a browser in which a person is signed in."""
     from apps.accounts.auth.session_store import SessionStore
-    from apps.accounts.services.users import session_start
+    from apps.accounts.services.sessions import session_start
 
     def enter(user: Any, **client_options: Any) -> Client:
         request = HttpRequest()
@@ -234,6 +234,6 @@ def sign_in(db) -> Callable[..., Client]:
 
 def uncache(client: Client) -> None:
     """Forget what is cached of a browser's session, and nothing else: workers share one Redis."""
-    from apps.accounts.selectors.credentials import digest
+    from urfmp.common.security.bearer_secrets import digest
 
     cache.delete(f"session:{digest(client.cookies[settings.SESSION_COOKIE_NAME].value)}")

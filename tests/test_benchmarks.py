@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from apps.telemetry.protocols.points import decode_batch
+from apps.telemetry.protocols.json import decode_batch
 from benchmarks import load
 from benchmarks.__main__ import row_names
 from benchmarks.fleet import COPY, COPY_END, COPY_HEAD, Fleet, body, copy_rows, gateway_points

@@ -28,7 +28,7 @@ from drf_spectacular.generators import SchemaGenerator
 from redis import Redis
 
 from apps.accounts.selectors.api_tokens import generate_access_token
-from apps.accounts.selectors.credentials import generate_key
+from apps.accounts.selectors.key_format import generate_key
 from tests.support.sample_data import routes
 from urfmp.common.security.redaction import is_secret_name
 

@@ -20,7 +20,7 @@ from django.conf import settings
 from django.core.management import get_commands
 from django.utils.module_loading import import_string
 
-from apps.accounts.selectors.credentials import generate_key
+from apps.accounts.selectors.key_format import generate_key
 
 ROOT = Path(settings.BASE_DIR)
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))

@@ -134,7 +134,7 @@ CANARY = "canary-9f31c2-password"
 @pytest.mark.parametrize("status", [400, 401, 500])
 def test_errors_log_no_bodies(status, alice, sign_in, caplog, monkeypatch):
     """8. Errors logged whole request bodies, passwords and tokens included."""
-    from apps.organizations.api.organizations import FacilityViewSet
+    from apps.organizations.api.facilities import FacilityViewSet
 
     def fail(self, request, *args, **kwargs):
         body = request.data

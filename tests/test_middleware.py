@@ -7,8 +7,8 @@ from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
 from apps.accounts.auth.principals import KeyPrincipal
-from apps.accounts.middleware.principal import client_address, presented_key
-from apps.accounts.selectors.credentials import generate_key
+from apps.accounts.auth.requests import client_address, presented_key
+from apps.accounts.selectors.key_format import generate_key
 from apps.organizations.models import Facility
 
 
@@ -76,7 +76,7 @@ def test_keys_stay_out_of_the_admin(organization_a, make_key):
 
 def test_answer_of_500_rolls_back(alice, sign_in, organization_a, inside, monkeypatch):
     """What failed in the end is not half written."""
-    from apps.organizations.api.organizations import FacilityViewSet
+    from apps.organizations.api.facilities import FacilityViewSet
 
     def create(self, request, *args, **kwargs):
         Facility.objects.create(organization_id=request.user.organization_id, name="Half")
@@ -93,7 +93,7 @@ def test_answer_of_500_rolls_back(alice, sign_in, organization_a, inside, monkey
 def test_fault_of_ours_rolls_back_and_is_a_problem(
     alice, sign_in, organization_a, inside, monkeypatch
 ):
-    from apps.organizations.api.organizations import FacilityViewSet
+    from apps.organizations.api.facilities import FacilityViewSet
 
     def create(self, request, *args, **kwargs):
         Facility.objects.create(organization_id=request.user.organization_id, name="Half")
@@ -114,7 +114,7 @@ def test_signed_in_elsewhere_meanwhile(alice, charlie, sign_in):
 
     from apps.accounts.auth.session_store import SessionStore
     from apps.accounts.selectors.credentials import session_credential
-    from apps.accounts.services.users import session_start
+    from apps.accounts.services.sessions import session_start
 
     old = sign_in(alice).cookies[settings.SESSION_COOKIE_NAME].value
     request = HttpRequest()

@@ -10,13 +10,13 @@ from apps.robots.models import Robot
 from apps.robots.services.robots import robot_update
 from urfmp.common.tenancy.context import (
     Actor,
-    TenantError,
     act,
     crossing_transaction,
     current_actor,
     tenant_statement,
     tenant_transaction,
 )
+from urfmp.common.tenancy.exceptions import TenantError
 
 
 def test_query_outside_raises(organization_a, make_robot):

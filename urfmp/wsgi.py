@@ -20,7 +20,7 @@ _FOR_PAGES = frozenset(
     {
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "urfmp.common.http.middleware.PagePolicyMiddleware",
-        "apps.accounts.middleware.principal.SessionMiddleware",
+        "apps.accounts.middleware.session.SessionMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
         "django.contrib.messages.middleware.MessageMiddleware",

@@ -16,7 +16,7 @@ from urfmp.common.db.fields import (
     plain_key,
     uuid_primary_key,
 )
-from urfmp.common.tenancy.querysets import TenantModel
+from urfmp.common.tenancy.models import TenantModel
 
 
 class Alert(TenantModel):

@@ -8,7 +8,7 @@ from django.db import models
 
 from apps.audit.querysets import AuditLogQuerySet
 from urfmp.common.db.fields import created_at, plain_key, uuid_primary_key
-from urfmp.common.tenancy.querysets import TenantModel
+from urfmp.common.tenancy.models import TenantModel
 
 
 class AuditLog(TenantModel):

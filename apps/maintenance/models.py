@@ -19,7 +19,7 @@ from urfmp.common.db.fields import (
     updated_at,
     uuid_primary_key,
 )
-from urfmp.common.tenancy.querysets import TenantModel
+from urfmp.common.tenancy.models import TenantModel
 
 
 class MaintenanceTask(TenantModel):

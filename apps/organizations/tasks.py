@@ -7,7 +7,7 @@ from procrastinate.contrib.django import app
 from apps.accounts.services.idempotency import clean_up_idempotency_keys
 from apps.accounts.services.invitations import clean_up_invitations
 from apps.accounts.services.one_time_links import clean_up_links
-from apps.accounts.services.users import clean_up_sessions
+from apps.accounts.services.sessions import clean_up_sessions
 from apps.audit.services.audit_logs import audit_clean_up
 from apps.organizations.selectors import organization_ids
 from urfmp.common.redis.rate_limit import forget_old_windows

@@ -5,7 +5,7 @@ from __future__ import annotations
 from procrastinate.contrib.django import app
 
 from apps.organizations.selectors import organization_ids
-from apps.robots.services.robots import robots_mark_silent
+from apps.robots.services.status import robots_mark_silent
 from urfmp.common.tenancy.context import tenant_transaction
 
 

@@ -159,7 +159,7 @@ def _client(person: Any) -> Any:
     from django.test import Client  # noqa: PLC0415
 
     from apps.accounts.auth.session_store import SessionStore  # noqa: PLC0415
-    from apps.accounts.services.users import session_start  # noqa: PLC0415
+    from apps.accounts.services.sessions import session_start  # noqa: PLC0415
 
     settings.ALLOWED_HOSTS = ["testserver"]
     request = HttpRequest()

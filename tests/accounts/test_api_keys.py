@@ -15,14 +15,11 @@ from apps.accounts.exceptions import GrantError, UnknownScopeError
 from apps.accounts.models import ApiKey
 from apps.accounts.permissions.grants import check_scopes
 from apps.accounts.permissions.roles import PERMISSIONS, SCOPES
-from apps.accounts.selectors.credentials import (
-    digest,
-    generate_key,
-    key_credential,
-    key_is_well_formed,
-)
+from apps.accounts.selectors.credentials import key_credential
+from apps.accounts.selectors.key_format import generate_key, key_is_well_formed
 from apps.accounts.services.api_keys import api_key_create, api_key_revoke
 from apps.robots.services.robots import robot_retire, robot_return_to_service
+from urfmp.common.security.bearer_secrets import digest
 
 
 def ask(key, path="/api/v1/robots"):

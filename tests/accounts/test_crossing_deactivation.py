@@ -17,7 +17,8 @@ from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.api_tokens import access_credential
 from apps.accounts.selectors.credentials import session_credential
 from apps.accounts.services.api_tokens import tokens_issue
-from apps.accounts.services.users import session_start, sessions_end_all_of, user_update
+from apps.accounts.services.sessions import session_start, sessions_end_all_of
+from apps.accounts.services.users import user_update
 from apps.organizations.models import Organization
 from apps.organizations.services.platform import organization_deactivate, organization_reactivate
 from tests.conftest import PASSWORD

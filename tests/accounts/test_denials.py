@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.accounts.models import ApiKey
 from apps.audit.models import AuditLog
 from apps.audit.selectors.chain import audit_verify
-from urfmp.common.tenancy.context import TenantError
+from urfmp.common.tenancy.exceptions import TenantError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -171,7 +171,7 @@ def test_what_was_refused_is_undone_and_its_refusal_stays(
 ):
     from rest_framework.exceptions import PermissionDenied
 
-    from apps.organizations.api.organizations import FacilityViewSet
+    from apps.organizations.api.facilities import FacilityViewSet
     from apps.organizations.models import Facility
 
     facility = make_facility(organization_a)

@@ -13,7 +13,6 @@ from django.utils import timezone
 
 from apps.accounts.exceptions import LinkRefusedError, PlanLimitError, RoleNotHereError
 from apps.accounts.models import Invitation, User
-from apps.accounts.selectors.credentials import digest
 from apps.accounts.services.invitations import (
     clean_up_invitations,
     invitation_accept,
@@ -27,6 +26,7 @@ from apps.organizations.models import Organization
 from apps.organizations.services.platform import organization_deactivate
 from tests.support.concurrency import at_once
 from urfmp.common.mail import MailNotConfiguredError
+from urfmp.common.security.bearer_secrets import digest
 
 pytestmark = pytest.mark.django_db
 

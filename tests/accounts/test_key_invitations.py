@@ -11,10 +11,10 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, Invitation
-from apps.accounts.selectors.credentials import digest
 from apps.accounts.services.api_keys import api_key_revoke, api_key_rotate
 from apps.accounts.services.users import system_user_get
 from apps.organizations.services.platform import organization_deactivate, organization_reactivate
+from urfmp.common.security.bearer_secrets import digest
 
 pytestmark = pytest.mark.django_db
 

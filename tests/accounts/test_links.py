@@ -21,7 +21,6 @@ from procrastinate.contrib.django.models import ProcrastinateJob
 from apps.accounts.choices import LinkPurpose
 from apps.accounts.exceptions import LinkRefusedError
 from apps.accounts.models import OneTimeLink, User, UserSession
-from apps.accounts.selectors.credentials import digest
 from apps.accounts.services.one_time_links import (
     clean_up_links,
     link_order,
@@ -33,6 +32,7 @@ from apps.accounts.services.users import user_create, user_update
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
 from tests.support.concurrency import at_once, wait_for_a_lock
+from urfmp.common.security.bearer_secrets import digest
 
 pytestmark = pytest.mark.django_db
 

@@ -16,7 +16,6 @@ from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import ApiKey, User
 from apps.accounts.selectors.credentials import (
     SessionCredential,
-    digest,
     forget_session,
     key_credential,
     note_key_use,
@@ -24,6 +23,7 @@ from apps.accounts.selectors.credentials import (
 )
 from apps.accounts.services.api_tokens import tokens_issue
 from tests.conftest import uncache
+from urfmp.common.security.bearer_secrets import digest
 
 
 @pytest.fixture

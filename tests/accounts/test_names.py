@@ -13,12 +13,8 @@ from apps.accounts.services.invitations import invitation_create
 from apps.accounts.services.users import user_create, user_update
 from apps.accounts.tasks import send_invitation
 from apps.organizations.models import Facility, Organization
-from apps.organizations.services.organizations import (
-    facility_create,
-    facility_update,
-    organization_create,
-    organization_update,
-)
+from apps.organizations.services.facilities import facility_create, facility_update
+from apps.organizations.services.organizations import organization_create, organization_update
 from urfmp.common.mail import mail_send
 
 pytestmark = pytest.mark.django_db

@@ -14,12 +14,14 @@ from django.utils import timezone
 
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
-from apps.accounts.selectors.credentials import digest, session_credential
-from apps.accounts.services.users import session_end, session_start, user_update
+from apps.accounts.selectors.credentials import session_credential
+from apps.accounts.services.sessions import session_end, session_start
+from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
 from apps.robots.api.robots import RobotViewSet
 from tests.conftest import PASSWORD, uncache
 from tests.support.concurrency import at_once
+from urfmp.common.security.bearer_secrets import digest
 
 SIGN_IN = "/admin/login/"
 

@@ -14,7 +14,8 @@ from apps.accounts.services.login_audit import stranger_record
 from apps.audit.models import AuditLog
 from apps.audit.selectors.chain import audit_verify
 from urfmp.common.redis import rate_limit
-from urfmp.common.tenancy.context import Actor, TenantError, tenant_transaction
+from urfmp.common.tenancy.context import Actor, tenant_transaction
+from urfmp.common.tenancy.exceptions import TenantError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -11,11 +11,11 @@ from django.utils import timezone
 
 from apps.accounts.models import UserSession
 from apps.accounts.selectors.api_tokens import generate_access_token, generate_refresh_token
-from apps.accounts.selectors.credentials import digest
 from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
 from tests.support.concurrency import at_once
+from urfmp.common.security.bearer_secrets import digest
 
 ROBOTS = "/api/v1/robots"
 

@@ -8,9 +8,9 @@ from django.contrib import admin
 from django.urls import reverse
 
 from apps.accounts.models import ApiKey
-from apps.audit.admin.audit_logs import ResourceFilter
+from apps.audit.admin.filters import ResourceFilter
 from apps.audit.models import AuditLog
-from apps.audit.selectors.chain import recorded_actions
+from apps.audit.selectors.audit_logs import recorded_actions
 from apps.audit.services.audit_logs import audit_record
 from apps.maintenance.services import task_create, task_update
 from apps.robots.services.robots import robot_update

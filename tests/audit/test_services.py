@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from apps.accounts.selectors.credentials import generate_key
+from apps.accounts.selectors.key_format import generate_key
 from apps.audit.models import AuditLog
 from apps.audit.services.audit_logs import audit_record
 

@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from apps.accounts.selectors.api_tokens import generate_access_token, generate_refresh_token
-from apps.accounts.selectors.credentials import generate_key
+from apps.accounts.selectors.key_format import generate_key
 from apps.accounts.selectors.one_time_links import generate_link_token
 from urfmp.common.security.redaction import (
     SECRET,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.accounts.models import ApiKey
-from apps.accounts.selectors.credentials import generate_key
+from apps.accounts.selectors.key_format import generate_key
 from apps.audit.models import AuditLog
 from apps.audit.selectors.chain import audit_verify
 

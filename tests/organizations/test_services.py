@@ -7,14 +7,12 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apps.accounts.models import User, UserSession
-from apps.accounts.services.users import clean_up_sessions, system_user_create
+from apps.accounts.services.sessions import clean_up_sessions
+from apps.accounts.services.users import system_user_create
 from apps.organizations.models import Facility, Organization
 from apps.organizations.selectors import organization_ids
-from apps.organizations.services.organizations import (
-    facility_update,
-    organization_create,
-    organization_update,
-)
+from apps.organizations.services.facilities import facility_update
+from apps.organizations.services.organizations import organization_create, organization_update
 from apps.organizations.tasks import clean_up
 
 

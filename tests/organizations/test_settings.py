@@ -11,10 +11,9 @@ from django.urls import reverse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.accounts.selectors.credentials import generate_key
+from apps.accounts.selectors.key_format import generate_key
 from apps.organizations.models import Organization
-from apps.organizations.services.organizations import organization_create, organization_update
-from apps.organizations.settings_schema import (
+from apps.organizations.models.settings import (
     JSON_SCHEMA,
     LOCALES,
     SETTINGS,
@@ -23,6 +22,7 @@ from apps.organizations.settings_schema import (
     settings_faults,
     settings_read,
 )
+from apps.organizations.services.organizations import organization_create, organization_update
 
 GOOD = {
     "timezone": "Asia/Tokyo",

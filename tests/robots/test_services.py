@@ -9,23 +9,17 @@ from django.utils import timezone
 
 from apps.organizations.exceptions import FacilityInUseError
 from apps.organizations.models import Facility
-from apps.organizations.services.organizations import (
-    facility_create,
-    facility_delete,
-    facility_update,
-)
+from apps.organizations.services.facilities import facility_create, facility_delete, facility_update
 from apps.robots.exceptions import RobotRetiredError
 from apps.robots.models import Robot, RobotStatusHistory
 from apps.robots.selectors.robots import robot_status_counts
 from apps.robots.services.robots import (
     robot_register,
-    robot_report_status,
     robot_retire,
     robot_return_to_service,
     robot_update,
-    robots_heard,
-    robots_mark_silent,
 )
+from apps.robots.services.status import robot_report_status, robots_heard, robots_mark_silent
 from apps.robots.tasks import mark_silent
 from tests.support.concurrency import at_once
 from urfmp.common.tenancy.context import tenant_transaction

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import Robot, RobotStatusHistory
-from apps.robots.services.robots import robot_report_status, robots_heard, robots_mark_silent
+from apps.robots.services.status import robot_report_status, robots_heard, robots_mark_silent
 
 
 class Model(RuleBasedStateMachine):

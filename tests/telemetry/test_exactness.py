@@ -15,16 +15,17 @@ from hypothesis import strategies as st
 
 from apps.robots.models import Robot
 from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.models.rollups import LEVELS, WIDE
 from apps.telemetry.selectors import (
     RESOLUTIONS,
     SeriesQuery,
-    TooManyPointsError,
+    SeriesTooLongError,
     latest_json,
     latest_values,
     series,
 )
 from apps.telemetry.services.pending_work import batch_organizations, batches_clean_up
-from apps.telemetry.services.rollups import LEVELS, WIDE, roll_up
+from apps.telemetry.services.rollups import roll_up
 from tests.support.telemetry_model import Model, aggregate
 
 METRICS = ("a", "b.c")
@@ -155,7 +156,7 @@ class Plant:
         )
         try:
             answer = series(query)
-        except TooManyPointsError:
+        except SeriesTooLongError:
             assert width is not None
             assert width == 0 or (end - start).total_seconds() / width > 1998
             return

@@ -12,8 +12,8 @@ from influxdb_client import InfluxDBClient, Point, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS, WriteOptions
 from influxdb_client.rest import ApiException
 
+from apps.telemetry.exceptions import BusyError, SendingTooMuchError
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.services.ingest.group_commit import BusyError, SendingTooMuchError
 from apps.telemetry.services.telemetry import telemetry_ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)

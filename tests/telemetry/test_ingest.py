@@ -11,13 +11,10 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.telemetry.exceptions import MalformedBatchError, TooManyPointsError
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.protocols.points import (
-    MAX_METRIC_NAME,
-    MalformedBatchError,
-    TooManyPointsError,
-    decode_batch,
-)
+from apps.telemetry.protocols.json import decode_batch
+from apps.telemetry.protocols.points import MAX_METRIC_NAME
 
 
 @pytest.fixture

@@ -10,13 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from apps.telemetry.services.ingest.group_commit import (
-    ROWS_FOR_ANOTHER_PLACE,
-    Admission,
-    BusyError,
-    Intake,
-    SendingTooMuchError,
-)
+from apps.telemetry.exceptions import BusyError, SendingTooMuchError
+from apps.telemetry.services.ingest.backpressure import Admission
+from apps.telemetry.services.ingest.group_commit import ROWS_FOR_ANOTHER_PLACE, Intake
 
 A, B, C = uuid4(), uuid4(), uuid4()
 

@@ -12,14 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.telemetry.exceptions import TooManyPointsError
 from apps.telemetry.protocols.influx.parser import UNITS, Line, LineFault, Unsigned, decode_lines
 from apps.telemetry.protocols.influx.points import decode_line_points
-from apps.telemetry.protocols.points import (
-    MAX_METRIC_NAME,
-    TooManyPointsError,
-    name_fault,
-    time_fault,
-)
+from apps.telemetry.protocols.points import MAX_METRIC_NAME, name_fault, time_fault
 
 SHARED = Path(os.environ.get("URFMP_SHARED", Path(__file__).parents[3] / "shared"))
 CORPUS = SHARED / "data" / "line_protocol_corpus.json.gz"

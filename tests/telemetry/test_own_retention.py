@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 
 from apps.organizations.services.organizations import organization_update
 from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.models.rollups import LEVELS
 from apps.telemetry.protocols.points import Batch, Point
 from apps.telemetry.services import retention
 from apps.telemetry.services.pending_work import batches_add_stored
-from apps.telemetry.services.rollups import LEVELS, roll_up, rollups_lock
+from apps.telemetry.services.rollups import roll_up, rollups_lock
 from apps.telemetry.services.telemetry import telemetry_ingest
 from apps.telemetry.tasks import forget
 from tests.support.concurrency import at_once

@@ -8,14 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
+from apps.telemetry.exceptions import TooManyPointsError
+from apps.telemetry.protocols.json import decode_batch, decode_ndjson
 from apps.telemetry.protocols.points import (
     MAX_METRIC_NAME,
     MAX_UNIT,
     Batch,
     Point,
-    TooManyPointsError,
-    decode_batch,
-    decode_ndjson,
     name_fault,
     time_fault,
     unit_fault,

@@ -17,19 +17,18 @@ from django.utils import timezone
 
 from apps.telemetry import tasks
 from apps.telemetry.models import TelemetryBatch
+from apps.telemetry.models.rollups import COLUMNS, LEVELS
 from apps.telemetry.selectors import SeriesQuery, latest_values, series
 from apps.telemetry.services import rollup_check
 from apps.telemetry.services.pending_work import batch_organizations
 from apps.telemetry.services.rollup_check import Fault
-from apps.telemetry.services.rollups import COLUMNS, LEVELS, roll_up, rollups_lock
+from apps.telemetry.services.rollups import roll_up, rollups_lock
 from tests.support import telemetry_storing
 from tests.support.concurrency import at_once
 from urfmp.common.tenancy.context import tenant_transaction
 
 HOUR = timedelta(hours=1)
 START = (timezone.now() - timedelta(days=20)).replace(hour=10, minute=0, second=0, microsecond=0)
-
-
 OTHER_SERIES = """
     UPDATE telemetry_minutes SET metric_name = 'never.sent'
     WHERE bucket = (SELECT min(bucket) FROM telemetry_minutes)

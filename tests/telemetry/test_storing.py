@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey
 from apps.robots.services.robots import robot_retire
+from apps.telemetry import exceptions
 from apps.telemetry.api import request_body
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.protocols.points import Batch, Point
 from apps.telemetry.services import telemetry
 from apps.telemetry.services.ingest import small_batch, writer
+from apps.telemetry.services.ingest.backpressure import Admission
 from apps.telemetry.services.ingest.encoding import moment, write_rows
-from apps.telemetry.services.ingest.group_commit import Admission
 from apps.telemetry.services.ingest.small_batch import MOST_ROWS
 from apps.telemetry.services.ingest.writer import SendingKey, SheetParcel, store_parcels
 from apps.telemetry.services.pending_work import Mark, batches_claim, batches_mark
@@ -179,7 +180,7 @@ def test_a_key_that_has_ended_does_not_fail_its_neighbours(
     two = parcel(1, metric="b", key=SendingKey(ended, None))
     store_parcels(organization_a.id, [one, two])
     assert one.error is None
-    assert isinstance(two.error, writer.RefusedError)
+    assert isinstance(two.error, exceptions.RefusedError)
     assert two.error.ids == {ended}
     assert count(inside, organization_a) == 1
 
@@ -203,7 +204,7 @@ def test_a_key_is_looked_at_again_when_its_points_are_stored_one_by_one(
     monkeypatch.setattr(writer, "_store_together", together)
     sent = parcel(1, 2, key=SendingKey(key, None))
     store_parcels(organization_a.id, [sent])
-    assert isinstance(sent.error, writer.RefusedError)
+    assert isinstance(sent.error, exceptions.RefusedError)
     assert sent.error.ids == {key}
     assert count(inside, organization_a) == 1
 

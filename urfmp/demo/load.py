@@ -22,7 +22,8 @@ from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services import task_create
 from apps.organizations.models import Organization
 from apps.organizations.selectors import organization_ids
-from apps.organizations.services.organizations import facility_create, organization_create
+from apps.organizations.services.facilities import facility_create
+from apps.organizations.services.organizations import organization_create
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.robots import robot_register
 from apps.telemetry.services.pending_work import batches_add_stored

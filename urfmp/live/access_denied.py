@@ -7,11 +7,13 @@ from uuid import UUID
 
 from django.http import HttpRequest
 
+from apps.accounts.auth.requests import presented_key
 from apps.accounts.middleware.access_denied import owner_of_key, record_refusal
-from apps.accounts.middleware.principal import presented_key
 from apps.accounts.selectors.api_tokens import access_credential, is_access_token
-from apps.accounts.selectors.credentials import digest, key_is_well_formed, session_credential
+from apps.accounts.selectors.credentials import session_credential
+from apps.accounts.selectors.key_format import key_is_well_formed
 from urfmp.common.http.middleware import user_agent_of
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.tenancy.context import Actor
 from urfmp.live.http import Problem, Request
 

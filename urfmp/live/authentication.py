@@ -13,12 +13,9 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.auth.requests import ADDRESS_NOT_ALLOWED, presented_key
 from apps.accounts.choices import Role
-from apps.accounts.middleware.principal import (
-    ADDRESS_NOT_ALLOWED,
-    lacks_second_factor,
-    presented_key,
-)
+from apps.accounts.middleware.second_factor import lacks_second_factor
 from apps.accounts.models import User
 from apps.accounts.permissions.active_organization import chosen_by
 from apps.accounts.selectors.api_tokens import (
@@ -30,13 +27,13 @@ from apps.accounts.selectors.api_tokens import (
 )
 from apps.accounts.selectors.credentials import (
     SessionCredential,
-    digest,
     key_credential,
     note_key_use,
     session_credential,
 )
 from apps.accounts.throttling import take_request
 from apps.robots.models import Robot
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.security.recent_auth import SignIn
 from urfmp.common.tenancy.context import Actor, tenant_transaction
 from urfmp.live.http import Problem, Request

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern
 from unfold.sites import UnfoldAdminSite
 
-from apps.accounts.middleware.principal import precedes_second_factor
+from apps.accounts.middleware.second_factor import precedes_second_factor
 from urfmp.common.http.view_flags import acts_at_home
 from urfmp.pages.decorators import in_local_time, without_nul
 from urfmp.pages.step_up import with_step_up

@@ -18,8 +18,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from unfold.widgets import INPUT_CLASSES
 
 from apps.accounts.auth.password_validators import MAX_LENGTH
+from apps.accounts.auth.requests import presented_key
 from apps.accounts.exceptions import TooManyAttemptsError
-from apps.accounts.middleware.principal import PrincipalMiddleware, presented_key
+from apps.accounts.middleware.principal import PrincipalMiddleware
 from apps.accounts.services.step_up import StepUpFailure, step_up
 from urfmp.common.security.recent_auth import StepUpRequiredError
 from urfmp.pages.decorators import in_local_time, without_nul

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from apps.accounts.middleware.principal import precedes_second_factor
+from apps.accounts.middleware.second_factor import precedes_second_factor
 from urfmp.common.http.view_flags import acts_at_home, ignores_credentials
 from urfmp.pages.decorators import without_nul
 from urfmp.pages.views.invitation import accept_invitation

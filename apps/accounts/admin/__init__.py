@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.accounts.admin import api_keys, invitations, users
+from apps.accounts.admin import api_keys, invitations, sessions, users
 
-__all__ = ["api_keys", "invitations", "users"]
+__all__ = ["api_keys", "invitations", "sessions", "users"]

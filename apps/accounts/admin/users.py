@@ -10,17 +10,15 @@ from django.utils.safestring import SafeString
 
 from apps.accounts.admin.forms import UserAddForm, UserForm
 from apps.accounts.choices import LinkPurpose, Role
-from apps.accounts.models import SecondFactor, User, UserSession
+from apps.accounts.models import SecondFactor, User
 from apps.accounts.permissions.grants import check_authority, check_grant
 from apps.accounts.services.email_enumeration import address_tried, moved_to
 from apps.accounts.services.one_time_links import link_order, password_link_order
 from apps.accounts.services.second_factors import second_factor_reset
-from apps.accounts.services.users import session_end, user_create, user_update
+from apps.accounts.services.users import user_create, user_update
 from urfmp.common.admin import (
-    AutocompleteFilter,
     ObjectAction,
     OrganizationScopedAdmin,
-    ReadOnlyAdmin,
     viewer,
 )
 from urfmp.common.rendering.html import NOTHING, ago, badge, moment
@@ -37,11 +35,6 @@ def _has_second_factor(user: User) -> bool:
 def _remove_second_factor(request: HttpRequest, user: User, _values: Any) -> None:
     check_authority(viewer(request), user)
     second_factor_reset(user)
-
-
-def _end_session(request: HttpRequest, session: UserSession, _values: Any) -> None:
-    check_authority(viewer(request), session.user)
-    session_end(session)
 
 
 def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
@@ -155,58 +148,3 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         check_grant(viewer(request), form.changes())
         with address_tried(obj.organization_id, moved_to(obj, form.changes())):
             return user_update(obj, **form.changes())
-
-
-@admin.register(UserSession)
-class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
-    audit_resource = "session"
-    list_display = ("person", "started", "active", "ip_address", "browser", "ends", "end_button")
-    list_filter = (("user", AutocompleteFilter),)
-    search_fields = ("user__email", "ip_address")
-    list_select_related = ("user",)
-    fields = ("person", "started", "active", "ends", "ip_address", "user_agent")
-    readonly_fields = fields
-    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
-        ObjectAction(
-            name="end",
-            label="End",
-            done="ended",
-            permission="end",
-            icon="logout",
-            run=_end_session,
-            is_danger=True,
-        ),
-    )
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        rows: Any = super().get_queryset(request)
-        sign_ins: QuerySet[Any] = rows.sign_ins().select_related("user")
-        return sign_ins
-
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
-        columns = tuple(super().get_list_display(request))
-        return columns if self.allowed_actions(request) else columns[:-1]
-
-    @admin.display(description="Person", ordering="user__email")
-    def person(self, session: UserSession) -> str:
-        return f"{session.user}"
-
-    @admin.display(description="Since", ordering="created_at")
-    def started(self, session: UserSession) -> SafeString | str:
-        return moment(session.created_at)
-
-    @admin.display(description="Active", ordering="last_activity_at")
-    def active(self, session: UserSession) -> SafeString | str:
-        return ago(session.last_activity_at)
-
-    @admin.display(description="Ends", ordering="expires_at")
-    def ends(self, session: UserSession) -> SafeString | str:
-        return ago(session.expires_at)
-
-    @admin.display(description="Browser")
-    def browser(self, session: UserSession) -> str:
-        return (session.user_agent or NOTHING)[:60]
-
-    @admin.display(description="")
-    def end_button(self, session: UserSession) -> SafeString:
-        return self.action_button(session, "end")

@@ -1,164 +1,29 @@
+"""API keys through the API: create, change, rotate, revoke."""
+
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
+import django_filters
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import mixins, serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
 
-from apps.accounts.auth.password_validators import MAX_LENGTH
-from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.api.idempotency import IdempotentCreateMixin
+from apps.accounts.models import ApiKey, User
 from apps.accounts.models.line_protocol_mapping import JSON_SCHEMA, mapping_faults
-from apps.accounts.permissions.roles import PERMISSIONS, SCOPES
+from apps.accounts.permissions.grants import check_scopes
+from apps.accounts.permissions.roles import SCOPES
+from apps.accounts.services import api_keys
+from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
+from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
-
-
-@body_example(
-    "A technician",
-    {
-        "email": "mira@plant.example",
-        "first_name": "Mira",
-        "role": "technician",
-    },
-)
-class UserSerializer(ScopedModelSerializer):
-    permissions = serializers.ListField(
-        child=serializers.ChoiceField(sorted(PERMISSIONS)),
-        required=False,
-        help_text="Grants beyond the role.",
-    )
-
-    class Meta:
-        model = User
-        fields = (
-            "id",
-            "email",
-            "first_name",
-            "last_name",
-            "role",
-            "permissions",
-            "is_active",
-            "email_verified",
-            "last_login",
-            "created_at",
-            "updated_at",
-        )
-        read_only_fields = ("id", "email_verified", "last_login", "created_at", "updated_at")
-
-
-class UserSessionSerializer(ScopedModelSerializer):
-    class Meta:
-        model = UserSession
-        fields = (
-            "id",
-            "user",
-            "created_at",
-            "last_activity_at",
-            "expires_at",
-            "ip_address",
-            "user_agent",
-        )
-        read_only_fields = fields
-
-
-class OwnSessionSerializer(ScopedModelSerializer):
-    kind = serializers.CharField(read_only=True, help_text="`browser` or `api`.")
-    device = serializers.CharField(read_only=True, help_text="As in `Firefox on Windows`.")
-    is_current = serializers.SerializerMethodField(
-        help_text="Whether this request comes from this sign-in."
-    )
-
-    class Meta:
-        model = UserSession
-        fields = (
-            "id",
-            "kind",
-            "device",
-            "is_current",
-            "ip_address",
-            "user_agent",
-            "created_at",
-            "last_activity_at",
-            "expires_at",
-        )
-        read_only_fields = fields
-
-    def get_is_current(self, row: UserSession) -> bool:
-        return bool(row.pk == self.context.get("current_session_id"))
-
-
-@body_example(
-    "E-mail and password",
-    {
-        "email": "mira@plant.example",
-        "password": "correct horse battery staple",
-    },
-)
-class SignInSerializer(StrictSerializer):
-    email = serializers.EmailField(max_length=255)
-    password = serializers.CharField(
-        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
-    )
-    otp = serializers.CharField(
-        required=False, max_length=20, help_text="The code of the app, with a second factor."
-    )
-    recovery_code = serializers.CharField(
-        required=False, max_length=50, help_text="Instead of `otp`: good once."
-    )
-
-
-@body_example(
-    "The newest refresh token",
-    {
-        "refresh_token": "urfmp_rt_4kT2",
-    },
-)
-class RefreshSerializer(StrictSerializer):
-    refresh_token = serializers.CharField(max_length=200, trim_whitespace=False)
-
-
-@body_example(
-    "Password, and a code of the second factor",
-    {
-        "password": "correct horse battery staple",
-        "otp": "123456",
-    },
-)
-class StepUpSerializer(StrictSerializer):
-    password = serializers.CharField(
-        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
-    )
-    otp = serializers.CharField(
-        required=False, max_length=20, help_text="The code of the app, with a second factor."
-    )
-    recovery_code = serializers.CharField(
-        required=False, max_length=50, help_text="Instead of `otp`: good once."
-    )
-
-
-class PasswordResetSerializer(StrictSerializer):
-    email = serializers.EmailField(max_length=255)
-
-
-class PasswordChooseSerializer(StrictSerializer):
-    token = serializers.CharField(max_length=200, help_text="The code from the e-mail.")
-    password = serializers.CharField(
-        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
-    )
-
-
-class TokenPairSerializer(serializers.Serializer[Any]):
-    access_token = serializers.CharField(help_text="For `Authorization: Bearer`.")
-    token_type = serializers.CharField(help_text="Always `Bearer`.")
-    expires_in = serializers.IntegerField(help_text="Seconds until the access token ends.")
-    refresh_token = serializers.CharField(help_text="Good for one refresh.")
-    refresh_expires_in = serializers.IntegerField(
-        help_text="Seconds until the sign-in ends, however often it is refreshed."
-    )
-
-
-class EndedSerializer(serializers.Serializer[Any]):
-    ended = serializers.IntegerField(help_text="How many sign-ins were ended.")
+from urfmp.common.api.viewsets import WriteViewSet
 
 
 @body_example(
@@ -230,3 +95,62 @@ class RotationSerializer(StrictSerializer):
     overlap_hours = serializers.IntegerField(
         default=24, min_value=0, max_value=720, help_text="How long the old key goes on working."
     )
+
+
+class ApiKeyFilterSet(django_filters.FilterSet):
+    robot = django_filters.UUIDFilter(field_name="robot_id")
+    is_active = BooleanFilter()
+
+
+@extend_schema(description="Keys of machines. Deleting one revokes it; the row stays.")
+class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
+    """Keys of machines; deleting one revokes it."""
+
+    etag_ignores = frozenset({"key", "last_used_at"})
+
+    model = ApiKey
+    serializer_class = ApiKeySerializer
+    filterset_class = ApiKeyFilterSet
+    permission_actions = {"rotate": "add"}
+    step_up_actions = frozenset({"create", "partial_update", "rotate"})
+
+    def _person(self) -> User:
+        user = self.principal
+        if not isinstance(user, User):
+            raise PermissionDenied("Only a person makes keys.")  # noqa: EM101
+        return user
+
+    def perform_create(self, serializer: Any) -> None:
+        user = self._person()
+        check_scopes(user, serializer.validated_data["permissions"])
+        row, key = api_keys.api_key_create(
+            organization_id=user.organization_id, user=user, **serializer.validated_data
+        )
+        row.shown_once = key  # type: ignore[attr-defined]
+        serializer.instance = row
+
+    def kept_answer(self, data: Any) -> Any:
+        return {**data, "key": None}
+
+    def perform_update(self, serializer: Any) -> None:
+        check_scopes(self._person(), serializer.instance.permissions or ())
+        serializer.instance = api_keys.api_key_update(
+            serializer.instance, **serializer.validated_data
+        )
+
+    def perform_destroy(self, instance: ApiKey) -> None:
+        api_keys.api_key_revoke(instance)
+
+    @extend_schema(request=RotationSerializer, responses={201: ApiKeySerializer})
+    @action(detail=True, methods=["post"])
+    def rotate(self, request: Request, pk: str) -> Response:
+        """Make the key's successor; both work until the overlap is over."""
+        old = self.get_object()
+        user = self._person()
+        given = RotationSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        check_scopes(user, old.permissions or ())
+        overlap = timedelta(hours=given.validated_data["overlap_hours"])
+        row, key = api_keys.api_key_rotate(old, user=user, overlap=overlap)
+        row.shown_once = key  # type: ignore[attr-defined]
+        return Response(self.get_serializer(row).data, status=201)

@@ -6,27 +6,74 @@ from typing import Any
 
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.api.api_keys import (
-    RefreshSerializer,
-    SignInSerializer,
-    StepUpSerializer,
-    TokenPairSerializer,
-)
 from apps.accounts.api.errors import refusal
 from apps.accounts.api.permissions import IsPerson
-from apps.accounts.api.token_pairs import pair_fields
+from apps.accounts.api.token_pairs import TokenPairSerializer, pair_fields
+from apps.accounts.auth.password_validators import MAX_LENGTH
 from apps.accounts.exceptions import SecondFactorRequiredError, SignInRefusedError
 from apps.accounts.models import User
 from apps.accounts.services.api_tokens import TokenPair, tokens_end, tokens_issue, tokens_refresh
 from apps.accounts.services.login import code_check, needs_code, password_show
+from apps.accounts.services.sessions import DEACTIVATED, session_end_current, session_refuse
 from apps.accounts.services.step_up import StepUpFailure, step_up
-from apps.accounts.services.users import DEACTIVATED, session_end_current, session_refuse
+from urfmp.common.api.examples import body_example
+from urfmp.common.api.serializers import StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView
 from urfmp.common.http.view_flags import acts_at_home
+
+
+@body_example(
+    "E-mail and password",
+    {
+        "email": "mira@plant.example",
+        "password": "correct horse battery staple",
+    },
+)
+class SignInSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=255)
+    password = serializers.CharField(
+        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
+    )
+    otp = serializers.CharField(
+        required=False, max_length=20, help_text="The code of the app, with a second factor."
+    )
+    recovery_code = serializers.CharField(
+        required=False, max_length=50, help_text="Instead of `otp`: good once."
+    )
+
+
+@body_example(
+    "The newest refresh token",
+    {
+        "refresh_token": "urfmp_rt_4kT2",
+    },
+)
+class RefreshSerializer(StrictSerializer):
+    refresh_token = serializers.CharField(max_length=200, trim_whitespace=False)
+
+
+@body_example(
+    "Password, and a code of the second factor",
+    {
+        "password": "correct horse battery staple",
+        "otp": "123456",
+    },
+)
+class StepUpSerializer(StrictSerializer):
+    password = serializers.CharField(
+        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
+    )
+    otp = serializers.CharField(
+        required=False, max_length=20, help_text="The code of the app, with a second factor."
+    )
+    recovery_code = serializers.CharField(
+        required=False, max_length=50, help_text="Instead of `otp`: good once."
+    )
 
 
 def _answer(pair: TokenPair) -> Response:

@@ -7,7 +7,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from apps.accounts.middleware.principal import presented_key
+from apps.accounts.auth.requests import presented_key
 from urfmp.common.http.problem_details import BEARER
 
 

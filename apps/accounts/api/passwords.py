@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.api.api_keys import PasswordChooseSerializer, PasswordResetSerializer
+from apps.accounts.auth.password_validators import MAX_LENGTH
 from apps.accounts.services.one_time_links import password_choose, password_reset_order
+from urfmp.common.api.serializers import StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView
+
+
+class PasswordResetSerializer(StrictSerializer):
+    email = serializers.EmailField(max_length=255)
+
+
+class PasswordChooseSerializer(StrictSerializer):
+    token = serializers.CharField(max_length=200, help_text="The code from the e-mail.")
+    password = serializers.CharField(
+        max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
+    )
 
 
 class PasswordResetView(PrincipalView):

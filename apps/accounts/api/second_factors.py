@@ -13,10 +13,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.api.api_keys import TokenPairSerializer
 from apps.accounts.api.errors import refusal
 from apps.accounts.api.permissions import IsPerson
-from apps.accounts.api.token_pairs import pair_fields
+from apps.accounts.api.token_pairs import TokenPairSerializer, pair_fields
 from apps.accounts.auth.password_validators import MAX_LENGTH
 from apps.accounts.exceptions import (
     PasswordTooShortError,
@@ -24,7 +23,7 @@ from apps.accounts.exceptions import (
     StepUpRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.middleware.principal import is_required
+from apps.accounts.middleware.second_factor import is_required
 from apps.accounts.services.api_tokens import tokens_issue
 from apps.accounts.services.login import attempt_take
 from apps.accounts.services.second_factors import (
@@ -36,8 +35,8 @@ from apps.accounts.services.second_factors import (
     seed_address,
     seed_text,
 )
+from apps.accounts.services.sessions import session_start
 from apps.accounts.services.step_up import password_check_alone
-from apps.accounts.services.users import session_start
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView

@@ -4,8 +4,19 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
+from rest_framework import serializers
 
 from apps.accounts.services.api_tokens import TokenPair
+
+
+class TokenPairSerializer(serializers.Serializer[Any]):
+    access_token = serializers.CharField(help_text="For `Authorization: Bearer`.")
+    token_type = serializers.CharField(help_text="Always `Bearer`.")
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token ends.")
+    refresh_token = serializers.CharField(help_text="Good for one refresh.")
+    refresh_expires_in = serializers.IntegerField(
+        help_text="Seconds until the sign-in ends, however often it is refreshed."
+    )
 
 
 def pair_fields(pair: TokenPair) -> dict[str, Any]:

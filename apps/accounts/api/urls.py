@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from apps.accounts.api.api_keys import ApiKeyViewSet
 from apps.accounts.api.auth import LoginView, LogoutView, RefreshView, StepUpView
 from apps.accounts.api.invitations import AcceptView, InvitationViewSet
 from apps.accounts.api.passwords import PasswordChooseView, PasswordResetView
@@ -12,13 +13,9 @@ from apps.accounts.api.second_factors import (
     SecondFactorRemoveView,
     SecondFactorView,
 )
-from apps.accounts.api.users import (
-    ApiKeyViewSet,
-    OwnSessionViewSet,
-    UserSessionViewSet,
-    UserViewSet,
-)
-from apps.accounts.middleware.principal import precedes_second_factor
+from apps.accounts.api.sessions import OwnSessionViewSet, UserSessionViewSet
+from apps.accounts.api.users import UserViewSet
+from apps.accounts.middleware.second_factor import precedes_second_factor
 from urfmp.common.http.view_flags import ignores_credentials
 
 router = SimpleRouter(trailing_slash=False)

@@ -1,40 +1,64 @@
+"""Users through the API."""
+
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import django_filters
 from django.conf import settings
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
+from rest_framework import serializers
 from rest_framework.decorators import action
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.api.api_keys import (
-    ApiKeySerializer,
-    EndedSerializer,
-    OwnSessionSerializer,
-    RotationSerializer,
-    UserSerializer,
-    UserSessionSerializer,
-)
-from apps.accounts.api.idempotency import IdempotentCreateMixin, IdempotentMixin
-from apps.accounts.api.permissions import IsPerson
+from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.choices import LinkPurpose, Role
-from apps.accounts.models import ApiKey, User, UserSession
-from apps.accounts.permissions.grants import check_authority, check_grant, check_scopes
-from apps.accounts.selectors.sessions import current_session_id, own_sessions
-from apps.accounts.services import api_keys, users
+from apps.accounts.models import User
+from apps.accounts.permissions.grants import check_authority, check_grant
+from apps.accounts.permissions.roles import PERMISSIONS
+from apps.accounts.services import locks, users
 from apps.accounts.services.email_enumeration import address_tried, moved_to
 from apps.accounts.services.one_time_links import link_order, password_link_order
 from apps.accounts.services.second_factors import second_factor_reset
 from urfmp.common.api.etags import ETagMixin
+from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
-from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet, WriteViewSet
-from urfmp.common.http.view_flags import acts_at_home
+from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.viewsets import WriteViewSet
+
+
+@body_example(
+    "A technician",
+    {
+        "email": "mira@plant.example",
+        "first_name": "Mira",
+        "role": "technician",
+    },
+)
+class UserSerializer(ScopedModelSerializer):
+    permissions = serializers.ListField(
+        child=serializers.ChoiceField(sorted(PERMISSIONS)),
+        required=False,
+        help_text="Grants beyond the role.",
+    )
+
+    class Meta:
+        model = User
+        fields = (
+            "id",
+            "email",
+            "first_name",
+            "last_name",
+            "role",
+            "permissions",
+            "is_active",
+            "email_verified",
+            "last_login",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = ("id", "email_verified", "last_login", "created_at", "updated_at")
 
 
 class UserFilterSet(django_filters.FilterSet):
@@ -59,7 +83,7 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     def get_object(self) -> Any:
         """Lock the admins first, as every change of a person does, where the person is locked."""
         if self._condition is not None:
-            users.admins_hold(self.principal.organization_id)
+            locks.admins_hold(self.principal.organization_id)
         return super().get_object()
 
     def perform_create(self, serializer: Any) -> None:
@@ -97,128 +121,3 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         check_authority(self.principal, person)
         second_factor_reset(person)
         return Response(status=204)
-
-
-class UserSessionFilterSet(django_filters.FilterSet):
-    user = django_filters.UUIDFilter(field_name="user_id")
-
-
-class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
-    """Where people are signed in; deleting one ends it."""
-
-    model = UserSession
-    serializer_class = UserSessionSerializer
-    filterset_class = UserSessionFilterSet
-    permission_actions = {"destroy": "change"}
-
-    def get_queryset(self) -> QuerySet[Any]:
-        rows: Any = super().get_queryset()
-        sign_ins: QuerySet[Any] = rows.sign_ins()
-        return sign_ins
-
-    def perform_destroy(self, instance: UserSession) -> None:
-        check_authority(self.principal, instance.user)
-        users.session_end(instance)
-
-
-class OwnSessionFilterSet(django_filters.FilterSet):
-    kind = django_filters.ChoiceFilter(
-        choices=[("browser", "Browser"), ("api", "API")], method="of_kind", label="kind"
-    )
-
-    def of_kind(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        return queryset.filter(family__isnull=value == "browser")
-
-
-@acts_at_home
-class OwnSessionViewSet(
-    IdempotentMixin, mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet
-):
-    """Where the person who asks is signed in; deleting one ends it."""
-
-    model = UserSession
-    serializer_class = OwnSessionSerializer
-    filterset_class = OwnSessionFilterSet
-    permission_classes = (IsPerson,)
-    ordering = "-last_activity_at"
-    ordering_fields = ("last_activity_at", "created_at")
-
-    def get_queryset(self) -> QuerySet[Any]:
-        if getattr(self, "swagger_fake_view", False):
-            return super().get_queryset()
-        return own_sessions(self.principal)
-
-    def get_serializer_context(self) -> dict[str, Any]:
-        context = dict(super().get_serializer_context())
-        if not getattr(self, "swagger_fake_view", False):
-            context["current_session_id"] = current_session_id(self.request._request)  # noqa: SLF001
-        return context
-
-    def perform_destroy(self, instance: UserSession) -> None:
-        users.session_end(instance)
-
-    @extend_schema(request=None, responses=EndedSerializer, filters=False)
-    @action(detail=False, methods=["post"], url_path="end-others")
-    def end_others(self, request: Request) -> Response:
-        """End all sign-ins of this person but the one that asks."""
-        keep = current_session_id(request._request)  # noqa: SLF001
-        return Response({"ended": users.sessions_end_others(self.principal, keep=keep)})
-
-
-class ApiKeyFilterSet(django_filters.FilterSet):
-    robot = django_filters.UUIDFilter(field_name="robot_id")
-    is_active = BooleanFilter()
-
-
-@extend_schema(description="Keys of machines. Deleting one revokes it; the row stays.")
-class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
-    """Keys of machines; deleting one revokes it."""
-
-    etag_ignores = frozenset({"key", "last_used_at"})
-
-    model = ApiKey
-    serializer_class = ApiKeySerializer
-    filterset_class = ApiKeyFilterSet
-    permission_actions = {"rotate": "add"}
-    step_up_actions = frozenset({"create", "partial_update", "rotate"})
-
-    def _person(self) -> User:
-        user = self.principal
-        if not isinstance(user, User):
-            raise PermissionDenied("Only a person makes keys.")  # noqa: EM101
-        return user
-
-    def perform_create(self, serializer: Any) -> None:
-        user = self._person()
-        check_scopes(user, serializer.validated_data["permissions"])
-        row, key = api_keys.api_key_create(
-            organization_id=user.organization_id, user=user, **serializer.validated_data
-        )
-        row.shown_once = key  # type: ignore[attr-defined]
-        serializer.instance = row
-
-    def kept_answer(self, data: Any) -> Any:
-        return {**data, "key": None}
-
-    def perform_update(self, serializer: Any) -> None:
-        check_scopes(self._person(), serializer.instance.permissions or ())
-        serializer.instance = api_keys.api_key_update(
-            serializer.instance, **serializer.validated_data
-        )
-
-    def perform_destroy(self, instance: ApiKey) -> None:
-        api_keys.api_key_revoke(instance)
-
-    @extend_schema(request=RotationSerializer, responses={201: ApiKeySerializer})
-    @action(detail=True, methods=["post"])
-    def rotate(self, request: Request, pk: str) -> Response:
-        """Make the key's successor; both work until the overlap is over."""
-        old = self.get_object()
-        user = self._person()
-        given = RotationSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        check_scopes(user, old.permissions or ())
-        overlap = timedelta(hours=given.validated_data["overlap_hours"])
-        row, key = api_keys.api_key_rotate(old, user=user, overlap=overlap)
-        row.shown_once = key  # type: ignore[attr-defined]
-        return Response(self.get_serializer(row).data, status=201)

@@ -18,12 +18,8 @@ from django.utils import timezone
 
 from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.api_tokens import proves
-from apps.accounts.selectors.credentials import (
-    digest,
-    forget_session,
-    session_credential,
-    session_end_time,
-)
+from apps.accounts.selectors.credentials import forget_session, session_credential, session_end_time
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.tenancy.context import tenant_transaction
 
 _TOKEN_BYTES = 32

@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponseBase
 
 from apps.accounts.auth.principals import KeyPrincipal
-from apps.accounts.middleware.principal import request_actor, session_of
+from apps.accounts.auth.requests import request_actor, session_of
 from apps.accounts.models import User
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.redis.rate_limit import Counter, take

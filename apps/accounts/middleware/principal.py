@@ -10,19 +10,24 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.db import transaction
 from django.http import (
     HttpRequest,
     HttpResponseBase,
-    HttpResponseRedirect,
 )
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
 
 from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.auth.requests import (
+    ADDRESS_NOT_ALLOWED,
+    client_address,
+    is_unattended,
+    presented_key,
+    request_actor,
+    session_of,
+)
 from apps.accounts.auth.session_store import SessionStore
-from apps.accounts.models import User
+from apps.accounts.middleware.second_factor import second_factor_gate
 from apps.accounts.permissions.active_organization import chosen_by
 from apps.accounts.selectors.api_key_cache import forget_key, remembered_key_credential
 from apps.accounts.selectors.api_tokens import (
@@ -31,75 +36,19 @@ from apps.accounts.selectors.api_tokens import (
     note_token_use,
     person_of,
 )
-from apps.accounts.selectors.credentials import (
-    digest,
-    key_credential,
-    key_is_well_formed,
-    note_key_use,
-)
+from apps.accounts.selectors.credentials import key_credential, note_key_use
+from apps.accounts.selectors.key_format import key_is_well_formed
 from apps.accounts.throttling import take_request
-from urfmp.common.http.client_ip import plain_address
-from urfmp.common.http.middleware import user_agent_of
 from urfmp.common.http.problem_details import problem_response
 from urfmp.common.http.request_body import CHUNK_BYTES, read_on
 from urfmp.common.redis.rate_limit import is_limited
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.security.recent_auth import SignIn
-from urfmp.common.tenancy.context import Actor, tenant_transaction
-
-ADDRESS_NOT_ALLOWED = ("address_not_allowed", "This key is not taken from this address.")
+from urfmp.common.tenancy.context import tenant_transaction
 
 View = Callable[..., HttpResponseBase]
 KeyReader = Callable[[HttpRequest], str | None]
 _View = TypeVar("_View", bound=View)
-
-
-def client_address(request: HttpRequest) -> str | None:
-    """Return the peer's address; behind a proxy the server has already put the client's here."""
-    return plain_address(request.META.get("REMOTE_ADDR", ""))
-
-
-def session_of(request: HttpRequest) -> SessionStore:
-    """Return the request's session as what it is."""
-    return cast("SessionStore", request.session)
-
-
-def request_actor(request: HttpRequest, **who: Any) -> Actor:
-    """Return what the record says about a request.
-
-    Args:
-        request: The request.
-        who: `user_id` or `api_key_id`.
-    """
-    return Actor(
-        ip_address=client_address(request),
-        user_agent=user_agent_of(request.headers),
-        request_id=getattr(request, "request_id", None),
-        **who,
-    )
-
-
-def is_unattended(request: HttpRequest) -> bool:
-    """Tell whether a page asks by itself: that nobody is there must still end the session."""
-    return "X-Unattended" in request.headers
-
-
-class SessionMiddleware(DjangoSessionMiddleware):
-    """Django's, telling the session where its request comes from."""
-
-    def process_request(self, request: HttpRequest) -> None:
-        """Attach the session; it is read when somebody asks for it."""
-        super().process_request(request)
-        session = session_of(request)
-        session.ip_address = client_address(request)
-        session.user_agent = user_agent_of(request.headers)
-
-
-def presented_key(request: HttpRequest) -> str | None:
-    """Return the API key or access token that a request carries, in either header."""
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and value:
-        return value.strip()
-    return request.headers.get("X-API-Key")
 
 
 def reads_key(reader: KeyReader) -> Callable[[_View], _View]:
@@ -179,7 +128,7 @@ class PrincipalMiddleware:
                 return None
             request.user = person
             request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
-            if (refusal := _stop(request, view)) is not None:
+            if (refusal := second_factor_gate(request, view)) is not None:
                 return refusal
             if (elsewhere := _elsewhere(request, view, session)) is None:
                 return _answer(request, view, args, kwargs)
@@ -242,7 +191,7 @@ class PrincipalMiddleware:
             request.user = person
             request.token_session_id = credential.session_id  # type: ignore[attr-defined]
             request.sign_in = credential.sign_in  # type: ignore[attr-defined]
-            if (refusal := _stop(request, view)) is not None:
+            if (refusal := second_factor_gate(request, view)) is not None:
                 return refusal
             elsewhere = _elsewhere(request, view, credential.data)
             manages = getattr(view, "manages_transactions", False)
@@ -267,37 +216,6 @@ def _elsewhere(request: HttpRequest, view: View, data: Any) -> UUID | None:
         return None
     request.user.work_in(chosen.id)  # type: ignore[union-attr]
     return chosen.id
-
-
-def precedes_second_factor(view: _View) -> _View:
-    """Mark a view for people who still lack a second factor that their organization requires."""
-    view.precedes_second_factor = True  # type: ignore[attr-defined]
-    return view
-
-
-def lacks_second_factor(person: User, sign_in: SignIn) -> bool:
-    """Tell whether somebody has to set up a second factor before they reach anything."""
-    return not sign_in.has_second_factor and is_required(person)
-
-
-def is_required(person: User) -> bool:
-    """Tell whether somebody's organization asks them for a second factor."""
-    return bool((person.organization.settings or {}).get("second_factor_required"))
-
-
-def _stop(request: HttpRequest, view: View) -> HttpResponseBase | None:
-    """Return the answer to somebody who has to set up a second factor first."""
-    person, sign_in = cast("User", request.user), request.sign_in  # type: ignore[attr-defined]
-    if getattr(view, "precedes_second_factor", False) or not lacks_second_factor(person, sign_in):
-        return None
-    if request.path.startswith("/api/"):
-        return problem_response(
-            HTTPStatus.FORBIDDEN,
-            "second_factor_setup_required",
-            "Your organization requires a second factor: set one up by POST auth/second-factor, or"
-            " in a browser.",
-        )
-    return HttpResponseRedirect(reverse("admin:second_factor"))
 
 
 def _answer(

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from apps.accounts.models.api_keys import ApiKey, IdempotencyRecord, UserSession
-from apps.accounts.models.one_time_links import Invitation, OneTimeLink
-from apps.accounts.models.users import SecondFactor, User
+from apps.accounts.models.api_keys import ApiKey
+from apps.accounts.models.idempotency import IdempotencyRecord
+from apps.accounts.models.invitations import Invitation
+from apps.accounts.models.one_time_links import OneTimeLink
+from apps.accounts.models.second_factors import SecondFactor
+from apps.accounts.models.sessions import UserSession
+from apps.accounts.models.users import User
 
 __all__ = [
     "ApiKey",

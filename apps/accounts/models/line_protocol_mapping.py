@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
-from urfmp.common.tenancy.context import tenant_transaction
-
 _MOST_TAGS, _LONGEST_TAG, _LONGEST_PREFIX = 50, 100, 50
 _PREFIX = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
-_REMEMBERED_SECONDS, _MOST_REMEMBERED = 5.0, 4_096
 _KEYS = ("robot_tag", "metadata_tags", "dropped_tags", "prefix")
-
 _TAGS: dict[str, Any] = {
     "type": "array",
     "items": {"type": "string", "minLength": 1, "maxLength": _LONGEST_TAG},
@@ -119,23 +113,3 @@ def mapping_read(stored: Any) -> LineMapping:
         dropped_tags=frozenset(stored.get("dropped_tags", ())),
         prefix=f"{stored['prefix']}." if "prefix" in stored else "",
     )
-
-
-_remembered: dict[UUID, tuple[float, LineMapping]] = {}
-
-
-def line_mapping_of(key_id: UUID, organization_id: UUID) -> LineMapping:
-    """Return a key's mapping, as it was at most five seconds ago."""
-    from apps.accounts.models import ApiKey  # noqa: PLC0415 - which validates by this module
-
-    now = time.monotonic()
-    found = _remembered.get(key_id)
-    if found is not None and now < found[0]:
-        return found[1]
-    with tenant_transaction(organization_id):
-        keys = ApiKey.objects.unscoped(reason="the key that asks").filter(pk=key_id)
-        mapping = mapping_read(keys.values_list("line_protocol_mapping", flat=True).first())
-    if len(_remembered) >= _MOST_REMEMBERED:
-        _remembered.clear()
-    _remembered[key_id] = now + _REMEMBERED_SECONDS, mapping
-    return mapping

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.utils import timezone
 
-from apps.accounts.choices import LinkPurpose, Role
+from apps.accounts.choices import LinkPurpose
 from apps.accounts.querysets import (
-    InvitationQuerySet,
     OneTimeLinkQuerySet,
 )
 from urfmp.common.db.fields import (
@@ -20,7 +17,7 @@ from urfmp.common.db.fields import (
     plain_key,
     uuid_primary_key,
 )
-from urfmp.common.tenancy.querysets import TenantModel
+from urfmp.common.tenancy.models import TenantModel
 
 
 class OneTimeLink(TenantModel):
@@ -54,60 +51,3 @@ class OneTimeLink(TenantModel):
 
     def __str__(self) -> str:
         return f"{self.purpose} of {self.user_id}"
-
-
-class Invitation(TenantModel):
-    """Somebody who has been asked to join an organization, until they do or it is revoked.
-
-    The link's token is stored as a digest, once it has been sent. Rows are kept for 30 days after
-    `expires_at`; those that are not expired take a place of the plan.
-    """
-
-    id = uuid_primary_key()
-    organization = organization_key()
-    email = models.EmailField("e-mail", max_length=255)
-    role = models.CharField(
-        max_length=50, choices=Role, default=Role.OPERATOR, db_default=Role.OPERATOR
-    )
-    permissions = ArrayField(
-        models.TextField(),
-        default=list,
-        db_default=models.Value([], ArrayField(models.TextField())),
-        blank=True,
-    )
-    invited_by = plain_key(
-        "accounts.User", null=True, blank=True, db_column="invited_by", editable=False
-    )
-    invited_by_key = plain_key(
-        "accounts.ApiKey", on_delete=models.DO_NOTHING, null=True, blank=True, editable=False
-    )
-    token_digest = models.CharField(  # noqa: DJ001 - none before it is sent
-        max_length=64, null=True, editable=False
-    )
-    expires_at = models.DateTimeField(editable=False)
-    created_at = created_at()
-
-    objects: ClassVar[Any] = InvitationQuerySet.as_manager()
-
-    class Meta:
-        db_table = "invitations"
-        ordering = ("-created_at", "id")
-        constraints = (
-            models.UniqueConstraint(
-                fields=("organization", "email"), name="invitations_organization_email_key"
-            ),
-            models.UniqueConstraint(fields=("token_digest",), name="invitations_digest_key"),
-            choices_check("invitations", "role", Role),
-        )
-        indexes = (
-            models.Index(fields=("invited_by",), name="idx_invitations_invited_by"),
-            models.Index(fields=("invited_by_key",), name="idx_invitations_key"),
-        )
-
-    def __str__(self) -> str:
-        return self.email
-
-    @property
-    def is_expired(self) -> bool:
-        """Whether its link is too old, and takes no place any more."""
-        return self.expires_at <= timezone.now()

@@ -10,22 +10,21 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from apps.accounts.choices import LinkPurpose, Role
+from apps.accounts.models.second_factors import SecondFactor
 from apps.accounts.permissions.platform_staff import Roaming
 from apps.accounts.permissions.roles import ROLE_PERMISSIONS, role_grants
 from apps.accounts.querysets import (
-    SecondFactorQuerySet,
     UserQuerySet,
 )
 from urfmp.common.db.fields import (
     choices_check,
     created_at,
     organization_key,
-    plain_key,
     updated_at,
     uuid_primary_key,
     validate_one_line,
 )
-from urfmp.common.tenancy.querysets import TenantModel
+from urfmp.common.tenancy.models import TenantModel
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -147,38 +146,3 @@ class User(Roaming, AbstractBaseUser, TenantModel):
     def has_module_perms(self, app_label: str) -> bool:
         """Show an app in the admin to everybody with any right; its models decide the rest."""
         return bool(self.is_active) and bool(ROLE_PERMISSIONS[self.role] or self.permissions)
-
-
-class SecondFactor(TenantModel):
-    """A person's second factor: the seed of their app, sealed, and digests of recovery codes.
-
-    One a person. Without `confirmed_at` it is being set up and asks nobody for anything. It goes
-    when the person, or an admin for them, does without it.
-    """
-
-    sealed_fields: ClassVar[tuple[str, ...]] = ("seed",)
-
-    id = uuid_primary_key()
-    organization = organization_key()
-    user = plain_key("accounts.User", on_delete=models.DO_NOTHING)
-    seed = models.TextField(editable=False)
-    recovery_digests = ArrayField(
-        models.TextField(),
-        default=list,
-        db_default=models.Value([], ArrayField(models.TextField())),
-        editable=False,
-    )
-    last_step = models.BigIntegerField(null=True, editable=False)
-    confirmed_at = models.DateTimeField(null=True, editable=False)
-    created_at = created_at()
-
-    objects: ClassVar[Any] = SecondFactorQuerySet.as_manager()
-
-    class Meta:
-        db_table = "second_factors"
-        ordering = ("-created_at", "id")
-        constraints = (models.UniqueConstraint(fields=("user",), name="second_factors_user_key"),)
-        indexes = (models.Index(fields=("organization",), name="idx_factors_organization"),)
-
-    def __str__(self) -> str:
-        return f"Second factor of {self.user_id}"

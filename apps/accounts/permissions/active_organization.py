@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
-
 from apps.accounts.choices import Role
 
 CHOSEN = "chosen_organization"
@@ -32,9 +30,3 @@ def chosen_by(user: Any, data: Mapping[str, Any]) -> ChosenOrganization | None:
     if not found or user.role != Role.SUPER_ADMIN:
         return None
     return ChosenOrganization(UUID(found["id"]), found["name"])
-
-
-def chosen_organization(request: HttpRequest) -> ChosenOrganization | None:
-    """Return what the person who asks has chosen, as the middleware found it."""
-    found: ChosenOrganization | None = getattr(request, "chosen_organization", None)
-    return found

@@ -9,12 +9,9 @@ from __future__ import annotations
 import time
 from uuid import UUID
 
-from apps.accounts.selectors.credentials import (
-    KeyCredential,
-    digest,
-    key_credential,
-    key_is_well_formed,
-)
+from apps.accounts.selectors.credentials import KeyCredential, key_credential
+from apps.accounts.selectors.key_format import key_is_well_formed
+from urfmp.common.security.bearer_secrets import digest
 
 _SECONDS = 5.0
 _MOST_KEYS = 4_096

@@ -20,7 +20,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User, UserSession
-from apps.accounts.selectors.credentials import checksum, digest, random_text
+from urfmp.common.security.bearer_secrets import checksum, digest, random_text
 from urfmp.common.security.recent_auth import SignIn
 from urfmp.common.tenancy.context import tenant_transaction
 

@@ -6,12 +6,8 @@ owner that take an exact digest and give ids and states, nothing to search with.
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import json
-import secrets
-import string
-import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,61 +19,13 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_KEY_START = "urfmp_live_"
-_ID_LENGTH, _SECRET_LENGTH, _CHECKSUM_LENGTH = 10, 32, 6
+from apps.accounts.selectors.key_format import key_is_well_formed
+from urfmp.common.security.bearer_secrets import digest
+
 # While Redis does not take the mark of a change, an ended session may live on for this long.
 _SESSION_CACHE_SECONDS = 5
 _CHANGED = "changed"
 _NOTE_USE_AFTER = timedelta(minutes=1)
-
-
-def digest(token: str) -> str:
-    """Return the SHA-256 of a random token, in hexadecimal: what the database stores."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _base62(number: int, length: int) -> str:
-    digits = ""
-    for _ in range(length):
-        number, rest = divmod(number, 62)
-        digits = _ALPHABET[rest] + digits
-    return digits
-
-
-def random_text(length: int) -> str:
-    """Return random letters and digits, nearly 6 bits each."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
-
-
-def checksum(text: str) -> str:
-    """Return what tells a mistyped or invented credential from a real one without a query."""
-    return _base62(zlib.crc32(text.encode()), _CHECKSUM_LENGTH)
-
-
-def generate_key() -> str:
-    """Return a new API key: a start to recognise it by, 190 bits of chance, and a checksum."""
-    length = _ID_LENGTH + 1 + _SECRET_LENGTH
-    chance = random_text(length - 1)
-    text = f"{_KEY_START}{chance[:_ID_LENGTH]}_{chance[_ID_LENGTH:]}"
-    return text + checksum(text)
-
-
-def key_prefix(key: str) -> str:
-    """Return the part of a key that may be shown, to tell keys apart."""
-    return key[len(_KEY_START) : len(_KEY_START) + _ID_LENGTH]
-
-
-def key_is_well_formed(key: str) -> bool:
-    """Tell whether a key's checksum fits, which needs no query."""
-    text, given = key[:-_CHECKSUM_LENGTH], key[-_CHECKSUM_LENGTH:]
-    length = len(_KEY_START) + _ID_LENGTH + 1 + _SECRET_LENGTH
-    return (
-        key.isascii()
-        and key.startswith(_KEY_START)
-        and len(text) == length
-        and secrets.compare_digest(checksum(text), given)
-    )
 
 
 @dataclass(frozen=True)

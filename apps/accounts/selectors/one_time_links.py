@@ -27,7 +27,7 @@ from django.urls import reverse
 
 from apps.accounts.choices import LinkPurpose
 from apps.accounts.selectors.api_tokens import generate_token, token_is_well_formed
-from apps.accounts.selectors.credentials import digest
+from urfmp.common.security.bearer_secrets import digest
 
 _START = "urfmp_ln_"
 

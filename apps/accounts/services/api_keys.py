@@ -14,8 +14,9 @@ from django.utils import timezone
 from apps.accounts.exceptions import KeyEndedError, KeyReplacedError, UnknownScopeError
 from apps.accounts.models import ApiKey, User
 from apps.accounts.permissions.roles import DEVICE_SCOPES, SCOPES
-from apps.accounts.selectors.credentials import digest, generate_key, key_prefix
+from apps.accounts.selectors.key_format import generate_key, key_prefix
 from apps.accounts.services.quotas import take_place
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.tenancy.context import act
 
 ROTATION_OVERLAP = timedelta(hours=24)

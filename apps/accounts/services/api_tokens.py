@@ -10,8 +10,8 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.http import HttpRequest
 from django.utils import timezone
 
+from apps.accounts.auth.requests import client_address, request_actor
 from apps.accounts.exceptions import RefreshRefusedError
-from apps.accounts.middleware.principal import client_address, request_actor
 from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.api_tokens import (
     ACCESS_TOKEN_AGE,
@@ -22,10 +22,10 @@ from apps.accounts.selectors.api_tokens import (
     proves,
     refresh_credential,
 )
-from apps.accounts.selectors.credentials import digest
 from apps.accounts.services.locks import standing_hold
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.http.middleware import user_agent_of
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.security.recent_auth import SignIn
 from urfmp.common.tenancy.context import act, tenant_transaction
 

@@ -19,18 +19,18 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from apps.accounts.auth.requests import request_actor
 from apps.accounts.choices import Role
 from apps.accounts.exceptions import GrantError, LinkRefusedError, RoleNotHereError
-from apps.accounts.middleware.principal import request_actor
 from apps.accounts.models import ApiKey, Invitation, User
 from apps.accounts.permissions.grants import check_grant, held_permissions
-from apps.accounts.selectors.credentials import digest
 from apps.accounts.selectors.one_time_links import generate_link_token, link_digest
 from apps.accounts.services.quotas import take_place
 from apps.accounts.services.users import user_create
 from apps.accounts.throttling import take_mail
 from urfmp.common.db.constraints import must_be_free
 from urfmp.common.mail import mail_must_be_configured, mail_send
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.tenancy.context import act, tenant_transaction
 
 INVITATION_AGE = timedelta(days=7)

@@ -6,8 +6,20 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.accounts.exceptions import SignInRefusedError
+from apps.accounts.choices import Role
+from apps.accounts.exceptions import (
+    SignInRefusedError,
+)
 from apps.accounts.models import User
+
+ADMIN_ROLES = (Role.ADMIN, Role.SUPER_ADMIN)
+
+
+def admins_hold(organization_id: UUID) -> list[User]:
+    """Lock an organization's active admins, in order: before any other person of it is locked."""
+    rows = User.objects.select_for_update(no_key=True).only("pk", "role", "password")
+    admins = rows.filter(organization_id=organization_id, role__in=ADMIN_ROLES, is_active=True)
+    return list(admins.order_by("pk"))
 
 
 def organization_hold(organization_id: UUID) -> bool:

@@ -14,14 +14,15 @@ from django.contrib.auth import authenticate
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
+from apps.accounts.auth.requests import request_actor
 from apps.accounts.auth.trusted_devices import known_device
 from apps.accounts.exceptions import SecondFactorRefusedError, TooManyAttemptsError
-from apps.accounts.middleware.principal import request_actor
 from apps.accounts.models import User
-from apps.accounts.selectors.credentials import account_of, digest
+from apps.accounts.selectors.credentials import account_of
 from apps.accounts.services.second_factors import second_factor_of, second_factor_take
-from apps.accounts.services.users import session_refuse
+from apps.accounts.services.sessions import session_refuse
 from apps.accounts.throttling import SESSION, take_code
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.tenancy.context import tenant_transaction
 
 _SALT = "urfmp.pending"

@@ -10,12 +10,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
+from apps.accounts.auth.requests import client_address, request_actor
 from apps.accounts.auth.trusted_devices import known_device
 from apps.accounts.choices import LinkPurpose
 from apps.accounts.exceptions import LinkRefusedError, SystemUserError
-from apps.accounts.middleware.principal import client_address, request_actor
 from apps.accounts.models import OneTimeLink, User
-from apps.accounts.selectors.credentials import account_of, digest
+from apps.accounts.selectors.credentials import account_of
 from apps.accounts.selectors.one_time_links import (
     PURPOSES,
     LinkCredential,
@@ -28,6 +28,7 @@ from apps.accounts.services.users import user_set_password
 from apps.accounts.throttling import take_link, take_mail
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.mail import mail_must_be_configured, mail_send
+from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.tenancy.context import Actor, act, current_actor, tenant_transaction
 
 

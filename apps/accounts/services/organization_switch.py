@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
+from apps.accounts.auth.requests import current_session_id
 from apps.accounts.models import UserSession
 from apps.accounts.permissions.active_organization import CHOSEN, ChosenOrganization
-from apps.accounts.selectors.sessions import current_session_id
 
 
 def chosen_store(request: HttpRequest, chosen: ChosenOrganization | None) -> None:

@@ -16,9 +16,9 @@ from procrastinate.contrib.django import app
 from apps.accounts.auth.password_validators import ALONE
 from apps.accounts.exceptions import SecondFactorRefusedError, SecondFactorStateError
 from apps.accounts.models import SecondFactor, User
-from apps.accounts.selectors.credentials import digest, random_text
-from apps.accounts.services.users import sessions_end_all_of
+from apps.accounts.services.sessions import sessions_end_all_of
 from urfmp.common.mail import mail_send
+from urfmp.common.security.bearer_secrets import digest, random_text
 from urfmp.common.security.field_encryption import seal, unseal
 from urfmp.common.tenancy.context import act, tenant_transaction
 

@@ -10,6 +10,7 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest
 
 from apps.accounts.auth.password_validators import ALONE, MAX_LENGTH
+from apps.accounts.auth.requests import session_of
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.exceptions import (
     PasswordTooShortError,
@@ -19,12 +20,11 @@ from apps.accounts.exceptions import (
     StepUpRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.middleware.principal import session_of
 from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.credentials import account_of
 from apps.accounts.services.locks import standing_hold
 from apps.accounts.services.login import code_check
-from apps.accounts.services.users import session_refuse
+from apps.accounts.services.sessions import session_refuse
 from apps.accounts.throttling import SESSION, password_attempt
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.security.recent_auth import SignIn

@@ -6,29 +6,20 @@ from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import SESSION_KEY, login, logout
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.db import connection
-from django.http import HttpRequest
 from django.utils import timezone
 
 from apps.accounts.choices import PLATFORM_SLUG, Role
 from apps.accounts.exceptions import LastAdminError, RoleNotHereError, SystemUserError
-from apps.accounts.middleware.principal import request_actor, session_of
-from apps.accounts.models import OneTimeLink, User, UserSession
-from apps.accounts.selectors.credentials import forget_session, user_organization
-from apps.accounts.services.locks import organization_hold, standing_hold
-from apps.accounts.services.login_audit import stranger_record
+from apps.accounts.models import OneTimeLink, User
+from apps.accounts.services.locks import ADMIN_ROLES, admins_hold
 from apps.accounts.services.quotas import take_place
-from apps.audit.services.audit_logs import audit_record
+from apps.accounts.services.sessions import sessions_end_all_of
 from urfmp.common.db.constraints import must_be_free
-from urfmp.common.security.recent_auth import SignIn
-from urfmp.common.tenancy.context import act, current_organization_id, tenant_transaction
+from urfmp.common.tenancy.context import act
 
 ADDRESS_TAKEN = "This address is taken."
-DEACTIVATED = "Deactivated during the sign-in."
-_ADMINS = (Role.ADMIN, Role.SUPER_ADMIN)
 
 
 def _address_must_be_free() -> AbstractContextManager[None]:
@@ -150,7 +141,7 @@ def user_update(user: User, **changes: Any) -> User:
         if has_moved:  # nobody has shown yet that the new address is theirs
             changes["email_verified"] = False
         # The platform needs a super admin, and an admin beside them is none.
-        needed = (user.role,) if user.role == Role.SUPER_ADMIN else _ADMINS
+        needed = (user.role,) if user.role == Role.SUPER_ADMIN else ADMIN_ROLES
         is_last = _is_last(user, [admin for admin in admins if admin.role in needed])
         for name, value in changes.items():
             setattr(user, name, value)
@@ -164,13 +155,6 @@ def user_update(user: User, **changes: Any) -> User:
             sessions_end_all_of(user)
         user.save()
     return user
-
-
-def admins_hold(organization_id: UUID) -> list[User]:
-    """Lock an organization's active admins, in order: before any other person of it is locked."""
-    rows = User.objects.select_for_update(no_key=True).only("pk", "role", "password")
-    admins = rows.filter(organization_id=organization_id, role__in=_ADMINS, is_active=True)
-    return list(admins.order_by("pk"))
 
 
 def _is_last(user: User, admins: list[User]) -> bool:
@@ -198,127 +182,5 @@ def user_set_password(user: User, password: str) -> None:
     user.save()
 
 
-def sessions_end_all(organization_id: UUID) -> int:
-    """End every sign-in of an organization's people, inside an act of the caller's.
-
-    Returns:
-        How many rows were deleted; a family of tokens has several.
-    """
-    sessions = UserSession.objects.filter(organization_id=organization_id)
-    digests = list(sessions.values_list("session_token", flat=True))
-    sessions.delete()
-    for token_digest in digests:
-        forget_session(token_digest)
-    return len(digests)
-
-
 def _end_links_of(user: User) -> None:
     OneTimeLink.objects.filter(user_id=user.pk).delete()
-
-
-def sessions_end_all_of(user: User) -> None:
-    """End a person's sign-ins everywhere, inside an act of the caller's that holds their row.
-
-    No device on which they were made is known any more, once the caller has saved the person.
-    """
-    user.devices_known_since = timezone.now()
-    organization_hold(user.organization_id)
-    sessions = UserSession.objects.filter(user_id=user.pk)
-    digests = list(sessions.values_list("session_token", flat=True))
-    sessions.delete()
-    for token_digest in digests:
-        forget_session(token_digest)
-
-
-def session_start(
-    request: HttpRequest,
-    user: User,
-    *,
-    second_factor: bool = False,
-    sign_in: SignIn | None = None,
-) -> None:
-    """Sign a person in on this browser, with a new session, and record it.
-
-    Args:
-        request: From the browser.
-        user: Who has shown their password just now.
-        second_factor: Whether they have shown theirs as well.
-        sign_in: When and how they have shown who they are, if it was not all of it just now.
-
-    Raises:
-        SignInRefusedError: They, or their organization, were deactivated meanwhile.
-    """
-    session = session_of(request)
-    if SESSION_KEY in session:
-        session.flush()  # while it still knows whose it was
-    session.organization_id = user.organization_id
-    with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
-        standing_hold(user)
-        login(request, user, backend="apps.accounts.auth.backends.EmailBackend")
-        session.update((sign_in or SignIn.now(has_second_factor=second_factor)).values())
-        session.save()
-        audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)
-
-
-def session_refuse(
-    request: HttpRequest, *, email: str, reason: str = "Wrong e-mail or password."
-) -> None:
-    """Record a sign-in that failed; the answer to the caller tells nothing."""
-    actor = request_actor(request)
-    # The address of whoever was deactivated within this request still is theirs.
-    organization_id = user_organization(email) or current_organization_id()
-    action, kind = "accounts.session.login", "session"
-    if organization_id is None:
-        stranger_record(actor, action=action, email=email, resource_type=kind, error_message=reason)
-        return
-    with tenant_transaction(organization_id, actor):
-        audit_record(
-            action=action,
-            resource_type=kind,
-            success=False,
-            error_message=reason,
-            request_data={"email": email[:255]},
-        )
-
-
-def session_end_current(request: HttpRequest) -> None:
-    """Sign out on this browser, and record it."""
-    user, organization_id = request.user, session_of(request).organization_id
-    if user.is_authenticated and organization_id:
-        with tenant_transaction(organization_id, request_actor(request, user_id=user.pk)):
-            audit_record(
-                action="accounts.session.logout", resource_type="user", resource_id=user.pk
-            )
-            logout(request)
-
-
-def session_end(session: UserSession) -> None:
-    """End a sign-in, wherever it is."""
-    with act("accounts.session.end"):
-        UserSession.objects.filter(pk=session.family_id or session.pk).delete()
-    forget_session(session.session_token)
-
-
-def sessions_end_others(user: User, *, keep: UUID | None) -> int:
-    """End a person's sign-ins everywhere but here.
-
-    Args:
-        user: Whose.
-        keep: The session that the request comes from.
-
-    Returns:
-        How many were ended.
-    """
-    with act("accounts.session.end_others"):
-        others = list(UserSession.objects.of_person(user).sign_ins().alive().exclude(pk=keep))
-        UserSession.objects.filter(pk__in=[session.pk for session in others]).delete()
-    for session in others:
-        forget_session(session.session_token)
-    return len(others)
-
-
-def clean_up_sessions() -> int:
-    """Delete the open organization's sessions that expired 30 days ago; return how many."""
-    with act("accounts.session.clean_up"), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM user_sessions WHERE expires_at < NOW() - INTERVAL '30 days'")
-        return int(cursor.rowcount)

@@ -1,3 +1,5 @@
+"""Alerts through the API."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -11,12 +13,55 @@ from rest_framework.response import Response
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
 from apps.alerts import services
-from apps.alerts.api.serializers import AlertSerializer
 from apps.alerts.choices import AlertSeverity, AlertType
 from apps.alerts.models import Alert
 from apps.robots.models import Robot
+from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter, MomentFilter
+from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import ReadViewSet
+
+
+@body_example(
+    "A hot controller",
+    {
+        "type": "system",
+        "severity": "warning",
+        "title": "Controller is hot",
+        "message": "71 Cel, 60 is usual.",
+        "source": "integration",
+        "metadata": {"value": 71},
+    },
+)
+class AlertSerializer(ScopedModelSerializer):
+    class Meta:
+        model = Alert
+        fields = (
+            "id",
+            "robot",
+            "type",
+            "severity",
+            "title",
+            "message",
+            "source",
+            "metadata",
+            "is_acknowledged",
+            "acknowledged_by",
+            "acknowledged_at",
+            "is_resolved",
+            "resolved_at",
+            "created_at",
+        )
+        read_only_fields = (
+            "id",
+            "is_acknowledged",
+            "acknowledged_by",
+            "acknowledged_at",
+            "is_resolved",
+            "resolved_at",
+            "created_at",
+        )
+        extra_kwargs = {"source": {"allow_blank": False}}
 
 
 class AlertFilterSet(django_filters.FilterSet):

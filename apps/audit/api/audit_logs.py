@@ -1,3 +1,5 @@
+"""The audit log through the API."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -6,17 +8,54 @@ import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from apps.audit.api.serializers import AuditLogSerializer
 from apps.audit.models import AuditLog
 from apps.audit.services.export import CONTENT_TYPES, audit_export
 from urfmp.common.api.filters import BooleanFilter, MomentFilter
+from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
+
+
+class HexField(serializers.Field):  # type: ignore[type-arg]
+    """Bytes as hexadecimal digits."""
+
+    def to_representation(self, value: Any) -> str:
+        return bytes(value).hex()
+
+
+class AuditLogSerializer(ScopedModelSerializer):
+    api_key_id = serializers.UUIDField(read_only=True, allow_null=True)
+    hash = extend_schema_field(serializers.CharField(allow_null=True))(HexField)(read_only=True)
+
+    class Meta:
+        model = AuditLog
+        fields = (
+            "id",
+            "created_at",
+            "action",
+            "user",
+            "api_key_id",
+            "resource_type",
+            "resource_id",
+            "before",
+            "after",
+            "ip_address",
+            "user_agent",
+            "request_id",
+            "request_data",
+            "response_data",
+            "success",
+            "error_message",
+            "seq",
+            "hash",
+        )
+        read_only_fields = fields
 
 
 class AuditLogFilterSet(django_filters.FilterSet):

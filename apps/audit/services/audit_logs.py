@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
-from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError, connection, transaction
-from procrastinate.contrib.django import app
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
+from django.db import connection
 
 from urfmp.common.security.redaction import redact, redact_text
 
@@ -64,15 +60,3 @@ def audit_clean_up() -> int:
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_clean_up()")
         return int(cursor.fetchone()[0])
-
-
-def audit_checkpoint_order() -> None:
-    """Have a worker sign where the chains stand now, rather than within a quarter of an hour.
-
-    Call it after the commit: a checkpoint that waits already will then see what was committed.
-    """
-    # Whatever stands in the way, the next quarter of an hour comes.
-    with suppress(AlreadyEnqueued, ConnectorException, DatabaseError), transaction.atomic():
-        app.configure_task("audit.checkpoint", queueing_lock="audit.checkpoint").defer(
-            timestamp=int(time.time())
-        )

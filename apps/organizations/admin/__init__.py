@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.organizations.admin import organizations
+from apps.organizations.admin import facilities, organizations, platform
 
-__all__ = ["organizations"]
+__all__ = ["facilities", "organizations", "platform"]

@@ -17,7 +17,7 @@ from unfold.widgets import (
 
 from apps.organizations.choices import Plan
 from apps.organizations.models import Organization
-from apps.organizations.settings_schema import (
+from apps.organizations.models.settings import (
     LOCALES,
     SETTINGS,
     STATUS_HISTORY_RETENTION_DAYS,

@@ -1,32 +1,77 @@
+"""The own organization through the API."""
+
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import django_filters
-from django.shortcuts import get_object_or_404
-from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.api.idempotency import IdempotentCreateMixin, IdempotentMixin
-from apps.accounts.permissions.active_organization import chosen_organization
-from apps.organizations.api.serializers import (
-    ChoiceSerializer,
-    ChosenSerializer,
-    FacilitySerializer,
-    OrganizationSerializer,
+from apps.accounts.api.idempotency import IdempotentMixin
+from apps.accounts.services.quotas import RESOURCES, usage_of
+from apps.organizations.api.platform import (
     PlanSerializer,
-    PlatformOrganizationSerializer,
 )
-from apps.organizations.choices import Plan
-from apps.organizations.models import Facility, Organization, PlatformOrganization
+from apps.organizations.models import Organization
+from apps.organizations.models.settings import JSON_SCHEMA, settings_faults
 from apps.organizations.services import organizations, platform
 from urfmp.common.api.etags import ETagMixin
+from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
-from urfmp.common.api.viewsets import PrincipalView, ReadViewSet, WriteViewSet
-from urfmp.common.http.view_flags import acts_at_home
+from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.viewsets import ReadViewSet
+
+
+@extend_schema_field(JSON_SCHEMA)
+class SettingsField(serializers.JSONField):
+    """The settings as a whole; a fault is told under the key that it is of."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if faults := settings_faults(data):
+            raise serializers.ValidationError(faults)
+        return data
+
+
+class UsageSerializer(serializers.Serializer[Any]):
+    resource = serializers.ChoiceField(RESOURCES)
+    used = serializers.IntegerField()
+    limit = serializers.IntegerField(allow_null=True, help_text="Null: any number.")
+
+
+@body_example(
+    "Another timezone",
+    {
+        "settings": {"timezone": "Europe/Berlin"},
+    },
+)
+class OrganizationSerializer(ScopedModelSerializer):
+    settings = SettingsField(required=False, help_text="Replaced as a whole.")
+    usage = serializers.SerializerMethodField(help_text="What is in use, and what the plan allows.")
+
+    class Meta:
+        model = Organization
+        fields = (
+            "id",
+            "name",
+            "slug",
+            "description",
+            "settings",
+            "plan",
+            "usage",
+            "is_active",
+            "created_at",
+            "updated_at",
+        )
+        read_only_fields = ("id", "slug", "plan", "is_active", "created_at", "updated_at")
+
+    @extend_schema_field(UsageSerializer(many=True))
+    def get_usage(self, organization: Organization) -> list[dict[str, Any]]:
+        return [asdict(usage) for usage in usage_of(organization)]
 
 
 class OrganizationFilterSet(django_filters.FilterSet):
@@ -79,78 +124,3 @@ class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, R
         serializer.instance = organizations.organization_update(
             serializer.instance, **serializer.validated_data
         )
-
-
-class PlatformOrganizationFilterSet(django_filters.FilterSet):
-    name = django_filters.CharFilter(lookup_expr="icontains")
-    slug = django_filters.CharFilter()
-    plan = django_filters.ChoiceFilter(choices=Plan.choices)
-    is_active = BooleanFilter()
-
-
-@acts_at_home
-class PlatformOrganizationViewSet(IdempotentCreateMixin, ReadViewSet):
-    """The platform's organizations, for its super admins."""
-
-    model = PlatformOrganization
-    serializer_class = PlatformOrganizationSerializer
-    filterset_class = PlatformOrganizationFilterSet
-    ordering = "name"
-    ordering_fields = ("name", "created_at", "robot_count", "user_count", "api_key_count")
-
-    def perform_create(self, serializer: Any) -> None:
-        organization = platform.organization_open(**serializer.validated_data)
-        serializer.instance = PlatformOrganization.objects.get(pk=organization.pk)
-
-
-@acts_at_home
-class ChooseOrganizationView(IdempotentMixin, PrincipalView):
-    """In which organization a super admin works with this sign-in."""
-
-    model = PlatformOrganization
-
-    @extend_schema(
-        request=ChoiceSerializer,
-        responses=ChosenSerializer,
-        operation_id="auth_choose_organization",
-        description="Choose the organization that this sign-in works in, or none with null. For"
-        " super admins; each choice is in the record of the platform and of the organization.",
-    )
-    def post(self, request: Request) -> Response:
-        form = ChoiceSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
-        plain, wanted = request._request, form.validated_data["organization"]  # noqa: SLF001
-        if wanted is not None:
-            rows = PlatformOrganization.objects.restrict(self.principal)
-            platform.organization_choose(plain, get_object_or_404(rows, pk=wanted))
-        elif chosen_organization(plain) is not None:
-            platform.organization_leave(plain)
-        chosen = chosen_organization(plain)
-        return Response({"organization": chosen and {"id": chosen.id, "name": chosen.name}})
-
-
-class FacilityFilterSet(django_filters.FilterSet):
-    name = django_filters.CharFilter(lookup_expr="icontains")
-
-
-class FacilityViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
-    """Places in which robots stand."""
-
-    model = Facility
-    serializer_class = FacilitySerializer
-    filterset_class = FacilityFilterSet
-    ordering = "name"
-    ordering_fields = ("name", "created_at")
-
-    def perform_create(self, serializer: Any) -> None:
-        serializer.instance = organizations.facility_create(
-            organization_id=self.principal.organization_id, **serializer.validated_data
-        )
-
-    def perform_update(self, serializer: Any) -> None:
-        serializer.instance = organizations.facility_update(
-            serializer.instance, **serializer.validated_data
-        )
-
-    def perform_destroy(self, instance: Facility) -> None:
-        organizations.facility_delete(instance)

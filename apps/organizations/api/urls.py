@@ -3,12 +3,9 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.organizations.api.organizations import (
-    ChooseOrganizationView,
-    FacilityViewSet,
-    OrganizationViewSet,
-    PlatformOrganizationViewSet,
-)
+from apps.organizations.api.facilities import FacilityViewSet
+from apps.organizations.api.organizations import OrganizationViewSet
+from apps.organizations.api.platform import ChooseOrganizationView, PlatformOrganizationViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("organizations", OrganizationViewSet, basename="organization")

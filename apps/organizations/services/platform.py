@@ -9,12 +9,14 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from apps.accounts.auth.requests import chosen_organization
 from apps.accounts.choices import PLATFORM_SLUG, LinkPurpose, Role
-from apps.accounts.permissions.active_organization import ChosenOrganization, chosen_organization
+from apps.accounts.permissions.active_organization import ChosenOrganization
 from apps.accounts.services.one_time_links import link_order
 from apps.accounts.services.organization_switch import chosen_store
 from apps.accounts.services.quotas import LIMIT_COLUMNS
-from apps.accounts.services.users import sessions_end_all, user_create
+from apps.accounts.services.sessions import sessions_end_all
+from apps.accounts.services.users import user_create
 from apps.audit.services.audit_logs import audit_record
 from apps.organizations.exceptions import NoOrganizationChosenError, PlatformOrganizationError
 from apps.organizations.models import Organization, PlatformOrganization

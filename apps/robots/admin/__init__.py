@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.robots.admin import robots
+from apps.robots.admin import commands, robots
 
-__all__ = ["robots"]
+__all__ = ["commands", "robots"]

@@ -1,3 +1,5 @@
+"""Robots in the admin."""
+
 from __future__ import annotations
 
 from typing import Any, ClassVar
@@ -20,7 +22,7 @@ from unfold.widgets import (
 
 from apps.organizations.models import Facility
 from apps.robots.choices import Capability, Vendor
-from apps.robots.models import Robot, RobotCommand
+from apps.robots.models import Robot
 from apps.robots.services.robots import (
     robot_register,
     robot_retire,
@@ -28,18 +30,14 @@ from apps.robots.services.robots import (
     robot_update,
 )
 from urfmp.common.admin import (
-    AutocompleteFilter,
-    NewestSearchMixin,
     ObjectAction,
     OrganizationScopedAdmin,
-    ReadOnlyAdmin,
     ScopedChangeList,
     ScopedModelForm,
-    TimeRangeFilter,
     restricted,
     viewer,
 )
-from urfmp.common.rendering.html import NOTHING, ago, badge, block, moment
+from urfmp.common.rendering.html import NOTHING, ago, badge
 
 
 class SuggestingInput(UnfoldAdminTextInputWidget):
@@ -266,57 +264,3 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Robot:
         return robot_update(obj, **form.changes())
-
-
-@admin.register(RobotCommand)
-class RobotCommandAdmin(NewestSearchMixin, ReadOnlyAdmin[RobotCommand]):
-    audit_resource = "command"
-    list_display = ("shown_type", "robot", "state", "shown_priority", "user", "made", "ended")
-    list_filter = (
-        "type", "status", "priority", ("robot", AutocompleteFilter),
-        ("created_at", TimeRangeFilter),
-    )  # fmt: skip
-    search_fields = ("robot__name",)
-    search_help_text = "Name or serial number of a robot"
-    list_select_related = ("robot", "user")
-    fields = (
-        "shown_type", "robot", "state", "shown_priority", "user", "asked", "made",
-        "scheduled", "executed", "ended", "answer", "error_message",
-    )  # fmt: skip
-    readonly_fields = fields
-
-    @admin.display(description="Command", ordering="type")
-    def shown_type(self, command: RobotCommand) -> str:
-        return command.get_type_display()
-
-    @admin.display(description="State", ordering="status")
-    def state(self, command: RobotCommand) -> SafeString:
-        return badge("command", command.status, command.get_status_display())
-
-    @admin.display(description="Priority", ordering="priority")
-    def shown_priority(self, command: RobotCommand) -> SafeString:
-        return badge("priority", command.priority, command.get_priority_display())
-
-    @admin.display(description="Payload")
-    def asked(self, command: RobotCommand) -> SafeString:
-        return block(command.payload)
-
-    @admin.display(description="Result")
-    def answer(self, command: RobotCommand) -> SafeString:
-        return block(command.result)
-
-    @admin.display(description="Given", ordering="created_at")
-    def made(self, command: RobotCommand) -> SafeString | str:
-        return moment(command.created_at)
-
-    @admin.display(description="Scheduled for")
-    def scheduled(self, command: RobotCommand) -> SafeString | str:
-        return moment(command.scheduled_at)
-
-    @admin.display(description="Executed")
-    def executed(self, command: RobotCommand) -> SafeString | str:
-        return moment(command.executed_at)
-
-    @admin.display(description="Ended", ordering="completed_at")
-    def ended(self, command: RobotCommand) -> SafeString | str:
-        return moment(command.completed_at)

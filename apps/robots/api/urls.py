@@ -3,13 +3,10 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.robots.api.robots import (
-    CommandsOfRobotViewSet,
-    DeviceStatusView,
-    RobotCommandViewSet,
-    RobotViewSet,
-    StatusHistoryViewSet,
-)
+from apps.robots.api.commands import CommandsOfRobotViewSet, RobotCommandViewSet
+from apps.robots.api.device import DeviceStatusView
+from apps.robots.api.robots import RobotViewSet
+from apps.robots.api.status_history import StatusHistoryViewSet
 from apps.robots.api.time_in_state import (
     FleetStatusSummaryView,
     RobotStatusSummaryView,

@@ -1,21 +1,46 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django.http import Http404, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from apps.robots.models import Robot
-from apps.telemetry.api.serializers import ExportParametersSerializer
+from apps.telemetry.api.parameters import comma_separated
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.services.export import ExportQuery, telemetry_export
 from apps.telemetry.services.export_formats import FORMATS
+from urfmp.common.api.datetimes import MomentField
 from urfmp.common.api.viewsets import PrincipalView
+from urfmp.common.db.fields import validate_moment
+
+
+class ExportParametersSerializer(serializers.Serializer[Any]):
+    format = serializers.ChoiceField(choices=list(FORMATS))
+    start = MomentField(validators=[validate_moment])
+    end = MomentField(validators=[validate_moment])
+    robots = serializers.CharField(
+        required=False, help_text="Ids, joined by commas; without it all robots."
+    )
+    metrics = serializers.CharField(
+        required=False, help_text="Names, joined by commas; without it all metrics."
+    )
+
+    def validate_robots(self, value: str) -> tuple[UUID, ...]:
+        field = serializers.UUIDField()
+        return tuple(
+            dict.fromkeys(field.to_internal_value(part) for part in comma_separated(value))
+        )
+
+    def validate_metrics(self, value: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(comma_separated(value)))
 
 
 class _AnyFormat(DefaultContentNegotiation):

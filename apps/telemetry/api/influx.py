@@ -15,15 +15,16 @@ from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.auth.principals import KeyPrincipal
-from apps.accounts.middleware.principal import confirms_key, presented_key, reads_key
-from apps.accounts.models.line_protocol_mapping import line_mapping_of
+from apps.accounts.auth.requests import presented_key
+from apps.accounts.middleware.principal import confirms_key, reads_key
+from apps.accounts.selectors.line_protocol_mapping import line_mapping_of
 from apps.telemetry.api.foreign_robots import note_foreign_robots
 from apps.telemetry.api.key_recheck import is_of_ended_key, note_ended_key, sending_key
 from apps.telemetry.api.request_body import admitted_body
+from apps.telemetry.exceptions import BusyError, KeyEndedError
 from apps.telemetry.protocols.influx.points import LineBatch, decode_line_points
 from apps.telemetry.protocols.points import Batch
-from apps.telemetry.services.ingest.group_commit import BusyError
-from apps.telemetry.services.telemetry import IngestResult, KeyEndedError, telemetry_ingest
+from apps.telemetry.services.telemetry import IngestResult, telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.health import healthz
 from urfmp.common.http.view_flags import ignores_credentials, manages_transactions

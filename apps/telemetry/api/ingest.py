@@ -10,13 +10,14 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.accounts.middleware.principal import confirms_key, presented_key
+from apps.accounts.auth.requests import presented_key
+from apps.accounts.middleware.principal import confirms_key
 from apps.telemetry.api.foreign_robots import note_foreign_robots
 from apps.telemetry.api.key_recheck import is_of_ended_key, note_ended_key, sending_key
 from apps.telemetry.api.request_body import admitted_body
-from apps.telemetry.protocols.points import decode_batch, decode_ndjson
-from apps.telemetry.services.ingest.group_commit import BusyError
-from apps.telemetry.services.telemetry import KeyEndedError, telemetry_ingest
+from apps.telemetry.exceptions import BusyError, KeyEndedError
+from apps.telemetry.protocols.json import decode_batch, decode_ndjson
+from apps.telemetry.services.telemetry import telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.problem_details import BEARER, problem_response
 from urfmp.common.http.view_flags import manages_transactions

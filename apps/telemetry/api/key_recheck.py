@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.auth.principals import KeyPrincipal
 from apps.accounts.selectors.api_key_cache import forget_key, key_has_ended
-from apps.accounts.selectors.credentials import digest
 from apps.telemetry.services.ingest.writer import SendingKey
+from urfmp.common.security.bearer_secrets import digest
 
 # 204 is InfluxDB's answer to a body without a line.
 _BEFORE_STORING = frozenset({204, 400, 403, 413, 415})

@@ -14,8 +14,14 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
-from apps.telemetry.services.ingest.group_commit import Admission, BusyError
-from urfmp.common.exceptions import ApplicationError
+from apps.telemetry.exceptions import (
+    BodyTooLargeError,
+    BrokenBodyError,
+    BusyError,
+    MalformedEncodingError,
+    UnsupportedEncodingError,
+)
+from apps.telemetry.services.ingest.backpressure import Admission
 from urfmp.common.http.request_body import read_on
 
 if sys.version_info >= (3, 14):
@@ -23,36 +29,9 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
+
 # A frame names the window that its reader has to hold; ours is as large as a batch, 8 MB.
 _ZSTD_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
-
-
-class BodyTooLargeError(ApplicationError):
-    """The body is larger than a batch may be, as it comes or unpacked."""
-
-    code = "too_large"
-    status = 413  # type: ignore[assignment]
-
-
-class MalformedEncodingError(ApplicationError):
-    """The body is not what its Content-Encoding says."""
-
-    code = "malformed"
-    status = 400  # type: ignore[assignment]
-
-
-class BrokenBodyError(ApplicationError):
-    """The body broke off: nothing of it was stored. Send it again, whole."""
-
-    code = "malformed"
-    status = 400  # type: ignore[assignment]
-
-
-class UnsupportedEncodingError(ApplicationError):
-    """The body is packed in a way that is not understood."""
-
-    code = "unsupported_encoding"
-    status = 415  # type: ignore[assignment]
 
 
 def _gzip_reader(body: bytes) -> BufferedIOBase:
@@ -68,8 +47,6 @@ _READERS: dict[str, Callable[[bytes], BufferedIOBase]] = {
     "x-gzip": _gzip_reader,
     "zstd": _zstd_reader,
 }
-
-
 # How a part of a packed body begins, one that holds nothing included. Each part costs its reader
 # the same, empty or not: a body of nothing but empty ones would take half a minute.
 _PART_MARKS: dict[str, tuple[bytes, ...]] = {
@@ -78,7 +55,6 @@ _PART_MARKS: dict[str, tuple[bytes, ...]] = {
     "zstd": (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"),
 }
 _PARTS_AT_MOST = 1_000
-
 _admission = Admission()
 
 

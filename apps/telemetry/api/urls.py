@@ -3,14 +3,10 @@ from __future__ import annotations
 from django.urls import path
 
 from apps.telemetry.api.export import ExportView
+from apps.telemetry.api.histogram import HistogramView
 from apps.telemetry.api.ingest import ingest
-from apps.telemetry.api.series import (
-    FleetLatestView,
-    FleetSeriesView,
-    HistogramView,
-    LatestView,
-    SeriesView,
-)
+from apps.telemetry.api.latest import FleetLatestView, LatestView
+from apps.telemetry.api.series import FleetSeriesView, SeriesView
 
 urlpatterns = [
     path("telemetry", ingest, name="telemetry-ingest"),

@@ -5,46 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from io import BytesIO
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
 from urfmp.common.db.json_values import json_fault
-from urfmp.common.exceptions import ApplicationError
-
-METRIC_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
-MAX_METRIC_NAME, MAX_UNIT, MAX_SERIAL_NUMBER = 100, 20, 100
-MAX_METADATA_BYTES = 4096
-# A robot's clock may be ahead by this much.
-MAX_AHEAD = timedelta(minutes=5)
-
-
-class MalformedBatchError(ApplicationError):
-    """The body is not a JSON object of the form {"points": [...]}."""
-
-    code = "malformed"
-    status = 400  # type: ignore[assignment]
-
-
-class TooManyPointsError(ApplicationError):
-    """The batch holds more points than are taken at once."""
-
-    code = "too_many_points"
-    status = 413  # type: ignore[assignment]
-
-
-class Point(msgspec.Struct, gc=False):
-    """One item of a batch. `time` is aware; `value` is finite."""
-
-    metric_name: str
-    time: datetime
-    value: float
-    robot_id: UUID | None = None
-    serial_number: str | None = None
-    unit: str | None = None
-    metadata: dict[str, Any] | None = None
 
 
 class SentPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -62,12 +28,23 @@ class SentPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     metadata: dict[str, Any] | None = None
 
 
-class _Batch(msgspec.Struct, forbid_unknown_fields=True):
-    points: list[SentPoint]
+METRIC_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+MAX_METRIC_NAME, MAX_UNIT, MAX_SERIAL_NUMBER = 100, 20, 100
+MAX_METADATA_BYTES = 4096
+# A robot's clock may be ahead by this much.
+MAX_AHEAD = timedelta(minutes=5)
 
 
-class _RawBatch(msgspec.Struct, forbid_unknown_fields=True):
-    points: list[msgspec.Raw]
+class Point(msgspec.Struct, gc=False):
+    """One item of a batch. `time` is aware; `value` is finite."""
+
+    metric_name: str
+    time: datetime
+    value: float
+    robot_id: UUID | None = None
+    serial_number: str | None = None
+    unit: str | None = None
+    metadata: dict[str, Any] | None = None
 
 
 class Rejection(msgspec.Struct):
@@ -93,70 +70,6 @@ class Batch:
 _AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
 _LENGTH_OF_MICROSECONDS = len("2026-01-31T12:00:00.000000")
 _FINER_THAN_MICROSECONDS = re.compile(r"(.{19}\.\d{6})\d+(.*)", re.DOTALL)
-
-_fast = msgspec.json.Decoder(_Batch)
-_slow = msgspec.json.Decoder(_RawBatch)
-_item = msgspec.json.Decoder(SentPoint)
-
-
-def decode_batch(body: bytes, *, max_points: int) -> Batch:
-    """Decode a JSON body at once; where an item does not fit, item by item.
-
-    Raises:
-        MalformedBatchError: It is not JSON of the expected form.
-        TooManyPointsError: It holds more than `max_points` items.
-    """
-    try:
-        batch = Batch([*enumerate(_fast.decode(body).points)])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        batch = _decode_items(body)
-    count = len(batch.points) + len(batch.rejected)
-    if count > max_points:
-        msg = f"The batch holds {count} points; send at most {max_points} at once."
-        raise TooManyPointsError(msg)
-    return batch
-
-
-def decode_ndjson(body: bytes, *, max_points: int) -> Batch:
-    """Decode a body with one item a line; places count the lines that are not empty.
-
-    Raises:
-        TooManyPointsError: It holds more than `max_points` items.
-    """
-    batch = Batch()
-    for index, line in enumerate(line for line in BytesIO(body) if line.strip()):
-        if index == max_points:
-            msg = f"The body holds more than {max_points} points; send fewer at once."
-            raise TooManyPointsError(msg)
-        _decode_item(batch, index, line)
-    return batch
-
-
-def _decode_item(batch: Batch, index: int, item: bytes | msgspec.Raw) -> None:
-    try:
-        batch.points.append((index, _item.decode(item)))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        batch.rejected.append(Rejection(index, "invalid", str(error)))
-
-
-def _decode_items(body: bytes) -> Batch:
-    try:
-        # Raw items are only skipped over, so that what is no JSON at all shows here.
-        msgspec.json.decode(body)
-    except msgspec.ValidationError:
-        pass  # a number out of range: that item is rejected below
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f"The body is not JSON: {error}"
-        raise MalformedBatchError(msg) from error
-    try:
-        items = _slow.decode(body).points
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        msg = f'The body is not of the form {{"points": [...]}}: {error}'
-        raise MalformedBatchError(msg) from error
-    batch = Batch()
-    for index, raw in enumerate(items):
-        _decode_item(batch, index, raw)
-    return batch
 
 
 def read_time(text: str) -> datetime:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from apps.telemetry.exceptions import (
+    RangeError,
+    RangeTooLargeError,
+    SeriesTooLongError,
+    UnknownMetricError,
+)
 from apps.telemetry.selectors.histogram import Histogram, HistogramQuery, histogram
 from apps.telemetry.selectors.latest import LatestValue, latest_json, latest_values, metric_names
-from apps.telemetry.selectors.resolution import (
-    MAX_POINTS,
-    RESOLUTIONS,
-    RangeError,
-    TooManyPointsError,
-)
+from apps.telemetry.selectors.resolution import MAX_POINTS, RESOLUTIONS
 from apps.telemetry.selectors.series import (
     AGGREGATIONS,
     DEFAULT_AGGREGATIONS,
-    RangeTooLargeError,
     Series,
     SeriesQuery,
-    UnknownMetricError,
     percentile_of,
     series,
 )
@@ -33,7 +32,7 @@ __all__ = [
     "RangeTooLargeError",
     "Series",
     "SeriesQuery",
-    "TooManyPointsError",
+    "SeriesTooLongError",
     "UnknownMetricError",
     "histogram",
     "latest_json",

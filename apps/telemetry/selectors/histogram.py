@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
-from apps.telemetry.selectors.series import MAX_RAW, RangeTooLargeError, SeriesQuery, series
+from apps.telemetry.exceptions import RangeTooLargeError
+from apps.telemetry.selectors.series import MAX_RAW, SeriesQuery, series
 
 # Counted against the edges that the answer shows: worked out otherwise, a value that lies on one
 # might be rounded into the bin before it. The greatest value belongs to the last bin, and so does

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from apps.telemetry.services.rollups import DAYS, HOURS, MINUTES, Level
-from urfmp.common.exceptions import ApplicationError
+from apps.telemetry.models.rollups import DAYS, HOURS, MINUTES, Level
 
 MAX_POINTS = 2000
 # A Monday, so that buckets of a week begin as weeks do. Buckets are cut in UTC.
 ORIGIN = datetime(2000, 1, 3, tzinfo=UTC)
-
 RESOLUTIONS: dict[str, int] = {
     "raw": 0,
     "1s": 1, "2s": 2, "5s": 5, "10s": 10, "15s": 15, "30s": 30,
@@ -24,20 +22,6 @@ _WIDTHS = sorted(RESOLUTIONS.values())[1:]
 # Of one series, and of all series of a question, at most about so many rows are read; rather than
 # more, the next coarser rollup answers. Points are reckoned as one a second.
 _ROWS_OF_ONE, _ROWS_OF_ALL = 30_000, 300_000
-
-
-class RangeError(ApplicationError):
-    """The start of a range lies before its end."""
-
-    code = "invalid_range"
-    status = 400  # type: ignore[assignment]
-
-
-class TooManyPointsError(ApplicationError):
-    """The range holds more points than an answer may have; ask for a coarser resolution."""
-
-    code = "too_many_points"
-    status = 400  # type: ignore[assignment]
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,17 @@ from uuid import UUID
 import msgspec
 from django.db import connection
 
+from apps.telemetry.exceptions import (
+    RangeError,
+    RangeTooLargeError,
+    SeriesTooLongError,
+    UnknownMetricError,
+)
+from apps.telemetry.models.rollups import AGGREGATES, COLUMNS, POINT_COLUMNS, WIDE
 from apps.telemetry.selectors.resolution import (
     MAX_POINTS,
     ORIGIN,
     Piece,
-    RangeError,
-    TooManyPointsError,
     bucket_count,
     levels_for,
     microseconds,
@@ -26,8 +31,6 @@ from apps.telemetry.selectors.resolution import (
     pieces,
     width_for,
 )
-from apps.telemetry.services.rollups import AGGREGATES, COLUMNS, POINT_COLUMNS, WIDE
-from urfmp.common.exceptions import ApplicationError
 
 AGGREGATIONS = ("avg", "min", "max", "count", "first", "last", "sum")
 DEFAULT_AGGREGATIONS = ("avg", "min", "max")
@@ -36,7 +39,6 @@ _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
 _CHUNK_OF_POINTS = 86_400
 # More stretches than these are read as one, which is planned faster than many.
 _MAX_ARMS = 12
-
 # Each robot of a batch has sent each of its metrics.
 _KNOWN = """
     SELECT l.metric_name FROM telemetry_latest l
@@ -112,22 +114,7 @@ _PERCENTILES = f"""
     ) AS t
     GROUP BY 1, 2, 3
 """  # noqa: S608 - constants
-
 Point = tuple[Any, ...]
-
-
-class UnknownMetricError(ApplicationError):
-    """No robot that was asked for has ever sent this metric."""
-
-    code = "unknown_metric"
-    status = 400  # type: ignore[assignment]
-
-
-class RangeTooLargeError(ApplicationError):
-    """Percentiles and histograms need the points themselves; ask for a shorter range."""
-
-    code = "range_too_large"
-    status = 400  # type: ignore[assignment]
 
 
 class Series(msgspec.Struct):
@@ -218,9 +205,9 @@ def series(query: SeriesQuery) -> list[Series]:
         if found is not None:
             return found
         if query.resolution_seconds == 0:
-            raise TooManyPointsError
+            raise SeriesTooLongError
     if bucket_count(query.start, query.end, width) > query.max_points:
-        raise TooManyPointsError
+        raise SeriesTooLongError
     return _bucketed(query, width)
 
 

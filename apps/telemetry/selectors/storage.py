@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.organizations.settings_schema import settings_read
+from apps.organizations.models.settings import settings_read
 
 # Series that are looked at: for one organization, and for each in a list of them.
 _SAMPLE, _SAMPLE_IN_LIST = 500, 50

@@ -14,6 +14,7 @@ from django.db import connection
 from django.http import StreamingHttpResponse
 
 from apps.audit.services.audit_logs import audit_record
+from apps.telemetry.exceptions import ExportTooLongError
 from apps.telemetry.selectors import RangeError
 from apps.telemetry.services.export_formats import FORMATS, ExportFormat
 from urfmp.common.export_slots import TooManyExportsError, takes_place
@@ -25,7 +26,6 @@ PREFETCH_ROWS = 5_000
 # hour, and its reader may stand still for five minutes, after which the server ends the session.
 _MAX_SECONDS, _MAX_STALL = 3600, "5min"
 _PATIENCE_SECONDS, _POLL_SECONDS = 60.0, 0.25
-
 _SETTINGS = """
     SELECT set_config('idle_in_transaction_session_timeout', %s, true),
            set_config('max_parallel_workers_per_gather', '0', true),
@@ -50,10 +50,6 @@ _ROWS = """
         ORDER BY time, metric_name
     ) AS t
 """
-
-
-class ExportTooLongError(RuntimeError):
-    """The export took longer than an hour. Its file breaks off, as the answer has long begun."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from apps.organizations.models import Organization
-from apps.organizations.settings_schema import TELEMETRY_RETENTION_DAYS
+from apps.organizations.models.settings import TELEMETRY_RETENTION_DAYS
 from apps.telemetry.services.rollups import rollups_lock
 from urfmp.common.tenancy.context import tenant_transaction
 

@@ -11,19 +11,10 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
+from apps.telemetry.models.rollups import AGGREGATES, COLUMNS, LEVELS, POINT_COLUMNS, WIDE, Level
 from apps.telemetry.services.pending_work import batches_add_stored
 from apps.telemetry.services.retention import telemetry_kept_since
-from apps.telemetry.services.rollups import (
-    AGGREGATES,
-    COLUMNS,
-    LEVELS,
-    POINT_COLUMNS,
-    WIDE,
-    Level,
-    blocks_roll_up,
-    roll_up,
-    rollups_lock,
-)
+from apps.telemetry.services.rollups import blocks_roll_up, roll_up, rollups_lock
 from urfmp.common.tenancy.context import tenant_transaction
 
 _DAY = timedelta(days=1)

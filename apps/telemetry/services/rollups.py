@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -18,6 +17,15 @@ from uuid import UUID
 from django.db import OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
+from apps.telemetry.models.rollups import (
+    AGGREGATES,
+    COLUMNS,
+    DAYS,
+    HOURS,
+    MINUTES,
+    POINT_COLUMNS,
+    Level,
+)
 from apps.telemetry.services.pending_work import (
     SLOT_SECONDS,
     Block,
@@ -27,50 +35,7 @@ from apps.telemetry.services.pending_work import (
 )
 from urfmp.common.tenancy.context import tenant_transaction
 
-COLUMNS = (
-    "count", "sum", "wide_sum", "min", "max", "first", "first_at", "last", "last_at", "unit",
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Level:
-    """A rollup: its table, the width of its buckets in seconds, and the table it is made from."""
-
-    table: str
-    seconds: int
-    chunk_seconds: int
-
-
-MINUTES = Level("telemetry_minutes", 60, 7 * 86_400)
-HOURS = Level("telemetry_hours", 3_600, 90 * 86_400)
-DAYS = Level("telemetry_days", 86_400, 365 * 86_400)
-LEVELS = (MINUTES, HOURS, DAYS)
-
-# From a double of 1e150 on a sum might leave the range; scaled by a power of two, which loses no
-# digit, it does not. `wide_sum` is left NULL where there is no such value.
-WIDE = 2.0**600
-POINT_COLUMNS = f"""
-    1 AS count,
-    CASE WHEN abs(t.value) < 1e150 THEN t.value END AS sum,
-    CASE WHEN abs(t.value) < 1e150 THEN NULL ELSE t.value / {WIDE!r} END AS wide_sum,
-    t.value AS min, t.value AS max, t.value AS first, t.time AS first_at,
-    t.value AS last, t.time AS last_at, t.unit AS unit
-"""
-AGGREGATES = {
-    "count": "sum(p.count)::bigint",
-    "sum": "sum(p.sum)",
-    "wide_sum": "sum(p.wide_sum)",
-    "min": "min(p.min)",
-    "max": "max(p.max)",
-    "first": "first(p.first, p.first_at)",
-    "first_at": "min(p.first_at)",
-    "last": "last(p.last, p.last_at)",
-    "last_at": "max(p.last_at)",
-    # That of the newest point which says its unit.
-    "unit": "last(p.unit, p.last_at) FILTER (WHERE p.unit IS NOT NULL)",
-}
 _AGGREGATES = ", ".join(AGGREGATES[name] for name in COLUMNS)
-
 # The series that blocks touch, with the whole buckets that hold their new points. A block lies in
 # one slot of ten minutes, so that what is listed of a series does not overlap.
 _TOUCHED = f"""

@@ -9,28 +9,16 @@ import msgspec
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
+from apps.telemetry.exceptions import BusyError, KeyEndedError, RefusedError
 from apps.telemetry.protocols.points import Batch, Rejection
 from apps.telemetry.services.ingest.after_commit import tell
 from apps.telemetry.services.ingest.encoding import Sheet, write_rows
-from apps.telemetry.services.ingest.group_commit import BusyError, Intake
+from apps.telemetry.services.ingest.group_commit import Intake
 from apps.telemetry.services.ingest.robot_cache import forget_robots
-from apps.telemetry.services.ingest.writer import (
-    RefusedError,
-    SendingKey,
-    SheetParcel,
-    store_parcels,
-)
-from urfmp.common.exceptions import ApplicationError
+from apps.telemetry.services.ingest.writer import SendingKey, SheetParcel, store_parcels
 
 _TRIES = 3
 _intake: Intake[SheetParcel] = Intake(store_parcels, tell)
-
-
-class KeyEndedError(ApplicationError):
-    """The API key has ended since it was looked up."""
-
-    code = "not_authenticated"
-    status = 401  # type: ignore[assignment]
 
 
 class IngestResult(msgspec.Struct):

@@ -1,3 +1,5 @@
+"""Flags that views carry for the middleware."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -17,10 +17,7 @@ from django.db import connection, transaction
 
 if TYPE_CHECKING:
     from urfmp.db.backends.postgresql.base import DatabaseWrapper
-
-
-class TenantError(RuntimeError):
-    """A tenant table was touched outside of a tenant transaction, or inside a foreign one."""
+from urfmp.common.tenancy.exceptions import TenantError
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any, Protocol, Self
-from uuid import UUID
+from typing import Any, Self
 
-from django.core.exceptions import ValidationError
-from django.db import models
 from django.db.models import QuerySet
-
-from urfmp.common.db.constraints import under_fields
-
-
-class Principal(Protocol):
-    """Who asks: a person, an API key, or nobody.
-
-    Attributes:
-        organization_id: The organization whose rows the principal works with.
-        robot_id: The one robot that a device key speaks for.
-    """
-
-    is_authenticated: bool
-    is_active: bool
-    organization_id: UUID | None
-    robot_id: UUID | None
-
-    def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Tell whether the principal's role or scopes grant `app.action_model`."""
-        ...
 
 
 class OrganizationScopedQuerySet(QuerySet[Any]):
@@ -78,23 +54,3 @@ class RobotScopedQuerySet(OrganizationScopedQuerySet):
     """Rows that belong to a robot, which a device key of that robot may see."""
 
     robot_lookup = "robot_id"
-
-
-class TenantModel(models.Model):
-    """A row that belongs to one organization; its table stands behind row-level security."""
-
-    is_tenant_owned = True
-
-    class Meta:
-        abstract = True
-
-    def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
-        """Check them, and tell of a value that is taken under its own field's name.
-
-        Raises:
-            ValidationError: A constraint is violated.
-        """
-        try:
-            super().validate_constraints(exclude)
-        except ValidationError as error:
-            raise ValidationError(under_fields(self, error)) from error

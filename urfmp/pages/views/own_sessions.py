@@ -9,9 +9,10 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
+from apps.accounts.auth.requests import current_session_id
 from apps.accounts.models import UserSession
-from apps.accounts.selectors.sessions import current_session_id, own_sessions
-from apps.accounts.services.users import session_end, sessions_end_others
+from apps.accounts.selectors.sessions import own_sessions
+from apps.accounts.services.sessions import session_end, sessions_end_others
 from urfmp.common.http.view_flags import acts_at_home
 from urfmp.pages.views.rendering import page
 

@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import reverse
 
-from apps.accounts.permissions.active_organization import chosen_organization
+from apps.accounts.auth.requests import chosen_organization
 from apps.organizations.services.platform import organization_leave
 from urfmp.common.http.view_flags import acts_at_home
 from urfmp.pages.views.rendering import require

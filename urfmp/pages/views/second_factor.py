@@ -25,7 +25,7 @@ from apps.accounts.exceptions import (
     StepUpRefusedError,
     TooManyAttemptsError,
 )
-from apps.accounts.middleware.principal import lacks_second_factor
+from apps.accounts.middleware.second_factor import lacks_second_factor
 from apps.accounts.models import User
 from apps.accounts.services.login import attempt_take
 from apps.accounts.services.second_factors import (
@@ -37,8 +37,8 @@ from apps.accounts.services.second_factors import (
     second_factor_remove,
     seed_shown,
 )
+from apps.accounts.services.sessions import session_start
 from apps.accounts.services.step_up import password_check_alone
-from apps.accounts.services.users import session_start
 from urfmp.common.http.view_flags import acts_at_home
 from urfmp.common.security.recent_auth import is_fresh, require_fresh
 from urfmp.pages.views.rendering import page

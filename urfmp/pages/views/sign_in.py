@@ -40,14 +40,14 @@ from apps.accounts.services.login import (
     pending_remember,
     pending_user,
 )
-from apps.accounts.services.step_up import password_check
-from apps.accounts.services.users import (
+from apps.accounts.services.sessions import (
     DEACTIVATED,
     session_end_current,
     session_refuse,
     session_start,
-    user_update,
 )
+from apps.accounts.services.step_up import password_check
+from apps.accounts.services.users import user_update
 from urfmp.common.security.recent_auth import SignIn
 from urfmp.pages.views.rendering import page
 

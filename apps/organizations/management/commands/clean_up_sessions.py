@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.accounts.services.users import clean_up_sessions
+from apps.accounts.services.sessions import clean_up_sessions
 from apps.organizations.selectors import organization_ids
 from urfmp.common.tenancy.context import tenant_transaction
 

@@ -8,14 +8,9 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from apps.accounts.models.line_protocol_mapping import LineMapping
+from apps.telemetry.exceptions import TooManyPointsError
 from apps.telemetry.protocols.influx.parser import UNITS, Line, decode_lines
-from apps.telemetry.protocols.points import (
-    MAX_METRIC_NAME,
-    Batch,
-    Point,
-    Rejection,
-    TooManyPointsError,
-)
+from apps.telemetry.protocols.points import MAX_METRIC_NAME, Batch, Point, Rejection
 
 PLAIN = LineMapping()
 

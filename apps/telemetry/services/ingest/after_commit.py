@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 
-from apps.robots.services.robots import robots_heard
+from apps.robots.services.status import robots_heard
 from apps.telemetry.services.ingest.encoding import moment, newest
 from apps.telemetry.services.ingest.writer import SheetParcel
 from urfmp.common.redis.events import publish, telemetry_events

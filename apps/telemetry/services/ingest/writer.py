@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, cast
@@ -11,6 +10,7 @@ from uuid import UUID
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 from psycopg.errors import DeadlockDetected
 
+from apps.telemetry.exceptions import RefusedError
 from apps.telemetry.services.ingest.encoding import COLUMNS, Row, RowKey, Series, Sheet, outer_keys
 from apps.telemetry.services.ingest.small_batch import MOST_ROWS, STATEMENT_TIMEOUT, store_rows
 from apps.telemetry.services.pending_work import batches_add
@@ -54,18 +54,6 @@ _SCOPE = "telemetry:write"
 # By robot, metric and time.
 _ORDER = attrgetter("start", "time")
 _TRIES = 3
-
-
-class RefusedError(Exception):
-    """Something that was remembered no longer holds; nothing was stored.
-
-    Attributes:
-        ids: The keys and robots that are not what they were taken for.
-    """
-
-    def __init__(self, ids: Iterable[UUID]) -> None:
-        super().__init__()
-        self.ids = frozenset(ids)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from django.db import connections
 from timescale.db.backends.postgresql.base import DatabaseWrapper as TimescaleWrapper
 from timescale.db.backends.postgresql.base_impl import backend
 
-from urfmp.common.tenancy.context import TenantError
+from urfmp.common.tenancy.exceptions import TenantError
 from urfmp.db.backends.postgresql.schema import DatabaseSchemaEditor
 
 _PRIVILEGES = """

@@ -1,16 +1,15 @@
-"""What robots measure."""
+"""Telemetry points and their latest values."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from apps.robots.models import HypertableManager
-from apps.telemetry.querysets import TelemetryBatchQuerySet, TelemetryLatestQuerySet
-from urfmp.common.db.fields import created_at, organization_key, plain_key
-from urfmp.common.tenancy.querysets import TenantModel
+from apps.telemetry.querysets import TelemetryLatestQuerySet
+from urfmp.common.db.fields import organization_key, plain_key
+from urfmp.common.tenancy.models import TenantModel
 
 
 class RobotTelemetry(models.Model):
@@ -38,46 +37,6 @@ class RobotTelemetry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.metric_name} {self.value} {self.unit or ''} at {self.time}"
-
-
-class TelemetryBatch(TenantModel):
-    """Points that were stored and not yet worked on; see `apps.telemetry.services.pending_work`.
-
-    Written by ingest in the transaction of the points, deleted when every consumer has filled its
-    column. Not audited: machines move it all day. Nothing refers to the organization's row,
-    because many senders at once would queue for locks on it.
-    """
-
-    id = models.BigAutoField(primary_key=True)
-    organization = organization_key()
-    robot_ids = ArrayField(models.UUIDField(), editable=False)
-    metric_names = ArrayField(models.CharField(max_length=100), editable=False)
-    least_time = models.DateTimeField(editable=False)
-    greatest_time = models.DateTimeField(editable=False)
-    created_at = created_at()
-    rolled_up_at = models.DateTimeField(null=True, editable=False)
-
-    objects: ClassVar[Any] = TelemetryBatchQuerySet.as_manager()
-
-    class Meta:
-        db_table = "telemetry_batches"
-        ordering = ("id",)
-        verbose_name_plural = "telemetry batches"
-        indexes = (
-            models.Index(
-                fields=("organization", "id"),
-                name="idx_batches_to_roll_up",
-                condition=models.Q(rolled_up_at__isnull=True),
-            ),
-            models.Index(
-                fields=("rolled_up_at",),
-                name="idx_batches_rolled_up",
-                condition=models.Q(rolled_up_at__isnull=False),
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{len(self.robot_ids)} robots from {self.least_time} to {self.greatest_time}"
 
 
 class TelemetryLatest(TenantModel):

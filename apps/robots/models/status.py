@@ -10,7 +10,7 @@ from django.conf import settings
 from apps.robots.choices import RobotStatus
 
 if TYPE_CHECKING:
-    from apps.robots.models import Robot
+    from apps.robots.models.robots import Robot
 
 
 def is_silent(robot: Robot, now: datetime) -> bool:

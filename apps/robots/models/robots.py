@@ -1,4 +1,4 @@
-"""Robots, the commands they are given, and the history of their status."""
+"""Robots."""
 
 from __future__ import annotations
 
@@ -8,32 +8,22 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
 from apps.robots.choices import (
-    CommandPriority,
-    CommandStatus,
-    CommandType,
     Lifecycle,
     ReportedStatus,
     RobotStatus,
     Vendor,
 )
 from apps.robots.querysets import (
-    HypertableQuerySet,
-    RobotCommandQuerySet,
     RobotQuerySet,
-    visible_robots,
 )
 from urfmp.common.db.fields import (
-    TransactionNow,
     choices_check,
     created_at,
-    moment,
-    moment_check,
     organization_key,
-    plain_key,
     updated_at,
     uuid_primary_key,
 )
-from urfmp.common.tenancy.querysets import TenantModel
+from urfmp.common.tenancy.models import TenantModel
 
 
 class Robot(TenantModel):
@@ -130,96 +120,3 @@ class Robot(TenantModel):
     def facility(self) -> str:
         """The name of the facility in which the robot stands, or nothing."""
         return str((self.location or {}).get("facility") or "")
-
-
-class RobotCommand(TenantModel):
-    """Something that a robot was asked to do, by whom, and what became of it."""
-
-    id = uuid_primary_key()
-    organization = organization_key()
-    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
-    user = plain_key("accounts.User", null=True, blank=True)
-    type = models.CharField(max_length=50, choices=CommandType)
-    payload = models.JSONField(
-        null=True, blank=True, default=dict, db_default=models.Value({}, models.JSONField())
-    )
-    priority = models.CharField(  # noqa: DJ001 - spec
-        max_length=20,
-        null=True,
-        choices=CommandPriority,
-        default=CommandPriority.NORMAL,
-        db_default=CommandPriority.NORMAL,
-    )
-    status = models.CharField(  # noqa: DJ001 - spec
-        max_length=50,
-        null=True,
-        choices=CommandStatus,
-        default=CommandStatus.PENDING,
-        db_default=CommandStatus.PENDING,
-    )
-    scheduled_at = moment()
-    executed_at = models.DateTimeField(null=True, blank=True)
-    completed_at = models.DateTimeField(null=True, blank=True)
-    error_message = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
-    result = models.JSONField(null=True, blank=True)
-    created_at = created_at()
-
-    objects: ClassVar[Any] = RobotCommandQuerySet.as_manager()
-
-    class Meta:
-        db_table = "robot_commands"
-        ordering = ("-created_at", "id")
-        verbose_name = "command"
-        constraints = (
-            choices_check("robot_commands", "type", CommandType),
-            choices_check("robot_commands", "priority", CommandPriority),
-            choices_check("robot_commands", "status", CommandStatus),
-            moment_check("robot_commands", "scheduled_at"),
-        )
-        indexes = (
-            models.Index(fields=("robot",), name="idx_commands_robot"),
-            models.Index(fields=("status",), name="idx_commands_status"),
-            models.Index(fields=("created_at",), name="idx_commands_created"),
-            models.Index(fields=("organization", "-created_at"), name="idx_commands_organization"),
-            models.Index(fields=("user",), name="idx_commands_user"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.get_type_display()} for {self.robot_id}"
-
-
-class HypertableManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
-    """A hypertable's rows of the robots that the open transaction may see."""
-
-    def get_queryset(self) -> HypertableQuerySet:
-        """Let the policy on `robots` decide."""
-        rows: HypertableQuerySet = super().get_queryset()
-        return rows.filter(**visible_robots(Robot.objects.all()))
-
-
-class RobotStatusHistory(models.Model):
-    """One change of a robot's status, written by a trigger; kept for two years.
-
-    A hypertable: one row per robot and time, no id of its own.
-    """
-
-    pk = models.CompositePrimaryKey("robot", "time")
-    time = models.DateTimeField(db_default=TransactionNow())
-    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
-    status = models.CharField(max_length=50, choices=RobotStatus)
-    previous_status = models.CharField(  # noqa: DJ001 - spec
-        max_length=50, null=True, choices=RobotStatus
-    )
-    reason = models.TextField(null=True)  # noqa: DJ001 - spec
-    metadata = models.JSONField(null=True)
-
-    objects: ClassVar[Any] = HypertableManager()
-
-    class Meta:
-        managed = False
-        db_table = "robot_status_history"
-        ordering = ("-time",)
-        verbose_name_plural = "robot status history"
-
-    def __str__(self) -> str:
-        return f"{self.status} since {self.time}"

@@ -1,0 +1,135 @@
+"""Sessions through the API: an organization's, and the user's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.api.idempotency import IdempotentMixin
+from apps.accounts.api.permissions import IsPerson
+from apps.accounts.auth.requests import current_session_id
+from apps.accounts.models import UserSession
+from apps.accounts.permissions.grants import check_authority
+from apps.accounts.selectors.sessions import own_sessions
+from apps.accounts.services import sessions
+from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
+from urfmp.common.http.view_flags import acts_at_home
+
+
+class UserSessionSerializer(ScopedModelSerializer):
+    class Meta:
+        model = UserSession
+        fields = (
+            "id",
+            "user",
+            "created_at",
+            "last_activity_at",
+            "expires_at",
+            "ip_address",
+            "user_agent",
+        )
+        read_only_fields = fields
+
+
+class OwnSessionSerializer(ScopedModelSerializer):
+    kind = serializers.CharField(read_only=True, help_text="`browser` or `api`.")
+    device = serializers.CharField(read_only=True, help_text="As in `Firefox on Windows`.")
+    is_current = serializers.SerializerMethodField(
+        help_text="Whether this request comes from this sign-in."
+    )
+
+    class Meta:
+        model = UserSession
+        fields = (
+            "id",
+            "kind",
+            "device",
+            "is_current",
+            "ip_address",
+            "user_agent",
+            "created_at",
+            "last_activity_at",
+            "expires_at",
+        )
+        read_only_fields = fields
+
+    def get_is_current(self, row: UserSession) -> bool:
+        return bool(row.pk == self.context.get("current_session_id"))
+
+
+class EndedSerializer(serializers.Serializer[Any]):
+    ended = serializers.IntegerField(help_text="How many sign-ins were ended.")
+
+
+class UserSessionFilterSet(django_filters.FilterSet):
+    user = django_filters.UUIDFilter(field_name="user_id")
+
+
+class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
+    """Where people are signed in; deleting one ends it."""
+
+    model = UserSession
+    serializer_class = UserSessionSerializer
+    filterset_class = UserSessionFilterSet
+    permission_actions = {"destroy": "change"}
+
+    def get_queryset(self) -> QuerySet[Any]:
+        rows: Any = super().get_queryset()
+        sign_ins: QuerySet[Any] = rows.sign_ins()
+        return sign_ins
+
+    def perform_destroy(self, instance: UserSession) -> None:
+        check_authority(self.principal, instance.user)
+        sessions.session_end(instance)
+
+
+class OwnSessionFilterSet(django_filters.FilterSet):
+    kind = django_filters.ChoiceFilter(
+        choices=[("browser", "Browser"), ("api", "API")], method="of_kind", label="kind"
+    )
+
+    def of_kind(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return queryset.filter(family__isnull=value == "browser")
+
+
+@acts_at_home
+class OwnSessionViewSet(
+    IdempotentMixin, mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet
+):
+    """Where the person who asks is signed in; deleting one ends it."""
+
+    model = UserSession
+    serializer_class = OwnSessionSerializer
+    filterset_class = OwnSessionFilterSet
+    permission_classes = (IsPerson,)
+    ordering = "-last_activity_at"
+    ordering_fields = ("last_activity_at", "created_at")
+
+    def get_queryset(self) -> QuerySet[Any]:
+        if getattr(self, "swagger_fake_view", False):
+            return super().get_queryset()
+        return own_sessions(self.principal)
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        context = dict(super().get_serializer_context())
+        if not getattr(self, "swagger_fake_view", False):
+            context["current_session_id"] = current_session_id(self.request._request)  # noqa: SLF001
+        return context
+
+    def perform_destroy(self, instance: UserSession) -> None:
+        sessions.session_end(instance)
+
+    @extend_schema(request=None, responses=EndedSerializer, filters=False)
+    @action(detail=False, methods=["post"], url_path="end-others")
+    def end_others(self, request: Request) -> Response:
+        """End all sign-ins of this person but the one that asks."""
+        keep = current_session_id(request._request)  # noqa: SLF001
+        return Response({"ended": sessions.sessions_end_others(self.principal, keep=keep)})

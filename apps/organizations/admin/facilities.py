@@ -1,0 +1,51 @@
+"""Facilities in the admin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from apps.organizations.admin.forms import timezone_choices
+from apps.organizations.models import Facility
+from apps.organizations.services.facilities import facility_create, facility_delete, facility_update
+from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, viewer
+
+
+class FacilityForm(ScopedModelForm):
+    """A facility: its name, its timezone and the size of its floor."""
+
+    timezone = forms.ChoiceField(
+        choices=lambda: [("", "As the organization"), *timezone_choices()],
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+
+    class Meta:
+        model = Facility
+        fields = ("name", "timezone", "floor_plan")
+
+
+@admin.register(Facility)
+class FacilityAdmin(OrganizationScopedAdmin[Facility]):
+    audit_resource = "facility"
+    form = FacilityForm
+    list_display = ("name", "shown_timezone")
+    search_fields = ("name",)
+    fields = ("name", "timezone", "floor_plan")
+
+    @admin.display(description="Timezone", ordering="timezone")
+    def shown_timezone(self, facility: Facility) -> str:
+        return facility.timezone or "as the organization"
+
+    def perform_create(self, request: HttpRequest, form: Any) -> Facility:
+        return facility_create(organization_id=viewer(request).organization_id, **form.changes())
+
+    def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Facility:
+        return facility_update(obj, **form.changes())
+
+    def perform_delete(self, request: HttpRequest, obj: Any) -> None:
+        facility_delete(obj)

@@ -1,0 +1,135 @@
+"""Organizations through the API, for the platform's super admins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django_filters
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.api.idempotency import IdempotentCreateMixin, IdempotentMixin
+from apps.accounts.auth.requests import chosen_organization
+from apps.organizations.choices import Plan
+from apps.organizations.models import PlatformOrganization
+from apps.organizations.services import platform
+from urfmp.common.api.examples import body_example
+from urfmp.common.api.filters import BooleanFilter
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
+from urfmp.common.api.viewsets import PrincipalView, ReadViewSet
+from urfmp.common.http.view_flags import acts_at_home
+
+
+def _limit_field() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        min_value=0,
+        max_value=2_147_483_647,
+        allow_null=True,
+        required=False,
+        help_text="Of the plan `custom`; null for any number.",
+    )
+
+
+@body_example("A plan of its own", {"plan": "custom", "robot_limit": 40, "user_limit": None})
+class PlanSerializer(StrictSerializer):
+    plan = serializers.ChoiceField(Plan.choices)
+    robot_limit = _limit_field()
+    user_limit = _limit_field()
+    api_key_limit = _limit_field()
+
+
+class PlatformOrganizationSerializer(ScopedModelSerializer):
+    admin_email = serializers.EmailField(
+        write_only=True,
+        required=False,
+        max_length=255,
+        help_text="Of its first admin, who gets an invitation.",
+    )
+    plan = serializers.ChoiceField(Plan.choices, default=Plan.FREE)
+
+    class Meta:
+        model = PlatformOrganization
+        fields = (
+            "id",
+            "name",
+            "slug",
+            "plan",
+            "is_active",
+            "robot_count",
+            "user_count",
+            "api_key_count",
+            "created_at",
+            "admin_email",
+        )
+        read_only_fields = (
+            "id",
+            "is_active",
+            "robot_count",
+            "user_count",
+            "api_key_count",
+            "created_at",
+        )
+
+
+class ChoiceSerializer(StrictSerializer):
+    organization = serializers.UUIDField(allow_null=True)
+
+
+class ChosenOrganizationSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class ChosenSerializer(serializers.Serializer[Any]):
+    organization = ChosenOrganizationSerializer(allow_null=True)
+
+
+class PlatformOrganizationFilterSet(django_filters.FilterSet):
+    name = django_filters.CharFilter(lookup_expr="icontains")
+    slug = django_filters.CharFilter()
+    plan = django_filters.ChoiceFilter(choices=Plan.choices)
+    is_active = BooleanFilter()
+
+
+@acts_at_home
+class PlatformOrganizationViewSet(IdempotentCreateMixin, ReadViewSet):
+    """The platform's organizations, for its super admins."""
+
+    model = PlatformOrganization
+    serializer_class = PlatformOrganizationSerializer
+    filterset_class = PlatformOrganizationFilterSet
+    ordering = "name"
+    ordering_fields = ("name", "created_at", "robot_count", "user_count", "api_key_count")
+
+    def perform_create(self, serializer: Any) -> None:
+        organization = platform.organization_open(**serializer.validated_data)
+        serializer.instance = PlatformOrganization.objects.get(pk=organization.pk)
+
+
+@acts_at_home
+class ChooseOrganizationView(IdempotentMixin, PrincipalView):
+    """In which organization a super admin works with this sign-in."""
+
+    model = PlatformOrganization
+
+    @extend_schema(
+        request=ChoiceSerializer,
+        responses=ChosenSerializer,
+        operation_id="auth_choose_organization",
+        description="Choose the organization that this sign-in works in, or none with null. For"
+        " super admins; each choice is in the record of the platform and of the organization.",
+    )
+    def post(self, request: Request) -> Response:
+        form = ChoiceSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        plain, wanted = request._request, form.validated_data["organization"]  # noqa: SLF001
+        if wanted is not None:
+            rows = PlatformOrganization.objects.restrict(self.principal)
+            platform.organization_choose(plain, get_object_or_404(rows, pk=wanted))
+        elif chosen_organization(plain) is not None:
+            platform.organization_leave(plain)
+        chosen = chosen_organization(plain)
+        return Response({"organization": chosen and {"id": chosen.id, "name": chosen.name}})

@@ -1,0 +1,9 @@
+"""Organizations, their settings, and the facilities in which their robots work."""
+
+from __future__ import annotations
+
+from apps.organizations.models.facilities import Facility
+from apps.organizations.models.organizations import Organization
+from apps.organizations.models.platform import PlatformOrganization
+
+__all__ = ["Facility", "Organization", "PlatformOrganization"]

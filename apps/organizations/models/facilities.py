@@ -1,0 +1,56 @@
+"""Facilities."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+
+from apps.organizations.models.settings import validate_timezone
+from apps.organizations.querysets import (
+    FacilityQuerySet,
+)
+from urfmp.common.db.fields import (
+    created_at,
+    organization_key,
+    updated_at,
+    uuid_primary_key,
+    validate_one_line,
+)
+from urfmp.common.tenancy.models import TenantModel
+
+
+class Facility(TenantModel):
+    """A place with robots in it: a plant, a hall. Robots name it in their location."""
+
+    id = uuid_primary_key()
+    organization = organization_key()
+    name = models.CharField(max_length=255, validators=[validate_one_line])
+    timezone = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_timezone],
+        help_text="IANA name; empty means the organization's.",
+    )
+    floor_plan = models.JSONField(
+        null=True, blank=True, help_text="Drawing area in metres: {width_m, height_m}."
+    )
+    created_at = created_at()
+    updated_at = updated_at()
+
+    objects: ClassVar[Any] = FacilityQuerySet.as_manager()
+
+    class Meta:
+        db_table = "facilities"
+        ordering = ("name", "id")
+        verbose_name_plural = "facilities"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("organization", "name"), name="facilities_organization_name_key"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name

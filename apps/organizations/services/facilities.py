@@ -1,0 +1,71 @@
+"""Changes to facilities."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+
+from apps.organizations.exceptions import FacilityInUseError
+from apps.organizations.models import Facility
+from urfmp.common.db.constraints import must_be_free
+from urfmp.common.tenancy.context import act
+
+
+def _name_must_be_free() -> AbstractContextManager[None]:
+    return must_be_free("name", "Another facility has this name.")
+
+
+def _check_floor_plan(plan: Any) -> None:
+    if plan is None:
+        return
+    sides = plan.values() if isinstance(plan, dict) else ()
+    fits = set(plan) == {"width_m", "height_m"} if isinstance(plan, dict) else False
+    if not fits or not all(type(side) in {int, float} and 0 < side <= 1e6 for side in sides):
+        raise ValidationError({"floor_plan": "Write {width_m, height_m}, each in metres."})
+
+
+def facility_create(*, organization_id: UUID, **fields: Any) -> Facility:
+    """Add a facility.
+
+    Raises:
+        ValidationError: A field does not fit, or the name is taken.
+    """
+    facility = Facility(organization_id=organization_id, **fields)
+    with _name_must_be_free(), act("organizations.facility.create"):
+        _check_floor_plan(facility.floor_plan)
+        facility.full_clean()
+        facility.save(force_insert=True)
+    return facility
+
+
+def facility_update(facility: Facility, **changes: Any) -> Facility:
+    """Change a facility.
+
+    Raises:
+        ValidationError: A field does not fit, or the name is taken.
+    """
+    with _name_must_be_free(), act("organizations.facility.update"):
+        for name, value in changes.items():
+            setattr(facility, name, value)
+        _check_floor_plan(facility.floor_plan)
+        facility.full_clean()
+        facility.save(update_fields=list(changes))
+        facility.refresh_from_db(fields=["updated_at"])
+    return facility
+
+
+def facility_delete(facility: Facility) -> None:
+    """Remove a facility.
+
+    Raises:
+        FacilityInUseError: Robots stand in it.
+    """
+    try:
+        with act("organizations.facility.delete"):
+            facility.delete()
+    except IntegrityError as error:
+        raise FacilityInUseError from error

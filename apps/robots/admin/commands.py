@@ -1,0 +1,69 @@
+"""Commands in the admin: read only."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.safestring import SafeString
+
+from apps.robots.models import RobotCommand
+from urfmp.common.admin import (
+    AutocompleteFilter,
+    NewestSearchMixin,
+    ReadOnlyAdmin,
+    TimeRangeFilter,
+)
+from urfmp.common.rendering.html import badge, block, moment
+
+
+@admin.register(RobotCommand)
+class RobotCommandAdmin(NewestSearchMixin, ReadOnlyAdmin[RobotCommand]):
+    audit_resource = "command"
+    list_display = ("shown_type", "robot", "state", "shown_priority", "user", "made", "ended")
+    list_filter = (
+        "type", "status", "priority", ("robot", AutocompleteFilter),
+        ("created_at", TimeRangeFilter),
+    )  # fmt: skip
+    search_fields = ("robot__name",)
+    search_help_text = "Name or serial number of a robot"
+    list_select_related = ("robot", "user")
+    fields = (
+        "shown_type", "robot", "state", "shown_priority", "user", "asked", "made",
+        "scheduled", "executed", "ended", "answer", "error_message",
+    )  # fmt: skip
+    readonly_fields = fields
+
+    @admin.display(description="Command", ordering="type")
+    def shown_type(self, command: RobotCommand) -> str:
+        return command.get_type_display()
+
+    @admin.display(description="State", ordering="status")
+    def state(self, command: RobotCommand) -> SafeString:
+        return badge("command", command.status, command.get_status_display())
+
+    @admin.display(description="Priority", ordering="priority")
+    def shown_priority(self, command: RobotCommand) -> SafeString:
+        return badge("priority", command.priority, command.get_priority_display())
+
+    @admin.display(description="Payload")
+    def asked(self, command: RobotCommand) -> SafeString:
+        return block(command.payload)
+
+    @admin.display(description="Result")
+    def answer(self, command: RobotCommand) -> SafeString:
+        return block(command.result)
+
+    @admin.display(description="Given", ordering="created_at")
+    def made(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.created_at)
+
+    @admin.display(description="Scheduled for")
+    def scheduled(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.scheduled_at)
+
+    @admin.display(description="Executed")
+    def executed(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.executed_at)
+
+    @admin.display(description="Ended", ordering="completed_at")
+    def ended(self, command: RobotCommand) -> SafeString | str:
+        return moment(command.completed_at)

@@ -1,0 +1,9 @@
+"""Robots, their commands, and the history of their status."""
+
+from __future__ import annotations
+
+from apps.robots.models.commands import RobotCommand
+from apps.robots.models.robots import Robot
+from apps.robots.models.status_history import HypertableManager, RobotStatusHistory
+
+__all__ = ["HypertableManager", "Robot", "RobotCommand", "RobotStatusHistory"]

@@ -1,0 +1,57 @@
+"""Status history."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db import models
+
+from apps.robots.choices import (
+    RobotStatus,
+)
+from apps.robots.models.robots import Robot
+from apps.robots.querysets import (
+    HypertableQuerySet,
+    visible_robots,
+)
+from urfmp.common.db.fields import (
+    TransactionNow,
+    plain_key,
+)
+
+
+class HypertableManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
+    """A hypertable's rows of the robots that the open transaction may see."""
+
+    def get_queryset(self) -> HypertableQuerySet:
+        """Let the policy on `robots` decide."""
+        rows: HypertableQuerySet = super().get_queryset()
+        return rows.filter(**visible_robots(Robot.objects.all()))
+
+
+class RobotStatusHistory(models.Model):
+    """One change of a robot's status, written by a trigger; kept for two years.
+
+    A hypertable: one row per robot and time, no id of its own.
+    """
+
+    pk = models.CompositePrimaryKey("robot", "time")
+    time = models.DateTimeField(db_default=TransactionNow())
+    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
+    status = models.CharField(max_length=50, choices=RobotStatus)
+    previous_status = models.CharField(  # noqa: DJ001 - spec
+        max_length=50, null=True, choices=RobotStatus
+    )
+    reason = models.TextField(null=True)  # noqa: DJ001 - spec
+    metadata = models.JSONField(null=True)
+
+    objects: ClassVar[Any] = HypertableManager()
+
+    class Meta:
+        managed = False
+        db_table = "robot_status_history"
+        ordering = ("-time",)
+        verbose_name_plural = "robot status history"
+
+    def __str__(self) -> str:
+        return f"{self.status} since {self.time}"

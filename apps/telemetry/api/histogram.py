@@ -1,0 +1,59 @@
+"""Histograms through the API."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from apps.telemetry.api.parameters import json_response, robot_id_parameter, validated_parameters
+from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.protocols.points import MAX_METRIC_NAME
+from apps.telemetry.selectors import (
+    HistogramQuery,
+    histogram,
+)
+from urfmp.common.api.datetimes import MomentField
+from urfmp.common.api.viewsets import PrincipalView
+
+
+class HistogramParametersSerializer(serializers.Serializer[Any]):
+    metric = serializers.CharField(max_length=MAX_METRIC_NAME)
+    start = MomentField()
+    end = MomentField()
+    bins = serializers.IntegerField(min_value=1, max_value=200, default=20)
+
+
+class BinSerializer(serializers.Serializer[Any]):
+    start = serializers.FloatField()
+    end = serializers.FloatField(help_text="Not in the bin, except in the last one.")
+    count = serializers.IntegerField()
+
+
+class HistogramSerializer(serializers.Serializer[Any]):
+    robot_id = serializers.UUIDField()
+    metric_name = serializers.CharField()
+    unit = serializers.CharField(allow_null=True)
+    count = serializers.IntegerField()
+    bins = BinSerializer(many=True)
+
+
+class HistogramView(PrincipalView):
+    """How the values of a robot's metric are spread over a range."""
+
+    model = RobotTelemetry
+    parameters_class = HistogramParametersSerializer
+
+    @extend_schema(
+        parameters=[HistogramParametersSerializer, OpenApiParameter("robot_id", UUID, "path")],
+        responses=HistogramSerializer,
+        operation_id="robot_telemetry_histogram",
+    )
+    def get(self, request: Request, robot_id: UUID) -> HttpResponse:
+        robot_id_parameter(request, robot_id)
+        values = validated_parameters(request, HistogramParametersSerializer).validated_data
+        return json_response(histogram(HistogramQuery(robot_id=robot_id, **values)))

@@ -1,0 +1,69 @@
+"""Query parameters that the telemetry endpoints share."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from django.http import Http404, HttpResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.serializers import Serializer
+
+from apps.robots.models import Robot
+from apps.telemetry.api.serializers import MAX_METRICS
+
+
+def name_list(value: str) -> tuple[str, ...]:
+    """Return comma-separated names without repetitions, in their order."""
+    return tuple(dict.fromkeys(comma_separated(value)))
+
+
+def id_list(value: str) -> tuple[UUID, ...]:
+    """Return comma-separated robot ids."""
+    try:
+        return tuple(UUID(name) for name in name_list(value))
+    except ValueError as error:
+        msg = "Write ids of robots, joined by commas."
+        raise serializers.ValidationError(msg) from error
+
+
+def metric_list(value: str) -> tuple[str, ...]:
+    """Return comma-separated metric names, at most `MAX_METRICS`."""
+    names = name_list(value)
+    if not 1 <= len(names) <= MAX_METRICS:
+        msg = f"Name 1 to {MAX_METRICS} metrics."
+        raise serializers.ValidationError(msg)
+    return names
+
+
+def comma_separated(value: str) -> list[str]:
+    """Return the parts of a comma-separated value; an empty part is an error."""
+    parts = [part.strip() for part in value.split(",")]
+    if not all(parts):
+        msg = "Join them by single commas."
+        raise serializers.ValidationError(msg)
+    return parts
+
+
+Parameters = TypeVar("Parameters", bound=Serializer[Any])
+
+
+def robot_id_parameter(request: Request, robot_id: UUID) -> UUID:
+    """Return the id of a robot whose telemetry the caller may see; anything else is 404."""
+    if not Robot.objects.restrict(request.user).filter(pk=robot_id).exists():
+        raise Http404
+    return robot_id
+
+
+def validated_parameters(request: Request, serializer: type[Parameters]) -> Parameters:
+    """Return the query's parameters, checked."""
+    parameters = serializer(data=request.query_params)
+    parameters.is_valid(raise_exception=True)
+    return parameters
+
+
+def json_response(data: Any) -> HttpResponse:
+    """Return a response encoded by msgspec, which serializers would slow down."""
+    return HttpResponse(msgspec.json.encode(data), content_type="application/json")
