@@ -1,8 +1,7 @@
-"""Who may import whom: data flows one way through the layers."""
+"""Layers, rooms and scoping: rules that every module and model keeps."""
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 
 import pytest
@@ -10,70 +9,69 @@ from django.apps import apps as registry
 from django.contrib import admin
 from django.urls import get_resolver
 
+from tests.support.architecture import (
+    crowded_folders,
+    http_in_services,
+    import_circles,
+    parse,
+    source_modules,
+    unknown_rooms,
+    upward_imports,
+)
 from urfmp.common.admin import OrganizationScopedAdmin
 from urfmp.common.api.viewsets import PrincipalView, ScopedViewSet
 from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["audit", "accounts", "organizations", "robots", "telemetry", "maintenance", "alerts"]
-# Inside an app: what a layer may not import from its own or another app.
-FORBIDDEN = {
-    "choices": {"models", "services", "selectors", "admin", "api", "querysets"},
-    "querysets": {"models", "services", "selectors", "admin", "api"},
-    "models": {"services", "selectors", "admin", "api", "tasks"},
-    "selectors": {"services", "admin", "api", "tasks"},
-    "services": {"admin", "api", "tasks"},
-    "tasks": {"admin", "api"},
-    "api": {"admin", "tasks"},
-    "admin": {"api", "tasks"},
-}
+CHECKS = [unknown_rooms, upward_imports, http_in_services, import_circles, crowded_folders]
 
 
-def modules():
-    for folder in ("apps", "urfmp"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            if "migrations" not in path.parts:
-                yield path.relative_to(ROOT)
+@pytest.fixture(scope="module")
+def modules() -> dict[str, str]:
+    return source_modules()
 
 
-def imports(path: Path) -> set[str]:
-    """Return the dotted names that a module imports, wherever in it."""
-    names = set()
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module)
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+def test_every_module_is_covered(modules):
+    """All modules are read, and each belongs to a layer; an app's belongs to a room."""
+    expected = {path for folder in ("apps", "urfmp") for path in (ROOT / folder).rglob("*.py")}
+    assert {ROOT / path for path in modules} >= expected
+    assert len(parse(modules)) == len(modules)
 
 
-@pytest.mark.parametrize("path", list(modules()), ids=str)
-def test_imports_go_one_way(path):
-    parts = path.parts
-    wrong = []
-    for name in imports(path):
-        target = name.split(".")
-        if target[0] == "apps" and len(target) > 1:
-            if parts[0] == "apps" and ORDER.index(target[1]) > ORDER.index(parts[1]):
-                wrong.append(name)
-            if parts[:2] in {("urfmp", "common"), ("urfmp", "db"), ("urfmp", "embedded")}:
-                wrong.append(name)
-        if target[:2] in (["urfmp", "pages"], ["urfmp", "live"]) and parts[0] == "apps":
-            wrong.append(name)
-    assert not wrong, f"{path} imports upwards: {wrong}"
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_modules_keep_the_layers(check, modules):
+    offences = check(modules)
+    assert not offences, "\n".join(offences)
 
 
-@pytest.mark.parametrize("path", [p for p in modules() if p.parts[0] == "apps"], ids=str)
-def test_layers_inside_an_app(path):
-    layer = path.parts[2].removesuffix(".py") if len(path.parts) > 2 else ""
-    forbidden = FORBIDDEN.get(layer, set())
-    wrong = [
-        name
-        for name in imports(path)
-        if name.startswith("apps.") and len(name.split(".")) > 2 and name.split(".")[2] in forbidden
-    ]
-    assert not wrong, f"{path} imports from a layer above: {wrong}"
+@pytest.mark.parametrize(
+    ("check", "path", "source"),
+    [
+        (unknown_rooms, "apps/robots/helpers.py", ""),
+        (unknown_rooms, "apps/fleet/models.py", ""),
+        (unknown_rooms, "urfmp/utilities/text.py", ""),
+        (unknown_rooms, "urfmp/tools.py", ""),
+        (upward_imports, "apps/robots/services/x.py", "from apps.alerts.models import Alert"),
+        (upward_imports, "apps/robots/models/x.py", "import apps.robots.services.robots"),
+        (upward_imports, "apps/robots/selectors/x.py", "from apps.robots.services import robots"),
+        (upward_imports, "apps/alerts/services.py", "import apps.accounts.api.auth"),
+        (upward_imports, "apps/robots/api/x.py", "def f():\n    import urfmp.pages.site"),
+        (upward_imports, "urfmp/common/x.py", "from apps.robots.models import Robot"),
+        (upward_imports, "urfmp/live/x.py", "import urfmp.urls"),
+        (http_in_services, "apps/robots/services/x.py", "from django.http import HttpRequest"),
+        (http_in_services, "apps/robots/services/x.py", "from django import http"),
+        (http_in_services, "apps/robots/services/x.py", "import rest_framework.response"),
+        (import_circles, "apps/audit/choices.py", "import apps.audit.exceptions"),
+    ],
+)
+def test_an_offence_is_found(check, path, source, modules):
+    added = {path: source, "apps/audit/exceptions.py": "import apps.audit.choices"}
+    assert set(check({**modules, **added})) - set(check(modules))
+
+
+def test_crowded_folder_is_found():
+    folder = {f"apps/robots/services/m{number}.py": "" for number in range(17)}
+    assert crowded_folders(folder) == ["apps/robots/services has 17 modules"]
 
 
 def tenant_models():
