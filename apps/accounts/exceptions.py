@@ -2,19 +2,18 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from math import ceil
-from typing import ClassVar
 
 from urfmp.common.exceptions import ApplicationError
 
 
 class LastAdminError(ApplicationError):
-    """This is the organization's last active admin; make somebody else one first."""
+    """This is the last active admin; make another user an admin first."""
 
     code = "last_admin"
 
 
 class SystemUserError(ApplicationError):
-    """The system user is the author of what no person does; nobody changes it."""
+    """The system user cannot be changed."""
 
     code = "system_user"
 
@@ -25,63 +24,64 @@ class UnknownScopeError(ApplicationError):
     code = "unknown_scope"
 
 
-class KeyEndedError(ApplicationError):
-    """This key has been revoked or has expired; make a new one."""
+class ApiKeyInactiveError(ApplicationError):
+    """This API key is revoked or expired; create a new one."""
 
     code = "key_ended"
 
 
-class KeyReplacedError(ApplicationError):
-    """This key is being replaced."""
+class ApiKeyRotationError(ApplicationError):
+    """This API key is already being rotated."""
 
     code = "key_being_replaced"
 
 
-class GrantError(ApplicationError):
-    """Nobody grants more than they have."""
+class GrantExceedsOwnError(ApplicationError):
+    """You cannot grant permissions that you do not have."""
 
     code = "grant_exceeds_own"
     status = HTTPStatus.FORBIDDEN
 
 
 class PlanLimitError(ApplicationError):
-    """The organization's plan allows no more of these."""
+    """The limit of the organization's plan has been reached."""
 
     code = "plan_limit"
 
 
-class RoleNotHereError(ApplicationError):
-    """Super admins belong to the platform's own organization."""
+class RoleNotAllowedError(ApplicationError):
+    """Super admins must belong to the platform organization."""
 
     code = "role_not_here"
 
 
 class TooManyAttemptsError(ApplicationError):
-    """Too many attempts to sign in; wait a while.
+    """Too many login attempts; try again later.
 
     Attributes:
-        retry_after: Seconds until a password is looked at again.
-        is_first: Whether nobody was refused for this before, so that the record is told once.
+        retry_after: Seconds until the next attempt is accepted.
+        is_first_rejection: Whether this is the first rejection in the window; only that one is
+            written to the audit log.
     """
 
     code = "rate_limited"
     status = HTTPStatus.TOO_MANY_REQUESTS
 
-    def __init__(self, retry_after: int, *, is_first: bool) -> None:
-        """Say when to come back."""
+    def __init__(self, retry_after: int, *, is_first_rejection: bool) -> None:
+        """Build the message from the waiting time."""
         minutes = ceil(retry_after / 60)
         super().__init__(
             f"Too many attempts. Please try again in {minutes} minute{'s' if minutes > 1 else ''}."
         )
         self.retry_after = retry_after
-        self.is_first = is_first
+        self.is_first_rejection = is_first_rejection
 
 
-class HashingBusyError(ApplicationError):
-    """Too many passwords are being checked at this moment.
+class PasswordHashingOverloadedError(ApplicationError):
+    """Too many passwords are being checked; try again in a few seconds.
 
     Attributes:
-        retry_after: Seconds until it is worth another try.
+        retry_after: Seconds until the client should try again.
     """
 
     code = "busy"
@@ -89,105 +89,105 @@ class HashingBusyError(ApplicationError):
     retry_after = 2
 
 
-class AddressesRefusedError(ApplicationError):
-    """Too many addresses of others were tried; invite people, which works at any time.
+class EmailEnumerationLimitError(ApplicationError):
+    """Too many existing e-mail addresses were tried; send an invitation instead.
 
     Attributes:
-        retry_after: Seconds until people are added directly again.
+        retry_after: Seconds until users can be added directly again.
     """
 
     code = "rate_limited"
     status = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, retry_after: int) -> None:
-        """Say when to come back."""
+        """Use the default message."""
         super().__init__()
         self.retry_after = retry_after
 
 
-class MailRefusedError(ApplicationError):
-    """Your organization has sent enough e-mail for a while.
+class OutgoingMailLimitError(ApplicationError):
+    """Your organization has sent too many e-mails.
 
     Attributes:
-        retry_after: Seconds until more is sent.
+        retry_after: Seconds until the next e-mail can be sent.
     """
 
     code = "rate_limited"
     status = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, retry_after: int) -> None:
-        """Say when to come back."""
+        """Build the message from the waiting time."""
         minutes = ceil(retry_after / 60)
         super().__init__(
-            "Your organization has sent as many invitations and links, here or in all, as"
-            f" it may for a while. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
+            "Too many invitations and password links were sent to this address or by your"
+            f" organization. Try again in {minutes} minute{'s' if minutes > 1 else ''}."
         )
         self.retry_after = retry_after
 
 
-class SignInRefusedError(ApplicationError):
-    """E-mail or password is not right."""
+class LoginFailedError(ApplicationError):
+    """Wrong e-mail or password."""
 
     code = "sign_in_refused"
     status = HTTPStatus.UNAUTHORIZED
 
 
-class RefreshRefusedError(ApplicationError):
-    """This refresh token is unknown, used up or expired; sign in again."""
+class InvalidRefreshTokenError(ApplicationError):
+    """This refresh token is invalid or has expired; sign in again."""
 
     code = "refresh_refused"
     status = HTTPStatus.UNAUTHORIZED
 
 
-class LinkRefusedError(ApplicationError):
-    """This link is no longer good: it was used, replaced by a newer one, or is too old."""
+class InvalidLinkError(ApplicationError):
+    """This link is invalid: it was used, was replaced, or has expired."""
 
     code = "link_refused"
     status = HTTPStatus.BAD_REQUEST
 
 
-class StepUpRefusedError(ApplicationError):
-    """The password is not right."""
+class WrongPasswordError(ApplicationError):
+    """Wrong password."""
 
     code = "step_up_refused"
     status = HTTPStatus.FORBIDDEN
 
 
 class PasswordTooShortError(ApplicationError):
-    """Without a second factor a password has 15 characters; take a longer one first."""
+    """Without a second factor, passwords must have at least 15 characters."""
 
     code = "password_too_short"
 
 
 class SecondFactorRequiredError(ApplicationError):
-    """This account has a second factor: send the code of its app, or a recovery code, along."""
+    """This account requires a second factor; send `otp` or `recovery_code`."""
 
     code = "second_factor_required"
     status = HTTPStatus.UNAUTHORIZED
 
 
-class SecondFactorRefusedError(ApplicationError):
-    """The code is wrong, too old, or was used before."""
+class InvalidSecondFactorError(ApplicationError):
+    """The code is wrong, expired or already used."""
 
     code = "second_factor_refused"
     status = HTTPStatus.UNAUTHORIZED
 
 
 class SecondFactorStateError(ApplicationError):
-    """The second factor is not in that state."""
+    """The second factor is not in the required state."""
 
     code = "second_factor_state"
 
 
 class IdempotencyInProgressError(ApplicationError):
-    """The same request is being carried out at this moment; send it again in a second."""
+    """The same request is in progress; send it again in a second."""
 
     code = "idempotency_in_progress"
-    retry_after: ClassVar[int] = 1
+    retry_after = 1
 
 
 class IdempotencyKeyReusedError(ApplicationError):
-    """This Idempotency-Key was used for another request; take a new one for each."""
+    """This Idempotency-Key was already used for another request."""
 
     code = "idempotency_key_reused"
     status = HTTPStatus.UNPROCESSABLE_ENTITY

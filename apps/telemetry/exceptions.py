@@ -1,113 +1,112 @@
-"""Expected failures of ingest and of reads."""
+"""Expected errors of ingest and reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from typing import ClassVar
 from uuid import UUID
 
 from urfmp.common.exceptions import ApplicationError
 
 
-class BodyTooLargeError(ApplicationError):
-    """The body is larger than a batch may be, as it comes or unpacked."""
+class BatchTooLargeError(ApplicationError):
+    """The request body exceeds the maximum size of a batch."""
 
     code = "too_large"
-    status = 413  # type: ignore[assignment]
+    status = 413
 
 
 class MalformedEncodingError(ApplicationError):
-    """The body is not what its Content-Encoding says."""
+    """The request body does not match its Content-Encoding."""
 
     code = "malformed"
-    status = 400  # type: ignore[assignment]
+    status = 400
 
 
-class BrokenBodyError(ApplicationError):
-    """The body broke off: nothing of it was stored. Send it again, whole."""
+class IncompleteBodyError(ApplicationError):
+    """The request body is incomplete. Nothing was stored; send the request again."""
 
     code = "malformed"
-    status = 400  # type: ignore[assignment]
+    status = 400
 
 
 class UnsupportedEncodingError(ApplicationError):
-    """The body is packed in a way that is not understood."""
+    """The Content-Encoding is not supported."""
 
     code = "unsupported_encoding"
-    status = 415  # type: ignore[assignment]
+    status = 415
 
 
 class MalformedBatchError(ApplicationError):
-    """The body is not a JSON object of the form {"points": [...]}."""
+    """The request body is not a JSON object of the form {"points": [...]}."""
 
     code = "malformed"
-    status = 400  # type: ignore[assignment]
+    status = 400
 
 
 class TooManyPointsError(ApplicationError):
-    """The batch holds more points than are taken at once."""
+    """The batch has too many points."""
 
     code = "too_many_points"
-    status = 413  # type: ignore[assignment]
+    status = 413
 
 
-class RangeError(ApplicationError):
-    """The start of a range lies before its end."""
+class InvalidRangeError(ApplicationError):
+    """The start must be before the end."""
 
     code = "invalid_range"
-    status = 400  # type: ignore[assignment]
+    status = 400
 
 
 class SeriesTooLongError(ApplicationError):
-    """The range holds more points than an answer may have; ask for a coarser resolution."""
+    """The range has too many points. Choose a coarser resolution."""
 
     code = "too_many_points"
-    status = 400  # type: ignore[assignment]
+    status = 400
 
 
 class UnknownMetricError(ApplicationError):
-    """No robot that was asked for has ever sent this metric."""
+    """None of the requested robots has sent this metric."""
 
     code = "unknown_metric"
-    status = 400  # type: ignore[assignment]
+    status = 400
 
 
 class RangeTooLargeError(ApplicationError):
-    """Percentiles and histograms need the points themselves; ask for a shorter range."""
+    """The range has too many points for percentiles or a histogram. Choose a shorter range."""
 
     code = "range_too_large"
-    status = 400  # type: ignore[assignment]
+    status = 400
 
 
 class ExportTooLongError(RuntimeError):
-    """The export took longer than an hour. Its file breaks off, as the answer has long begun."""
+    """An export exceeded its time limit; the response is already being sent, so it breaks off."""
 
 
 class BusyError(ApplicationError):
-    """The server is busy. Send the request again later.
+    """The server is overloaded. Send the request again later.
 
     Attributes:
-        retry_after: Seconds until it is worth trying again.
+        retry_after: Seconds to wait before the next attempt.
     """
 
     code = "unavailable"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    retry_after: ClassVar[int] = 1
+    retry_after = 1
 
 
-class SendingTooMuchError(BusyError):
-    """Your organization has as much under way as is taken at once. Send it again later."""
+class OrganizationOverloadedError(BusyError):
+    """Your organization has too many requests in progress. Send the request again later."""
 
     code = "too_much_under_way"
     status = HTTPStatus.TOO_MANY_REQUESTS
 
 
-class RefusedError(Exception):
-    """Something that was remembered no longer holds; nothing was stored.
+class StaleReferenceError(Exception):
+    """A cached API key or robot has changed; nothing was stored.
 
     Attributes:
-        ids: The keys and robots that are not what they were taken for.
+        ids: Ids of the stale API keys and robots.
     """
 
     def __init__(self, ids: Iterable[UUID]) -> None:
@@ -115,8 +114,8 @@ class RefusedError(Exception):
         self.ids = frozenset(ids)
 
 
-class KeyEndedError(ApplicationError):
-    """The API key has ended since it was looked up."""
+class WritingKeyInvalidError(ApplicationError):
+    """The API key is no longer valid."""
 
     code = "not_authenticated"
-    status = 401  # type: ignore[assignment]
+    status = 401

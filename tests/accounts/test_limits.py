@@ -9,7 +9,7 @@ from django.test import Client
 
 from apps.accounts.models import ApiKey
 from apps.robots.api.robots import RobotViewSet
-from urfmp.common.redis.rate_limit import never_limited
+from urfmp.common.http.view_policy import view_policy
 
 pytestmark = pytest.mark.django_db
 
@@ -170,7 +170,7 @@ def test_people_are_not_counted(alice, sign_in, settings):
 
 
 def test_what_is_marked_is_never_refused(key, monkeypatch):
-    @never_limited
+    @view_policy(rate_limit_exempt=True)
     def answer_at_once(self, request):
         return HttpResponse()
 

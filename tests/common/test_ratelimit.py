@@ -5,14 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
+from urfmp.common.http.view_policy import policy_of, view_policy
 from urfmp.common.redis import rate_limit
 from urfmp.common.redis.rate_limit import (
     Counter,
     Decision,
     give_back,
-    is_limited,
-    never_limited,
     take,
 )
 
@@ -42,7 +41,7 @@ def test_exactly_the_limit_gets_in_however_parallel(store):
     def hit():
         return sum(take(counter).admitted for _ in range(10))
 
-    assert sum(at_once(*[hit] * 16)) == 50
+    assert sum(run_concurrently(*[hit] * 16)) == 50
 
 
 def test_every_counter_takes_the_hit_or_none(store):
@@ -67,7 +66,7 @@ def test_both_or_none_under_parallel_load(store):
     def hit(name):
         return lambda: sum(take(Counter(name, 20), wide).admitted for _ in range(10))
 
-    assert sum(at_once(*[hit("one"), hit("two")] * 5)) == 40
+    assert sum(run_concurrently(*[hit("one"), hit("two")] * 5)) == 40
     assert take(wide).remaining == 1000 - 41
 
 
@@ -78,7 +77,7 @@ def test_opposite_orders_do_not_wait_for_each_other(store):
     def often(call):
         return lambda: all(call().admitted for _ in range(20))
 
-    assert at_once(*[often(forward), often(backward)] * 4) == [True] * 8
+    assert run_concurrently(*[often(forward), often(backward)] * 4) == [True] * 8
 
 
 def test_a_steady_sender_below_the_limit_is_never_refused(store):
@@ -191,16 +190,16 @@ def test_run_time_role_reaches_counters_by_the_functions_alone(app_cursor):
 
 
 def test_views_can_be_kept_free_of_limits():
-    @never_limited
+    @view_policy(rate_limit_exempt=True)
     def stop(request):
         """Ask for a stop."""
 
     views = SimpleNamespace(cls=SimpleNamespace(stop=stop, read=len), actions={"post": "stop"})
-    assert not is_limited(stop, "POST")
-    assert not is_limited(views, "POST")
-    assert is_limited(views, "GET")
+    assert policy_of(stop, "POST").rate_limit_exempt
+    assert policy_of(views, "POST").rate_limit_exempt
+    assert not policy_of(views, "GET").rate_limit_exempt
     plain = SimpleNamespace(cls=SimpleNamespace(post=stop))
-    assert not is_limited(plain, "POST")
-    assert is_limited(plain, "GET")
-    assert is_limited(len, "POST")
-    assert is_limited(len, None)
+    assert policy_of(plain, "POST").rate_limit_exempt
+    assert not policy_of(plain, "GET").rate_limit_exempt
+    assert not policy_of(len, "POST").rate_limit_exempt
+    assert not policy_of(len, None).rate_limit_exempt

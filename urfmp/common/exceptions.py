@@ -1,4 +1,4 @@
-"""Expected failures. Each has a stable code; the docstring is the message unless one is given."""
+"""Expected errors. Each has a stable code; the docstring is the default message."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from typing import Any, ClassVar
 
 
 class ApplicationError(Exception):
-    """The request cannot be carried out.
+    """The request cannot be processed.
 
     Attributes:
-        code: Stable, machine-readable.
-        status: The HTTP status that the API answers with.
-        extra: Further members of the API's answer.
+        code: Stable, machine-readable code.
+        status: HTTP status of the response.
+        retry_after: Seconds until the client may retry; None where a retry is pointless.
+        extra: Further members of the problem details.
     """
 
     code: ClassVar[str] = "error"
-    status: ClassVar[HTTPStatus] = HTTPStatus.CONFLICT
+    status: ClassVar[int] = HTTPStatus.CONFLICT
+    retry_after: int | None = None
 
     def __init__(self, message: str | None = None, **extra: Any) -> None:
-        """Take the message from the docstring's first line unless one is given."""
+        """Use the docstring's first line unless a message is given."""
         text = message or (inspect.getdoc(type(self)) or self.code).split("\n", 1)[0]
         super().__init__(text)
         self.message = text

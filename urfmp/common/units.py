@@ -1,7 +1,7 @@
-"""Units for display: what is stored stays as it was sent.
+"""Convert units for display; stored values stay as they were sent.
 
-Codes are UCUM's where it has one people write. All conversions are linear, so that an average,
-least or greatest value is converted like a single one. The sources of the numbers:
+Codes are UCUM codes where UCUM has a common one. All conversions are linear, so that averages,
+minimums and maximums are converted like single values. Sources of the factors:
 
 - SI brochure (BIPM, 9th edition): t/Cel = T/K - 273.15; 1 deg = pi/180 rad; 1 h = 3600 s;
   1 bar = 100 000 Pa; 1 kWh = 3.6 MJ.
@@ -23,7 +23,7 @@ _INCH = Fraction("0.0254")
 _POUND_FORCE = Fraction("0.45359237") * Fraction("9.80665")
 _ANGLES = {"rad": Fraction(1), "deg": Fraction(math.pi) / 180}
 _Size = Fraction | int | str
-# By kind of quantity: how many of the first unit one of each is.
+# By quantity: the size of each unit in the first unit of the quantity.
 _SIZES: dict[str, dict[str, _Size]] = {
     "Temperature": {"Cel": 1, "K": 1, "[degF]": Fraction(5, 9)},
     "Angle": {**_ANGLES},
@@ -49,79 +49,83 @@ _SIZES: dict[str, dict[str, _Size]] = {
     "Time": {"s": 1, "ms": "0.001", "min": 60, "h": 3600, "d": 86400},
     "Frequency": {"Hz": 1, "kHz": 1000, "/min": Fraction(1, 60)},
 }  # fmt: skip
-# What the first unit of its kind shows where one of these is zero; the others begin together.
-_ZEROS = {"K": Fraction("-273.15"), "[degF]": Fraction(-160, 9)}
-# Other ways in which the same unit is sent.
+# The zero point of these units in the first unit of their quantity; others have none.
+_ZERO_OFFSETS = {"K": Fraction("-273.15"), "[degF]": Fraction(-160, 9)}
+# Other spellings of units.
 _ALIASES = {"°C": "Cel", "C": "Cel", "°F": "[degF]", "°": "deg", "N.m": "Nm", "kW.h": "kWh"}
-_KIND_OF = {unit: kind for kind, units in _SIZES.items() for unit in units}
+_QUANTITY_OF_UNIT = {unit: quantity for quantity, units in _SIZES.items() for unit in units}
 
 
 class UnknownUnitError(ApplicationError):
-    """There is no conversion to this unit."""
+    """Values cannot be converted to this unit."""
 
     code = "unknown_unit"
-    status = 400  # type: ignore[assignment]
+    status = 400
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """A value times `factor` plus `offset` is the value in `unit`."""
+    """A linear conversion: value times `factor` plus `offset` is the value in `unit`."""
 
     unit: str | None
     factor: float = 1.0
     offset: float = 0.0
 
     @property
-    def is_none(self) -> bool:
-        """Whether values stay as they are."""
+    def is_identity(self) -> bool:
+        """Whether values stay unchanged."""
         return self.factor == 1 and self.offset == 0
 
-    def of(self, value: float | None) -> float | None:
-        """Return a value in the other unit."""
+    def convert(self, value: float | None) -> float | None:
+        """Return a value converted to `unit`."""
         return None if value is None else value * self.factor + self.offset
 
 
-def kind_of(unit: str | None) -> str | None:
-    """Return the kind of quantity that a unit measures; None for one that is not converted."""
-    return _KIND_OF.get(_ALIASES.get(unit or "", unit or ""))
+def quantity_of(unit: str | None) -> str | None:
+    """Return the quantity that a unit measures, or None if it is not known."""
+    return _QUANTITY_OF_UNIT.get(_ALIASES.get(unit or "", unit or ""))
 
 
-def units_of_kind(kind: str) -> list[str]:
-    """Return the units in which a kind of quantity can be shown."""
-    return list(_SIZES[kind])
+def units_of_quantity(quantity: str) -> list[str]:
+    """Return the units in which a quantity can be shown."""
+    return list(_SIZES[quantity])
 
 
 def check_units(units: Sequence[str]) -> None:
-    """Refuse what values cannot be converted to.
+    """Reject units that values cannot be converted to.
 
     Raises:
-        UnknownUnitError: One of the units is not known, or two are of one kind.
+        UnknownUnitError: A unit is not known, or two units measure the same quantity.
     """
-    kinds = [kind_of(unit) for unit in units]
-    if unknown := [unit for unit, kind in zip(units, kinds, strict=True) if kind is None]:
+    quantities = [quantity_of(unit) for unit in units]
+    if unknown := [
+        unit for unit, quantity in zip(units, quantities, strict=True) if quantity is None
+    ]:
         msg = f"Values cannot be shown in {', '.join(unknown)}."
         raise UnknownUnitError(msg)
-    if len(set(kinds)) < len(kinds):
-        msg = "Name one unit for each kind of quantity."
+    if len(set(quantities)) < len(quantities):
+        msg = "Name only one unit for each quantity."
         raise UnknownUnitError(msg)
 
 
-def conversion(stored: str | None, wanted: Sequence[str]) -> Conversion:
-    """Return how values of a unit are shown, where `wanted` names a unit of the same kind.
+def conversion_for(stored: str | None, wanted: Sequence[str]) -> Conversion:
+    """Return the conversion from a stored unit to the chosen unit of the same quantity.
+
+    Without such a unit, the conversion leaves values unchanged.
 
     Args:
-        stored: The unit in which the values came; None where none was sent.
-        wanted: Units to show values in, each for its own kind of quantity.
+        stored: Unit of the stored values; None if they have none.
+        wanted: Units to show values in, one per quantity.
     """
-    kind = kind_of(stored)
-    target = next((unit for unit in wanted if kind and kind_of(unit) == kind), None)
-    if kind is None or target is None or stored is None:
+    quantity = quantity_of(stored)
+    target = next((unit for unit in wanted if quantity and quantity_of(unit) == quantity), None)
+    if quantity is None or target is None or stored is None:
         return Conversion(stored)
-    size, zero = _scale(kind, stored)
-    target_size, target_zero = _scale(kind, target)
+    size, zero = _size_and_zero(quantity, stored)
+    target_size, target_zero = _size_and_zero(quantity, target)
     return Conversion(target, float(size / target_size), float((zero - target_zero) / target_size))
 
 
-def _scale(kind: str, unit: str) -> tuple[Fraction, Fraction]:
+def _size_and_zero(quantity: str, unit: str) -> tuple[Fraction, Fraction]:
     code = _ALIASES.get(unit, unit)
-    return Fraction(_SIZES[kind][code]), _ZEROS.get(code, Fraction(0))
+    return Fraction(_SIZES[quantity][code]), _ZERO_OFFSETS.get(code, Fraction(0))

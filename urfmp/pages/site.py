@@ -1,4 +1,4 @@
-"""The admin site: our sign-in, our home, our pages, and times in the organization's timezone."""
+"""The admin site: own login, home and pages, in the organization's timezone."""
 
 from __future__ import annotations
 
@@ -9,65 +9,68 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern
 from unfold.sites import UnfoldAdminSite
 
-from apps.accounts.middleware.second_factor import precedes_second_factor
-from urfmp.common.http.view_flags import acts_at_home
-from urfmp.pages.decorators import in_local_time, without_nul
+from urfmp.common.http.view_policy import view_policy
+from urfmp.pages.decorators import in_organization_timezone, reject_nul
 from urfmp.pages.step_up import with_step_up
 
 View = Callable[..., HttpResponseBase]
 
 
 class FleetAdminSite(UnfoldAdminSite):
-    """Every page of the browser side. Who may see a page is asked by the page itself."""
+    """Site of all browser pages. Each page checks its own permission."""
 
     site_title = "URFMP"
     index_title = "Home"
     enable_nav_sidebar = True
 
     def get_urls(self) -> list[URLPattern]:
-        """Add our pages, and leave out Django's jump to any object by its type."""
+        """Add the pages and drop `view_on_site`, which redirects to any object."""
         from urfmp.pages.urls import page_urls  # noqa: PLC0415 - views import the registry
 
         urls = [url for url in super().get_urls() if getattr(url, "name", None) != "view_on_site"]
         return [*page_urls(self), *urls]
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Give every page times of the organization, text that can be text, and the step-up."""
-        return without_nul(super().admin_view(in_local_time(with_step_up(view)), cacheable))
+        """Wrap each view in timezone, NUL check and step-up authentication."""
+        return reject_nul(
+            super().admin_view(in_organization_timezone(with_step_up(view)), cacheable)
+        )
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """Leave the colours to theme.css: the theme would write them into a style element."""
+        """Suppress the theme's inline colours: the policy forbids style elements.
+
+        `theme.css` sets them instead.
+        """
         return {**super().each_context(request), "colors": None, "border_radius": None}
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """Show the state of the fleet."""
+        """Show the home page."""
         from urfmp.pages.views.home import home  # noqa: PLC0415
 
         return home(request)
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """Sign in by e-mail and password."""
+        """Log in with e-mail and password."""
         from urfmp.pages.views.sign_in import sign_in  # noqa: PLC0415
 
         return sign_in(request)
 
-    @precedes_second_factor
-    @acts_at_home
+    @view_policy(allow_without_second_factor=True, home_organization=True)
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """Sign out."""
+        """Log out."""
         from urfmp.pages.views.sign_in import sign_out  # noqa: PLC0415
 
         return sign_out(request)
 
-    @acts_at_home
+    @view_policy(home_organization=True)
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """Let a person choose another password."""
+        """Change the user's own password."""
         from urfmp.pages.views.sign_in import password_change  # noqa: PLC0415
 
         return password_change(request)
 
     def search(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
-        """Find rows for the command palette; nothing is kept between requests."""
+        """Search for the command palette. No results are cached between requests."""
         from urfmp.pages.views.search import search  # noqa: PLC0415
 
         return search(request)

@@ -17,14 +17,16 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from unfold.widgets import INPUT_CLASSES
 
-from apps.accounts.auth.password_validators import MAX_LENGTH
+from apps.accounts.auth.login import step_up
 from apps.accounts.auth.requests import presented_key
 from apps.accounts.exceptions import TooManyAttemptsError
 from apps.accounts.middleware.principal import PrincipalMiddleware
-from apps.accounts.services.step_up import StepUpFailure, step_up
+from apps.accounts.services.step_up import StepUpFailure
+from urfmp.common.http.request_state import request_state
+from urfmp.common.security.password_validators import MAX_LENGTH
 from urfmp.common.security.recent_auth import StepUpRequiredError
-from urfmp.pages.decorators import in_local_time, without_nul
-from urfmp.pages.views.rendering import page
+from urfmp.pages.decorators import in_organization_timezone, reject_nul
+from urfmp.pages.views.rendering import render_page
 
 View = Callable[..., HttpResponseBase]
 
@@ -57,7 +59,7 @@ class StepUpForm(forms.Form):
     def __init__(self, request: Any, data: Any = None) -> None:
         """Ask for a code where there is a second factor: the sign-in was made with it."""
         super().__init__(data, prefix=_MARK)
-        if not request.sign_in.has_second_factor:
+        if not request_state(request).authentication.has_second_factor:
             del self.fields["code"]
 
     def add_prefix(self, field_name: str) -> str:
@@ -90,7 +92,7 @@ class StepUpMiddleware(PrincipalMiddleware):
             return None
         if presented_key(request) is not None:  # opens no page
             return None
-        first = without_nul(in_local_time(cast("View", _look)))  # None: go on to the page
+        first = reject_nul(in_organization_timezone(cast("View", _look)))  # None: go on to the page
         return super().process_view(request, update_wrapper(first, view), args, kwargs)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -119,7 +121,7 @@ def _step_up(request: HttpRequest, form: StepUpForm) -> HttpResponse | None:
         response = _ask(request, form, method)
         if isinstance(error, TooManyAttemptsError):
             response.status_code = error.status
-            request.denial = None  # type: ignore[attr-defined]
+            request_state(request).denied_reason = None
             response["Retry-After"] = str(error.retry_after)
         return response
     return None
@@ -140,10 +142,10 @@ def _ask(request: HttpRequest, form: StepUpForm, method: str) -> HttpResponse:
         if name != _CSRF
         for value in values
     ]
-    response = page(
+    response = render_page(
         request, "pages/step_up.html", "Is it you?", form=form, kept=kept, method=method
     )
     response.status_code = 403
-    request.denial = StepUpRequiredError.code  # type: ignore[attr-defined]  # the record's word
+    request_state(request).denied_reason = StepUpRequiredError.code  # the record's word
     response["Cache-Control"] = "no-store"
     return response

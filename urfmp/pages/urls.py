@@ -6,9 +6,8 @@ from typing import Any
 
 from django.urls import URLPattern, path
 
-from apps.accounts.middleware.second_factor import precedes_second_factor
-from urfmp.common.http.view_flags import acts_at_home, ignores_credentials
-from urfmp.pages.decorators import without_nul
+from urfmp.common.http.view_policy import view_policy
+from urfmp.pages.decorators import reject_nul
 from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_links import choose_password, forgot_password
@@ -26,14 +25,15 @@ def page_urls(site: Any) -> list[URLPattern]:
     """Return the pages, each behind the site's sign-in but those that come before it."""
 
     def outside(view: Any) -> Any:
-        return ignores_credentials(without_nul(view))
+        return view_policy(public=True)(reject_nul(view))
 
+    own_second_factor = view_policy(home_organization=True, allow_without_second_factor=True)
     return [
         path("forgot-password/", outside(forgot_password), name="forgot_password"),
         path("sign-in-code/", outside(sign_in_code), name="sign_in_code"),
         path(
             "second-factor/",
-            acts_at_home(precedes_second_factor(site.admin_view(second_factor_page))),
+            own_second_factor(site.admin_view(second_factor_page)),
             name="second_factor",
         ),
         path("choose-password/", outside(choose_password), name="choose_password"),

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
-import msgspec
-
-from urfmp.common.http.problem_details import CONTENT_TYPE, problem
+from urfmp.common.http.problem_details import problem
 
 _PROBLEMS = {
     400: ("malformed", "The request cannot be read."),
@@ -22,7 +20,6 @@ _PROBLEMS = {
 }
 _FAULT = "server_error", "The server failed; the fault is recorded."
 _HEADERS = {
-    "Content-Type": CONTENT_TYPE,
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -35,8 +32,8 @@ _HEADERS = {
 def refusal(status: int) -> bytes:
     """Return a whole answer, after which the connection is closed."""
     code, detail = _PROBLEMS.get(status, _FAULT)
-    body = msgspec.json.encode(problem(status, code, detail))
-    headers = {**_HEADERS, "Content-Length": str(len(body))}
+    found = problem(status, code, detail)
+    headers = {**found.headers, **_HEADERS, "Content-Length": str(len(found.body))}
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return "\r\n".join([*lines, "", ""]).encode() + found.body

@@ -1,4 +1,4 @@
-"""The keys of machines in the admin."""
+"""API keys in the admin."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from unfold.widgets import (
 )
 
 from apps.accounts.models import ApiKey
-from apps.accounts.permissions.grants import check_scopes, held_permissions
-from apps.accounts.permissions.roles import SCOPES, permissions_of
+from apps.accounts.permissions.grants import check_can_grant_scopes, effective_permissions
+from apps.accounts.permissions.roles import SCOPES, permissions_of_scopes
 from apps.accounts.services.api_keys import (
     api_key_create,
     api_key_revoke,
@@ -34,15 +34,16 @@ from urfmp.common.admin import (
     ScopedModelForm,
     viewer,
 )
+from urfmp.common.http.request_state import request_state
 from urfmp.common.rendering.html import NOTHING, ago, moment
 
 
-def _is_running(key: ApiKey) -> bool:
-    return key.is_running
+def _is_valid(key: ApiKey) -> bool:
+    return key.is_valid
 
 
-class NetworksField(forms.CharField):
-    """Addresses and networks, one a line."""
+class NetworkListField(forms.CharField):
+    """IP addresses and CIDR ranges, one per line."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(
@@ -53,14 +54,14 @@ class NetworksField(forms.CharField):
         )
 
     def prepare_value(self, value: Any) -> Any:
-        """Return the text to edit."""
+        """Return the ranges as text, one per line."""
         return "\n".join(value) if isinstance(value, list) else value
 
     def to_python(self, value: Any) -> list[str]:  # type: ignore[override]
-        """Read the lines.
+        """Parse the lines.
 
         Raises:
-            ValidationError: A line is no address or network.
+            ValidationError: A line is not an IP address or CIDR range.
         """
         lines = str(value or "").replace(",", "\n").split("\n")
         try:
@@ -69,34 +70,34 @@ class NetworksField(forms.CharField):
             raise ValidationError(error.messages) from error
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        """Compare the text that was shown with the text that came."""
+        """Return whether the submitted text differs from the initial text."""
         return super().has_changed(self.prepare_value(initial), data)
 
 
 class RotateForm(forms.Form):
-    """How long the old key goes on working beside its successor."""
+    """Form for the overlap of a rotation."""
 
     overlap_hours = forms.IntegerField(
-        label="Hours in which both keys work",
+        label="Overlap in hours",
         initial=24,
         min_value=0,
         max_value=720,
-        help_text="Put the new key in place meanwhile. 0 ends the old one at once.",
+        help_text="Both keys are valid during the overlap. Enter 0 to revoke the old key at once.",
         widget=UnfoldAdminIntegerFieldWidget(),
     )
 
 
 class ApiKeyForm(ScopedModelForm):
-    """A key. Nobody gives a key scopes beyond their own rights."""
+    """API key form, limited to scopes that the current user may grant."""
 
-    allowed_networks = NetworksField(
-        label="Taken from",
-        help_text="Addresses and networks, one a line. Empty: from anywhere.",
+    allowed_networks = NetworkListField(
+        label="Allowed IP addresses",
+        help_text="One IP address or CIDR range per line. Leave blank to allow any.",
     )
     permissions = forms.MultipleChoiceField(
         choices=[(scope, scope) for scope in sorted(SCOPES)],
         label="Scopes",
-        help_text="What the key may do. A robot's own key needs telemetry:write.",
+        help_text="Permissions of the key. A robot that sends telemetry needs telemetry:write.",
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
@@ -114,21 +115,21 @@ class ApiKeyForm(ScopedModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if not self.is_new:  # a key's scopes stay
+        if not self.is_new:  # scopes cannot be changed
             self.fields.pop("permissions", None)
 
     def clean_line_protocol_mapping(self) -> dict[str, Any]:
-        """Let nothing stand for no mapping."""
+        """Return an empty mapping for a blank field."""
         value: dict[str, Any] | None = self.cleaned_data["line_protocol_mapping"]
         return {} if value is None else value
 
     def clean_permissions(self) -> list[str]:
-        held = held_permissions(self.request.user)
-        chosen: list[str] = self.cleaned_data["permissions"]
-        if beyond := [scope for scope in chosen if not permissions_of([scope]) <= held]:
-            msg = f"You do not hold the rights of {', '.join(beyond)} yourself."
+        own = effective_permissions(self.request.user)
+        scopes: list[str] = self.cleaned_data["permissions"]
+        if denied := [scope for scope in scopes if not permissions_of_scopes([scope]) <= own]:
+            msg = f"You do not have the permissions of {', '.join(denied)}."
             raise ValidationError(msg)
-        return chosen
+        return scopes
 
 
 @admin.register(ApiKey)
@@ -159,7 +160,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
             done="rotated",
             permission="add",
             icon="autorenew",
-            applies=_is_running,
+            applies=_is_valid,
             run=lambda request, key, values: _rotate(request, key, **values),
             form_class=RotateForm,
             needs_step_up=True,
@@ -170,14 +171,14 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
             done="revoked",
             permission="delete",
             icon="key_off",
-            applies=_is_running,
+            applies=_is_valid,
             run=lambda _request, key, _values: api_key_revoke(key),
             is_danger=True,
         ),
     )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return super().has_change_permission(request, obj) and (obj is None or _is_running(obj))
+        return super().has_change_permission(request, obj) and (obj is None or _is_valid(obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None:
@@ -197,7 +198,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
             "line_protocol_mapping",
         )
 
-    @admin.display(description="Begins with", ordering="key_prefix")
+    @admin.display(description="Prefix", ordering="key_prefix")
     def shown_prefix(self, key: ApiKey) -> str:
         return f"urfmp_live_{key.key_prefix}…"
 
@@ -213,7 +214,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
     def expires(self, key: ApiKey) -> SafeString | str:
         return ago(key.expires_at)
 
-    @admin.display(description="Made")
+    @admin.display(description="Created")
     def created(self, key: ApiKey) -> SafeString | str:
         return moment(key.created_at)
 
@@ -221,11 +222,11 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
         row, shown_once = api_key_create(
             organization_id=viewer(request).organization_id, user=viewer(request), **form.changes()
         )
-        request.shown_once = shown_once  # type: ignore[attr-defined]
+        request_state(request).new_api_key = shown_once
         return row
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> ApiKey:
-        check_scopes(viewer(request), obj.permissions or ())
+        check_can_grant_scopes(viewer(request), obj.permissions or ())
         return api_key_update(obj, **form.changes())
 
     def render_change_form(
@@ -235,8 +236,8 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
-        """Show the key in the answer itself: it is stored nowhere, not even in a message."""
-        return _key_page(request, obj, request.shown_once)  # type: ignore[attr-defined]
+        """Render the new key in the response, because it is not stored."""
+        return _key_page(request, obj, request_state(request).new_api_key)
 
 
 def _key_page(request: HttpRequest, row: ApiKey, key: str) -> HttpResponse:
@@ -254,6 +255,6 @@ def _key_page(request: HttpRequest, row: ApiKey, key: str) -> HttpResponse:
 
 def _rotate(request: HttpRequest, key: ApiKey, overlap_hours: int) -> HttpResponse:
     user = viewer(request)
-    check_scopes(user, key.permissions or ())
+    check_can_grant_scopes(user, key.permissions or ())
     row, shown_once = api_key_rotate(key, user=user, overlap=timedelta(hours=overlap_hours))
     return _key_page(request, row, shown_once)

@@ -1,30 +1,38 @@
-"""Signing in and out through the API."""
+"""Login, token refresh, step-up and logout in the API."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.accounts.api.errors import refusal
-from apps.accounts.api.permissions import IsPerson
-from apps.accounts.api.token_pairs import TokenPairSerializer, pair_fields
-from apps.accounts.auth.password_validators import MAX_LENGTH
-from apps.accounts.exceptions import SecondFactorRequiredError, SignInRefusedError
+from apps.accounts.api.errors import error_response
+from apps.accounts.api.permissions import IsUser
+from apps.accounts.api.token_pairs import TokenPairSerializer, token_pair_payload
+from apps.accounts.auth.login import authenticate_password, log_out, step_up, verify_code
+from apps.accounts.auth.requests import request_actor
+from apps.accounts.exceptions import LoginFailedError, SecondFactorRequiredError
 from apps.accounts.models import User
-from apps.accounts.services.api_tokens import TokenPair, tokens_end, tokens_issue, tokens_refresh
-from apps.accounts.services.login import code_check, needs_code, password_show
-from apps.accounts.services.sessions import DEACTIVATED, session_end_current, session_refuse
-from apps.accounts.services.step_up import StepUpFailure, step_up
+from apps.accounts.services.api_tokens import (
+    TokenPair,
+    token_family_revoke,
+    token_pair_issue,
+    token_pair_rotate,
+)
+from apps.accounts.services.login import requires_second_factor
+from apps.accounts.services.login_audit import USER_DEACTIVATED, record_failed_login
+from apps.accounts.services.step_up import StepUpFailure
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView
-from urfmp.common.http.view_flags import acts_at_home
+from urfmp.common.http.request_state import request_state
+from urfmp.common.http.view_policy import view_policy
+from urfmp.common.security.password_validators import MAX_LENGTH
+from urfmp.common.tenancy.context import Actor
 
 
 @body_example(
@@ -34,16 +42,20 @@ from urfmp.common.http.view_flags import acts_at_home
         "password": "correct horse battery staple",
     },
 )
-class SignInSerializer(StrictSerializer):
+class LoginSerializer(StrictSerializer):
     email = serializers.EmailField(max_length=255)
     password = serializers.CharField(
         max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
     )
     otp = serializers.CharField(
-        required=False, max_length=20, help_text="The code of the app, with a second factor."
+        required=False,
+        max_length=20,
+        help_text="Code of the authenticator app, if the account has a second factor.",
     )
     recovery_code = serializers.CharField(
-        required=False, max_length=50, help_text="Instead of `otp`: good once."
+        required=False,
+        max_length=50,
+        help_text="Recovery code instead of `otp`. Each can be used once.",
     )
 
 
@@ -58,7 +70,7 @@ class RefreshSerializer(StrictSerializer):
 
 
 @body_example(
-    "Password, and a code of the second factor",
+    "Password and code of the second factor",
     {
         "password": "correct horse battery staple",
         "otp": "123456",
@@ -69,56 +81,64 @@ class StepUpSerializer(StrictSerializer):
         max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
     )
     otp = serializers.CharField(
-        required=False, max_length=20, help_text="The code of the app, with a second factor."
+        required=False,
+        max_length=20,
+        help_text="Code of the authenticator app, if the account has a second factor.",
     )
     recovery_code = serializers.CharField(
-        required=False, max_length=50, help_text="Instead of `otp`: good once."
+        required=False,
+        max_length=50,
+        help_text="Recovery code instead of `otp`. Each can be used once.",
     )
 
 
-def _answer(pair: TokenPair) -> Response:
-    return Response(pair_fields(pair), headers={"Cache-Control": "no-store"})
+def _token_response(pair: TokenPair) -> Response:
+    return Response(token_pair_payload(pair), headers={"Cache-Control": "no-store"})
 
 
 class LoginView(PrincipalView):
-    """A person signs in; a failure does not tell whether the account exists."""
+    """Log a user in.
+
+    An error does not reveal whether the account exists.
+    """
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     @extend_schema(
-        request=SignInSerializer,
+        request=LoginSerializer,
         responses={200: TokenPairSerializer, 401: OpenApiResponse()},
         operation_id="auth_login",
-        description="Sign in with e-mail and password. An account with a second factor needs `otp`"
-        " or `recovery_code` as well: without either, the answer is 401 `second_factor_required`.",
+        description="Log in with e-mail and password. An account with a second factor also requires"
+        " `otp` or `recovery_code`; without either, the response is 401 `second_factor_required`.",
     )
     def post(self, request: Request) -> Response:
-        form = SignInSerializer(data=request.data)
+        form = LoginSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         email, password = form.validated_data["email"], form.validated_data["password"]
         plain = request._request  # noqa: SLF001
-        user = password_show(plain, email=email, password=password)
+        user = authenticate_password(plain, email=email, password=password)
         if user is None:
-            raise SignInRefusedError
-        if not needs_code(user):
-            return self._signed_in(plain, user)
+            raise LoginFailedError
+        actor = request_actor(plain)
+        if not requires_second_factor(user):
+            return self._issue_tokens(user, actor)
         code = form.validated_data.get("otp") or form.validated_data.get("recovery_code")
         if not code:
             raise SecondFactorRequiredError
-        code_check(plain, user, code)
-        return self._signed_in(plain, user, second_factor=True)
+        verify_code(plain, user, code)
+        return self._issue_tokens(user, actor, second_factor=True)
 
-    def _signed_in(self, request: HttpRequest, user: User, **how: bool) -> Response:
+    def _issue_tokens(self, user: User, actor: Actor, **how: bool) -> Response:
         try:
-            return _answer(tokens_issue(request, user, **how))
-        except SignInRefusedError:
-            session_refuse(request, email=user.email, reason=DEACTIVATED)
+            return _token_response(token_pair_issue(user, actor, **how))
+        except LoginFailedError:
+            record_failed_login(actor, email=user.email, reason=USER_DEACTIVATED)
             raise
 
 
 class RefreshView(PrincipalView):
-    """A refresh token is changed for a new pair."""
+    """Exchange a refresh token for a new token pair."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -127,58 +147,57 @@ class RefreshView(PrincipalView):
         request=RefreshSerializer,
         responses={200: TokenPairSerializer, 401: OpenApiResponse()},
         operation_id="auth_refresh",
-        description="Change a refresh token for a new pair. Each is good once; a token that is"
-        " used again later ends the sign-in.",
+        description="Exchange a refresh token for a new token pair. Each refresh token can be used"
+        " once; using it again later revokes the session.",
     )
     def post(self, request: Request) -> Response:
         form = RefreshSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        return _answer(
-            tokens_refresh(request._request, form.validated_data["refresh_token"])  # noqa: SLF001
-        )
+        actor = request_actor(request._request)  # noqa: SLF001
+        return _token_response(token_pair_rotate(form.validated_data["refresh_token"], actor))
 
 
-@acts_at_home
+@view_policy(home_organization=True)
 class StepUpView(PrincipalView):
-    """A person shows their password again, before something dangerous."""
+    """Verify the user's password again, before a sensitive action."""
 
-    permission_classes = (IsPerson,)
+    permission_classes = (IsUser,)
 
     @extend_schema(
         request=StepUpSerializer,
         responses={204: None, 401: OpenApiResponse()},
         operation_id="auth_step_up",
-        description="Show the password again. For 15 minutes the sign-in that this request comes"
-        " from may do what otherwise answers 403 `step_up_required`.",
+        description="Verify the password again. For 15 minutes, the session of this request can"
+        " perform actions that otherwise return 403 `step_up_required`.",
     )
     def post(self, request: Request) -> Response:
         form = StepUpSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        given = form.validated_data
-        code = given.get("otp") or given.get("recovery_code") or ""
+        fields = form.validated_data
+        code = fields.get("otp") or fields.get("recovery_code") or ""
         try:
-            step_up(request._request, password=given["password"], code=code)  # noqa: SLF001
+            step_up(request._request, password=fields["password"], code=code)  # noqa: SLF001
         except StepUpFailure as error:
-            return refusal(error)
+            return error_response(error)
         return Response(status=204)
 
 
-@acts_at_home
+@view_policy(home_organization=True)
 class LogoutView(PrincipalView):
-    """The sign-in that a request comes from ends."""
+    """Revoke the session of the request."""
 
-    permission_classes = (IsPerson,)
+    permission_classes = (IsUser,)
 
     @extend_schema(
         request=None,
         responses={204: None},
         operation_id="auth_logout",
-        description="End the sign-in that this request comes from, with all of its tokens.",
+        description="Revoke the session of this request, with all of its tokens.",
     )
     def post(self, request: Request) -> Response:
         plain: Any = request._request  # noqa: SLF001
-        if (session_id := getattr(plain, "token_session_id", None)) is not None:
-            tokens_end(session_id, user_id=plain.user.pk)
+        if (session_id := request_state(plain).token_session_id) is not None:
+            token_family_revoke(session_id, user_id=plain.user.pk)
         else:
-            session_end_current(plain)
+            log_out(plain)
         return Response(status=204)

@@ -2,15 +2,11 @@ from __future__ import annotations
 
 from rest_framework.response import Response
 
+from urfmp.common.api.exception_handler import rest_response
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.http.problem_details import CONTENT_TYPE, problem, problem_headers
+from urfmp.common.http.problem_details import problem_for
 
 
-def refusal(error: ApplicationError) -> Response:
-    """Answer with an error rather than raise it: what was written about the failure must stay."""
-    return Response(
-        problem(error.status, error.code, error.message),
-        status=error.status,
-        headers=problem_headers(error),
-        content_type=CONTENT_TYPE,
-    )
+def error_response(error: ApplicationError) -> Response:
+    """Return the response for an error without rolling the transaction back."""
+    return rest_response(problem_for(error))

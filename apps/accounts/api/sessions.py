@@ -1,4 +1,4 @@
-"""Sessions through the API: an organization's, and the user's own."""
+"""Sessions in the API: an organization's, and the user's own."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentMixin
-from apps.accounts.api.permissions import IsPerson
+from apps.accounts.api.permissions import IsUser
 from apps.accounts.auth.requests import current_session_id
 from apps.accounts.models import UserSession
-from apps.accounts.permissions.grants import check_authority
+from apps.accounts.permissions.grants import check_can_manage
 from apps.accounts.selectors.sessions import own_sessions
 from apps.accounts.services import sessions
 from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
-from urfmp.common.http.view_flags import acts_at_home
+from urfmp.common.http.view_policy import view_policy
 
 
 class UserSessionSerializer(ScopedModelSerializer):
@@ -41,9 +41,11 @@ class UserSessionSerializer(ScopedModelSerializer):
 
 class OwnSessionSerializer(ScopedModelSerializer):
     kind = serializers.CharField(read_only=True, help_text="`browser` or `api`.")
-    device = serializers.CharField(read_only=True, help_text="As in `Firefox on Windows`.")
+    device = serializers.CharField(
+        read_only=True, help_text="Device name, such as `Firefox on Windows`."
+    )
     is_current = serializers.SerializerMethodField(
-        help_text="Whether this request comes from this sign-in."
+        help_text="Whether this is the session of the request."
     )
 
     class Meta:
@@ -65,8 +67,8 @@ class OwnSessionSerializer(ScopedModelSerializer):
         return bool(row.pk == self.context.get("current_session_id"))
 
 
-class EndedSerializer(serializers.Serializer[Any]):
-    ended = serializers.IntegerField(help_text="How many sign-ins were ended.")
+class RevokedSessionsSerializer(serializers.Serializer[Any]):
+    ended = serializers.IntegerField(help_text="Number of sessions that were revoked.")
 
 
 class UserSessionFilterSet(django_filters.FilterSet):
@@ -74,7 +76,7 @@ class UserSessionFilterSet(django_filters.FilterSet):
 
 
 class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
-    """Where people are signed in; deleting one ends it."""
+    """Sessions of the organization's users; deleting one revokes it."""
 
     model = UserSession
     serializer_class = UserSessionSerializer
@@ -83,33 +85,33 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
 
     def get_queryset(self) -> QuerySet[Any]:
         rows: Any = super().get_queryset()
-        sign_ins: QuerySet[Any] = rows.sign_ins()
-        return sign_ins
+        roots: QuerySet[Any] = rows.roots()
+        return roots
 
     def perform_destroy(self, instance: UserSession) -> None:
-        check_authority(self.principal, instance.user)
+        check_can_manage(self.principal, instance.user)
         sessions.session_end(instance)
 
 
 class OwnSessionFilterSet(django_filters.FilterSet):
     kind = django_filters.ChoiceFilter(
-        choices=[("browser", "Browser"), ("api", "API")], method="of_kind", label="kind"
+        choices=[("browser", "Browser"), ("api", "API")], method="filter_kind", label="kind"
     )
 
-    def of_kind(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+    def filter_kind(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
         return queryset.filter(family__isnull=value == "browser")
 
 
-@acts_at_home
+@view_policy(home_organization=True)
 class OwnSessionViewSet(
     IdempotentMixin, mixins.ListModelMixin, mixins.DestroyModelMixin, ScopedViewSet
 ):
-    """Where the person who asks is signed in; deleting one ends it."""
+    """The current user's sessions; deleting one revokes it."""
 
     model = UserSession
     serializer_class = OwnSessionSerializer
     filterset_class = OwnSessionFilterSet
-    permission_classes = (IsPerson,)
+    permission_classes = (IsUser,)
     ordering = "-last_activity_at"
     ordering_fields = ("last_activity_at", "created_at")
 
@@ -127,9 +129,9 @@ class OwnSessionViewSet(
     def perform_destroy(self, instance: UserSession) -> None:
         sessions.session_end(instance)
 
-    @extend_schema(request=None, responses=EndedSerializer, filters=False)
+    @extend_schema(request=None, responses=RevokedSessionsSerializer, filters=False)
     @action(detail=False, methods=["post"], url_path="end-others")
     def end_others(self, request: Request) -> Response:
-        """End all sign-ins of this person but the one that asks."""
-        keep = current_session_id(request._request)  # noqa: SLF001
-        return Response({"ended": sessions.sessions_end_others(self.principal, keep=keep)})
+        """Revoke all of the user's sessions except the current one."""
+        current_id = current_session_id(request._request)  # noqa: SLF001
+        return Response({"ended": sessions.sessions_end_others(self.principal, keep=current_id)})

@@ -5,8 +5,8 @@ from rest_framework.routers import SimpleRouter
 
 from apps.accounts.api.api_keys import ApiKeyViewSet
 from apps.accounts.api.auth import LoginView, LogoutView, RefreshView, StepUpView
-from apps.accounts.api.invitations import AcceptView, InvitationViewSet
-from apps.accounts.api.passwords import PasswordChooseView, PasswordResetView
+from apps.accounts.api.invitations import InvitationAcceptView, InvitationViewSet
+from apps.accounts.api.passwords import PasswordResetConfirmView, PasswordResetView
 from apps.accounts.api.second_factors import (
     RecoveryCodesView,
     SecondFactorConfirmView,
@@ -15,8 +15,10 @@ from apps.accounts.api.second_factors import (
 )
 from apps.accounts.api.sessions import OwnSessionViewSet, UserSessionViewSet
 from apps.accounts.api.users import UserViewSet
-from apps.accounts.middleware.second_factor import precedes_second_factor
-from urfmp.common.http.view_flags import ignores_credentials
+from urfmp.common.http.view_policy import view_policy
+
+public = view_policy(public=True)
+without_second_factor = view_policy(allow_without_second_factor=True)
 
 router = SimpleRouter(trailing_slash=False)
 router.register("auth/sessions", OwnSessionViewSet, basename="own-session")
@@ -26,18 +28,18 @@ router.register("sessions", UserSessionViewSet, basename="session")
 router.register("api-keys", ApiKeyViewSet, basename="api-key")
 
 urlpatterns = [
-    path("auth/login", ignores_credentials(LoginView.as_view()), name="auth-login"),
-    path("auth/refresh", ignores_credentials(RefreshView.as_view()), name="auth-refresh"),
-    path("auth/logout", precedes_second_factor(LogoutView.as_view()), name="auth-logout"),
-    path("auth/step-up", precedes_second_factor(StepUpView.as_view()), name="auth-step-up"),
+    path("auth/login", public(LoginView.as_view()), name="auth-login"),
+    path("auth/refresh", public(RefreshView.as_view()), name="auth-refresh"),
+    path("auth/logout", without_second_factor(LogoutView.as_view()), name="auth-logout"),
+    path("auth/step-up", without_second_factor(StepUpView.as_view()), name="auth-step-up"),
     path(
         "auth/second-factor",
-        precedes_second_factor(SecondFactorView.as_view()),
+        without_second_factor(SecondFactorView.as_view()),
         name="auth-second-factor",
     ),
     path(
         "auth/second-factor/confirm",
-        precedes_second_factor(SecondFactorConfirmView.as_view()),
+        without_second_factor(SecondFactorConfirmView.as_view()),
         name="auth-second-factor-confirm",
     ),
     path(
@@ -52,17 +54,17 @@ urlpatterns = [
     ),
     path(
         "auth/password-reset",
-        ignores_credentials(PasswordResetView.as_view()),
+        public(PasswordResetView.as_view()),
         name="auth-password-reset",
     ),
     path(
         "auth/password-reset/confirm",
-        ignores_credentials(PasswordChooseView.as_view()),
+        public(PasswordResetConfirmView.as_view()),
         name="auth-password-reset-confirm",
     ),
     path(
         "auth/invitation/accept",
-        ignores_credentials(AcceptView.as_view()),
+        public(InvitationAcceptView.as_view()),
         name="auth-invitation-accept",
     ),
     *router.urls,

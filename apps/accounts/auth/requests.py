@@ -5,23 +5,40 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from django.http import (
-    HttpRequest,
-)
+from django.http import HttpRequest
+from django.middleware.csrf import rotate_token
 
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
-from apps.accounts.permissions.active_organization import ChosenOrganization
+from apps.accounts.permissions.active_organization import ActiveOrganization
 from urfmp.common.http.client_ip import plain_address
 from urfmp.common.http.middleware import user_agent_of
+from urfmp.common.http.request_state import request_state
 from urfmp.common.security.bearer_secrets import digest
 from urfmp.common.tenancy.context import Actor
 
 
-def chosen_organization(request: HttpRequest) -> ChosenOrganization | None:
-    """Return what the person who asks has chosen, as the middleware found it."""
-    found: ChosenOrganization | None = getattr(request, "chosen_organization", None)
+def get_active_organization(request: HttpRequest) -> ActiveOrganization | None:
+    """Return the organization that a super admin has switched to, if any."""
+    found: ActiveOrganization | None = request_state(request).active_organization
     return found
+
+
+def set_active_organization(request: HttpRequest, organization: ActiveOrganization | None) -> None:
+    """Set the organization on the request after a switch; None for the platform's own.
+
+    Forms that a browser opened before become invalid: input that was begun in one organization must
+    not be stored in another.
+    """
+    if isinstance(current_session(request), SessionStore):
+        rotate_token(request)
+    request_state(request).active_organization = organization
+
+
+def current_session(request: HttpRequest) -> SessionStore | UUID:
+    """Return the browser's session, or the id of the session of an access token."""
+    session_id = request_state(request).token_session_id
+    return session_of(request) if session_id is None else session_id
 
 
 def current_session_id(request: HttpRequest) -> UUID | None:
@@ -30,7 +47,7 @@ def current_session_id(request: HttpRequest) -> UUID | None:
     At most one query; call it inside the tenant transaction.
     """
     if presented_key(request) is not None:
-        return getattr(request, "token_session_id", None)
+        return request_state(request).token_session_id
     token = session_of(request).session_key
     if not token:
         return None
@@ -63,7 +80,7 @@ def request_actor(request: HttpRequest, **who: Any) -> Actor:
     return Actor(
         ip_address=client_address(request),
         user_agent=user_agent_of(request.headers),
-        request_id=getattr(request, "request_id", None),
+        request_id=request_state(request).request_id,
         **who,
     )
 

@@ -18,6 +18,7 @@ from apps.accounts.auth.principals import KeyPrincipal
 from apps.accounts.auth.requests import request_actor, session_of
 from apps.accounts.models import User
 from apps.audit.services.audit_logs import audit_record
+from urfmp.common.http.request_state import request_state
 from urfmp.common.redis.rate_limit import Counter, take
 from urfmp.common.tenancy.context import Actor, tenant_transaction
 
@@ -37,8 +38,8 @@ _ACTIONS: dict[int, str] = {
 class DenialMiddleware:
     """Record refused requests, in a transaction of their own.
 
-    A refusal is a status of 401, 403 or 429, or what a view has said in `request.denial`. What
-    nobody's organization can be told of is not recorded.
+    A denial is a response with status 401, 403 or 429, or a request with
+    `RequestState.denied_reason`. Denials that belong to no organization are not audited.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -47,7 +48,7 @@ class DenialMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass on, then look at the answer. It stays as it is whatever becomes of the record."""
         response = self.get_response(request)
-        reason = getattr(request, "denial", None)
+        reason = request_state(request).denied_reason
         if reason or response.status_code in _ACTIONS:
             try:
                 _record(request, response, reason)
@@ -133,7 +134,7 @@ def owner_of_key(key_digest: str) -> tuple[UUID, UUID, str | None] | None:
 
 def _refused_key(request: HttpRequest) -> tuple[UUID, Actor, str | None] | None:
     """Return whose the key is that was not taken, and why not; None for no key, or nobody's."""
-    if (key_digest := getattr(request, "refused_key_digest", None)) is None:
+    if (key_digest := request_state(request).rejected_key_digest) is None:
         return None
     if (found := owner_of_key(key_digest)) is None:
         return None

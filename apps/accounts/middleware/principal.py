@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -28,53 +28,33 @@ from apps.accounts.auth.requests import (
 )
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.middleware.second_factor import second_factor_gate
-from apps.accounts.permissions.active_organization import chosen_by
-from apps.accounts.selectors.api_key_cache import forget_key, remembered_key_credential
+from apps.accounts.permissions.active_organization import active_organization_from_session
+from apps.accounts.selectors.api_key_cache import cached_key_credential, invalidate_key
 from apps.accounts.selectors.api_tokens import (
     access_credential,
+    get_token_user,
     is_access_token,
-    note_token_use,
-    person_of,
+    record_token_use,
 )
-from apps.accounts.selectors.credentials import key_credential, note_key_use
-from apps.accounts.selectors.key_format import key_is_well_formed
+from apps.accounts.selectors.credentials import key_credential, record_key_use
+from apps.accounts.selectors.key_format import is_well_formed_key
 from apps.accounts.throttling import take_request
 from urfmp.common.http.problem_details import problem_response
 from urfmp.common.http.request_body import CHUNK_BYTES, read_on
-from urfmp.common.redis.rate_limit import is_limited
+from urfmp.common.http.request_state import request_state
+from urfmp.common.http.view_policy import policy_of
+from urfmp.common.security.authentication_time import AuthenticationTime
 from urfmp.common.security.bearer_secrets import digest
-from urfmp.common.security.recent_auth import SignIn
 from urfmp.common.tenancy.context import tenant_transaction
 
 View = Callable[..., HttpResponseBase]
-KeyReader = Callable[[HttpRequest], str | None]
-_View = TypeVar("_View", bound=View)
-
-
-def reads_key(reader: KeyReader) -> Callable[[_View], _View]:
-    """Mark a view whose callers put their key where other views do not look for one."""
-
-    def mark(view: _View) -> _View:
-        view.reads_key = reader  # type: ignore[attr-defined]
-        return view
-
-    return mark
-
-
-def confirms_key(view: _View) -> _View:
-    """Mark a view that has the key looked at again in the transaction in which it stores.
-
-    Until then a key counts as it was a few seconds ago, which saves a query.
-    """
-    view.confirms_key = True  # type: ignore[attr-defined]
-    return view
 
 
 class PrincipalMiddleware:
     """Run each view inside the transaction of its caller's organization.
 
-    A key wins over a session, and its limits stand before the view. A view marked with
-    `manages_transactions` opens its own.
+    A key wins over a session, and its limits stand before the view. A view with the policy
+    `manual_transactions` opens its own.
     An exception rolls everything back; so does an answer with status 500 or above.
     """
 
@@ -84,7 +64,7 @@ class PrincipalMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass on; the work is done when the view is known. A key is told how its limit stands."""
         response = self.get_response(request)
-        for name, value in getattr(request, "limit_headers", {}).items():
+        for name, value in request_state(request).rate_limit_headers.items():
             response[name] = value
         return response
 
@@ -92,10 +72,11 @@ class PrincipalMiddleware:
         self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         """Run the view, and render its template, inside the transaction."""
-        if getattr(view, "ignores_credentials", False):
+        policy = policy_of(view, request.method)
+        if policy.public:
             request.user = AnonymousUser()
             return None
-        read: KeyReader = getattr(view, "reads_key", presented_key)
+        read = policy.api_key_reader or presented_key
         if (key := read(request)) is not None:
             return self._with_key(request, key, view, args, kwargs)
         if not hasattr(request, "session"):  # where ingest comes in
@@ -127,7 +108,7 @@ class PrincipalMiddleware:
                 request.user = AnonymousUser()
                 return None
             request.user = person
-            request.sign_in = SignIn.read(session)  # type: ignore[attr-defined]
+            request_state(request).authentication = AuthenticationTime.read(session)
             if (refusal := second_factor_gate(request, view)) is not None:
                 return refusal
             if (elsewhere := _elsewhere(request, view, session)) is None:
@@ -140,23 +121,24 @@ class PrincipalMiddleware:
     ) -> HttpResponseBase | None:
         if is_access_token(key):
             return self._with_token(request, key, view, args, kwargs)
-        is_confirmed = getattr(view, "confirms_key", False)
-        credential = (remembered_key_credential if is_confirmed else key_credential)(key)
+        policy = policy_of(view, request.method)
+        is_confirmed = policy.reverify_key_on_write
+        credential = (cached_key_credential if is_confirmed else key_credential)(key)
         if credential is None:
             # Whoever shows a key means the key: a session beside it does not count.
             request.user = AnonymousUser()
-            if key_is_well_formed(key):
-                request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
+            if is_well_formed_key(key):
+                request_state(request).rejected_key_digest = digest(key)
             return None
-        if not credential.admits(client_address(request)):
+        if not credential.allows_ip(client_address(request)):
             request.user = AnonymousUser()
-            request.refused_key_digest = digest(key)  # type: ignore[attr-defined]
+            request_state(request).rejected_key_digest = digest(key)
             read_on(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
             return problem_response(HTTPStatus.FORBIDDEN, *ADDRESS_NOT_ALLOWED)
         request.user = KeyPrincipal(credential)  # type: ignore[assignment]
         # Before any transaction: a hit stays counted whatever becomes of the request.
-        if is_limited(view, request.method) and (decision := take_request(credential)):
-            request.limit_headers = decision.headers()  # type: ignore[attr-defined]
+        if not policy.rate_limit_exempt and (decision := take_request(credential)):
+            request_state(request).rate_limit_headers = decision.headers()
             if not decision.admitted:
                 read_on(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
                 return problem_response(
@@ -165,11 +147,10 @@ class PrincipalMiddleware:
                     f"At most {decision.limit} requests a minute are answered. "
                     f"Send this one again in {decision.reset_seconds} seconds.",
                 )
-        if note_key_use(credential):
-            forget_key(credential.id)  # what is remembered says when it was used before
+        if record_key_use(credential):
+            invalidate_key(credential.id)  # what is remembered says when it was used before
         actor = request_actor(request, api_key_id=credential.id)
-        if getattr(view, "manages_transactions", False):
-            request.actor = actor  # type: ignore[attr-defined]
+        if policy.manual_transactions:
             return None
         with tenant_transaction(credential.organization_id, actor):
             return _answer(request, view, args, kwargs)
@@ -183,22 +164,21 @@ class PrincipalMiddleware:
         credential = access_credential(token) if is_api else None
         if credential is None:
             return None
-        note_token_use(credential)
+        record_token_use(credential)
         actor = request_actor(request, user_id=credential.user_id)
         with tenant_transaction(credential.organization_id, actor):
-            if (person := person_of(credential)) is None:
+            if (person := get_token_user(credential)) is None:
                 return None
             request.user = person
-            request.token_session_id = credential.session_id  # type: ignore[attr-defined]
-            request.sign_in = credential.sign_in  # type: ignore[attr-defined]
+            request_state(request).token_session_id = credential.session_id
+            request_state(request).authentication = credential.sign_in
             if (refusal := second_factor_gate(request, view)) is not None:
                 return refusal
             elsewhere = _elsewhere(request, view, credential.data)
-            manages = getattr(view, "manages_transactions", False)
+            manages = policy_of(view, request.method).manual_transactions
             if elsewhere is None and not manages:
                 return _answer(request, view, args, kwargs)
         if manages or elsewhere is None:
-            request.actor = actor  # type: ignore[attr-defined]
             return None
         with tenant_transaction(elsewhere, actor):
             return _answer(request, view, args, kwargs)
@@ -209,12 +189,12 @@ def _elsewhere(request: HttpRequest, view: View, data: Any) -> UUID | None:
 
     None for everybody else, and for what they do at home.
     """
-    chosen = chosen_by(request.user, data)
-    request.chosen_organization = chosen  # type: ignore[attr-defined]
-    is_home = getattr(getattr(view, "cls", view), "acts_at_home", False)
+    chosen = active_organization_from_session(request.user, data)
+    request_state(request).active_organization = chosen
+    is_home = policy_of(view, request.method).home_organization
     if chosen is None or is_home:
         return None
-    request.user.work_in(chosen.id)  # type: ignore[union-attr]
+    request.user.switch_organization(chosen.id)  # type: ignore[union-attr]
     return chosen.id
 
 

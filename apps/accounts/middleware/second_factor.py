@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TypeVar, cast
+from typing import cast
 
 from django.http import (
     HttpRequest,
@@ -15,18 +15,12 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from urfmp.common.http.problem_details import problem_response
-from urfmp.common.security.recent_auth import SignIn
-
-_View = TypeVar("_View", bound=Callable[..., HttpResponseBase])
-
-
-def precedes_second_factor(view: _View) -> _View:
-    """Mark a view for people who still lack a second factor that their organization requires."""
-    view.precedes_second_factor = True  # type: ignore[attr-defined]
-    return view
+from urfmp.common.http.request_state import request_state
+from urfmp.common.http.view_policy import policy_of
+from urfmp.common.security.authentication_time import AuthenticationTime
 
 
-def lacks_second_factor(person: User, sign_in: SignIn) -> bool:
+def lacks_second_factor(person: User, sign_in: AuthenticationTime) -> bool:
     """Tell whether somebody has to set up a second factor before they reach anything."""
     return not sign_in.has_second_factor and is_required(person)
 
@@ -40,8 +34,10 @@ def second_factor_gate(
     request: HttpRequest, view: Callable[..., HttpResponseBase]
 ) -> HttpResponseBase | None:
     """Return the answer to somebody who has to set up a second factor first."""
-    person, sign_in = cast("User", request.user), request.sign_in  # type: ignore[attr-defined]
-    if getattr(view, "precedes_second_factor", False) or not lacks_second_factor(person, sign_in):
+    person, sign_in = cast("User", request.user), request_state(request).authentication
+    if policy_of(view, request.method).allow_without_second_factor or not lacks_second_factor(
+        person, sign_in
+    ):
         return None
     if request.path.startswith("/api/"):
         return problem_response(

@@ -1,8 +1,8 @@
-"""Tokens with which a person uses the API: their form, and what they stand for.
+"""Access and refresh tokens of API sessions.
 
-An access token opens the API for 15 minutes. A refresh token is good for one thing, a new pair.
-Neither can be taken for the other, for an API key or for a browser's session: each has a start of
-its own and is looked up in a column of its own.
+An access token is valid for 15 minutes. A refresh token can only be exchanged for a new pair. Each
+kind of token has its own prefix and is looked up in its own column, so that it is never accepted
+as the other kind, as an API key or as a browser session.
 """
 
 from __future__ import annotations
@@ -20,59 +20,61 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User, UserSession
+from urfmp.common.security.authentication_time import AuthenticationTime
 from urfmp.common.security.bearer_secrets import checksum, digest, random_text
-from urfmp.common.security.recent_auth import SignIn
 from urfmp.common.tenancy.context import tenant_transaction
 
-ACCESS_TOKEN_AGE = timedelta(minutes=15)
-REFRESH_TOKEN_AGE = timedelta(hours=24)
+ACCESS_TOKEN_LIFETIME = timedelta(minutes=15)
+REFRESH_TOKEN_LIFETIME = timedelta(hours=24)
 
-_ACCESS_START, _REFRESH_START = "urfmp_at_", "urfmp_rt_"
-_LENGTH, _CHECKSUM_LENGTH = 43, 6
-_TOUCH_AFTER = timedelta(minutes=1)
+_ACCESS_PREFIX, _REFRESH_PREFIX = "urfmp_at_", "urfmp_rt_"
+_RANDOM_LENGTH, _CHECKSUM_LENGTH = 43, 6
+_USE_RECORDING_INTERVAL = timedelta(minutes=1)
 
 
-def generate_token(start: str) -> str:
-    """Return a start to recognise the token by, 256 bits of chance, and a checksum."""
-    text = start + random_text(_LENGTH)
+def generate_token(prefix: str) -> str:
+    """Return a new token: prefix, 256 random bits and checksum."""
+    text = prefix + random_text(_RANDOM_LENGTH)
     return text + checksum(text)
 
 
-def token_is_well_formed(token: str, start: str) -> bool:
-    """Tell whether start, length and checksum fit, which needs no query."""
-    text, given = token[:-_CHECKSUM_LENGTH], token[-_CHECKSUM_LENGTH:]
+def is_well_formed_token(token: str, prefix: str) -> bool:
+    """Return whether prefix, length and checksum are right, without a query."""
+    text, received_checksum = token[:-_CHECKSUM_LENGTH], token[-_CHECKSUM_LENGTH:]
     return (
         token.isascii()
-        and token.startswith(start)
-        and len(text) == len(start) + _LENGTH
-        and secrets.compare_digest(checksum(text), given)
+        and token.startswith(prefix)
+        and len(text) == len(prefix) + _RANDOM_LENGTH
+        and secrets.compare_digest(checksum(text), received_checksum)
     )
 
 
 def generate_access_token() -> str:
     """Return a new access token."""
-    return generate_token(_ACCESS_START)
+    return generate_token(_ACCESS_PREFIX)
 
 
 def generate_refresh_token() -> str:
     """Return a new refresh token."""
-    return generate_token(_REFRESH_START)
+    return generate_token(_REFRESH_PREFIX)
 
 
 def is_access_token(text: str) -> bool:
-    """Tell whether a credential says of itself that it is an access token."""
-    return text.startswith(_ACCESS_START)
+    """Return whether a credential has the prefix of an access token."""
+    return text.startswith(_ACCESS_PREFIX)
 
 
 @dataclass(frozen=True)
 class AccessCredential:
-    """What a valid access token stands for.
+    """A valid access token, as stored.
 
     Attributes:
-        session_id: The sign-in that it belongs to.
-        data: What it holds.
-        expires_at: When the token, not the sign-in, ends. Aware.
-        last_activity_at: When the sign-in was last used, to the minute. Aware.
+        session_id: Id of the session, which is the root of the token family.
+        user_id: Id of the session's user.
+        organization_id: Id of the user's organization.
+        data: Data of the session.
+        expires_at: Expiry of the token, not of the session. Aware.
+        last_activity_at: Last use of the session, to the minute. Aware.
     """
 
     session_id: UUID
@@ -83,19 +85,19 @@ class AccessCredential:
     last_activity_at: datetime
 
     @property
-    def proof(self) -> str:
-        """Of the password with which the person signed in."""
+    def session_auth_hash(self) -> str:
+        """Return the hash of the password that the user logged in with."""
         return str(self.data.get(HASH_SESSION_KEY, ""))
 
     @property
-    def sign_in(self) -> SignIn:
-        """When and how the person signed in."""
-        return SignIn.read(self.data)
+    def sign_in(self) -> AuthenticationTime:
+        """Return when and how the user logged in."""
+        return AuthenticationTime.read(self.data)
 
 
 @dataclass(frozen=True)
 class RefreshCredential:
-    """Where a refresh token, spent or not, belongs."""
+    """Session of a refresh token, which may have been rotated already."""
 
     family_id: UUID
     user_id: UUID
@@ -103,8 +105,12 @@ class RefreshCredential:
 
 
 def access_credential(token: str) -> AccessCredential | None:
-    """Return what an access token stands for; None for one that is unknown, ended or expired."""
-    if not token_is_well_formed(token, _ACCESS_START):
+    """Return an access token's credential.
+
+    Returns:
+        The credential; None if the token is unknown, revoked or expired.
+    """
+    if not is_well_formed_token(token, _ACCESS_PREFIX):
         return None
     with connection.cursor() as cursor:
         cursor.execute(
@@ -116,15 +122,19 @@ def access_credential(token: str) -> AccessCredential | None:
     if row is None:
         return None
     family_id, user_id, organization_id, data, expires_at, last_activity_at = row
-    # Django's connections leave JSON as text.
+    # Django's connections return JSON as text.
     return AccessCredential(
         family_id, user_id, organization_id, json.loads(data), expires_at, last_activity_at
     )
 
 
 def refresh_credential(token: str) -> RefreshCredential | None:
-    """Return where a refresh token belongs; None for one that is unknown, ended or expired."""
-    if not token_is_well_formed(token, _REFRESH_START):
+    """Return a refresh token's credential, also for one that was rotated.
+
+    Returns:
+        The credential; None if the token is unknown, revoked or expired.
+    """
+    if not is_well_formed_token(token, _REFRESH_PREFIX):
         return None
     with connection.cursor() as cursor:
         cursor.execute(
@@ -135,28 +145,28 @@ def refresh_credential(token: str) -> RefreshCredential | None:
     return RefreshCredential(*row) if row else None
 
 
-def person_of(credential: AccessCredential) -> User | None:
-    """Return the person behind an access token.
+def get_token_user(credential: AccessCredential) -> User | None:
+    """Return an access token's user; None if the token is invalid.
 
-    A token from before the last change of the password is worth nothing, even one that was given
-    out while the password changed. Call it inside the organization's tenant transaction.
+    A token is invalid after a password change, even one that was issued while the password was
+    changing. Call this inside the organization's tenant transaction.
     """
-    user: User | None = User.objects.signing_in().filter(pk=credential.user_id).first()
-    if user is None or not proves(credential.proof, user):
+    user: User | None = User.objects.able_to_log_in().filter(pk=credential.user_id).first()
+    if user is None or not session_hash_matches(credential.session_auth_hash, user):
         return None
     return user
 
 
-def note_token_use(credential: AccessCredential) -> None:
-    """Note that the person behind an access token is active, at most once a minute.
+def record_token_use(credential: AccessCredential) -> None:
+    """Update a session's time of last activity, at most once a minute.
 
-    Call it outside of a transaction: the row must not be held while the request runs.
+    Call this outside a transaction, so that the row is not locked during the request.
     """
-    if timezone.now() - credential.last_activity_at >= _TOUCH_AFTER:
+    if timezone.now() - credential.last_activity_at >= _USE_RECORDING_INTERVAL:
         with tenant_transaction(credential.organization_id):
-            UserSession.objects.filter(pk=credential.session_id).note_activity()
+            UserSession.objects.filter(pk=credential.session_id).record_activity()
 
 
-def proves(proof: str, user: User) -> bool:
-    """Tell whether a sign-in was made with the person's present password."""
-    return constant_time_compare(proof, user.get_session_auth_hash())
+def session_hash_matches(session_auth_hash: str, user: User) -> bool:
+    """Return whether a session was started with the user's current password."""
+    return constant_time_compare(session_auth_hash, user.get_session_auth_hash())

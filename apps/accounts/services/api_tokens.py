@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from django.contrib.auth import HASH_SESSION_KEY
-from django.http import HttpRequest
 from django.utils import timezone
 
-from apps.accounts.auth.requests import client_address, request_actor
-from apps.accounts.exceptions import RefreshRefusedError
+from apps.accounts.exceptions import InvalidRefreshTokenError
 from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.api_tokens import (
-    ACCESS_TOKEN_AGE,
-    REFRESH_TOKEN_AGE,
+    ACCESS_TOKEN_LIFETIME,
+    REFRESH_TOKEN_LIFETIME,
     RefreshCredential,
     generate_access_token,
     generate_refresh_token,
-    proves,
     refresh_credential,
+    session_hash_matches,
 )
 from apps.accounts.services.locks import standing_hold
+from apps.accounts.services.login_audit import record_login, record_logout
 from apps.audit.services.audit_logs import audit_record
-from urfmp.common.http.middleware import user_agent_of
+from urfmp.common.security.authentication_time import AuthenticationTime
 from urfmp.common.security.bearer_secrets import digest
-from urfmp.common.security.recent_auth import SignIn
-from urfmp.common.tenancy.context import act, tenant_transaction
+from urfmp.common.tenancy.context import Actor, act, tenant_transaction
 
 # Two requests of one honest client may find the access token expired at the same moment.
 _SIBLINGS_WITHIN = timedelta(seconds=10)
@@ -43,20 +41,20 @@ class TokenPair:
     refresh_expires_at: datetime
 
 
-def tokens_issue(request: HttpRequest, user: User, *, second_factor: bool = False) -> TokenPair:
-    """Sign a person in through the API, and record it.
+def token_pair_issue(user: User, actor: Actor, *, second_factor: bool = False) -> TokenPair:
+    """Log a user in through the API and audit the login.
 
     Args:
-        request: Where it comes from.
-        user: As `authenticate` returned them: the tokens hold as long as that password does.
-        second_factor: Whether they have shown theirs.
+        user: User as `authenticate` returned it: the tokens are valid as long as its password.
+        actor: Client of the request, without its user.
+        second_factor: Whether the user has passed the second factor.
 
     Raises:
-        SignInRefusedError: They, or their organization, were deactivated meanwhile.
+        LoginFailedError: They, or their organization, were deactivated meanwhile.
     """
     now = timezone.now()
     with (
-        tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)),
+        tenant_transaction(user.organization_id, replace(actor, user_id=user.pk)),
         act("accounts.session.login"),
     ):
         standing_hold(user)
@@ -65,15 +63,15 @@ def tokens_issue(request: HttpRequest, user: User, *, second_factor: bool = Fals
         root.family_id = root.pk
         root.data = {
             HASH_SESSION_KEY: user.get_session_auth_hash(),
-            **SignIn.now(has_second_factor=second_factor).values(),
+            **AuthenticationTime.now(has_second_factor=second_factor).values(),
         }
-        root.expires_at = now + REFRESH_TOKEN_AGE
-        pair = _store(request, root, now)
-        audit_record(action="accounts.session.login", resource_type="user", resource_id=user.pk)
+        root.expires_at = now + REFRESH_TOKEN_LIFETIME
+        pair = _store(actor, root, now)
+        record_login(user.pk)
     return pair
 
 
-def tokens_refresh(request: HttpRequest, token: str) -> TokenPair:
+def token_pair_rotate(token: str, actor: Actor) -> TokenPair:
     """Give a new pair for a refresh token, which is spent by it.
 
     The root of the family is locked first, so that of several requests with one token the first
@@ -81,20 +79,20 @@ def tokens_refresh(request: HttpRequest, token: str) -> TokenPair:
     or earlier means that two hold it, and ends the sign-in for both.
 
     Raises:
-        RefreshRefusedError: The token is unknown, used up, expired, or older than the password.
+        InvalidRefreshTokenError: The token is unknown, rotated, expired, or older than the
+            password.
     """
     found = refresh_credential(token)
     if found is None:
-        raise RefreshRefusedError
-    actor = request_actor(request, user_id=found.user_id)
-    with tenant_transaction(found.organization_id, actor):
-        pair = _renew(request, found, digest(token))
+        raise InvalidRefreshTokenError
+    with tenant_transaction(found.organization_id, replace(actor, user_id=found.user_id)):
+        pair = _renew(actor, found, digest(token))
     if pair is None:  # after the commit: that a family was ended must stay
-        raise RefreshRefusedError
+        raise InvalidRefreshTokenError
     return pair
 
 
-def _renew(request: HttpRequest, found: RefreshCredential, token_digest: str) -> TokenPair | None:
+def _renew(actor: Actor, found: RefreshCredential, token_digest: str) -> TokenPair | None:
     roots = UserSession.objects.select_for_update().filter(pk=found.family_id)
     root: UserSession | None = roots.first()
     row: UserSession | None = UserSession.objects.filter(refresh_token=token_digest).first()
@@ -104,7 +102,9 @@ def _renew(request: HttpRequest, found: RefreshCredential, token_digest: str) ->
     if row.spent_at is not None and now - row.spent_at >= _SIBLINGS_WITHIN:
         _end_stolen(root)
         return None
-    if not proves(root.data.get(HASH_SESSION_KEY, ""), User.objects.get(pk=root.user_id)):
+    if not session_hash_matches(
+        root.data.get(HASH_SESSION_KEY, ""), User.objects.get(pk=root.user_id)
+    ):
         return None
     with act("accounts.session.refresh"):
         if row.spent_at is None:
@@ -118,7 +118,7 @@ def _renew(request: HttpRequest, found: RefreshCredential, token_digest: str) ->
             data=root.data,
             expires_at=root.expires_at,
         )
-        return _store(request, child, now)
+        return _store(actor, child, now)
 
 
 def _end_stolen(root: UserSession) -> None:
@@ -133,18 +133,17 @@ def _end_stolen(root: UserSession) -> None:
         UserSession.objects.filter(pk=root.pk).delete()
 
 
-def _store(request: HttpRequest, row: UserSession, now: datetime) -> TokenPair:
+def _store(actor: Actor, row: UserSession, now: datetime) -> TokenPair:
     access, refresh = generate_access_token(), generate_refresh_token()
     row.session_token, row.refresh_token = digest(access), digest(refresh)
-    row.access_expires_at = min(now + ACCESS_TOKEN_AGE, row.expires_at)
-    row.ip_address = client_address(request)
-    row.user_agent = user_agent_of(request.headers)
+    row.access_expires_at = min(now + ACCESS_TOKEN_LIFETIME, row.expires_at)
+    row.ip_address, row.user_agent = actor.ip_address, actor.user_agent
     row.save(force_insert=True)
     return TokenPair(access, refresh, row.access_expires_at, row.expires_at)
 
 
-def tokens_end(session_id: UUID, *, user_id: UUID) -> None:
+def token_family_revoke(session_id: UUID, *, user_id: UUID) -> None:
     """Sign out of the API: all tokens of the sign-in end at once."""
     with act("accounts.session.logout"):
-        audit_record(action="accounts.session.logout", resource_type="user", resource_id=user_id)
+        record_logout(user_id)
         UserSession.objects.filter(pk=session_id).delete()

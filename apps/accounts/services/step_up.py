@@ -5,67 +5,77 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 from django.contrib.sessions.backends.base import UpdateError
-from django.http import HttpRequest
 
-from apps.accounts.auth.password_validators import ALONE, MAX_LENGTH
-from apps.accounts.auth.requests import session_of
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.exceptions import (
+    InvalidSecondFactorError,
+    LoginFailedError,
     PasswordTooShortError,
-    SecondFactorRefusedError,
     SecondFactorRequiredError,
-    SignInRefusedError,
-    StepUpRefusedError,
     TooManyAttemptsError,
+    WrongPasswordError,
 )
 from apps.accounts.models import User, UserSession
-from apps.accounts.selectors.credentials import account_of
+from apps.accounts.selectors.credentials import login_identity
 from apps.accounts.services.locks import standing_hold
-from apps.accounts.services.login import code_check
-from apps.accounts.services.sessions import session_refuse
+from apps.accounts.services.login import verify_code
+from apps.accounts.services.login_audit import record_failed_login
 from apps.accounts.throttling import SESSION, password_attempt
 from apps.audit.services.audit_logs import audit_record
-from urfmp.common.security.recent_auth import SignIn
-from urfmp.common.tenancy.context import act, crossing_transaction
+from urfmp.common.security.authentication_time import AuthenticationTime
+from urfmp.common.security.password_validators import ALONE, MAX_LENGTH
+from urfmp.common.tenancy.context import Actor, act, crossing_transaction
 
 StepUpFailure = (
-    SecondFactorRefusedError,
+    InvalidSecondFactorError,
     SecondFactorRequiredError,
-    SignInRefusedError,
-    StepUpRefusedError,
+    LoginFailedError,
+    WrongPasswordError,
     TooManyAttemptsError,
 )
 
 
-def step_up(request: HttpRequest, *, password: str, code: str = "") -> None:
+def step_up(
+    user: User,
+    actor: Actor,
+    *,
+    session: SessionStore | UUID,
+    password: str,
+    code: str = "",
+) -> AuthenticationTime:
     """Make the sign-in that a request comes from a fresh one; a browser's session gets a new token.
 
     Its end stays where it was. A failure is recorded: let the open transaction commit, and soon, as
     it holds the person, their second factor and the session.
 
     Args:
-        request: Of somebody who is signed in, by session or access token.
-        password: Theirs.
-        code: Of their second factor, if they have one.
+        user: Logged-in user.
+        actor: Client of the request, without its user.
+        session: Session of the browser, or the id of the session of an access token.
+        password: Password of the user.
+        code: Code of the second factor, if the user has one.
+
+    Returns:
+        The new time and method of the authentication.
 
     Raises:
-        SecondFactorRefusedError: The code is wrong.
+        InvalidSecondFactorError: The code is wrong.
         SecondFactorRequiredError: There is none, and they have a second factor.
-        SignInRefusedError: They were deactivated, or the sign-in was ended, meanwhile.
-        StepUpRefusedError: The password is wrong.
+        LoginFailedError: They were deactivated, or the sign-in was ended, meanwhile.
+        WrongPasswordError: The password is wrong.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
-    user: Any = request.user
-    failure: Exception | None = None
     with _at_home(user):
         try:
-            _step_up(request, user, password, code)
+            outcome: AuthenticationTime | Exception = _step_up(user, actor, session, password, code)
         except StepUpFailure as error:
-            failure = error  # raised in here it would take its record along
-    if failure is not None:
-        raise failure
+            outcome = error  # raised in here, it would roll its audit row back
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 @contextmanager
@@ -80,29 +90,32 @@ def _at_home(user: User) -> Iterator[None]:
         with crossing_transaction(user.organization_id):
             yield
     finally:
-        user.work_in(chosen)
+        user.switch_organization(chosen)
 
 
-def _step_up(request: HttpRequest, user: User, password: str, code: str) -> None:
-    password_check(request, user, password, where="a step-up")
+def _step_up(
+    user: User, actor: Actor, session: SessionStore | UUID, password: str, code: str
+) -> AuthenticationTime:
+    password_check(user, actor, password, where="a step-up")
     standing_hold(user)
     has_second_factor = user.has_second_factor
     if has_second_factor:
         if not code:
             raise SecondFactorRequiredError
-        code_check(request, user, code, place=SESSION)
-    sign_in = SignIn.now(has_second_factor=has_second_factor)
+        account = login_identity(user.email)
+        verify_code(user, code, actor=actor, account=account, client_scope=SESSION)
+    sign_in = AuthenticationTime.now(has_second_factor=has_second_factor)
     with act("accounts.session.step_up"):
-        if (session_id := getattr(request, "token_session_id", None)) is not None:
-            root = UserSession.objects.select_for_update().filter(pk=session_id).first()
+        if isinstance(session, UUID):
+            root = UserSession.objects.select_for_update().filter(pk=session).first()
             if root is None:
-                raise SignInRefusedError
+                raise LoginFailedError
             root.data |= sign_in.values()
             root.save(update_fields=["data"])
         else:
-            _renew(session_of(request), sign_in.values())
+            _renew(session, sign_in.values())
         audit_record(action="accounts.session.step_up", resource_type="user", resource_id=user.pk)
-    request.sign_in = sign_in  # type: ignore[attr-defined]
+    return sign_in
 
 
 def _renew(session: SessionStore, values: dict[str, Any]) -> None:
@@ -111,44 +124,44 @@ def _renew(session: SessionStore, values: dict[str, Any]) -> None:
         session.renew()
     except UpdateError as error:
         session.flush()
-        raise SignInRefusedError from error
+        raise LoginFailedError from error
 
 
-def password_check(request: HttpRequest, user: User, password: str, *, where: str) -> None:
+def password_check(user: User, actor: Actor, password: str, *, where: str) -> None:
     """Check the password of somebody who is signed in; a failure is recorded.
 
     Args:
-        request: Theirs.
-        user: Who they are.
-        password: What they have typed.
-        where: At what, for the record.
+        user: Logged-in user.
+        actor: Client of the request, without its user.
+        password: Password that was entered.
+        where: Occasion, for the audit log.
 
     Raises:
-        StepUpRefusedError: It is not theirs.
+        WrongPasswordError: It is not theirs.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
     try:
-        with password_attempt(account_of(user.email).name, SESSION):
+        with password_attempt(login_identity(user.email).account_hash, SESSION):
             is_right = len(password) <= MAX_LENGTH and user.check_password(password)
     except TooManyAttemptsError as error:
-        if error.is_first:
-            session_refuse(request, email=user.email, reason="Too many attempts.")
+        if error.is_first_rejection:
+            record_failed_login(actor, email=user.email, reason="Too many attempts.")
         raise
     if not is_right:
-        session_refuse(request, email=user.email, reason=f"Wrong password at {where}.")
-        raise StepUpRefusedError
+        record_failed_login(actor, email=user.email, reason=f"Wrong password at {where}.")
+        raise WrongPasswordError
 
 
-def password_check_alone(request: HttpRequest, user: User, password: str) -> None:
+def password_check_alone(user: User, actor: Actor, password: str) -> None:
     """Check a person's password, and that it is long enough to do without a second factor.
 
     A wrong one is recorded: let the open transaction commit.
 
     Raises:
         PasswordTooShortError: It is theirs, and was chosen for use beside one.
-        StepUpRefusedError: It is not theirs.
+        WrongPasswordError: It is not theirs.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
-    password_check(request, user, password, where="the removal of the second factor")
+    password_check(user, actor, password, where="the removal of the second factor")
     if len(password) < ALONE:
         raise PasswordTooShortError

@@ -10,7 +10,14 @@ from django.contrib.admin import ListFilter
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -18,14 +25,14 @@ from django.views.decorators.http import require_GET
 
 from apps.audit.admin.filters import (
     ActionFilter,
+    ApiKeyFilter,
     AuditChangeList,
-    KeyFilter,
     ObjectFilter,
     OutcomeFilter,
     RequestFilter,
     ResourceFilter,
-    WhenFilter,
-    action_words,
+    TimeFilter,
+    humanize,
 )
 from apps.audit.models import AuditLog
 from apps.audit.selectors.audit_logs import recorded_actions
@@ -41,9 +48,9 @@ from urfmp.common.admin import (
 )
 from urfmp.common.export_slots import TooManyExportsError
 from urfmp.common.rendering.html import NOTHING, badge, block, difference, moment
-from urfmp.common.security.recent_auth import require_fresh
+from urfmp.common.security.recent_auth import require_recent_auth
 
-_SHOWN = (
+_FIELDS = (
     "time", "who", "action", "resource", "outcome", "error_message", "related", "change", "asked",
     "answered", "ip_address", "user_agent", "request_id", "number", "digest",
 )  # fmt: skip
@@ -53,42 +60,42 @@ _SHOWN = (
 class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     list_display = ("time", "who", "action", "resource", "outcome", "ip_address")
     list_filter = (
-        ("created_at", WhenFilter), ActionFilter, ResourceFilter, ("user", AutocompleteFilter),
-        ("api_key", KeyFilter), OutcomeFilter, RequestFilter, ObjectFilter,
+        ("created_at", TimeFilter), ActionFilter, ResourceFilter, ("user", AutocompleteFilter),
+        ("api_key", ApiKeyFilter), OutcomeFilter, RequestFilter, ObjectFilter,
     )  # fmt: skip
     list_filter_sheet = True
     ordering = ("-created_at", "-seq")
     list_before_template = "admin/audit/exports.html"
     search_fields = ("action",)
-    search_help_text = "Part of an action, a request id, or the id of what was changed."
+    search_help_text = "Search by action, request id or object id"
     list_select_related = ("user", "api_key")
     fieldsets = (
-        (None, {"fields": _SHOWN[:7]}),
+        (None, {"fields": _FIELDS[:7]}),
         ("Change", {"fields": ("change",)}),
-        ("Request", {"fields": _SHOWN[8:13]}),
-        ("Chain", {"fields": _SHOWN[13:]}),
+        ("Request", {"fields": _FIELDS[8:13]}),
+        ("Chain", {"fields": _FIELDS[13:]}),
     )
-    readonly_fields = _SHOWN
+    readonly_fields = _FIELDS
 
     def get_urls(self) -> list[URLPattern]:
-        """Add where the list as it is filtered leaves as a file."""
+        """Add the export of the filtered list."""
         view = self.admin_site.admin_view(require_GET(self.export_view))
         own = path("export/<slug:kind>/", view, name="audit_auditlog_export")
         return [own, *super().get_urls()]
 
     def export_view(self, request: HttpRequest, kind: str) -> HttpResponseBase:
-        """Send what the list's filters leave; the record tells of it."""
+        """Return the filtered rows as a file; the export is audited."""
         if kind not in CONTENT_TYPES:
             raise Http404
-        if not _may_export(request):
+        if not _can_export(request):
             raise PermissionDenied
-        require_fresh(request)
+        require_recent_auth(request)
         try:
             entries = self.get_changelist_instance(request).get_queryset(request)
         except IncorrectLookupParameters:
             return HttpResponseRedirect(reverse("admin:audit_auditlog_changelist") + "?e=1")
         try:
-            return audit_export(
+            export = audit_export(
                 entries.select_related(None),
                 organization_id=viewer(request).organization_id,
                 kind=kind,
@@ -98,12 +105,18 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             self.message_user(request, error.message, messages.ERROR)
             address = reverse("admin:audit_auditlog_changelist")
             return HttpResponseRedirect(f"{address}?{request.GET.urlencode()}")
+        disposition = f'attachment; filename="{export.file_name}"'
+        return StreamingHttpResponse(
+            export.content,
+            content_type=export.content_type,
+            headers={"Content-Disposition": disposition},
+        )
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Offer the files to those who may take them."""
-        kinds = [("csv", "CSV"), ("jsonl", "JSON lines")] if _may_export(request) else []
+        """Show the export links to users who may export."""
+        kinds = [("csv", "CSV"), ("jsonl", "JSON lines")] if _can_export(request) else []
         exports = [
             (
                 f"{reverse('admin:audit_auditlog_export', args=[kind])}?{request.GET.urlencode()}",
@@ -120,17 +133,17 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         return AuditChangeList
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        """Leave out the filters by people or keys for those who may not see these."""
+        """Omit filters by user or key without the permission to view them."""
         return [
             item
             for item in super().get_list_filter(request)
-            if not isinstance(item, tuple) or _may_choose(request, item)
+            if not isinstance(item, tuple) or _can_use_filter(request, item)
         ]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Look for ids as such, and for words among the actions: both have an index."""
+        """Search ids exactly and actions by substring; both use an index."""
         term = search_term.strip()
         if not term:
             return queryset, False
@@ -149,7 +162,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Any:
-        """Read the names along that the page shows."""
+        """Load the names that the page shows."""
         entry: Any = super().get_object(request, object_id, from_field)
         if entry is not None:
             names = object_names(self.admin_site, request, [entry])
@@ -160,7 +173,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> Any:
-        """Offer no history of the record itself."""
+        """Hide the history link: audit rows have no history."""
         context["show_history"] = False
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -174,12 +187,12 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
 
     @admin.display(description="What", ordering="resource_type")
     def resource(self, entry: Any) -> SafeString | str:
-        """Name the object, and lead to it where the viewer may see it."""
+        """Return the object's name, linked if the user may view it."""
         if entry.resource_type is None:
             return NOTHING
-        kind, key = action_words(entry.resource_type), str(entry.resource_id or "")
+        kind, key = humanize(entry.resource_type), str(entry.resource_id or "")
         name = getattr(entry, "object_name", None)
-        # What was refused carries the id of what was asked for, and is no row of that kind itself.
+        # A denied request has the id that was requested, which need not exist.
         owner = audited_admins(self.admin_site).get(entry.resource_type)
         if name is None or owner is None:
             named = (entry.after or entry.before or {}).get("name")
@@ -196,24 +209,26 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     def outcome(self, entry: AuditLog) -> SafeString:
         if entry.success:
             return badge("outcome", "done", "Done")
-        return badge("outcome", "refused", "Refused")
+        return badge("outcome", "denied", "Denied")
 
     @admin.display(description="See also")
     def related(self, entry: AuditLog) -> SafeString | str:
-        """Lead to what belongs together: the object's, the request's and the actor's entries."""
-        ways: list[tuple[str, dict[str, Any]]] = []
+        """Return links to the rows of the same object, request and actor."""
+        queries: list[tuple[str, dict[str, Any]]] = []
         if entry.resource_id is not None:
             query = {"resource": entry.resource_type, "object": entry.resource_id}
-            ways.append(("Everything done to this object", query))
+            queries.append(("All actions on this object", query))
         if entry.request_id:
-            ways.append(("Everything of this request", {"request": entry.request_id}))
+            queries.append(("All actions of this request", {"request": entry.request_id}))
         if entry.user is not None:
-            ways.append((f"Everything by {entry.actor_name}", {"user__id__exact": entry.user_id}))
+            queries.append(
+                (f"All actions by {entry.actor_name}", {"user__id__exact": entry.user_id})
+            )
         if entry.api_key is not None:
             query = {"api_key__id__exact": entry.api_key_id}
-            ways.append((f"Everything by {entry.actor_name}", query))
+            queries.append((f"All actions by {entry.actor_name}", query))
         address = reverse("admin:audit_auditlog_changelist")
-        links = ((f"{address}?{urlencode(query)}", text) for text, query in ways)
+        links = ((f"{address}?{urlencode(query)}", text) for text, query in queries)
         return format_html(
             '<span class="u-buttons">{}</span>',
             format_html_join("", '<a class="u-button" href="{}">{}</a>', links),
@@ -223,11 +238,11 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     def change(self, entry: Any) -> SafeString:
         return difference(entry.before, entry.after, getattr(entry, "names", None))
 
-    @admin.display(description="Asked")
+    @admin.display(description="Request")
     def asked(self, entry: AuditLog) -> SafeString:
         return block(entry.request_data)
 
-    @admin.display(description="Answered")
+    @admin.display(description="Response")
     def answered(self, entry: AuditLog) -> SafeString:
         return block(entry.response_data)
 
@@ -240,11 +255,11 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         return format_html('<code class="u-pre">{}</code>', bytes(entry.hash or b"").hex())
 
 
-def _may_export(request: HttpRequest) -> bool:
+def _can_export(request: HttpRequest) -> bool:
     return bool(viewer(request).has_perm("audit.export_auditlog"))
 
 
-def _may_choose(request: HttpRequest, item: tuple[str, type[ListFilter]]) -> bool:
-    """Tell whether the viewer may see the rows that a filter by relation offers."""
+def _can_use_filter(request: HttpRequest, item: tuple[str, type[ListFilter]]) -> bool:
+    """Return whether the user may view the rows that a filter lists."""
     needed = {"user": "accounts.view_user", "api_key": "accounts.view_apikey"}.get(item[0])
     return needed is None or bool(viewer(request).has_perm(needed))

@@ -1,4 +1,4 @@
-"""Organizations as the platform's super admins see them."""
+"""List of all organizations in the admin, for super admins."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminEmailInputWidget
 
-from apps.accounts.auth.requests import chosen_organization
+from apps.accounts.auth.requests import (
+    current_session,
+    get_active_organization,
+    set_active_organization,
+)
 from apps.accounts.choices import PLATFORM_SLUG
 from apps.accounts.services.quotas import Usage
 from apps.organizations.admin.forms import PlanForm
 from apps.organizations.models import Organization, PlatformOrganization
-from apps.organizations.services.platform import (
-    organization_choose,
-    organization_open,
-)
+from apps.organizations.services.platform import organization_onboard, organization_switch
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, ScopedModelForm
-from urfmp.common.http.view_flags import acts_at_home
+from urfmp.common.http.view_policy import view_policy
 from urfmp.common.rendering.html import moment
 
 
 def usage_parts(usage: Usage) -> tuple[SafeString, str]:
-    """Return a progress bar of a quota and its text; an unlimited quota has no bar."""
+    """Return a quota's progress bar, empty without a limit, and its text."""
     if usage.limit is None:
         return SafeString(""), str(usage)
     bar = format_html(
@@ -40,25 +41,31 @@ def usage_parts(usage: Usage) -> tuple[SafeString, str]:
     return bar, str(usage)
 
 
-def plan_of(organization: Organization) -> dict[str, Any]:
+def plan_initial(organization: Organization) -> dict[str, Any]:
     """Return the initial values of the plan form."""
     return {name: getattr(organization, name) for name in PlanForm.base_fields}
 
 
-def may_end(organization: Organization) -> bool:
+def can_deactivate(organization: Organization) -> bool:
     """Return whether the organization can be deactivated; the platform cannot."""
     return bool(organization.is_active) and organization.slug != PLATFORM_SLUG
 
 
+def _switch(request: HttpRequest, organization: PlatformOrganization) -> None:
+    active = get_active_organization(request)
+    active = organization_switch(current_session(request), organization, active=active)
+    set_active_organization(request, active)
+
+
 class PlatformOrganizationForm(ScopedModelForm):
-    """A new organization, and the first person in it."""
+    """A new organization and its first admin."""
 
     admin_email = forms.EmailField(
         label="First admin's e-mail",
         max_length=255,
         required=False,
         widget=UnfoldAdminEmailInputWidget(),
-        help_text="Gets an invitation. Without one, enter the organization and add people there.",
+        help_text="An invitation is sent to this address. Leave blank to add users yourself.",
     )
 
     class Meta:
@@ -68,7 +75,7 @@ class PlatformOrganizationForm(ScopedModelForm):
 
 @admin.register(PlatformOrganization)
 class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
-    """Every organization, for super admins. To change one, they enter it."""
+    """All organizations, for super admins, who enter one to change it."""
 
     audit_resource = "organization"
     form = PlatformOrganizationForm
@@ -88,21 +95,21 @@ class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
         ObjectAction(
             name="enter",
             label="Enter",
-            done="entered; this is in its record and in the platform's",
+            done="entered. This is logged in both audit logs",
             permission="view",
             icon="login",
-            run=lambda request, row, _values: organization_choose(request, row),
+            run=lambda request, row, _values: _switch(request, row),
         ),
     )
 
     def get_urls(self) -> list[URLPattern]:
         urls = super().get_urls()
         for url in urls:
-            acts_at_home(url.callback)
+            view_policy(home_organization=True)(url.callback)
         return urls
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
-        return {}  # one is entered, not several
+        return {}  # only one organization can be entered
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -124,16 +131,16 @@ class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
         return self.action_button(organization, "enter")
 
     def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Go on to the home page of the organization that was entered."""
-        before = chosen_organization(request)
+        """Redirect to the home page of the organization that was entered."""
+        before = get_active_organization(request)
         response = super().object_action_view(request, object_id, name)
-        if chosen_organization(request) is not before:
+        if get_active_organization(request) is not before:
             return HttpResponseRedirect(reverse("admin:index"))
         return response
 
     def perform_create(self, request: HttpRequest, form: Any) -> PlatformOrganization:
         values = {**form.changes(), "admin_email": form.cleaned_data["admin_email"]}
         row: PlatformOrganization = PlatformOrganization.objects.get(
-            pk=organization_open(**values).pk
+            pk=organization_onboard(**values).pk
         )
         return row

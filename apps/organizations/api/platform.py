@@ -1,4 +1,4 @@
-"""Organizations through the API, for the platform's super admins."""
+"""All organizations through the API, for super admins."""
 
 from __future__ import annotations
 
@@ -12,7 +12,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin, IdempotentMixin
-from apps.accounts.auth.requests import chosen_organization
+from apps.accounts.auth.requests import (
+    current_session,
+    get_active_organization,
+    set_active_organization,
+)
 from apps.organizations.choices import Plan
 from apps.organizations.models import PlatformOrganization
 from apps.organizations.services import platform
@@ -20,7 +24,7 @@ from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView, ReadViewSet
-from urfmp.common.http.view_flags import acts_at_home
+from urfmp.common.http.view_policy import view_policy
 
 
 def _limit_field() -> serializers.IntegerField:
@@ -29,11 +33,11 @@ def _limit_field() -> serializers.IntegerField:
         max_value=2_147_483_647,
         allow_null=True,
         required=False,
-        help_text="Of the plan `custom`; null for any number.",
+        help_text="For the plan `custom`; null means no limit.",
     )
 
 
-@body_example("A plan of its own", {"plan": "custom", "robot_limit": 40, "user_limit": None})
+@body_example("A custom plan", {"plan": "custom", "robot_limit": 40, "user_limit": None})
 class PlanSerializer(StrictSerializer):
     plan = serializers.ChoiceField(Plan.choices)
     robot_limit = _limit_field()
@@ -46,7 +50,7 @@ class PlatformOrganizationSerializer(ScopedModelSerializer):
         write_only=True,
         required=False,
         max_length=255,
-        help_text="Of its first admin, who gets an invitation.",
+        help_text="Address of the first admin, who receives an invitation.",
     )
     plan = serializers.ChoiceField(Plan.choices, default=Plan.FREE)
 
@@ -94,9 +98,9 @@ class PlatformOrganizationFilterSet(django_filters.FilterSet):
     is_active = BooleanFilter()
 
 
-@acts_at_home
+@view_policy(home_organization=True)
 class PlatformOrganizationViewSet(IdempotentCreateMixin, ReadViewSet):
-    """The platform's organizations, for its super admins."""
+    """All organizations of the platform, for super admins."""
 
     model = PlatformOrganization
     serializer_class = PlatformOrganizationSerializer
@@ -105,13 +109,13 @@ class PlatformOrganizationViewSet(IdempotentCreateMixin, ReadViewSet):
     ordering_fields = ("name", "created_at", "robot_count", "user_count", "api_key_count")
 
     def perform_create(self, serializer: Any) -> None:
-        organization = platform.organization_open(**serializer.validated_data)
+        organization = platform.organization_onboard(**serializer.validated_data)
         serializer.instance = PlatformOrganization.objects.get(pk=organization.pk)
 
 
-@acts_at_home
+@view_policy(home_organization=True)
 class ChooseOrganizationView(IdempotentMixin, PrincipalView):
-    """In which organization a super admin works with this sign-in."""
+    """The organization that a super admin works in during this session."""
 
     model = PlatformOrganization
 
@@ -119,17 +123,20 @@ class ChooseOrganizationView(IdempotentMixin, PrincipalView):
         request=ChoiceSerializer,
         responses=ChosenSerializer,
         operation_id="auth_choose_organization",
-        description="Choose the organization that this sign-in works in, or none with null. For"
-        " super admins; each choice is in the record of the platform and of the organization.",
+        description="Select the organization that this session works in; null returns to the"
+        " platform. For super admins; both audit logs contain each selection.",
     )
     def post(self, request: Request) -> Response:
         form = ChoiceSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         plain, wanted = request._request, form.validated_data["organization"]  # noqa: SLF001
+        chosen, session = get_active_organization(plain), current_session(plain)
         if wanted is not None:
             rows = PlatformOrganization.objects.restrict(self.principal)
-            platform.organization_choose(plain, get_object_or_404(rows, pk=wanted))
-        elif chosen_organization(plain) is not None:
-            platform.organization_leave(plain)
-        chosen = chosen_organization(plain)
+            organization = get_object_or_404(rows, pk=wanted)
+            chosen = platform.organization_switch(session, organization, active=chosen)
+            set_active_organization(plain, chosen)
+        elif chosen is not None:
+            platform.organization_switch_back(session, chosen)
+            set_active_organization(plain, chosen := None)
         return Response({"organization": chosen and {"id": chosen.id, "name": chosen.name}})

@@ -5,12 +5,13 @@ from typing import Any
 from django.http import HttpRequest
 
 from apps.telemetry.services.telemetry import IngestResult
+from urfmp.common.http.request_state import request_state
 
 
-def note_foreign_robots(request: HttpRequest, result: IngestResult) -> None:
+def audit_foreign_robot(request: HttpRequest, result: IngestResult) -> None:
     """Have it recorded that a robot's own key named another robot."""
     principal: Any = request.user
     if principal.robot_id is not None and any(
         rejection.code == "unknown_robot" for rejection in result.rejected
     ):
-        request.denial = "wrong_robot"  # type: ignore[attr-defined]
+        request_state(request).denied_reason = "wrong_robot"

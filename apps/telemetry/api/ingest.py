@@ -11,57 +11,52 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.auth.requests import presented_key
-from apps.accounts.middleware.principal import confirms_key
-from apps.telemetry.api.foreign_robots import note_foreign_robots
-from apps.telemetry.api.key_recheck import is_of_ended_key, note_ended_key, sending_key
-from apps.telemetry.api.request_body import admitted_body
-from apps.telemetry.exceptions import BusyError, KeyEndedError
-from apps.telemetry.protocols.json import decode_batch, decode_ndjson
+from apps.telemetry.api.foreign_robots import audit_foreign_robot
+from apps.telemetry.api.key_recheck import invalidate_rejected_key, response_needs_401, writing_key
+from apps.telemetry.api.request_body import reserved_body
+from apps.telemetry.exceptions import WritingKeyInvalidError
+from apps.telemetry.protocols.json import decode_json, decode_ndjson
 from apps.telemetry.services.telemetry import telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.http.problem_details import BEARER, problem_response
-from urfmp.common.http.view_flags import manages_transactions
+from urfmp.common.http.problem_details import error_response, problem_response
+from urfmp.common.http.view_policy import view_policy
 
-_DECODERS = {"application/json": decode_batch, "application/x-ndjson": decode_ndjson}
+_DECODERS = {"application/json": decode_json, "application/x-ndjson": decode_ndjson}
 
 
 @csrf_exempt
-@manages_transactions
-@confirms_key
+@view_policy(manual_transactions=True, reverify_key_on_write=True)
 def ingest(request: HttpRequest) -> HttpResponse:
     """Take a batch of points from a key with the scope `telemetry:write`, or an admin's token.
 
     200 means committed; the body tells how many points were new, how many were there already,
     and which were refused. 422 when not one was good.
     """
-    response = _answer(request)
-    if is_of_ended_key(request, response, presented_key(request)):
-        return _not_authenticated(KeyEndedError().message)
+    response = _handle_ingest(request)
+    if response_needs_401(request, response, presented_key(request)):
+        return _not_authenticated(WritingKeyInvalidError().message)
     return response
 
 
-def _answer(request: HttpRequest) -> HttpResponse:
-    if refusal := _refusal(request):
+def _handle_ingest(request: HttpRequest) -> HttpResponse:
+    if refusal := _check_request(request):
         return refusal
     principal: Any = request.user
     try:
-        with admitted_body(request, principal.organization_id) as body:
+        with reserved_body(request, principal.organization_id) as body:
             decode = _DECODERS[cast("str", request.content_type)]
             result = telemetry_ingest(
                 organization_id=principal.organization_id,
-                read=partial(decode, body, max_points=settings.TELEMETRY_MAX_POINTS),
-                own_robot_id=principal.robot_id,
-                key=sending_key(principal),
+                decode=partial(decode, body, max_points=settings.TELEMETRY_MAX_POINTS),
+                bound_robot_id=principal.robot_id,
+                key=writing_key(principal),
             )
-    except KeyEndedError as error:
-        note_ended_key(request)
+    except WritingKeyInvalidError as error:
+        invalidate_rejected_key(request)
         return _not_authenticated(error.message)
     except ApplicationError as error:
-        response = problem_response(int(error.status), error.code, error.message)
-        if isinstance(error, BusyError):
-            response["Retry-After"] = str(error.retry_after)
-        return response
-    note_foreign_robots(request, result)
+        return error_response(error)
+    audit_foreign_robot(request, result)
     if result.rejected and not (result.accepted or result.duplicate):
         return problem_response(
             422,
@@ -74,7 +69,7 @@ def _answer(request: HttpRequest) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(result), content_type="application/json")
 
 
-def _refusal(request: HttpRequest) -> HttpResponse | None:
+def _check_request(request: HttpRequest) -> HttpResponse | None:
     if request.method != "POST":
         response = problem_response(405, "method_not_allowed", "Send points with POST.")
         response["Allow"] = "POST"
@@ -97,6 +92,4 @@ def _refusal(request: HttpRequest) -> HttpResponse | None:
 
 
 def _not_authenticated(detail: str) -> HttpResponse:
-    response = problem_response(401, "not_authenticated", detail)
-    response["WWW-Authenticate"] = BEARER
-    return response
+    return problem_response(401, "not_authenticated", detail)

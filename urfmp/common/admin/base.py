@@ -49,7 +49,8 @@ from urfmp.common.admin.lists import (
 )
 from urfmp.common.admin.visibility import restricted
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.security.recent_auth import StepUpRequiredError, require_fresh
+from urfmp.common.http.request_state import request_state
+from urfmp.common.security.recent_auth import StepUpRequiredError, require_recent_auth
 
 _BULK_LIMIT = 1_000
 
@@ -172,7 +173,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         """Tell the form who asks, and what the service has refused."""
         form = super().get_form(request, obj, change=change, **kwargs)
         form.request = request
-        form.refusal = getattr(request, "refusal", None)
+        form.refusal = request_state(request).service_error
         return form
 
     def changeform_view(
@@ -188,7 +189,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         except StepUpRequiredError:
             raise
         except (ApplicationError, ValidationError) as error:
-            request.refusal = error  # type: ignore[attr-defined]
+            request_state(request).service_error = error
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -200,7 +201,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand the form's values to a service; the form's own copy of the row is not saved."""
         if self.needs_step_up:
-            require_fresh(request)
+            require_recent_auth(request)
         if change:
             stored = self.get_queryset(request).get(pk=obj.pk)
             saved = self.perform_update(request, stored, form)
@@ -294,7 +295,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
     def run_in_bulk(self, request: HttpRequest, action: ObjectAction, selected: Any) -> None:
         """Do one thing to many rows, and report how many of them."""
         if action.needs_step_up:
-            require_fresh(request)
+            require_recent_auth(request)
         done, refused, skipped = 0, [], 0
         rows = restricted(self.model, request, action.permission).filter(
             pk__in=list(selected.values_list("pk", flat=True)[:_BULK_LIMIT])
@@ -337,7 +338,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         )
         if request.method == "POST" and (action.form_class is None or form.is_valid()):
             if action.needs_step_up:
-                require_fresh(request)
+                require_recent_auth(request)
             try:
                 result = action.run(request, obj, form.cleaned_data if bound else {})
             except (ApplicationError, ValidationError) as error:

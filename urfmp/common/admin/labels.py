@@ -69,7 +69,7 @@ def reference_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any
                 wanted[model].add(key)
     names = _names(request, wanted)
     for model, keys in wanted.items():
-        if hasattr(model, "behind_the_wall"):
+        if hasattr(model, "placeholder_for"):
             names |= _of_the_platform(model, sorted(keys - names.keys())[:_NAMES_AT_MOST])
     return names
 
@@ -81,7 +81,7 @@ def _of_the_platform(model: Any, keys: list[str]) -> Names:
     own = {
         str(key) for key in model._default_manager.filter(pk__in=keys).values_list("pk", flat=True)
     }
-    return {key: str(model.behind_the_wall(UUID(key))) for key in keys if key not in own}
+    return {key: str(model.placeholder_for(UUID(key))) for key in keys if key not in own}
 
 
 def _references(model: type[Model], values: dict[str, Any]) -> Iterator[tuple[type[Model], str]]:

@@ -14,7 +14,7 @@ from rest_framework.serializers import as_serializer_error
 from rest_framework.settings import api_settings
 
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.http.problem_details import CONTENT_TYPE, problem, problem_headers
+from urfmp.common.http.problem_details import Problem, problem, problem_for
 from urfmp.common.tenancy.context import current_organization_id
 
 _CODES = {
@@ -35,32 +35,50 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
     The transaction is rolled back: a failed request leaves nothing half written.
     """
-    body, headers = _describe(exc)
-    if body is None:
+    found = _problem(exc)
+    if found is None:
         return None
     if current_organization_id() is not None:
         transaction.set_rollback(True)
-    return Response(body, status=body["status"], headers=headers, content_type=CONTENT_TYPE)
+    return rest_response(found)
 
 
-def _describe(exc: Exception) -> tuple[dict[str, Any] | None, dict[str, str]]:
+def rest_response(found: Problem) -> Response:
+    """Return REST framework's response for a problem."""
+    headers = dict(found.headers)
+    content_type = headers.pop("Content-Type")
+    return Response(found.members, status=found.status, headers=headers, content_type=content_type)
+
+
+def _problem(exc: Exception) -> Problem | None:
     if isinstance(exc, ApplicationError):
-        body = problem(exc.status, exc.code, exc.message, **exc.extra)
-        return body, problem_headers(exc)
+        return problem_for(exc)
     if isinstance(exc, Http404):
-        return problem(404, "not_found", "There is no such thing, or it is not yours."), {}
+        return problem(404, "not_found", "There is no such thing, or it is not yours.")
     if isinstance(exc, PermissionDenied):
-        return problem(403, "permission_denied", "You may not do this."), {}
+        return problem(403, "permission_denied", "You may not do this.")
     if isinstance(exc, DjangoValidationError):
         exc = exceptions.ValidationError(as_serializer_error(exc))
     if isinstance(exc, UnreadablePostError):
         exc = exceptions.ParseError("The body broke off; send it again, whole.")
     if isinstance(exc, exceptions.ValidationError):
-        return problem(400, "invalid", "Some fields do not fit.", errors=_errors(exc.detail)), {}
+        return problem(400, "invalid", "Some fields do not fit.", errors=_errors(exc.detail))
     if isinstance(exc, exceptions.APIException):
-        code = _CODES.get(type(exc), exc.default_code)
-        return problem(exc.status_code, code, str(exc.detail)), _headers(exc)
-    return None, {}
+        return _of_rest_framework(exc)
+    return None
+
+
+def _of_rest_framework(exc: exceptions.APIException) -> Problem:
+    wait: float | None = getattr(exc, "wait", None)
+    found = problem(
+        exc.status_code,
+        _CODES.get(type(exc), exc.default_code),
+        str(exc.detail),
+        retry_after=None if wait is None else int(wait) + 1,
+    )
+    if authenticate := getattr(exc, "auth_header", None):
+        found.headers["WWW-Authenticate"] = authenticate
+    return found
 
 
 def _errors(detail: Any) -> dict[str, Any]:
@@ -71,12 +89,3 @@ def _errors(detail: Any) -> dict[str, Any]:
         name: messages if isinstance(messages, list | dict) else [messages]
         for name, messages in detail.items()
     }
-
-
-def _headers(exc: exceptions.APIException) -> dict[str, str]:
-    headers = {}
-    if authenticate := getattr(exc, "auth_header", None):
-        headers["WWW-Authenticate"] = authenticate
-    if (wait := getattr(exc, "wait", None)) is not None:
-        headers["Retry-After"] = str(int(wait) + 1)
-    return headers

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 from urfmp.common.api.filters import refuse_empty, refuse_unknown
 from urfmp.common.api.permissions import permission_action
 from urfmp.common.api.serializers import field_names
-from urfmp.common.security.recent_auth import require_fresh
+from urfmp.common.security.recent_auth import require_recent_auth
 
 _READS = frozenset({"GET", "HEAD"})
 
@@ -40,7 +40,7 @@ class PrincipalView(APIView):
         """
         super().initial(request, *args, **kwargs)
         if getattr(self, "action", None) in self.step_up_actions:
-            require_fresh(request._request)  # noqa: SLF001
+            require_recent_auth(request._request)  # noqa: SLF001
         method = (request.method or "").lower()
         is_answered = method in self.http_method_names and hasattr(self, method)  # else 405
         if is_answered and (known := self.known_parameters()) is not None:

@@ -116,7 +116,7 @@ class _PersonDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
                 raise
             person = None
         if person is None and key is not None:
-            person = self.field.remote_field.model.behind_the_wall(key)
+            person = self.field.remote_field.model.placeholder_for(key)
             self.field.set_cached_value(instance, person)
         return person
 

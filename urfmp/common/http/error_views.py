@@ -18,8 +18,6 @@ from urfmp.common.http.problem_details import problem_response
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-_NO_DATABASE = "The database is not available."
-_NO_RECORD = "The audit record cannot be written, so nothing was done."
 # The functions that write the record, in PostgreSQL's account of where an error came from.
 _RECORD = re.compile(r"\baudit_(?:row|record|link|digest|redact|pick|logs|heads)\b")
 

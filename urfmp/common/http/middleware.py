@@ -14,6 +14,7 @@ from django.utils.cache import patch_vary_headers
 
 from urfmp.common.http.client_ip import forwarded_address
 from urfmp.common.http.problem_details import problem_response
+from urfmp.common.http.request_state import request_state
 from urfmp.common.security.redaction import redact_text
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -42,7 +43,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Echo the id in the answer."""
         request_id = request_id_of(request.headers)
-        request.request_id = request_id  # type: ignore[attr-defined]
+        request_state(request).request_id = request_id
         response = self.get_response(request)
         response["X-Request-ID"] = request_id
         return response

@@ -1,7 +1,12 @@
-"""Error answers of the API: problem details as RFC 9457 describes them."""
+"""Error responses of the API as RFC 9457 problem details.
+
+`problem` and `problem_for` know nothing of a framework: Django views, REST framework, the live
+process and the servers all build their error responses from the `Problem` that they return.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,40 +17,90 @@ if TYPE_CHECKING:
     from urfmp.common.exceptions import ApplicationError
 
 CONTENT_TYPE = "application/problem+json"
-# What a 401 asks for, in WWW-Authenticate.
+# Value of WWW-Authenticate.
 BEARER = 'Bearer realm="urfmp"'
 
 
-def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
-    """Return the body of an error answer.
+@dataclass(frozen=True)
+class Problem:
+    """An error response, independent of the framework that sends it.
+
+    Attributes:
+        status: HTTP status.
+        headers: Header fields: Retry-After and WWW-Authenticate where they apply.
+        members: Members of the JSON body.
+    """
+
+    status: int
+    headers: dict[str, str]
+    members: dict[str, Any]
+
+    @property
+    def body(self) -> bytes:
+        """Return the body, encoded."""
+        return msgspec.json.encode(self.members)
+
+
+def problem(
+    status: int, code: str, detail: str, *, retry_after: int | None = None, **extra: Any
+) -> Problem:
+    """Return an error response.
 
     Args:
         status: HTTP status.
-        code: Stable and machine-readable; clients decide by it.
-        detail: What is wrong and what to do, for people.
-        extra: Further members, such as `errors`.
+        code: Stable, machine-readable code that clients act on.
+        detail: Text for users: the error and its remedy.
+        retry_after: Seconds until the client may retry.
+        extra: Further members of the body, such as `errors`.
     """
-    return {
+    headers = error_headers(status, retry_after)
+    members = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
-        "status": status,
+        "status": int(status),
         "code": code,
         "detail": detail,
         **extra,
     }
+    return Problem(int(status), {"Content-Type": CONTENT_TYPE, **headers}, members)
 
 
-def problem_headers(error: ApplicationError) -> dict[str, str]:
-    """Return the headers of the answer to a failure: when to come back, what to sign in with."""
+def error_headers(
+    status: int, retry_after: int | None = None, *, authenticate: str = BEARER
+) -> dict[str, str]:
+    """Return the headers that an error's status calls for, whatever the format of its body.
+
+    Args:
+        status: HTTP status.
+        retry_after: Seconds until the client may retry.
+        authenticate: Value of WWW-Authenticate in a response with status 401.
+    """
     headers = {}
-    if (seconds := getattr(error, "retry_after", None)) is not None:
-        headers["Retry-After"] = str(seconds)
-    if error.status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = BEARER
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = authenticate
     return headers
 
 
-def problem_response(status: int, code: str, detail: str, **extra: Any) -> HttpResponse:
-    """Return an error answer from code that runs outside of DRF."""
-    body = msgspec.json.encode(problem(status, code, detail, **extra))
-    return HttpResponse(body, status=status, content_type=CONTENT_TYPE)
+def problem_for(error: ApplicationError) -> Problem:
+    """Return the response for an expected error."""
+    return problem(
+        error.status, error.code, error.message, retry_after=error.retry_after, **error.extra
+    )
+
+
+def problem_response(
+    status: int, code: str, detail: str, *, retry_after: int | None = None, **extra: Any
+) -> HttpResponse:
+    """Return an error response from code that runs outside of REST framework."""
+    return _django_response(problem(status, code, detail, retry_after=retry_after, **extra))
+
+
+def error_response(error: ApplicationError) -> HttpResponse:
+    """Return the response for an expected error, outside of REST framework."""
+    return _django_response(problem_for(error))
+
+
+def _django_response(found: Problem) -> HttpResponse:
+    return HttpResponse(found.body, status=found.status, headers=found.headers)

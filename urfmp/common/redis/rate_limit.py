@@ -10,11 +10,11 @@ one further window's hits get in each time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import ceil
-from typing import Any, TypeVar
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -52,8 +52,6 @@ for _, key in ipairs(KEYS) do
 end
 return 1
 """
-
-_View = TypeVar("_View", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -95,20 +93,6 @@ class Decision:
             "RateLimit-Reset": str(self.reset_seconds),
         }
         return fields if self.admitted else {**fields, "Retry-After": str(self.reset_seconds)}
-
-
-def never_limited(view: _View) -> _View:
-    """Mark a view, or one handler of a class-based one, that no limit stands before: a stop."""
-    view.is_never_limited = True  # type: ignore[attr-defined]
-    return view
-
-
-def is_limited(view: Callable[..., object], method: str | None) -> bool:
-    """Tell whether limits stand before a view when it is asked with this HTTP method."""
-    name = (method or "").lower()
-    actions: dict[str, str] | None = getattr(view, "actions", None)  # a view set's, by method
-    handler = getattr(getattr(view, "cls", None), (actions or {}).get(name, name), None)
-    return not any(getattr(part, "is_never_limited", False) for part in (view, handler))
 
 
 def take(*counters: Counter) -> Decision:

@@ -3,7 +3,7 @@
 AES-256-GCM, a random nonce for each value. What a value belongs to (organization, row, field) is
 authenticated along with it: copied into another row or another field it does not open. Keys come
 from ENCRYPTION_KEYS, numbered; the highest number seals, all of them open, so that a key is rotated
-by adding one, running `manage.py rewrap_secrets`, and taking the old one out.
+by adding one, running `manage.py rotate_encryption_keys`, and taking the old one out.
 
 A model names its sealed columns in `sealed_fields`; the command finds them by that.
 """

@@ -13,13 +13,13 @@ from apps.accounts.auth.requests import current_session_id
 from apps.accounts.models import UserSession
 from apps.accounts.selectors.sessions import own_sessions
 from apps.accounts.services.sessions import session_end, sessions_end_others
-from urfmp.common.http.view_flags import acts_at_home
-from urfmp.pages.views.rendering import page
+from urfmp.common.http.view_policy import view_policy
+from urfmp.pages.views.rendering import render_page
 
 _OTHERS = "others"
 
 
-@acts_at_home
+@view_policy(home_organization=True)
 def own_sessions_page(request: HttpRequest) -> HttpResponse:
     """List the person's own sign-ins; `?end=` asks before one, or all others, are ended.
 
@@ -31,7 +31,7 @@ def own_sessions_page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _end(request, request.POST.get("end", ""), others, current)
     wanted = request.GET.get("end", "")
-    return page(
+    return render_page(
         request,
         "pages/own_sessions.html",
         "Where you are signed in",

@@ -16,18 +16,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import INPUT_CLASSES
 
-from apps.accounts.auth.password_validators import MAX_LENGTH
+from apps.accounts.auth.login import log_in
+from apps.accounts.auth.requests import request_actor
 from apps.accounts.auth.trusted_devices import remember_device
 from apps.accounts.exceptions import (
+    InvalidSecondFactorError,
     PasswordTooShortError,
-    SecondFactorRefusedError,
     SecondFactorStateError,
-    StepUpRefusedError,
     TooManyAttemptsError,
+    WrongPasswordError,
 )
 from apps.accounts.middleware.second_factor import lacks_second_factor
 from apps.accounts.models import User
-from apps.accounts.services.login import attempt_take
+from apps.accounts.services.login import throttle_session_code
 from apps.accounts.services.second_factors import (
     pending_second_factor_of,
     recovery_codes_renew,
@@ -37,11 +38,12 @@ from apps.accounts.services.second_factors import (
     second_factor_remove,
     seed_shown,
 )
-from apps.accounts.services.sessions import session_start
 from apps.accounts.services.step_up import password_check_alone
-from urfmp.common.http.view_flags import acts_at_home
-from urfmp.common.security.recent_auth import is_fresh, require_fresh
-from urfmp.pages.views.rendering import page
+from urfmp.common.http.request_state import request_state
+from urfmp.common.http.view_policy import view_policy
+from urfmp.common.security.password_validators import MAX_LENGTH
+from urfmp.common.security.recent_auth import is_recent, require_recent_auth
+from urfmp.pages.views.rendering import render_page
 
 _TITLE = "Second factor"
 
@@ -79,7 +81,7 @@ class PasswordForm(forms.Form):
     )
 
 
-@acts_at_home
+@view_policy(home_organization=True)
 @never_cache
 @sensitive_post_parameters("code", "password")
 def second_factor_page(request: HttpRequest) -> HttpResponse:
@@ -89,7 +91,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
         return _page(request, user)
     # Confirming too: it gives a sign-in that counts as new.
     if request.POST.get("do") in {"begin", "confirm", "renew", "remove"}:
-        require_fresh(request)
+        require_recent_auth(request)
     try:
         match request.POST.get("do"):
             case "begin":
@@ -109,9 +111,9 @@ def _confirm(request: HttpRequest, user: User) -> HttpResponse:
     form = CodeForm(request.POST)
     if form.is_valid():
         try:
-            attempt_take(user)
+            throttle_session_code(user)
             codes = second_factor_confirm(user, form.cleaned_data["code"])
-        except SecondFactorRefusedError:
+        except InvalidSecondFactorError:
             form.add_error("code", "The app shows another code now. Is the phone's clock right?")
         except TooManyAttemptsError as error:
             form.add_error("code", error.message)
@@ -128,12 +130,12 @@ def _remove(request: HttpRequest, user: User) -> HttpResponse:
     form = PasswordForm(request.POST)
     if form.is_valid():
         try:
-            password_check_alone(request, user, form.cleaned_data["password"])
-        except (StepUpRefusedError, PasswordTooShortError, TooManyAttemptsError) as error:
+            password_check_alone(user, request_actor(request), form.cleaned_data["password"])
+        except (WrongPasswordError, PasswordTooShortError, TooManyAttemptsError) as error:
             form.add_error("password", error.message)
         else:
             second_factor_remove(user)
-            session_start(request, user)
+            log_in(request, user)
             messages.success(request, "Signing in asks for your password alone from now on.")
             response = HttpResponseRedirect(reverse("admin:second_factor"))
             return remember_device(request, response, user)
@@ -145,8 +147,8 @@ def _codes(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
 
     The change has ended all of the person's sign-ins; this browser gets a new one, and stays known.
     """
-    session_start(request, user, second_factor=True)
-    response = page(request, "pages/recovery_codes.html", "Recovery codes", codes=codes)
+    log_in(request, user, second_factor=True)
+    response = render_page(request, "pages/recovery_codes.html", "Recovery codes", codes=codes)
     return remember_device(request, response, user)
 
 
@@ -158,10 +160,10 @@ def _page(
 ) -> HttpResponse:
     factor = second_factor_of(user)
     # Whoever finds a browser open must not see a seed that was begun in it earlier.
-    is_shown = factor is None and is_fresh(request)
+    is_shown = factor is None and is_recent(request)
     pending = pending_second_factor_of(user) if is_shown else None
     seed, picture = seed_shown(pending) if pending else ("", "")
-    return page(
+    return render_page(
         request,
         "pages/second_factor.html",
         _TITLE,
@@ -172,6 +174,6 @@ def _page(
         form=form or CodeForm(),
         removal=removal or PasswordForm(),
         asked="remove" if removal else request.GET.get("ask", ""),
-        is_required=lacks_second_factor(user, request.sign_in),  # type: ignore[attr-defined]
+        is_required=lacks_second_factor(user, request_state(request).authentication),
         organization=user.organization,
     )

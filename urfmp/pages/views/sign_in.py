@@ -22,34 +22,30 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import BASE_INPUT_CLASSES, INPUT_CLASSES
 
-from apps.accounts.auth.password_validators import ALONE, MAX_LENGTH
+from apps.accounts.auth.login import authenticate_password, log_in, log_out, verify_code
+from apps.accounts.auth.pending_login import (
+    pending_login_clear,
+    pending_login_get,
+    pending_login_set,
+)
 from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.auth.requests import request_actor
 from apps.accounts.auth.trusted_devices import remember_device
 from apps.accounts.exceptions import (
-    HashingBusyError,
-    SecondFactorRefusedError,
-    SignInRefusedError,
-    StepUpRefusedError,
+    InvalidSecondFactorError,
+    LoginFailedError,
+    PasswordHashingOverloadedError,
     TooManyAttemptsError,
+    WrongPasswordError,
 )
-from apps.accounts.services.login import (
-    code_check,
-    needs_code,
-    password_show,
-    pending_forget,
-    pending_remember,
-    pending_user,
-)
-from apps.accounts.services.sessions import (
-    DEACTIVATED,
-    session_end_current,
-    session_refuse,
-    session_start,
-)
+from apps.accounts.services.login import requires_second_factor
+from apps.accounts.services.login_audit import USER_DEACTIVATED, record_failed_login
 from apps.accounts.services.step_up import password_check
 from apps.accounts.services.users import user_update
-from urfmp.common.security.recent_auth import SignIn
-from urfmp.pages.views.rendering import page
+from urfmp.common.http.request_state import request_state
+from urfmp.common.security.authentication_time import AuthenticationTime
+from urfmp.common.security.password_validators import ALONE, MAX_LENGTH
+from urfmp.pages.views.rendering import render_page
 
 _WRONG = "E-mail or password is not right. Please try again."
 # Said of whatever is typed, whether or not it is anybody's.
@@ -115,23 +111,23 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 def _enter(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
     email, password = form.cleaned_data["email"], form.cleaned_data["password"]
     try:
-        user = password_show(request, email=email, password=password)
+        user = authenticate_password(request, email=email, password=password)
     except TooManyAttemptsError as error:
         form.add_error(None, error.message)
         return _later(_form_page(request, form, target), error)
-    except HashingBusyError as error:
+    except PasswordHashingOverloadedError as error:
         form.add_error(None, f"{error.message} Please try again in a few seconds.")
         return _later(_form_page(request, form, target), error)
     if user is None:
         form.add_error(None, f"{_WRONG} {_SHORT}" if len(password) < ALONE else _WRONG)
         return _form_page(request, form, target)
-    if needs_code(user):
+    if requires_second_factor(user):
         address = f"{reverse('admin:sign_in_code')}?{urlencode({'next': target})}"
-        return pending_remember(HttpResponseRedirect(address), user)
+        return pending_login_set(HttpResponseRedirect(address), user)
     try:
-        session_start(request, user)
-    except SignInRefusedError:
-        session_refuse(request, email=email, reason=DEACTIVATED)
+        log_in(request, user)
+    except LoginFailedError:
+        record_failed_login(request_actor(request), email=email, reason=USER_DEACTIVATED)
         form.add_error(None, _WRONG)
         return _form_page(request, form, target)
     return remember_device(request, HttpResponseRedirect(target), user)
@@ -159,7 +155,7 @@ class SignInCodeForm(forms.Form):
 def sign_in_code(request: HttpRequest) -> HttpResponse:
     """Ask whoever has shown their password for a code of their second factor."""
     target = _target(request)
-    user = pending_user(request)
+    user = pending_login_get(request)
     if user is None:
         if request.method == "POST":
             messages.warning(request, "That took longer than five minutes. Begin again.")
@@ -167,35 +163,39 @@ def sign_in_code(request: HttpRequest) -> HttpResponse:
     form = SignInCodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         try:
-            code_check(request, user, form.cleaned_data["code"])
-            session_start(request, user, second_factor=True)
-        except SecondFactorRefusedError as error:
+            verify_code(request, user, form.cleaned_data["code"])
+            log_in(request, user, second_factor=True)
+        except InvalidSecondFactorError as error:
             form.add_error("code", error.message)
-        except SignInRefusedError:
-            session_refuse(request, email=user.email, reason=DEACTIVATED)
+        except LoginFailedError:
+            record_failed_login(request_actor(request), email=user.email, reason=USER_DEACTIVATED)
             form.add_error(None, _WRONG)
         except TooManyAttemptsError as error:
             form.add_error(None, error.message)
             return _later(_code_page(request, form, target), error)
         else:
-            response = pending_forget(HttpResponseRedirect(target))
+            response = pending_login_clear(HttpResponseRedirect(target))
             return remember_device(request, response, user)
     return _code_page(request, form, target)
 
 
 def _code_page(request: HttpRequest, form: SignInCodeForm, target: str) -> HttpResponse:
-    response = page(request, "pages/sign_in_code.html", "Second factor", form=form, next=target)
+    response = render_page(
+        request, "pages/sign_in_code.html", "Second factor", form=form, next=target
+    )
     response.status_code = 400 if form.is_bound else 200
     return response
 
 
 def _form_page(request: HttpRequest, form: SignInForm, target: str) -> HttpResponse:
-    response = page(request, "pages/sign_in.html", "Sign in", form=form, next=target)
+    response = render_page(request, "pages/sign_in.html", "Sign in", form=form, next=target)
     response.status_code = 400 if request.method == "POST" else 200
     return response
 
 
-def _later(response: HttpResponse, error: TooManyAttemptsError | HashingBusyError) -> HttpResponse:
+def _later(
+    response: HttpResponse, error: TooManyAttemptsError | PasswordHashingOverloadedError
+) -> HttpResponse:
     response.status_code = error.status
     response["Retry-After"] = str(error.retry_after)
     return response
@@ -205,7 +205,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
     """End the session of this browser; by POST alone, so that no link can do it."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    session_end_current(request)
+    log_out(request)
     messages.info(request, "You are signed out.")
     return HttpResponseRedirect(reverse("admin:login"))
 
@@ -226,11 +226,12 @@ class NewPasswordForm(PasswordChangeForm):
         """Look at the old password, as often as at sign-in; a failure is recorded."""
         given: str = self.cleaned_data["old_password"]
         try:
-            password_check(self.request, self.user, given, where="a change of the password")
+            actor = request_actor(self.request)
+            password_check(self.user, actor, given, where="a change of the password")
         except TooManyAttemptsError as error:
             self.refusal = error
             raise forms.ValidationError(error.message) from error
-        except StepUpRefusedError as error:
+        except WrongPasswordError as error:
             message = self.error_messages["password_incorrect"]
             raise forms.ValidationError(message, code="password_incorrect") from error
         return given
@@ -247,10 +248,12 @@ def password_change(request: HttpRequest) -> HttpResponse:
     form.request = request
     if request.method == "POST" and form.is_valid():
         user_update(user, password=form.cleaned_data["new_password1"])
-        before: SignIn = request.sign_in  # type: ignore[attr-defined]
+        before: AuthenticationTime = request_state(request).authentication
         # The password alone is no step-up for those of whom a code is asked as well.
-        session_start(request, user, sign_in=before if before.has_second_factor else None)
+        log_in(request, user, sign_in=before if before.has_second_factor else None)
         messages.success(request, "Your password is changed. Other devices have been signed out.")
         return remember_device(request, HttpResponseRedirect(reverse("admin:index")), user)
-    response = page(request, "registration/password_change_form.html", "Change password", form=form)
+    response = render_page(
+        request, "registration/password_change_form.html", "Change password", form=form
+    )
     return _later(response, form.refusal) if form.refusal else response
