@@ -1,4 +1,7 @@
-"""E-mail to people. A job is tried again for about an hour while the mail server is away."""
+"""Jobs that send e-mail.
+
+A failed job is retried for about an hour, in case the mail server is unavailable.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +11,58 @@ from uuid import UUID
 from procrastinate import RetryStrategy
 from procrastinate.contrib.django import app
 
-from apps.accounts.services import invitations, one_time_links, second_factors
+from apps.accounts.services import (
+    idempotency,
+    invitations,
+    one_time_links,
+    second_factors,
+    sessions,
+)
+from urfmp.common.redis.rate_limit import forget_old_windows
+from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 
-_AGAIN = RetryStrategy(max_attempts=8, exponential_wait=3)  # 3 s, 9 s, ... 36 min
+_RETRY_STRATEGY = RetryStrategy(max_attempts=8, exponential_wait=3)  # 3 s, 9 s, ... 36 min
 
 
-@app.task(name="accounts.send_link", retry=_AGAIN)
+@app.task(name="accounts.send_link", retry=_RETRY_STRATEGY)
 def send_link(organization_id: str, user_id: str, purpose: str, actor: dict[str, Any]) -> None:
-    """Send a person a one-time link."""
+    """Send a one-time link to a user."""
     one_time_links.link_send(
         organization_id=UUID(organization_id), user_id=UUID(user_id), purpose=purpose, actor=actor
     )
 
 
-@app.task(name="accounts.send_invitation", retry=_AGAIN)
+@app.task(name="accounts.send_invitation", retry=_RETRY_STRATEGY)
 def send_invitation(organization_id: str, invitation_id: str) -> None:
-    """Send somebody an invitation."""
+    """Send an invitation."""
     invitations.invitation_send(
         organization_id=UUID(organization_id), invitation_id=UUID(invitation_id)
     )
 
 
-@app.task(name="accounts.send_password_reset", retry=_AGAIN)
+@app.task(name="accounts.send_password_reset", retry=_RETRY_STRATEGY)
 def send_password_reset(email: str, actor: dict[str, Any]) -> None:
-    """Send a link to the person with an address, if there is one."""
+    """Send a password reset link if the address has an account."""
     one_time_links.password_reset_send(email=email, actor=actor)
 
 
-@app.task(name="accounts.send_second_factor_removed", retry=_AGAIN)
+@app.task(name="accounts.send_second_factor_removed", retry=_RETRY_STRATEGY)
 def send_second_factor_removed(organization_id: str, user_id: str) -> None:
-    """Tell a person that their second factor was taken away."""
+    """Notify a user that their second factor was removed."""
     second_factors.second_factor_removed_send(
         organization_id=UUID(organization_id), user_id=UUID(user_id)
     )
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(name="accounts.clean_up", queueing_lock="accounts.clean_up")
+def clean_up(timestamp: int) -> None:
+    """Delete expired sessions, links, invitations, stored responses and counters, nightly."""
+    for organization_id in organization_ids():
+        with tenant_transaction(organization_id):
+            sessions.clean_up_sessions()
+            idempotency.clean_up_idempotency_keys()
+            one_time_links.clean_up_links()
+            invitations.clean_up_invitations()
+    forget_old_windows()

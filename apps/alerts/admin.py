@@ -10,7 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
-from apps.alerts.choices import AlertSeverity
+from apps.alerts.choices import AlertAction, AlertSeverity, allows
 from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_resolve
 from urfmp.common.admin import (
@@ -25,7 +25,7 @@ from urfmp.common.rendering.html import NOTHING, ago, badge, block, moment
 
 
 class StateFilter(DropdownFilter):
-    """Alerts by how far they are dealt with."""
+    """Filter alerts by state."""
 
     title = "state"
     parameter_name = "state"
@@ -42,12 +42,12 @@ class StateFilter(DropdownFilter):
         return queryset.filter(**filters.get(self.value() or "", {}))
 
 
-def _is_new(alert: Alert) -> bool:
-    return not alert.is_acknowledged and not alert.is_resolved
+def _can_acknowledge(alert: Alert) -> bool:
+    return allows(AlertAction.ACKNOWLEDGE, alert.state)
 
 
-def _is_open(alert: Alert) -> bool:
-    return not alert.is_resolved
+def _can_resolve(alert: Alert) -> bool:
+    return allows(AlertAction.RESOLVE, alert.state)
 
 
 @admin.register(Alert)
@@ -73,7 +73,7 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
             done="acknowledged",
             permission="acknowledge",
             icon="visibility",
-            applies=_is_new,
+            applies=_can_acknowledge,
             run=lambda request, alert, _values: alert_acknowledge(alert, viewer(request)),
         ),
         ObjectAction(
@@ -82,7 +82,7 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
             done="resolved",
             permission="acknowledge",
             icon="check",
-            applies=_is_open,
+            applies=_can_resolve,
             run=lambda request, alert, _values: alert_resolve(alert, viewer(request)),
         ),
     )
@@ -106,11 +106,7 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
 
     @admin.display(description="State")
     def state(self, alert: Alert) -> SafeString:
-        if alert.is_resolved:
-            return badge("alert", "resolved", "Resolved")
-        if alert.is_acknowledged:
-            return badge("alert", "acknowledged", "Acknowledged")
-        return badge("alert", "new", "New")
+        return badge("alert", alert.state, alert.state.capitalize())
 
     @admin.display(description="Raised", ordering="created_at")
     def raised(self, alert: Alert) -> SafeString | str:
@@ -135,8 +131,8 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
     def acknowledged(self, alert: Alert) -> SafeString | str:
         if not alert.is_acknowledged:
             return NOTHING
-        who = alert.acknowledged_by or "An API key"
-        return format_html("{}, {}", str(who), moment(alert.acknowledged_at))
+        actor = alert.acknowledged_by or "An API key"
+        return format_html("{}, {}", str(actor), moment(alert.acknowledged_at))
 
     @admin.display(description="Resolved")
     def resolved(self, alert: Alert) -> SafeString | str:
@@ -144,6 +140,6 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
 
     @admin.display(description="")
     def next_step(self, alert: Alert) -> SafeString | str:
-        if _is_new(alert):
+        if _can_acknowledge(alert):
             return self.action_button(alert, "acknowledge")
-        return self.action_button(alert, "resolve") if _is_open(alert) else ""
+        return self.action_button(alert, "resolve") if _can_resolve(alert) else ""

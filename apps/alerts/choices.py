@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 from django.db import models
 
 
 class AlertSeverity(models.TextChoices):
-    """How bad it is, least first."""
+    """Severity of an alert, lowest first."""
 
     INFO = "info", "Info"
     WARNING = "warning", "Warning"
@@ -13,7 +15,7 @@ class AlertSeverity(models.TextChoices):
 
 
 class AlertType(models.TextChoices):
-    """What kind of thing is wrong."""
+    """Kind of problem."""
 
     TELEMETRY = "telemetry", "Telemetry"
     STATUS = "status", "Status"
@@ -25,10 +27,37 @@ class AlertType(models.TextChoices):
 
 
 class AlertSource(models.TextChoices):
-    """Who or what raised it."""
+    """Origin of an alert."""
 
     ROBOT = "robot", "Robot"
     SYSTEM = "system", "System"
     MAINTENANCE = "maintenance", "Maintenance"
     USER = "user", "User"
     INTEGRATION = "integration", "Integration"
+
+
+class AlertState(StrEnum):
+    """State of an alert, derived from its two flags."""
+
+    NEW = "new"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class AlertAction(StrEnum):
+    """Action on an alert."""
+
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+# The states in which each action changes an alert, for the admin, the API and the services.
+TRANSITIONS: dict[AlertAction, frozenset[AlertState]] = {
+    AlertAction.ACKNOWLEDGE: frozenset({AlertState.NEW}),
+    AlertAction.RESOLVE: frozenset({AlertState.NEW, AlertState.ACKNOWLEDGED}),
+}
+
+
+def allows(action: AlertAction, state: AlertState) -> bool:
+    """Return whether an action changes an alert in a state."""
+    return state in TRANSITIONS[action]

@@ -4,6 +4,6 @@ from urfmp.common.exceptions import ApplicationError
 
 
 class AlertResolvedError(ApplicationError):
-    """The alert is resolved already."""
+    """The alert is already resolved."""
 
     code = "alert_resolved"

@@ -1,4 +1,4 @@
-"""What people have to be told."""
+"""Alerts raised by robots, users and the system."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from apps.alerts.choices import AlertSeverity, AlertSource, AlertType
+from apps.alerts.choices import AlertSeverity, AlertSource, AlertState, AlertType
 from apps.alerts.querysets import AlertQuerySet
 from urfmp.common.db.fields import (
     choices_check,
@@ -20,7 +20,7 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class Alert(TenantModel):
-    """Something that is wrong, from when it was noticed until it is resolved."""
+    """A problem, open from when it was raised until it is resolved."""
 
     id = uuid_primary_key()
     organization = organization_key()
@@ -74,3 +74,10 @@ class Alert(TenantModel):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def state(self) -> AlertState:
+        """The state that the two flags describe."""
+        if self.is_resolved:
+            return AlertState.RESOLVED
+        return AlertState.ACKNOWLEDGED if self.is_acknowledged else AlertState.NEW

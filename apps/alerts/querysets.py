@@ -9,5 +9,5 @@ class AlertQuerySet(RobotScopedQuerySet):
     """Alerts of one organization."""
 
     def unresolved(self) -> Self:
-        """Leave out what is over."""
+        """Exclude resolved alerts."""
         return self.filter(is_resolved=False)

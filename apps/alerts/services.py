@@ -1,4 +1,4 @@
-"""Changes to alerts."""
+"""Create, acknowledge and resolve alerts."""
 
 from __future__ import annotations
 
@@ -9,21 +9,22 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.alerts.choices import AlertAction, AlertState, allows
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
 from urfmp.common.db.json_values import check_json
 from urfmp.common.tenancy.context import act
 
 
-def alert_open(*, organization_id: UUID, **fields: Any) -> Alert:
-    """Tell people that something is wrong.
+def alert_create(*, organization_id: UUID, **fields: Any) -> Alert:
+    """Create an alert.
 
     Raises:
-        ValidationError: A field does not fit, or the robot is another organization's.
+        ValidationError: A field is invalid, or the robot belongs to another organization.
     """
     alert = Alert(organization_id=organization_id, **fields)
     if alert.robot is not None and alert.robot.organization_id != organization_id:
-        raise ValidationError({"robot": "There is no such robot."})
+        raise ValidationError({"robot": "Robot not found."})
     check_json(metadata=alert.metadata)
     with act("alerts.alert.create"):
         alert.full_clean()
@@ -32,20 +33,23 @@ def alert_open(*, organization_id: UUID, **fields: Any) -> Alert:
 
 
 def alert_acknowledge(alert: Alert, user: User | None) -> Alert:
-    """Note that somebody knows; the first one stays. Acknowledging twice changes nothing.
+    """Acknowledge an alert.
+
+    The first user who acknowledges is stored; a second acknowledgement changes nothing.
 
     Args:
-        alert: Locked here: two people who click at once are not both the first.
-        user: Who; None when a key acts, which the record names.
+        alert: Alert to acknowledge. Its row is locked, so that of two concurrent requests only one
+            is the first.
+        user: User who acknowledges; None for an API key, which the audit log names.
 
     Raises:
-        AlertResolvedError: It is over.
+        AlertResolvedError: The alert is already resolved.
     """
     with act("alerts.alert.acknowledge"):
         alert = _lock(alert)
-        if alert.is_resolved:
+        if alert.state == AlertState.RESOLVED:
             raise AlertResolvedError
-        if not alert.is_acknowledged:
+        if allows(AlertAction.ACKNOWLEDGE, alert.state):
             alert.is_acknowledged = True
             alert.acknowledged_by = user
             alert.acknowledged_at = timezone.now()
@@ -54,17 +58,19 @@ def alert_acknowledge(alert: Alert, user: User | None) -> Alert:
 
 
 def alert_resolve(alert: Alert, user: User | None) -> Alert:
-    """Note that it is over. Resolving implies having known; resolving twice changes nothing.
+    """Resolve an alert, and acknowledge it if it is new.
+
+    Resolving twice changes nothing.
 
     Args:
-        alert: Locked here.
-        user: Who; None when a key acts, which the record names.
+        alert: Alert to resolve. Its row is locked.
+        user: User who resolves; None for an API key, which the audit log names.
     """
     with act("alerts.alert.resolve"):
         alert = _lock(alert)
-        if not alert.is_resolved:
+        if allows(AlertAction.RESOLVE, alert.state):
             now = timezone.now()
-            if not alert.is_acknowledged:
+            if allows(AlertAction.ACKNOWLEDGE, alert.state):
                 alert.is_acknowledged = True
                 alert.acknowledged_by = user
                 alert.acknowledged_at = now

@@ -1,4 +1,4 @@
-"""The record: who did what, when, and what it changed."""
+"""The audit log: actions, their actors, and the changes they made."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class AuditLog(TenantModel):
-    """One recorded act. Written by triggers and by `audit_record()`, never through this model.
+    """One audited action, written by triggers and by `audit_record()`.
 
-    A row without an organization belongs to the platform. Rows are only ever added; the
-    clean-up after a year goes through a function of the tables' owner.
+    A row without an organization belongs to the platform. Rows are append-only: this model cannot
+    save or delete, and rows older than a year are deleted by a function of the tables' owner.
     """
 
     id = uuid_primary_key()
@@ -50,7 +50,8 @@ class AuditLog(TenantModel):
     class Meta:
         db_table = "audit_logs"
         ordering = ("-created_at", "id")
-        verbose_name = "audit record"
+        verbose_name = "audit log entry"
+        verbose_name_plural = "audit log entries"
         indexes = (
             models.Index(fields=("organization",), name="idx_audit_organization"),
             models.Index(fields=("user",), name="idx_audit_user"),
@@ -85,7 +86,7 @@ class AuditLog(TenantModel):
 
     @property
     def actor_name(self) -> str:
-        """Who did it, by name; of a person or key of another organization only what it is."""
+        """Name of the actor; for one of another organization, only its kind."""
         if self.user_id is not None:
             return str(self.user) if self.user is not None else "Platform staff"
         if self.api_key_id is not None:
@@ -93,21 +94,21 @@ class AuditLog(TenantModel):
         return "The system"
 
     def save(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: the record is written by the database."""
-        msg = "The audit record is written by the database alone."
+        """Reject: only the database writes audit rows."""
+        msg = "Only the database writes audit rows."
         raise TypeError(msg)
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refuse: the record is only ever added to."""
-        msg = "The audit record is only ever added to."
+        """Reject: audit rows are append-only."""
+        msg = "Audit rows are append-only."
         raise TypeError(msg)
 
 
 class AuditHead(models.Model):
-    """The end of one chain of the record: the newest row's number and hash.
+    """Head of one audit chain: number and hash of its newest row.
 
-    One row an organization, and one for the platform under the nil UUID. Only the database's own
-    functions reach it.
+    One row per organization, and one for the platform under the nil UUID. Only functions of the
+    tables' owner can access it.
     """
 
     chain = models.UUIDField(primary_key=True)
@@ -123,9 +124,10 @@ class AuditHead(models.Model):
 
 
 class AuditGap(models.Model):
-    """Rows of a chain that the clean-up removed: from which number to which, and the last hash.
+    """Range of deleted row numbers, and the hash of the last one.
 
-    With it the rest stays verifiable. Only the database's own functions reach it.
+    The clean-up writes it, so that the rest of the chain remains verifiable. Only functions of the
+    tables' owner can access it.
     """
 
     chain = models.UUIDField()

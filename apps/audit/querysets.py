@@ -4,4 +4,4 @@ from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
 
 class AuditLogQuerySet(OrganizationScopedQuerySet):
-    """The record of one organization."""
+    """Audit rows of one organization."""

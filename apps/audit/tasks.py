@@ -1,4 +1,4 @@
-"""Periodic work on the record."""
+"""Periodic jobs on the audit log."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from pathlib import Path
 from django.conf import settings
 from procrastinate.contrib.django import app
 
-from apps.audit.services.checkpoints import audit_checkpoint
+from apps.audit.services.audit_logs import audit_clean_up
+from apps.audit.services.checkpoints import checkpoint_write
 
 
 @app.periodic(cron="*/15 * * * *")
 @app.task(name="audit.checkpoint", queueing_lock="audit.checkpoint")
 def checkpoint(timestamp: int) -> None:
-    """Every quarter of an hour: sign what the chains' heads are, also when nothing happened."""
+    """Write a signed checkpoint every 15 minutes, even without changes."""
     if settings.AUDIT_CHECKPOINT_DIR:
-        audit_checkpoint(Path(settings.AUDIT_CHECKPOINT_DIR))
+        checkpoint_write(Path(settings.AUDIT_CHECKPOINT_DIR))
+
+
+@app.periodic(cron="41 3 * * *")
+@app.task(name="audit.clean_up", queueing_lock="audit.clean_up")
+def clean_up(timestamp: int) -> None:
+    """Delete audit rows older than a year, nightly."""
+    audit_clean_up()

@@ -11,9 +11,8 @@ from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.maintenance.choices import MaintenanceStatus
+from apps.maintenance.choices import OPEN_STATUSES, MaintenanceAction, allows
 from apps.maintenance.models import MaintenanceTask
-from apps.maintenance.querysets import CLOSED, OPEN
 from apps.maintenance.services import (
     task_cancel,
     task_complete,
@@ -34,19 +33,19 @@ from urfmp.common.rendering.html import NOTHING, ago, badge, moment
 
 
 class CompleteForm(forms.Form):
-    """What was found and done."""
+    """Notes on a completed task."""
 
     notes = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget())
 
 
 class CancelForm(forms.Form):
-    """Why it is not done."""
+    """Reason for cancelling a task."""
 
     reason = forms.CharField(max_length=1000, widget=UnfoldAdminTextareaWidget())
 
 
 class TaskForm(ScopedModelForm):
-    """A task. Its state changes by what is done to it, not by a field."""
+    """A task; actions change its status, not a form field."""
 
     class Meta:
         model = MaintenanceTask
@@ -57,7 +56,7 @@ class TaskForm(ScopedModelForm):
 
 
 class DueFilter(DropdownFilter):
-    """Tasks by when they are due."""
+    """Filter tasks by due date and assignment."""
 
     title = "due"
     parameter_name = "due"
@@ -68,32 +67,26 @@ class DueFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():
             return queryset
-        rows = queryset.filter(status__in=OPEN)
+        rows = queryset.filter(status__in=OPEN_STATUSES)
         if self.value() == "mine":
             return rows.filter(assigned_to=request.user.pk)
         return rows.filter(due_at__lt=timezone.now()) if self.value() == "overdue" else rows
 
 
-_WAITING = frozenset(
-    {
-        MaintenanceStatus.SCHEDULED,
-        MaintenanceStatus.PENDING,
-        MaintenanceStatus.OVERDUE,
-        MaintenanceStatus.ON_HOLD,
-    }
-)
-
-
 def _can_start(task: MaintenanceTask) -> bool:
-    return task.status in _WAITING
+    return allows(MaintenanceAction.START, task.status)
 
 
-def _is_running(task: MaintenanceTask) -> bool:
-    return task.status == MaintenanceStatus.IN_PROGRESS
+def _can_complete(task: MaintenanceTask) -> bool:
+    return allows(MaintenanceAction.COMPLETE, task.status)
 
 
-def _is_open(task: MaintenanceTask) -> bool:
-    return task.status not in CLOSED
+def _can_cancel(task: MaintenanceTask) -> bool:
+    return allows(MaintenanceAction.CANCEL, task.status)
+
+
+def _can_update(task: MaintenanceTask) -> bool:
+    return allows(MaintenanceAction.UPDATE, task.status)
 
 
 @admin.register(MaintenanceTask)
@@ -138,7 +131,7 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
             done="completed",
             permission="change",
             icon="check",
-            applies=_is_running,
+            applies=_can_complete,
             form_class=CompleteForm,
             run=lambda _request, task, values: task_complete(
                 task, notes=values.get("notes") or None
@@ -150,7 +143,7 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
             done="cancelled",
             permission="change",
             icon="close",
-            applies=_is_open,
+            applies=_can_cancel,
             form_class=CancelForm,
             run=lambda _request, task, values: task_cancel(task, values["reason"]),
             is_danger=True,
@@ -158,12 +151,12 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
     )
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        # What is closed stays as it is.
-        is_closed = isinstance(obj, MaintenanceTask) and not _is_open(obj)
+        # A closed task cannot be changed.
+        is_closed = isinstance(obj, MaintenanceTask) and not _can_update(obj)
         return not is_closed and bool(super().has_change_permission(request, obj))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        # Whoever may not see people cannot choose one either, but sees who it is.
+        # Users who may not list users cannot select one, but see the assigned user's name.
         hidden = () if request.user.has_perm("accounts.view_user") else ("assigned_to",)
         return (*self.state_fields, *hidden)
 
@@ -181,7 +174,7 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
 
     @admin.display(description="Due", ordering="due_at")
     def due(self, task: MaintenanceTask) -> SafeString | str:
-        return ago(task.due_at, never=NOTHING) if _is_open(task) else moment(task.due_at)
+        return ago(task.due_at, never=NOTHING) if _can_update(task) else moment(task.due_at)
 
     @admin.display(description="Started")
     def started(self, task: MaintenanceTask) -> SafeString | str:
@@ -191,7 +184,7 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
     def completed(self, task: MaintenanceTask) -> SafeString | str:
         return moment(task.completed_at)
 
-    @admin.display(description="Written by")
+    @admin.display(description="Created by")
     def author(self, task: MaintenanceTask) -> str:
         return str(task.created_by)
 
@@ -199,7 +192,7 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
     def next_step(self, task: MaintenanceTask) -> SafeString | str:
         if _can_start(task):
             return self.action_button(task, "start")
-        return self.action_button(task, "complete") if _is_running(task) else ""
+        return self.action_button(task, "complete") if _can_complete(task) else ""
 
     def perform_create(self, request: HttpRequest, form: Any) -> MaintenanceTask:
         return task_create(

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 from django.db import models
 
 
 class MaintenanceType(models.TextChoices):
-    """Why the work is done."""
+    """Kind of work."""
 
     PREVENTIVE = "preventive", "Preventive"
     CORRECTIVE = "corrective", "Corrective"
@@ -21,7 +23,7 @@ class MaintenanceType(models.TextChoices):
 
 
 class MaintenancePriority(models.TextChoices):
-    """How much it matters, least first."""
+    """Priority of a task, lowest first."""
 
     LOW = "low", "Low"
     MEDIUM = "medium", "Medium"
@@ -30,7 +32,7 @@ class MaintenancePriority(models.TextChoices):
 
 
 class MaintenanceStatus(models.TextChoices):
-    """Where a task stands."""
+    """State of a task."""
 
     SCHEDULED = "scheduled", "Scheduled"
     PENDING = "pending", "Pending"
@@ -40,3 +42,41 @@ class MaintenanceStatus(models.TextChoices):
     COMPLETED = "completed", "Completed"
     CANCELLED = "cancelled", "Cancelled"
     OVERDUE = "overdue", "Overdue"
+
+
+class MaintenanceAction(StrEnum):
+    """Action on a task."""
+
+    UPDATE = "update"
+    START = "start"
+    COMPLETE = "complete"
+    CANCEL = "cancel"
+    MARK_OVERDUE = "mark_overdue"
+
+
+CLOSED_STATUSES = (MaintenanceStatus.COMPLETED, MaintenanceStatus.CANCELLED)
+# Listed rather than excluded, so that queries use the index on the status.
+OPEN_STATUSES = tuple(status for status in MaintenanceStatus if status not in CLOSED_STATUSES)
+
+# The statuses in which each action is allowed, for the admin, the API and the services.
+TRANSITIONS: dict[MaintenanceAction, frozenset[MaintenanceStatus]] = {
+    MaintenanceAction.UPDATE: frozenset(OPEN_STATUSES),
+    MaintenanceAction.START: frozenset(
+        {
+            MaintenanceStatus.SCHEDULED,
+            MaintenanceStatus.PENDING,
+            MaintenanceStatus.OVERDUE,
+            MaintenanceStatus.ON_HOLD,
+        }
+    ),
+    MaintenanceAction.COMPLETE: frozenset({MaintenanceStatus.IN_PROGRESS}),
+    MaintenanceAction.CANCEL: frozenset(OPEN_STATUSES),
+    MaintenanceAction.MARK_OVERDUE: frozenset(
+        {MaintenanceStatus.SCHEDULED, MaintenanceStatus.PENDING}
+    ),
+}
+
+
+def allows(action: MaintenanceAction, status: str | None) -> bool:
+    """Return whether a status allows an action; NULL counts as scheduled."""
+    return (status or MaintenanceStatus.SCHEDULED) in TRANSITIONS[action]

@@ -4,6 +4,6 @@ from urfmp.common.exceptions import ApplicationError
 
 
 class TaskStateError(ApplicationError):
-    """The task's status does not allow this."""
+    """The task's status does not allow this action."""
 
     code = "task_state"

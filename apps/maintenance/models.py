@@ -1,4 +1,4 @@
-"""Work on robots: planned, done, and what it took."""
+"""Maintenance tasks: planned work on robots, its state and its cost."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class MaintenanceTask(TenantModel):
-    """One piece of work, on a robot or on none in particular."""
+    """One piece of work, on one robot or on none in particular."""
 
     id = uuid_primary_key()
     organization = organization_key()
@@ -48,7 +48,7 @@ class MaintenanceTask(TenantModel):
     )
     assigned_to = plain_key("accounts.User", null=True, blank=True, db_column="assigned_to")
     scheduled_at = moment()
-    due_at = moment(help_text="Empty means the scheduled time.")
+    due_at = moment(help_text="Leave blank to use the scheduled time.")
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     estimated_duration = models.IntegerField(

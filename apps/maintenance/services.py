@@ -10,28 +10,27 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.maintenance.choices import MaintenanceStatus
+from apps.maintenance.choices import (
+    TRANSITIONS,
+    MaintenanceAction,
+    MaintenanceStatus,
+    allows,
+)
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
 from urfmp.common.db.json_values import check_json
 from urfmp.common.tenancy.context import act
 
-# Where a task may go from each status.
-_STARTABLE = (
-    MaintenanceStatus.SCHEDULED,
-    MaintenanceStatus.PENDING,
-    MaintenanceStatus.OVERDUE,
-    MaintenanceStatus.ON_HOLD,
-)
-_MOST = 1_000_000  # of one part, and of what one costs
-_CLOSED = (MaintenanceStatus.COMPLETED, MaintenanceStatus.CANCELLED)
+# Upper limit of a part's quantity and of its unit cost.
+_MAX_PART_NUMBER = 1_000_000
+_MAX_PART_TEXT_CHARS = 255
 
 
 def task_create(*, organization_id: UUID, created_by: User, **fields: Any) -> MaintenanceTask:
-    """Plan a piece of work. Without a due time it is due when it is scheduled.
+    """Create a task; without a due time, the scheduled time is used.
 
     Raises:
-        ValidationError: A field does not fit, or a reference is another organization's.
+        ValidationError: A field is invalid, or a reference belongs to another organization.
     """
     task = MaintenanceTask(organization_id=organization_id, created_by=created_by, **fields)
     task.due_at = task.due_at or task.scheduled_at
@@ -42,19 +41,18 @@ def task_create(*, organization_id: UUID, created_by: User, **fields: Any) -> Ma
 
 
 def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
-    """Change what is planned or noted. A date in the future takes an overdue task back.
+    """Change a task's fields.
 
-    Locks the row, so that a change and the overdue job do not undo each other.
+    A due time in the future makes an overdue task scheduled again. The row is locked, so that an
+    update and the overdue job cannot overwrite each other's status.
 
     Raises:
         TaskStateError: The task is closed.
-        ValidationError: A field does not fit, or a reference is another organization's.
+        ValidationError: A field is invalid, or a reference belongs to another organization.
     """
     with act("maintenance.maintenance_task.update"):
         task = _lock(task)
-        if task.status in _CLOSED:
-            msg = f"The task is {task.get_status_display().lower()} and stays as it is."
-            raise TaskStateError(msg)
+        _require(task, MaintenanceAction.UPDATE, "changed")
         moved = "scheduled_at" in changes and "due_at" not in changes
         for name, value in changes.items():
             setattr(task, name, value)
@@ -68,14 +66,14 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
 
 
 def task_start(task: MaintenanceTask) -> MaintenanceTask:
-    """Begin, or go on after a pause.
+    """Start a task, or resume it after a pause.
 
     Raises:
-        TaskStateError: It is under way, waits for approval or is closed.
+        TaskStateError: The task is in progress, requires approval or is closed.
     """
     with act("maintenance.maintenance_task.start"):
         task = _lock(task)
-        _require(task, _STARTABLE, "started")
+        _require(task, MaintenanceAction.START, "started")
         task.status = MaintenanceStatus.IN_PROGRESS
         task.started_at = task.started_at or timezone.now()
         task.save(update_fields=["status", "started_at"])
@@ -83,14 +81,20 @@ def task_start(task: MaintenanceTask) -> MaintenanceTask:
 
 
 def task_complete(task: MaintenanceTask, notes: str | None = None) -> MaintenanceTask:
-    """Finish. Without a typed-in duration it is the time since the start, in whole minutes.
+    """Complete a task that is in progress.
+
+    Without an actual duration, the time since the start is stored, rounded up to whole minutes.
+
+    Args:
+        task: Task to complete.
+        notes: Text that is appended to the task's notes.
 
     Raises:
-        TaskStateError: It is not under way.
+        TaskStateError: The task is not in progress.
     """
     with act("maintenance.maintenance_task.complete"):
         task = _lock(task)
-        _require(task, (MaintenanceStatus.IN_PROGRESS,), "completed")
+        _require(task, MaintenanceAction.COMPLETE, "completed")
         task.status = MaintenanceStatus.COMPLETED
         task.completed_at = timezone.now()
         if task.actual_duration is None and task.started_at is not None:
@@ -104,14 +108,14 @@ def task_complete(task: MaintenanceTask, notes: str | None = None) -> Maintenanc
 
 
 def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
-    """Give a task up; the reason goes into its notes.
+    """Cancel a task and append the reason to its notes.
 
     Raises:
-        TaskStateError: It is closed already.
+        TaskStateError: The task is already closed.
     """
     with act("maintenance.maintenance_task.cancel"):
         task = _lock(task)
-        _require(task, [s for s in MaintenanceStatus if s not in _CLOSED], "cancelled")
+        _require(task, MaintenanceAction.CANCEL, "cancelled")
         task.status = MaintenanceStatus.CANCELLED
         task.notes = f"{task.notes}\nCancelled: {reason}" if task.notes else f"Cancelled: {reason}"
         task.save(update_fields=["status", "notes"])
@@ -119,11 +123,15 @@ def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
 
 
 def tasks_mark_overdue() -> int:
-    """Mark the open organization's tasks that nobody started in time; return how many."""
+    """Mark the open organization's late tasks as overdue.
+
+    Returns:
+        Number of tasks marked.
+    """
     with act("maintenance.maintenance_task.overdue"):
         return int(
             MaintenanceTask.objects.filter(
-                status__in=(MaintenanceStatus.SCHEDULED, MaintenanceStatus.PENDING),
+                status__in=TRANSITIONS[MaintenanceAction.MARK_OVERDUE],
                 due_at__lt=timezone.now(),
             ).update(status=MaintenanceStatus.OVERDUE)
         )
@@ -134,8 +142,8 @@ def _lock(task: MaintenanceTask) -> MaintenanceTask:
     return locked
 
 
-def _require(task: MaintenanceTask, allowed: Any, verb: str) -> None:
-    if task.status not in allowed:
+def _require(task: MaintenanceTask, action: MaintenanceAction, verb: str) -> None:
+    if not allows(action, task.status):
         msg = f"A task that is {task.get_status_display().lower()} cannot be {verb}."
         raise TaskStateError(msg)
 
@@ -146,18 +154,18 @@ def _is_late(task: MaintenanceTask) -> bool:
 
 def _check(task: MaintenanceTask) -> None:
     if task.robot is not None and task.robot.organization_id != task.organization_id:
-        raise ValidationError({"robot": "There is no such robot."})
+        raise ValidationError({"robot": "Robot not found."})
     if task.assigned_to is not None and task.assigned_to.organization_id != task.organization_id:
-        raise ValidationError({"assigned_to": "There is no such person."})
+        raise ValidationError({"assigned_to": "User not found."})
     check_json(parts_used=task.parts_used)
     task.full_clean()
     if task.cost is not None and task.cost < 0:
-        raise ValidationError({"cost": "A cost is not negative."})
+        raise ValidationError({"cost": "The cost cannot be negative."})
     if task.parts_used is not None and not _are_parts(task.parts_used):
         raise ValidationError(
             {
-                "parts_used": "Write a list of {part, name, quantity, unit_cost}: name is needed, "
-                "quantity is above 0, unit_cost is not negative."
+                "parts_used": "Enter a list of {part, name, quantity, unit_cost}. The name is "
+                "required, quantity must be above 0 and unit_cost cannot be negative."
             }
         )
 
@@ -175,11 +183,11 @@ def _is_part(item: dict[str, Any]) -> bool:
         and _is_text(item.get("name"))
         and _is_text(item.get("part", "-"))
         and type(quantity) in {int, float}
-        and 0 < quantity <= _MOST
+        and 0 < quantity <= _MAX_PART_NUMBER
         and type(unit_cost) in {int, float}
-        and 0 <= unit_cost <= _MOST
+        and 0 <= unit_cost <= _MAX_PART_NUMBER
     )
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= 255
+    return isinstance(value, str) and 0 < len(value) <= _MAX_PART_TEXT_CHARS

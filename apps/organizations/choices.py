@@ -4,7 +4,7 @@ from django.db import models
 
 
 class Plan(models.TextChoices):
-    """What an organization has subscribed to."""
+    """Subscription plan of an organization."""
 
     FREE = "free", "Free"
     STARTER = "starter", "Starter"

@@ -4,18 +4,18 @@ from urfmp.common.exceptions import ApplicationError
 
 
 class FacilityInUseError(ApplicationError):
-    """Robots stand in this facility; move them first."""
+    """The facility still has robots; move them to another one first."""
 
     code = "facility_in_use"
 
 
 class PlatformOrganizationError(ApplicationError):
-    """This is the platform's own organization: it stays active, and nobody chooses it."""
+    """The platform's own organization cannot be deactivated or entered."""
 
     code = "platform_organization"
 
 
 class NoOrganizationChosenError(ApplicationError):
-    """No organization has been chosen."""
+    """No organization is selected."""
 
     code = "no_organization_chosen"

@@ -6,7 +6,7 @@ from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
 
 class OrganizationQuerySet(OrganizationScopedQuerySet):
-    """Organizations; everybody sees their own."""
+    """Organizations; each user sees their own."""
 
     organization_lookup = "id"
 
@@ -16,10 +16,13 @@ class FacilityQuerySet(OrganizationScopedQuerySet):
 
 
 class PlatformOrganizationQuerySet(OrganizationScopedQuerySet):
-    """Every organization, for super admins at home; the database sees to it as well."""
+    """All organizations, for super admins in their home organization.
+
+    The database enforces the same rule.
+    """
 
     def restrict(self, principal: Any, action: str = "view") -> Self:
-        """Return all of them, or none."""
+        """Return all organizations, or none."""
         opts = self.model._meta
         may = principal.is_authenticated and principal.has_perm(
             f"{opts.app_label}.{action}_{opts.model_name}"

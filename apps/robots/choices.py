@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from enum import StrEnum
+
 from django.db import models
 
 
 class RobotStatus(models.TextChoices):
-    """What is shown of a robot."""
+    """Effective status of a robot."""
 
     OFFLINE = "offline", "Offline"
     ONLINE = "online", "Online"
@@ -18,7 +20,7 @@ class RobotStatus(models.TextChoices):
 
 
 class ReportedStatus(models.TextChoices):
-    """What a robot may say of itself; the rest is decided here."""
+    """Status that a robot may report; the platform sets the other ones."""
 
     ONLINE = "online", "Online"
     IDLE = "idle", "Idle"
@@ -30,7 +32,7 @@ class ReportedStatus(models.TextChoices):
 
 
 class Lifecycle(models.TextChoices):
-    """Where an asset stands between being planned and being retired."""
+    """Lifecycle stage of a robot as an asset, from planned to retired."""
 
     PLANNED = "planned", "Planned"
     STAGING = "staging", "Staging"
@@ -40,7 +42,7 @@ class Lifecycle(models.TextChoices):
 
 
 class Vendor(models.TextChoices):
-    """Known vendors. The column is open: an organization may write its own."""
+    """Known vendors; the column also accepts any other name."""
 
     UNIVERSAL_ROBOTS = "universal_robots", "Universal Robots"
     KUKA = "kuka", "KUKA"
@@ -57,7 +59,7 @@ class Vendor(models.TextChoices):
 
 
 class Capability(models.TextChoices):
-    """What a robot is fitted out for."""
+    """Work that a robot is equipped for."""
 
     WELDING = "welding", "Welding"
     PAINTING = "painting", "Painting"
@@ -72,7 +74,7 @@ class Capability(models.TextChoices):
 
 
 class CommandType(models.TextChoices):
-    """What a robot may be asked to do."""
+    """Kind of command."""
 
     START = "start", "Start"
     STOP = "stop", "Stop"
@@ -90,7 +92,7 @@ class CommandType(models.TextChoices):
 
 
 class CommandPriority(models.TextChoices):
-    """Which command goes first, least first."""
+    """Priority of a command, lowest first."""
 
     LOW = "low", "Low"
     NORMAL = "normal", "Normal"
@@ -99,7 +101,7 @@ class CommandPriority(models.TextChoices):
 
 
 class CommandStatus(models.TextChoices):
-    """Where a command stands."""
+    """State of a command."""
 
     PENDING = "pending", "Pending"
     PENDING_APPROVAL = "pending_approval", "Pending approval"
@@ -112,3 +114,31 @@ class CommandStatus(models.TextChoices):
     REJECTED = "rejected", "Rejected"
     TIMEOUT = "timeout", "Timeout"
     UNKNOWN = "unknown", "Unknown"
+
+
+class ServiceState(StrEnum):
+    """Whether a robot is in service."""
+
+    IN_SERVICE = "in_service"
+    RETIRED = "retired"
+
+
+class RobotAction(StrEnum):
+    """Action that depends on whether a robot is in service."""
+
+    REPORT_STATUS = "report_status"
+    RETIRE = "retire"
+    RETURN_TO_SERVICE = "return_to_service"
+
+
+# The states in which each action is allowed, for the admin, the API and the services.
+TRANSITIONS: dict[RobotAction, frozenset[ServiceState]] = {
+    RobotAction.REPORT_STATUS: frozenset({ServiceState.IN_SERVICE}),
+    RobotAction.RETIRE: frozenset({ServiceState.IN_SERVICE}),
+    RobotAction.RETURN_TO_SERVICE: frozenset({ServiceState.RETIRED}),
+}
+
+
+def allows(action: RobotAction, state: ServiceState) -> bool:
+    """Return whether an action is allowed in a state."""
+    return state in TRANSITIONS[action]

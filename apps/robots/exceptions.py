@@ -6,13 +6,13 @@ from urfmp.common.exceptions import ApplicationError
 
 
 class RobotRetiredError(ApplicationError):
-    """This robot is retired; return it to service first."""
+    """The robot is retired; return it to service first."""
 
     code = "robot_retired"
 
 
 class InvalidRangeError(ApplicationError):
-    """The start of a range lies before its end."""
+    """The start of a range must be before its end."""
 
     code = "invalid_range"
     status = HTTPStatus.BAD_REQUEST

@@ -6,12 +6,12 @@ from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScop
 
 
 class RobotQuerySet(OrganizationScopedQuerySet):
-    """Robots of one organization; a device key sees its own."""
+    """Robots of one organization; a robot's own key sees only that robot."""
 
     robot_lookup = "id"
 
     def in_service(self) -> Self:
-        """Leave out the retired ones."""
+        """Exclude retired robots."""
         return self.filter(is_active=True)
 
 
@@ -22,13 +22,13 @@ class RobotCommandQuerySet(RobotScopedQuerySet):
 class HypertableQuerySet(RobotScopedQuerySet):
     """Rows of a hypertable, which has no row-level security of its own.
 
-    The manager restricts them to robots that the open transaction may see, so that the policy
-    on `robots` decides for them as well.
+    The manager restricts them to robots that are visible to the open transaction, so that the
+    policy on `robots` applies to them as well.
     """
 
     organization_lookup = "robot__organization_id"
 
 
 def visible_robots(robots: Any) -> dict[str, Any]:
-    """Return the filter that lets the policy on `robots` decide for rows of a hypertable."""
+    """Return a filter that applies the policy on `robots` to hypertable rows."""
     return {"robot_id__in": robots.values("id")}

@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
 
-from apps.accounts.exceptions import SecondFactorRefusedError, SecondFactorStateError
+from apps.accounts.auth.login import verify_code
+from apps.accounts.exceptions import InvalidSecondFactorError, SecondFactorStateError
 from apps.accounts.models import SecondFactor, UserSession
 from apps.accounts.services import second_factors
-from apps.accounts.services.login import code_check
 from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
@@ -25,11 +25,11 @@ from apps.accounts.services.second_factors import (
 )
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.security.field_encryption import SecretUnreadableError
 from urfmp.common.tenancy.context import tenant_transaction
-from urfmp.live.authentication import Credential, identify
-from urfmp.live.http import Problem
+from urfmp.live.authentication import PresentedCredential, authenticate
+from urfmp.live.http.errors import HttpError
 
 pytestmark = pytest.mark.django_db
 
@@ -91,8 +91,8 @@ def is_in(client):
     return client.get("/admin/").status_code == 200
 
 
-def test_it_is_set_up_on_its_page(alice, sign_in, clock, inside, organization_a):
-    client, elsewhere = sign_in(alice), sign_in(alice)
+def test_it_is_set_up_on_its_page(alice, client_for, clock, tenant, organization_a):
+    client, elsewhere = client_for(alice), client_for(alice)
     assert "You have none yet" in client.get(PAGE).content.decode()
     client.post(PAGE, {"do": "begin"})
     page = client.get(PAGE)
@@ -111,17 +111,17 @@ def test_it_is_set_up_on_its_page(alice, sign_in, clock, inside, organization_a)
     assert "In use since" in again
     assert page.context["seed"] not in again
     assert not any(code in again for code in codes)
-    with inside(organization_a), pytest.raises(SecondFactorStateError):
+    with tenant(organization_a), pytest.raises(SecondFactorStateError):
         seed_shown(second_factor_of(alice))
 
 
-def test_without_a_code_the_password_opens_nothing(alice, enrol, inside, organization_a):
+def test_without_a_code_the_password_opens_nothing(alice, enrol, tenant, organization_a):
     enrol(alice)
     client, answer = password()
     assert answer["Location"].startswith("/admin/sign-in-code/?next=")
     assert not is_in(client)
     assert client.get("/api/v1/robots").status_code == 401
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not UserSession.objects.exists()
 
 
@@ -155,33 +155,33 @@ def test_no_code_is_good_twice(alice, enrol, clock):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_gets_in(alice, enrol, inside, organization_a):
+def test_of_two_at_once_one_gets_in(alice, enrol, tenant, organization_a):
     app, codes = enrol(alice)
-    with inside(organization_a):
+    with tenant(organization_a):
         row = second_factor_of(alice)
     for code in (app.code(), codes[0]):
 
         def take(code=code):
             try:
-                with inside(organization_a):
+                with tenant(organization_a):
                     second_factor_take(row, code)
-            except SecondFactorRefusedError:
+            except InvalidSecondFactorError:
                 return False
             return True
 
-        assert sorted(at_once(*[take] * 6)) == [False] * 5 + [True]
+        assert sorted(run_concurrently(*[take] * 6)) == [False] * 5 + [True]
 
 
-def test_a_recovery_code_is_good_once(alice, enrol, inside, organization_a):
+def test_a_recovery_code_is_good_once(alice, enrol, tenant, organization_a):
     _, codes = enrol(alice)
     assert is_in(enter(codes[3].replace("-", " "))[0])
     assert not is_in(enter(codes[3])[0])
     assert is_in(enter(codes[4])[0])
-    with inside(organization_a):
+    with tenant(organization_a):
         assert len(second_factor_of(alice).recovery_digests) == 8
 
 
-def test_new_recovery_codes_replace_the_old(alice, enrol, sign_in):
+def test_new_recovery_codes_replace_the_old(alice, enrol, client_for):
     app, codes = enrol(alice)
     client, _ = enter(app.code())
     fresh = client.post(PAGE, {"do": "renew"}).context["codes"]
@@ -198,12 +198,12 @@ def test_doing_without_it(alice, enrol):
     assert is_in(password()[0])
 
 
-def test_a_short_password_is_changed_before_it_does_alone(alice, enrol, inside, organization_a):
+def test_a_short_password_is_changed_before_it_does_alone(alice, enrol, tenant, organization_a):
     from apps.accounts.services.users import user_update
 
     app, codes = enrol(alice)
     client, _ = enter(app.code())
-    with inside(organization_a):
+    with tenant(organization_a):
         user_update(alice, password="mu7-Tok!")
     client = Client()
     client.post("/admin/login/", {"email": ALICE, "password": "mu7-Tok!"})
@@ -211,26 +211,26 @@ def test_a_short_password_is_changed_before_it_does_alone(alice, enrol, inside, 
     for password_given, reason in (("wrong", "not right"), ("mu7-Tok!", "15 characters")):
         answer = client.post(PAGE, {"do": "remove", "password": password_given})
         assert reason in answer.context["removal"].errors["password"][0]
-    with inside(organization_a):
+    with tenant(organization_a):
         assert alice.has_second_factor
 
 
-def test_a_stream_is_not_opened_where_one_is_missing(required, alice, sign_in):
-    client = sign_in(alice)
-    credential = Credential(client.cookies["urfmp_session"].value, is_key=False)
-    with pytest.raises(Problem, match="Set up a second factor"):
-        identify(credential, [])
+def test_a_stream_is_not_opened_where_one_is_missing(required, alice, client_for):
+    client = client_for(alice)
+    credential = PresentedCredential(client.cookies["urfmp_session"].value, is_key=False)
+    with pytest.raises(HttpError, match="Set up a second factor"):
+        authenticate(credential, [])
 
 
-def test_an_admin_removes_a_lost_one(alice, bob, enrol, sign_in, inside, organization_a):
+def test_an_admin_removes_a_lost_one(alice, bob, enrol, client_for, tenant, organization_a):
     enrol(bob)
-    client = sign_in(alice)
+    client = client_for(alice)
     assert client.delete(f"/api/v1/users/{bob.pk}/second-factor").status_code == 204
     again = client.delete(f"/api/v1/users/{bob.pk}/second-factor")
     assert (again.status_code, again.json()["code"]) == (409, "second_factor_state")
     enrol(bob)
     client.post(f"/admin/accounts/user/{bob.pk}/act/second-factor/")
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not bob.has_second_factor
 
 
@@ -245,21 +245,21 @@ def test_the_operator_removes_that_of_the_last_admin(alice, enrol):
             call_command("remove_second_factor", email)
 
 
-def test_the_list_of_people_shows_it(alice, bob, enrol, sign_in):
+def test_the_list_of_people_shows_it(alice, bob, enrol, client_for):
     enrol(bob)
-    page = sign_in(alice).get("/admin/accounts/user/")
-    assert {row.email: row.guarded for row in page.context["cl"].result_list} == {
+    page = client_for(alice).get("/admin/accounts/user/")
+    assert {row.email: row.uses_second_factor for row in page.context["cl"].result_list} == {
         ALICE: False,
         "bob@acme.example": True,
     }
 
 
 def test_nobody_removes_that_of_whoever_holds_more(
-    make_user, organization_a, alice, sign_in, enrol
+    make_user, organization_a, alice, client_for, enrol
 ):
     enrol(alice)
     keeper = make_user(organization_a, "custom", permissions=["user.view", "user.update"])
-    client = sign_in(keeper)
+    client = client_for(keeper)
     assert client.delete(f"/api/v1/users/{alice.pk}/second-factor").status_code == 403
 
 
@@ -287,7 +287,7 @@ def test_a_wrong_password_is_not_told_about_it(alice, bob, enrol, api_post):
     assert len(set(answers)) == 1
 
 
-def test_ten_codes_and_no_more(alice, enrol, inside, organization_a):
+def test_ten_codes_and_no_more(alice, enrol, tenant, organization_a):
     app, _ = enrol(alice)
     client, _ = password()
     for _ in range(10):
@@ -296,7 +296,7 @@ def test_ten_codes_and_no_more(alice, enrol, inside, organization_a):
     assert answer.status_code == 429
     assert int(answer["Retry-After"]) > 0
     assert not is_in(client)
-    with inside(organization_a):
+    with tenant(organization_a):
         told = AuditLog.objects.filter(action="accounts.session.login", success=False)
         reasons = [row.error_message for row in told]
     assert sorted(reasons) == ["Too many second factors."] + ["Wrong second factor."] * 10
@@ -321,46 +321,46 @@ def test_the_step_between_is_short_and_signed(alice, enrol, monkeypatch):
     assert not is_in(client)
 
 
-def test_the_step_between_dies_with_the_password(alice, enrol, inside, organization_a):
+def test_the_step_between_dies_with_the_password(alice, enrol, tenant, organization_a):
     from apps.accounts.services.users import user_update
 
     app, _ = enrol(alice)
     client, _ = password()
-    with inside(organization_a):
+    with tenant(organization_a):
         user_update(alice, password="seven quiet green herons")
     client.post("/admin/sign-in-code/", {"code": app.code()})
     assert not is_in(client)
 
 
-def test_one_that_is_taken_away_meanwhile_was_not_shown(alice, enrol, inside, organization_a):
+def test_one_that_is_taken_away_meanwhile_was_not_shown(alice, enrol, tenant, organization_a):
     enrol(alice)
     client, _ = password()
-    with inside(organization_a):
+    with tenant(organization_a):
         second_factor_remove(alice)
     for _ in range(2):
         answer = client.post("/admin/sign-in-code/", {"code": "123456"})
         assert answer["Location"].startswith("/admin/login/")
     assert not is_in(client)
     client.post("/admin/login/", {"email": ALICE, "password": PASSWORD})
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not UserSession.objects.get().data["second_factor"]
 
 
 def test_no_code_is_right_where_there_is_no_second_factor(alice, plain_request):
-    with pytest.raises(SecondFactorRefusedError):
-        code_check(plain_request, alice, "123456")
+    with pytest.raises(InvalidSecondFactorError):
+        verify_code(plain_request, alice, "123456")
 
 
 @pytest.fixture
-def required(alice, organization_a, inside):
+def required(alice, organization_a, tenant):
     from apps.organizations.services.organizations import organization_update
 
-    with inside(organization_a):
+    with tenant(organization_a):
         organization_update(organization_a, settings={"second_factor_required": True})
 
 
-def test_where_it_is_required_nothing_else_is_reached(required, alice, sign_in, clock, api_post):
-    client = sign_in(alice)
+def test_where_it_is_required_nothing_else_is_reached(required, alice, client_for, clock, api_post):
+    client = client_for(alice)
     for path in ("/admin/", "/admin/robots/robot/", "/admin/own-sessions/", "/admin/search/"):
         answer = client.get(path)
         assert (answer.status_code, answer["Location"]) == (302, PAGE), path
@@ -380,8 +380,8 @@ def test_where_it_is_required_nothing_else_is_reached(required, alice, sign_in, 
     assert is_in(enter(app.code())[0])
 
 
-def test_where_it_is_required_people_can_sign_out(required, alice, sign_in):
-    assert sign_in(alice).post("/admin/logout/")["Location"] == "/admin/login/"
+def test_where_it_is_required_people_can_sign_out(required, alice, client_for):
+    assert client_for(alice).post("/admin/logout/")["Location"] == "/admin/login/"
 
 
 def test_required_keys_go_on(required, organization_a, make_key):
@@ -397,10 +397,10 @@ def test_doing_without_a_required_one_leads_back(required, alice, enrol):
     assert "requires a second factor" in client.get(PAGE).content.decode()
 
 
-def test_the_seed_is_sealed_in_its_row(alice, bob, enrol, inside, organization_a):
+def test_the_seed_is_sealed_in_its_row(alice, bob, enrol, tenant, organization_a):
     app, codes = enrol(alice)
     enrol(bob)
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(
             "SELECT jsonb_agg(to_jsonb(f))::text || (SELECT jsonb_agg(to_jsonb(a))::text"
             " FROM audit_logs a) FROM second_factors f"
@@ -418,17 +418,17 @@ def test_seeds_are_sealed_anew_with_a_new_key(alice, enrol, settings):
     app, _ = enrol(alice)
     settings.ENCRYPTION_KEYS = {**settings.ENCRYPTION_KEYS, 99: "n" * 43}
     out = StringIO()
-    call_command("rewrap_secrets", stdout=out)
+    call_command("rotate_encryption_keys", stdout=out)
     assert out.getvalue() == "1 secrets sealed anew.\n"
     settings.ENCRYPTION_KEYS = {99: "n" * 43}
     assert is_in(enter(app.code())[0])
-    call_command("rewrap_secrets", stdout=out)
+    call_command("rotate_encryption_keys", stdout=out)
     assert out.getvalue().endswith("0 secrets sealed anew.\n")
 
 
-def test_writes_audit_row(alice, enrol, inside, organization_a):
+def test_writes_audit_row(alice, enrol, tenant, organization_a):
     enrol(alice)
-    with inside(organization_a):
+    with tenant(organization_a):
         second_factor_remove(alice)
         rows = AuditLog.objects.filter(resource_type="second_factor")
         actions = sorted(row.action for row in rows)  # numbered at the commit alone

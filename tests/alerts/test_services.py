@@ -8,26 +8,26 @@ from django.db import DatabaseError, connection, transaction
 
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
-from apps.alerts.services import alert_acknowledge, alert_open, alert_resolve
+from apps.alerts.services import alert_acknowledge, alert_create, alert_resolve
 from apps.audit.models import AuditLog
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
 
 @pytest.fixture
-def make_alert(inside):
+def make_alert(tenant):
     def make(organization, **fields):
         values = {"type": "system", "severity": "error", "title": "Hot", "message": "m", **fields}
-        with inside(organization):
-            return alert_open(organization_id=organization.id, **values)
+        with tenant(organization):
+            return alert_create(organization_id=organization.id, **values)
 
     return make
 
 
-def test_acknowledging_twice_keeps_the_first(organization_a, make_alert, alice, bob, inside):
+def test_acknowledging_twice_keeps_the_first(organization_a, make_alert, alice, bob, tenant):
     alert = make_alert(organization_a)
     assert (alert.is_acknowledged, alert.is_resolved) == (False, False)
-    with inside(organization_a):
+    with tenant(organization_a):
         first = alert_acknowledge(alert, alice)
         again = alert_acknowledge(alert, bob)
         records = AuditLog.objects.filter(action="alerts.alert.acknowledge").count()
@@ -35,9 +35,9 @@ def test_acknowledging_twice_keeps_the_first(organization_a, make_alert, alice, 
     assert records == 1
 
 
-def test_resolving_implies_having_known(organization_a, make_alert, alice, bob, inside):
+def test_resolving_implies_having_known(organization_a, make_alert, alice, bob, tenant):
     alert = make_alert(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         first = alert_resolve(alert, alice)
         again = alert_resolve(alert, bob)
         assert (first.is_acknowledged, first.acknowledged_by_id) == (True, alice.pk)
@@ -49,9 +49,9 @@ def test_resolving_implies_having_known(organization_a, make_alert, alice, bob, 
         assert not Alert.objects.unresolved().exists()
 
 
-def test_resolving_keeps_who_knew(organization_a, make_alert, alice, bob, inside):
+def test_resolving_keeps_who_knew(organization_a, make_alert, alice, bob, tenant):
     alert = make_alert(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         known = alert_acknowledge(alert, alice)
         over = alert_resolve(alert, bob)
     assert (over.acknowledged_by_id, over.acknowledged_at) == (alice.pk, known.acknowledged_at)
@@ -66,7 +66,7 @@ def test_of_two_at_once_one_is_first(organization_a, make_alert, alice, bob):
             with tenant_transaction(organization_a.id):
                 return alert_acknowledge(Alert.objects.get(pk=pk), user)
 
-        one, two = at_once(lambda: acknowledge(alice), lambda: acknowledge(bob))
+        one, two = run_concurrently(lambda: acknowledge(alice), lambda: acknowledge(bob))
         assert one.acknowledged_by_id == two.acknowledged_by_id
         assert one.acknowledged_at == two.acknowledged_at
         with tenant_transaction(organization_a.id):
@@ -77,14 +77,14 @@ def test_of_two_at_once_one_is_first(organization_a, make_alert, alice, bob):
 
 
 def test_robot_of_another_organization(
-    organization_a, organization_b, make_alert, make_robot, inside
+    organization_a, organization_b, make_alert, make_robot, tenant
 ):
     robot = make_robot(organization_b)
     with pytest.raises(ValidationError):
         make_alert(organization_a, robot=robot)
     make_alert(organization_a)
     with (
-        inside(organization_a),
+        tenant(organization_a),
         connection.cursor() as cursor,
         pytest.raises(DatabaseError),
         transaction.atomic(),

@@ -46,15 +46,15 @@ CHANGES = {path: callback for path, callback, actions in api_views() if "patch" 
 
 
 @pytest.fixture
-def client(alice, sign_in):
-    return sign_in(alice)
+def client(alice, client_for):
+    return client_for(alice)
 
 
 @pytest.fixture
-def filled(organization_a, inside, make_robot, make_facility, make_user, make_key):
+def filled(organization_a, tenant, make_robot, make_facility, make_user, make_key):
     """Two rows of everything; the robot that addresses name."""
     from apps.accounts.services.users import system_user_get
-    from apps.alerts.services import alert_open
+    from apps.alerts.services import alert_create
     from apps.maintenance.services import task_create
     from apps.robots.models import RobotCommand
 
@@ -63,11 +63,11 @@ def filled(organization_a, inside, make_robot, make_facility, make_user, make_ke
         make_facility(organization_a, f"Hall {number}")
         make_user(organization_a)
         make_key(organization_a)
-        with inside(organization_a):
+        with tenant(organization_a):
             author = system_user_get(organization_id=organization_a.id)
             common = {"organization_id": organization_a.id, "title": "t", "robot": robot}
             task_create(created_by=author, type="cleaning", **common)
-            alert_open(type="system", severity="info", message="m", **common)
+            alert_create(type="system", severity="info", message="m", **common)
             RobotCommand.objects.create(organization=organization_a, robot=robot, type="start")
     return robot
 
@@ -96,9 +96,9 @@ class Asking:
 
 
 @pytest.fixture(params=LISTS)
-def ask(request, client, filled, sign_in):
+def ask(request, client, filled, client_for):
     if "platform/" in request.param:
-        client = sign_in(request.getfixturevalue("root"))
+        client = client_for(request.getfixturevalue("root"))
     return Asking(client, request.param, filled)
 
 
@@ -214,7 +214,7 @@ def test_a_repeated_action_has_one_effect(name, resource, body, field, client, f
     assert first.json()[field] == again.json()[field]
 
 
-def test_a_repeated_key_is_not_shown_twice(client, filled, organization_a, inside):
+def test_a_repeated_key_is_not_shown_twice(client, filled, organization_a, tenant):
     from apps.accounts.models import ApiKey, IdempotencyRecord
 
     def call():
@@ -228,7 +228,7 @@ def test_a_repeated_key_is_not_shown_twice(client, filled, organization_a, insid
     first, again = call(), call()
     assert first.json()["key"].startswith("urfmp_live_")
     assert again.json() == {**first.json(), "key": None}
-    with inside(organization_a):
+    with tenant(organization_a):
         assert ApiKey.objects.filter(name="k").count() == 1
         kept = "".join(IdempotencyRecord.objects.values_list("answer", flat=True))
     assert first.json()["key"] not in kept

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import ApiKey
 from apps.accounts.permissions.roles import SCOPES
 from apps.accounts.services.users import system_user_get
-from apps.alerts.services import alert_open
+from apps.alerts.services import alert_create
 from apps.maintenance.services import task_create
 from apps.robots.models import Robot, RobotCommand
 
@@ -21,16 +21,16 @@ LISTS = [
 
 
 @pytest.fixture
-def fill(organization_a, inside, make_robot, make_facility, make_user, make_key, sign_in):
+def fill(organization_a, tenant, make_robot, make_facility, make_user, make_key, client_for):
     robots = []
 
     def add():
         number = len(robots)
         facility = make_facility(organization_a, f"Hall {number}")
         robots.append(make_robot(organization_a, location={"facility": facility.name}))
-        sign_in(make_user(organization_a))
+        client_for(make_user(organization_a))
         make_key(organization_a, robot=robots[-1])
-        with inside(organization_a):
+        with tenant(organization_a):
             author = system_user_get(organization_id=organization_a.id)
             task_create(
                 organization_id=organization_a.id,
@@ -40,7 +40,7 @@ def fill(organization_a, inside, make_robot, make_facility, make_user, make_key,
                 robot=robots[-1],
                 assigned_to=author,
             )
-            alert_open(
+            alert_create(
                 organization_id=organization_a.id,
                 robot=robots[-1],
                 type="system",
@@ -77,10 +77,10 @@ def test_query_count(route, fill, organization_a, make_key):
     assert len(many) == len(few) <= 6, many
 
 
-def test_key_is_looked_up_once_a_request(organization_a, make_key, inside):
+def test_key_is_looked_up_once_a_request(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:read"])
     with CaptureQueriesContext(connection) as captured:
         Client().get("/api/v1/robots", headers={"x-api-key": key})
     assert sum("api_key_credential" in q["sql"] for q in captured) == 1
-    with inside(organization_a):
+    with tenant(organization_a):
         assert ApiKey.objects.count() == 1

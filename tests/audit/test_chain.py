@@ -15,7 +15,7 @@ from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_update
 from tests.support.audit_records import record
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -104,7 +104,7 @@ def test_a_chain_that_is_gone_with_its_head_is_named(organization, superuser, ca
     with pytest.raises(CommandError) as broken:
         call_command("audit_verify")
     assert broken.value.returncode == 1
-    assert f"{organization.id}: after 0: all of it is missing" in capsys.readouterr().err
+    assert f"{organization.id}: after 0: the whole chain is missing" in capsys.readouterr().err
 
 
 def test_parallel_writers_do_not_fork(organization, make_robot):
@@ -143,7 +143,7 @@ def test_ordered_writers_of_many_rows_never_deadlock(organization, make_robot):
                     Robot.objects.filter(pk=robot.pk).update(name=f"{turn} {number}")
                     audit_record(action="test.ordered", resource_id=robot.pk)
 
-    results = at_once(*[partial(write, turn) for turn in range(8)])
+    results = run_concurrently(*[partial(write, turn) for turn in range(8)])
     assert results == [None] * 8
     assert audit_verify() == []
     with tenant_transaction(organization.id):

@@ -14,13 +14,13 @@ from apps.audit.services import checkpoints as module
 from apps.audit.services.audit_logs import audit_clean_up
 from apps.audit.services.checkpoints import (
     FILE_NAME,
-    audit_checkpoint,
+    checkpoint_write,
     checkpoints_verify,
     public_key,
 )
 from apps.audit.tasks import checkpoint
 from tests.support.audit_records import record
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -141,7 +141,7 @@ def test_what_the_record_tells_of_a_checkpoint_may_be_nonsense(
     assert broken.value.returncode == 1
     said = capsys.readouterr().err
     assert str(row_id) in said
-    assert "cannot be read: it was altered" in said
+    assert "is invalid: it was altered" in said
 
 
 def test_a_cut_tail_is_named(organization, superuser, folder, capsys):
@@ -181,27 +181,27 @@ def forge_gap(superuser, organization, first, last):
 
 
 def test_a_forged_gap_is_found(organization, superuser, folder):
-    audit_checkpoint(folder)
+    checkpoint_write(folder)
     record(organization, 6)
-    audit_checkpoint(folder)
+    checkpoint_write(folder)
     forge_gap(superuser, organization, 3, 4)
     assert audit_verify() == []
     (fault,) = verify(folder)
-    assert "numbers 3 to 4 are gone, though not a year old" in fault
+    assert "numbers 3 to 4 are missing, though less than a year old" in fault
 
 
 def test_the_clean_up_leaves_the_rest_verifiable(organization, superuser, folder):
     now = timezone.now()
-    audit_checkpoint(folder, now=now - timedelta(days=800))
+    checkpoint_write(folder, now=now - timedelta(days=800))
     for days in (790, 500, 380):
         superuser.execute(
             "INSERT INTO audit_logs (organization_id, action, success, created_at)"
             " VALUES (%s, 'test.old', true, %s)",
             [organization.id, now - timedelta(days=days)],
         )
-        audit_checkpoint(folder, now=now - timedelta(days=days - 1))
+        checkpoint_write(folder, now=now - timedelta(days=days - 1))
     record(organization, 3)
-    audit_checkpoint(folder)
+    checkpoint_write(folder)
     assert audit_clean_up() == 3
     assert audit_verify() == []
     assert verify(folder) == []
@@ -220,20 +220,20 @@ def test_the_clean_up_leaves_the_rest_verifiable(organization, superuser, folder
         (lambda rows: [rows[0], *rows[2:]], "before 3 are missing"),
         (lambda rows: [rows[0], rows[2], rows[1], rows[3]], "before 3 are missing"),
         (lambda rows: [*rows[:-1], rows[-1].replace('"time":"2', '"time":"3')], "was altered"),
-        (lambda rows: [*rows[:-1], rows[-1][:60] + "\n"], "cannot be read"),
+        (lambda rows: [*rows[:-1], rows[-1][:60] + "\n"], "contains an invalid line"),
         (lambda rows: [*rows, rows[-1]], "before 4 are missing"),
     ],
 )
 def test_a_missing_or_altered_checkpoint_is_found(organization, folder, change, fault):
     for _ in range(4):
-        audit_checkpoint(folder)
+        checkpoint_write(folder)
     (folder / FILE_NAME).write_text("".join(change(lines(folder))))
     (told,) = verify(folder)
     assert fault in told
 
 
 def test_another_key_does_not_sign(organization, folder, settings):
-    audit_checkpoint(folder)
+    checkpoint_write(folder)
     settings.AUDIT_CHECKPOINT_KEY = bytes(32).hex()
     (fault,) = verify(folder)
     assert "not signed with this key" in fault
@@ -244,17 +244,17 @@ def test_another_key_does_not_sign(organization, folder, settings):
 
 
 def test_workers_at_once_make_one_order(organization, folder):
-    results = at_once(*[lambda: audit_checkpoint(folder)] * 6)
+    results = run_concurrently(*[lambda: checkpoint_write(folder)] * 6)
     assert sorted(item.number for item in results) == [1, 2, 3, 4, 5, 6]
     assert [json.loads(line)["number"] for line in lines(folder)] == [1, 2, 3, 4, 5, 6]
     assert verify(folder) == []
 
 
 def test_a_line_that_a_crash_cut_is_written_anew(organization, folder):
-    audit_checkpoint(folder)
+    checkpoint_write(folder)
     with (folder / FILE_NAME).open("a") as file:
         file.write('{"number": 2, "ti')
-    assert audit_checkpoint(folder).number == 2
+    assert checkpoint_write(folder).number == 2
     assert verify(folder) == []
 
 
@@ -275,5 +275,5 @@ def test_the_line_is_one_however_long(make_organization, folder):
     long = module.Checkpoint(1, timezone.now(), heads, "", "")
     assert len(long.line()) > 2 * 65_536
     folder.mkdir()
-    module._append(folder / FILE_NAME, long.line())
-    assert len(module._last(folder / FILE_NAME).heads) == 2000
+    module._append_line(folder / FILE_NAME, long.line())
+    assert len(module._read_last_checkpoint(folder / FILE_NAME).heads) == 2000

@@ -24,7 +24,7 @@ OTHER = {
 REFERENCES = {"organization_id": "NULL", "user_id": "NULL", "api_key_id": "NULL"}
 
 
-def test_every_column_is_under_the_hash(organization_a, alice, make_key, superuser, inside):
+def test_every_column_is_under_the_hash(organization_a, alice, make_key, superuser, tenant):
     make_key(organization_a)
     key_id = superuser.execute("SELECT id FROM api_keys").fetchone()[0]
     actor = Actor(alice.pk, key_id, "192.0.2.7", "Browser/1", "request-1")

@@ -61,11 +61,11 @@ def test_the_table_marks_folds_and_names():
 
 
 @pytest.fixture
-def story(organization_a, alice, make_robot, inside):
+def story(organization_a, alice, make_robot, tenant):
     """A robot with a past: made, moved by Alice, its task, a key's act, a refusal."""
     robot = make_robot(organization_a, name="Arm 7", configuration={"payload": 3})
     actor = Actor(user_id=alice.pk, ip_address="192.0.2.1", request_id="request-of-alice")
-    with inside(organization_a, actor):
+    with tenant(organization_a, actor):
         robot_update(robot, configuration={"payload": 5})
         task = task_create(
             organization_id=organization_a.id, created_by=alice, title="Grease", type="cleaning"
@@ -74,9 +74,9 @@ def story(organization_a, alice, make_robot, inside):
         key = ApiKey.objects.create(
             organization=organization_a, user=alice, name="Gate", key_hash="h", key_prefix="p"
         )
-    with inside(organization_a, Actor(api_key_id=key.pk, request_id="request-of-key")):
+    with tenant(organization_a, Actor(api_key_id=key.pk, request_id="request-of-key")):
         robot_update(robot, name="Arm 8")
-    with inside(organization_a, actor):
+    with tenant(organization_a, actor):
         audit_record(
             action="test.thing.refuse", success=False, error_message="No.", resource_type="thing"
         )
@@ -89,16 +89,16 @@ def actions(client, **query):
     return {entry.action for entry in page.context["cl"].result_list}
 
 
-def test_filters(story, alice, sign_in):
+def test_filters(story, alice, client_for):
     robot, _task, key = story
-    client = sign_in(alice)
+    client = client_for(alice)
     by_key = {"robots.robot.update"}
     assert actions(client, api_key__id__exact=str(key.pk)) == by_key
     assert actions(client, request="request-of-key") == by_key
     assert actions(client, q="request-of-key") == by_key
     assert "test.thing.refuse" in actions(client, user__id__exact=str(alice.pk))
     assert "robots.robot.create" not in actions(client, user__id__exact=str(alice.pk))
-    assert actions(client, outcome="refused") == {"test.thing.refuse"}
+    assert actions(client, outcome="denied") == {"test.thing.refuse"}
     assert actions(client, action="robots.robot.create") == {"robots.robot.create"}
     history = {"robots.robot.create", "robots.robot.update"}
     assert actions(client, resource="robot", object=str(robot.pk)) == history
@@ -111,10 +111,12 @@ def test_filters(story, alice, sign_in):
     assert client.get(LIST, {"object": "x"}).status_code == 302
 
 
-def test_an_entry_leads_to_object_request_and_actor(story, organization_a, alice, sign_in, inside):
+def test_an_entry_leads_to_object_request_and_actor(
+    story, organization_a, alice, client_for, tenant
+):
     _robot, task, _key = story
-    client = sign_in(alice)
-    with inside(organization_a):
+    client = client_for(alice)
+    with tenant(organization_a):
         moved = AuditLog.objects.get(action="maintenance.maintenance_task.update")
         by_key = AuditLog.objects.get(request_id="request-of-key")
     page = client.get(reverse("admin:audit_auditlog_change", args=[moved.pk])).content.decode()
@@ -129,11 +131,11 @@ def test_an_entry_leads_to_object_request_and_actor(story, organization_a, alice
 
 
 def test_names_are_those_of_rows_that_may_be_seen(
-    story, organization_a, make_user, sign_in, inside
+    story, organization_a, make_user, client_for, tenant
 ):
     _robot, _task, key = story
-    client = sign_in(make_user(organization_a, "manager"))  # sees no keys
-    with inside(organization_a):
+    client = client_for(make_user(organization_a, "manager"))  # sees no keys
+    with tenant(organization_a):
         made = AuditLog.objects.get(action="accounts.api_key.create", resource_id=key.pk)
     page = client.get(reverse("admin:audit_auditlog_change", args=[made.pk])).content.decode()
     assert reverse("admin:accounts_apikey_change", args=[key.pk]) not in page
@@ -159,9 +161,9 @@ def test_every_recorded_table_has_a_history(db, owner_cursor):
     assert set(recorded.values()) <= known
 
 
-def test_history_of_a_row_leads_to_its_entries(story, alice, sign_in):
+def test_history_of_a_row_leads_to_its_entries(story, alice, client_for):
     robot, _task, _key = story
-    client = sign_in(alice)
+    client = client_for(alice)
     page = client.get(reverse("admin:robots_robot_history", args=[robot.pk])).content.decode()
     assert "configuration \u203a payload" in page
     assert "Key Gate" in page
@@ -171,30 +173,30 @@ def test_history_of_a_row_leads_to_its_entries(story, alice, sign_in):
 
 
 def test_actions_are_those_of_the_organization(
-    story, organization_a, inside, organization_b, make_robot
+    story, organization_a, tenant, organization_b, make_robot
 ):
     robot, _task, _key = story
-    with inside(organization_a):
+    with tenant(organization_a):
         found = recorded_actions(robot.organization_id)
         assert found == sorted(set(AuditLog.objects.values_list("action", flat=True)))
     assert "test.thing.refuse" in found
-    with inside(organization_b):
+    with tenant(organization_b):
         assert "test.thing.refuse" not in recorded_actions(organization_b.id)
         assert recorded_actions(robot.organization_id) == []
 
 
 def test_a_refusal_beside_what_was_asked_for(
-    organization_a, make_robot, alice, bob, sign_in, inside
+    organization_a, make_robot, alice, bob, client_for, tenant
 ):
     """Both carry the robot's id; the refusal is no robot."""
     robot = make_robot(organization_a)
     address = reverse("api:robot-detail", args=[robot.pk])
-    assert sign_in(bob).patch(address, "{}", "application/json").status_code == 403
-    with inside(organization_a):
+    assert client_for(bob).patch(address, "{}", "application/json").status_code == 403
+    with tenant(organization_a):
         refused = AuditLog.objects.get(resource_type="access")
         assert AuditLog.objects.filter(resource_id=robot.pk).exclude(pk=refused.pk).exists()
     assert refused.resource_id == robot.pk
-    client = sign_in(alice)
+    client = client_for(alice)
     page = client.get(LIST).content.decode()
     assert robot.name in page
     assert f"access {str(robot.pk)[:8]}" in page.lower()

@@ -13,7 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.audit.models import AuditLog
-from apps.audit.selectors.canonical import FORMULA_STARTS, decode, encode, read_rows, verify_rows
+from apps.audit.selectors.canonical import (
+    FORMULA_PREFIXES,
+    canonical_dumps,
+    canonical_loads,
+    read_rows,
+    verify_rows,
+)
 from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.audit.services.export import COLUMNS
 from urfmp.common.export_slots import AT_ONCE
@@ -31,16 +37,16 @@ def body(answer):
 
 
 @pytest.fixture
-def filled(organization_a, alice, inside):
+def filled(organization_a, alice, tenant):
     actor = Actor(user_id=alice.pk, ip_address="2001:db8::1", user_agent='=cmd("x")')
     for number in range(20):
-        with inside(organization_a, actor):
+        with tenant(organization_a, actor):
             audit_record(
                 action=f"test.act.{number}",
                 resource_type="@thing",
                 request_data=ODD,
                 success=number % 2 == 0,
-                error_message=FORMULA_STARTS[number % 9].replace("\0", "-") + "1+1",
+                error_message=FORMULA_PREFIXES[number % 9].replace("\0", "-") + "1+1",
             )
     return organization_a
 
@@ -57,47 +63,47 @@ def verified(tmp_path, text):
     return out.getvalue()
 
 
-def test_a_file_is_verified_without_the_database(filled, alice, sign_in, kind, tmp_path):
-    text = body(sign_in(alice).get(URL, {"format": kind}))
+def test_a_file_is_verified_without_the_database(filled, alice, client_for, kind, tmp_path):
+    text = body(client_for(alice).get(URL, {"format": kind}))
     rows = list(read_rows(iter(text.splitlines(keepends=True))))
     assert [int(row["seq"]) for row in rows] == list(range(1, len(rows) + 1))
     assert set(rows[0]) == set(COLUMNS)
     said = verified(tmp_path, text)
-    assert f"{len(rows)} rows are whole" in said
+    assert f"{len(rows)} rows are intact" in said
     assert "not in the file" not in said
     assert rows[-1]["hash"] in said
     named = [row for row in rows if row["action"] == "test.act.3"]
     assert [row["user_email"] for row in named] == ["alice@acme.example"]
-    assert json.loads(encode(named[0]["request_data"])) == ODD
+    assert json.loads(canonical_dumps(named[0]["request_data"])) == ODD
 
 
-def test_a_filtered_file_is_verified_too(filled, alice, sign_in, kind, tmp_path):
-    text = body(sign_in(alice).get(URL, {"format": kind, "success": "false"}))
+def test_a_filtered_file_is_verified_too(filled, alice, client_for, kind, tmp_path):
+    text = body(client_for(alice).get(URL, {"format": kind, "success": "false"}))
     rows = list(read_rows(iter(text.splitlines(keepends=True))))
     assert {row["success"] for row in rows} == {False}
     assert len(rows) == 10
     assert "9 numbers between them are not in the file." in verified(tmp_path, text)
 
 
-def test_what_was_cleaned_up_does_not_hinder(filled, alice, sign_in, superuser, tmp_path):
+def test_what_was_cleaned_up_does_not_hinder(filled, alice, client_for, superuser, tmp_path):
     superuser.execute(
         "INSERT INTO audit_logs (organization_id, action, success, created_at)"
         " VALUES (%s, 'test.old', true, now() - interval '2 years')",
         [filled.id],
     )
-    client = sign_in(alice)
+    client = client_for(alice)
     assert audit_clean_up() == 1
     said = verified(tmp_path, body(client.get(URL)))
     assert "1 numbers between them are not in the file." in said
 
 
-def test_a_row_of_any_size_is_verified(organization_a, alice, inside, sign_in, kind, tmp_path):
+def test_a_row_of_any_size_is_verified(organization_a, alice, tenant, client_for, kind, tmp_path):
     """A cell of more than 128 KiB is more than the standard library reads unless told."""
-    with inside(organization_a):
+    with tenant(organization_a):
         audit_record(action="test.large", request_data={"list": ["x" * 1_000] * 300})
-    text = body(sign_in(alice).get(URL, {"format": kind}))
+    text = body(client_for(alice).get(URL, {"format": kind}))
     assert len(text) > 300_000
-    assert "rows are whole" in verified(tmp_path, text)
+    assert "rows are intact" in verified(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -109,35 +115,35 @@ def test_a_row_of_any_size_is_verified(organization_a, alice, inside, sign_in, k
         ("true", "false"),
     ],
 )
-def test_a_changed_file_is_found(filled, alice, sign_in, tmp_path, old, new):
-    text = body(sign_in(alice).get(URL, {"format": "jsonl", "action_starts": "test."}))
+def test_a_changed_file_is_found(filled, alice, client_for, tmp_path, old, new):
+    text = body(client_for(alice).get(URL, {"format": "jsonl", "action_starts": "test."}))
     with pytest.raises(CommandError) as refused:
         verified(tmp_path, text.replace(old, new, 1))
     assert refused.value.returncode == 1
     assert re.match(r"row \d+: it was changed\.", str(refused.value))
 
 
-def test_a_removed_and_a_moved_row_show(filled, alice, sign_in, tmp_path):
-    lines = body(sign_in(alice).get(URL, {"format": "jsonl"})).splitlines(keepends=True)
+def test_a_removed_and_a_moved_row_show(filled, alice, client_for, tmp_path):
+    lines = body(client_for(alice).get(URL, {"format": "jsonl"})).splitlines(keepends=True)
     assert "1 numbers" in verified(tmp_path, "".join(lines[:5] + lines[6:]))
-    with pytest.raises(CommandError, match="stands behind"):
+    with pytest.raises(CommandError, match=r"it follows row \d+"):
         verified(tmp_path, "".join([*lines[:5], lines[6], lines[5]]))
     forged = json.loads(lines[5])
     forged["previous_hash"] = "00" * 32
-    report = verify_rows([*map(decode, lines[:5]), decode(json.dumps(forged))])
-    assert "does not follow" in report.fault
+    report = verify_rows([*map(canonical_loads, lines[:5]), canonical_loads(json.dumps(forged))])
+    assert "does not follow" in report.error
 
 
-def test_cells_are_no_formulas(filled, alice, sign_in):
-    text = body(sign_in(alice).get(URL, {"format": "csv", "action_starts": "test."}))
+def test_cells_are_no_formulas(filled, alice, client_for):
+    text = body(client_for(alice).get(URL, {"format": "csv", "action_starts": "test."}))
     for row in csv.reader(io.StringIO(text)):
         assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
     assert "'=cmd(" in text
 
 
-def test_the_export_is_recorded_before_and_after(filled, alice, sign_in, inside):
-    answer = sign_in(alice).get(URL, {"action_starts": "test.", "success": "true"})
-    with inside(filled):
+def test_the_export_is_recorded_before_and_after(filled, alice, client_for, tenant):
+    answer = client_for(alice).get(URL, {"action_starts": "test.", "success": "true"})
+    with tenant(filled):
         begun = AuditLog.objects.get(action="audit.record.export")
         assert not AuditLog.objects.filter(action="audit.record.export_end").exists()
     assert begun.user_id == alice.pk
@@ -145,24 +151,24 @@ def test_the_export_is_recorded_before_and_after(filled, alice, sign_in, inside)
     assert (begun.request_data["rows"], begun.request_data["format"]) == (10, "csv")
     text = body(answer)
     assert len(list(csv.reader(io.StringIO(text)))) == 11
-    with inside(filled):
+    with tenant(filled):
         end = AuditLog.objects.get(action="audit.record.export_end")
     assert (end.success, end.response_data) == (True, {"rows": 10})
     assert end.resource_id == begun.resource_id
 
 
-def test_an_export_that_is_broken_off_shows_as_such(filled, alice, sign_in, inside):
-    answer = sign_in(alice).get(URL)
+def test_an_export_that_is_broken_off_shows_as_such(filled, alice, client_for, tenant):
+    answer = client_for(alice).get(URL)
     next(iter(answer.streaming_content))
     answer.close()
-    with inside(filled):
+    with tenant(filled):
         end = AuditLog.objects.get(action="audit.record.export_end")
-    assert (end.success, end.error_message) == (False, "It was broken off.")
+    assert (end.success, end.error_message) == (False, "The export was aborted.")
 
 
-def test_what_is_written_meanwhile_is_not_part_of_it(filled, alice, sign_in, inside):
-    answer = sign_in(alice).get(URL)
-    with inside(filled):
+def test_what_is_written_meanwhile_is_not_part_of_it(filled, alice, client_for, tenant):
+    answer = client_for(alice).get(URL)
+    with tenant(filled):
         audit_record(action="test.later")
         told = AuditLog.objects.get(action="audit.record.export").request_data["rows"]
     text = body(answer)
@@ -170,41 +176,41 @@ def test_what_is_written_meanwhile_is_not_part_of_it(filled, alice, sign_in, ins
     assert len(list(csv.reader(io.StringIO(text)))) == told + 1
 
 
-def test_who_may_export(filled, make_user, make_key, sign_in, charlie):
-    assert sign_in(make_user(filled, "manager")).get(URL).status_code == 403
+def test_who_may_export(filled, make_user, make_key, client_for, charlie):
+    assert client_for(make_user(filled, "manager")).get(URL).status_code == 403
     assert Client().get(URL).status_code == 401
     key = Client(headers={"x-api-key": make_key(filled, ["audit:read"])})
     assert "test.act.3" in body(key.get(URL))
-    assert "test.act.3" not in body(sign_in(charlie).get(URL))
+    assert "test.act.3" not in body(client_for(charlie).get(URL))
 
 
 @pytest.mark.parametrize(
     "query", [{"format": "xlsx"}, {"page_size": "5"}, {"nothing": "1"}, {"user": "x"}]
 )
-def test_bad_parameters_are_refused(filled, alice, sign_in, query):
-    assert sign_in(alice).get(URL, query).status_code == 400
+def test_bad_parameters_are_refused(filled, alice, client_for, query):
+    assert client_for(alice).get(URL, query).status_code == 400
 
 
-def test_the_list_leaves_as_it_is_filtered(filled, alice, sign_in, make_user, inside, tmp_path):
-    client = sign_in(alice)
-    page = client.get("/admin/audit/auditlog/?outcome=refused")
-    address = "/admin/audit/auditlog/export/jsonl/?outcome=refused"
+def test_the_list_leaves_as_it_is_filtered(filled, alice, client_for, make_user, tenant, tmp_path):
+    client = client_for(alice)
+    page = client.get("/admin/audit/auditlog/?outcome=denied")
+    address = "/admin/audit/auditlog/export/jsonl/?outcome=denied"
     assert address in page.content.decode()
     text = body(client.get(address))
     assert text.count("\n") == 10
-    assert "10 rows are whole" in verified(tmp_path, text)
-    with inside(filled):
+    assert "10 rows are intact" in verified(tmp_path, text)
+    with tenant(filled):
         begun = AuditLog.objects.get(action="audit.record.export")
-    assert begun.request_data["filters"] == {"outcome": "refused"}
+    assert begun.request_data["filters"] == {"outcome": "denied"}
     assert client.get("/admin/audit/auditlog/export/xlsx/").status_code == 404
     assert client.get(address + "&object=x").status_code == 302
-    manager = sign_in(make_user(filled, "manager"))
+    manager = client_for(make_user(filled, "manager"))
     assert manager.get(address).status_code == 403
     assert "/export/" not in manager.get("/admin/audit/auditlog/").content.decode()
 
 
-def test_few_leave_at_once(filled, alice, sign_in, superuser):
-    client = sign_in(alice)
+def test_few_leave_at_once(filled, alice, client_for, superuser):
+    client = client_for(alice)
     with superuser.transaction():
         superuser.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, n)) FROM generate_series(1, %s) n",
@@ -238,4 +244,4 @@ def test_json_is_written_as_the_database_writes_it(values):
         for value in values:
             cursor.execute("SELECT %s::jsonb::text", [json.dumps(value)])
             (text,) = cursor.fetchone()
-            assert encode(decode(text)) == text
+            assert canonical_dumps(canonical_loads(text)) == text

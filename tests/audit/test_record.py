@@ -322,8 +322,8 @@ def test_rollback_leaves_none(room):
     assert room.records() == []
 
 
-def test_request_of_a_key_is_recorded_as_such(organization_a, inside, make_facility):
-    with inside(organization_a):
+def test_request_of_a_key_is_recorded_as_such(organization_a, tenant, make_facility):
+    with tenant(organization_a):
         row, key = api_key_create(
             organization_id=organization_a.id,
             user=system_user_get(organization_id=organization_a.id),
@@ -338,7 +338,7 @@ def test_request_of_a_key_is_recorded_as_such(organization_a, inside, make_facil
         headers={"x-api-key": key, "user-agent": "Probe", "x-request-id": "from-the-client"},
     )
     assert answer.status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         record = AuditLog.objects.get(action="organizations.facility.update")
     assert (record.api_key_id, record.user_id) == (row.pk, None)
     assert (record.ip_address, record.user_agent) == ("192.0.2.5", "Probe")
@@ -387,13 +387,13 @@ def test_model_refuses_to_write(room):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_record_outside_of_a_tenant_belongs_to_the_platform(organization_a, inside, owner_cursor):
+def test_record_outside_of_a_tenant_belongs_to_the_platform(organization_a, tenant, owner_cursor):
     key = audit_record(action="platform.thing.view", resource_type="thing", success=False)
     owner_cursor.execute(
         "SELECT organization_id, user_id, action, success FROM audit_logs WHERE id = %s", [key]
     )
     assert owner_cursor.fetchone() == (None, None, "platform.thing.view", False)
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not AuditLog.objects.filter(pk=key).exists()
 
 

@@ -46,9 +46,9 @@ def factor(user):
     ],
 )
 def test_changes_are_recorded_without_what_is_secret(
-    make, resource, changes, alice, organization_a, inside
+    make, resource, changes, alice, organization_a, tenant
 ):
-    with inside(organization_a):
+    with tenant(organization_a):
         row = make(alice)
         row.save(force_insert=True)
         type(row).objects.filter(pk=row.pk).update(**changes)

@@ -7,9 +7,9 @@ from apps.audit.models import AuditLog
 from apps.audit.services.audit_logs import audit_record
 
 
-def test_secrets_known_by_name_or_form_are_masked(organization_a, inside):
+def test_secrets_known_by_name_or_form_are_masked(organization_a, tenant):
     key = generate_key()
-    with inside(organization_a):
+    with tenant(organization_a):
         row = audit_record(
             action="test.act",
             success=False,

@@ -18,7 +18,7 @@ GAP = "INSERT INTO audit_gaps (chain, first_seq, last_seq, hash) VALUES (%s, %s,
 
 
 def faults():
-    return [(fault.organization_id, fault.seq, fault.fault) for fault in audit_verify()]
+    return [(fault.organization_id, fault.seq, fault.error) for fault in audit_verify()]
 
 
 @pytest.mark.parametrize(("first", "last"), [(2, 3), (4, 1_000), (1_000, 1_001), (0, 0)])
@@ -27,14 +27,14 @@ def test_a_spare_gap_is_found(first, last, make_organization, superuser):
     record(organization, 5)
     assert faults() == []
     superuser.execute(GAP, [organization.id, first, last])
-    assert faults() == [(organization.id, first, "a gap is told of that is none")]
+    assert faults() == [(organization.id, first, "a recorded gap is not a gap")]
 
 
 def test_a_gap_of_no_chain_is_found(make_organization, superuser):
     record(make_organization(), 1)
     superuser.execute(GAP.replace("%s", "gen_random_uuid()", 1), [1, 1])
     ((_, seq, fault),) = faults()
-    assert (seq, fault) == (1, "a gap is told of that is none")
+    assert (seq, fault) == (1, "a recorded gap is not a gap")
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
@@ -74,4 +74,4 @@ def test_an_organization_begins_with_a_checkpoint(make_organization, superuser, 
     assert faults() == []
     (fault,) = checkpoints_verify(Path(tmp_path), public_key())
     assert str(organization.id) in fault
-    assert "though not a year old" in fault
+    assert "though less than a year old" in fault

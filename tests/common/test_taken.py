@@ -12,16 +12,19 @@ from apps.organizations.models import Facility
 from apps.robots.models import Robot
 from urfmp.common.db.constraints import under_fields
 
-SERIAL, NAME = "Another robot has this serial number.", "Another facility has this name."
+SERIAL, NAME = (
+    "A robot with this serial number already exists.",
+    "A facility with this name already exists.",
+)
 FORM = {"vendor": "kuka", "lifecycle": "active", "name": "Twin"}
 
 
 @pytest.fixture
-def client(alice, organization_a, sign_in, make_robot, make_facility):
+def client(alice, organization_a, client_for, make_robot, make_facility):
     make_robot(organization_a, serial_number="SN-1")
     make_robot(organization_a, serial_number="SN-2", name="Second")
     make_facility(organization_a, "Hall 1")
-    return sign_in(alice)
+    return client_for(alice)
 
 
 def problem(answer):
@@ -29,14 +32,14 @@ def problem(answer):
     return answer.json()["errors"]
 
 
-def test_in_the_api(client, organization_a, inside):
+def test_in_the_api(client, organization_a, tenant):
     def post(path, body):
         return client.post(f"/api/v1/{path}", body, content_type="application/json")
 
     robot = {"name": "R", "vendor": "kuka", "serial_number": "SN-1", "configuration": {"axes": 6}}
     assert problem(post("robots", robot)) == {"serial_number": [SERIAL]}
     assert problem(post("facilities", {"name": "Hall 1"})) == {"name": [NAME]}
-    with inside(organization_a):
+    with tenant(organization_a):
         second = Robot.objects.get(serial_number="SN-2")
     answer = client.patch(
         f"/api/v1/robots/{second.pk}",
@@ -62,8 +65,8 @@ def test_in_admin_forms(model, form, field, client):
     assert len(errors[field]) == 1
 
 
-def test_an_address_in_other_letters(alice, organization_a, inside):
-    with inside(organization_a), pytest.raises(ValidationError) as refused:
+def test_an_address_in_other_letters(alice, organization_a, tenant):
+    with tenant(organization_a), pytest.raises(ValidationError) as refused:
         user_create(organization_id=organization_a.id, email="ALICE@acme.example", role="viewer")
     assert refused.value.message_dict == {"email": ["This address is taken."]}
 

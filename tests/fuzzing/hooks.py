@@ -1,4 +1,4 @@
-"""What schemathesis is told beyond the document: loaded by its command line, not by pytest."""
+"""Checks and hooks for schemathesis, loaded by its command line, not by pytest."""
 
 from __future__ import annotations
 
@@ -8,25 +8,26 @@ import uuid
 
 import schemathesis
 
-# Why a request that fits the document may still be refused: what no JSON Schema can say.
+# Errors of requests that fit the document: rules that no JSON Schema can express.
 _REASONS = [
-    # Rows that have to exist, or must not yet.
+    # Rows that must exist, or must not exist yet.
     r"There is no such (robot|person|user|facility)\.",
-    r"There is no facility .*\.",
+    r"(Robot|User|Facility) not found\.",
+    r"Facility .* not found\.",
     r'Invalid pk ".*" - object does not exist\.',
     r"(user|Facility) with this .* already exists\.",
-    r"Another (robot has this serial number|facility has this name)\.",
+    r"A (robot|facility) with this .* already exists\.",
     r"This address is taken\.",
     r"Addresses under \.invalid are the system's own\.",
     r"This cursor is not from a page of this list in this order\.",
-    r"There is no such timezone; write it as in Europe/Berlin\.",
+    r"Unknown timezone; use an IANA name such as Europe/Berlin\.",
     # Lists in one parameter: names joined by commas.
     r"Write ids of robots, joined by commas\.",
     r"There is no (aggregation|unit|metric) .*",
     r"Name .*",
     r"Values cannot be shown in .*",
     r"Write this in one line, without control characters\.",
-    # Rules between fields, and of moments.
+    # Rules between fields, and of datetimes.
     r"A key bound to a robot cannot hold .*\.",
     r"Write a time between the years 2000 and 2200\.",
     r"A key ends in the future\.",
@@ -55,8 +56,8 @@ def _messages(errors):
 
 
 @schemathesis.check
-def refused_for_a_reason(ctx, response, case):
-    """A request that fits the document is refused only for what no schema can say."""
+def rejected_for_a_reason(ctx, response, case):
+    """Check that a request that fits the document is rejected only by rules outside the schema."""
     if case.meta is None or not case.meta.generation.mode.is_positive:
         return
     if response.status_code not in {400, 422} or case.path in {"/write", "/api/v2/write"}:
@@ -66,12 +67,14 @@ def refused_for_a_reason(ctx, response, case):
         return
     texts = list(_messages(body["errors"])) if "errors" in body else [body["detail"]]
     unexplained = [text for text in texts if not _REASON.fullmatch(text)]
-    assert not unexplained, f"A request that fits is refused: {body['code']} {unexplained}"
+    assert not unexplained, (
+        f"A request that fits the document is rejected: {body['code']} {unexplained}"
+    )
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """Keep the run's own sign-in alive: without it every answer would be 401."""
+    """Keep the run's own session: without it every response would be 401."""
     parameters = case.path_parameters or {}
     if _OWN_SESSION and str(parameters.get("id")) == _OWN_SESSION:
         parameters["id"] = str(uuid.UUID(int=1))

@@ -6,8 +6,8 @@ import pytest
 
 @pytest.mark.parametrize("time", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
 @pytest.mark.parametrize("field", ["scheduled_at", "due_at"])
-def test_times_that_no_plant_means_are_refused(alice, sign_in, time, field):
-    answer = sign_in(alice).post(
+def test_times_that_no_plant_means_are_refused(alice, client_for, time, field):
+    answer = client_for(alice).post(
         "/api/v1/maintenance-tasks",
         {"title": "t", "type": "cleaning", field: time},
         content_type="application/json",

@@ -27,14 +27,14 @@ from apps.maintenance.services import (
     tasks_mark_overdue,
 )
 from apps.maintenance.tasks import mark_overdue
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
 
 @pytest.fixture
-def make_task(inside):
+def make_task(tenant):
     def make(organization, **fields):
-        with inside(organization):
+        with tenant(organization):
             author = system_user_get(organization_id=organization.id)
             return task_create(
                 organization_id=organization.id,
@@ -127,8 +127,8 @@ class Model(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-def test_life_of_a_task_follows_the_model(organization_a, make_task, inside):
-    with inside(organization_a):
+def test_life_of_a_task_follows_the_model(organization_a, make_task, tenant):
+    with tenant(organization_a):
         Model.make = staticmethod(lambda **fields: make_task(organization_a, **fields))
         run_state_machine_as_test(
             Model,
@@ -141,31 +141,31 @@ def test_life_of_a_task_follows_the_model(organization_a, make_task, inside):
         )
 
 
-def test_due_when_scheduled_unless_said_otherwise(organization_a, make_task, inside):
+def test_due_when_scheduled_unless_said_otherwise(organization_a, make_task, tenant):
     time = timezone.now() + timedelta(days=1)
     assert make_task(organization_a, scheduled_at=time).due_at == time
     task = make_task(organization_a, scheduled_at=time, due_at=time + timedelta(days=1))
     assert task.due_at == time + timedelta(days=1)
-    with inside(organization_a):
+    with tenant(organization_a):
         assert task_update(task, due_at=None).due_at == time
     assert make_task(organization_a).due_at is None
 
 
-def test_overdue_job_visits_every_organization(organization_a, organization_b, make_task, inside):
+def test_overdue_job_visits_every_organization(organization_a, organization_b, make_task, tenant):
     past = timezone.now() - timedelta(minutes=1)
     for organization in (organization_a, organization_b):
         make_task(organization, scheduled_at=past)
         make_task(organization)
     mark_overdue(0)
     for organization in (organization_a, organization_b):
-        with inside(organization):
+        with tenant(organization):
             statuses = MaintenanceTask.objects.order_by("status").values_list("status", flat=True)
             assert list(statuses) == ["overdue", "scheduled"]
 
 
-def test_closed_task_stays_as_it_is(organization_a, make_task, inside):
+def test_closed_task_stays_as_it_is(organization_a, make_task, tenant):
     task = make_task(organization_a, notes="before")
-    with inside(organization_a):
+    with tenant(organization_a):
         task_start(task)
         done = task_complete(task, "replaced seal")
         assert done.notes == "before\nreplaced seal"
@@ -175,21 +175,21 @@ def test_closed_task_stays_as_it_is(organization_a, make_task, inside):
             task_cancel(task, "late")
 
 
-def test_typed_in_duration_stays(organization_a, make_task, inside):
+def test_typed_in_duration_stays(organization_a, make_task, tenant):
     task = make_task(organization_a, actual_duration=7)
-    with inside(organization_a):
+    with tenant(organization_a):
         task_start(task)
         assert task_complete(task).actual_duration == 7
 
 
-def test_cancelling_keeps_the_reason(organization_a, make_task, inside):
+def test_cancelling_keeps_the_reason(organization_a, make_task, tenant):
     task = make_task(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         assert task_cancel(task, "sold").notes == "Cancelled: sold"
 
 
 def test_references_stay_inside_the_organization(
-    organization_a, organization_b, make_robot, make_user, make_task, inside
+    organization_a, organization_b, make_robot, make_user, make_task, tenant
 ):
     robot, person = make_robot(organization_b), make_user(organization_b)
     task = make_task(organization_a)
@@ -197,10 +197,10 @@ def test_references_stay_inside_the_organization(
         with pytest.raises(ValidationError) as refusal:
             make_task(organization_a, **wrong)
         assert set(refusal.value.message_dict) == set(wrong)
-        with inside(organization_a), pytest.raises(ValidationError):
+        with tenant(organization_a), pytest.raises(ValidationError):
             task_update(task, **wrong)
     with (
-        inside(organization_a),
+        tenant(organization_a),
         connection.cursor() as cursor,
         pytest.raises(DatabaseError),
         transaction.atomic(),
@@ -209,9 +209,9 @@ def test_references_stay_inside_the_organization(
 
 
 def test_other_organizations_ids_do_not_exist(
-    organization_a, organization_b, alice, sign_in, make_robot, make_user
+    organization_a, organization_b, alice, client_for, make_robot, make_user
 ):
-    client = sign_in(alice)
+    client = client_for(alice)
     body = {"title": "x", "type": "cleaning"}
     for field, row in (
         ("robot", make_robot(organization_b)),
@@ -255,27 +255,27 @@ def test_other_organizations_ids_do_not_exist(
         {"parts_used": [{"name": "oil", "part": None}]},
     ],
 )
-def test_what_does_not_fit_is_refused(wrong, organization_a, make_task, inside):
+def test_what_does_not_fit_is_refused(wrong, organization_a, make_task, tenant):
     with pytest.raises(ValidationError) as refusal:
         make_task(organization_a, **wrong)
     assert set(refusal.value.message_dict) == set(wrong)
     task = make_task(organization_a)
-    with inside(organization_a), pytest.raises(ValidationError):
+    with tenant(organization_a), pytest.raises(ValidationError):
         task_update(task, **wrong)
 
 
-def test_parts_and_cost_are_kept(organization_a, make_task, inside):
+def test_parts_and_cost_are_kept(organization_a, make_task, tenant):
     parts = [{"part": "B-7", "name": "Belt", "quantity": 2, "unit_cost": 19.5}, {"name": "Oil"}]
     task = make_task(organization_a, parts_used=parts, cost=Decimal("39.00"))
-    with inside(organization_a):
+    with tenant(organization_a):
         task.refresh_from_db()
         assert (task.parts_used, task.cost) == (parts, Decimal("39.00"))
         assert task_update(task, parts_used=None).parts_used is None
 
 
 @pytest.mark.parametrize("cost", ["NaN", "Infinity", "-1", "1e400", "x", True, [], "1.005"])
-def test_api_refuses_odd_costs(cost, alice, sign_in):
-    answer = sign_in(alice).post(
+def test_api_refuses_odd_costs(cost, alice, client_for):
+    answer = client_for(alice).post(
         "/api/v1/maintenance-tasks",
         {"title": "x", "type": "cleaning", "cost": cost},
         content_type="application/json",
@@ -283,8 +283,8 @@ def test_api_refuses_odd_costs(cost, alice, sign_in):
     assert answer.status_code == 400
 
 
-def test_life_over_the_api(organization_a, alice, sign_in, make_robot):
-    client, robot = sign_in(alice), make_robot(organization_a)
+def test_life_over_the_api(organization_a, alice, client_for, make_robot):
+    client, robot = client_for(alice), make_robot(organization_a)
 
     def post(path, **body):
         return client.post(
@@ -313,7 +313,7 @@ def test_two_cannot_start_one_task(organization_a, make_task):
         with tenant_transaction(organization_a.id):
             return task_start(MaintenanceTask.objects.get(pk=task.pk))
 
-    outcome = at_once(start, start)
+    outcome = run_concurrently(start, start)
     kinds = sorted(type(item).__name__ for item in outcome)
     assert kinds == ["MaintenanceTask", "TaskStateError"]
     with tenant_transaction(organization_a.id):

@@ -4,9 +4,9 @@ import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
 
-from apps.accounts.selectors.credentials import user_organization
-from apps.organizations.selectors import organization_ids
+from apps.accounts.selectors.credentials import user_organization_id
 from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +31,7 @@ def test_a_fault_leaves_nothing_behind(fault):
     with pytest.raises(CommandError):
         _create(**fault)
     assert list(organization_ids()) == before
-    assert user_organization("ann@acme.example") is None
+    assert user_organization_id("ann@acme.example") is None
 
 
 def test_a_slug_or_address_that_is_taken_is_refused(organization_a, alice):

@@ -18,10 +18,10 @@ def login(email):
 
 
 def test_everything_of_it_ends(
-    organization_a, organization_b, alice, charlie, root, sign_in, make_key, make_robot, inside
+    organization_a, organization_b, alice, charlie, root, client_for, make_key, make_robot, tenant
 ):
     robot = make_robot(organization_a)
-    browser, foreign = sign_in(alice), sign_in(charlie)
+    browser, foreign = client_for(alice), client_for(charlie)
     pair = login(alice.email).json()
     token = Client(headers={"authorization": f"Bearer {pair['access_token']}"})
     key = Client(headers={"x-api-key": make_key(organization_a, ["robots:read"])})
@@ -30,7 +30,7 @@ def test_everything_of_it_ends(
     for client in (*everybody, foreign):
         assert client.get("/api/v1/robots").status_code == 200
 
-    with inside(organization_a):
+    with tenant(organization_a):
         organization_deactivate(organization_a)
         assert not UserSession.objects.exists()
 
@@ -45,7 +45,7 @@ def test_everything_of_it_ends(
     assert answer.status_code == 401
     assert foreign.get("/api/v1/robots").status_code == 200
 
-    with inside(organization_a):
+    with tenant(organization_a):
         organization_reactivate(organization_a)
     assert key.get("/api/v1/robots").status_code == 200
     assert token.get("/api/v1/robots").status_code == 401
@@ -54,9 +54,9 @@ def test_everything_of_it_ends(
 
 
 def test_super_admin_does_it_and_goes_on_working_there(
-    organization_a, alice, root, sign_in, inside
+    organization_a, alice, root, client_for, tenant
 ):
-    own, client = sign_in(alice), sign_in(root)
+    own, client = client_for(alice), client_for(root)
     address = reverse(
         "admin:organizations_platformorganization_act", args=[organization_a.pk, "enter"]
     )
@@ -68,7 +68,7 @@ def test_super_admin_does_it_and_goes_on_working_there(
         )
         assert address in page.content.decode()
         assert client.post(address).status_code == 302
-        with inside(organization_a):
+        with tenant(organization_a):
             organization_a.refresh_from_db()
         assert organization_a.is_active is active
         assert own.get("/api/v1/robots").status_code == 401
@@ -77,8 +77,8 @@ def test_super_admin_does_it_and_goes_on_working_there(
         assert (answer.status_code, answer.json()["is_active"]) == (200, active)
 
 
-def test_the_platform_stays(root, inside, sign_in):
-    with inside(root.organization_of_test), pytest.raises(PlatformOrganizationError):
+def test_the_platform_stays(root, tenant, client_for):
+    with tenant(root.organization_of_test), pytest.raises(PlatformOrganizationError):
         organization_deactivate(root.organization_of_test)
-    answer = sign_in(root).post(f"/api/v1/organizations/{root.organization_id}/deactivate")
+    answer = client_for(root).post(f"/api/v1/organizations/{root.organization_id}/deactivate")
     assert (answer.status_code, answer.json()["code"]) == (409, "platform_organization")

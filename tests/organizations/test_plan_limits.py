@@ -19,17 +19,17 @@ from apps.organizations.models import Organization
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_register, robot_retire, robot_return_to_service
 from tests.conftest import PASSWORD
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
 AT_ONCE = 16
 
 
 @pytest.fixture
-def limited(make_organization, inside):
+def limited(make_organization, tenant):
     """An organization of the plan Custom with room for three of everything."""
     organization = make_organization("small", plan="custom")
-    with inside(organization):
+    with tenant(organization):
         Organization.objects.update(robot_limit=3, user_limit=3, api_key_limit=3)
         organization.refresh_from_db()
     return organization
@@ -75,8 +75,8 @@ def test_limits_of_a_custom_plan_are_columns(limited):
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-def test_one_more_than_the_plan_allows_is_refused(resource, limited, inside):
-    with inside(limited):
+def test_one_more_than_the_plan_allows_is_refused(resource, limited, tenant):
+    with tenant(limited):
         for number in range(3):
             add(limited, resource, number)
         with pytest.raises(PlanLimitError) as refusal:
@@ -97,7 +97,7 @@ def test_of_many_at_once_one_takes_the_last_place(resource, limited):
         with tenant_transaction(limited.pk):
             return add(limited, resource, 10 + number)
 
-    outcome = at_once(*(lambda number=n: call(number) for n in range(AT_ONCE)))
+    outcome = run_concurrently(*(lambda number=n: call(number) for n in range(AT_ONCE)))
     refused = [item for item in outcome if isinstance(item, PlanLimitError)]
     assert len(refused) == AT_ONCE - 1, outcome
     with tenant_transaction(limited.pk):
@@ -118,24 +118,24 @@ def test_of_many_that_return_at_once_one_takes_the_last_place(limited):
             add(limited, "robots", number)
             add(limited, "users", number)
 
-    def inside(call):
+    def tenant(call):
         with tenant_transaction(limited.pk):
             return call()
 
-    calls = [lambda r=r: inside(lambda: robot_return_to_service(r)) for r in robots]
-    calls += [lambda n=n: inside(lambda: add(limited, "robots", n)) for n in range(20, 23)]
-    outcome = at_once(*calls)
+    calls = [lambda r=r: tenant(lambda: robot_return_to_service(r)) for r in robots]
+    calls += [lambda n=n: tenant(lambda: add(limited, "robots", n)) for n in range(20, 23)]
+    outcome = run_concurrently(*calls)
     assert sum(isinstance(item, PlanLimitError) for item in outcome) == len(calls) - 1, outcome
-    calls = [lambda p=p: inside(lambda: user_update(p, is_active=True)) for p in people]
-    calls += [lambda n=n: inside(lambda: add(limited, "users", n)) for n in range(20, 23)]
-    outcome = at_once(*calls)
+    calls = [lambda p=p: tenant(lambda: user_update(p, is_active=True)) for p in people]
+    calls += [lambda n=n: tenant(lambda: add(limited, "users", n)) for n in range(20, 23)]
+    outcome = run_concurrently(*calls)
     assert sum(isinstance(item, PlanLimitError) for item in outcome) == len(calls) - 1, outcome
     with tenant_transaction(limited.pk):
         assert (used(limited, "robots"), used(limited, "users")) == (3, 3)
 
 
-def test_a_stale_copy_takes_no_place_of_another(limited, inside):
-    with inside(limited):
+def test_a_stale_copy_takes_no_place_of_another(limited, tenant):
+    with tenant(limited):
         robots = [add(limited, "robots", number) for number in range(3)]
         stale = Robot.objects.get(pk=robots[0].pk)
         robot_retire(robots[0])
@@ -145,9 +145,9 @@ def test_a_stale_copy_takes_no_place_of_another(limited, inside):
         assert robot_return_to_service(robots[1]).is_active  # it never left
 
 
-def test_a_smaller_plan_takes_nothing_away(make_organization, inside):
+def test_a_smaller_plan_takes_nothing_away(make_organization, tenant):
     organization = make_organization("shrinks")
-    with inside(organization):
+    with tenant(organization):
         robots = [add(organization, "robots", number) for number in range(12)]
         Organization.objects.update(plan="free")
         organization.refresh_from_db()
@@ -160,8 +160,8 @@ def test_a_smaller_plan_takes_nothing_away(make_organization, inside):
         add(organization, "robots", 21)
 
 
-def test_what_is_over_frees_its_place(limited, inside):
-    with inside(limited):
+def test_what_is_over_frees_its_place(limited, tenant):
+    with tenant(limited):
         keys = [add(limited, "api_keys", number) for number in range(3)]
         api_key_revoke(keys[0])
         ApiKey.objects.filter(pk=keys[1].pk).update(expires_at=timezone.now() - timedelta(hours=1))
@@ -245,8 +245,8 @@ def test_never_more_than_the_plan_allows(limited):
     )
 
 
-def test_api_names_limit_and_plan(limited, make_user, sign_in):
-    client = sign_in(make_user(limited))
+def test_api_names_limit_and_plan(limited, make_user, client_for):
+    client = client_for(make_user(limited))
     body = {"name": "R", "vendor": "kuka", "model": "m"}
     for _ in range(3):
         answer = client.post("/api/v1/robots", body, content_type="application/json")
@@ -260,9 +260,9 @@ def test_api_names_limit_and_plan(limited, make_user, sign_in):
     assert {"resource": "users", "used": 1, "limit": 3} in shown
 
 
-def test_admin_says_why_and_shows_what_is_in_use(limited, make_user, sign_in, inside):
-    client = sign_in(make_user(limited))
-    with inside(limited):
+def test_admin_says_why_and_shows_what_is_in_use(limited, make_user, client_for, tenant):
+    client = client_for(make_user(limited))
+    with tenant(limited):
         for number in range(3):
             add(limited, "robots", number)
     form = {"name": "R", "vendor": "kuka", "model": "m", "lifecycle": "active"}

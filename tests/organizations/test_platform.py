@@ -12,20 +12,20 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User, UserSession
-from apps.accounts.permissions.platform_staff import PLATFORM_STAFF
+from apps.accounts.permissions.platform_staff import PLATFORM_STAFF_NAME
 from apps.accounts.services.users import user_update
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
-from tests.conftest import PASSWORD, uncache
+from tests.conftest import PASSWORD, uncache_session
 from tests.support.platform import LIST, enter, leave, names, recorded
 
 CHOOSE = "/api/v1/auth/choose-organization"
 
 
 @pytest.fixture
-def client(root, sign_in):
-    return sign_in(root)
+def client(root, client_for):
+    return client_for(root)
 
 
 def test_nothing_is_seen_before_a_choice(client, root, organization_a, make_robot):
@@ -37,7 +37,7 @@ def test_nothing_is_seen_before_a_choice(client, root, organization_a, make_robo
 
 
 def test_a_choice_opens_one_organization(
-    client, root, organization_a, organization_b, make_robot, inside
+    client, root, organization_a, organization_b, make_robot, tenant
 ):
     robot = make_robot(organization_a, name="Chosen")
     other = make_robot(organization_b, name="Other")
@@ -47,7 +47,7 @@ def test_a_choice_opens_one_organization(
     assert client.get(f"/api/v1/robots/{other.pk}").status_code == 404
     assert client.get(reverse("admin:robot_page", args=[other.pk])).status_code == 404
     page = client.get(reverse("admin:robot_page", args=[robot.pk])).content.decode()
-    assert "You work in <strong>Acme</strong> as platform staff" in page
+    assert "You are working in <strong>Acme</strong> as platform staff" in page
     assert reverse("admin:leave_organization") in page
 
     enter(client, organization_b)  # leaves the one before
@@ -57,30 +57,30 @@ def test_a_choice_opens_one_organization(
     assert leave(client).status_code == 302  # at home there is nothing to leave
 
 
-def test_choosing_and_leaving_are_in_both_records(client, root, organization_a, inside):
+def test_choosing_and_leaving_are_in_both_records(client, root, organization_a, tenant):
     enter(client, organization_a)
     client.get("/admin/")
     client.get("/api/v1/robots")
     leave(client)
     for organization in (root.organization_of_test, organization_a):
         for verb in ("choose", "leave"):
-            assert recorded(organization, inside, verb) == [(root.pk, organization_a.pk)]
+            assert recorded(organization, tenant, verb) == [(root.pk, organization_a.pk)]
 
 
-def test_acts_carry_the_super_admins_id(client, root, organization_a, alice, make_robot, inside):
+def test_acts_carry_the_super_admins_id(client, root, organization_a, alice, make_robot, tenant):
     robot = make_robot(organization_a)
     enter(client, organization_a)
     answer = client.patch(
         f"/api/v1/robots/{robot.pk}", {"name": "Renamed"}, content_type="application/json"
     )
     assert answer.status_code == 200, answer.content
-    with inside(organization_a):
+    with tenant(organization_a):
         entry = AuditLog.objects.get(action="robots.robot.update")
     assert (entry.user_id, entry.organization_id) == (root.pk, organization_a.pk)
 
 
 def test_what_platform_staff_made_is_shown_under_their_name(
-    client, root, organization_a, alice, sign_in, make_robot, inside
+    client, root, organization_a, alice, client_for, make_robot, tenant
 ):
     robot = make_robot(organization_a)
     enter(client, organization_a)
@@ -98,7 +98,7 @@ def test_what_platform_staff_made_is_shown_under_their_name(
     key = client.post("/api/v1/api-keys", body, content_type="application/json")
     assert key.status_code == 201, key.content
 
-    own = sign_in(alice)
+    own = client_for(alice)
     for path in (
         reverse("admin:maintenance_maintenancetask_changelist"),
         reverse("admin:maintenance_maintenancetask_change", args=[task.json()["id"]]),
@@ -114,9 +114,11 @@ def test_what_platform_staff_made_is_shown_under_their_name(
         answer = own.get(path)
         assert answer.status_code == 200, path
         assert root.email not in answer.content.decode(), path
-    assert PLATFORM_STAFF in own.get(reverse("admin:audit_auditlog_changelist")).content.decode()
+    assert (
+        PLATFORM_STAFF_NAME in own.get(reverse("admin:audit_auditlog_changelist")).content.decode()
+    )
     page = own.get(reverse("admin:accounts_apikey_change", args=[key.json()["id"]]))
-    assert PLATFORM_STAFF in page.content.decode()
+    assert PLATFORM_STAFF_NAME in page.content.decode()
     # And the organization's own people go on with it.
     answer = own.patch(
         f"/api/v1/maintenance-tasks/{task.json()['id']}",
@@ -124,22 +126,22 @@ def test_what_platform_staff_made_is_shown_under_their_name(
         content_type="application/json",
     )
     assert answer.status_code == 200, answer.content
-    with inside(organization_a):
-        assert MaintenanceTask.objects.get().created_by.get_full_name() == PLATFORM_STAFF
+    with tenant(organization_a):
+        assert MaintenanceTask.objects.get().created_by.get_full_name() == PLATFORM_STAFF_NAME
         assert str(Alert.objects.select_related("acknowledged_by").get().acknowledged_by) == (
-            PLATFORM_STAFF
+            PLATFORM_STAFF_NAME
         )
 
 
-def test_own_affairs_stay_at_home(client, root, organization_a, alice, sign_in):
-    sign_in(alice)
+def test_own_affairs_stay_at_home(client, root, organization_a, alice, client_for):
+    client_for(alice)
     enter(client, organization_a)
     own = client.get("/api/v1/auth/sessions").json()["results"]
     assert len(own) == 1
     assert own[0]["is_current"]
     page = client.get(reverse("admin:own_sessions_page"))
     assert "This device" in page.content.decode()
-    assert "You work in <strong>Acme</strong>" in page.content.decode()
+    assert "You are working in <strong>Acme</strong>" in page.content.decode()
     answer = client.get(reverse("admin:password_change"))
     assert answer.status_code == 200
     assert client.post("/admin/logout/").status_code in {200, 302}
@@ -147,10 +149,10 @@ def test_own_affairs_stay_at_home(client, root, organization_a, alice, sign_in):
 
 
 def test_forms_from_before_a_choice_are_refused(
-    root, sign_in, organization_a, organization_b, inside
+    root, client_for, organization_a, organization_b, tenant
 ):
     """A form that was opened in one organization is not stored in another."""
-    client = sign_in(root, enforce_csrf_checks=True)
+    client = client_for(root, enforce_csrf_checks=True)
 
     def token(path):
         found = re.search(
@@ -176,7 +178,7 @@ def test_forms_from_before_a_choice_are_refused(
     assert names(client, "facilities") == {"Hall"}
 
 
-def test_token_sessions_choose_for_themselves(root, client, organization_a, make_robot, inside):
+def test_token_sessions_choose_for_themselves(root, client, organization_a, make_robot, tenant):
     make_robot(organization_a, name="Chosen")
     body = {"email": root.email, "password": PASSWORD}
     pair = Client().post("/api/v1/auth/login", body, content_type="application/json").json()
@@ -192,7 +194,7 @@ def test_token_sessions_choose_for_themselves(root, client, organization_a, make
     assert names(client) == set()  # the browser has not chosen
     for _ in range(3):
         api.get("/api/v1/robots")
-    assert recorded(organization_a, inside, "choose") == [(root.pk, organization_a.pk)]
+    assert recorded(organization_a, tenant, "choose") == [(root.pk, organization_a.pk)]
     body = {"refresh_token": pair["refresh_token"]}
     fresh = Client().post("/api/v1/auth/refresh", body, content_type="application/json").json()
     api = Client(headers={"authorization": f"Bearer {fresh['access_token']}"})
@@ -202,7 +204,7 @@ def test_token_sessions_choose_for_themselves(root, client, organization_a, make
     assert choose(None).json() == {"organization": None}
     assert choose(str(uuid.uuid4())).status_code == 404
     assert choose("x").status_code == 400
-    assert len(recorded(organization_a, inside, "leave")) == 1
+    assert len(recorded(organization_a, tenant, "leave")) == 1
 
 
 def test_the_platform_itself_is_not_chosen(client, root):
@@ -213,8 +215,8 @@ def test_the_platform_itself_is_not_chosen(client, root):
 
 
 @pytest.mark.parametrize("role", ["admin", "manager", "viewer"])
-def test_nobody_else_chooses_or_lists(role, organization_a, organization_b, make_user, sign_in):
-    client = sign_in(make_user(organization_a, role))
+def test_nobody_else_chooses_or_lists(role, organization_a, organization_b, make_user, client_for):
+    client = client_for(make_user(organization_a, role))
     body = {"organization": str(organization_b.pk)}
     assert client.post(CHOOSE, body, content_type="application/json").status_code == 403
     assert client.get("/api/v1/platform/organizations").status_code == 403
@@ -235,33 +237,33 @@ def test_nobody_else_chooses_or_lists(role, organization_a, organization_b, make
 
 
 def test_a_choice_in_the_data_of_others_counts_for_nothing(
-    organization_a, organization_b, alice, sign_in, make_robot, inside
+    organization_a, organization_b, alice, client_for, make_robot, tenant
 ):
     make_robot(organization_b, name="Other")
-    client = sign_in(alice)
-    with inside(organization_a):
+    client = client_for(alice)
+    with tenant(organization_a):
         row = UserSession.objects.get()
         data = {**row.data, "chosen_organization": {"id": str(organization_b.pk), "name": "x"}}
         UserSession.objects.update(data=data)
-    uncache(client)
+    uncache_session(client)
     assert names(client) == set()
     assert "x</strong>" not in client.get("/admin/").content.decode()
 
 
 def test_a_demoted_super_admin_is_back_home_at_once(
-    client, root, organization_a, make_user, make_robot, inside
+    client, root, organization_a, make_user, make_robot, tenant
 ):
     make_robot(organization_a, name="Chosen")
     make_user(root.organization_of_test, "super_admin")
     enter(client, organization_a)
-    with inside(root.organization_of_test):
+    with tenant(root.organization_of_test):
         user_update(root, role="viewer")
     assert names(client) == set()
     assert names(client, "organizations") == {"Platform"}
 
 
 def test_the_password_is_asked_for_at_home(
-    root, client, organization_a, alice, monkeypatch, inside, make_user
+    root, client, organization_a, alice, monkeypatch, tenant, make_user
 ):
     """Deactivating needs a fresh sign-in, whose rows are the platform's."""
     from tests.accounts.test_step_up import Clock
@@ -277,10 +279,10 @@ def test_the_password_is_asked_for_at_home(
     assert client.post(address).status_code == 403
     wrong = {"_step_up": "POST", "_step_up_password": "not the password"}
     assert client.post(address, wrong).status_code == 403
-    with inside(root.organization_of_test):
+    with tenant(root.organization_of_test):
         assert AuditLog.objects.filter(success=False, action="accounts.session.login").exists()
     assert client.post(address, {**wrong, "_step_up_password": PASSWORD}).status_code == 302
-    with inside(organization_a):
+    with tenant(organization_a):
         organization_a.refresh_from_db()
     assert not organization_a.is_active
     clock.offset = 30 * 60
@@ -295,6 +297,6 @@ def test_the_password_is_asked_for_at_home(
 
 
 def test_people_behind_the_wall_have_no_rights():
-    stand_in = User.behind_the_wall(uuid.uuid4())
-    assert str(stand_in) == PLATFORM_STAFF
+    stand_in = User.placeholder_for(uuid.uuid4())
+    assert str(stand_in) == PLATFORM_STAFF_NAME
     assert not stand_in.has_perm("robots.view_robot")

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.utils import ProgrammingError
 from django.urls import reverse
 
-from apps.accounts.exceptions import LastAdminError, RoleNotHereError
+from apps.accounts.exceptions import LastAdminError, RoleNotAllowedError
 from apps.accounts.services.users import user_create, user_update
 from apps.audit.models import AuditLog
 from apps.organizations.models import Organization, PlatformOrganization
@@ -16,16 +16,16 @@ from urfmp.common.tenancy.context import Actor, tenant_transaction
 
 
 @pytest.fixture
-def client(root, sign_in):
-    return sign_in(root)
+def client(root, client_for):
+    return client_for(root)
 
 
 def test_super_admins_are_made_on_the_platform_alone(
-    client, root, organization_a, alice, inside, sign_in
+    client, root, organization_a, alice, tenant, client_for
 ):
-    with inside(organization_a), pytest.raises(RoleNotHereError):
+    with tenant(organization_a), pytest.raises(RoleNotAllowedError):
         user_create(organization_id=organization_a.pk, email="x@y.example", role="super_admin")
-    with inside(organization_a), pytest.raises(RoleNotHereError):
+    with tenant(organization_a), pytest.raises(RoleNotAllowedError):
         user_update(alice, role="super_admin")
     enter(client, organization_a)
     answer = client.patch(
@@ -39,20 +39,20 @@ def test_super_admins_are_made_on_the_platform_alone(
     assert 'value="super_admin"' in page
 
 
-def test_a_role_that_was_written_by_hand_makes_no_super_admin(root, alice, organization_a, inside):
+def test_a_role_that_was_written_by_hand_makes_no_super_admin(root, alice, organization_a, tenant):
     """Elsewhere than on the platform it counts for nothing."""
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE users SET role = 'super_admin' WHERE id = %s", [alice.pk])
         cursor.execute("SELECT is_super_admin(%s), is_super_admin(%s)", [alice.pk, root.pk])
         assert cursor.fetchone() == (False, True)
 
 
-def test_the_last_super_admin_stays(root, make_user, inside):
+def test_the_last_super_admin_stays(root, make_user, tenant):
     admin = make_user(root.organization_of_test, "admin")
     for changes in ({"role": "admin"}, {"is_active": False}):
-        with inside(root.organization_of_test), pytest.raises(LastAdminError):
+        with tenant(root.organization_of_test), pytest.raises(LastAdminError):
             user_update(root, **changes)
-    with inside(root.organization_of_test):
+    with tenant(root.organization_of_test):
         root.refresh_from_db()
         user_update(admin, role="viewer")  # the super admin remains
         user_update(admin, role="super_admin")
@@ -94,12 +94,12 @@ def test_the_list_shows_names_and_numbers(
     assert [row["slug"] for row in following] == ["globex"]
 
 
-def test_plan_and_limits_are_changed_inside(client, organization_a, inside):
+def test_plan_and_limits_are_changed_inside(client, organization_a, tenant):
     enter(client, organization_a)
     address = reverse("admin:organizations_organization_act", args=[organization_a.pk, "set-plan"])
     form = {"_confirm": "1", "plan": "custom", "robot_limit": "7", "user_limit": ""}
     assert client.post(address, form).status_code == 302
-    with inside(organization_a):
+    with tenant(organization_a):
         fresh = Organization.objects.get()
         entry = AuditLog.objects.get(action="organizations.organization.set_plan")
     assert (fresh.plan, fresh.robot_limit, fresh.user_limit) == ("custom", 7, None)
@@ -110,7 +110,7 @@ def test_plan_and_limits_are_changed_inside(client, organization_a, inside):
         content_type="application/json",
     )
     assert (answer.status_code, answer.json()["plan"]) == (200, "free")
-    with inside(organization_a):
+    with tenant(organization_a):
         assert Organization.objects.get().robot_limit is None
     for body in ({}, {"plan": "gold"}, {"plan": "custom", "robot_limit": -1}):
         answer = client.post(
@@ -121,7 +121,7 @@ def test_plan_and_limits_are_changed_inside(client, organization_a, inside):
         assert answer.status_code == 400
 
 
-def test_an_organization_is_opened_from_home(client, root, inside):
+def test_an_organization_is_opened_from_home(client, root, tenant):
     address = reverse("admin:organizations_platformorganization_add")
     form = {"name": "Initech", "slug": "initech", "plan": "starter", "admin_email": ""}
     answer = client.post(address, form)
@@ -137,5 +137,5 @@ def test_an_organization_is_opened_from_home(client, root, inside):
         )
         assert (answer.status_code, list(answer.json()["errors"])) == (400, ["slug"])
         assert client.post(address, {**form, **fault}).status_code == 200
-    with inside(root.organization_of_test):
+    with tenant(root.organization_of_test):
         assert AuditLog.objects.filter(action="organizations.organization.create").count() >= 2

@@ -8,16 +8,16 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.telemetry.services.pending_work import batches_add
+from apps.telemetry.services.pending_work import pending_work_enqueue
 
 
 @pytest.fixture
-def make_points(inside):
+def make_points(tenant):
     def make(organization: Any, robot: Any, metric: str, values: list[float], unit: str) -> None:
         now = timezone.now()
         times = [now - timedelta(seconds=len(values) - number) for number in range(len(values))]
-        with inside(organization), connection.cursor() as cursor:
-            batches_add(organization.id, [(robot.pk, metric, time) for time in times])
+        with tenant(organization), connection.cursor() as cursor:
+            pending_work_enqueue(organization.id, [(robot.pk, metric, time) for time in times])
             cursor.executemany(
                 "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
                 " VALUES (%s, %s, %s, %s, %s)",
@@ -31,24 +31,24 @@ def make_points(inside):
 
 
 @pytest.fixture
-def make_alert(inside):
-    from apps.alerts.services import alert_open
+def make_alert(tenant):
+    from apps.alerts.services import alert_create
 
     def make(organization: Any, **fields: Any) -> Any:
         values = {"type": "telemetry", "severity": "error", "title": "Too hot", "message": "90"}
-        with inside(organization):
-            return alert_open(organization_id=organization.id, **{**values, **fields})
+        with tenant(organization):
+            return alert_create(organization_id=organization.id, **{**values, **fields})
 
     return make
 
 
 @pytest.fixture
-def make_task(inside):
+def make_task(tenant):
     from apps.maintenance.services import task_create
 
     def make(organization: Any, author: Any, **fields: Any) -> Any:
         values = {"title": "Grease joint 2", "type": "lubrication"}
-        with inside(organization):
+        with tenant(organization):
             return task_create(
                 organization_id=organization.id, created_by=author, **{**values, **fields}
             )
@@ -61,7 +61,7 @@ def fleet(
     alice, charlie, organization_a, organization_b, make_facility, make_robot, make_alert,
     make_task, make_points,
 ):  # fmt: skip
-    """Something of everything in both organizations; what belongs to B is called secret."""
+    """One object of each kind in both organizations. Names in B start with "secret"."""
     sides = SimpleNamespace()
     for name, organization, author, word in (
         ("a", organization_a, alice, "open"),

@@ -19,9 +19,9 @@ from apps.robots.services.robots import (
     robot_return_to_service,
     robot_update,
 )
-from apps.robots.services.status import robot_report_status, robots_heard, robots_mark_silent
-from apps.robots.tasks import mark_silent
-from tests.support.concurrency import at_once
+from apps.robots.services.status import robot_report_status, robots_mark_offline, robots_touch
+from apps.robots.tasks import mark_offline
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
 
@@ -33,18 +33,18 @@ def history_of(robot):
     )
 
 
-def test_registers_offline_with_a_first_row_of_history(organization_a, make_robot, inside):
+def test_registers_offline_with_a_first_row_of_history(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
     assert (robot.status, robot.lifecycle, robot.is_active, robot.version) == (
         "offline", "active", True, 1,
     )  # fmt: skip
-    with inside(organization_a):
+    with tenant(organization_a):
         assert history_of(robot) == [(None, "offline", None)]
 
 
-def test_update_raises_the_version_and_touches_nothing_else(organization_a, make_robot, inside):
+def test_update_raises_the_version_and_touches_nothing_else(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         stale = Robot.objects.get(pk=robot.pk)
         robot_report_status(robot_id=robot.pk, status="running")
         robot_update(stale, name="New", firmware_version="5.1")
@@ -53,22 +53,22 @@ def test_update_raises_the_version_and_touches_nothing_else(organization_a, make
     assert (fresh.version, stale.version) == (2, 2)
 
 
-def test_retires_and_returns(organization_a, make_robot, inside):
+def test_retires_and_returns(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         robot_retire(robot)
         assert (robot.is_active, robot.lifecycle) == (False, "retired")
         with pytest.raises(RobotRetiredError):
             robot_report_status(robot_id=robot.pk, status="idle")
-        assert robots_heard([robot.pk]) == 0
+        assert robots_touch([robot.pk]) == 0
         assert history_of(robot) == [(None, "offline", None)]
         robot_return_to_service(robot)
         assert robot_report_status(robot_id=robot.pk, status="idle").status == "idle"
 
 
-def test_a_field_neither_retires_nor_returns(organization_a, make_robot, inside):
+def test_a_field_neither_retires_nor_returns(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         with pytest.raises(ValidationError):
             robot_update(robot, lifecycle="retired")
         robot_update(robot, lifecycle="staging")
@@ -78,18 +78,18 @@ def test_a_field_neither_retires_nor_returns(organization_a, make_robot, inside)
 
 
 def test_serial_number_is_unique_in_an_organization(
-    organization_a, organization_b, make_robot, inside
+    organization_a, organization_b, make_robot, tenant
 ):
     robot = make_robot(organization_a, serial_number="SN-1")
     make_robot(organization_b, serial_number="SN-1")
-    with inside(organization_a), pytest.raises(ValidationError):
+    with tenant(organization_a), pytest.raises(ValidationError):
         robot_register(
             organization_id=organization_a.id, name="x", vendor="abb", serial_number="SN-1"
         )
     for _ in range(2):
         other = make_robot(organization_a, serial_number="")
         assert other.serial_number is None
-    with inside(organization_a), pytest.raises(ValidationError):
+    with tenant(organization_a), pytest.raises(ValidationError):
         robot_update(other, serial_number=robot.serial_number)
 
 
@@ -103,7 +103,7 @@ def test_two_at_once_cannot_take_one_serial_number(organization_a, make_robot):
                 organization_id=organization_a.id, name="x", vendor="abb", serial_number="SN-1"
             )
 
-    outcome = at_once(register, register, register)
+    outcome = run_concurrently(register, register, register)
     assert sum(isinstance(item, Robot) for item in outcome) == 1
     refused = [item for item in outcome if not isinstance(item, Robot)]
     assert all(isinstance(item, ValidationError) for item in refused), refused
@@ -115,12 +115,12 @@ def test_two_at_once_cannot_take_one_serial_number(organization_a, make_robot):
 
 
 def test_location_names_a_facility_of_ones_own(
-    organization_a, organization_b, make_robot, make_facility, inside
+    organization_a, organization_b, make_robot, make_facility, tenant
 ):
     make_facility(organization_b, "Theirs")
     make_facility(organization_a, "Ours")
     robot = make_robot(organization_a, location={"facility": "Ours", "cell": "A3"})
-    with inside(organization_a):
+    with tenant(organization_a):
         for name in ("Theirs", "Nobody's", "ours"):
             with pytest.raises(ValidationError):
                 robot_update(robot, location={"facility": name})
@@ -128,7 +128,7 @@ def test_location_names_a_facility_of_ones_own(
 
 
 def test_new_name_of_a_facility_reaches_its_robots(
-    organization_a, make_robot, make_facility, inside
+    organization_a, make_robot, make_facility, tenant
 ):
     facility, other = (
         make_facility(organization_a, "Hall 1"),
@@ -136,7 +136,7 @@ def test_new_name_of_a_facility_reaches_its_robots(
     )
     here = make_robot(organization_a, location={"facility": "Hall 1", "cell": "A"})
     there = make_robot(organization_a, location={"facility": "Hall 2"})
-    with inside(organization_a):
+    with tenant(organization_a):
         facility_update(facility, name='Hall "One"')
         here.refresh_from_db()
         there.refresh_from_db()
@@ -146,10 +146,10 @@ def test_new_name_of_a_facility_reaches_its_robots(
             facility_update(other, name='Hall "One"')
 
 
-def test_facility_with_robots_in_it_stays(organization_a, make_robot, make_facility, inside):
+def test_facility_with_robots_in_it_stays(organization_a, make_robot, make_facility, tenant):
     facility = make_facility(organization_a)
     robot = make_robot(organization_a, location={"facility": facility.name})
-    with inside(organization_a):
+    with tenant(organization_a):
         with pytest.raises(FacilityInUseError):
             facility_delete(facility)
         robot_update(robot, location=None)
@@ -158,15 +158,15 @@ def test_facility_with_robots_in_it_stays(organization_a, make_robot, make_facil
 
 
 def test_facility_of_the_same_name_elsewhere_is_another(
-    organization_a, organization_b, make_robot, make_facility, inside
+    organization_a, organization_b, make_robot, make_facility, tenant
 ):
     make_facility(organization_a)
     theirs = make_facility(organization_b)
     robot = make_robot(organization_a, location={"facility": "Hall 1"})
-    with inside(organization_b):
+    with tenant(organization_b):
         facility_update(theirs, name="Hall 9")
         facility_delete(theirs)
-    with inside(organization_a):
+    with tenant(organization_a):
         robot.refresh_from_db()
     assert robot.location == {"facility": "Hall 1"}
 
@@ -186,7 +186,7 @@ def test_robot_does_not_slip_into_a_facility_that_goes(organization_a, make_robo
     for _ in range(6):
         with tenant_transaction(organization_a.id):
             facility_create(organization_id=organization_a.id, name="Hall 1")
-        placed, removed = at_once(place, remove)
+        placed, removed = run_concurrently(place, remove)
         assert (placed is None) is not (removed is None), (placed, removed)
         with tenant_transaction(organization_a.id):
             robot.refresh_from_db()
@@ -201,7 +201,7 @@ def test_two_at_once_cannot_take_one_facility_name(organization_a):
         with tenant_transaction(organization_a.id):
             return facility_create(organization_id=organization_a.id, name="Hall 1")
 
-    outcome = at_once(create, create)
+    outcome = run_concurrently(create, create)
     assert sorted(type(item).__name__ for item in outcome) == ["Facility", "ValidationError"]
 
 
@@ -209,7 +209,7 @@ def test_two_at_once_cannot_take_one_facility_name(organization_a):
 
 
 def test_last_seen_is_written_at_most_every_5_seconds(
-    organization_a, make_robot, inside, monkeypatch
+    organization_a, make_robot, tenant, monkeypatch
 ):
     robot, start = make_robot(organization_a), timezone.now()
 
@@ -217,15 +217,15 @@ def test_last_seen_is_written_at_most_every_5_seconds(
         monkeypatch.setattr(
             "apps.robots.services.robots.timezone.now", lambda: start + timedelta(seconds=seconds)
         )
-        return robots_heard([robot.pk])
+        return robots_touch([robot.pk])
 
-    with inside(organization_a):
+    with tenant(organization_a):
         assert [heard_after(s) for s in (0, 1, 4.9, 5.1, 10, 10.2)] == [1, 0, 0, 1, 0, 1]
         assert [status for _, status, _ in history_of(robot)] == ["offline", "online"]
 
 
 def test_silence_shows_as_offline_and_speech_brings_back(
-    organization_a, make_robot, inside, monkeypatch, settings
+    organization_a, make_robot, tenant, monkeypatch, settings
 ):
     robot, start = make_robot(organization_a), timezone.now()
 
@@ -235,32 +235,32 @@ def test_silence_shows_as_offline_and_speech_brings_back(
         )
 
     grace = settings.ROBOT_OFFLINE_AFTER.total_seconds()
-    with inside(organization_a):
+    with tenant(organization_a):
         at(0)
         robot_report_status(robot_id=robot.pk, status="running", reason="Program 7")
         at(grace)
-        assert robots_mark_silent() == 0
+        assert robots_mark_offline() == 0
         at(grace + 1)
-        assert robots_mark_silent() == 1
-        assert robots_mark_silent() == 0
+        assert robots_mark_offline() == 1
+        assert robots_mark_offline() == 0
         at(grace + 2)
-        assert robots_heard([robot.pk]) == 1
+        assert robots_touch([robot.pk]) == 1
         assert history_of(robot) == [
             (None, "offline", None),
             ("offline", "running", "Program 7"),
-            ("running", "offline", f"Not heard of for {grace:.0f} seconds."),
-            ("offline", "running", "Heard from again."),
+            ("running", "offline", f"No data for {grace:.0f} seconds."),
+            ("offline", "running", "Reconnected."),
         ]
     at(grace * 10)
-    assert mark_silent(0) == 1  # the job, over every organization
+    assert mark_offline(0) == 1  # the job, over every organization
 
 
 def test_reason_and_metadata_of_one_change_do_not_reach_the_next(
-    organization_a, make_robot, inside
+    organization_a, make_robot, tenant
 ):
     robot, other = make_robot(organization_a), make_robot(organization_a)
     time = timezone.now()
-    with inside(organization_a):
+    with tenant(organization_a):
         robot_report_status(
             robot_id=robot.pk, status="error", reason="C4A12", robot_time=time, metadata={"x": 1}
         )
@@ -270,20 +270,20 @@ def test_reason_and_metadata_of_one_change_do_not_reach_the_next(
         assert history_of(other)[-1] == ("offline", "idle", None)
 
 
-def test_same_status_again_is_no_change(organization_a, make_robot, inside):
+def test_same_status_again_is_no_change(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         for _ in range(3):
             robot_report_status(robot_id=robot.pk, status="idle", reason="again")
         assert [status for _, status, _ in history_of(robot)] == ["offline", "idle"]
 
 
 def test_other_organizations_robots_are_out_of_reach(
-    organization_a, organization_b, make_robot, inside
+    organization_a, organization_b, make_robot, tenant
 ):
     robot = make_robot(organization_a)
-    with inside(organization_b):
-        assert robots_heard([robot.pk]) == 0
+    with tenant(organization_b):
+        assert robots_touch([robot.pk]) == 0
         with pytest.raises(Robot.DoesNotExist):
             robot_report_status(robot_id=robot.pk, status="idle")
 
@@ -302,13 +302,13 @@ def test_reports_at_once_leave_a_chain(organization_a, make_robot):
                 with tenant_transaction(organization_a.id):
                     Robot.objects.filter(pk=other.pk).update(last_seen=None)
                 with tenant_transaction(organization_a.id):
-                    robots_heard(both[::-1])
+                    robots_touch(both[::-1])
                 with tenant_transaction(organization_a.id):
-                    robots_mark_silent()
+                    robots_mark_offline()
 
         return run
 
-    outcome = at_once(
+    outcome = run_concurrently(
         report(["idle", "running"] * 4), report(["error", "stopped"] * 4), report(["charging"] * 8)
     )
     assert outcome == [None, None, None]
@@ -322,11 +322,11 @@ def test_reports_at_once_leave_a_chain(organization_a, make_robot):
     assert len(rows) >= 2
 
 
-def test_status_counts(organization_a, alice, make_robot, inside):
+def test_status_counts(organization_a, alice, make_robot, tenant):
     robot = make_robot(organization_a)
     retired = make_robot(organization_a)
     make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         robot_report_status(robot_id=robot.pk, status="idle")
         robot_retire(retired)
         assert robot_status_counts(alice) == {"offline": 1, "idle": 1}
@@ -341,7 +341,7 @@ def report(key, **body):
     )
 
 
-def test_device_reports_its_status(organization_a, make_robot, make_key, inside):
+def test_device_reports_its_status(organization_a, make_robot, make_key, tenant):
     robot = make_robot(organization_a)
     key = make_key(organization_a, robot=robot)
     answer = report(
@@ -352,7 +352,7 @@ def test_device_reports_its_status(organization_a, make_robot, make_key, inside)
         metadata={"code": 7},
     )
     assert (answer.status_code, answer.json()) == (200, {"status": "stopped"})
-    with inside(organization_a):
+    with tenant(organization_a):
         last = RobotStatusHistory.objects.filter(robot_id=robot.pk).latest("time")
     assert last.reason == "Protective stop"
     assert last.metadata == {"code": 7, "robot_time": "2025-01-02T02:04:05+00:00"}
@@ -379,14 +379,14 @@ def test_report_that_does_not_fit(body, organization_a, make_robot, make_key):
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-def test_report_needs_a_key_of_a_robot(organization_a, make_robot, make_key, alice, sign_in):
+def test_report_needs_a_key_of_a_robot(organization_a, make_robot, make_key, alice, client_for):
     robot = make_robot(organization_a)
     assert report(make_key(organization_a), status="idle").status_code == 403
     assert (
         report(make_key(organization_a, ["robots:read"], robot=robot), status="idle").status_code
         == 403
     )
-    answer = sign_in(alice).post(
+    answer = client_for(alice).post(
         "/api/v1/device/status", {"status": "idle"}, content_type="application/json"
     )
     assert answer.status_code == 403

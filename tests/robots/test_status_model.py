@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import Robot, RobotStatusHistory
-from apps.robots.services.status import robot_report_status, robots_heard, robots_mark_silent
+from apps.robots.services.status import robot_report_status, robots_mark_offline, robots_touch
 
 
 class Model(RuleBasedStateMachine):
@@ -71,14 +71,14 @@ class Model(RuleBasedStateMachine):
         if stale:
             self.last_seen = self.now
             self._show()
-        assert self._act(lambda: robots_heard([self.robot.pk])) == int(stale)
+        assert self._act(lambda: robots_touch([self.robot.pk])) == int(stale)
 
     @rule()
     def sweep(self):
         due = self._silent() and not (self.latched or self.locked) and self.shown != "offline"
         if due:
             self._show()
-        assert self._act(robots_mark_silent) == int(due)
+        assert self._act(robots_mark_offline) == int(due)
 
     @rule(on=st.booleans())
     def latch(self, on):
@@ -106,8 +106,8 @@ class Model(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-def test_status_follows_the_model(organization_a, make_robot, inside):
-    with inside(organization_a):
+def test_status_follows_the_model(organization_a, make_robot, tenant):
+    with tenant(organization_a):
         Model.make = staticmethod(lambda: make_robot(organization_a))
         run_state_machine_as_test(
             Model,

@@ -16,9 +16,15 @@ from hypothesis import strategies as st
 from apps.robots.choices import RobotStatus
 from apps.robots.exceptions import InvalidRangeError
 from apps.robots.models import RobotStatusHistory
-from apps.robots.selectors.availability import DOWN, GRAVITY, UP, StatusSummary, TimeInStatus
+from apps.robots.selectors.availability import (
+    DOWN,
+    STATUS_SEVERITY,
+    UP,
+    StatusSummary,
+    TimeInStatus,
+)
 from apps.robots.selectors.status_intervals import (
-    StatusRange,
+    TimeRange,
     status_segments,
     status_summaries,
     status_summary,
@@ -86,14 +92,14 @@ def micro(delta):
 @example(first={0: "idle"}, second={}, span=[0, 1])
 @example(first={5: "idle", 0: "offline"}, second={1: "error"}, span=[5, 10])
 def test_is_what_a_walk_through_the_history_finds(
-    first, second, span, pair, organization_a, inside, write
+    first, second, span, pair, organization_a, tenant, write
 ):
     start, end = span
     expected = [model(first, start, end), model(second, start, end)]
-    with inside(organization_a), transaction.atomic():
+    with tenant(organization_a), transaction.atomic():
         for robot, history in zip(pair, (first, second), strict=True):
             write(robot, history)
-        asked = StatusRange.of(at(start), at(end))
+        asked = TimeRange.of(at(start), at(end))
         ids = [robot.pk for robot in pair]
         together = status_summary(ids, asked)
         each = status_summaries(ids, asked)
@@ -133,17 +139,17 @@ def check_thinned(segments, spells):
     assert sum(s.spells for s in segments) == len(spells)
     left = list(spells)
     for segment in segments:
-        inside = [left.pop(0) for _ in range(segment.spells)]
-        if inside[0][0]:
-            times = totals(inside)
+        tenant = [left.pop(0) for _ in range(segment.spells)]
+        if tenant[0][0]:
+            times = totals(tenant)
             assert list(segment.statuses) == sorted(times, key=lambda name: (-times[name], name))
-            assert segment.status == min(times, key=GRAVITY.index)
+            assert segment.status == min(times, key=STATUS_SEVERITY.index)
 
 
 def test_every_status_counts_as_one_thing():
     assert UP | DOWN | {RobotStatus.MAINTENANCE} == set(RobotStatus)
     assert not UP & DOWN
-    assert set(GRAVITY) == set(RobotStatus)
+    assert set(STATUS_SEVERITY) == set(RobotStatus)
 
 
 def test_availability_is_up_over_up_and_down():
@@ -159,11 +165,11 @@ def test_availability_is_up_over_up_and_down():
     assert StatusSummary(HOUR).availability is None
 
 
-def test_nothing_is_told_of_the_future(organization_a, make_robot, inside):
+def test_nothing_is_told_of_the_future(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
     now = timezone.now()
-    with inside(organization_a):
-        span = StatusRange.of(now - HOUR, now + HOUR)
+    with tenant(organization_a):
+        span = TimeRange.of(now - HOUR, now + HOUR)
         summary = status_summary([robot.pk], span)
 
     assert span.end - now < timedelta(minutes=1)
@@ -176,18 +182,18 @@ def test_nothing_is_told_of_the_future(organization_a, make_robot, inside):
 def test_ranges_that_are_none_are_refused(start, end):
     now = timezone.now()
     with pytest.raises(InvalidRangeError):
-        StatusRange.of(now - start, now - end)
+        TimeRange.of(now - start, now - end)
 
 
 @pytest.fixture
-def plant(organization_a, make_robot, make_facility, inside, write):
+def plant(organization_a, make_robot, make_facility, tenant, write):
     """Hall 1 with one robot that was up for three of four hours, and one elsewhere."""
     make_facility(organization_a, "Hall 1")
     make_facility(organization_a, "Hall 2")
     here = make_robot(organization_a, location={"facility": "Hall 1"})
     there = make_robot(organization_a, location={"facility": "Hall 2"})
     hour = 3_600_000_000
-    with inside(organization_a):
+    with tenant(organization_a):
         write(here, {-hour: "running", hour: "error", 2 * hour: "idle"})
         write(there, {-hour: "offline"})
     return SimpleNamespace(here=here, there=there, organization=organization_a)
@@ -196,10 +202,10 @@ def plant(organization_a, make_robot, make_facility, inside, write):
 SPAN = "start=2026-03-01T00:00:00Z&end=2026-03-01T04:00:00Z"
 
 
-def test_api_tells_a_robots_time_in_state(plant, bob, sign_in):
+def test_api_tells_a_robots_time_in_state(plant, bob, client_for):
     address = f"/api/v1/robots/{plant.here.pk}/status-history/summary?{SPAN}"
 
-    answer = sign_in(bob).get(address).json()
+    answer = client_for(bob).get(address).json()
 
     found = {one.pop("status"): tuple(one.values()) for one in answer["statuses"]}
     assert found == {
@@ -219,10 +225,10 @@ def test_api_tells_a_facilitys_and_the_fleets(plant, organization_a, make_key):
     assert (fleet["robots"], fleet["availability"]) == (2, 3 / 8)
 
 
-def test_api_tells_the_spells(plant, bob, sign_in):
+def test_api_tells_the_spells(plant, bob, client_for):
     address = f"/api/v1/robots/{plant.here.pk}/status-history/timeline?{SPAN}"
 
-    answer = sign_in(bob).get(address).json()
+    answer = client_for(bob).get(address).json()
 
     assert [(s["status"], s["start"]) for s in answer["segments"]] == [
         ("running", "2026-03-01T00:00:00Z"),
@@ -244,14 +250,14 @@ def test_api_tells_the_spells(plant, bob, sign_in):
         ("robots/{id}/status-history/timeline?max_segments=0", "invalid"),
     ],
 )
-def test_api_says_what_is_wrong(plant, bob, sign_in, path, code):
-    answer = sign_in(bob).get(f"/api/v1/{path.format(id=plant.here.pk)}")
+def test_api_says_what_is_wrong(plant, bob, client_for, path, code):
+    answer = client_for(bob).get(f"/api/v1/{path.format(id=plant.here.pk)}")
 
     assert (answer.status_code, answer.json()["code"]) == (400, code)
 
 
-def test_other_organization_gets_404(plant, charlie, sign_in):
-    client = sign_in(charlie)
+def test_other_organization_gets_404(plant, charlie, client_for):
+    client = client_for(charlie)
 
     for what in ("summary", "timeline"):
         address = f"/api/v1/robots/{plant.here.pk}/status-history/{what}"
@@ -260,11 +266,11 @@ def test_other_organization_gets_404(plant, charlie, sign_in):
     assert client.get("/api/v1/status-history/summary").json()["robots"] == 0
 
 
-def test_thinned_to_what_a_picture_shows(plant, inside, write):
+def test_thinned_to_what_a_picture_shows(plant, tenant, write):
     seconds = {number * 1_000_000: ("running", "idle")[number % 2] for number in range(3000)}
-    with inside(plant.organization):
+    with tenant(plant.organization):
         write(plant.here, {7_200_000_001 + time: status for time, status in seconds.items()})
-        span = StatusRange.of(ORIGIN, ORIGIN + 4 * HOUR)
+        span = TimeRange.of(ORIGIN, ORIGIN + 4 * HOUR)
         (segments,) = status_segments([plant.here.pk], span, 200).values()
         count = RobotStatusHistory.objects.filter(
             robot_id=plant.here.pk, time__gt=span.start, time__lt=span.end

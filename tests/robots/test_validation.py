@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_register, robot_update
-from apps.robots.services.validation import configuration_faults, location_faults
+from apps.robots.services.validation import configuration_errors, location_errors
 from urfmp.common.db.json_values import json_fault
 
 GOOD_CONFIGURATIONS = [
@@ -45,24 +45,24 @@ BAD_LOCATIONS = [
 
 @pytest.mark.parametrize("value", GOOD_CONFIGURATIONS)
 def test_good_configuration(value):
-    assert configuration_faults(value) == []
+    assert configuration_errors(value) == []
 
 
 @pytest.mark.parametrize("value", BAD_CONFIGURATIONS)
 def test_bad_configuration(value):
-    assert configuration_faults(value)
+    assert configuration_errors(value)
 
 
 @pytest.mark.parametrize("value", GOOD_LOCATIONS)
-def test_good_location(value, organization_a, inside):
-    with inside(organization_a):
-        assert location_faults(value) == []
+def test_good_location(value, organization_a, tenant):
+    with tenant(organization_a):
+        assert location_errors(value) == []
 
 
 @pytest.mark.parametrize("value", BAD_LOCATIONS)
-def test_bad_location(value, organization_a, inside):
-    with inside(organization_a):
-        assert location_faults(value)
+def test_bad_location(value, organization_a, tenant):
+    with tenant(organization_a):
+        assert location_errors(value)
 
 
 NAMES = st.sampled_from(
@@ -100,8 +100,8 @@ SHAPED = st.fixed_dictionaries(
 @example(configuration={"customSettings": {"x": "\ud800"}}, location=None)
 @example(configuration={}, location={"facility": "\x00"})
 @example(configuration={"payload": 10**400}, location={})
-def test_any_value_is_stored_or_refused(configuration, location, organization_a, inside):
-    with inside(organization_a), transaction.atomic():
+def test_any_value_is_stored_or_refused(configuration, location, organization_a, tenant):
+    with tenant(organization_a), transaction.atomic():
         try:
             robot = robot_register(
                 organization_id=organization_a.id,
@@ -120,7 +120,9 @@ def test_any_value_is_stored_or_refused(configuration, location, organization_a,
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=ANYTHING)
-def test_api_takes_or_refuses_any_json(value, organization_a, alice, sign_in, make_robot, shared):
+def test_api_takes_or_refuses_any_json(
+    value, organization_a, alice, client_for, make_robot, shared
+):
     """Never a 500, whatever the text of the body: NaN and half characters included."""
     client, robot = shared
     body = json.dumps({"configuration": {"customSettings": {"x": value}}, "location": value})
@@ -129,8 +131,8 @@ def test_api_takes_or_refuses_any_json(value, organization_a, alice, sign_in, ma
 
 
 @pytest.fixture
-def shared(organization_a, alice, sign_in, make_robot):
-    return sign_in(alice), make_robot(organization_a)
+def shared(organization_a, alice, client_for, make_robot):
+    return client_for(alice), make_robot(organization_a)
 
 
 def nested(depth):
@@ -140,10 +142,10 @@ def nested(depth):
     return value
 
 
-def test_depth_is_limited(organization_a, make_robot, inside):
+def test_depth_is_limited(organization_a, make_robot, tenant):
     assert json_fault(nested(40)) is None
     assert json_fault(nested(60))
     assert json_fault({"a": object()})
     robot = make_robot(organization_a)
-    with inside(organization_a), pytest.raises(ValidationError):
+    with tenant(organization_a), pytest.raises(ValidationError):
         robot_update(robot, configuration={"customSettings": {"x": nested(5000 // 100)}})

@@ -1,4 +1,4 @@
-"""An organization with one row of everything, and the addresses at which its rows are found."""
+"""An organization with one row of each model, and the URLs of those rows."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ MARK = "zebra-7f3a"  # in every name that belongs to organization A
 
 
 @pytest.fixture
-def make_everything(make_facility, make_robot, make_user, inside, sign_in) -> Callable[..., Any]:
-    """Return a function that gives an organization one row of everything, all with a mark.
+def make_everything(make_facility, make_robot, make_user, tenant, client_for) -> Callable[..., Any]:
+    """Return a function that creates one row of each model, all with a mark.
 
-    It returns their ids by the prefix of their routes.
+    It returns the ids by the prefix of their routes.
     """
     from apps.accounts.models import UserSession
     from apps.accounts.services.api_keys import api_key_create
     from apps.accounts.services.invitations import invitation_create
     from apps.accounts.services.users import system_user_get
-    from apps.alerts.services import alert_open
+    from apps.alerts.services import alert_create
     from apps.audit.models import AuditLog
     from apps.maintenance.services import task_create
     from apps.robots.models import RobotCommand
-    from apps.telemetry.protocols.points import Batch, Point
+    from apps.telemetry.protocols.points import DecodedBatch, Point
     from apps.telemetry.services.telemetry import telemetry_ingest
 
     def make(organization: Any, mark: str) -> dict[str, UUID]:
@@ -44,11 +44,11 @@ def make_everything(make_facility, make_robot, make_user, inside, sign_in) -> Ca
             location={"facility": facility.name},
         )
         user = make_user(organization, "viewer", f"{mark}@x.example", first_name=mark)
-        sign_in(user)
+        client_for(user)
         time = timezone.now() - timedelta(minutes=1)
         points = [(0, Point(f"m.{mark.replace('-', '_')}", time, 7.25, robot_id=robot.pk))]
-        telemetry_ingest(organization_id=organization.id, read=lambda: Batch(points))
-        with inside(organization):
+        telemetry_ingest(organization_id=organization.id, decode=lambda: DecodedBatch(points))
+        with tenant(organization):
             author = system_user_get(organization_id=organization.id)
             task = task_create(
                 organization_id=organization.id,
@@ -58,7 +58,7 @@ def make_everything(make_facility, make_robot, make_user, inside, sign_in) -> Ca
                 robot=robot,
                 scheduled_at=timezone.now() + timedelta(days=1),
             )
-            alert = alert_open(
+            alert = alert_create(
                 organization_id=organization.id,
                 robot=robot,
                 type="system",
@@ -110,7 +110,7 @@ def routes(resolver: Any = None, namespaces: tuple[str, ...] = ()) -> Iterator[s
 
 
 def address(route: str, ids: dict[str, UUID]) -> str:
-    """Return the address of a route with the ids that it takes."""
+    """Return the URL of a route, filled in with the ids."""
     if route == "telemetry-export":
         range_ = "start=2026-01-01T00:00:00Z&end=2100-01-01T00:00:00Z"
         return reverse(f"api:{route}") + f"?format=csv&{range_}&robots={ids['robot']}"
@@ -136,7 +136,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
     return reverse(f"api:{route}", kwargs={"pk": ids[resource]})
 
 
-# Models of whose rows there is one, and its name among the ids.
+# Models with one row in the sample data, and the key of its id.
 RESOURCE = {
     "organization": "organization",
     "platformorganization": "organization",
@@ -154,7 +154,7 @@ RESOURCE = {
 
 
 def model_pages() -> Iterator[tuple[Any, str]]:
-    """Yield each model that has pages, and how the names of their routes begin."""
+    """Yield each model with admin pages, and the prefix of their route names."""
     for model in admin.site._registry:
         opts = model._meta
         prefix = f"admin:{opts.app_label}_{opts.model_name}"

@@ -1,7 +1,8 @@
-"""Load the demo fleet: each organization in one transaction, its secrets written just before.
+"""Load the demo fleet, one transaction for each organization.
 
-An interruption leaves an organization out or in, never in part. What is in the file and not in
-the database, or the other way round, is made to fit by the next run.
+An organization's credentials are written just before its commit. After an interruption each
+organization is loaded completely or not at all. The next run resolves differences between the
+credentials file and the database.
 """
 
 from __future__ import annotations
@@ -21,84 +22,88 @@ from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services import task_create
 from apps.organizations.models import Organization
-from apps.organizations.selectors import organization_ids
 from apps.organizations.services.facilities import facility_create
 from apps.organizations.services.organizations import organization_create
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.robots import robot_register
-from apps.telemetry.services.pending_work import batches_add_stored
+from apps.telemetry.services.pending_work import pending_work_enqueue_stored
 from urfmp.common.tenancy.context import act, tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 from urfmp.demo.credentials import CredentialsFile, readable_password
-from urfmp.demo.events import (
-    Scene,
-    alerts_past,
-    commands_past,
-    maintenance_past,
-    maintenance_planned,
-)
-from urfmp.demo.fleet import ORGANIZATIONS, SIGN_IN, OrganizationPlan, PersonPlan
+from urfmp.demo.events import DemoContext, past_alerts, past_commands, past_tasks, planned_tasks
+from urfmp.demo.fleet import FIRST_LOGIN, ORGANIZATIONS, OrganizationPlan, UserPlan
 from urfmp.demo.points import Row, telemetry_rows
-from urfmp.demo.timeline import Span, week_of
+from urfmp.demo.timeline import StatusSpan, status_week
 
 DEVICE_KEY_NAME = "Device key"
 DEVICE_SCOPES = ["robots:read", "telemetry:read", "telemetry:write"]
-# The past ends here, so that its last status, offline, is true until the robots speak.
-_SILENT_FOR = timedelta(seconds=60)
-_SILENT_REASON = "Not heard of for 30 seconds."
-_LOCK = 7_236_001  # any number that nobody else takes
+# The past ends here, so that its last status, offline, is true until the robots report.
+_SILENT_PERIOD = timedelta(seconds=60)
+_SILENT_REASON = "No contact for 30 seconds."
+_ADVISORY_LOCK_ID = 7_236_001  # any number not used elsewhere
 
 _TELEMETRY = "COPY robot_telemetry (robot_id, metric_name, time, value, unit, metadata)"
 _TELEMETRY_TYPES = ["uuid", "varchar", "timestamptz", "float8", "varchar", "jsonb"]
 _HISTORY = "COPY robot_status_history (time, robot_id, status, previous_status, reason, metadata)"
 _HISTORY_TYPES = ["timestamptz", "uuid", "varchar", "varchar", "text", "jsonb"]
 
-Say = Callable[[str], None]
+ProgressCallback = Callable[[str], None]
 
 
 class DemoLoader:
     """One run of the loader."""
 
-    def __init__(self, credentials: CredentialsFile, *, now: datetime, days: int, say: Say) -> None:
-        """Prepare.
+    def __init__(
+        self,
+        credentials: CredentialsFile,
+        *,
+        now: datetime,
+        days: int,
+        on_progress: ProgressCallback,
+    ) -> None:
+        """Create a loader.
 
         Args:
-            credentials: Where passwords and keys are kept.
-            now: Where the past ends; aware.
-            days: How long the past is.
-            say: Takes one line of progress.
+            credentials: File of passwords and keys.
+            now: End of the past; aware.
+            days: Length of the past.
+            on_progress: Called with one line of progress.
         """
         self._credentials = credentials
-        self._end = now - _SILENT_FOR
+        self._end = now - _SILENT_PERIOD
         self._start = now - timedelta(days=days)
         self._now = now
-        self._say = say
+        self._on_progress = on_progress
 
     def load(self) -> None:
-        """Load what is not there, and make passwords and keys true.
+        """Load missing organizations and synchronize passwords and keys.
 
-        Each organization is committed on its own, in a transaction that waits for another run.
+        Each organization is committed on its own. Its transaction holds an advisory lock, so that
+        concurrent runs wait for each other.
         """
-        renewing = self._credentials.was_lost
+        is_renewing = self._credentials.was_lost
         for plan in ORGANIZATIONS:
             with transaction.atomic():
                 with connection.cursor() as cursor:
-                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+                    cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK_ID])
                 organization_id = organization_by_slug(plan.slug)
                 is_new = organization_id is None
                 if organization_id is None:
                     organization_id = self._create(plan)
                 with tenant_transaction(organization_id):
-                    self._people(plan, organization_id)
+                    self._load_users(plan, organization_id)
                     if is_new:
-                        self._fill(plan, organization_id)
-                    self._device_keys(plan, organization_id)
+                        self._load_organization(plan, organization_id)
+                    self._load_device_keys(plan, organization_id)
                 self._credentials.save()
             if is_new:
-                self._say(f"{plan.name}: loaded.")
-            elif renewing:
-                self._say(f"{plan.name}: is there; passwords and device keys were renewed.")
+                self._on_progress(f"{plan.name}: loaded.")
+            elif is_renewing:
+                self._on_progress(
+                    f"{plan.name}: already loaded; passwords and device keys were renewed."
+                )
             else:
-                self._say(f"{plan.name}: is there.")
+                self._on_progress(f"{plan.name}: already loaded.")
 
     def _create(self, plan: OrganizationPlan) -> UUID:
         organization = organization_create(
@@ -109,26 +114,26 @@ class DemoLoader:
         )
         return UUID(str(organization.pk))
 
-    def _people(self, plan: OrganizationPlan, organization_id: UUID) -> None:
-        for person in plan.people:
-            email = plan.email(person)
+    def _load_users(self, plan: OrganizationPlan, organization_id: UUID) -> None:
+        for user_plan in plan.users:
+            email = plan.email(user_plan)
             password = self._credentials.password(email)
             user = User.objects.filter(organization_id=organization_id, email=email).first()
             if user is None:
                 password = password or readable_password()
-                _add_person(organization_id, email, person, password)
+                _create_user(organization_id, email, user_plan, password)
             elif password is None or not user.check_password(password):
                 password = password or readable_password()
                 user_update(user, password=password)
                 if not self._credentials.was_lost:
-                    self._say(f"{email}: the password was set to the file's.")
+                    self._on_progress(f"{email}: the password was reset to the one in the file.")
             self._credentials.set_user(
-                email=email, password=password, role=person.role, organization=plan.slug
+                email=email, password=password, role=user_plan.role, organization=plan.slug
             )
-        if plan is SIGN_IN[0]:
-            self._credentials.set_sign_in(email=plan.email(SIGN_IN[1]), organization=plan.slug)
+        if plan is FIRST_LOGIN[0]:
+            self._credentials.set_login(email=plan.email(FIRST_LOGIN[1]), organization=plan.slug)
 
-    def _device_keys(self, plan: OrganizationPlan, organization_id: UUID) -> None:
+    def _load_device_keys(self, plan: OrganizationPlan, organization_id: UUID) -> None:
         serials = [robot.serial_number for robot in plan.robots]
         robots = Robot.objects.filter(
             organization_id=organization_id, serial_number__in=serials, is_active=True
@@ -151,7 +156,7 @@ class DemoLoader:
             )
             self._credentials.set_device_key(robot.serial_number, key)
 
-    def _fill(self, plan: OrganizationPlan, organization_id: UUID) -> None:
+    def _load_organization(self, plan: OrganizationPlan, organization_id: UUID) -> None:
         for facility in plan.facilities:
             facility_create(
                 organization_id=organization_id,
@@ -175,14 +180,14 @@ class DemoLoader:
         }
         if not robots:
             return
-        self._say(f"{plan.name}: {len(robots)} robots.")
+        self._on_progress(f"{plan.name}: {len(robots)} robots.")
         self._load_past(plan, robots)
-        people = User.objects.filter(organization_id=organization_id, is_active=True)
+        users = User.objects.filter(organization_id=organization_id, is_active=True)
         self._load_events(
-            Scene(
+            DemoContext(
                 organization_id=organization_id,
                 robots=robots,
-                people={user.role: user for user in people},
+                users={user.role: user for user in users},
                 now=self._now,
             )
         )
@@ -190,7 +195,7 @@ class DemoLoader:
     def _load_past(self, plan: OrganizationPlan, robots: dict[str, Robot]) -> None:
         zones = {facility.name: facility.timezone for facility in plan.facilities}
         weeks = {
-            robot.serial_number: week_of(
+            robot.serial_number: status_week(
                 robot, start=self._start, end=self._end, timezone=zones[robot.facility]
             )
             for robot in plan.robots
@@ -209,7 +214,7 @@ class DemoLoader:
                     end=self._end,
                 )
             )
-            batches_add_stored(
+            pending_work_enqueue_stored(
                 [robot.pk for robot in robots.values()],
                 start=min(spans[0].start for spans in weeks.values()),
                 end=self._end + timedelta(minutes=5),
@@ -217,26 +222,31 @@ class DemoLoader:
             Robot.objects.filter(pk__in=[robot.pk for robot in robots.values()]).update(
                 last_seen=self._end
             )
-        self._say(f"{plan.name}: {changes:,} status changes, {points:,} points of telemetry.")
+        self._on_progress(f"{plan.name}: {changes:,} status changes, {points:,} telemetry points.")
 
-    def _load_events(self, scene: Scene) -> None:
-        tasks = maintenance_past(scene)
-        alerts, commands = alerts_past(scene), commands_past(scene)
+    def _load_events(self, context: DemoContext) -> None:
+        tasks = past_tasks(context)
+        alerts, commands = past_alerts(context), past_commands(context)
         with act("demo.load"):
             MaintenanceTask.objects.bulk_create(tasks)
             Alert.objects.bulk_create(alerts)
             RobotCommand.objects.bulk_create(commands)
-        planned = maintenance_planned(scene)
+        planned = planned_tasks(context)
         for fields in planned:
-            task_create(organization_id=scene.organization_id, created_by=scene.author, **fields)
-        self._say(
+            task_create(
+                organization_id=context.organization_id, created_by=context.author, **fields
+            )
+        self._on_progress(
             f"{len(tasks) + len(planned)} maintenance tasks, {len(alerts)} alerts,"
             f" {len(commands)} commands."
         )
 
 
 def organization_by_slug(slug: str) -> UUID | None:
-    """Return the id of the organization with this slug, looking into one after the other."""
+    """Return the id of the organization with this slug, or None.
+
+    Searches the organizations one by one, each in its own tenant transaction.
+    """
     for organization_id in organization_ids():
         with tenant_transaction(organization_id):
             if Organization.objects.filter(pk=organization_id, slug=slug).exists():
@@ -244,20 +254,24 @@ def organization_by_slug(slug: str) -> UUID | None:
     return None
 
 
-def _add_person(organization_id: UUID, email: str, person: PersonPlan, password: str) -> None:
+def _create_user(organization_id: UUID, email: str, user_plan: UserPlan, password: str) -> None:
     user_create(
         organization_id=organization_id,
         email=email,
-        role=person.role,
+        role=user_plan.role,
         password=password,
-        first_name=person.first_name,
-        last_name=person.last_name,
-        permissions=list(person.permissions),
+        first_name=user_plan.first_name,
+        last_name=user_plan.last_name,
+        permissions=list(user_plan.permissions),
     )
 
 
-def _load_history(weeks: list[tuple[UUID, list[Span]]], end: datetime) -> int:
-    """Put the past in the place of the row that registration wrote; return how many rows."""
+def _load_history(weeks: list[tuple[UUID, list[StatusSpan]]], end: datetime) -> int:
+    """Replace the status row written by registration with the past.
+
+    Returns:
+        The number of rows.
+    """
     rows = [row for robot_id, spans in weeks for row in _history_rows(robot_id, spans, end)]
     with connection.cursor() as cursor:
         cursor.execute("SELECT forget_first_status(%s)", [[robot_id for robot_id, _ in weeks]])
@@ -265,17 +279,19 @@ def _load_history(weeks: list[tuple[UUID, list[Span]]], end: datetime) -> int:
     return len(rows)
 
 
-def _history_rows(robot_id: UUID, spans: list[Span], end: datetime) -> Iterable[tuple[object, ...]]:
-    """Yield the rows of a robot, which begins and ends offline."""
+def _history_rows(
+    robot_id: UUID, spans: list[StatusSpan], end: datetime
+) -> Iterable[tuple[object, ...]]:
+    """Yield the status history of a robot, which begins and ends offline."""
     yield spans[0].start - timedelta(seconds=30), robot_id, "offline", None, None, None
-    before = "offline"
+    previous = "offline"
     for span in spans:
-        yield span.start, robot_id, span.status, before, span.reason, _robot_time(span)
-        before = span.status
-    yield end + timedelta(seconds=30), robot_id, "offline", before, _SILENT_REASON, None
+        yield span.start, robot_id, span.status, previous, span.reason, _robot_time(span)
+        previous = span.status
+    yield end + timedelta(seconds=30), robot_id, "offline", previous, _SILENT_REASON, None
 
 
-def _robot_time(span: Span) -> Jsonb | None:
+def _robot_time(span: StatusSpan) -> Jsonb | None:
     if span.status == "offline":
         return None
     return Jsonb({"robot_time": span.start.isoformat()})

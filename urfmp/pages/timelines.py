@@ -1,10 +1,10 @@
-"""Status over time as the pages draw it: strips, and the tables beside them."""
+"""Status over time for the pages: timelines, time in each status, changes."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -12,81 +12,88 @@ from apps.robots.choices import RobotStatus
 from apps.robots.models import Robot, RobotStatusHistory
 from apps.robots.selectors.availability import DOWN, UP, StatusSummary
 from apps.robots.selectors.status_intervals import (
-    Segment,
-    StatusRange,
+    StatusSegment,
+    TimeRange,
     status_segments,
     status_summaries,
 )
 from urfmp.common.rendering.html import clock
 
-UNKNOWN = "Not known"
-# A strip is about a thousand pixels wide.
-_SEGMENTS = 600
-_SEGMENTS_IN_A_LIST = 240
-_WORDS = {
-    **dict.fromkeys(UP, "up"), **dict.fromkeys(DOWN, "down"), RobotStatus.MAINTENANCE: "by itself"
+UNKNOWN = "Unknown"
+# A timeline is about a thousand pixels wide.
+_MAX_SEGMENTS = 600
+_MAX_SEGMENTS_IN_LIST = 240
+_COUNTS_AS = {
+    **dict.fromkeys(UP, "up"), **dict.fromkeys(DOWN, "down"), RobotStatus.MAINTENANCE: "maintenance"
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Stripe:
-    """One segment as it is drawn: where it lies in the strip, in percent, and what it says.
+class TimelineSegment:
+    """A drawn segment of a timeline.
 
     Attributes:
-        status: The status that fills it: of several the longest.
-        gravest: Another one that is shown at its foot, if there is a graver one.
+        status: The longest status in the segment, which fills it.
+        most_severe: A more severe status, drawn along the bottom; empty if there is none.
+        left: Left edge in percent of the timeline.
+        width: Width in percent of the timeline.
+        text: Description for tooltips and screen readers.
     """
 
     status: str
-    gravest: str
+    most_severe: str
     left: float
     width: float
     text: str
 
 
 @dataclass(frozen=True)
-class Strip:
-    """A robot's status over a range."""
+class Timeline:
+    """Status of one robot over a time range."""
 
-    stripes: list[Stripe]
-    segments: list[Segment]
+    segments: list[TimelineSegment]
+    status_segments: list[StatusSegment]
     summary: StatusSummary
 
     @property
-    def last(self) -> Segment | None:
-        """What it ends with."""
-        return self.segments[-1] if self.segments else None
-
-    @property
-    def is_thinned(self) -> bool:
-        """Whether some stripes stand for several spells."""
-        return any(segment.spells > 1 for segment in self.segments)
+    def last(self) -> StatusSegment | None:
+        """The latest segment."""
+        return self.status_segments[-1] if self.status_segments else None
 
 
 @dataclass(frozen=True)
-class TimeRow:
-    """A line of the table of time in state; `counts` says what it counts as."""
+class StatusTimeRow:
+    """A row of the table of time in each status.
+
+    Attributes:
+        status: The status; empty for unknown time.
+        label: Display name of the status.
+        counts_as: Category in the calculation of availability.
+        time: Total time in the status.
+        percent: Share of the whole range.
+        occurrences: Number of times the status occurred; None for unknown time.
+    """
 
     status: str
     label: str
-    counts: str
-    time: Any
+    counts_as: str
+    time: timedelta
     percent: float
-    spells: int | None
+    occurrences: int | None
 
 
 def status_label(status: str) -> str:
-    """Return a status as it is read."""
+    """Return the display name of a status."""
     return RobotStatus(status).label if status else UNKNOWN
 
 
-def time_rows(summary: StatusSummary) -> list[TimeRow]:
-    """Return time in state, the longest first, and at the end what is not known."""
+def status_time_rows(summary: StatusSummary) -> list[StatusTimeRow]:
+    """Return time in each status, the longest first and unknown time last."""
     rows = [
-        TimeRow(
+        StatusTimeRow(
             one.status,
             status_label(one.status),
-            _WORDS[RobotStatus(one.status)],
+            _COUNTS_AS[RobotStatus(one.status)],
             one.time,
             100 * summary.share(one.time),
             one.spells,
@@ -95,39 +102,41 @@ def time_rows(summary: StatusSummary) -> list[TimeRow]:
     ]
     if summary.unknown:
         share = 100 * summary.share(summary.unknown)
-        rows.append(TimeRow("", UNKNOWN, "not", summary.unknown, share, None))
+        rows.append(StatusTimeRow("", UNKNOWN, "not counted", summary.unknown, share, None))
     return rows
 
 
-def strips_for(robot_ids: Collection[UUID], span: StatusRange) -> dict[UUID, Strip]:
-    """Return the strips of some robots; two queries."""
-    most = _SEGMENTS if len(robot_ids) == 1 else _SEGMENTS_IN_A_LIST
-    segments = status_segments(robot_ids, span, most)
+def timelines_for(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID, Timeline]:
+    """Return the timelines of some robots. Runs two queries."""
+    max_segments = _MAX_SEGMENTS if len(robot_ids) == 1 else _MAX_SEGMENTS_IN_LIST
+    segments = status_segments(robot_ids, span, max_segments)
     summaries = status_summaries(robot_ids, span)
     return {
-        pk: Strip(list(_stripes(parts, span)), parts, summaries[pk])
+        pk: Timeline(list(_timeline_segments(parts, span)), parts, summaries[pk])
         for pk, parts in segments.items()
     }
 
 
-def _stripes(segments: Iterable[Segment], span: StatusRange) -> Iterable[Stripe]:
+def _timeline_segments(
+    segments: Iterable[StatusSegment], span: TimeRange
+) -> Iterable[TimelineSegment]:
     for segment in segments:
         left = 100 * ((segment.start - span.start) / span.length)
         width = 100 * ((segment.end - segment.start) / span.length)
         longest = segment.statuses[0] if segment.statuses else segment.status
-        gravest = segment.status if segment.status != longest else ""
-        yield Stripe(longest, gravest, left, width, _text(segment))
+        most_severe = segment.status if segment.status != longest else ""
+        yield TimelineSegment(longest, most_severe, left, width, _segment_label(segment))
 
 
-def _text(segment: Segment) -> str:
+def _segment_label(segment: StatusSegment) -> str:
     names = ", ".join(map(status_label, segment.statuses or (segment.status,)))
     times = f"{clock(segment.start)} to {clock(segment.end)}"
     if segment.spells > 1:
-        return f"{names}, {segment.spells} spells, {times}"
+        return f"{names}, {segment.spells} occurrences, {times}"
     return f"{names}, {times}{f': {segment.reason}' if segment.reason else ''}"
 
 
-def status_history(
+def status_changes(
     principal: Any,
     *,
     robots: Any,
@@ -137,16 +146,16 @@ def status_history(
     before: datetime | None,
     limit: int,
 ) -> list[RobotStatusHistory]:
-    """Return status changes, the newest first.
+    """Return status changes, newest first.
 
     Args:
-        principal: Who asks.
-        robots: Queryset of the robots whose changes; None for all.
-        status: Changes to this status alone; empty for all.
-        start: Not before this time.
-        end: Before this time.
-        before: Before this time as well: where the page before ended.
-        limit: At most this many.
+        principal: User or API key that reads.
+        robots: Queryset of robots; None for all robots.
+        status: Status that the robots changed to; empty for any.
+        start: Start of the range, inclusive.
+        end: End of the range, exclusive.
+        before: Time of the last change on the previous page, exclusive.
+        limit: Maximum number of changes.
     """
     rows = RobotStatusHistory.objects.restrict(principal).select_related("robot")
     if robots is not None:
@@ -157,8 +166,11 @@ def status_history(
     return list(rows.filter(**wanted).order_by("-time", "robot_id")[:limit])
 
 
-def robots_of(principal: Any, facility: str = "", robot_id: UUID | None = None) -> Any:
-    """Return the robots in service, or those of one facility, or one that may be retired."""
+def filter_robots(principal: Any, facility: str = "", robot_id: UUID | None = None) -> Any:
+    """Return robots in service, optionally of one facility, or one robot by id.
+
+    A robot selected by id may be retired.
+    """
     robots = Robot.objects.restrict(principal)
     if robot_id is not None:
         return robots.filter(pk=robot_id)

@@ -1,4 +1,4 @@
-"""What commands about one person share."""
+"""Look-up of users for management commands."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from contextlib import contextmanager
 from django.core.management.base import CommandError
 
 from apps.accounts.models import User
-from apps.accounts.selectors.credentials import user_organization
+from apps.accounts.selectors.credentials import user_organization_id
 from urfmp.common.tenancy.context import tenant_transaction
 
 
 @contextmanager
-def person_named(email: str) -> Iterator[User]:
-    """Give the person with an address, inside their organization's transaction.
+def get_user_by_email(email: str) -> Iterator[User]:
+    """Return the user with an address, inside their organization's transaction.
 
     Raises:
-        CommandError: Nobody who may sign in has it.
+        CommandError: There is no active user with this address.
     """
-    organization_id = user_organization(email)
+    organization_id = user_organization_id(email)
     if organization_id is None:
-        msg = f"Nobody who may sign in has the address {email}."
+        msg = f"There is no active user with the address {email}."
         raise CommandError(msg)
     with tenant_transaction(organization_id):
         yield User.objects.get_by_natural_key(email)

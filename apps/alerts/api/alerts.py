@@ -75,7 +75,7 @@ class AlertFilterSet(django_filters.FilterSet):
 
 
 class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
-    """What people have to be told."""
+    """Alerts raised by robots, users and integrations."""
 
     model = Alert
     serializer_class = AlertSerializer
@@ -85,26 +85,26 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
         if self.principal.robot_id is not None:
-            # A robot speaks of itself, whether it says so or not.
+            # A key bound to a robot raises alerts of this robot only.
             fields["robot"] = Robot.objects.get(pk=self.principal.robot_id)
-        serializer.instance = services.alert_open(
+        serializer.instance = services.alert_create(
             organization_id=self.principal.organization_id, **fields
         )
 
     @extend_schema(request=None, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: str) -> Response:
-        """Say that somebody knows."""
-        return self._answer(services.alert_acknowledge(self.get_object(), self._person()))
+        """Acknowledge an alert."""
+        return self._response(services.alert_acknowledge(self.get_object(), self._acting_user()))
 
     @extend_schema(request=None, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, pk: str) -> Response:
-        """Say that it is over."""
-        return self._answer(services.alert_resolve(self.get_object(), self._person()))
+        """Resolve an alert."""
+        return self._response(services.alert_resolve(self.get_object(), self._acting_user()))
 
-    def _person(self) -> User | None:
+    def _acting_user(self) -> User | None:
         return self.principal if isinstance(self.principal, User) else None
 
-    def _answer(self, alert: Alert) -> Response:
+    def _response(self, alert: Alert) -> Response:
         return Response(self.get_serializer(alert).data)

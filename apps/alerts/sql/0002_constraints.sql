@@ -1,5 +1,5 @@
--- fk_alerts_robot is the specified reference; the second one keeps an alert inside its
--- organization even in raw SQL.
+-- fk_alerts_robot is the specified foreign key; the second one rejects a robot of another organization,
+-- even in raw SQL.
 ALTER TABLE alerts
     ADD CONSTRAINT fk_alerts_robot FOREIGN KEY (robot_id) REFERENCES robots (id),
     ADD CONSTRAINT fk_alerts_acknowledged FOREIGN KEY (acknowledged_by) REFERENCES users (id),

@@ -21,31 +21,31 @@ from urfmp.common.admin import (
 )
 
 
-def action_words(name: str) -> str:
+def humanize(name: str) -> str:
     """Return the label of a resource or action, as in "API key"."""
     return name.replace("_", " ").capitalize().replace("Api key", "API key")
 
 
-# What else the record speaks of.
-_WITHOUT_PAGE = ("access", "export", "link", "second_factor")
+# Audited resources that have no page in the admin.
+_RESOURCES_WITHOUT_ADMIN = ("access", "export", "link", "second_factor")
 
 
 class ResourceFilter(DropdownFilter):
-    """The record by what was acted on."""
+    """Filter audit rows by kind of object."""
 
     title = "kind of object"
     parameter_name = "resource"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        names = {*audited_admins(model_admin.admin_site), *_WITHOUT_PAGE}
-        return [(name, action_words(name)) for name in sorted(names)]
+        names = {*audited_admins(model_admin.admin_site), *_RESOURCES_WITHOUT_ADMIN}
+        return [(name, humanize(name)) for name in sorted(names)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(resource_type=self.value()) if self.value() else queryset
 
 
 class ObjectFilter(TextFilter):
-    """The record of one object, which may be gone."""
+    """Filter audit rows by object, which may no longer exist."""
 
     title = "object's id"
     parameter_name = "object"
@@ -60,7 +60,7 @@ class ObjectFilter(TextFilter):
 
 
 class ActionFilter(DropdownFilter):
-    """The record by what was done: everything that ever was in the organization."""
+    """Filter audit rows by action."""
 
     title = "action"
     parameter_name = "action"
@@ -73,7 +73,7 @@ class ActionFilter(DropdownFilter):
 
 
 class RequestFilter(TextFilter):
-    """Everything that one request did."""
+    """Filter audit rows by request id."""
 
     title = "request id"
     parameter_name = "request"
@@ -83,22 +83,22 @@ class RequestFilter(TextFilter):
 
 
 class OutcomeFilter(DropdownFilter):
-    """The record by whether the act succeeded."""
+    """Filter audit rows by success or failure."""
 
     title = "outcome"
     parameter_name = "outcome"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("done", "Done"), ("refused", "Refused or failed")]
+        return [("done", "Done"), ("denied", "Denied or failed")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if self.value() not in {"done", "refused"}:
+        if self.value() not in {"done", "denied"}:
             return queryset
         return queryset.filter(success=self.value() == "done")
 
 
 class AuditChangeList(ScopedChangeList):
-    """The record, with the names of what was acted on."""
+    """List of audit rows with the names of their objects."""
 
     def _read(self, request: HttpRequest) -> None:
         super()._read(request)
@@ -107,16 +107,16 @@ class AuditChangeList(ScopedChangeList):
             entry.object_name = names.get(str(entry.resource_id))
 
 
-class WhenFilter(TimeRangeFilter):
-    """The record by time."""
+class TimeFilter(TimeRangeFilter):
+    """Filter audit rows by time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.title = "time"
 
 
-class KeyFilter(AutocompleteFilter):
-    """The record by the API key that acted."""
+class ApiKeyFilter(AutocompleteFilter):
+    """Filter audit rows by the API key that acted."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

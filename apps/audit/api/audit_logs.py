@@ -6,7 +6,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -71,8 +71,8 @@ class AuditLogFilterSet(django_filters.FilterSet):
     created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
 
 
-class _AnyFormat(DefaultContentNegotiation):
-    """`format` names the file's format here, and the file is what is wanted, whatever is said."""
+class _IgnoreAcceptHeader(DefaultContentNegotiation):
+    """Ignore the Accept header: the parameter `format` selects the file's format."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
@@ -82,48 +82,54 @@ class _AnyFormat(DefaultContentNegotiation):
 
 class ExportFilterSet(AuditLogFilterSet):
     format = django_filters.ChoiceFilter(
-        choices=[(kind, kind) for kind in CONTENT_TYPES], method="leave"
+        choices=[(kind, kind) for kind in CONTENT_TYPES], method="ignore"
     )
 
-    def leave(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        """Leave the rows alone: it says how they are written."""
+    def ignore(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """Return all rows: the parameter selects the file's format."""
         return queryset
 
 
 class AuditExportViewSet(ScopedViewSet):
-    """The record as a file."""
+    """The audit log as a file."""
 
     model = AuditLog
     filterset_class = ExportFilterSet
     permission_actions = {"list": "export"}
     step_up_actions = frozenset({"list"})
-    content_negotiation_class = _AnyFormat
+    content_negotiation_class = _IgnoreAcceptHeader
     ordering_fields = ()
     pagination_class = None
     http_method_names = ["get", "options"]
 
     @extend_schema(
         operation_id="audit_log_export",
-        description="The record as a file, CSV unless `format` says `jsonl`, in the order of the"
-        " chain. Every export is itself recorded.",
+        description="The audit log as a file, in the order of the chain: CSV, or JSON lines with"
+        " `format=jsonl`. Every export is itself audited.",
         responses={
             (200, kind.partition(";")[0]): OpenApiTypes.BINARY for kind in CONTENT_TYPES.values()
         },
     )
     def list(self, request: Request) -> HttpResponseBase:
         if unknown := {"cursor", "page_size", "ordering", "fields"} & set(request.query_params):
-            raise ValidationError(dict.fromkeys(sorted(unknown), "There is no such parameter."))
-        asked = {name: str(value) for name, value in request.query_params.items() if value}
-        return audit_export(
+            raise ValidationError(dict.fromkeys(sorted(unknown), "Unknown parameter."))
+        filters = {name: str(value) for name, value in request.query_params.items() if value}
+        export = audit_export(
             self.filter_queryset(self.get_queryset()),
             organization_id=self.principal.organization_id,
-            kind=asked.pop("format", "csv"),
-            filters=asked,
+            kind=filters.pop("format", "csv"),
+            filters=filters,
+        )
+        disposition = f'attachment; filename="{export.file_name}"'
+        return StreamingHttpResponse(
+            export.content,
+            content_type=export.content_type,
+            headers={"Content-Disposition": disposition},
         )
 
 
 class AuditLogViewSet(ReadViewSet):
-    """The record: who did what, when, and what it changed."""
+    """The audit log: actions, their actors, and the changes they made."""
 
     model = AuditLog
     serializer_class = AuditLogSerializer

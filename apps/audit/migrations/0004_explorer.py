@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        # The column is there already: from now on its rows can be read along.
+        # The column exists already; only the relation is added to the state.
         migrations.SeparateDatabaseAndState(
             state_operations=[
                 migrations.RemoveField("auditlog", "api_key_id"),

@@ -1,4 +1,4 @@
-"""Reads of the audit log."""
+"""Queries of the audit log."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from uuid import UUID
 
 from django.db import connection
 
-_ACTIONS_AT_MOST = 500
-# Jumps from one action to the next through the index, so that it costs as many look-ups as there
-# are actions and not as many as there are rows.
+_MAX_ACTIONS = 500
+# A loose index scan: one index look-up per action instead of reading every row.
 _ACTIONS = """
     WITH RECURSIVE found AS (
         (SELECT action FROM audit_logs WHERE organization_id = %(id)s ORDER BY action LIMIT 1)
@@ -23,7 +22,7 @@ _ACTIONS = """
 
 
 def recorded_actions(organization_id: UUID) -> list[str]:
-    """Return the names of what was ever done in the open organization, in order; one query."""
+    """Return the distinct actions of the open organization, sorted; one query."""
     with connection.cursor() as cursor:
-        cursor.execute(_ACTIONS, {"id": organization_id, "limit": _ACTIONS_AT_MOST})
+        cursor.execute(_ACTIONS, {"id": organization_id, "limit": _MAX_ACTIONS})
         return [action for (action,) in cursor.fetchall()]

@@ -1,7 +1,7 @@
-"""The canonical form of a row of the record, from which its hash is made.
+"""Canonical form of an audit row, and verification of exported files.
 
-The database builds it as a JSON array and hashes it behind the hash of the row before; here the
-same is done with nothing but an exported file, so that a file can be checked far from the database.
+The database hashes each row as a JSON array, together with the hash of the previous row. The same
+is done here from an exported file alone, so that a file can be verified without the database.
 """
 
 from __future__ import annotations
@@ -15,84 +15,91 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
 
-# The values that are hashed, in their order.
-HASHED = (
+# The hashed columns, in the order in which they are hashed.
+HASHED_COLUMNS = (
     "seq", "id", "organization_id", "user_id", "api_key_id", "action", "resource_type",
     "resource_id", "before", "after", "ip_address", "user_agent", "request_id", "request_data",
     "response_data", "success", "error_message", "created_at",
 )  # fmt: skip
 JSON_COLUMNS = frozenset({"before", "after", "request_data", "response_data"})
-# Characters at which a spreadsheet takes a cell for a formula, and the one that keeps it from it.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "'")
-_CELL_AT_MOST = 2**30
+# Characters that start a formula in a spreadsheet, and the quote that escapes them.
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n", "\0", "'")
+_MAX_CELL_CHARS = 2**30
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class _Number(str):
-    """A number as it is written: 1.0 and 1 are not the same text."""
+class _NumberText(str):
+    """A number with its original text: 1.0 and 1 differ."""
 
     __slots__ = ()
 
 
-def decode(text: str) -> Any:
-    """Return JSON with its numbers as they are written."""
-    return json.loads(text, parse_float=_Number, parse_int=_Number)
+def canonical_loads(text: str) -> Any:
+    """Parse JSON and keep the text of its numbers."""
+    return json.loads(text, parse_float=_NumberText, parse_int=_NumberText)
 
 
-def encode(value: Any) -> str:
-    """Return JSON as PostgreSQL writes a jsonb value."""
-    if isinstance(value, _Number):
+def canonical_dumps(value: Any) -> str:
+    """Format a value as PostgreSQL formats jsonb."""
+    if isinstance(value, _NumberText):
         return str(value)
     if isinstance(value, dict):
         keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
-        return "{" + ", ".join(f"{encode(key)}: {encode(value[key])}" for key in keys) + "}"
+        return (
+            "{"
+            + ", ".join(f"{canonical_dumps(key)}: {canonical_dumps(value[key])}" for key in keys)
+            + "}"
+        )
     if isinstance(value, list):
-        return "[" + ", ".join(map(encode, value)) + "]"
+        return "[" + ", ".join(map(canonical_dumps, value)) + "]"
     return json.dumps(value, ensure_ascii=False)
 
 
-def digest(row: dict[str, Any], previous: bytes) -> str:
-    """Return the hash of a row, in hexadecimal, behind that of the row before."""
-    values = [row[name] for name in HASHED]
-    moment = datetime.fromisoformat(values[-1])
-    values[-1] = _Number((moment - _EPOCH) // timedelta(microseconds=1))
-    return hashlib.sha256(previous + encode(values).encode()).hexdigest()
+def row_hash(row: dict[str, Any], previous: bytes) -> str:
+    """Return the hash of a row and the previous hash, in hexadecimal."""
+    values = [row[name] for name in HASHED_COLUMNS]
+    created_at = datetime.fromisoformat(values[-1])
+    values[-1] = _NumberText((created_at - _EPOCH) // timedelta(microseconds=1))
+    return hashlib.sha256(previous + canonical_dumps(values).encode()).hexdigest()
 
 
 @dataclass
-class FileReport:
-    """What a file of exported rows holds.
+class ExportReport:
+    """Result of verifying an exported file.
 
     Attributes:
-        rows: How many rows fit.
-        missing: How many numbers between the first and the last row are not in the file.
-        last_seq: Number of the last row.
-        last_hash: Its hash: compare it with a signed checkpoint.
-        fault: The first row that does not fit, and why.
+        rows: Number of valid rows.
+        missing: Number of rows between the first and the last one that are not in the file.
+        last_seq: Number of the last valid row.
+        last_hash: Hash of the last valid row, to compare with a signed checkpoint.
+        error: First invalid row, and the reason.
     """
 
     rows: int = 0
     missing: int = 0
     last_seq: int = 0
     last_hash: str = ""
-    fault: str | None = None
+    error: str | None = None
 
 
-def verify_rows(rows: Iterable[dict[str, Any]]) -> FileReport:
-    """Check each row against its hash, and neighbours against each other; stop at a fault."""
-    report = FileReport()
+def verify_rows(rows: Iterable[dict[str, Any]]) -> ExportReport:
+    """Verify the hash of each row and its previous hash.
+
+    Stops at the first error.
+    """
+    report = ExportReport()
     for row in rows:
         seq = int(row["seq"])
         previous = row["previous_hash"]
         if report.last_seq and seq <= report.last_seq:
-            report.fault = f"row {seq}: it stands behind row {report.last_seq}"
+            report.error = f"row {seq}: it follows row {report.last_seq}"
         elif seq == report.last_seq + 1 and report.rows and previous != report.last_hash:
-            report.fault = f"row {seq}: it does not follow the row before it"
+            report.error = f"row {seq}: it does not follow the previous row"
         elif previous is None:
-            report.fault = f"row {seq}: the hash before it is missing"
-        elif digest(row, bytes.fromhex(previous)) != row["hash"]:
-            report.fault = f"row {seq}: it was changed"
-        if report.fault:
+            report.error = f"row {seq}: the previous hash is missing"
+        elif row_hash(row, bytes.fromhex(previous)) != row["hash"]:
+            report.error = f"row {seq}: it was changed"
+        if report.error:
             return report
         report.missing += seq - report.last_seq - 1 if report.rows else 0
         report.rows, report.last_seq, report.last_hash = report.rows + 1, seq, row["hash"]
@@ -100,19 +107,21 @@ def verify_rows(rows: Iterable[dict[str, Any]]) -> FileReport:
 
 
 def read_rows(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
-    """Read an exported file, CSV or JSON lines; which one it is tells its first character.
+    """Read an exported file.
+
+    The first character distinguishes CSV and JSON lines.
 
     Raises:
-        ValueError: It is neither, or a line of it cannot be read.
+        ValueError: The file has neither format, or a line is invalid.
     """
     first = next(lines, "")
     if first.startswith("{"):
         for line in chain([first], lines):
             if line.strip():
-                yield decode(line)
+                yield canonical_loads(line)
         return
-    # A cell may be as large as the row that was recorded: a request's body and more.
-    csv.field_size_limit(_CELL_AT_MOST)
+    # A cell may contain a whole request body, more than the csv module allows by default.
+    csv.field_size_limit(_MAX_CELL_CHARS)
     for cells in csv.DictReader(chain([first], lines)):
         yield {name: _cell(name, text) for name, text in cells.items()}
 
@@ -122,7 +131,7 @@ def _cell(name: str, text: str) -> Any:
         return "" if name == "previous_hash" else None
     text = text.removeprefix("'")
     if name in JSON_COLUMNS:
-        return decode(text)
+        return canonical_loads(text)
     if name == "seq":
-        return _Number(text)
+        return _NumberText(text)
     return text == "true" if name == "success" else text

@@ -1,4 +1,4 @@
-"""Reads over the record as a whole."""
+"""Verification of the audit chains in the database."""
 
 from __future__ import annotations
 
@@ -9,36 +9,46 @@ from django.db import connection
 
 
 @dataclass(frozen=True)
-class ChainFault:
-    """The first row of a chain that does not fit; None as its id means the end is missing."""
+class ChainMismatch:
+    """First invalid row of a chain.
+
+    Attributes:
+        organization_id: Organization of the chain; None for the platform.
+        seq: Number of the row.
+        id: Id of the row; None if the end of the chain is missing.
+        error: Reason.
+    """
 
     organization_id: UUID | None
     seq: int | None
     id: UUID | None
-    fault: str
+    error: str
 
 
-def audit_verify() -> list[ChainFault]:
-    """Check the chains of all organizations and the platform's; return the first fault of each.
+def audit_verify() -> list[ChainMismatch]:
+    """Verify the chains of all organizations and of the platform.
 
-    One pass over the record, about 15 µs a row. Needs no tenant transaction, and gives ids only.
+    Reads all rows once, about 15 µs per row. Needs no tenant transaction, and reveals only ids.
+
+    Returns:
+        The first mismatch of each invalid chain.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT organization_id, seq, id, fault FROM audit_verify()")
-        faults = [ChainFault(*row) for row in cursor.fetchall()]
+        mismatches = [ChainMismatch(*row) for row in cursor.fetchall()]
         cursor.execute("SELECT organization_id, seq, id, fault FROM audit_verify_spare()")
-        known = {fault.organization_id for fault in faults}
-        faults += [ChainFault(*row) for row in cursor.fetchall() if row[0] not in known]
-        # Rows and head gone together leave nothing that does not fit. But an organization's chain
-        # begins with the organization, and the clean-up leaves the head.
+        known = {item.organization_id for item in mismatches}
+        mismatches += [ChainMismatch(*row) for row in cursor.fetchall() if row[0] not in known]
+        # A chain without rows and head has no mismatch. But each organization has a chain from its
+        # creation on, and the clean-up never deletes the head.
         cursor.execute(
             "SELECT id FROM organization_ids() AS ids (id)"
             " WHERE id NOT IN (SELECT chain FROM audit_chain_heads()) ORDER BY id"
         )
-        known = {fault.organization_id for fault in faults}
-        faults += [
-            ChainFault(organization_id, 0, None, "all of it is missing")
+        known = {item.organization_id for item in mismatches}
+        mismatches += [
+            ChainMismatch(organization_id, 0, None, "the whole chain is missing")
             for (organization_id,) in cursor.fetchall()
             if organization_id not in known
         ]
-    return faults
+    return mismatches

@@ -1,4 +1,7 @@
-"""Record what changes no row. Changes of rows are recorded by triggers."""
+"""Write audit rows for actions that change no row.
+
+Triggers audit changed rows.
+"""
 
 from __future__ import annotations
 
@@ -21,22 +24,23 @@ def audit_record(
     request_data: dict[str, Any] | None = None,
     response_data: dict[str, Any] | None = None,
 ) -> UUID:
-    """Write one row about a sign-in, a denial, an export; within the open transaction.
+    """Write an audit row for a login, a denial or an export.
 
-    Actor, address and request come from the tenant transaction; outside of one the row belongs
-    to the platform. Secrets that are known by name or form are masked in what is given here.
+    The row is written in the open transaction. Actor, IP address and request id come from the
+    tenant transaction; without one, the row belongs to the platform. Known secrets, by name or
+    pattern, are masked in the message and in both JSON arguments.
 
     Args:
-        action: Dotted, as in `accounts.session.login`.
-        resource_type: What it was done to, singular.
-        resource_id: Which one.
+        action: Dotted name, as in `accounts.session.login`.
+        resource_type: Kind of the object, in the singular.
+        resource_id: Id of the object.
         success: False for a denial or a failure.
-        error_message: Why.
-        request_data: What was asked.
-        response_data: What was answered.
+        error_message: Reason of the denial or failure.
+        request_data: Data of the request.
+        response_data: Data of the response.
 
     Returns:
-        The row's id.
+        Id of the audit row.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -56,7 +60,7 @@ def audit_record(
 
 
 def audit_clean_up() -> int:
-    """Delete rows older than a year; return how many."""
+    """Delete audit rows older than a year; return their number."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT audit_clean_up()")
         return int(cursor.fetchone()[0])

@@ -1,8 +1,9 @@
-"""Signed checkpoints of the record's chains, in a file outside of the database.
+"""Signed checkpoints of the audit chains, in a file outside the database.
 
-Whoever rules the database can rewrite a chain together with its head, or cut off its end, and have
-it all fit again. A checkpoint says what the heads were, is signed with a key that the database
-does not know, and names the one before it: copied away, it cannot be taken back.
+An attacker who controls the database can rewrite a chain together with its head, or truncate it,
+and keep it consistent. A checkpoint therefore stores the heads of all chains, signed with a key
+that the database does not have. Each checkpoint contains the signature of the previous one, so a
+copy of the file proves later changes.
 """
 
 from __future__ import annotations
@@ -31,39 +32,30 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 
 from apps.audit.services.audit_logs import audit_record
 
-
-def audit_checkpoint_order() -> None:
-    """Have a worker sign where the chains stand now, rather than within a quarter of an hour.
-
-    Call it after the commit: a checkpoint that waits already will then see what was committed.
-    """
-    # Whatever stands in the way, the next quarter of an hour comes.
-    with suppress(AlreadyEnqueued, ConnectorException, DatabaseError), transaction.atomic():
-        app.configure_task("audit.checkpoint", queueing_lock="audit.checkpoint").defer(
-            timestamp=int(time.time())
-        )
-
-
 logger = logging.getLogger(__name__)
 
 FILE_NAME = "audit-checkpoints.jsonl"
-# One after the other, whichever worker it is; also over several machines with one folder.
-_LOCK = 5_411_300_417
-_KEPT = timedelta(days=365)
-# A row counts from the beginning of its transaction, a checkpoint from its writing.
+# Serializes the workers of all machines that share one database and folder.
+_ADVISORY_LOCK_ID = 5_411_300_417
+_RETENTION = timedelta(days=365)
+# A row has the time at which its transaction began, a checkpoint the time of its writing.
 _TOLERANCE = timedelta(days=1)
+
+
+class CheckpointError(Exception):
+    """The checkpoint file was altered or is incomplete."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """One line of the file.
+    """One line of the checkpoint file.
 
     Attributes:
-        number: From 1 on without a gap.
-        time: When it was written, aware.
+        number: Consecutive number, starting at 1.
+        time: Aware time of writing.
         heads: Number and hash of the newest row of each chain.
-        previous: The signature of the line before, empty for the first.
-        signature: Over all of this, in hexadecimal.
+        previous: Signature of the previous line; empty for the first.
+        signature: Signature of the other attributes, in hexadecimal.
     """
 
     number: int
@@ -73,7 +65,7 @@ class Checkpoint:
     signature: str = ""
 
     def content(self) -> bytes:
-        """Return what is signed."""
+        """Return the bytes that are signed."""
         values = {
             "number": self.number,
             "time": self.time.isoformat(),
@@ -83,15 +75,28 @@ class Checkpoint:
         return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
 
     def line(self) -> str:
-        """Return the line that is written."""
+        """Return the line of the file, with its newline."""
         return f'{self.content().decode()[:-1]},"signature":"{self.signature}"}}\n'
 
 
+def checkpoint_enqueue() -> None:
+    """Enqueue a checkpoint now instead of waiting for the periodic one.
+
+    Call it after the commit, so that a checkpoint that is already queued includes the commit.
+    Errors are ignored.
+    """
+    # The periodic job writes a checkpoint every 15 minutes anyway.
+    with suppress(AlreadyEnqueued, ConnectorException, DatabaseError), transaction.atomic():
+        app.configure_task("audit.checkpoint", queueing_lock="audit.checkpoint").defer(
+            timestamp=int(time.time())
+        )
+
+
 def signing_key() -> Ed25519PrivateKey:
-    """Return the key of the settings.
+    """Return the private key from the settings.
 
     Raises:
-        ImproperlyConfigured: It is not 32 bytes in hexadecimal.
+        ImproperlyConfigured: The key is not 32 bytes in hexadecimal.
     """
     try:
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(settings.AUDIT_CHECKPOINT_KEY))
@@ -101,29 +106,29 @@ def signing_key() -> Ed25519PrivateKey:
 
 
 def public_key() -> str:
-    """Return what checks the signatures, in hexadecimal; it is no secret."""
+    """Return the public key that verifies signatures, in hexadecimal."""
     return signing_key().public_key().public_bytes_raw().hex()
 
 
-def audit_checkpoint(folder: Path, *, now: datetime | None = None) -> Checkpoint:
-    """Append a checkpoint of all chains to the file in a folder, and record that it was written.
+def checkpoint_write(folder: Path, *, now: datetime | None = None) -> Checkpoint:
+    """Append a signed checkpoint of all chains, and audit it.
 
-    It is on the disk before the record tells of it, so that the file is never behind the record.
-    A line that a crash has left unfinished is taken away: nobody was told of it.
+    The line is synced to disk before the audit row commits, so the file is never behind the audit
+    log. An incomplete last line, left by a crash, is removed; no audit row refers to it.
 
     Args:
-        folder: Made if it does not exist.
-        now: For tests.
+        folder: Folder of the checkpoint file; created if it does not exist.
+        now: Time of the checkpoint, for tests.
 
     Raises:
-        CheckpointError: The file's last line cannot be read.
+        CheckpointError: The last line of the file is invalid.
         OSError: The file cannot be written.
     """
     folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     key = signing_key()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-        last = _last(folder / FILE_NAME)
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_ADVISORY_LOCK_ID])
+        last = _read_last_checkpoint(folder / FILE_NAME)
         cursor.execute("SELECT chain, seq, hash FROM audit_chain_heads()")
         heads = {str(chain): (seq, bytes(digest).hex()) for chain, seq, digest in cursor.fetchall()}
         unsigned = Checkpoint(
@@ -134,26 +139,22 @@ def audit_checkpoint(folder: Path, *, now: datetime | None = None) -> Checkpoint
         )
         signature = key.sign(unsigned.content()).hex()
         checkpoint = Checkpoint(unsigned.number, unsigned.time, heads, unsigned.previous, signature)
-        _append(folder / FILE_NAME, checkpoint.line())
+        _append_line(folder / FILE_NAME, checkpoint.line())
         audit_record(
             action="audit.record.checkpoint",
             resource_type="checkpoint",
-            request_data={"number": checkpoint.number, "sha256": _digest(checkpoint.line())},
+            request_data={"number": checkpoint.number, "sha256": _sha256(checkpoint.line())},
         )
     logger.info("Audit checkpoint: %s", checkpoint.line().rstrip())
     return checkpoint
 
 
-class CheckpointError(Exception):
-    """The file of checkpoints is not what was written."""
-
-
-def _digest(line: str) -> str:
+def _sha256(line: str) -> str:
     return hashlib.sha256(line.encode()).hexdigest()
 
 
-def _append(path: Path, line: str) -> None:
-    """Write a line, and wait until the disk has it, and the folder the file's name."""
+def _append_line(path: Path, line: str) -> None:
+    """Append a line, and sync the file and its folder to disk."""
     is_new = not path.exists()
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
     try:
@@ -169,8 +170,8 @@ def _append(path: Path, line: str) -> None:
             os.close(folder)
 
 
-def _last(path: Path) -> Checkpoint | None:
-    """Return the last whole line, having cut off an unfinished one."""
+def _read_last_checkpoint(path: Path) -> Checkpoint | None:
+    """Return the last complete line, and truncate an incomplete one."""
     if not path.exists():
         return None
     with path.open("r+b") as file:
@@ -185,10 +186,10 @@ def _last(path: Path) -> Checkpoint | None:
             file.truncate(size - len(rest))
         if not newline:
             return None
-    return _parse(whole.rpartition(b"\n")[2].decode(), path)
+    return _parse_line(whole.rpartition(b"\n")[2].decode(), path)
 
 
-def _parse(line: str, path: Path) -> Checkpoint:
+def _parse_line(line: str, path: Path) -> Checkpoint:
     try:
         values: dict[str, Any] = json.loads(line)
         return Checkpoint(
@@ -199,52 +200,55 @@ def _parse(line: str, path: Path) -> Checkpoint:
             signature=str(values["signature"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        msg = f"{path} has a line that cannot be read."
+        msg = f"{path} contains an invalid line."
         raise CheckpointError(msg) from error
 
 
 def checkpoints_verify(folder: Path, public: str) -> list[str]:
-    """Check the file, and the chains against it; return what is wrong, worst first.
+    """Verify the checkpoint file, and the chains against it.
 
-    Needs no tenant transaction. One pass over the file, one query for the newest checkpoint that
-    names each number of a chain, and one for the gaps.
+    Needs no tenant transaction. Reads the file once, and runs one query each for the newest
+    recorded checkpoint, the heads and the gaps.
 
     Args:
-        folder: Where the file is.
-        public: The public key in hexadecimal.
+        folder: Folder of the checkpoint file.
+        public: Public key in hexadecimal.
+
+    Returns:
+        Errors found, most severe first; empty if everything is intact.
     """
     path = folder / FILE_NAME
     key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public))
     try:
-        checkpoints, digest = _read(path, key)
+        checkpoints, digests = _read_checkpoints(path, key)
     except CheckpointError as error:
         return [str(error)]
     with connection.cursor() as cursor:
-        faults = _told_faults(cursor, checkpoints, digest, path)
-        faults += _chain_faults(cursor, checkpoints)
-        return faults + _gap_faults(cursor, checkpoints)
+        errors = _recorded_checkpoint_errors(cursor, checkpoints, digests, path)
+        errors += _chain_errors(cursor, checkpoints)
+        return errors + _gap_errors(cursor, checkpoints)
 
 
-def _read(path: Path, key: Ed25519PublicKey) -> tuple[list[Checkpoint], dict[int, str]]:
+def _read_checkpoints(path: Path, key: Ed25519PublicKey) -> tuple[list[Checkpoint], dict[int, str]]:
     if not path.exists():
         return [], {}
     found: list[Checkpoint] = []
     digests: dict[int, str] = {}
     for line in _lines(path):
-        item, before = _parse(line, path), found[-1] if found else None
+        item, previous = _parse_line(line, path), found[-1] if found else None
         try:
             key.verify(bytes.fromhex(item.signature), item.content())
         except (InvalidSignature, ValueError) as error:
-            msg = f"Checkpoint {item.number} is not signed with this key: it was altered."
+            msg = f"Checkpoint {item.number} is not signed with this key, or was altered."
             raise CheckpointError(msg) from error
-        if item.number != (before.number + 1 if before else 1):
+        if item.number != (previous.number + 1 if previous else 1):
             msg = f"Checkpoints before {item.number} are missing."
             raise CheckpointError(msg)
-        if item.previous != (before.signature if before else ""):
-            msg = f"Checkpoint {item.number} does not follow the one before it."
+        if item.previous != (previous.signature if previous else ""):
+            msg = f"Checkpoint {item.number} does not follow the previous one."
             raise CheckpointError(msg)
         found.append(item)
-        digests[item.number] = _digest(item.line())
+        digests[item.number] = _sha256(item.line())
     return found, digests
 
 
@@ -253,59 +257,63 @@ def _lines(path: Path) -> Iterator[str]:
         yield from file
 
 
-def _told_faults(
+def _recorded_checkpoint_errors(
     cursor: Any, checkpoints: list[Checkpoint], digests: dict[int, str], path: Path
 ) -> list[str]:
     try:
         with transaction.atomic():
             cursor.execute("SELECT number, digest FROM audit_checkpoint_told()")
-            told = cursor.fetchone()
+            recorded = cursor.fetchone()
     except DataError:
-        told = (None, None)
-    if told is None:
+        recorded = (None, None)
+    if recorded is None:
         return []
-    number, digest = told
+    number, digest = recorded
     if number is None or number < 1:
-        return ["What the record tells of its newest checkpoint cannot be read: it was altered."]
+        return ["The audit row of the newest checkpoint is invalid: it was altered."]
     if not checkpoints or checkpoints[-1].number < number:
-        return [f"{path} lacks checkpoint {number}, of which the record tells."]
+        return [f"{path} lacks checkpoint {number}, which the audit log contains."]
     if digests[number] != digest:
-        return [f"Checkpoint {number} is another one than the record tells of."]
+        return [f"Checkpoint {number} differs from the one in the audit log."]
     return []
 
 
-def _chain_faults(cursor: Any, checkpoints: list[Checkpoint]) -> list[str]:
-    # Each once: most checkpoints tell what the one before told.
-    told = {
+def _chain_errors(cursor: Any, checkpoints: list[Checkpoint]) -> list[str]:
+    # A set, because most heads are unchanged from one checkpoint to the next.
+    heads = {
         (chain, seq, digest) for item in checkpoints for chain, (seq, digest) in item.heads.items()
     }
     cursor.execute(
         "SELECT chain, seq, fault FROM audit_compare(%s::uuid[], %s, %s)",
         [
-            [chain for chain, _, _ in told],
-            [seq for _, seq, _ in told],
-            [bytes.fromhex(digest) for _, _, digest in told],
+            [chain for chain, _, _ in heads],
+            [seq for _, seq, _ in heads],
+            [bytes.fromhex(digest) for _, _, digest in heads],
         ],
     )
-    return [f"{_owner(chain)}: number {seq}: {fault}" for chain, seq, fault in cursor.fetchall()]
+    return [
+        f"{_chain_owner(chain)}: number {seq}: {error}" for chain, seq, error in cursor.fetchall()
+    ]
 
 
-def _gap_faults(cursor: Any, checkpoints: list[Checkpoint]) -> list[str]:
-    """Find gaps that no clean-up made: it removes nothing that is younger than a year.
+def _gap_errors(cursor: Any, checkpoints: list[Checkpoint]) -> list[str]:
+    """Return gaps whose rows were too young for the clean-up.
 
-    A row that a checkpoint does not know yet is younger than that checkpoint.
+    The clean-up removes only rows older than a year. A row that a checkpoint does not include is
+    younger than that checkpoint.
     """
     cursor.execute("SELECT chain, first_seq, last_seq FROM audit_chain_gaps()")
-    young = timezone.now() - _KEPT + _TOLERANCE
-    faults = []
+    newest_removable = timezone.now() - _RETENTION + _TOLERANCE
+    errors = []
     for chain, first, last in cursor.fetchall():
-        before = [c for c in checkpoints if c.heads.get(str(chain), (0, ""))[0] < last]
-        if before and before[-1].time > young:
-            faults.append(
-                f"{_owner(chain)}: numbers {first} to {last} are gone, though not a year old"
+        earlier = [c for c in checkpoints if c.heads.get(str(chain), (0, ""))[0] < last]
+        if earlier and earlier[-1].time > newest_removable:
+            errors.append(
+                f"{_chain_owner(chain)}: numbers {first} to {last} are missing, though less than a"
+                " year old"
             )
-    return faults
+    return errors
 
 
-def _owner(chain: UUID | str) -> str:
+def _chain_owner(chain: UUID | str) -> str:
     return "the platform" if UUID(str(chain)).int == 0 else str(chain)

@@ -1,7 +1,7 @@
--- The record. audit_row() writes it from triggers on every tenant table, audit_record() on behalf
--- of services for what changes no row: sign-ins, denials, exports.
+-- The audit log. audit_row() writes it from triggers on every tenant table, audit_record() for
+-- services whose action changes no row: logins, denials, exports.
 --
--- Both run as the tables' owner, because the run-time role may only read the record.
+-- Both run as the tables' owner, because the run-time role may only read audit_logs.
 
 ALTER TABLE audit_logs
     ADD CONSTRAINT fk_audit_organization
@@ -14,7 +14,7 @@ CREATE POLICY tenant ON audit_logs
 
 REVOKE INSERT, UPDATE, DELETE ON audit_logs FROM urfmp_app;
 
--- Takes what must not be read out of a row: listed columns, and JSON paths written a.b.c.
+-- Masks secrets of a row: the listed columns, and JSON paths written as a.b.c.
 CREATE FUNCTION audit_redact(entry jsonb, secret text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog AS $$
 DECLARE
@@ -31,7 +31,7 @@ BEGIN
 END;
 $$;
 
--- The part of an entry under the keys given.
+-- The given keys of a JSON object.
 CREATE FUNCTION audit_pick(entry jsonb, keys text[]) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT coalesce(jsonb_object_agg(key, value), '{}'::jsonb)
@@ -85,8 +85,8 @@ BEGIN
 END;
 $$;
 
--- An act that changes no row. It belongs to the transaction's organization, or to the platform
--- when there is none, never to another.
+-- An action that changes no row. It belongs to the transaction's organization, or to the platform
+-- without one, never to another organization.
 CREATE FUNCTION audit_record(
     act text, resource_type text, resource_id uuid, success boolean,
     error_message text, request_data jsonb) RETURNS uuid
@@ -106,13 +106,13 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $
     RETURNING id;
 $$;
 
--- The clean-up after the time that the record is kept; it cannot reach younger rows.
+-- Deletes rows past the retention; it cannot delete younger rows.
 CREATE FUNCTION audit_clean_up(keep interval DEFAULT '1 year') RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     removed bigint;
 BEGIN
-    -- As dates: intervals alone compare a year as 360 days.
+    -- Compared as dates, because an interval of a year counts as 360 days.
     IF now() - keep > now() - interval '1 year' THEN
         RAISE EXCEPTION 'The audit record is kept for at least one year.'
             USING ERRCODE = 'invalid_parameter_value';

@@ -1,15 +1,15 @@
 -- The chain. Each row of an organization gets the next number and a hash over its content and the
--- hash before it, so that a changed, missing or inserted row shows. Rows without an organization
+-- previous hash, so that a changed, missing or inserted row is detected. Rows without an organization
 -- form the platform's chain.
 --
--- It is linked at commit: the head, one row a chain, is locked for the commit alone, and a long
--- transaction holds nobody up. A transaction with rows of several chains locks their heads in one
--- order, so that two of them cannot wait for each other.
+-- Rows are linked at commit: the head, one row per chain, is locked only during the commit, and a long
+-- transaction blocks no other. A transaction with rows of several chains locks their heads in a
+-- fixed order, so that two transactions cannot deadlock.
 
 REVOKE ALL ON audit_heads, audit_gaps FROM urfmp_app;
 REVOKE ALL ON SEQUENCE audit_gaps_id_seq FROM urfmp_app;
 
--- The order in which rows were written, for those of one transaction.
+-- The order of the rows of one transaction.
 ALTER TABLE audit_logs ADD COLUMN ordinal bigint NOT NULL GENERATED ALWAYS AS IDENTITY;
 
 CREATE UNIQUE INDEX idx_audit_chain ON audit_logs (organization_id, seq) NULLS NOT DISTINCT
@@ -21,8 +21,8 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT coalesce(organization_id, '00000000-0000-0000-0000-000000000000'::uuid);
 $$;
 
--- SHA-256 over the hash before and the row as one JSON array. jsonb writes the same value always
--- the same way; the time is written in microseconds, which no setting changes.
+-- SHA-256 over the previous hash and the row as a JSON array. The text of jsonb is canonical; the
+-- time is in microseconds, independent of settings.
 CREATE FUNCTION audit_digest(entry audit_logs, previous bytea) RETURNS bytea
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, public AS $$
     SELECT sha256(previous || convert_to(jsonb_build_array(
@@ -33,15 +33,15 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, public AS $$
     )::text, 'UTF8'));
 $$;
 
--- The first row of a transaction to get here links all of them; unlinked rows of others are not
--- visible, because whatever is committed is linked.
+-- The trigger of a transaction's first row links all rows of the transaction. Unlinked rows of other
+-- transactions are not visible, because every committed row is linked.
 CREATE FUNCTION audit_link() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     head audit_heads;
     entry audit_logs;
 BEGIN
-    -- By the primary key: the index of unlinked rows is full of those that were linked just now.
+    -- By the primary key: the index of unlinked rows still contains the rows linked just now.
     PERFORM FROM audit_logs WHERE id = NEW.id AND seq + 0 IS NULL;
     IF NOT FOUND THEN
         RETURN NULL;
@@ -77,7 +77,7 @@ CREATE CONSTRAINT TRIGGER audit_link_trigger
     DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION audit_link();
 
--- The first fault of each chain that has one: the row, or the chain's end, and what is wrong.
+-- The first error of each invalid chain: the row, or the end of the chain, and the reason.
 CREATE FUNCTION audit_verify()
 RETURNS TABLE (organization_id uuid, seq bigint, id uuid, fault text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -125,18 +125,18 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     ORDER BY faults.organization_id, faults.seq NULLS FIRST;
 $$;
 
--- The clean-up remembers which numbers are gone and the hash that the next row builds on.
+-- The clean-up stores the deleted numbers, and the hash that the next row is linked to.
 CREATE OR REPLACE FUNCTION audit_clean_up(keep interval DEFAULT '1 year') RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
     removed bigint;
 BEGIN
-    -- As dates: intervals alone compare a year as 360 days.
+    -- Compared as dates, because an interval of a year counts as 360 days.
     IF now() - keep > now() - interval '1 year' THEN
         RAISE EXCEPTION 'The audit record is kept for at least one year.'
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    -- Nothing is linked meanwhile, and no second clean-up runs.
+    -- Blocks linking and other clean-ups until the commit.
     PERFORM FROM audit_heads ORDER BY chain FOR UPDATE;
     WITH gone AS (
         DELETE FROM audit_logs WHERE created_at < now() - keep
@@ -147,7 +147,7 @@ BEGIN
         SELECT chain, seq, seq, hash FROM gone WHERE seq IS NOT NULL
     )
     SELECT count(*) INTO removed FROM gone;
-    -- Neighbouring gaps become one.
+    -- Merge adjacent gaps.
     WITH marked AS (
         SELECT *, first_seq <> coalesce(lag(last_seq) OVER gaps, -1) + 1 AS begins
         FROM audit_gaps WINDOW gaps AS (PARTITION BY chain ORDER BY first_seq)

@@ -1,5 +1,5 @@
--- An act that changes no row, now with what was answered. Empty texts count as none, so that a file
--- which cannot tell the two apart can still be checked against the chain.
+-- An action that changes no row, now with the data of the response. Empty texts are stored as NULL,
+-- because CSV cannot distinguish the two and must remain verifiable against the chain.
 DROP FUNCTION audit_record(text, text, uuid, boolean, text, jsonb);
 CREATE FUNCTION audit_record(
     act text, resource_type text, resource_id uuid, success boolean,
@@ -20,8 +20,8 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $
     RETURNING id;
 $$;
 
--- The hash that a row of the open organization builds on, also where the row before it was cleaned
--- up; NULL where there is none.
+-- The hash that a row of the open organization is linked to, even if the previous row was deleted by
+-- the clean-up; NULL without such a row.
 CREATE FUNCTION audit_hash_before(number bigint) RETURNS bytea
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT CASE WHEN number = 1 THEN ''::bytea ELSE coalesce(

@@ -1,5 +1,5 @@
--- Whose a key is that is refused: exact digest in, ids and the reason out. NULL as the reason means
--- that nothing is wrong with the key itself.
+-- Owner of a denied key: takes the exact digest, returns ids and the reason. A reason of NULL means
+-- that the key itself is valid.
 CREATE FUNCTION api_key_refused(key_digest text)
 RETURNS TABLE (id uuid, organization_id uuid, reason text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,7 +1,7 @@
--- What signed checkpoints need to know of chains that the run-time role cannot read: numbers and
--- hashes, nothing of what was recorded.
+-- Numbers and hashes of all chains for signed checkpoints. The run-time role cannot read other
+-- organizations' chains; these functions reveal no audited data.
 
--- The end of each chain, and what the clean-up has removed so far.
+-- The head of each chain, and the gaps that the clean-up has left.
 CREATE FUNCTION audit_chain_heads()
 RETURNS TABLE (chain uuid, seq bigint, hash bytea)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -14,7 +14,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     SELECT chain, first_seq, last_seq FROM audit_gaps ORDER BY chain, first_seq;
 $$;
 
--- Where chains are not what they were said to be: rows of the arrays that do not hold.
+-- The given heads that do not match the chains.
 CREATE FUNCTION audit_compare(chains uuid[], numbers bigint[], hashes bytea[])
 RETURNS TABLE (chain uuid, seq bigint, fault text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -45,7 +45,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     ORDER BY looked.chain, looked.seq;
 $$;
 
--- The newest checkpoint that the record itself tells of.
+-- The newest checkpoint in the audit log.
 CREATE FUNCTION audit_checkpoint_told()
 RETURNS TABLE (number bigint, digest text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

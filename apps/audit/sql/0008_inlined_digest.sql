@@ -1,4 +1,4 @@
--- Without settings of their own these are put into the queries that call them, which halves the
--- time to verify. Their callers fix the search path.
+-- Without a SET clause PostgreSQL inlines these functions, which halves the time to verify. Their
+-- callers set the search path.
 ALTER FUNCTION audit_digest(audit_logs, bytea) STABLE RESET ALL;
 ALTER FUNCTION audit_chain_of(uuid) RESET ALL;

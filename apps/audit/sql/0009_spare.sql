@@ -1,11 +1,11 @@
--- What no hash covers: rows of audit_gaps that no clean-up has left, and the mask of an address. Only
--- the clean-up writes the first, over numbers that are gone; and nobody writes a mask.
+-- Data that no hash covers: rows of audit_gaps that no clean-up has written, and the netmask of an IP
+-- address. Only the clean-up writes gaps, for deleted numbers; netmasks are never written.
 CREATE FUNCTION audit_verify_spare()
 RETURNS TABLE (organization_id uuid, seq bigint, id uuid, fault text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     WITH faults AS (
         SELECT nullif(gap.chain, audit_chain_of(NULL)) AS organization_id, gap.first_seq AS seq,
-               NULL::uuid AS id, 'a gap is told of that is none' AS fault
+               NULL::uuid AS id, 'a recorded gap is not a gap' AS fault
         FROM audit_gaps AS gap
         LEFT JOIN audit_heads AS head ON head.chain = gap.chain
         WHERE head.chain IS NULL OR gap.last_seq > head.seq

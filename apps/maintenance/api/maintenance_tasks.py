@@ -32,7 +32,7 @@ _PART_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
         "items": {
             "type": "object",
             "properties": {
-                "part": {**_PART_TEXT, "description": "Its number."},
+                "part": {**_PART_TEXT, "description": "Part number."},
                 "name": _PART_TEXT,
                 "quantity": {"type": "number", "exclusiveMinimum": 0, "maximum": 1e6},
                 "unit_cost": {"type": "number", "minimum": 0, "maximum": 1e6},
@@ -43,7 +43,7 @@ _PART_TEXT = {"type": "string", "minLength": 1, "maxLength": 255}
     }
 )
 class PartsField(serializers.JSONField):
-    """What was put in."""
+    """List of the parts used."""
 
 
 @body_example(
@@ -99,7 +99,7 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
 
 
 @body_example(
-    "What was done",
+    "Notes on the work",
     {
         "notes": "Greased, no play found.",
     },
@@ -109,7 +109,7 @@ class CompletionSerializer(StrictSerializer):
 
 
 @body_example(
-    "Why not",
+    "Reason",
     {
         "reason": "The robot is being replaced.",
     },
@@ -128,7 +128,7 @@ class MaintenanceTaskFilterSet(django_filters.FilterSet):
 
 
 class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
-    """Work on robots."""
+    """Maintenance tasks of the organization's robots."""
 
     model = MaintenanceTask
     serializer_class = MaintenanceTaskSerializer
@@ -153,26 +153,26 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     @extend_schema(request=None, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
-        """Begin, or go on after a pause."""
-        return self._answer(services.task_start(self.get_object()))
+        """Start a task, or resume it after a pause."""
+        return self._response(services.task_start(self.get_object()))
 
     @extend_schema(request=CompletionSerializer, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
-        """Finish a task that is under way."""
+        """Complete a task that is in progress."""
         task = self.get_object()
         body = CompletionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        return self._answer(services.task_complete(task, body.validated_data.get("notes")))
+        return self._response(services.task_complete(task, body.validated_data.get("notes")))
 
     @extend_schema(request=CancellationSerializer, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
-        """Give a task up."""
+        """Cancel a task."""
         task = self.get_object()
         body = CancellationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        return self._answer(services.task_cancel(task, body.validated_data["reason"]))
+        return self._response(services.task_cancel(task, body.validated_data["reason"]))
 
-    def _answer(self, task: MaintenanceTask) -> Response:
+    def _response(self, task: MaintenanceTask) -> Response:
         return Response(self.get_serializer(task).data)

@@ -1,5 +1,5 @@
--- fk_maintenance_robot is the specified reference; the second one keeps a task inside its
--- organization even in raw SQL.
+-- fk_maintenance_robot is the specified foreign key; the second one rejects a robot of another organization,
+-- even in raw SQL.
 ALTER TABLE maintenance_tasks
     ADD CONSTRAINT fk_maintenance_robot FOREIGN KEY (robot_id) REFERENCES robots (id),
     ADD CONSTRAINT fk_maintenance_assigned FOREIGN KEY (assigned_to) REFERENCES users (id),

@@ -16,10 +16,10 @@ from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, viewer
 
 
 class FacilityForm(ScopedModelForm):
-    """A facility: its name, its timezone and the size of its floor."""
+    """Name, timezone and floor size of a facility."""
 
     timezone = forms.ChoiceField(
-        choices=lambda: [("", "As the organization"), *timezone_choices()],
+        choices=lambda: [("", "Same as the organization"), *timezone_choices()],
         required=False,
         widget=UnfoldAdminSelectWidget(),
     )
@@ -39,7 +39,7 @@ class FacilityAdmin(OrganizationScopedAdmin[Facility]):
 
     @admin.display(description="Timezone", ordering="timezone")
     def shown_timezone(self, facility: Facility) -> str:
-        return facility.timezone or "as the organization"
+        return facility.timezone or "same as the organization"
 
     def perform_create(self, request: HttpRequest, form: Any) -> Facility:
         return facility_create(organization_id=viewer(request).organization_id, **form.changes())

@@ -1,4 +1,4 @@
-"""The form of an organization: each setting has a field of its own."""
+"""Forms of organizations and their settings."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from apps.organizations.choices import Plan
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import (
     LOCALES,
+    MAX_STATUS_HISTORY_RETENTION_DAYS,
+    MAX_TELEMETRY_RETENTION_DAYS,
     SETTINGS,
-    STATUS_HISTORY_RETENTION_DAYS,
-    TELEMETRY_RETENTION_DAYS,
     WEEKDAYS,
     timezones,
 )
@@ -29,15 +29,15 @@ from urfmp.common.admin import ScopedModelForm
 
 
 def timezone_choices() -> list[tuple[str, str]]:
-    """Return the timezones that people choose from: by continent, without the old aliases."""
+    """Return timezone choices, without the old aliases in lower case."""
     return [(name, name) for name in sorted(timezones()) if name[:1].isupper()]
 
 
 class HoursWidget(forms.MultiWidget):
-    """Two clocks in a row."""
+    """Start and end time, side by side."""
 
     def __init__(self, day: str) -> None:
-        """Name the clocks for those who do not see where they stand."""
+        """Label both inputs for screen readers."""
         classes = " ".join([*INPUT_CLASSES, "u-clock"])
         super().__init__(
             {
@@ -50,22 +50,22 @@ class HoursWidget(forms.MultiWidget):
         )
 
     def render(self, *args: Any, **kwargs: Any) -> SafeString:
-        """Return the two clocks side by side."""
+        """Render both inputs in one row."""
         return format_html('<div class="u-hours">{}</div>', super().render(*args, **kwargs))
 
     def decompress(self, value: Any) -> list[Any]:
-        """Return what the two clocks show."""
+        """Return the initial values of both inputs."""
         return [value.get("from"), value.get("to")] if isinstance(value, dict) else [None, None]
 
 
 class HoursField(forms.MultiValueField):
-    """When there is work on one day: `{from, to}`, or None on a day without."""
+    """Working hours of one day: `{from, to}`, or None without work."""
 
     def __init__(self, day: str) -> None:
-        """Make the field of a day."""
-        clock = forms.TimeField(input_formats=["%H:%M"])
+        """Create the field of a weekday."""
+        time_field = forms.TimeField(input_formats=["%H:%M"])
         super().__init__(
-            [clock, clock],
+            [time_field, time_field],
             label=day,
             required=False,
             require_all_fields=True,
@@ -73,77 +73,79 @@ class HoursField(forms.MultiValueField):
         )
 
     def compress(self, data_list: list[Any]) -> dict[str, str] | None:
-        """Return the two times as they are stored."""
+        """Return both times in the stored format."""
         if not data_list:
             return None
         start, end = (f"{clock:%H:%M}" for clock in data_list)
         return {"from": start, "to": end}
 
     def clean(self, value: Any) -> Any:
-        """Take both times or neither.
+        """Validate that both times are given, or neither.
 
         Raises:
-            ValidationError: One of them is missing, or is no time.
+            ValidationError: One time is missing or invalid.
         """
         if any(value) and not all(value):
-            msg = "Give both times, or neither on a day without work."
+            msg = "Enter both times, or leave both blank on a day without work."
             raise ValidationError(msg)
         return super().clean(value)
 
 
-def _days(most: int, what: str) -> forms.IntegerField:
+def _retention_field(max_days: int, data: str) -> forms.IntegerField:
     return forms.IntegerField(
         min_value=1,
-        max_value=most,
+        max_value=max_days,
         required=False,
-        label=f"Keep {what}, days",
-        help_text=f"1 to {most}; empty: as long as the platform keeps it, {most} days.",
+        label=f"Keep {data}, days",
+        help_text=f"1 to {max_days}. Leave blank for the maximum of {max_days} days.",
         widget=UnfoldAdminIntegerFieldWidget(),
     )
 
 
-def _limit(what: str) -> forms.IntegerField:
+def _limit_field(resources: str) -> forms.IntegerField:
     return forms.IntegerField(
         min_value=0,
         max_value=2_147_483_647,
         required=False,
-        label=f"Most {what}",
+        label=f"Max {resources}",
         widget=UnfoldAdminIntegerFieldWidget(),
-        help_text="With the plan Custom; empty for any number.",
+        help_text="For the plan Custom; leave blank for no limit.",
     )
 
 
 class PlanForm(forms.Form):
-    """What an organization may have in use."""
+    """Plan and limits of an organization."""
 
     plan = forms.ChoiceField(choices=Plan.choices, widget=UnfoldAdminSelectWidget())
-    robot_limit = _limit("robots")
-    user_limit = _limit("people")
-    api_key_limit = _limit("API keys")
+    robot_limit = _limit_field("robots")
+    user_limit = _limit_field("users")
+    api_key_limit = _limit_field("API keys")
 
 
 class OrganizationForm(ScopedModelForm):
-    """What an organization says of itself, and its settings."""
+    """Name, description and settings of an organization."""
 
     timezone = forms.ChoiceField(
         choices=timezone_choices,
         widget=UnfoldAdminSelectWidget(),
-        help_text="In which pages show times. Everything is stored in UTC.",
+        help_text="Pages show times in this timezone. Times are stored in UTC.",
     )
     locale = forms.ChoiceField(
         choices=[*LOCALES.items()],
         label="Numbers and dates",
         widget=UnfoldAdminSelectWidget(),
-        help_text="How charts write them.",
+        help_text="Format of numbers and dates in charts.",
     )
     second_factor_required = forms.BooleanField(
         required=False,
         label="Second factor required",
-        help_text="Everybody needs a code beside the password to sign in.",
+        help_text="Every user needs a code in addition to the password to sign in.",
         widget=UnfoldBooleanSwitchWidget(),
     )
-    telemetry_retention_days = _days(TELEMETRY_RETENTION_DAYS, "telemetry")
-    status_history_retention_days = _days(STATUS_HISTORY_RETENTION_DAYS, "status history")
+    telemetry_retention_days = _retention_field(MAX_TELEMETRY_RETENTION_DAYS, "telemetry")
+    status_history_retention_days = _retention_field(
+        MAX_STATUS_HISTORY_RETENTION_DAYS, "status history"
+    )
     monday, tuesday, wednesday, thursday, friday, saturday, sunday = (
         HoursField(day.capitalize()) for day in WEEKDAYS
     )
@@ -153,19 +155,19 @@ class OrganizationForm(ScopedModelForm):
         fields = ("name", "description")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Begin with what is stored, and with the default where nothing is."""
+        """Set initial values from the stored settings and the defaults."""
         super().__init__(*args, **kwargs)
-        present = self.instance.effective_settings
+        current = self.instance.effective_settings
         for name in ("timezone", "locale", "second_factor_required"):
-            self.initial.setdefault(name, getattr(present, name))
+            self.initial.setdefault(name, getattr(current, name))
         for name in ("telemetry_retention_days", "status_history_retention_days"):
             self.initial.setdefault(name, (self.instance.settings or {}).get(name))
-        for day, hours in present.working_hours.items():
+        for day, hours in current.working_hours.items():
             times = {"from": f"{hours.start:%H:%M}", "to": f"{hours.end:%H:%M}"}
             self.initial.setdefault(day, times)
 
     def changes(self) -> dict[str, Any]:
-        """Return the model's changed fields, and all settings when one of them was changed."""
+        """Return the changed fields, and all settings if one of them changed."""
         changes = super().changes()
         changed = set(self.changed_data)
         if changed & {*SETTINGS, *WEEKDAYS}:
@@ -174,7 +176,7 @@ class OrganizationForm(ScopedModelForm):
 
     def _settings(self, changed: set[str]) -> dict[str, Any]:
         stored = self.instance.settings or {}
-        # What an older row holds beside the known keys would be refused: it goes.
+        # Unknown keys of an older row would be rejected, so they are dropped.
         values = {name: stored[name] for name in SETTINGS if name in stored}
         for name in changed & set(SETTINGS):
             values[name] = self.cleaned_data[name]

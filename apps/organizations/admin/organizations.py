@@ -1,4 +1,4 @@
-"""The own organization in the admin."""
+"""The user's organization in the admin."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 
 from apps.accounts.services.quotas import usage_of
 from apps.organizations.admin.forms import OrganizationForm, PlanForm
-from apps.organizations.admin.platform import may_end, plan_of, usage_parts
+from apps.organizations.admin.platform import can_deactivate, plan_initial, usage_parts
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import LOCALES, SETTINGS, WEEKDAYS
 from apps.organizations.services.organizations import organization_update
@@ -32,20 +32,20 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
         ObjectAction(
             name="set-plan",
             label="Change plan",
-            done="has its plan",
+            done="plan changed",
             permission="administer",
             icon="sell",
             form_class=PlanForm,
-            initial=plan_of,
+            initial=plan_initial,
             run=lambda _request, row, values: organization_set_plan(row, **values),
         ),
         ObjectAction(
             name="deactivate",
             label="Deactivate",
-            done="deactivated; everybody there is signed out",
+            done="deactivated; all its users are signed out",
             permission="administer",
             icon="domain_disabled",
-            applies=may_end,
+            applies=can_deactivate,
             run=lambda _request, row, _values: organization_deactivate(row),
             is_danger=True,
             needs_step_up=True,
@@ -77,7 +77,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
             {
                 "fields": WEEKDAYS,
                 "description": "In the organization's timezone. An end that is not after the start"
-                " is on the next day; from 00:00 to 00:00 is the whole day.",
+                " is on the next day; 00:00 to 00:00 is the whole day.",
             },
         ),
         ("Account", {"fields": (("slug", "plan"), "usage", ("is_active", "created"))}),

@@ -22,14 +22,14 @@ _METRES = {"type": "number", "exclusiveMinimum": 0, "maximum": 1e6}
 @extend_schema_field(
     {
         "type": "object",
-        "description": "The drawing area, in metres.",
+        "description": "Size of the drawing area, in metres.",
         "properties": {"width_m": _METRES, "height_m": _METRES},
         "required": ["width_m", "height_m"],
         "additionalProperties": False,
     }
 )
 class FloorPlanField(serializers.JSONField):
-    """What a facility's floor is drawn on."""
+    """Drawing area of a facility."""
 
 
 @body_example(
@@ -54,7 +54,7 @@ class FacilityFilterSet(django_filters.FilterSet):
 
 
 class FacilityViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
-    """Places in which robots stand."""
+    """Facilities of the organization."""
 
     model = Facility
     serializer_class = FacilitySerializer

@@ -1,4 +1,4 @@
-"""The own organization through the API."""
+"""The caller's organization through the API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from apps.organizations.api.platform import (
     PlanSerializer,
 )
 from apps.organizations.models import Organization
-from apps.organizations.models.settings import JSON_SCHEMA, settings_faults
+from apps.organizations.models.settings import JSON_SCHEMA, settings_errors
 from apps.organizations.services import organizations, platform
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
@@ -29,18 +29,18 @@ from urfmp.common.api.viewsets import ReadViewSet
 
 @extend_schema_field(JSON_SCHEMA)
 class SettingsField(serializers.JSONField):
-    """The settings as a whole; a fault is told under the key that it is of."""
+    """All settings; errors are reported by key."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if faults := settings_faults(data):
-            raise serializers.ValidationError(faults)
+        if errors := settings_errors(data):
+            raise serializers.ValidationError(errors)
         return data
 
 
 class UsageSerializer(serializers.Serializer[Any]):
     resource = serializers.ChoiceField(RESOURCES)
     used = serializers.IntegerField()
-    limit = serializers.IntegerField(allow_null=True, help_text="Null: any number.")
+    limit = serializers.IntegerField(allow_null=True, help_text="Null means no limit.")
 
 
 @body_example(
@@ -50,8 +50,10 @@ class UsageSerializer(serializers.Serializer[Any]):
     },
 )
 class OrganizationSerializer(ScopedModelSerializer):
-    settings = SettingsField(required=False, help_text="Replaced as a whole.")
-    usage = serializers.SerializerMethodField(help_text="What is in use, and what the plan allows.")
+    settings = SettingsField(
+        required=False, help_text="All settings; a change replaces them as a whole."
+    )
+    usage = serializers.SerializerMethodField(help_text="Usage and limits of the plan.")
 
     class Meta:
         model = Organization
@@ -81,7 +83,7 @@ class OrganizationFilterSet(django_filters.FilterSet):
 
 
 class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, ReadViewSet):
-    """The caller's organization; a super admin's is the one that they have chosen."""
+    """The caller's organization; for super admins, the selected one."""
 
     model = Organization
     etag_ignores = frozenset({"updated_at", "usage"})
@@ -99,25 +101,25 @@ class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, R
     @extend_schema(request=PlanSerializer, responses=OrganizationSerializer)
     @action(detail=True, methods=["post"], url_path="set-plan")
     def set_plan(self, request: Request, pk: str) -> Response:
-        """Change what may be in use. For super admins."""
+        """Change the plan and its limits. For super admins."""
         organization = self.get_object()
         form = PlanSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        return self._answer(platform.organization_set_plan(organization, **form.validated_data))
+        return self._response(platform.organization_set_plan(organization, **form.validated_data))
 
     @extend_schema(request=None, responses=OrganizationSerializer)
     @action(detail=True, methods=["post"])
     def deactivate(self, request: Request, pk: str) -> Response:
-        """End its sign-ins, tokens, keys and streams at once. For super admins."""
-        return self._answer(platform.organization_deactivate(self.get_object()))
+        """Revoke all sessions, tokens, keys and streams at once. For super admins."""
+        return self._response(platform.organization_deactivate(self.get_object()))
 
     @extend_schema(request=None, responses=OrganizationSerializer)
     @action(detail=True, methods=["post"])
     def reactivate(self, request: Request, pk: str) -> Response:
-        """Let it work again. For super admins."""
-        return self._answer(platform.organization_reactivate(self.get_object()))
+        """Reactivate the organization. For super admins."""
+        return self._response(platform.organization_reactivate(self.get_object()))
 
-    def _answer(self, organization: Organization) -> Response:
+    def _response(self, organization: Organization) -> Response:
         return Response(self.get_serializer(organization).data)
 
     def perform_update(self, serializer: Any) -> None:

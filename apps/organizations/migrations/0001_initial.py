@@ -6,7 +6,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-import apps.organizations.models
+import apps.organizations.models.settings
 import urfmp.common.db.fields
 
 
@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
                         default="",
                         help_text="IANA name; empty means the organization's.",
                         max_length=64,
-                        validators=[apps.organizations.models.validate_timezone],
+                        validators=[apps.organizations.models.settings.validate_timezone],
                     ),
                 ),
                 (

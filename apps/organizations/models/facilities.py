@@ -21,7 +21,10 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class Facility(TenantModel):
-    """A place with robots in it: a plant, a hall. Robots name it in their location."""
+    """A site with robots, such as a plant or hall.
+
+    A robot's location contains the name of its facility.
+    """
 
     id = uuid_primary_key()
     organization = organization_key()
@@ -32,7 +35,7 @@ class Facility(TenantModel):
         default="",
         db_default="",
         validators=[validate_timezone],
-        help_text="IANA name; empty means the organization's.",
+        help_text="IANA name; leave blank for the organization's timezone.",
     )
     floor_plan = models.JSONField(
         null=True, blank=True, help_text="Drawing area in metres: {width_m, height_m}."

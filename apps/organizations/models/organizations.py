@@ -8,7 +8,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 
 from apps.organizations.choices import Plan
-from apps.organizations.models.settings import OrganizationSettings, settings_read
+from apps.organizations.models.settings import OrganizationSettings, parse_settings
 from apps.organizations.querysets import (
     OrganizationQuerySet,
 )
@@ -22,17 +22,20 @@ from urfmp.common.db.fields import (
 from urfmp.common.tenancy.models import TenantModel
 
 
-def _limit(what: str) -> models.PositiveIntegerField[Any, Any]:
+def _limit_field(resources: str) -> models.PositiveIntegerField[Any, Any]:
     return models.PositiveIntegerField(
-        f"most {what}",
+        f"max {resources}",
         null=True,
         blank=True,
-        help_text="With the plan Custom; empty for any number.",
+        help_text="For the plan Custom; leave blank for no limit.",
     )
 
 
 class Organization(TenantModel):
-    """A tenant. Everything that belongs to it carries its id; it is deactivated, never deleted."""
+    """A customer of the platform, whose data is isolated from all others.
+
+    Every row of an organization has its id. Organizations are deactivated, never deleted.
+    """
 
     id = uuid_primary_key()
     name = models.CharField(max_length=255, validators=[validate_one_line])
@@ -51,9 +54,9 @@ class Organization(TenantModel):
     plan = models.CharField(  # noqa: DJ001 - spec
         max_length=50, null=True, choices=Plan, default=Plan.FREE, db_default=Plan.FREE
     )
-    robot_limit = _limit("robots")
-    user_limit = _limit("people")
-    api_key_limit = _limit("API keys")
+    robot_limit = _limit_field("robots")
+    user_limit = _limit_field("users")
+    api_key_limit = _limit_field("API keys")
     is_active = models.BooleanField("active", null=True, default=True, db_default=True)
     created_at = created_at()
     updated_at = updated_at()
@@ -77,10 +80,10 @@ class Organization(TenantModel):
 
     @property
     def effective_settings(self) -> OrganizationSettings:
-        """The settings with their types, and with the default for what is not set."""
-        return settings_read(self.settings)
+        """The parsed settings, with defaults for missing keys."""
+        return parse_settings(self.settings)
 
     @property
     def timezone(self) -> str:
-        """The IANA name of the timezone in which pages show times."""
+        """IANA name of the timezone in which pages show times."""
         return self.effective_settings.timezone

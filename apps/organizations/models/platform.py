@@ -1,4 +1,4 @@
-"""Organizations as the platform's super admins see them."""
+"""Read-only list of all organizations, for super admins."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from apps.organizations.querysets import (
 
 
 class PlatformOrganization(models.Model):
-    """A tenant as the platform's super admins see it in their list: its name and its numbers.
+    """An organization in the super admins' list, with its usage counts.
 
-    A view over a function of the tables' owner, which answers nobody else. Written by nothing.
+    A database view over a function of the tables' owner, which returns rows to super admins only.
+    Read-only.
     """
 
     id = models.UUIDField(primary_key=True, editable=False)
@@ -25,7 +26,7 @@ class PlatformOrganization(models.Model):
     is_active = models.BooleanField("active")
     created_at = models.DateTimeField()
     robot_count = models.BigIntegerField("robots")
-    user_count = models.BigIntegerField("people")
+    user_count = models.BigIntegerField("users")
     api_key_count = models.BigIntegerField("API keys")
 
     objects: ClassVar[Any] = PlatformOrganizationQuerySet.as_manager()

@@ -1,7 +1,7 @@
-"""What an organization may set about itself: one table of keys, and what they are read as.
+"""Settings of an organization: keys, validation and types.
 
-Nothing but these keys is taken, and each of them in a narrow form, so that no password or token
-can be kept here by mistake: settings are seen by everybody in the organization.
+Other keys are rejected, and each key accepts a narrow format only, so that no password or token
+is stored here by mistake: every user of the organization can read the settings.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-# What the platform keeps at the most; an organization may keep less.
-TELEMETRY_RETENTION_DAYS = 365
-STATUS_HISTORY_RETENTION_DAYS = 730
+# The longest retention; an organization may choose a shorter one.
+MAX_TELEMETRY_RETENTION_DAYS = 365
+MAX_STATUS_HISTORY_RETENTION_DAYS = 730
 
-_CLOCK = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME_OF_DAY = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_UNKNOWN_TIMEZONE = "Unknown timezone; use an IANA name such as Europe/Berlin."
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
-# How numbers and dates are written for its people; the words are English.
+# Format of numbers and dates; the interface is in English.
 LOCALES = {
     "cs-CZ": "Czech",
     "da-DK": "Danish",
@@ -48,88 +49,87 @@ LOCALES = {
     "zh-CN": "Chinese (simplified)",
 }
 
-Fault = str | dict[str, str]
+ErrorMessages = str | dict[str, str]
 
 
 @cache
 def timezones() -> frozenset[str]:
-    """Return the names of the IANA timezone database; reading them anew takes milliseconds."""
+    """Return the names of the IANA timezone database, cached."""
     return frozenset(zoneinfo.available_timezones())
 
 
 def validate_timezone(value: str) -> None:
-    """Refuse a name that is not in the IANA timezone database."""
+    """Reject a name that is not in the IANA timezone database."""
     if value not in timezones():
-        msg = "There is no such timezone; write it as in Europe/Berlin."
-        raise ValidationError(msg, code="timezone")
+        raise ValidationError(_UNKNOWN_TIMEZONE, code="timezone")
 
 
-def _timezone_fault(value: Any) -> Fault | None:
+def _timezone_error(value: Any) -> ErrorMessages | None:
     if isinstance(value, str) and value in timezones():
         return None
-    return "There is no such timezone; write it as in Europe/Berlin."
+    return _UNKNOWN_TIMEZONE
 
 
-def _locale_fault(value: Any) -> Fault | None:
+def _locale_error(value: Any) -> ErrorMessages | None:
     if isinstance(value, str) and value in LOCALES:
         return None
     return f"Choose one of {', '.join(LOCALES)}."
 
 
-def _flag_fault(value: Any) -> Fault | None:
-    return None if isinstance(value, bool) else "Write true or false."
+def _flag_error(value: Any) -> ErrorMessages | None:
+    return None if isinstance(value, bool) else "Must be true or false."
 
 
-def _days_fault(most: int) -> Callable[[Any], Fault | None]:
-    def fault(value: Any) -> Fault | None:
-        if type(value) is int and 1 <= value <= most:
+def _days_validator(max_days: int) -> Callable[[Any], ErrorMessages | None]:
+    def validate(value: Any) -> ErrorMessages | None:
+        if type(value) is int and 1 <= value <= max_days:
             return None
-        return f"Write a whole number of days, from 1 to {most}: the platform keeps no more."
+        return f"Enter a whole number of days from 1 to {max_days}."
 
-    return fault
+    return validate
 
 
-def read_clock(text: Any) -> time | None:
-    """Return a time of day written as in 08:30; None for anything else."""
-    if not isinstance(text, str) or not re.fullmatch(_CLOCK, text):
+def parse_time_of_day(text: Any) -> time | None:
+    """Parse a time of day such as 08:30; return None if invalid."""
+    if not isinstance(text, str) or not re.fullmatch(_TIME_OF_DAY, text):
         return None
     return time.fromisoformat(text)
 
 
-def _hours_fault(value: Any) -> Fault | None:
+def _working_hours_error(value: Any) -> ErrorMessages | None:
     if not isinstance(value, dict):
-        return 'Write an object, as in {"monday": {"from": "06:00", "to": "22:00"}}.'
-    faults = {}
+        return 'Enter an object such as {"monday": {"from": "06:00", "to": "22:00"}}.'
+    errors = {}
     for day, hours in value.items():
         if day not in WEEKDAYS:
-            faults[str(day)] = f"There is no such day; write one of {', '.join(WEEKDAYS)}."
-        elif fault := _day_fault(hours):
-            faults[day] = fault
-    return faults or None
+            errors[str(day)] = f"Unknown day; use one of {', '.join(WEEKDAYS)}."
+        elif error := _day_error(hours):
+            errors[day] = error
+    return errors or None
 
 
-def _day_fault(hours: Any) -> str | None:
+def _day_error(hours: Any) -> str | None:
     if not isinstance(hours, dict) or set(hours) != {"from", "to"}:
-        return 'Write {"from": "06:00", "to": "22:00"}; leave out a day without work.'
-    if None in map(read_clock, hours.values()):
-        return "Write both times as in 06:00."
+        return 'Enter {"from": "06:00", "to": "22:00"}; omit days without work.'
+    if None in map(parse_time_of_day, hours.values()):
+        return "Enter both times in the format HH:MM."
     return None
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One key.
+    """Validation and schema of one key.
 
     Attributes:
-        fault: Returns what is wrong with a value, or None.
-        schema: The value's form in JSON Schema, for the description of the API.
+        validate: Returns the error of a value, or None.
+        schema: JSON Schema of the value, for the OpenAPI document.
     """
 
-    fault: Callable[[Any], Fault | None]
+    validate: Callable[[Any], ErrorMessages | None]
     schema: Mapping[str, Any]
 
 
-_TIME = {"type": "string", "pattern": f"^{_CLOCK}$"}
+_TIME = {"type": "string", "pattern": f"^{_TIME_OF_DAY}$"}
 _DAY = {
     "type": "object",
     "properties": {"from": _TIME, "to": _TIME},
@@ -138,32 +138,33 @@ _DAY = {
 }
 
 
-def _days_schema(most: int) -> dict[str, Any]:
-    return {"type": "integer", "minimum": 1, "maximum": most}
+def _days_schema(max_days: int) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": max_days}
 
 
 SETTINGS: dict[str, Setting] = {
     "timezone": Setting(
-        _timezone_fault,
-        {"type": "string", "description": "IANA name, as in `Europe/Berlin`; UTC without it."},
+        _timezone_error,
+        {"type": "string", "description": "IANA name such as `Europe/Berlin`; the default is UTC."},
     ),
-    "locale": Setting(_locale_fault, {"type": "string", "enum": [*LOCALES]}),
+    "locale": Setting(_locale_error, {"type": "string", "enum": [*LOCALES]}),
     "working_hours": Setting(
-        _hours_fault,
+        _working_hours_error,
         {
             "type": "object",
-            "description": "From when to when there is work, in the organization's timezone."
+            "description": "Start and end of work on each day, in the organization's timezone."
             " An end that is not after the start is on the next day.",
             "properties": dict.fromkeys(WEEKDAYS, _DAY),
             "additionalProperties": False,
         },
     ),
-    "second_factor_required": Setting(_flag_fault, {"type": "boolean"}),
+    "second_factor_required": Setting(_flag_error, {"type": "boolean"}),
     "telemetry_retention_days": Setting(
-        _days_fault(TELEMETRY_RETENTION_DAYS), _days_schema(TELEMETRY_RETENTION_DAYS)
+        _days_validator(MAX_TELEMETRY_RETENTION_DAYS), _days_schema(MAX_TELEMETRY_RETENTION_DAYS)
     ),
     "status_history_retention_days": Setting(
-        _days_fault(STATUS_HISTORY_RETENTION_DAYS), _days_schema(STATUS_HISTORY_RETENTION_DAYS)
+        _days_validator(MAX_STATUS_HISTORY_RETENTION_DAYS),
+        _days_schema(MAX_STATUS_HISTORY_RETENTION_DAYS),
     ),
 }
 
@@ -174,29 +175,32 @@ JSON_SCHEMA: dict[str, Any] = {
 }
 
 
-def settings_faults(values: Any) -> Fault | dict[str, Fault]:
-    """Return what is wrong with settings, key by key; something empty when nothing is."""
+def settings_errors(values: Any) -> ErrorMessages | dict[str, ErrorMessages]:
+    """Return the errors of settings by key; empty if they are valid."""
     if not isinstance(values, dict):
-        return "Write an object, as in {}."
-    faults: dict[str, Fault] = {}
+        return "Enter an object such as {}."
+    errors: dict[str, ErrorMessages] = {}
     for name, value in values.items():
         if (setting := SETTINGS.get(name)) is None:
-            faults[str(name)[:100]] = f"There is no such setting; there are {', '.join(SETTINGS)}."
-        elif fault := setting.fault(value):
-            faults[name] = fault
-    return faults
+            errors[str(name)[:100]] = f"Unknown setting; use one of {', '.join(SETTINGS)}."
+        elif error := setting.validate(value):
+            errors[name] = error
+    return errors
 
 
-def fault_lines(faults: Fault | dict[str, Fault]) -> list[str]:
-    """Return faults as lines that name their keys, for where one list has to hold them all."""
-    if isinstance(faults, str):
-        return [faults]
-    return [f"{name}: {line}" for name, part in faults.items() for line in fault_lines(part)]
+def error_lines(errors: ErrorMessages | dict[str, ErrorMessages]) -> list[str]:
+    """Flatten nested errors into lines that start with their keys."""
+    if isinstance(errors, str):
+        return [errors]
+    return [f"{name}: {line}" for name, part in errors.items() for line in error_lines(part)]
 
 
 @dataclass(frozen=True)
 class WorkingHours:
-    """When work begins on a day, and when it ends; on the next day unless that is later."""
+    """Start and end of work on one day.
+
+    An end that is not after the start is on the next day.
+    """
 
     start: time
     end: time
@@ -208,35 +212,36 @@ class OrganizationSettings:
 
     Attributes:
         timezone: IANA name.
-        locale: How numbers and dates are written, as in `en-GB`.
-        working_hours: By day, in the organization's timezone; a day without work is left out.
-        second_factor_required: Whether everybody needs a second factor to sign in.
-        telemetry_retention_days: How long telemetry is kept, 1 to 365.
-        status_history_retention_days: How long status history is kept, 1 to 730.
+        locale: Format of numbers and dates, as in `en-GB`.
+        working_hours: Hours by weekday, in the organization's timezone; days without work are
+            missing.
+        second_factor_required: Whether every user needs a second factor to sign in.
+        telemetry_retention_days: Retention of telemetry in days, 1 to 365.
+        status_history_retention_days: Retention of status history in days, 1 to 730.
     """
 
     timezone: str = "UTC"
     locale: str = "en-GB"
     working_hours: Mapping[str, WorkingHours] = field(default_factory=dict)
     second_factor_required: bool = False
-    telemetry_retention_days: int = TELEMETRY_RETENTION_DAYS
-    status_history_retention_days: int = STATUS_HISTORY_RETENTION_DAYS
+    telemetry_retention_days: int = MAX_TELEMETRY_RETENTION_DAYS
+    status_history_retention_days: int = MAX_STATUS_HISTORY_RETENTION_DAYS
 
 
-def settings_read(stored: Any) -> OrganizationSettings:
-    """Return stored settings with their types.
+def parse_settings(stored: Any) -> OrganizationSettings:
+    """Parse stored settings and fill in defaults.
 
-    A value that would be refused today, from an older row or by hand in psql, counts as not set:
-    no page may fail over it.
+    An invalid value, written before a rule existed or in psql, counts as not set, so that no page
+    fails because of it.
     """
-    good = {
+    valid = {
         name: value
         for name, value in (stored if isinstance(stored, dict) else {}).items()
-        if name in SETTINGS and not SETTINGS[name].fault(value)
+        if name in SETTINGS and not SETTINGS[name].validate(value)
     }
-    if "working_hours" in good:
-        good["working_hours"] = {
+    if "working_hours" in valid:
+        valid["working_hours"] = {
             day: WorkingHours(*map(time.fromisoformat, (hours["from"], hours["to"])))
-            for day, hours in good["working_hours"].items()
+            for day, hours in valid["working_hours"].items()
         }
-    return OrganizationSettings(**good)
+    return OrganizationSettings(**valid)

@@ -1,4 +1,4 @@
-"""Changes to facilities."""
+"""Create, change and delete facilities."""
 
 from __future__ import annotations
 
@@ -14,28 +14,32 @@ from apps.organizations.models import Facility
 from urfmp.common.db.constraints import must_be_free
 from urfmp.common.tenancy.context import act
 
+_MAX_SIDE_METRES = 1e6
 
-def _name_must_be_free() -> AbstractContextManager[None]:
-    return must_be_free("name", "Another facility has this name.")
+
+def _unique_name() -> AbstractContextManager[None]:
+    return must_be_free("name", "A facility with this name already exists.")
 
 
 def _check_floor_plan(plan: Any) -> None:
     if plan is None:
         return
     sides = plan.values() if isinstance(plan, dict) else ()
-    fits = set(plan) == {"width_m", "height_m"} if isinstance(plan, dict) else False
-    if not fits or not all(type(side) in {int, float} and 0 < side <= 1e6 for side in sides):
-        raise ValidationError({"floor_plan": "Write {width_m, height_m}, each in metres."})
+    has_keys = set(plan) == {"width_m", "height_m"} if isinstance(plan, dict) else False
+    if not has_keys or not all(
+        type(side) in {int, float} and 0 < side <= _MAX_SIDE_METRES for side in sides
+    ):
+        raise ValidationError({"floor_plan": "Enter {width_m, height_m}, both in metres."})
 
 
 def facility_create(*, organization_id: UUID, **fields: Any) -> Facility:
-    """Add a facility.
+    """Create a facility.
 
     Raises:
-        ValidationError: A field does not fit, or the name is taken.
+        ValidationError: A field is invalid, or the name is taken.
     """
     facility = Facility(organization_id=organization_id, **fields)
-    with _name_must_be_free(), act("organizations.facility.create"):
+    with _unique_name(), act("organizations.facility.create"):
         _check_floor_plan(facility.floor_plan)
         facility.full_clean()
         facility.save(force_insert=True)
@@ -46,9 +50,9 @@ def facility_update(facility: Facility, **changes: Any) -> Facility:
     """Change a facility.
 
     Raises:
-        ValidationError: A field does not fit, or the name is taken.
+        ValidationError: A field is invalid, or the name is taken.
     """
-    with _name_must_be_free(), act("organizations.facility.update"):
+    with _unique_name(), act("organizations.facility.update"):
         for name, value in changes.items():
             setattr(facility, name, value)
         _check_floor_plan(facility.floor_plan)
@@ -59,10 +63,10 @@ def facility_update(facility: Facility, **changes: Any) -> Facility:
 
 
 def facility_delete(facility: Facility) -> None:
-    """Remove a facility.
+    """Delete a facility.
 
     Raises:
-        FacilityInUseError: Robots stand in it.
+        FacilityInUseError: Robots are located in the facility.
     """
     try:
         with act("organizations.facility.delete"):

@@ -1,4 +1,4 @@
-"""Changes to organizations and facilities."""
+"""Create and change organizations."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apps.accounts.services.users import system_user_create
-from apps.audit.services.checkpoints import audit_checkpoint_order
+from apps.audit.services.checkpoints import checkpoint_enqueue
 from apps.organizations.models import Organization
-from apps.organizations.models.settings import fault_lines, settings_faults
+from apps.organizations.models.settings import error_lines, settings_errors
 from urfmp.common.db.constraints import must_be_free
 from urfmp.common.tenancy.context import act, crossing_transaction
 
@@ -24,12 +24,13 @@ def organization_create(
     settings: dict[str, Any] | None = None,
     description: str | None = None,
 ) -> Organization:
-    """Make a tenant, with the system user that is the author of what no person does.
+    """Create an organization and its system user.
 
-    Enters its own tenant transaction: nobody can be inside an organization that does not exist.
+    The system user is the author of automatic changes. The rows are written in a tenant
+    transaction of the new organization, whatever organization is open.
 
     Raises:
-        ValidationError: A field does not fit, or the slug is taken.
+        ValidationError: A field is invalid, or the slug is taken.
     """
     organization = Organization(
         id=uuid.uuid4(),
@@ -39,9 +40,9 @@ def organization_create(
         settings=settings or {},
         description=description,
     )
-    # Validation cannot see another organization's row.
+    # Validation cannot find a duplicate slug: other organizations' rows are invisible.
     with (
-        must_be_free("slug", "This slug is taken."),
+        must_be_free("slug", "An organization with this slug already exists."),
         crossing_transaction(organization.id),
         act("organizations.organization.create"),
     ):
@@ -49,7 +50,7 @@ def organization_create(
         organization.full_clean()
         organization.save(force_insert=True)
         system_user_create(organization_id=organization.id, slug=slug)
-        transaction.on_commit(audit_checkpoint_order)
+        transaction.on_commit(checkpoint_enqueue)
     return organization
 
 
@@ -57,12 +58,12 @@ def organization_update(organization: Organization, **changes: Any) -> Organizat
     """Change an organization's name, description or settings.
 
     Raises:
-        ValidationError: A field does not fit.
+        ValidationError: A field is invalid.
     """
     with act("organizations.organization.update"):
         for name, value in changes.items():
             setattr(organization, name, value)
-        if "settings" in changes:  # a row from before a rule can still be renamed
+        if "settings" in changes:  # settings stored before a rule existed do not block a rename
             _check_settings(organization)
         organization.full_clean()
         organization.save(update_fields=list(changes))
@@ -71,5 +72,5 @@ def organization_update(organization: Organization, **changes: Any) -> Organizat
 
 
 def _check_settings(organization: Organization) -> None:
-    if faults := settings_faults(organization.settings):
-        raise ValidationError({"settings": fault_lines(faults)})
+    if errors := settings_errors(organization.settings):
+        raise ValidationError({"settings": error_lines(errors)})

@@ -6,14 +6,13 @@ Only these step from one organization's transaction into another's. Both records
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
-from django.http import HttpRequest
-
-from apps.accounts.auth.requests import chosen_organization
+from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.choices import PLATFORM_SLUG, LinkPurpose, Role
-from apps.accounts.permissions.active_organization import ChosenOrganization
+from apps.accounts.permissions.active_organization import ActiveOrganization
 from apps.accounts.services.one_time_links import link_order
-from apps.accounts.services.organization_switch import chosen_store
+from apps.accounts.services.organization_switch import active_organization_store
 from apps.accounts.services.quotas import LIMIT_COLUMNS
 from apps.accounts.services.sessions import sessions_end_all
 from apps.accounts.services.users import user_create
@@ -24,7 +23,7 @@ from apps.organizations.services.organizations import organization_create
 from urfmp.common.tenancy.context import act, crossing_transaction
 
 
-def organization_open(
+def organization_onboard(
     *, name: str, slug: str, plan: str, admin_email: str | None = None
 ) -> Organization:
     """Make a tenant and, where an address is given, its first admin, who is sent an invitation.
@@ -45,38 +44,57 @@ def organization_open(
     return organization
 
 
-def organization_choose(request: HttpRequest, organization: PlatformOrganization) -> None:
+def organization_switch(
+    session: SessionStore | UUID,
+    organization: PlatformOrganization,
+    *,
+    active: ActiveOrganization | None,
+) -> ActiveOrganization:
     """Let a super admin work in an organization from the next request on.
 
-    At home, inside the platform's transaction; an organization chosen before is left.
+    Call it inside the platform's transaction. The organization that was active before is left.
+
+    Args:
+        session: Session of the browser, or the id of the session of an access token.
+        organization: Organization to work in.
+        active: Organization that was active before, if any.
+
+    Returns:
+        The new active organization.
     """
     with act("organizations.organization.choose"):
-        if chosen_organization(request) is not None:
-            organization_leave(request)
-        chosen = ChosenOrganization(organization.pk, organization.name)
+        if active is not None:
+            organization_switch_back(session, active)
+        chosen = ActiveOrganization(organization.pk, organization.name)
         _record("organizations.organization.choose", chosen)
         with crossing_transaction(chosen.id):
             _record("organizations.organization.choose", chosen)
-        chosen_store(request, chosen)
+        active_organization_store(session, chosen)
+    return chosen
 
 
-def organization_leave(request: HttpRequest) -> None:
-    """Bring a super admin back home from the next request on.
+def organization_switch_back(
+    session: SessionStore | UUID, chosen: ActiveOrganization | None
+) -> None:
+    """Let a super admin work in the platform's own organization from the next request on.
+
+    Args:
+        session: Session of the browser, or the id of the session of an access token.
+        chosen: Organization that is active now, if any.
 
     Raises:
-        NoOrganizationChosenError: They are at home.
+        NoOrganizationChosenError: No organization is active.
     """
-    chosen = chosen_organization(request)
     if chosen is None:
         raise NoOrganizationChosenError
     with act("organizations.organization.leave"):
         _record("organizations.organization.leave", chosen)
         with crossing_transaction(chosen.id):
             _record("organizations.organization.leave", chosen)
-        chosen_store(request, None)
+        active_organization_store(session, None)
 
 
-def _record(action: str, organization: Organization | ChosenOrganization) -> None:
+def _record(action: str, organization: Organization | ActiveOrganization) -> None:
     audit_record(
         action=action,
         resource_type="organization",

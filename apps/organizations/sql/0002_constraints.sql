@@ -1,4 +1,4 @@
--- One function renews updated_at everywhere.
+-- One function updates updated_at on every table.
 CREATE OR REPLACE FUNCTION update_updated_at_column()
 RETURNS TRIGGER AS $$
 BEGIN

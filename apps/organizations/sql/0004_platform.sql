@@ -1,5 +1,5 @@
--- The platform's organizations, for its super admins, while they are at home. Everybody else is
--- behind the tenant wall: this is the one place that looks over it, and it shows names and counts.
+-- The list of all organizations, for super admins in their home organization. Row-level security
+-- hides it from all other users; this function alone bypasses it, and returns names and counts.
 CREATE FUNCTION platform_organizations()
 RETURNS TABLE (
     id uuid, name varchar, slug varchar, plan varchar, is_active boolean, created_at timestamptz,

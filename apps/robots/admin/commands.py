@@ -1,4 +1,4 @@
-"""Commands in the admin: read only."""
+"""Commands in the admin, read-only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class RobotCommandAdmin(NewestSearchMixin, ReadOnlyAdmin[RobotCommand]):
         ("created_at", TimeRangeFilter),
     )  # fmt: skip
     search_fields = ("robot__name",)
-    search_help_text = "Name or serial number of a robot"
+    search_help_text = "Search by robot name or serial number"
     list_select_related = ("robot", "user")
     fields = (
         "shown_type", "robot", "state", "shown_priority", "user", "asked", "made",
@@ -52,7 +52,7 @@ class RobotCommandAdmin(NewestSearchMixin, ReadOnlyAdmin[RobotCommand]):
     def answer(self, command: RobotCommand) -> SafeString:
         return block(command.result)
 
-    @admin.display(description="Given", ordering="created_at")
+    @admin.display(description="Created", ordering="created_at")
     def made(self, command: RobotCommand) -> SafeString | str:
         return moment(command.created_at)
 

@@ -21,7 +21,7 @@ from unfold.widgets import (
 )
 
 from apps.organizations.models import Facility
-from apps.robots.choices import Capability, Vendor
+from apps.robots.choices import Capability, RobotAction, Vendor, allows
 from apps.robots.models import Robot
 from apps.robots.services.robots import (
     robot_register,
@@ -40,8 +40,8 @@ from urfmp.common.admin import (
 from urfmp.common.rendering.html import NOTHING, ago, badge
 
 
-class SuggestingInput(UnfoldAdminTextInputWidget):
-    """A text with suggestions: the vendor is open, the known ones are offered."""
+class DatalistInput(UnfoldAdminTextInputWidget):
+    """Text input with suggestions; any other text is accepted as well."""
 
     def __init__(self, suggestions: list[tuple[str, str]]) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class SuggestingInput(UnfoldAdminTextInputWidget):
 
 
 class RobotForm(ScopedModelForm):
-    """What people know of a robot, with location and configuration as fields of their own."""
+    """Robot form with separate fields for location and configuration."""
 
     facility = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget())
     area = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget())
@@ -82,7 +82,7 @@ class RobotForm(ScopedModelForm):
     class Meta:
         model = Robot
         fields = ("name", "vendor", "model", "serial_number", "firmware_version", "lifecycle")
-        widgets = {"vendor": SuggestingInput(list(Vendor.choices))}
+        widgets = {"vendor": DatalistInput(list(Vendor.choices))}
 
     location_names = ("facility", "area", "cell")
     configuration_names = ("axes", "payload", "reach", "capabilities")
@@ -122,7 +122,7 @@ class RobotForm(ScopedModelForm):
 
 
 class FacilityFilter(DropdownFilter):
-    """Robots by the facility that their location names."""
+    """Filter robots by facility."""
 
     title = "facility"
     parameter_name = "facility"
@@ -137,7 +137,7 @@ class FacilityFilter(DropdownFilter):
 
 
 class VendorFilter(DropdownFilter):
-    """Robots by vendor."""
+    """Filter robots by vendor."""
 
     title = "vendor"
     parameter_name = "vendor"
@@ -152,18 +152,18 @@ class VendorFilter(DropdownFilter):
 
 
 class RobotChangeList(ScopedChangeList):
-    """Rows that lead to the robot's page rather than to its form."""
+    """List whose rows link to the robot's page instead of its form."""
 
     def url_for_result(self, result: Any) -> str:
         return reverse("admin:robot_page", args=[result.pk])
 
 
-def _in_service(robot: Robot) -> bool:
-    return bool(robot.is_active)
+def _can_retire(robot: Robot) -> bool:
+    return allows(RobotAction.RETIRE, robot.service_state)
 
 
-def _retired(robot: Robot) -> bool:
-    return not robot.is_active
+def _can_return_to_service(robot: Robot) -> bool:
+    return allows(RobotAction.RETURN_TO_SERVICE, robot.service_state)
 
 
 @admin.register(Robot)
@@ -197,7 +197,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             done="retired",
             permission="delete",
             icon="archive",
-            applies=_in_service,
+            applies=_can_retire,
             run=lambda _request, robot, _values: robot_retire(robot),
             is_danger=True,
         ),
@@ -207,7 +207,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             done="returned to service",
             permission="change",
             icon="unarchive",
-            applies=_retired,
+            applies=_can_return_to_service,
             run=lambda _request, robot, _values: robot_return_to_service(robot),
         ),
     )

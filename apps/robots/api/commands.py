@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
-from apps.robots.api.nested import OfOneRobotViewSet
+from apps.robots.api.nested import RobotNestedViewSet
 from apps.robots.choices import CommandStatus, CommandType
 from apps.robots.models import RobotCommand
 from urfmp.common.api.serializers import ScopedModelSerializer
@@ -32,26 +32,26 @@ class RobotCommandSerializer(ScopedModelSerializer):
         read_only_fields = fields
 
 
-class CommandsOfRobotFilterSet(django_filters.FilterSet):
+class RobotCommandListFilterSet(django_filters.FilterSet):
     type = django_filters.ChoiceFilter(choices=CommandType.choices)
     status = django_filters.ChoiceFilter(choices=CommandStatus.choices)
 
 
-class RobotCommandFilterSet(CommandsOfRobotFilterSet):
+class RobotCommandFilterSet(RobotCommandListFilterSet):
     robot = django_filters.UUIDFilter(field_name="robot_id")
 
 
 class RobotCommandViewSet(ReadViewSet):
-    """What robots were asked to do."""
+    """Commands of all robots."""
 
     model = RobotCommand
     serializer_class = RobotCommandSerializer
     filterset_class = RobotCommandFilterSet
 
 
-class CommandsOfRobotViewSet(OfOneRobotViewSet):
-    """What one robot was asked to do."""
+class RobotCommandListViewSet(RobotNestedViewSet):
+    """Commands of one robot."""
 
     model = RobotCommand
     serializer_class = RobotCommandSerializer
-    filterset_class = CommandsOfRobotFilterSet
+    filterset_class = RobotCommandListFilterSet

@@ -1,4 +1,4 @@
-"""The robot's own side of the API."""
+"""API for robots, which use keys bound to them."""
 
 from __future__ import annotations
 
@@ -32,16 +32,18 @@ from urfmp.common.api.viewsets import PrincipalView
 class StatusReportSerializer(StrictSerializer):
     status = serializers.ChoiceField(ReportedStatus.choices)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
-    time = MomentField(required=False, help_text="By the robot's clock.")
+    time = MomentField(required=False, help_text="Time of the robot's clock.")
     metadata = serializers.DictField(required=False)
 
 
 class ShownStatusSerializer(serializers.Serializer[Any]):
-    status = serializers.CharField(help_text="What is shown; a latch or lock outranks the report.")
+    status = serializers.CharField(
+        help_text="Effective status; a stop latch or maintenance lock outranks the report."
+    )
 
 
 class DeviceStatusView(IdempotentMixin, PrincipalView):
-    """A robot says what it is doing."""
+    """Status reports of a robot."""
 
     model = RobotStatusHistory
 

@@ -1,4 +1,7 @@
-"""A robot's JSON columns as the OpenAPI document describes them; `validation.py` holds to it."""
+"""JSON Schemas of a robot's JSON columns, for the OpenAPI document.
+
+`services/validation.py` enforces the same rules.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +26,10 @@ _CONFIGURATION = _object(
     payload=_number(0, 1e6, "kg"),
     reach=_number(0, 1e6, "mm"),
     capabilities={"type": "array", "items": {"type": "string", "enum": Capability.values}},
-    customSettings={"type": "object", "description": "Anything of your own."},
+    customSettings={"type": "object", "description": "Custom settings."},
 )
 _TEXT = {"type": ["string", "null"], "maxLength": 255}
-_ON_A_MAP = {
+_MAP_COORDINATES = {
     **_object(
         x_m=_number(-1e7, 1e7),
         y_m=_number(-1e7, 1e7),
@@ -35,23 +38,23 @@ _ON_A_MAP = {
     ),
     "required": ["x_m", "y_m"],
 }
-_ON_EARTH = {
+_GPS_COORDINATES = {
     **_object(latitude=_number(-90, 90, "degrees"), longitude=_number(-180, 180, "degrees")),
     "required": ["latitude", "longitude"],
 }
 _LOCATION = _object(
-    facility={**_TEXT, "description": "The name of one of the organization's facilities."},
+    facility={**_TEXT, "description": "Name of a facility of the organization."},
     area=_TEXT,
     cell=_TEXT,
-    coordinates={"oneOf": [_ON_A_MAP, _ON_EARTH, {"type": "null"}]},
+    coordinates={"oneOf": [_MAP_COORDINATES, _GPS_COORDINATES, {"type": "null"}]},
 )
 
 
 @extend_schema_field(_CONFIGURATION)
 class ConfigurationField(serializers.DictField):
-    """What the robot is built of."""
+    """Technical configuration of a robot."""
 
 
 @extend_schema_field(_LOCATION)
 class LocationField(serializers.DictField):
-    """Where it stands."""
+    """Location of a robot."""

@@ -12,8 +12,8 @@ from apps.robots.models import Robot
 from urfmp.common.api.viewsets import ScopedViewSet
 
 
-class OfOneRobotViewSet(mixins.ListModelMixin, ScopedViewSet):
-    """Rows of the robot that the address names."""
+class RobotNestedViewSet(mixins.ListModelMixin, ScopedViewSet):
+    """List of the rows of the robot in the URL."""
 
     def get_queryset(self) -> QuerySet[Any]:
         rows = super().get_queryset()

@@ -79,7 +79,7 @@ class RobotFilterSet(django_filters.FilterSet):
         return queryset.filter(location__contains={"facility": value})
 
 
-@extend_schema(description="Robots. Deleting one retires it: its history stays.")
+@extend_schema(description="Robots. DELETE retires a robot and keeps its history.")
 class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
     """Robots of the organization."""
 

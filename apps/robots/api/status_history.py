@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import django_filters
 
-from apps.robots.api.nested import OfOneRobotViewSet
+from apps.robots.api.nested import RobotNestedViewSet
 from apps.robots.choices import RobotStatus
 from apps.robots.models import RobotStatusHistory
 from urfmp.common.api.filters import MomentFilter
@@ -24,8 +24,8 @@ class StatusHistoryFilterSet(django_filters.FilterSet):
     end = MomentFilter(field_name="time", lookup_expr="lt")
 
 
-class StatusHistoryViewSet(OfOneRobotViewSet):
-    """One robot's status changes."""
+class StatusHistoryViewSet(RobotNestedViewSet):
+    """Status changes of one robot."""
 
     model = RobotStatusHistory
     serializer_class = RobotStatusHistorySerializer

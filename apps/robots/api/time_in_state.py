@@ -1,4 +1,4 @@
-"""Time in state, availability, and the spells behind them."""
+"""Time in state, availability and timelines through the API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from apps.robots.models import Robot, RobotStatusHistory
 from apps.robots.selectors.availability import DOWN, UP, StatusSummary
 from apps.robots.selectors.status_intervals import (
     MAX_SEGMENTS,
-    StatusRange,
+    TimeRange,
     status_segments,
     status_summary,
 )
@@ -29,35 +29,35 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 _ROBOT_ID = OpenApiParameter("robot_id", UUID, "path")
 _FORMULA = (
     f"Availability is up / (up + down) after EN 15341. Up: {', '.join(sorted(UP))}; down: "
-    f"{', '.join(sorted(DOWN))}. Maintenance is counted by itself; what lies before a robot's "
-    "first recorded status is unknown and counts as nothing."
+    f"{', '.join(sorted(DOWN))}. Maintenance is counted separately; time before a robot's "
+    "first recorded status is unknown and not counted."
 )
 
 
 class RangeParameters(serializers.Serializer[Any]):
-    """A range of time, the last 24 hours unless told."""
+    """Time range of a request; the default is the last 24 hours."""
 
-    start = MomentField(required=False, help_text="24 hours before the end.")
-    end = MomentField(required=False, help_text="Now, and never later than now.")
+    start = MomentField(required=False, help_text="The default is 24 hours before the end.")
+    end = MomentField(required=False, help_text="The default is now; later times are cut to now.")
 
     @property
-    def span(self) -> StatusRange:
-        """The range asked for."""
+    def span(self) -> TimeRange:
+        """The requested range."""
         end = self.validated_data.get("end") or timezone.now()
         start = self.validated_data.get("start")
         if start is None:
-            # Within the first day of all calendars there is nothing 24 hours earlier.
+            # Within 24 hours of the earliest datetime, the start would underflow.
             start = end - min(timedelta(hours=24), end - _EARLIEST)
-        return StatusRange.of(start, end)
+        return TimeRange.of(start, end)
 
 
 class FleetRangeParameters(RangeParameters):
     facility = serializers.CharField(
-        required=False, max_length=255, help_text="Robots of one facility, by its name."
+        required=False, max_length=255, help_text="Name of a facility; only its robots are counted."
     )
 
     def validate_facility(self, value: str) -> str:
-        """Refuse a name that means no place: of no facility, of no robot's location."""
+        """Reject a name that no facility and no robot's location has."""
         principal = self.context["request"].user
         if not (
             Facility.objects.restrict(principal).filter(name=value).exists()
@@ -65,7 +65,7 @@ class FleetRangeParameters(RangeParameters):
             .filter(location__contains={"facility": value})
             .exists()
         ):
-            msg = "There is no such facility."
+            msg = "Facility not found."
             raise serializers.ValidationError(msg)
         return value
 
@@ -77,7 +77,9 @@ class TimelineParameters(RangeParameters):
 class TimeInStatusSerializer(serializers.Serializer[Any]):
     status = serializers.CharField()
     seconds = serializers.FloatField()
-    share = serializers.FloatField(help_text="Of the range times the robots, 0 to 1.")
+    share = serializers.FloatField(
+        help_text="Share of the range times the number of robots, 0 to 1."
+    )
     spells = serializers.IntegerField()
 
 
@@ -98,13 +100,13 @@ class StatusSummarySerializer(serializers.Serializer[Any]):
 
 class SegmentSerializer(serializers.Serializer[Any]):
     status = serializers.CharField(
-        help_text="The gravest, where it stands for several spells; empty where unknown."
+        help_text="The most severe status if spells were merged; empty if unknown."
     )
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
     spells = serializers.IntegerField()
     statuses = serializers.ListField(
-        child=serializers.CharField(), help_text="All that occurred, the longest first."
+        child=serializers.CharField(), help_text="All statuses in the segment, the longest first."
     )
     reason = serializers.CharField(allow_null=True)
 
@@ -115,24 +117,24 @@ class TimelineSerializer(serializers.Serializer[Any]):
     segments = SegmentSerializer(many=True)
 
 
-def _json(data: Any) -> HttpResponse:
+def _json_response(data: Any) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(data), content_type="application/json")
 
 
-def _summary(summary: StatusSummary, span: StatusRange, robots: int) -> HttpResponse:
-    return _json(
+def _summary_response(summary: StatusSummary, span: TimeRange, robots: int) -> HttpResponse:
+    return _json_response(
         {
             "start": span.start,
             "end": span.end,
             "robots": robots,
             "statuses": [
                 {
-                    "status": one.status,
-                    "seconds": one.time.total_seconds(),
-                    "share": summary.share(one.time),
-                    "spells": one.spells,
+                    "status": item.status,
+                    "seconds": item.time.total_seconds(),
+                    "share": summary.share(item.time),
+                    "spells": item.spells,
                 }
-                for one in summary.statuses
+                for item in summary.statuses
             ],
             "up_seconds": summary.up.total_seconds(),
             "down_seconds": summary.down.total_seconds(),
@@ -154,14 +156,14 @@ class _HistoryView(PrincipalView):
         parameters.is_valid(raise_exception=True)
         return parameters
 
-    def own_robot(self, robot_id: UUID) -> UUID:
+    def visible_robot_id(self, robot_id: UUID) -> UUID:
         if not Robot.objects.restrict(self.principal).filter(pk=robot_id).exists():
             raise Http404
         return robot_id
 
 
 class RobotStatusSummaryView(_HistoryView):
-    """How long a robot was in each status, and its availability."""
+    """Time in each status and availability of one robot."""
 
     parameters_class = RangeParameters
 
@@ -172,13 +174,13 @@ class RobotStatusSummaryView(_HistoryView):
         description=_FORMULA,
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
-        robots = [self.own_robot(robot_id)]
+        robots = [self.visible_robot_id(robot_id)]
         span = self.parameters(request).span
-        return _summary(status_summary(robots, span), span, 1)
+        return _summary_response(status_summary(robots, span), span, 1)
 
 
 class FleetStatusSummaryView(_HistoryView):
-    """The same for all robots in service, or for those of one facility, added up."""
+    """Totals of all robots in service, or of one facility."""
 
     parameters_class = FleetRangeParameters
 
@@ -186,7 +188,7 @@ class FleetStatusSummaryView(_HistoryView):
         parameters=[FleetRangeParameters],
         responses=StatusSummarySerializer,
         operation_id="status_history_summary",
-        description=f"Robots in service, added up. {_FORMULA}",
+        description=f"Totals of the robots in service. {_FORMULA}",
     )
     def get(self, request: Request) -> HttpResponse:
         parameters = self.parameters(request)
@@ -194,11 +196,11 @@ class FleetStatusSummaryView(_HistoryView):
         if facility := parameters.validated_data.get("facility"):
             robots = robots.filter(location__contains={"facility": facility})
         ids = list(robots.values_list("pk", flat=True))
-        return _summary(status_summary(ids, parameters.span), parameters.span, len(ids))
+        return _summary_response(status_summary(ids, parameters.span), parameters.span, len(ids))
 
 
 class RobotTimelineView(_HistoryView):
-    """A robot's spells, thinned to what a picture can show; nothing is left out."""
+    """Status timeline of one robot, with short spells merged."""
 
     parameters_class = TimelineParameters
 
@@ -207,14 +209,14 @@ class RobotTimelineView(_HistoryView):
         responses=TimelineSerializer,
         operation_id="robot_status_history_timeline",
         description=(
-            "Where there are more spells than `max_segments`, those too short to be seen are put "
-            "together: one segment of several spells, under the gravest of their statuses."
+            "If there are more spells than `max_segments`, spells too short to be drawn are merged "
+            "into one segment with the most severe of their statuses."
         ),
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
-        robot_id = self.own_robot(robot_id)
+        robot_id = self.visible_robot_id(robot_id)
         parameters = self.parameters(request)
         span = parameters.span
-        most = parameters.validated_data["max_segments"]
-        segments = status_segments([robot_id], span, most)[robot_id]
-        return _json({"start": span.start, "end": span.end, "segments": segments})
+        max_segments = parameters.validated_data["max_segments"]
+        segments = status_segments([robot_id], span, max_segments)[robot_id]
+        return _json_response({"start": span.start, "end": span.end, "segments": segments})

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from apps.robots.api.commands import CommandsOfRobotViewSet, RobotCommandViewSet
+from apps.robots.api.commands import RobotCommandListViewSet, RobotCommandViewSet
 from apps.robots.api.device import DeviceStatusView
 from apps.robots.api.robots import RobotViewSet
 from apps.robots.api.status_history import StatusHistoryViewSet
@@ -21,7 +21,7 @@ urlpatterns = [
     *router.urls,
     path(
         "robots/<uuid:robot_id>/commands",
-        CommandsOfRobotViewSet.as_view({"get": "list"}),
+        RobotCommandListViewSet.as_view({"get": "list"}),
         name="robot-commands",
     ),
     path(

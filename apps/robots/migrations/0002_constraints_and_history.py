@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
         protect_table(
             "robots",
             "robots.robot",
-            # Status has its own history, and silence is noticed without a record.
+            # Status changes have a history of their own, and last_seen changes are not audited.
             ignored=("last_seen", "reported_status", "status", "version"),
             secret=("connection_config",),
         ),

@@ -27,7 +27,7 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class RobotCommand(TenantModel):
-    """Something that a robot was asked to do, by whom, and what became of it."""
+    """A command to a robot, with its author and its result."""
 
     id = uuid_primary_key()
     organization = organization_key()

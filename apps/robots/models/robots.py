@@ -11,6 +11,7 @@ from apps.robots.choices import (
     Lifecycle,
     ReportedStatus,
     RobotStatus,
+    ServiceState,
     Vendor,
 )
 from apps.robots.querysets import (
@@ -27,10 +28,13 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class Robot(TenantModel):
-    """A robot of one organization. It retires (`is_active` false); nobody deletes its past.
+    """A robot of one organization.
 
-    `status` is what is shown: the stop latch, else the maintenance lock, else silence, else
-    `reported_status`. Services keep it so; a trigger writes each change into the history.
+    A robot is retired (`is_active` false), never deleted, so that its history remains.
+
+    `status` is the effective status: the stop latch first, then the maintenance lock, then offline
+    for a robot without recent messages, then `reported_status`. Services maintain it; a trigger
+    writes each change to the status history.
     """
 
     id = uuid_primary_key()
@@ -112,11 +116,16 @@ class Robot(TenantModel):
         return self.name
 
     @property
+    def service_state(self) -> ServiceState:
+        """The state that `is_active` describes: in service or retired."""
+        return ServiceState.IN_SERVICE if self.is_active else ServiceState.RETIRED
+
+    @property
     def vendor_label(self) -> str:
-        """The vendor's name as it is written, or the organization's own word for it."""
+        """The vendor's display name, or the stored text of an unknown vendor."""
         return dict(Vendor.choices).get(self.vendor, self.vendor)
 
     @property
     def facility(self) -> str:
-        """The name of the facility in which the robot stands, or nothing."""
+        """Name of the robot's facility, or an empty text."""
         return str((self.location or {}).get("facility") or "")

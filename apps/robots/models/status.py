@@ -1,4 +1,4 @@
-"""What a robot's shown status is made of."""
+"""Rules for a robot's effective status."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ if TYPE_CHECKING:
     from apps.robots.models.robots import Robot
 
 
-def is_silent(robot: Robot, now: datetime) -> bool:
-    """Tell whether nothing has been heard of a robot for longer than the grace time."""
+def is_stale(robot: Robot, now: datetime) -> bool:
+    """Return whether a robot has sent nothing within the grace time."""
     return robot.last_seen is None or now - robot.last_seen > settings.ROBOT_OFFLINE_AFTER
 
 
-def shown_status(robot: Robot, now: datetime) -> str:
-    """Return the status to show: stop latch, else maintenance lock, else silence, else reported."""
+def effective_status(robot: Robot, now: datetime) -> str:
+    """Return the effective status.
+
+    In order of precedence: stop latch, maintenance lock, offline, reported status.
+    """
     if robot.stop_latched_at is not None:
         return RobotStatus.EMERGENCY_STOP
     if robot.maintenance_locked_at is not None:
         return RobotStatus.MAINTENANCE
-    if is_silent(robot, now):
+    if is_stale(robot, now):
         return RobotStatus.OFFLINE
     return robot.reported_status

@@ -21,18 +21,18 @@ from urfmp.common.db.fields import (
 
 
 class HypertableManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
-    """A hypertable's rows of the robots that the open transaction may see."""
+    """Rows of the robots that are visible to the open transaction."""
 
     def get_queryset(self) -> HypertableQuerySet:
-        """Let the policy on `robots` decide."""
+        """Restrict rows by the policy on `robots`."""
         rows: HypertableQuerySet = super().get_queryset()
         return rows.filter(**visible_robots(Robot.objects.all()))
 
 
 class RobotStatusHistory(models.Model):
-    """One change of a robot's status, written by a trigger; kept for two years.
+    """One change of a robot's status, written by a trigger.
 
-    A hypertable: one row per robot and time, no id of its own.
+    A hypertable with one row per robot and time, without an id. Rows are kept for two years.
     """
 
     pk = models.CompositePrimaryKey("robot", "time")

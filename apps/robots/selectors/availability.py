@@ -1,16 +1,16 @@
-"""Time in state and availability: which statuses count as what, and the formulas.
+"""Time in state and availability: status groups and formulas.
 
-EN 15341 (maintenance key performance indicators) sets the achieved up time against the required
-time; EN 13306 and IEC 60050-192 give the words: up, able to perform; down, not able. So
+EN 15341 (maintenance key performance indicators) relates the achieved up time to the required
+time. EN 13306 and IEC 60050-192 define up as able to perform, and down as not able. So
 
     availability = up / (up + down)
 
-over the time in which the status is known. Maintenance is not required time and is counted by
-itself. Where a plant wants it to count as lost:
+over the time in which the status is known. Maintenance is not required time and is counted
+separately. For plants that count maintenance as lost time:
 
     availability with maintenance = up / (up + down + maintenance)
 
-Nothing is known of a robot before its first recorded status; that time counts as nothing.
+Before its first recorded status a robot's state is unknown; that time is not counted.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from datetime import timedelta
 
 from apps.robots.choices import RobotStatus
 
-# Able to do what it is for. A robot that waits, or charges its battery as its work requires, is.
+# Able to perform. A robot that waits, or charges its battery between jobs, is able to.
 UP = frozenset(
     {RobotStatus.ONLINE, RobotStatus.IDLE, RobotStatus.RUNNING, RobotStatus.CHARGING}
 )  # fmt: skip
-# Not able to. A robot that is not heard of cannot be put to work.
+# Not able to perform. An offline robot cannot be put to work.
 DOWN = frozenset(
     {RobotStatus.STOPPED, RobotStatus.ERROR, RobotStatus.EMERGENCY_STOP, RobotStatus.OFFLINE}
 )
-# What is shown where several statuses fall into one stripe of a picture: the gravest.
-GRAVITY = (
+# Most severe first: a segment of several statuses shows the most severe one.
+STATUS_SEVERITY = (
     RobotStatus.EMERGENCY_STOP, RobotStatus.ERROR, RobotStatus.STOPPED, RobotStatus.OFFLINE,
     RobotStatus.MAINTENANCE, RobotStatus.CHARGING, RobotStatus.RUNNING, RobotStatus.IDLE,
     RobotStatus.ONLINE,
 )  # fmt: skip
-_NOTHING = timedelta()
+_ZERO = timedelta()
 
 
 @dataclass(frozen=True)
 class TimeInStatus:
-    """How long robots were in a status, and in how many spells."""
+    """Total time in a status, and its number of spells."""
 
     status: str
     time: timedelta
@@ -49,11 +49,11 @@ class TimeInStatus:
 
 @dataclass(frozen=True)
 class StatusSummary:
-    """Time in state of one robot, or of several added up.
+    """Time in state of one robot, or the total of several robots.
 
     Attributes:
-        whole: The length of the range, times the number of robots.
-        statuses: Those that occurred, the longest first.
+        whole: Length of the range times the number of robots.
+        statuses: Statuses that occurred, the longest first.
     """
 
     whole: timedelta
@@ -61,7 +61,7 @@ class StatusSummary:
 
     def _sum(self, statuses: Iterable[str]) -> timedelta:
         wanted = set(statuses)
-        return sum((one.time for one in self.statuses if one.status in wanted), _NOTHING)
+        return sum((item.time for item in self.statuses if item.status in wanted), _ZERO)
 
     @property
     def up(self) -> timedelta:
@@ -70,7 +70,7 @@ class StatusSummary:
 
     @property
     def down(self) -> timedelta:
-        """Time in which they were not."""
+        """Time in which the robots were not able to work."""
         return self._sum(DOWN)
 
     @property
@@ -85,12 +85,12 @@ class StatusSummary:
 
     @property
     def availability(self) -> float | None:
-        """Up over up and down, 0 to 1; None where neither occurred."""
+        """Up over up and down, 0 to 1; None if neither occurred."""
         return _ratio(self.up, self.up + self.down)
 
     @property
     def availability_with_maintenance(self) -> float | None:
-        """The same with maintenance taken for lost time."""
+        """Availability with maintenance counted as lost time, 0 to 1."""
         return _ratio(self.up, self.up + self.down + self.maintenance)
 
     def share(self, time: timedelta) -> float:

@@ -1,4 +1,4 @@
-"""Reads over robots."""
+"""Queries of robots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from apps.robots.models import Robot
 
 
 def robot_status_counts(principal: Any) -> dict[str, int]:
-    """Return how many robots in service show each status; one query."""
+    """Return the number of robots in service by status; one query."""
     rows = (
         Robot.objects.restrict(principal)
         .in_service()

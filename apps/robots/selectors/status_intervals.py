@@ -1,4 +1,7 @@
-"""Status history read out: time in state, and the spells that a picture shows."""
+"""Queries of the status history: time in state and timelines.
+
+A spell is an uninterrupted time in one status.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,15 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.robots.exceptions import InvalidRangeError
-from apps.robots.selectors.availability import GRAVITY, StatusSummary, TimeInStatus
+from apps.robots.selectors.availability import STATUS_SEVERITY, StatusSummary, TimeInStatus
 
-# History is kept for two years.
-LONGEST_RANGE = timedelta(days=732)
+# The status history is kept for two years.
+MAX_RANGE = timedelta(days=732)
 MAX_SEGMENTS = 1_000
 
-# A robot's spells in [start, end): the status at the start carries in from the last change before
-# it, the last one lasts until the end. The policy on `robots` decides whose are seen.
-_SPELLS = """
+# A robot's spells in [start, end). The first spell has the status of the last change before the
+# start; the last one lasts until the end. The policy on `robots` restricts the robots.
+_INTERVALS_SQL = """
     WITH asked AS (SELECT id FROM robots WHERE id = ANY (%(robots)s)),
     changes AS (
         SELECT asked.id AS robot_id, c.time, c.status, c.reason
@@ -39,17 +42,18 @@ _SPELLS = """
         FROM changes
     )
 """
-# What stands behind it.
-_BY_STATUS = "SELECT status, sum(ends - begins), count(*) FROM spells GROUP BY status"
-_BY_ROBOT = """
+# Queries over these spells.
+_BY_STATUS_SQL = "SELECT status, sum(ends - begins), count(*) FROM spells GROUP BY status"
+_BY_ROBOT_SQL = """
     SELECT robot_id, status, sum(ends - begins), count(*) FROM spells GROUP BY robot_id, status
 """
-# Spells too short to be seen are put together, those that begin in the same slot; as no long one
-# fits between two of one slot, what is put together is one stretch of time.
-_SEGMENTS = """
+# Short spells that begin in the same slot are merged. A long spell does not fit between two short
+# spells of one slot, so a merged segment has no gap.
+_SEGMENTS_SQL = """
     , cut AS (
         SELECT *, CASE
-            WHEN count(*) OVER (PARTITION BY robot_id) <= %(most)s OR ends - begins >= %(slot)s
+            WHEN count(*) OVER (PARTITION BY robot_id) <= %(max_segments)s
+                OR ends - begins >= %(slot)s
             THEN NULL
             ELSE floor(extract(epoch FROM begins - %(start)s) / extract(epoch FROM %(slot)s))
         END AS slot
@@ -66,20 +70,20 @@ _SEGMENTS = """
     FROM added GROUP BY robot_id, slot, alone
     ORDER BY robot_id, min(begins)
 """
-_RANK = {status.value: rank for rank, status in enumerate(GRAVITY)}
+_SEVERITY_RANK = {status.value: rank for rank, status in enumerate(STATUS_SEVERITY)}
 
 
 @dataclass(frozen=True)
-class Segment:
-    """A stretch of a robot's time.
+class StatusSegment:
+    """One spell of a robot, or several short spells merged.
 
     Attributes:
-        status: The only status in it, or the gravest of several; empty where none is known.
-        start: When it began, or where the range begins.
-        end: When it ended, or where the range ends.
-        spells: How many spells it stands for; more than one where they are too short to be seen.
-        statuses: All that occurred in it, the longest first.
-        reason: Why it began, where it is one spell.
+        status: Status of the segment, the most severe one if merged; empty if unknown.
+        start: Start of the segment, not before the range.
+        end: End of the segment, not after the range.
+        spells: Number of spells; more than one if merged.
+        statuses: All statuses in the segment, the longest first.
+        reason: Reason of the status change; None if merged.
     """
 
     status: str
@@ -91,80 +95,82 @@ class Segment:
 
 
 @dataclass(frozen=True)
-class StatusRange:
-    """From when to when: checked, and never beyond now, as nothing is known of the future."""
+class TimeRange:
+    """A valid range of past time."""
 
     start: datetime
     end: datetime
 
     @classmethod
-    def of(cls, start: datetime, end: datetime) -> StatusRange:
-        """Return the part of a range that has passed.
+    def of(cls, start: datetime, end: datetime) -> TimeRange:
+        """Return the range, with an end in the future cut to now.
 
         Raises:
-            InvalidRangeError: It is empty, all of it is to come, or it is longer than two years.
+            InvalidRangeError: The range is empty, in the future or longer than two years.
         """
         now = timezone.now()
         if not start < min(end, now):
-            msg = "The start lies before the end, and not in the future."
+            msg = "The start must be before the end and not in the future."
             raise InvalidRangeError(msg)
-        if end - start > LONGEST_RANGE:
-            msg = "A range is at most two years: history is not kept for longer."
+        if end - start > MAX_RANGE:
+            msg = "The range must not exceed two years, the retention of the history."
             raise InvalidRangeError(msg)
         return cls(start, min(end, now))
 
     @property
     def length(self) -> timedelta:
-        """How long it is."""
+        """Duration of the range."""
         return self.end - self.start
 
 
-def _read(what: str, robot_ids: Iterable[UUID], span: StatusRange, **more: Any) -> list[Any]:
+def _fetch(query: str, robot_ids: Iterable[UUID], span: TimeRange, **more: Any) -> list[Any]:
     parameters = {"robots": list(robot_ids), "start": span.start, "end": span.end, **more}
     with connection.cursor() as cursor:
-        cursor.execute(_SPELLS + what, parameters)
+        cursor.execute(_INTERVALS_SQL + query, parameters)
         rows: list[Any] = cursor.fetchall()
     return rows
 
 
-def _in_order(rows: Iterable[Any]) -> list[TimeInStatus]:
-    return sorted((TimeInStatus(*row) for row in rows), key=lambda one: (-one.time, one.status))
+def _longest_first(rows: Iterable[Any]) -> list[TimeInStatus]:
+    return sorted((TimeInStatus(*row) for row in rows), key=lambda item: (-item.time, item.status))
 
 
-def status_summary(robot_ids: Collection[UUID], span: StatusRange) -> StatusSummary:
-    """Return the robots' time in state, added up; one query."""
-    rows = _read(_BY_STATUS, robot_ids, span)
-    return StatusSummary(span.length * len(robot_ids), _in_order(rows))
+def status_summary(robot_ids: Collection[UUID], span: TimeRange) -> StatusSummary:
+    """Return the robots' total time in state; one query."""
+    rows = _fetch(_BY_STATUS_SQL, robot_ids, span)
+    return StatusSummary(span.length * len(robot_ids), _longest_first(rows))
 
 
-def status_summaries(robot_ids: Collection[UUID], span: StatusRange) -> dict[UUID, StatusSummary]:
+def status_summaries(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID, StatusSummary]:
     """Return each robot's time in state; one query."""
     found: dict[UUID, list[Any]] = {robot_id: [] for robot_id in robot_ids}
-    for robot_id, *row in _read(_BY_ROBOT, robot_ids, span):
+    for robot_id, *row in _fetch(_BY_ROBOT_SQL, robot_ids, span):
         found[robot_id].append(row)
-    return {pk: StatusSummary(span.length, _in_order(rows)) for pk, rows in found.items()}
+    return {pk: StatusSummary(span.length, _longest_first(rows)) for pk, rows in found.items()}
 
 
 def status_segments(
-    robot_ids: Collection[UUID], span: StatusRange, max_segments: int = MAX_SEGMENTS
-) -> dict[UUID, list[Segment]]:
-    """Return each robot's spells, oldest first; one query.
+    robot_ids: Collection[UUID], span: TimeRange, max_segments: int = MAX_SEGMENTS
+) -> dict[UUID, list[StatusSegment]]:
+    """Return each robot's timeline, oldest first; one query.
 
-    Where there are more than `max_segments`, those too short to be seen are put together; the
-    segments still follow each other without a gap, and are at most that many and one.
+    With more than `max_segments` spells, short ones are merged. Segments have no gaps between
+    them, and there are at most `max_segments` + 1.
     """
-    # Long ones are at most as many as there are slots, and each slot has one of short ones.
+    # There are at most as many long spells as slots, and one merged segment per slot.
     slots = max(max_segments // 2, 1)
     slot = max(span.length / slots, timedelta.resolution)
-    rows = _read(_SEGMENTS, robot_ids, span, most=max_segments, slot=slot)
-    found: dict[UUID, list[Segment]] = {robot_id: [] for robot_id in robot_ids}
+    rows = _fetch(_SEGMENTS_SQL, robot_ids, span, max_segments=max_segments, slot=slot)
+    found: dict[UUID, list[StatusSegment]] = {robot_id: [] for robot_id in robot_ids}
     for robot_id, begins, ends, statuses, spells, reason in rows:
-        gravest = min(statuses, key=lambda status: _RANK.get(status, len(_RANK)))
-        why = reason if spells == 1 else None
-        segment = Segment(gravest, begins, ends, spells, tuple(statuses), why)
+        most_severe = min(
+            statuses, key=lambda status: _SEVERITY_RANK.get(status, len(_SEVERITY_RANK))
+        )
+        segment_reason = reason if spells == 1 else None
+        segment = StatusSegment(most_severe, begins, ends, spells, tuple(statuses), segment_reason)
         found[robot_id].append(segment)
     for segments in found.values():
         begins = segments[0].start if segments else span.end
         if begins > span.start:
-            segments.insert(0, Segment("", span.start, begins))
+            segments.insert(0, StatusSegment("", span.start, begins))
     return found

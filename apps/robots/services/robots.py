@@ -1,4 +1,4 @@
-"""Changes to robots and to what is known of their state."""
+"""Register, change and retire robots."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 
 from apps.accounts.services.quotas import take_place
-from apps.robots.choices import Lifecycle
+from apps.robots.choices import Lifecycle, RobotAction, allows
 from apps.robots.models import Robot
 from apps.robots.services.validation import validate_robot
 from urfmp.common.db.constraints import must_be_free
@@ -18,15 +18,15 @@ from urfmp.common.tenancy.context import act
 
 
 def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
-    """Add a robot. Its first status, offline, is written into its history.
+    """Add a robot; its history starts with the status offline.
 
     Raises:
-        PlanLimitError: The plan has no room for another robot.
-        ValidationError: A field does not fit, or the serial number is taken.
+        PlanLimitError: The plan allows no further robot.
+        ValidationError: A field is invalid, or the serial number is taken.
     """
     robot = Robot(organization_id=organization_id, **fields)
     robot.serial_number = robot.serial_number or None
-    with _serial_number_must_be_free(), act("robots.robot.create"):
+    with _unique_serial_number(), act("robots.robot.create"):
         take_place(organization_id, "robots")
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
@@ -35,54 +35,54 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
 
 
 def robot_update(robot: Robot, **changes: Any) -> Robot:
-    """Change what people know of a robot; raises its version.
+    """Change a robot's master data and increment its version.
 
     Raises:
-        ValidationError: A field does not fit, or the serial number is taken; or the lifecycle
-            would say that the robot retires or returns, which are acts of their own.
+        ValidationError: A field is invalid, or the serial number is taken; or the change
+            of the lifecycle retires the robot or returns it to service, which are own actions.
     """
     wanted = changes.get("lifecycle", robot.lifecycle)
     if (wanted == Lifecycle.RETIRED) is not (robot.lifecycle == Lifecycle.RETIRED):
         raise ValidationError({"lifecycle": "Retire the robot, or return it to service."})
-    return _change(robot, changes)
+    return _save_changes(robot, changes)
 
 
-def _serial_number_must_be_free() -> AbstractContextManager[None]:
-    return must_be_free("serial_number", "Another robot has this serial number.")
+def _unique_serial_number() -> AbstractContextManager[None]:
+    return must_be_free("serial_number", "A robot with this serial number already exists.")
 
 
-def _change(robot: Robot, changes: dict[str, Any]) -> Robot:
+def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
     if not changes:
         return robot
-    with _serial_number_must_be_free(), act("robots.robot.update"):
+    with _unique_serial_number(), act("robots.robot.update"):
         for name, value in changes.items():
             setattr(robot, name, value)
         robot.serial_number = robot.serial_number or None
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
         robot.version = F("version") + 1
-        # Only these: the state of the robot may be written by its own messages meanwhile.
+        # Only the changed fields: status reports may update the robot concurrently.
         robot.save(update_fields=[*changes, "version"])
         robot.refresh_from_db(fields=["version", "updated_at"])
     return robot
 
 
 def robot_retire(robot: Robot) -> Robot:
-    """Take a robot out of service for good: its keys stop working, its history stays."""
+    """Retire a robot: its keys stop working, its history is kept."""
     with act("robots.robot.retire"):
-        return _change(robot, {"is_active": False, "lifecycle": Lifecycle.RETIRED})
+        return _save_changes(robot, {"is_active": False, "lifecycle": Lifecycle.RETIRED})
 
 
 def robot_return_to_service(robot: Robot) -> Robot:
-    """Put a retired robot to work again.
+    """Return a retired robot to service.
 
-    Locks the robot's row: nobody retires it between the count and the return.
+    Locks the robot's row, so that it cannot be retired between the quota check and the change.
 
     Raises:
-        PlanLimitError: The plan has no room for another robot.
+        PlanLimitError: The plan allows no further robot.
     """
     with act("robots.robot.return_to_service"):
-        rows = Robot.objects.select_for_update(no_key=True)
-        if not rows.values_list("is_active", flat=True).get(pk=robot.pk):
+        locked = Robot.objects.select_for_update(no_key=True).get(pk=robot.pk)
+        if allows(RobotAction.RETURN_TO_SERVICE, locked.service_state):
             take_place(robot.organization_id, "robots")
-        return _change(robot, {"is_active": True, "lifecycle": Lifecycle.ACTIVE})
+        return _save_changes(robot, {"is_active": True, "lifecycle": Lifecycle.ACTIVE})

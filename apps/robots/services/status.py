@@ -1,4 +1,4 @@
-"""Changes to a robot's status, by report and by silence."""
+"""Update a robot's status after a report, a message or a timeout."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from apps.robots.choices import RobotStatus
+from apps.robots.choices import RobotAction, RobotStatus, allows
 from apps.robots.exceptions import RobotRetiredError
 from apps.robots.models import Robot
-from apps.robots.models.status import shown_status
+from apps.robots.models.status import effective_status
 from urfmp.common.db.json_values import check_json
 from urfmp.common.redis.events import StatusEvent, publish
 
-# One write per robot in this time is enough to tell silence from speech.
-_LAST_SEEN_EVERY = timedelta(seconds=5)
-# What is read of the hundreds of robots that are heard of at once.
-_OF_STATUS = (
+# Writing last_seen once in this time suffices to detect robots that are offline.
+_LAST_SEEN_INTERVAL = timedelta(seconds=5)
+# Only these columns are loaded, for up to hundreds of robots at once.
+_STATUS_FIELDS = (
     "organization_id",
     "status",
     "reported_status",
@@ -41,25 +41,26 @@ def robot_report_status(
     robot_time: datetime | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> Robot:
-    """Take what a robot says of itself, and show it unless a latch or lock outranks it.
+    """Store a robot's status report and update its effective status.
 
-    Locks the robot's row: two reports of one robot are taken one after the other.
+    A stop latch or maintenance lock outranks the report. The robot's row is locked, so that
+    concurrent reports of one robot are processed one after the other.
 
     Args:
-        robot_id: Which robot.
+        robot_id: Robot that reports.
         status: One of `ReportedStatus`.
-        reason: In the robot's words; stored with the change.
-        robot_time: By the robot's clock; stored in the change's metadata.
-        metadata: Anything else about the change.
+        reason: Robot's own text, stored with the change.
+        robot_time: Time of the robot's clock, stored in the metadata of the change.
+        metadata: Further data of the change.
 
     Raises:
-        RobotRetiredError: The robot is out of service.
+        RobotRetiredError: The robot is retired.
         ValidationError: The metadata cannot be stored.
     """
     check_json(metadata=metadata)
     with transaction.atomic():
         robot: Robot = Robot.objects.select_for_update(no_key=True).get(pk=robot_id)
-        if not robot.is_active:
+        if not allows(RobotAction.REPORT_STATUS, robot.service_state):
             raise RobotRetiredError
         now = timezone.now()
         robot.reported_status = status
@@ -78,7 +79,7 @@ def _write_status(
     reason: str | None = None,
     metadata: dict[str, Any] | None = None,
 ) -> None:
-    robot.status = shown_status(robot, now)
+    robot.status = effective_status(robot, now)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('app.status_reason', %s, true),"
@@ -95,40 +96,40 @@ def _write_status(
     transaction.on_commit(lambda: publish(organization_id, event))
 
 
-def robots_heard(robot_ids: Iterable[UUID]) -> int:
-    """Note that robots have been heard of just now, and show silent ones as alive again.
+def robots_touch(robot_ids: Iterable[UUID]) -> int:
+    """Set robots' last_seen to now, and their status if they were offline.
 
-    Writes at most once in 5 s a robot. Rows are locked in the order of their ids, so that
-    two batches with the same robots cannot wait for each other.
+    Each robot is written at most once in 5 s. Rows are locked in the order of their ids, so that
+    two batches with the same robots cannot deadlock.
 
     Returns:
-        How many rows were written.
+        Number of rows written.
     """
     with transaction.atomic():
         now = timezone.now()
-        stale = Q(last_seen__isnull=True) | Q(last_seen__lt=now - _LAST_SEEN_EVERY)
+        stale = Q(last_seen__isnull=True) | Q(last_seen__lt=now - _LAST_SEEN_INTERVAL)
         robots = list(
             Robot.objects.select_for_update(no_key=True)
             .filter(stale, pk__in=list(robot_ids), is_active=True)
-            .only(*_OF_STATUS)
+            .only(*_STATUS_FIELDS)
             .order_by("pk")
         )
-        quiet = []
+        unchanged = []
         for robot in robots:
             robot.last_seen = now
-            if shown_status(robot, now) != robot.status:
-                _write_status(robot, now, reason="Heard from again.")
+            if effective_status(robot, now) != robot.status:
+                _write_status(robot, now, reason="Reconnected.")
             else:
-                quiet.append(robot.pk)
-        Robot.objects.filter(pk__in=quiet).update(last_seen=now)
+                unchanged.append(robot.pk)
+        Robot.objects.filter(pk__in=unchanged).update(last_seen=now)
     return len(robots)
 
 
-def robots_mark_silent() -> int:
-    """Show the open organization's robots as offline that have been silent for too long.
+def robots_mark_offline() -> int:
+    """Mark the open organization's stale robots as offline.
 
     Returns:
-        How many were marked.
+        Number of robots marked.
     """
     with transaction.atomic():
         now = timezone.now()
@@ -145,5 +146,5 @@ def robots_mark_silent() -> int:
         marked = list(robots)
         seconds = int(settings.ROBOT_OFFLINE_AFTER.total_seconds())
         for robot in marked:
-            _write_status(robot, now, reason=f"Not heard of for {seconds} seconds.")
+            _write_status(robot, now, reason=f"No data for {seconds} seconds.")
     return len(marked)

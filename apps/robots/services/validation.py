@@ -1,4 +1,4 @@
-"""Rules for a robot's JSON columns."""
+"""Validation of a robot's JSON columns."""
 
 from __future__ import annotations
 
@@ -10,70 +10,78 @@ from django.db import connection
 from apps.robots.choices import Capability
 from urfmp.common.db.json_values import check_json
 
-_CONFIGURATION = {"axes", "payload", "reach", "capabilities", "customSettings"}
-_LOCATION = {"facility", "area", "cell", "coordinates"}
-_COORDINATES = ({"x_m", "y_m", "theta_rad", "map_id"}, {"latitude", "longitude"})
+_CONFIGURATION_KEYS = {"axes", "payload", "reach", "capabilities", "customSettings"}
+_LOCATION_KEYS = {"facility", "area", "cell", "coordinates"}
+_COORDINATE_KEYS = ({"x_m", "y_m", "theta_rad", "map_id"}, {"latitude", "longitude"})
+
+_MAX_TEXT_LENGTH = 255
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:
-    # What is not finite, or too large for a float, lies in no range.
+    # NaN, infinity and integers too large for a float are outside every range.
     return isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
 
 
-def _unknown(value: dict[str, Any], known: set[str]) -> list[str]:
-    return [f"There is no {name}." for name in sorted(set(value) - known)]
+def _unknown_key_errors(value: dict[str, Any], known: set[str]) -> list[str]:
+    return [f"Unknown key {name}." for name in sorted(set(value) - known)]
 
 
-def configuration_faults(value: Any) -> list[str]:
-    """Return what is wrong with {axes, payload (kg), reach (mm), capabilities, customSettings}."""
+def configuration_errors(value: Any) -> list[str]:
+    """Return errors of a configuration.
+
+    Keys: axes, payload (kg), reach (mm), capabilities, customSettings.
+    """
     if not isinstance(value, dict):
-        return ["Write an object, as in {}."]
-    faults = _unknown(value, _CONFIGURATION)
+        return ["Enter an object such as {}."]
+    errors = _unknown_key_errors(value, _CONFIGURATION_KEYS)
     axes = value.get("axes", 1)
     if not _is_number(axes, 1, 12) or axes != int(axes):
-        faults.append("axes is a whole number from 1 to 12.")
+        errors.append("axes must be a whole number from 1 to 12.")
     for name, high in (("payload", 1e6), ("reach", 1e6)):
         if name in value and not _is_number(value[name], 0, high):
-            faults.append(f"{name} is a number from 0 to {high:g}.")
+            errors.append(f"{name} must be a number from 0 to {high:g}.")
     capabilities = value.get("capabilities", [])
     if not isinstance(capabilities, list) or any(c not in Capability.values for c in capabilities):
-        faults.append(f"capabilities is a list of {', '.join(Capability.values)}.")
+        errors.append(f"capabilities must be a list of {', '.join(Capability.values)}.")
     if not isinstance(value.get("customSettings", {}), dict):
-        faults.append("customSettings is an object.")
-    return faults
+        errors.append("customSettings must be an object.")
+    return errors
 
 
-def location_faults(value: Any) -> list[str]:
-    """Return what is wrong with {facility, area, cell, coordinates}; the facility must exist."""
+def location_errors(value: Any) -> list[str]:
+    """Return errors of a location.
+
+    Keys: facility, area, cell, coordinates. The facility must exist.
+    """
     if value is None:
         return []
     if not isinstance(value, dict):
-        return ["Write an object, as in {}."]
-    faults = _unknown(value, _LOCATION)
-    faults += [
-        f"{name} is a text of at most 255 characters."
+        return ["Enter an object such as {}."]
+    errors = _unknown_key_errors(value, _LOCATION_KEYS)
+    errors += [
+        f"{name} must be a text of at most {_MAX_TEXT_LENGTH} characters."
         for name in ("facility", "area", "cell")
         if value.get(name) is not None
-        and (not isinstance(value[name], str) or len(value[name]) > 255)
+        and (not isinstance(value[name], str) or len(value[name]) > _MAX_TEXT_LENGTH)
     ]
     facility = value.get("facility")
-    if isinstance(facility, str) and facility and not _hold_facility(facility):
-        faults.append(f"There is no facility {facility}.")
-    return faults + _coordinate_faults(value.get("coordinates"))
+    if isinstance(facility, str) and facility and not _lock_facility(facility):
+        errors.append(f"Facility {facility} not found.")
+    return errors + _coordinates_errors(value.get("coordinates"))
 
 
-def _hold_facility(name: str) -> bool:
-    """Tell whether a facility exists, and keep it from going or being renamed until the commit."""
+def _lock_facility(name: str) -> bool:
+    """Lock a facility against deletion and renaming; return whether it exists."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM facilities WHERE name = %s FOR KEY SHARE", [name])
         return bool(cursor.rowcount)
 
 
-def _coordinate_faults(value: Any) -> list[str]:
+def _coordinates_errors(value: Any) -> list[str]:
     if value is None:
         return []
-    shape = "coordinates is {x_m, y_m, theta_rad, map_id} or {latitude, longitude}."
-    if not isinstance(value, dict) or not any(set(value) <= keys for keys in _COORDINATES):
+    shape = "coordinates must be {x_m, y_m, theta_rad, map_id} or {latitude, longitude}."
+    if not isinstance(value, dict) or not any(set(value) <= keys for keys in _COORDINATE_KEYS):
         return [shape]
     if not isinstance(value.get("map_id", ""), str):
         return [shape]
@@ -81,21 +89,21 @@ def _coordinate_faults(value: Any) -> list[str]:
         inside = _is_number(value.get("latitude"), -90, 90) and _is_number(
             value.get("longitude"), -180, 180
         )
-        return [] if inside else ["latitude is -90 to 90, longitude -180 to 180, in degrees."]
+        return [] if inside else ["latitude must be -90 to 90 and longitude -180 to 180 degrees."]
     lengths = [value.get("x_m"), value.get("y_m"), value.get("theta_rad", 0)]
     return [] if all(_is_number(item, -1e7, 1e7) for item in lengths) else [shape]
 
 
 def validate_robot(configuration: Any, location: Any) -> None:
-    """Check both columns.
+    """Validate both columns.
 
     Raises:
-        ValidationError: With the faults of each under its name.
+        ValidationError: A column is invalid; errors are under the column's name.
     """
     check_json(configuration=configuration, location=location)
-    faults = {
-        "configuration": configuration_faults(configuration),
-        "location": location_faults(location),
+    errors = {
+        "configuration": configuration_errors(configuration),
+        "location": location_errors(location),
     }
-    if wrong := {name: texts for name, texts in faults.items() if texts}:
-        raise ValidationError(wrong)
+    if invalid := {name: texts for name, texts in errors.items() if texts}:
+        raise ValidationError(invalid)

@@ -2,8 +2,8 @@ ALTER TABLE robots
     ADD CONSTRAINT fk_robots_organization
         FOREIGN KEY (organization_id) REFERENCES organizations (id);
 
--- fk_commands_robot is the specified reference; the second one keeps a command inside its
--- organization even in raw SQL.
+-- fk_commands_robot is the specified foreign key; the second one rejects a robot of another
+-- organization, even in raw SQL.
 ALTER TABLE robot_commands
     ADD CONSTRAINT fk_commands_robot
         FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE,
@@ -18,8 +18,8 @@ CREATE TRIGGER update_robots_updated_at
     BEFORE UPDATE ON robots
     FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
--- robots.location names its facility. A new name reaches the robots; a facility with robots in it
--- stays.
+-- robots.location contains the name of the facility. Renaming a facility updates its robots; a
+-- facility with robots cannot be deleted.
 CREATE FUNCTION keep_facility_of_robots() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -34,7 +34,7 @@ BEGIN
         WHERE organization_id = OLD.organization_id
           AND location @> jsonb_build_object('facility', OLD.name)
     ) THEN
-        RAISE EXCEPTION 'Robots stand in facility %.', OLD.name
+        RAISE EXCEPTION 'Facility % still has robots.', OLD.name
             USING ERRCODE = 'foreign_key_violation', CONSTRAINT = 'robots_facility';
     END IF;
     RETURN OLD;
@@ -45,8 +45,8 @@ CREATE TRIGGER keep_facility_of_robots_trigger
     BEFORE DELETE OR UPDATE OF name ON facilities
     FOR EACH ROW EXECUTE FUNCTION keep_facility_of_robots();
 
--- organization_id is ours: a row that is written by the specification's columns alone takes it from
--- its robot, else from the person it names, else from the transaction.
+-- organization_id is not in the specification. A row written without it gets it from its robot, else
+-- from its user, else from the transaction.
 CREATE FUNCTION fill_organization_id() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE

@@ -14,12 +14,12 @@ SELECT create_hypertable('robot_status_history', 'time', chunk_time_interval => 
 
 CREATE INDEX idx_status_history_robot ON robot_status_history (robot_id, time DESC);
 
--- History is added to. Retention drops whole chunks, as the tables' owner.
+-- The history is append-only. Retention drops whole chunks, as the tables' owner.
 REVOKE UPDATE, DELETE ON robot_status_history FROM urfmp_app;
 
--- The time is taken after the row lock, so the order of rows is the order of changes; now() is
--- when the transaction began, which is not. A new robot's first status counts as a change.
--- Who changes the status may say why: app.status_reason and app.status_metadata.
+-- The time is read after the row lock, so that rows are in the order of changes; now() is the start
+-- of the transaction and would not be. A new robot's first status counts as a change.
+-- The service sets the reason and metadata in app.status_reason and app.status_metadata.
 CREATE OR REPLACE FUNCTION log_robot_status_change()
 RETURNS TRIGGER AS $$
 BEGIN
@@ -40,7 +40,7 @@ BEGIN
 END;
 $$ language 'plpgsql' SET search_path = pg_catalog, public, pg_temp;
 
--- Takes back the row that registration wrote, for whoever loads a robot's past right after it.
+-- Deletes the row that registration wrote, so that a robot's past can be loaded right after it.
 CREATE FUNCTION forget_first_status(robot_ids uuid[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     DELETE FROM robot_status_history AS history USING robots
@@ -55,7 +55,7 @@ CREATE TRIGGER robot_status_change_trigger
     AFTER INSERT OR UPDATE ON robots
     FOR EACH ROW EXECUTE FUNCTION log_robot_status_change();
 
--- Hypertables have no row-level security: the policy on robots decides here as well.
+-- Hypertables have no row-level security; the policy on robots applies here as well.
 CREATE VIEW robot_status_current WITH (security_invoker = true) AS
 SELECT DISTINCT ON (robot_id)
     robot_id,

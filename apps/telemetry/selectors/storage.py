@@ -1,4 +1,4 @@
-"""How much is stored: estimates that take the same time at any size, never a count of rows."""
+"""Estimate how much is stored, in constant time, without counting rows."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.organizations.models.settings import settings_read
+from apps.organizations.models.settings import parse_settings
 
-# Series that are looked at: for one organization, and for each in a list of them.
-_SAMPLE, _SAMPLE_IN_LIST = 500, 50
-_CHUNKS_SHOWN = 40
+# Series that are sampled for the page of one organization.
+_MAX_SAMPLED_SERIES = 500
+# Series that are sampled for each organization in the list of all.
+_MAX_SAMPLED_SERIES_PER_ORGANIZATION = 50
+_MAX_CHUNKS = 40
 
 _TABLES = """
     SELECT t.name, approximate_row_count(t.name::regclass),
@@ -45,21 +47,21 @@ _CHUNKS = """
 
 @dataclass(frozen=True)
 class TableStorage:
-    """What a hypertable takes.
+    """The storage of a hypertable.
 
     Attributes:
-        name: The table.
-        rows: An estimate, from the last analysis of each chunk.
-        data_bytes: Rows, long values included.
-        index_bytes: Indexes.
-        total_bytes: Both, and what is compressed.
-        interval: The length of the chunks that are made from now on.
-        chunks: How many there are, those made ahead included.
-        compressed: How many of them are compressed.
-        oldest_start: Where the oldest one begins.
-        oldest_end: Where it ends.
-        method: `policy` or `drop_chunks`: how old ones go.
-        dropped_before: Chunks that end before this go.
+        name: Table name.
+        rows: Estimated number of rows, from the last ANALYZE of each chunk.
+        data_bytes: Size of the rows, including TOAST.
+        index_bytes: Size of the indexes.
+        total_bytes: Total size, including compressed chunks.
+        interval: Length of new chunks.
+        chunks: Number of chunks, including those created ahead.
+        compressed: Number of compressed chunks.
+        oldest_start: Start of the oldest chunk.
+        oldest_end: End of the oldest chunk.
+        method: How old chunks are dropped: `policy` or `drop_chunks`.
+        dropped_before: Chunks that end before this time are dropped.
     """
 
     name: str
@@ -77,7 +79,7 @@ class TableStorage:
 
     @property
     def oldest_goes_at(self) -> datetime | None:
-        """When the oldest chunk will be old enough to go, as things are now; None without one."""
+        """When the oldest chunk will be dropped with today's settings, or None."""
         if self.oldest_end is None:
             return None
         now = datetime.now(self.dropped_before.tzinfo)
@@ -86,7 +88,7 @@ class TableStorage:
 
 @dataclass(frozen=True)
 class ChunkStorage:
-    """One chunk of telemetry: its range, and what it takes."""
+    """A chunk of telemetry: its time range and size."""
 
     start: datetime
     end: datetime
@@ -96,15 +98,15 @@ class ChunkStorage:
 
 @dataclass
 class OwnStorage:
-    """What one organization has stored.
+    """The storage of one organization.
 
     Attributes:
-        series: Metrics of robots.
-        is_exact: Whether all of them were looked at; otherwise numbers are scaled up.
-        points: Points that it keeps.
-        oldest: The first day, among the series that were looked at.
-        per_second_hour: Points a second during the last hour.
-        per_second_day: The same during the last day.
+        series: Number of series.
+        is_exact: Whether all series were read; otherwise the numbers are scaled up from a sample.
+        points: Number of stored points.
+        oldest: First day of the sampled series.
+        per_second_hour: Points per second during the last hour.
+        per_second_day: Points per second during the last day.
         days: Points of each of the last 30 days that has any.
     """
 
@@ -118,8 +120,8 @@ class OwnStorage:
 
 
 @dataclass(frozen=True)
-class OrganizationStorage:
-    """A line of the platform's list: an organization, what it stores and how long it keeps it."""
+class OrganizationStorageSummary:
+    """An organization's storage and retention, in the platform's list."""
 
     name: str
     slug: str
@@ -128,64 +130,65 @@ class OrganizationStorage:
     status_history_days: int
 
 
-def storage_of_tables() -> list[TableStorage]:
-    """Return what each hypertable takes, of all organizations together: for the platform alone."""
+def get_table_storage() -> list[TableStorage]:
+    """Return the storage of each hypertable, across organizations: for platform staff only."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES)
         return [TableStorage(*row) for row in cursor.fetchall()]
 
 
-def storage_of_chunks() -> list[ChunkStorage]:
-    """Return telemetry's newest chunks up to now, oldest first: for the platform alone."""
+def get_chunk_storage() -> list[ChunkStorage]:
+    """Return the newest chunks of telemetry, oldest first: for platform staff only."""
     with connection.cursor() as cursor:
-        cursor.execute(_CHUNKS, [_CHUNKS_SHOWN])
+        cursor.execute(_CHUNKS, [_MAX_CHUNKS])
         return [ChunkStorage(*row) for row in reversed(cursor.fetchall())]
 
 
-def storage_of_organization(organization_id: UUID) -> OwnStorage:
-    """Return what the organization of the open transaction stores."""
-    own = OwnStorage()
+def get_organization_storage(organization_id: UUID) -> OwnStorage:
+    """Return the storage of the open transaction's organization."""
+    storage = OwnStorage()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT what, at, points FROM storage_numbers(%s, %s)", [organization_id, _SAMPLE]
+            "SELECT what, at, points FROM storage_numbers(%s, %s)",
+            [organization_id, _MAX_SAMPLED_SERIES],
         )
         rows: list[Any] = cursor.fetchall()
     for what, at, points in rows:
         match what:
             case "series":
-                own.series = int(points)
+                storage.series = int(points)
             case "sampled":
-                own.is_exact = points >= own.series
+                storage.is_exact = points >= storage.series
             case "all":
-                own.points, own.oldest = round(points), at
+                storage.points, storage.oldest = round(points), at
             case "of_day":
-                own.days.append((at, round(points)))
+                storage.days.append((at, round(points)))
             case "hour":
-                own.per_second_hour = points
+                storage.per_second_hour = points
             case "day":
-                own.per_second_day = points
-    own.days.sort()
-    return own
+                storage.per_second_day = points
+    storage.days.sort()
+    return storage
 
 
-def storage_of_organizations() -> list[OrganizationStorage]:
-    """Return what each organization stores: nothing outside of the platform's own one."""
+def get_organization_storage_summaries() -> list[OrganizationStorageSummary]:
+    """Return the storage of each organization; empty unless for the platform organization."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT name, slug, settings::text, what, points FROM storage_of_organizations(%s)",
-            [_SAMPLE_IN_LIST],
+            [_MAX_SAMPLED_SERIES_PER_ORGANIZATION],
         )
         rows: list[Any] = cursor.fetchall()
-    found: dict[str, OrganizationStorage] = {}
+    found: dict[str, OrganizationStorageSummary] = {}
     for name, slug, settings, what, points in rows:
         if slug not in found:
-            read = settings_read(_loaded(settings))
-            found[slug] = OrganizationStorage(
+            read = parse_settings(_parse_json(settings))
+            found[slug] = OrganizationStorageSummary(
                 name, slug, {}, read.telemetry_retention_days, read.status_history_retention_days
             )
         found[slug].numbers[what] = points
     return list(found.values())
 
 
-def _loaded(text: str | None) -> Any:
+def _parse_json(text: str | None) -> Any:
     return json.loads(text) if text else None

@@ -1,4 +1,4 @@
-"""Who stood still, when, for how long and why."""
+"""Status history page: availability, time in each status, and changes."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from django.utils.http import urlencode
 from apps.organizations.models import Facility
 from apps.robots.choices import RobotStatus
 from apps.robots.exceptions import InvalidRangeError
-from apps.robots.selectors.status_intervals import StatusRange, status_summary
+from apps.robots.selectors.status_intervals import TimeRange, status_summary
 from urfmp.common.db.fields import EARLIEST, LATEST
-from urfmp.pages.range_form import RangeForm
+from urfmp.pages.range_form import CUSTOM, RangeForm
 from urfmp.pages.selectors import robot_choices
-from urfmp.pages.timelines import robots_of, status_history, strips_for, time_rows
-from urfmp.pages.views.rendering import page, require
+from urfmp.pages.timelines import filter_robots, status_changes, status_time_rows, timelines_for
+from urfmp.pages.views.rendering import render_page, require_permission
 
-_CHANGES = 50
-_STRIPS = 25
-# A week of so many robots takes longer to add up than somebody who just looks in wants to wait.
-_MANY = 1_000
-_ADDED_UP = 3_000
+_CHANGES_PER_PAGE = 50
+_TIMELINES_PER_PAGE = 25
+# Larger fleets default to a shorter range: summarizing a week would take too long.
+_MAX_ROBOTS_WEEK_DEFAULT = 1_000
+_MAX_ROBOTS_SUMMARIZED = 3_000
 _RANGES = ("24h", "7d", "30d", "1y")
 
 
-def _time(text: str) -> datetime | None:
+def _parse_time(text: str) -> datetime | None:
     try:
         value = parse_datetime(text)
     except ValueError:
@@ -41,41 +41,41 @@ def _time(text: str) -> datetime | None:
     return value if EARLIEST <= value < LATEST else None
 
 
-def _robot(text: str) -> UUID | None:
+def _parse_robot_id(text: str) -> UUID | None:
     try:
         return UUID(text)
     except ValueError:
         return None
 
 
-def _known(request: HttpRequest, text: str) -> UUID | None:
-    robot_id = _robot(text)
-    is_own = robot_id and robots_of(request.user, robot_id=robot_id).exists()
+def _visible_robot_id(request: HttpRequest, text: str) -> UUID | None:
+    robot_id = _parse_robot_id(text)
+    is_own = robot_id and filter_robots(request.user, robot_id=robot_id).exists()
     return robot_id if is_own else None
 
 
 def status_history_page(request: HttpRequest) -> HttpResponse:
-    """Show time in state, strips and changes; a mistyped filter counts as none."""
-    require(request, "robots.view_robotstatushistory")
-    asked = request.GET
+    """Show availability, timelines and changes. Invalid filters are ignored."""
+    require_permission(request, "robots.view_robotstatushistory")
+    query = request.GET
     now = timezone.now()
     choices = robot_choices(request.user)
-    known = _known(request, asked.get("robot", ""))
+    known = _visible_robot_id(request, query.get("robot", ""))
     if known and known not in {pk for pk, _ in choices}:
-        choices = [*choices, (known, str(robots_of(request.user, robot_id=known).get()))]
-    facilities = _facilities(request)
-    facility = asked.get("facility", "") if asked.get("facility") in facilities else ""
-    status = asked.get("status", "") if asked.get("status") in RobotStatus.values else ""
-    robots = robots_of(request.user, facility, known)
+        choices = [*choices, (known, str(filter_robots(request.user, robot_id=known).get()))]
+    facilities = _facility_names(request)
+    facility = query.get("facility", "") if query.get("facility") in facilities else ""
+    status = query.get("status", "") if query.get("status") in RobotStatus.values else ""
+    robots = filter_robots(request.user, facility, known)
     ids = list(robots.order_by("name", "pk").values_list("pk", flat=True))
-    default = "7d" if len(ids) <= _MANY else "24h"
-    form = RangeForm(asked, default=default, presets=_RANGES)
-    start, end = form.limits(now)
+    default = "7d" if len(ids) <= _MAX_ROBOTS_WEEK_DEFAULT else "24h"
+    form = RangeForm(query, default=default, presets=_RANGES)
+    start, end = form.bounds(now)
     filters = {
-        "robot": str(known or ""), "facility": facility, "status": status, "range": form.chosen,
-        **{name: asked.get(name, "") for name in ("start", "end") if form.chosen == "own"},
+        "robot": str(known or ""), "facility": facility, "status": status, "range": form.selected,
+        **{name: query.get(name, "") for name in ("start", "end") if form.selected == CUSTOM},
     }  # fmt: skip
-    return page(
+    return render_page(
         request,
         "pages/status_history.html",
         "Status history",
@@ -83,68 +83,72 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
         facilities=facilities,
         statuses=RobotStatus.choices,
         form=form,
-        chosen={"robot": known, "facility": facility, "status": status},
+        selected={"robot": known, "facility": facility, "status": status},
         start=start,
         end=end,
-        **_picture(robots, ids, (start, end), asked.get("page", "")),
+        **_timeline_context(robots, ids, (start, end), query.get("page", "")),
         query=urlencode(filters),
-        **_changes(request, robots if known or facility else None, status, (start, end), filters),
+        **_changes_context(
+            request, robots if known or facility else None, status, (start, end), filters
+        ),
     )
 
 
-def _facilities(request: HttpRequest) -> list[str]:
+def _facility_names(request: HttpRequest) -> list[str]:
     rows = Facility.objects.restrict(request.user)
     return list(rows.order_by("name").values_list("name", flat=True)[:500])
 
 
-def _picture(
-    robots: Any, ids: list[UUID], limits: tuple[datetime, datetime], number: str
+def _timeline_context(
+    robots: Any, ids: list[UUID], bounds: tuple[datetime, datetime], page_number: str
 ) -> dict[str, Any]:
-    """Return the sum over the robots, and the strips of one page of them.
+    """Return availability over all robots, and the timelines of one page of them.
 
-    A fleet that takes too long to add up is added up for the page alone, which says so.
+    Very large fleets are summarized for the current page only; the template says so.
     """
     try:
-        span = StatusRange.of(*limits)
+        span = TimeRange.of(*bounds)
     except InvalidRangeError as error:
-        return {"problem": error.message}
-    turned: Page[UUID] = Paginator(ids, _STRIPS).get_page(number)
-    added_up = ids if len(ids) <= _ADDED_UP else list(turned)
-    summary = status_summary(added_up, span)
-    shown = robots.in_bulk(list(turned))
-    strips = strips_for(list(turned), span)
+        return {"range_error": error.message}
+    page: Page[UUID] = Paginator(ids, _TIMELINES_PER_PAGE).get_page(page_number)
+    summarized = ids if len(ids) <= _MAX_ROBOTS_SUMMARIZED else list(page)
+    summary = status_summary(summarized, span)
+    robots_by_id = robots.in_bulk(list(page))
+    timelines = timelines_for(list(page), span)
     return {
         "span": span,
         "summary": summary,
-        "rows": time_rows(summary),
-        "count": len(ids),
-        "added_up": len(added_up),
-        "turned": turned,
-        "strips": [(shown[pk], strips[pk]) for pk in turned if pk in shown],
+        "status_times": status_time_rows(summary),
+        "robot_count": len(ids),
+        "summarized_count": len(summarized),
+        "page": page,
+        "timelines": [(robots_by_id[pk], timelines[pk]) for pk in page if pk in robots_by_id],
     }
 
 
-def _changes(
+def _changes_context(
     request: HttpRequest,
     robots: Any,
     status: str,
-    limits: tuple[datetime, datetime],
+    bounds: tuple[datetime, datetime],
     filters: dict[str, str],
 ) -> dict[str, Any]:
-    before = _time(request.GET.get("before", ""))
-    rows = status_history(
+    before = _parse_time(request.GET.get("before", ""))
+    rows = status_changes(
         request.user,
         robots=robots,
         status=status,
-        start=limits[0],
-        end=limits[1],
+        start=bounds[0],
+        end=bounds[1],
         before=before,
-        limit=_CHANGES + 1,
+        limit=_CHANGES_PER_PAGE + 1,
     )
-    shown = rows[:_CHANGES]
-    more = {**filters, "before": shown[-1].time.isoformat()} if len(rows) > _CHANGES else None
+    shown = rows[:_CHANGES_PER_PAGE]
+    more = (
+        {**filters, "before": shown[-1].time.isoformat()} if len(rows) > _CHANGES_PER_PAGE else None
+    )
     return {
         "changes": shown,
-        "older": urlencode(more) if more else "",
-        "newest": urlencode(filters) if before else "",
+        "older_query": urlencode(more) if more else "",
+        "newest_query": urlencode(filters) if before else "",
     }

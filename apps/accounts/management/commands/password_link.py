@@ -4,21 +4,21 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.accounts.management.users import person_named
-from apps.accounts.selectors.one_time_links import link_address
+from apps.accounts.management.users import get_user_by_email
+from apps.accounts.selectors.one_time_links import link_url
 from apps.accounts.services.one_time_links import link_make
 
 
 class Command(BaseCommand):
-    """For installations without e-mail, and for admins who lock themselves out."""
+    """Password links for installations without e-mail and for locked-out admins."""
 
-    help = "Print a link with which a person chooses a password. Hand it over safely: it lets in."
+    help = "Print a one-time link to set a password. Send it over a secure channel."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"].strip()
-        with person_named(email) as user:
+        with get_user_by_email(email) as user:
             token, expires_at = link_make(user, user.password_link_purpose)
-        self.stdout.write(f"Until {expires_at:%Y-%m-%d %H:%M} UTC, once: {link_address(token)}")
+        self.stdout.write(f"Valid once, until {expires_at:%Y-%m-%d %H:%M} UTC: {link_url(token)}")

@@ -4,30 +4,29 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.accounts.auth.password_validators import ALONE
 from apps.accounts.exceptions import SecondFactorStateError
-from apps.accounts.management.users import person_named
+from apps.accounts.management.users import get_user_by_email
 from apps.accounts.services.second_factors import second_factor_reset
+from urfmp.common.security.password_validators import ALONE
 
 
 class Command(BaseCommand):
-    """For the last admin of an organization; everybody else asks an admin."""
+    """Second factor removal for the last admin of an organization."""
 
-    help = "Remove the second factor of a person who has lost app and recovery codes."
+    help = "Remove the second factor of a user who has lost app and recovery codes."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
 
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"].strip()
-        with person_named(email) as user:
+        with get_user_by_email(email) as user:
             try:
                 second_factor_reset(user)
             except SecondFactorStateError as error:
                 msg = f"{email} has no second factor."
                 raise CommandError(msg) from error
         self.stdout.write(
-            f"{email} signs in with the password alone from now on. One under {ALONE} characters is"
-            " good no more: they choose another by “Forgot password?”, or by the link that"
-            " manage.py password_link makes."
+            f"Second factor removed for {email}. A password under {ALONE} characters must now be"
+            " reset, with “Forgot password?” or manage.py password_link."
         )

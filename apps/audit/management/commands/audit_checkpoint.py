@@ -6,15 +6,15 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from apps.audit.services.checkpoints import CheckpointError, audit_checkpoint, public_key
+from apps.audit.services.checkpoints import CheckpointError, checkpoint_write, public_key
 
 
 class Command(BaseCommand):
-    help = "Append a signed checkpoint of the audit record to the file in AUDIT_CHECKPOINT_DIR."
+    help = "Append a signed checkpoint of the audit log to the file in AUDIT_CHECKPOINT_DIR."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--public-key", action="store_true", help="Show what checks the signatures, and stop."
+            "--public-key", action="store_true", help="Print the public key and exit."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -25,7 +25,9 @@ class Command(BaseCommand):
             self.stdout.write(public_key())
             return
         try:
-            made = audit_checkpoint(Path(settings.AUDIT_CHECKPOINT_DIR))
+            checkpoint = checkpoint_write(Path(settings.AUDIT_CHECKPOINT_DIR))
         except (CheckpointError, OSError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Checkpoint {made.number} of {len(made.heads)} chains is written.")
+        self.stdout.write(
+            f"Checkpoint {checkpoint.number} of {len(checkpoint.heads)} chains written."
+        )

@@ -12,8 +12,8 @@ from apps.audit.services.checkpoints import checkpoints_verify, public_key
 
 class Command(BaseCommand):
     help = (
-        "Check the chain of the audit record, against signed checkpoints where there are any; name"
-        " the first bad row of each and exit with 1."
+        "Verify the chains of the audit log, and compare them with the signed checkpoints if there"
+        " are any. Prints the first invalid row of each chain and exits with 1."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -21,24 +21,26 @@ class Command(BaseCommand):
             "--checkpoints",
             type=Path,
             default=Path(settings.AUDIT_CHECKPOINT_DIR) if settings.AUDIT_CHECKPOINT_DIR else None,
-            help="The folder with the file of checkpoints, or a copy of it.",
+            help="Folder with the checkpoint file or a copy of it.",
         )
         parser.add_argument(
-            "--public-key", default="", help="What checks them, if not AUDIT_CHECKPOINT_KEY."
+            "--public-key",
+            default="",
+            help="Public key of the checkpoints; the default is that of AUDIT_CHECKPOINT_KEY.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        faults = []
-        for fault in audit_verify():
-            owner = fault.organization_id or "the platform"
-            row = f"row {fault.id} (number {fault.seq})" if fault.id else f"after {fault.seq}"
-            faults.append(f"{owner}: {row}: {fault.fault}")
+        errors = []
+        for item in audit_verify():
+            owner = item.organization_id or "the platform"
+            row = f"row {item.id} (number {item.seq})" if item.id else f"after {item.seq}"
+            errors.append(f"{owner}: {row}: {item.error}")
         if (folder := options["checkpoints"]) is not None:
-            faults += checkpoints_verify(folder, options["public_key"] or public_key())
-        for line in faults:
+            errors += checkpoints_verify(folder, options["public_key"] or public_key())
+        for line in errors:
             self.stderr.write(line)
-        if faults:
-            msg = f"The audit record is not whole: {len(faults)} faults."
+        if errors:
+            msg = f"The audit log is not intact: {len(errors)} errors."
             raise CommandError(msg, returncode=1)
-        told = "" if folder is None else " It fits the signed checkpoints."
-        self.stdout.write(f"The audit record is whole.{told}")
+        checked = "" if folder is None else " It matches the signed checkpoints."
+        self.stdout.write(f"The audit log is intact.{checked}")

@@ -10,7 +10,7 @@ from apps.audit.selectors.canonical import read_rows, verify_rows
 
 
 class Command(BaseCommand):
-    help = "Check an exported file of the audit record; needs no database. Exits with 1 at a fault."
+    help = "Verify an exported file of the audit log without a database; exit with 1 on an error."
 
     requires_system_checks = ()
 
@@ -24,10 +24,10 @@ class Command(BaseCommand):
         except (OSError, ValueError, KeyError, TypeError, csv.Error, RecursionError) as error:
             msg = f"The file cannot be read: {error!r}"
             raise CommandError(msg, returncode=1) from error
-        if report.fault:
-            msg = f"{report.fault}. {report.rows} rows before it are whole."
+        if report.error:
+            msg = f"{report.error}. {report.rows} rows before it are intact."
             raise CommandError(msg, returncode=1)
-        self.stdout.write(f"{report.rows} rows are whole, up to number {report.last_seq}.")
+        self.stdout.write(f"{report.rows} rows are intact, up to number {report.last_seq}.")
         if report.missing:
             self.stdout.write(f"{report.missing} numbers between them are not in the file.")
         self.stdout.write(f"The last hash is {report.last_hash or 'none'}.")

@@ -15,14 +15,17 @@ from urfmp.common.tenancy.context import tenant_transaction
 
 
 class Command(BaseCommand):
-    help = "Make an organization with its first admin, and print the admin's password once."
+    help = "Create an organization and its first admin, and print the admin's password once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name")
         parser.add_argument("--slug", required=True)
         parser.add_argument("--admin-email", required=True)
         parser.add_argument(
-            "--plan", choices=Plan.values, default=Plan.ENTERPRISE, help="Limits; none by default."
+            "--plan",
+            choices=Plan.values,
+            default=Plan.ENTERPRISE,
+            help="Plan with its limits; the default has none.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -42,7 +45,9 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
         except IntegrityError as error:
-            msg = "The slug or the e-mail address is taken."
+            msg = (
+                "An organization with this slug or a user with this e-mail address already exists."
+            )
             raise CommandError(msg) from error
-        self.stdout.write(f"{organization.name} is ready. Sign in as {options['admin_email']}")
+        self.stdout.write(f"{organization.name} created. Sign in as {options['admin_email']}")
         self.stdout.write(f"Password: {password}")

@@ -11,13 +11,13 @@ from apps.accounts.choices import PLATFORM_SLUG, Role
 from apps.accounts.services.users import user_create
 from apps.organizations.choices import Plan
 from apps.organizations.models import Organization
-from apps.organizations.selectors import organization_ids
 from apps.organizations.services.organizations import organization_create
 from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 
 
 class Command(BaseCommand):
-    help = "Add a super admin to the platform's own organization, and print the password once."
+    help = "Create a super admin of the platform, and print the password once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")

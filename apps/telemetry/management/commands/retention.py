@@ -5,42 +5,43 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.organizations.models import Organization
-from apps.organizations.selectors import organization_ids
 from apps.telemetry.services.retention import (
-    OwnRetention,
+    OrganizationRetention,
+    get_organization_retention,
     retention_due,
     retention_methods,
-    retention_of,
     timescaledb_edition,
 )
 from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 
-_HOW = {
+_METHOD_LABELS = {
     "policy": "dropped by a native policy",
-    "drop_chunks": "dropped by our own job, once an hour",
+    "drop_chunks": "dropped by an hourly job",
 }
 
 
 class Command(BaseCommand):
-    help = "Show how long telemetry and status history are kept, how, and what goes when."
+    help = "Show the retention of telemetry and status history, and what is due."
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.stdout.write(f"TimescaleDB edition: {timescaledb_edition()}")
         for table, method, before in retention_methods():
+            how = _METHOD_LABELS[method]
             self.stdout.write(
-                f"{table}: chunks that end before {before:%Y-%m-%d %H:%M} UTC are {_HOW[method]}"
+                f"{table}: chunks that end before {before:%Y-%m-%d %H:%M} UTC are {how}"
             )
         for due in retention_due():
             self.stdout.write(f"  due: {due.chunk}, data until {due.until:%Y-%m-%d %H:%M} UTC")
-        self.stdout.write("Rows that an organization keeps no longer go every six hours:")
+        self.stdout.write("Expired rows of an organization are deleted every six hours:")
         for organization_id in organization_ids():
             with tenant_transaction(organization_id):
                 organization = Organization.objects.unscoped(reason="every organization").get()
-                for own in retention_of(organization):
-                    self.stdout.write(f"  {organization.slug}: {_line(own)}")
+                for own in get_organization_retention(organization):
+                    self.stdout.write(f"  {organization.slug}: {_describe(own)}")
 
 
-def _line(own: OwnRetention) -> str:
+def _describe(own: OrganizationRetention) -> str:
     kept = f"{own.kind} kept {own.days} days, since {own.since:%Y-%m-%d}"
     if own.oldest is None:
         return f"{kept}; nothing to delete"

@@ -6,40 +6,42 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.organizations.selectors import organization_ids
-from apps.telemetry.services.rollup_check import Fault, rollups_check, rollups_repair
+from apps.telemetry.services.rollup_check import RollupMismatch, rollups_check, rollups_repair
+from urfmp.common.tenancy.organizations import organization_ids
 
 
 class Command(BaseCommand):
-    """Compare rollups and latest values with the points; exit with 1 where some stay different."""
+    """Compare rollups and latest values with the points; exit with 1 on mismatches."""
 
-    help = "Compare rollups and latest values with the points that they are made from."
+    help = "Compare rollups and latest values with the points."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--repair", action="store_true", help="make anew what differs")
+        parser.add_argument("--repair", action="store_true", help="recompute the rows that differ")
         parser.add_argument(
-            "--since", type=date.fromisoformat, help="first day, as 2026-01-31, UTC"
+            "--since", type=date.fromisoformat, help="first day (UTC), as in 2026-01-31"
         )
-        parser.add_argument("--until", type=date.fromisoformat, help="last day, UTC")
+        parser.add_argument("--until", type=date.fromisoformat, help="last day (UTC)")
 
     def handle(self, *args: Any, **options: Any) -> None:
         count = 0
         for organization_id in organization_ids():
-            faults = rollups_check(organization_id, since=options["since"], until=options["until"])
-            for fault in [*dict.fromkeys(faults)]:
+            mismatches = rollups_check(
+                organization_id, since=options["since"], until=options["until"]
+            )
+            for mismatch in [*dict.fromkeys(mismatches)]:
                 count += 1
-                self.stdout.write(f"{organization_id} {_told(fault)}")
+                self.stdout.write(f"{organization_id} {_describe(mismatch)}")
                 if options["repair"]:
-                    rollups_repair(organization_id, fault)
+                    rollups_repair(organization_id, mismatch)
         if count == 0:
-            self.stdout.write("Rollups and latest values are what the points say.")
+            self.stdout.write("Rollups and latest values match the points.")
         elif options["repair"]:
-            self.stdout.write(f"{count} made anew.")
+            self.stdout.write(f"{count} mismatches repaired.")
         else:
-            self.stdout.write(f"{count} differ; --repair makes them anew.")
+            self.stdout.write(f"{count} mismatches found; --repair repairs them.")
             sys.exit(1)
 
 
-def _told(fault: Fault) -> str:
-    when = f" on {fault.day}" if fault.day else ""
-    return f"{fault.table}: {fault.metric_name} of robot {fault.robot_id}{when}"
+def _describe(mismatch: RollupMismatch) -> str:
+    when = f" on {mismatch.day}" if mismatch.day else ""
+    return f"{mismatch.table}: {mismatch.metric_name} of robot {mismatch.robot_id}{when}"

@@ -1,4 +1,4 @@
-"""Who is told of points once they are stored. The points are safe whatever happens here."""
+"""Update last seen and notify live pages after a commit. Failures here lose no points."""
 
 from __future__ import annotations
 
@@ -10,67 +10,83 @@ from uuid import UUID
 
 from django.db import DatabaseError, InterfaceError
 
-from apps.robots.services.status import robots_heard
-from apps.telemetry.services.ingest.encoding import moment, newest
-from apps.telemetry.services.ingest.writer import SheetParcel
+from apps.robots.services.status import robots_touch
+from apps.telemetry.services.ingest.encoding import micros_to_datetime, newest_points
+from apps.telemetry.services.ingest.writer import PendingWrite
 from urfmp.common.redis.events import publish, telemetry_events
 from urfmp.common.tenancy.context import tenant_transaction
 
-# Seconds: how long a robot that sends may go without being noted, and how often robots are.
-_LATEST, _SOON = 4.0, 1.0
-_MOST_ORGANIZATIONS = 1_000
+# A robot that keeps sending is touched at least this often.
+_MAX_TOUCH_DELAY_SECONDS = 4.0
+# All other robots of the organization are touched together, at most this often.
+_TOUCH_INTERVAL_SECONDS = 1.0
+_MAX_ORGANIZATIONS = 1_000
 
 
-def tell(organization_id: UUID, parcels: list[SheetParcel]) -> None:
-    """Note robots as heard of, and send live pages the newest point of each of their metrics."""
-    done = [parcel for parcel in parcels if parcel.error is None]
-    if due := _heard.due(organization_id, {id_ for one in done for id_ in one.sheet.robots}):
+def publish_points(organization_id: UUID, writes: list[PendingWrite]) -> None:
+    """Update the robots' last seen and publish the newest point of each series."""
+    committed = [write for write in writes if write.error is None]
+    robot_ids = {id_ for write in committed for id_ in write.batch.robots}
+    if due := _last_seen_throttle.due(organization_id, robot_ids):
         with suppress(DatabaseError, InterfaceError), tenant_transaction(organization_id):
-            robots_heard(due)
+            robots_touch(due)
     points = [
-        (*parcel.sheet.series[row.start], moment(row.time), row.value, row.unit)
-        for parcel in done
-        for row in newest(parcel.stored)
+        (
+            *write.batch.series[point.key_prefix],
+            micros_to_datetime(point.time),
+            point.value,
+            point.unit,
+        )
+        for write in committed
+        for point in newest_points(write.stored)
     ]
     if points:
         publish(organization_id, *telemetry_events(points))
 
 
 @dataclass
-class _Ears:
-    """When this process noted each robot of an organization, and which it has heard since."""
+class _OrganizationLastSeen:
+    """When this process touched each robot of an organization, and which robots are waiting."""
 
-    noted: dict[UUID, float] = field(default_factory=dict)
-    since: set[UUID] = field(default_factory=set)
-    noted_any: float = -_LATEST
+    touched_at: dict[UUID, float] = field(default_factory=dict)
+    waiting: set[UUID] = field(default_factory=set)
+    last_touch: float = -_MAX_TOUCH_DELAY_SECONDS
 
 
-class _Heard:
-    """Keeps the process from asking about the same robots with every batch."""
+class _LastSeenThrottle:
+    """Limits how often the process updates `last_seen` of the same robots."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._organizations: dict[UUID, _Ears] = {}
+        self._organizations: dict[UUID, _OrganizationLastSeen] = {}
 
     def due(self, organization_id: UUID, robot_ids: set[UUID]) -> set[UUID]:
-        """Return the robots to note now: all that were heard since the last time, or none.
+        """Return the robots to touch now: all waiting ones, or none.
 
-        A robot that was not noted for a while is noted at once; the others wait for the next
-        second, in which whoever sends notes them all.
+        A robot that was not touched for a while is due at once. The others wait for the next
+        second, in which one batch touches all of them.
         """
         now = time.monotonic()
         with self._lock:
-            if len(self._organizations) > _MOST_ORGANIZATIONS:
+            if len(self._organizations) > _MAX_ORGANIZATIONS:
                 self._organizations.clear()
-            ears = self._organizations.setdefault(organization_id, _Ears())
-            ears.since |= robot_ids
-            is_late = any(now - ears.noted.get(id_, -_LATEST) >= _LATEST for id_ in robot_ids)
-            if not is_late and now - ears.noted_any < _SOON:
+            seen = self._organizations.setdefault(organization_id, _OrganizationLastSeen())
+            seen.waiting |= robot_ids
+            is_late = any(
+                now - seen.touched_at.get(id_, -_MAX_TOUCH_DELAY_SECONDS)
+                >= _MAX_TOUCH_DELAY_SECONDS
+                for id_ in robot_ids
+            )
+            if not is_late and now - seen.last_touch < _TOUCH_INTERVAL_SECONDS:
                 return set()
-            due, ears.since, ears.noted_any = ears.since, set(), now
-            ears.noted = {id_: at for id_, at in ears.noted.items() if now - at < _LATEST}
-            ears.noted.update(dict.fromkeys(due, now))
+            due, seen.waiting, seen.last_touch = seen.waiting, set(), now
+            seen.touched_at = {
+                id_: at
+                for id_, at in seen.touched_at.items()
+                if now - at < _MAX_TOUCH_DELAY_SECONDS
+            }
+            seen.touched_at.update(dict.fromkeys(due, now))
             return due
 
 
-_heard = _Heard()
+_last_seen_throttle = _LastSeenThrottle()

@@ -19,27 +19,27 @@ from apps.accounts.models import ApiKey
 from apps.accounts.services.api_keys import api_key_create, api_key_revoke
 from apps.accounts.services.users import system_user_get
 from apps.organizations.models import Organization
-from apps.organizations.selectors import organization_ids
 from apps.robots.choices import Vendor
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_register
-from examples.robotclient.client import Refused, RobotClient, Unavailable, rfc3339
+from examples.robotclient.client import RequestRejected, RobotClient, ServerUnavailable, rfc3339
 from examples.robotclient.recording import (
-    Extent,
     RecordingError,
-    measure_recording,
+    RecordingSummary,
     read_recording,
+    summarize_recording,
     time_shift,
 )
 from examples.robotclient.replay import Replay, ReplayResult
 from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 from urfmp.demo.organization import DEMO_ORGANIZATION
 
 DEFAULT_SERIAL_NUMBER = "UR3-RECORDING-1"
 KEY_NAME = "Replay of a recording"
-# Longer than any recording of a shift or two takes at its own speed.
-KEY_LASTS = timedelta(days=7)
-# The licence of this recording asks for its source wherever it is shown.
+# Longer than the replay of any recording of one or two shifts.
+KEY_LIFETIME = timedelta(days=7)
+# The licence of this recording requires its source to be shown.
 _COBOTOPS = "ur3_cobotops"
 _COBOTOPS_SOURCE = (
     "UR3 CobotOps, Tyrovolas et al. 2024, UCI Machine Learning Repository,"
@@ -48,37 +48,37 @@ _COBOTOPS_SOURCE = (
 
 
 class Command(BaseCommand):
-    """Stream a recording through the public API as one UR3 of the demo organization.
+    """Replay a recording through the public API as one UR3.
 
-    The robot is added where it is not there. Its key is made for this run and ends with it. A
-    second replay with the same start stores nothing.
+    The robot belongs to the demo organization and is registered if missing. Its API key is created
+    for this run and revoked afterwards. A second replay with the same start stores nothing.
     """
 
-    help = "Play a recording of a UR3 arm (.csv or .csv.gz) back through the public API."
+    help = "Replay a recording of a UR3 arm (.csv or .csv.gz) through the public API."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("path", type=Path, help="the recording, .csv or .csv.gz")
+        parser.add_argument("path", type=Path, help="recording, .csv or .csv.gz")
         parser.add_argument(
             "--robot",
             default=DEFAULT_SERIAL_NUMBER,
             metavar="SERIAL",
-            help=f"serial number of the robot that is played ({DEFAULT_SERIAL_NUMBER})",
+            help=f"serial number of the replayed robot ({DEFAULT_SERIAL_NUMBER})",
         )
         parser.add_argument(
             "--start",
-            type=_moment,
+            type=_aware_datetime,
             metavar="TIME",
-            help="the first sample falls on this time (RFC 3339); without it the first falls on"
-            " now at speed 1, the last on now at any other",
+            help="time of the first sample (RFC 3339); by default the first sample falls on"
+            " now at speed 1, and the last sample on now at any other speed",
         )
         parser.add_argument(
             "--speed",
             type=_speed,
             default=1.0,
             metavar="N",
-            help="times as fast as it was recorded; 0 is as fast as it goes",
+            help="speed relative to the recording; 0 means as fast as possible",
         )
-        parser.add_argument("--url", help=f"where the platform is ({settings.WEB_ORIGIN})")
+        parser.add_argument("--url", help=f"URL of the platform ({settings.WEB_ORIGIN})")
 
     def handle(
         self,
@@ -91,75 +91,84 @@ class Command(BaseCommand):
         **options: Any,
     ) -> None:
         try:
-            extent = measure_recording(path)
-            shift = time_shift(extent, start=start, speed=speed, now=timezone.now())
+            summary = summarize_recording(path)
+            shift = time_shift(summary, start=start, speed=speed, now=timezone.now())
         except RecordingError as error:
             raise CommandError(str(error)) from error
-        self._announce(path, extent, shift)
-        with _ended_by_signals() as ended, _device_key(robot, path) as key:
+        self._report_summary(path, summary, shift)
+        with _stop_on_signals() as stop_requested, _temporary_device_key(robot, path) as key:
             try:
                 client = RobotClient(url or settings.WEB_ORIGIN, key)
                 replay = Replay(
-                    client, robot, shift=shift, speed=speed, wait=ended.wait, notice=self._say
+                    client,
+                    robot,
+                    shift=shift,
+                    speed=speed,
+                    wait=stop_requested.wait,
+                    notice=self._write,
                 )
                 with closing(client):
-                    result = replay.run(read_recording(path), self._progress(extent))
-            except (ValueError, Refused, Unavailable, RecordingError) as error:
-                msg = f"The replay ended: {error}"
+                    result = replay.run(read_recording(path), self._progress(summary))
+            except (ValueError, RequestRejected, ServerUnavailable, RecordingError) as error:
+                msg = f"The replay failed: {error}"
                 raise CommandError(msg) from error
-        self._conclude(result, extent, shift)
+        self._report_result(result, summary, shift)
 
-    def _announce(self, path: Path, extent: Extent, shift: timedelta) -> None:
-        self._say(
-            f"{extent.samples:,} samples, {extent.points:,} points,"
-            f" from {rfc3339(extent.first + shift)} to {rfc3339(extent.last + shift)}."
+    def _report_summary(self, path: Path, summary: RecordingSummary, shift: timedelta) -> None:
+        self._write(
+            f"{summary.samples:,} samples, {summary.points:,} points,"
+            f" from {rfc3339(summary.first + shift)} to {rfc3339(summary.last + shift)}."
         )
         if path.name.startswith(_COBOTOPS):
-            self._say(f"Source: {_COBOTOPS_SOURCE}.")
-        if extent.repeated:
-            self._say(
-                f"{extent.repeated:,} samples have the time of an earlier one: the server keeps"
+            self._write(f"Source: {_COBOTOPS_SOURCE}.")
+        if summary.repeated:
+            self._write(
+                f"{summary.repeated:,} samples have the time of an earlier sample. The server keeps"
                 " one value for a metric and a time and rejects the others."
             )
 
-    def _progress(self, extent: Extent) -> Any:
+    def _progress(self, summary: RecordingSummary) -> Any:
         tenths = 0
 
         def progress(sent: int) -> None:
             nonlocal tenths
-            if (reached := sent * 10 // max(extent.points, 1)) > tenths:
+            if (reached := sent * 10 // max(summary.points, 1)) > tenths:
                 tenths = reached
-                self._say(f"{sent:,} of {extent.points:,} points sent.")
+                self._write(f"{sent:,} of {summary.points:,} points sent.")
 
         return progress
 
-    def _conclude(self, result: ReplayResult, extent: Extent, shift: timedelta) -> None:
+    def _report_result(
+        self, result: ReplayResult, summary: RecordingSummary, shift: timedelta
+    ) -> None:
         receipt = result.receipt
-        self._say(
+        self._write(
             f"{receipt.accepted:,} stored, {receipt.duplicate:,} duplicate,"
             f" {len(receipt.rejected):,} rejected; {result.status_changes:,} status changes."
         )
-        for fault in [item["detail"] for item in receipt.rejected][:3] + receipt.refused_status[:3]:
-            self._say(f"Not taken: {fault}")
+        for problem in [item["detail"] for item in receipt.rejected][
+            :3
+        ] + receipt.rejected_statuses[:3]:
+            self._write(f"Rejected: {problem}")
         if result.interrupted:
-            self._say("The replay was interrupted before its end.")
+            self._write("The replay was interrupted previous its end.")
         if not receipt.accepted and receipt.duplicate:
-            self._say("Nothing was stored: all of it was there already.")
-        self._say(f"The same replay again: --start {rfc3339(extent.first + shift)}")
+            self._write("Nothing was stored: all points were already stored.")
+        self._write(f"To repeat this replay: --start {rfc3339(summary.first + shift)}")
 
-    def _say(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
 
 
-def _moment(text: str) -> datetime:
-    """Read an RFC 3339 time; without an offset it is UTC."""
+def _aware_datetime(text: str) -> datetime:
+    """Parse an RFC 3339 time; without an offset it is UTC."""
     try:
-        moment = datetime.fromisoformat(text)
+        value = datetime.fromisoformat(text)
     except ValueError as error:
         msg = f"{text!r} is not a time such as 2026-01-31T08:00:00Z."
         raise ArgumentTypeError(msg) from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def _speed(text: str) -> float:
@@ -168,30 +177,38 @@ def _speed(text: str) -> float:
     except ValueError:
         speed = -1.0
     if not 0 <= speed < float("inf"):
-        msg = f"{text!r} is not a number from 0 up."
+        msg = f"{text!r} is not a number of 0 or more."
         raise ArgumentTypeError(msg)
     return speed
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[threading.Event]:
-    """Turn SIGINT and SIGTERM into an event, so that the key is ended and the counts are told."""
-    ended = threading.Event()
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Turn SIGINT and SIGTERM into an event.
+
+    The command then still revokes the API key and reports its counts.
+    """
+    stop_requested = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield ended  # signals belong to the main thread
+        yield stop_requested  # only the main thread handles signals
         return
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = {number: signal.signal(number, lambda *_: ended.set()) for number in numbers}
+    previous = {
+        number: signal.signal(number, lambda *_: stop_requested.set()) for number in numbers
+    }
     try:
-        yield ended
+        yield stop_requested
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def _device_key(serial_number: str, path: Path) -> Iterator[str]:
-    """Make a key of the robot, add the robot where it is missing, and end the key afterwards."""
+def _temporary_device_key(serial_number: str, path: Path) -> Iterator[str]:
+    """Create the robot's API key for a block, then revoke it.
+
+    The robot is registered if missing.
+    """
     organization_id = _demo_organization()
     try:
         with tenant_transaction(organization_id):
@@ -199,7 +216,7 @@ def _device_key(serial_number: str, path: Path) -> Iterator[str]:
                 organization_id=organization_id, serial_number=serial_number
             ).first() or _register(organization_id, serial_number, path)
             if not robot.is_active:
-                msg = f"The robot {serial_number} is retired; return it to service first."
+                msg = f"The robot {serial_number} is retired. Return it to service first."
                 raise CommandError(msg)
             row, key = api_key_create(
                 organization_id=organization_id,
@@ -207,7 +224,7 @@ def _device_key(serial_number: str, path: Path) -> Iterator[str]:
                 name=KEY_NAME,
                 permissions=["robots:read", "telemetry:write"],
                 robot=robot,
-                expires_at=timezone.now() + KEY_LASTS,
+                expires_at=timezone.now() + KEY_LIFETIME,
             )
     except ValidationError as error:
         msg = f"The robot {serial_number} cannot be added: {'; '.join(error.messages)}"
@@ -224,7 +241,7 @@ def _demo_organization() -> UUID:
         with tenant_transaction(organization_id):
             if Organization.objects.filter(pk=organization_id, slug=DEMO_ORGANIZATION).exists():
                 return organization_id
-    msg = "The demo organization is not there; run load_demo_fleet first."
+    msg = "The demo organization does not exist. Run load_demo_fleet first."
     raise CommandError(msg)
 
 

@@ -6,9 +6,9 @@ from django.apps import apps
 from django.core.management.base import BaseCommand
 from django.db.models import Model
 
-from apps.organizations.selectors import organization_ids
 from urfmp.common.security.field_encryption import is_sealed_with_newest_key, seal, unseal
 from urfmp.common.tenancy.context import act, tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 
 
 class Command(BaseCommand):

@@ -5,8 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.accounts.services.sessions import clean_up_sessions
-from apps.organizations.selectors import organization_ids
 from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 
 
 class Command(BaseCommand):
