@@ -83,7 +83,9 @@ def _html(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    yield from enumerate(path.read_text().splitlines(), 1)
+    """Yield the lines of a document without code spans, which quote names and words."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        yield number, re.sub(r"`[^`]*`", "", line)
 
 
 def _comments(path: Path) -> Iterator[tuple[int, str]]:
