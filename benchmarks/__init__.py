@@ -1,1 +1,1 @@
-"""`make bench`: what the product does, beside a yardstick measured in the same run."""
+"""Measure the product beside yardsticks of the same run (`make bench`)."""

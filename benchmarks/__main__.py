@@ -1,4 +1,7 @@
-"""Run the rows and print the table; the exit code tells whether every target was met."""
+"""Run the rows and print the table.
+
+The exit code is 0 if every target was met.
+"""
 
 from __future__ import annotations
 
@@ -11,26 +14,30 @@ import time
 import django
 
 from benchmarks import rows
-from benchmarks.bench import Bench, prepare, say
+from benchmarks.bench import Bench, log_progress, prepare
 from benchmarks.result import Result, table
 
-# The order of the table; rows that are not named here follow in the order of their names.
+# Order of the table; rows not named here follow in alphabetical order.
 _ORDER = ("ingest", "ingest_vs_bulk_create", "small_requests", "series", "latest", "memory")
 
 
 def row_names() -> list[str]:
-    """Return the names of all rows in the order of the table."""
+    """Return the names of all rows in the table's order."""
     found = sorted(module.name for module in pkgutil.iter_modules(rows.__path__))
     return [*_ORDER, *(name for name in found if name not in _ORDER)]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run what was asked for; return 1 when a target was missed."""
+    """Run the selected rows; return 1 if a target was missed."""
     names = row_names()
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    parser.add_argument("--only", choices=names, help="one row")
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows that reads search")
-    parser.add_argument("--rounds", type=int, default=5, help="turns of ours and the yardstick")
+    parser.add_argument("--only", choices=names, help="run one row")
+    parser.add_argument(
+        "--rows", type=int, default=10_000_000, help="telemetry rows for the read benchmarks"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=5, help="alternating rounds of product and yardstick"
+    )
     parser.add_argument("--fresh", action="store_true", help="drop the data of earlier runs")
     options = parser.parse_args(arguments)
     bench = Bench(options.rows, options.rounds, prepare(fresh=options.fresh))
@@ -41,15 +48,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(name: str, bench: Bench) -> Result:
-    say(f"{name}:")
+    log_progress(f"{name}:")
     began = time.monotonic()
     try:
         result: Result = importlib.import_module(f"benchmarks.rows.{name}").run(bench)
-    except Exception as error:  # noqa: BLE001 - the other rows are measured all the same
+    except Exception as error:  # noqa: BLE001 - the other rows are still measured
         result = Result(name, f"failed: {error!r}", "", "", "", is_met=False)
-    say(f"  {' | '.join(result.cells())}  ({time.monotonic() - began:.0f} s)")
+    log_progress(f"  {' | '.join(result.cells())}  ({time.monotonic() - began:.0f} s)")
     for note in result.notes:
-        say(f"  {note}")
+        log_progress(f"  {note}")
     return result
 
 

@@ -1,4 +1,4 @@
-"""What a row needs to measure: a database built by the migrations, servers, sizes."""
+"""Environment of a benchmark: migrated database, servers and sizes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ DATABASE = "urfmp_bench"
 
 @dataclass(frozen=True)
 class Bench:
-    """What rows are given.
+    """Parameters of a run and its database.
 
     Attributes:
-        rows: How many rows the data for reads has (ROWS=).
-        rounds: How often ours and the yardstick take turns.
-        urls: Addresses of the benchmark's database: `app`, `owner` and, on the embedded
+        rows: Telemetry rows for the read benchmarks (ROWS=).
+        rounds: Number of alternating rounds of product and yardstick.
+        urls: Addresses of the benchmark database by role: `app`, `owner` and, on the embedded
             services, `admin`.
     """
 
@@ -41,22 +41,22 @@ class Bench:
             yield connection
 
     def settle(self) -> None:
-        """Write out what earlier measurements left, so that each begins alike."""
+        """Flush pending writes, so that each measurement starts alike."""
         if "admin" in self.urls:
             with self.connect("admin") as connection:
                 connection.execute("CHECKPOINT")
 
     @contextmanager
     def server(self, *, workers: int = 2) -> Iterator[Server]:
-        """Run the web process as production does; it serves `benchmarks.urls` besides."""
+        """Run the web process as in production, plus the views of `benchmarks.urls`."""
         with serving(workers) as server:
             yield server
 
     def medians(self, *measures: Callable[[int], float]) -> list[float]:
-        """Measure in turns, `rounds` times; return each one's median.
+        """Run the measures in turn, `rounds` times; return their medians.
 
         Args:
-            measures: Each takes the number of the round and returns a figure.
+            measures: Functions that get the number of the round and return a figure.
         """
         figures: list[list[float]] = [[] for _ in measures]
         for turn in range(self.rounds):
@@ -64,26 +64,27 @@ class Bench:
                 self.settle()
                 found.append(measure(turn))
                 name = getattr(measure, "__name__", "")
-                say(f"  round {turn + 1} {name}: {found[-1]:,.0f}")
+                log_progress(f"  round {turn + 1} {name}: {found[-1]:,.0f}")
         return [statistics.median(found) for found in figures]
 
 
-def say(text: str) -> None:
-    """Tell how it goes; the table alone goes to standard output."""
+def log_progress(text: str) -> None:
+    """Write a line to stderr; only the table goes to stdout."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
 
 def prepare(*, fresh: bool) -> dict[str, str]:
-    """Make the benchmark's database and point this process and its children at it.
+    """Create the benchmark database and configure this process for it.
 
-    The database stays for the next run, so that large data need not be made again.
+    Child processes inherit the configuration. The database is kept for the next run, so that large
+    data need not be generated again.
 
     Args:
-        fresh: Drop what is there first.
+        fresh: Drop the existing database first.
 
     Returns:
-        The addresses by role.
+        The database addresses by role.
     """
     names = {"app": "DATABASE_URL", "owner": "MIGRATION_DATABASE_URL"}
     if "ADMIN_DATABASE_URL" in os.environ:
@@ -100,16 +101,15 @@ def prepare(*, fresh: bool) -> dict[str, str]:
     os.environ.update({names[role]: url for role, url in urls.items()})
     os.environ.update(
         {
-            "DATABASE_DIRECT_URL": urls["app"],
             "DJANGO_SETTINGS_MODULE": "benchmarks.settings",
             "INSECURE_HTTP": "True",
             "DEBUG": "False",
             "LOG_LEVEL": "ERROR",
-            # Requests are counted as ever, against limits that are not reached.
+            # Requests are counted as usual, against limits that are never reached.
             "ORGANIZATION_RATE_LIMIT": "1000000000",
         }
     )
-    say("building the database")
+    log_progress("building the database")
     subprocess.run(
         [sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, check=True
     )

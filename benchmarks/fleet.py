@@ -1,4 +1,4 @@
-"""Robots, a key, and points for them: as bodies for HTTP and as rows for COPY."""
+"""Robots, an API key and points: as HTTP bodies and COPY rows."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ METRICS = (
     ("position.y", "mm"),
 )
 COPY = "COPY robot_telemetry (robot_id, metric_name, time, value, unit) FROM STDIN (FORMAT BINARY)"
-COPY_HEAD = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
-COPY_END = b"\xff\xff"
+COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+COPY_TRAILER = b"\xff\xff"
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _KEY_LIMIT = 1_000_000_000
 
@@ -44,21 +44,21 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Fleet:
-    """An organization with robots, and a key that may send for them."""
+    """An organization with robots and an API key for their telemetry."""
 
     organization_id: uuid.UUID
     robot_ids: list[uuid.UUID]
     key: str
 
     def request(self, body: bytes, path: str = "/api/v1/telemetry") -> bytes:
-        """Return a request that posts a body of JSON."""
+        """Return an HTTP request with a JSON body."""
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         return request_bytes(path, headers, body)
 
 
 def make_fleet(robots: int) -> Fleet:
-    """Make an organization of its own with so many robots."""
-    # Django is set up by now, not yet when this module is imported.
+    """Create an organization with this number of robots."""
+    # Imported here: Django is not set up when this module is imported.
     from apps.accounts.services.api_keys import api_key_create  # noqa: PLC0415
     from apps.accounts.services.users import system_user_get  # noqa: PLC0415
     from apps.organizations.services.organizations import organization_create  # noqa: PLC0415
@@ -89,9 +89,9 @@ def make_fleet(robots: int) -> Fleet:
 
 
 def gateway_points(fleet: Fleet, start: datetime, *, batch: int = 5000) -> Iterator[list[Point]]:
-    """Yield batches without end, as gateways send them: ten robots, ten metrics, at 1 Hz.
+    """Yield endless batches as gateways send them.
 
-    Within a batch time goes on second by second. The gateways take turns.
+    Each batch has ten robots with ten metrics at 1 Hz, ordered by time. The gateways alternate.
     """
     chance = random.Random(1)
     seconds = batch // (10 * len(METRICS))
@@ -107,7 +107,10 @@ def gateway_points(fleet: Fleet, start: datetime, *, batch: int = 5000) -> Itera
 
 
 def robot_points(fleet: Fleet, start: datetime, *, batch: int = 20) -> Iterator[list[Point]]:
-    """Yield small batches without end, each of one robot: ten metrics, second by second."""
+    """Yield endless small batches of one robot each.
+
+    Each batch has ten metrics at 1 Hz.
+    """
     chance = random.Random(2)
     seconds = batch // len(METRICS)
     while True:
@@ -121,7 +124,7 @@ def robot_points(fleet: Fleet, start: datetime, *, batch: int = 20) -> Iterator[
 
 
 def body(points: Iterable[Point]) -> bytes:
-    """Return a batch as the API takes it."""
+    """Return a batch as the API's JSON."""
     times: dict[datetime, str] = {}
     items = []
     for robot_id, metric, time, value, unit in points:
@@ -135,7 +138,7 @@ def body(points: Iterable[Point]) -> bytes:
 
 
 def copy_rows(points: Iterable[Point]) -> bytes:
-    """Return rows in COPY's binary format, without head and end."""
+    """Return rows in COPY's binary format, without header and trailer."""
     rows = []
     for robot_id, metric, time, value, unit in points:
         since = (time - _POSTGRES_EPOCH) // timedelta(microseconds=1)
@@ -149,17 +152,17 @@ def copy_rows(points: Iterable[Point]) -> bytes:
     return b"".join(rows)
 
 
-class Day:
-    """A day long ago with a chunk of its own, which is dropped when it has been measured."""
+class ScratchDay:
+    """A past day with its own chunk, dropped after the measurement."""
 
     def __init__(self, bench: Bench, days_ago: int) -> None:
-        """Take the day that begins so many days ago, UTC."""
+        """Select the UTC day that begins this number of days ago."""
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         self.bench = bench
         self.start = today - timedelta(days=days_ago)
 
-    def __enter__(self) -> Day:
-        """Make the chunk, so that making it is not measured."""
+    def __enter__(self) -> ScratchDay:
+        """Create the chunk, so that its creation is not measured."""
         self._drop()
         with self.bench.connect("owner") as connection:
             connection.execute("BEGIN")
@@ -176,7 +179,7 @@ class Day:
         self._drop()
 
     def count(self) -> int:
-        """Return how many rows the day has."""
+        """Return the number of rows in the day."""
         with self.bench.connect("owner") as connection:
             row = connection.execute(
                 "SELECT count(*) FROM robot_telemetry WHERE time >= %s AND time < %s",

@@ -1,4 +1,8 @@
-"""Much data to read: made by the database, rolled up as the worker does, kept for later runs."""
+"""Large amounts of data for the read benchmarks.
+
+The database generates the points, the product's own code rolls them up. They are kept for later
+runs.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from benchmarks.bench import Bench, say
+from benchmarks.bench import Bench, log_progress
 from benchmarks.fleet import METRICS, Fleet, make_fleet
 from benchmarks.server import Server
 
 DAYS = 30
-_A_SERIES = DAYS * 86_400
-# A day that does not move, so that what one run has made serves the next.
+_POINTS_PER_SERIES = DAYS * 86_400
+# A fixed day, so that the data of one run serves the next.
 END = datetime(2026, 6, 30, tzinfo=UTC)
 START = END - timedelta(days=DAYS)
 
@@ -49,7 +53,14 @@ _ROBOTS = """
 
 @dataclass(frozen=True)
 class History:
-    """Thirty days at 1 Hz: a robot and a metric of its fleet, and the number of all points."""
+    """Thirty days at 1 Hz.
+
+    Attributes:
+        fleet: Fleet that sent the points.
+        robot_id: One robot of the fleet.
+        metric: One metric of that robot.
+        rows: Number of all points.
+    """
 
     fleet: Fleet
     robot_id: UUID
@@ -58,18 +69,18 @@ class History:
 
 
 def history(bench: Bench) -> History:
-    """Return thirty days of as many series as make `bench.rows` points."""
-    count = max(1, round(bench.rows / _A_SERIES))
+    """Return thirty days of series with `bench.rows` points in total."""
+    count = max(1, round(bench.rows / _POINTS_PER_SERIES))
     slug = f"bench-history-{count}"
-    fleet = kept_fleet(bench, slug, lambda: _make(bench, slug, count))
+    fleet = reusable_fleet(bench, slug, lambda: _create(bench, slug, count))
     robot_id = fleet.robot_ids[0]
-    return History(fleet, robot_id, METRICS[0][0], count * _A_SERIES)
+    return History(fleet, robot_id, METRICS[0][0], count * _POINTS_PER_SERIES)
 
 
-def _make(bench: Bench, slug: str, count: int) -> None:
+def _create(bench: Bench, slug: str, count: int) -> None:
     fleet = make_fleet(-(-count // len(METRICS)))
     series = [(robot, metric, unit) for robot in fleet.robot_ids for metric, unit in METRICS]
-    say(f"  making {count} series of {_A_SERIES:,} points")
+    log_progress(f"  generating {count} series of {_POINTS_PER_SERIES:,} points")
     began = time.monotonic()
     with bench.connect("owner") as connection:
         for day in range(DAYS):
@@ -83,13 +94,13 @@ def _make(bench: Bench, slug: str, count: int) -> None:
             }
             connection.execute(_POINTS, values)
             connection.execute(_BATCHES, values)
-    say(f"  made in {time.monotonic() - began:.0f} s")
+    log_progress(f"  generated in {time.monotonic() - began:.0f} s")
     finish_fleet(bench, fleet, slug)
 
 
 def roll_up_all(organization_id: UUID) -> float:
-    """Do what the worker does until nothing is left; return the seconds that it took."""
-    from apps.telemetry.services.rollups import roll_up  # noqa: PLC0415 - Django is set up by now
+    """Roll up everything as the worker does; return the elapsed seconds."""
+    from apps.telemetry.services.rollups import roll_up  # noqa: PLC0415 - Django is set up here
 
     began = time.monotonic()
     while roll_up(organization_id):
@@ -98,14 +109,17 @@ def roll_up_all(organization_id: UUID) -> float:
 
 
 def make_robots(bench: Bench, fleet: Fleet, robots: int) -> None:
-    """Add robots in one statement."""
+    """Insert robots in one statement."""
     with bench.connect("owner") as connection:
         connection.execute(_ROBOTS, [fleet.organization_id, robots])
 
 
 def finish_fleet(bench: Bench, fleet: Fleet, slug: str) -> None:
-    """Roll up what was made, and give the organization the name under which it is found again."""
-    say(f"  rolled up in {roll_up_all(fleet.organization_id):.0f} s")
+    """Roll up the data and give the organization its final slug.
+
+    A later run finds the fleet by that slug.
+    """
+    log_progress(f"  rolled up in {roll_up_all(fleet.organization_id):.0f} s")
     with bench.connect("owner") as connection:
         for table in (
             "robot_telemetry", "telemetry_minutes", "telemetry_hours", "telemetry_days",
@@ -117,8 +131,11 @@ def finish_fleet(bench: Bench, fleet: Fleet, slug: str) -> None:
         )
 
 
-def kept_fleet(bench: Bench, slug: str, make: Callable[[], None]) -> Fleet:
-    """Return the fleet of that name with a new key; `make` is called where there is none yet."""
+def reusable_fleet(bench: Bench, slug: str, make: Callable[[], None]) -> Fleet:
+    """Return the fleet with this slug and a new API key.
+
+    `make` is called if the fleet does not exist yet.
+    """
     from apps.accounts.services.api_keys import api_key_create  # noqa: PLC0415
     from apps.accounts.services.users import system_user_get  # noqa: PLC0415
     from urfmp.common.tenancy.context import tenant_transaction  # noqa: PLC0415
@@ -144,19 +161,22 @@ def kept_fleet(bench: Bench, slug: str, make: Callable[[], None]) -> Fleet:
     return Fleet(organization_id, [row[0] for row in robots], key)
 
 
-def asker(server: Server, fleet: Fleet, path: str) -> Callable[[], tuple[float, bytes]]:
-    """Return a function that asks for a path over one connection: seconds, and the answer."""
+def timed_get(server: Server, fleet: Fleet, path: str) -> Callable[[], tuple[float, bytes]]:
+    """Return a function that requests a path over one connection.
+
+    The function returns the elapsed seconds and the response body.
+    """
     connection = http.client.HTTPConnection(server.host, server.port, timeout=60)
 
-    def ask() -> tuple[float, bytes]:
+    def get() -> tuple[float, bytes]:
         began = time.perf_counter()
         with suppress(http.client.RemoteDisconnected):
             connection.request("GET", path, headers={"Authorization": f"Bearer {fleet.key}"})
         answer = connection.getresponse()
         body = answer.read()
         if answer.status != 200:
-            msg = f"{path} answered {answer.status}: {body[:200]!r}"
+            msg = f"{path} returned {answer.status}: {body[:200]!r}"
             raise RuntimeError(msg)
         return time.perf_counter() - began, body
 
-    return ask
+    return get

@@ -1,7 +1,8 @@
-"""A load generator that is not the bottleneck: one thread, prepared bytes, plain sockets.
+"""A load generator that is not the bottleneck.
 
-Each connection sends its next request when the last one has been answered. Several crews of
-connections run at once, each with its own requests and its own figures.
+It uses one thread, prepared bytes and plain sockets. Each connection sends its next request after
+the response to the last one. Several groups of connections run at once, each with its own requests
+and figures.
 """
 
 from __future__ import annotations
@@ -17,27 +18,27 @@ _READ_BYTES = 65536
 
 
 @dataclass
-class Crew:
-    """Connections that send alike, and what they saw.
+class ClientGroup:
+    """Connections that send the same kind of requests, and their results.
 
     Attributes:
-        requests: Whole requests as bytes, taken by whichever connection is free; the crew is
-            done when there are no more.
-        connections: How many send at the same time.
-        pause: Seconds that a connection rests after each answer.
-        is_repeated: Whether a refused request (429, 503) is sent again.
-        rest: Seconds that a connection rests after a refusal, besides.
-        statuses: How often each status came; 0 stands for a connection that broke.
-        seconds: How long each answered request took.
-        answered: The requests that were answered with 2xx.
-        missing_retry_after: How many refusals did not say when to come back.
+        requests: Complete requests as bytes, sent by the next idle connection. The group is done
+            when the iterator is exhausted.
+        connections: Number of concurrent connections.
+        pause_seconds: Pause of a connection after each response.
+        retries_rejected: Whether a rejected request (429, 503) is sent again.
+        backoff_seconds: Additional pause of a connection after a rejection.
+        statuses: Number of responses by status; 0 counts broken connections.
+        seconds: Duration of each answered request.
+        answered: Requests that were answered with 2xx.
+        missing_retry_after: Number of rejections without Retry-After.
     """
 
     requests: Iterator[bytes]
     connections: int
-    pause: float = 0.0
-    is_repeated: bool = False
-    rest: float = 0.0
+    pause_seconds: float = 0.0
+    retries_rejected: bool = False
+    backoff_seconds: float = 0.0
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     answered: list[bytes] = field(default_factory=list)
@@ -45,7 +46,7 @@ class Crew:
 
 
 def request_bytes(path: str, headers: dict[str, str], body: bytes | None = None) -> bytes:
-    """Return a request as it goes over the wire: POST with a body, GET without one."""
+    """Return an HTTP request: POST with a body, GET without one."""
     method = "GET" if body is None else "POST"
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -55,12 +56,12 @@ def request_bytes(path: str, headers: dict[str, str], body: bytes | None = None)
 
 
 class _Connection:
-    def __init__(self, crew: Crew, address: tuple[str, int]) -> None:
-        self.crew = crew
+    def __init__(self, group: ClientGroup, address: tuple[str, int]) -> None:
+        self.group = group
         self.address = address
         self.socket: socket.socket | None = None
         self.request = b""
-        self.rest = memoryview(b"")
+        self.unsent = memoryview(b"")
         self.received = bytearray()
         self.began = 0.0
         self.resume_at = 0.0
@@ -79,21 +80,21 @@ class _Connection:
 
     def begin(self, request: bytes) -> None:
         self.request = request
-        self.rest = memoryview(request)
+        self.unsent = memoryview(request)
         self.received.clear()
         self.began = time.perf_counter()
 
     def send(self) -> bool:
-        """Send what fits; return whether all of the request is out."""
+        """Send as much as the socket accepts; return whether all is sent."""
         if self.socket is not None:
-            self.rest = self.rest[self.socket.send(self.rest) :]
-        return not self.rest
+            self.unsent = self.unsent[self.socket.send(self.unsent) :]
+        return not self.unsent
 
     def receive(self) -> bool:
-        """Take what has come; return whether the answer is complete.
+        """Receive data; return whether the response is complete.
 
         Raises:
-            ConnectionError: The server closed before it was.
+            ConnectionError: The server closed the connection too early.
         """
         data = self.socket.recv(_READ_BYTES) if self.socket is not None else b""
         if not data:
@@ -109,38 +110,40 @@ class _Connection:
             length = int(head[at + 15 :].split(b"\r\n", 1)[0])
         return len(self.received) >= end + 4 + length
 
-    def note(self) -> int:
-        """Count the answer; return its status."""
-        crew = self.crew
-        crew.seconds.append(time.perf_counter() - self.began)
+    def record_response(self) -> int:
+        """Count the response; return its status."""
+        group = self.group
+        group.seconds.append(time.perf_counter() - self.began)
         status = int(self.received[9:12])
-        crew.statuses[status] += 1
+        group.statuses[status] += 1
         head = self.received.partition(b"\r\n\r\n")[0].lower()
         if 200 <= status < 300:
-            crew.answered.append(self.request)
+            group.answered.append(self.request)
         elif status in {429, 503} and b"\r\nretry-after:" not in head:
-            crew.missing_retry_after += 1
+            group.missing_retry_after += 1
         if b"\r\nconnection: close" in head:
             self.close()
         return status
 
 
-def run(address: tuple[str, int], *crews: Crew, seconds: float | None = None) -> float:
-    """Let the crews send until every one is done, or for so many seconds.
+def run(address: tuple[str, int], *groups: ClientGroup, seconds: float | None = None) -> float:
+    """Run the groups until all are done or the time is over.
 
-    What is under way then is waited for and counts.
+    Requests in progress at the end are completed and counted.
 
     Returns:
-        The seconds from the first request to the last answer.
+        The seconds from the first request to the last response.
     """
-    loop = _Loop(address, crews)
+    loop = _EventLoop(address, groups)
     return loop.run(seconds)
 
 
-class _Loop:
-    def __init__(self, address: tuple[str, int], crews: tuple[Crew, ...]) -> None:
+class _EventLoop:
+    def __init__(self, address: tuple[str, int], groups: tuple[ClientGroup, ...]) -> None:
         self.selector = selectors.DefaultSelector()
-        self.idle = [_Connection(crew, address) for crew in crews for _ in range(crew.connections)]
+        self.idle = [
+            _Connection(group, address) for group in groups for _ in range(group.connections)
+        ]
         self.busy = 0
         self.deadline = float("inf")
 
@@ -170,7 +173,7 @@ class _Loop:
                 self._start(connection)
 
     def _start(self, connection: _Connection) -> None:
-        request = connection.request or next(connection.crew.requests, None)
+        request = connection.request or next(connection.group.requests, None)
         if request is None:
             connection.close()
             return
@@ -178,14 +181,14 @@ class _Loop:
         try:
             self.selector.register(connection.open(), selectors.EVENT_WRITE, connection)
         except OSError:
-            self._failed(connection)
+            self._fail(connection)
             return
         self.busy += 1
 
     def _advance(self, connection: _Connection) -> None:
         sock = connection.open()
         try:
-            if connection.rest:
+            if connection.unsent:
                 if connection.send():
                     self.selector.modify(sock, selectors.EVENT_READ, connection)
                 return
@@ -194,26 +197,28 @@ class _Loop:
         except BlockingIOError:
             return
         except OSError:
-            self._done(sock)
-            self._failed(connection)
+            self._finish(sock)
+            self._fail(connection)
             return
-        self._done(sock)
-        refused = connection.note() in {429, 503}
-        if not (refused and connection.crew.is_repeated):
+        self._finish(sock)
+        rejected = connection.record_response() in {429, 503}
+        if not (rejected and connection.group.retries_rejected):
             connection.request = b""
-        pause = connection.crew.pause + (connection.crew.rest if refused else 0.0)
+        pause = connection.group.pause_seconds + (
+            connection.group.backoff_seconds if rejected else 0.0
+        )
         connection.resume_at = time.perf_counter() + pause
         if pause or time.perf_counter() >= self.deadline:
             self.idle.append(connection)
         else:
             self._start(connection)
 
-    def _done(self, sock: socket.socket) -> None:
+    def _finish(self, sock: socket.socket) -> None:
         self.selector.unregister(sock)
         self.busy -= 1
 
-    def _failed(self, connection: _Connection) -> None:
-        connection.crew.statuses[0] += 1
+    def _fail(self, connection: _Connection) -> None:
+        connection.group.statuses[0] += 1
         connection.close()
         connection.request = b""
         connection.resume_at = time.perf_counter() + 0.05
@@ -221,6 +226,11 @@ class _Loop:
 
 
 def percentile(values: list[float], share: float) -> float:
-    """Return the value below which a share of all lies; 0 for none."""
+    """Return a percentile of the values, 0 for no values.
+
+    Args:
+        values: Values in any order.
+        share: Share of values below the result, from 0 to 1.
+    """
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)] if ordered else 0.0

@@ -1,4 +1,4 @@
-"""What a row of the table says."""
+"""One row of the result table."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Result:
-    """One measured figure beside its yardstick.
+    """One measured figure and its yardstick.
 
     Attributes:
-        what: What was measured, in a few words.
-        ours: Our figure with its unit.
-        yardstick: What it is compared with; empty where the target is an absolute one.
-        ratio: Ours by the yardstick; empty where there is none.
-        target: What has to be reached.
-        is_met: Whether it was.
-        notes: Lines that say more, printed below the row.
+        what: Short description of the measurement.
+        ours: The product's figure with its unit.
+        yardstick: Figure of the comparison; empty for an absolute target.
+        ratio: The product's figure divided by the yardstick; empty without one.
+        target: Target to reach.
+        is_met: Whether the target was reached.
+        notes: Additional lines, printed below the row.
     """
 
     what: str
@@ -29,7 +29,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
 
     def cells(self) -> tuple[str, ...]:
-        """Return the row as the table prints it."""
+        """Return the cells of the row."""
         verdict = "ok" if self.is_met else "MISSED"
         return self.what, self.ours, self.yardstick, self.ratio, self.target, verdict
 

@@ -1,4 +1,4 @@
-"""The web process under test, started as `docker-compose.yml` starts it."""
+"""The web process under test, started as in docker-compose.yml."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Server:
         return [int(pid) for pid in path.read_text(encoding="ascii").split()]
 
     def resident_bytes(self) -> int:
-        """Return the memory that the workers hold together."""
+        """Return the resident memory of all workers together."""
         return sum(_resident_bytes(pid) for pid in self.pids())
 
 
@@ -46,7 +46,7 @@ def _resident_bytes(pid: int) -> int:
 
 
 def production_command() -> list[str]:
-    """Return the web service's command in docker-compose.yml, without its address."""
+    """Return the web service's command of docker-compose.yml without `--bind`."""
     command: list[str] = _production()["command"]
     return [part for part in command if not part.startswith("--bind")]
 
@@ -59,12 +59,12 @@ def _production() -> dict[str, Any]:
 
 @contextmanager
 def serving(workers: int) -> Iterator[Server]:
-    """Run gunicorn on a free port until the block ends."""
+    """Run gunicorn on a free port for the duration of a block."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [*production_command(), f"--workers={workers}", f"--bind=127.0.0.1:{port}"]
-    # No page is measured, but a folder of static files there has to be.
+    # Pages are not measured, but the folder of static files must exist.
     static = tempfile.TemporaryDirectory(prefix="bench-")
     process = subprocess.Popen(
         [sys.executable, "-m", *command, "--log-level=error"],

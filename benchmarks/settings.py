@@ -1,11 +1,11 @@
-"""The product's settings, with the views that it is compared with beside its own."""
+"""Settings of the product, with the yardstick views added."""
 
 from __future__ import annotations
 
 from urfmp.settings import *
 
 ROOT_URLCONF = "benchmarks.urls"
-# No page is measured through its files here; nothing needs to be collected first.
+# Pages are not measured with their static files, so nothing needs to be collected.
 STORAGES = {
     **STORAGES,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

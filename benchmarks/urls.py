@@ -1,4 +1,4 @@
-"""The product's addresses, and the yardsticks."""
+"""URLs of the product and of the yardstick views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Yardsticks that answer over HTTP: nothing at all, and what Django offers for many rows."""
+"""Yardstick views: an empty one, and one with Django's own bulk insert."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from apps.telemetry.models import RobotTelemetry
 
 
 def empty(request: HttpRequest) -> HttpResponse:
-    """Answer with nothing, through all of the middleware."""
+    """Return an empty response, after all of the middleware."""
     return HttpResponse()
 
 
 class PointSerializer(serializers.Serializer[Any]):
-    """A point as a serializer describes it."""
+    """A point, validated by a DRF serializer."""
 
     robot_id = serializers.UUIDField()
     metric_name = serializers.RegexField(r"^[a-z0-9_]+(\.[a-z0-9_]+)*$", max_length=100)
@@ -31,15 +31,18 @@ class PointSerializer(serializers.Serializer[Any]):
 
 
 class MayWriteTelemetry(BasePermission):
-    """What ingest asks of a key."""
+    """The permission that ingest requires."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Tell whether the key may send."""
+        """Return whether the API key may write telemetry."""
         return bool(request.user.has_perm("telemetry.write_robottelemetry"))
 
 
 class BulkCreateView(APIView):
-    """A batch through a serializer and `bulk_create`, its robots looked up with one query."""
+    """Store a batch with a serializer and `bulk_create`.
+
+    The robots are looked up with one query.
+    """
 
     permission_classes = [MayWriteTelemetry]
 
@@ -54,6 +57,6 @@ class BulkCreateView(APIView):
             Robot.objects.filter(pk__in=wanted, is_active=True).values_list("pk", flat=True)
         )
         if wanted - known:
-            raise serializers.ValidationError({"robot_id": "There is no such robot."})
+            raise serializers.ValidationError({"robot_id": "This robot does not exist."})
         RobotTelemetry.objects.bulk_create([RobotTelemetry(**point) for point in points])
         return Response({"accepted": len(points)})

@@ -1,0 +1,1 @@
+"""Examples for the robot side of the API."""

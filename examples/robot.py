@@ -1,9 +1,9 @@
-"""A robot in forty lines: measures something every second and tells the platform.
+"""A minimal robot: record measurements every second and send them.
 
     URFMP_URL=http://127.0.0.1:8000 URFMP_KEY=urfmp_live_… python examples/robot.py
 
-Copy `examples/robotclient/client.py`: it needs Python 3.11 and nothing else. The server may
-restart and the network may fail: measurements are delivered afterwards, in order.
+Copy `examples/robotclient/client.py`: it needs only Python 3.11. Measurements taken during a server
+restart or a network failure are delivered afterwards, in order.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from examples.robotclient.client import Refused, RobotClient
+from examples.robotclient.client import RequestRejected, RobotClient
 
 
 def main() -> None:
-    """Measure until Ctrl-C."""
+    """Record measurements until Ctrl-C."""
     url = os.environ.get("URFMP_URL", "http://127.0.0.1:8000")
     client = RobotClient(url, os.environ["URFMP_KEY"])
     started = time.monotonic()
@@ -35,10 +35,10 @@ def main() -> None:
             client.flush()
             time.sleep(1 - (time.monotonic() - started) % 1)
     except KeyboardInterrupt:
-        client.change_status("idle", reason="The program was ended.")
+        client.change_status("idle", reason="The program was stopped.")
         client.flush()
-    except Refused as error:
-        sys.exit(f"The server refuses this robot: {error}")
+    except RequestRejected as error:
+        sys.exit(f"The server rejected this robot's request: {error}")
     finally:
         client.close()
 

@@ -1,6 +1,6 @@
-"""Fixtures: a database made by its owner and used by the run-time role, and the usual people.
+"""Fixtures: a database created by its owner, used by the run-time role, and the usual users.
 
-Alice administers organization A, Bob only looks at it, Charlie administers organization B, and
+Alice administers organization A, Bob is a viewer of it, Charlie administers organization B, and
 Root belongs to the platform.
 """
 
@@ -28,7 +28,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # the browser tests'
 
 PASSWORD = "correct horse battery staple"
 
-# What is slow on a busy machine is no fault.
+# A slow example on a busy machine is not a failure.
 property_settings.register_profile(
     "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -37,7 +37,7 @@ property_settings.load_profile("suite")
 
 @pytest.fixture(scope="session")
 def django_db_setup(request, django_db_blocker) -> Iterator[None]:
-    """Make the test database as the owner, then let the run-time role use it."""
+    """Create the test database as the owner, then connect the run-time role to it."""
     worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     name = os.environ.get("URFMP_TEST_DATABASE", "test_urfmp") + (f"_{worker}" if worker else "")
     keep = request.config.getvalue("reuse_db") and not request.config.getvalue("create_db")
@@ -45,7 +45,8 @@ def django_db_setup(request, django_db_blocker) -> Iterator[None]:
         owner, default = connections["owner"], connections["default"]
         original = owner.settings_dict["NAME"]
         owner.settings_dict["TEST"]["NAME"] = name
-        # Django keeps a copy of all rows unless told; later it does not, and must not be told.
+        # Before version 6.0 Django serializes all rows unless disabled; later it has no such
+        # option.
         copy = {} if VERSION >= (6, 0) else {"serialize": False}
         owner.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=keep, **copy)
         owner.close()
@@ -59,8 +60,8 @@ def django_db_setup(request, django_db_blocker) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def own_rate_limits(monkeypatch) -> None:
-    """Begin each test with counters that nobody has raised: Redis outlives tests."""
+def isolated_rate_limits(monkeypatch) -> None:
+    """Start each test with fresh counters: Redis outlives tests."""
     prefix = f"urfmp-test:limit:{uuid.uuid4().hex}:"
     monkeypatch.setattr(settings, "RATE_LIMIT_PREFIX", prefix)
 
@@ -73,7 +74,7 @@ def _connect(alias: str) -> psycopg.Connection:
 
 @pytest.fixture
 def owner_cursor(django_db_setup) -> Iterator[psycopg.Cursor]:
-    """A cursor of the tables' owner; whatever it does is rolled back."""
+    """A cursor of the tables' owner; its changes are rolled back."""
     with _connect("owner") as connection, connection.cursor() as cursor:
         yield cursor
         connection.rollback()
@@ -81,15 +82,15 @@ def owner_cursor(django_db_setup) -> Iterator[psycopg.Cursor]:
 
 @pytest.fixture
 def app_cursor(django_db_setup) -> Iterator[psycopg.Cursor]:
-    """A cursor of the run-time role; whatever it does is rolled back."""
+    """A cursor of the run-time role; its changes are rolled back."""
     with _connect("default") as connection, connection.cursor() as cursor:
         yield cursor
         connection.rollback()
 
 
 @pytest.fixture
-def inside() -> Callable[..., Any]:
-    """`with inside(organization):` opens a tenant transaction."""
+def tenant() -> Callable[..., Any]:
+    """`with tenant(organization):` opens a tenant transaction."""
     from urfmp.common.tenancy.context import tenant_transaction
 
     return lambda organization, actor=None: tenant_transaction(organization.id, actor)
@@ -118,14 +119,14 @@ def organization_b(make_organization) -> Any:
 
 
 @pytest.fixture
-def make_user(inside) -> Callable[..., Any]:
+def make_user(tenant) -> Callable[..., Any]:
     from apps.accounts.services.users import user_create
 
     def make(
         organization: Any, role: str = "admin", email: str | None = None, **fields: Any
     ) -> Any:
         email = email or f"{role}-{uuid.uuid4().hex[:6]}@{organization.slug}.example"
-        with inside(organization):
+        with tenant(organization):
             return user_create(
                 organization_id=organization.id,
                 email=email,
@@ -161,18 +162,18 @@ def root(make_user, make_organization) -> Any:
 
 
 @pytest.fixture
-def make_facility(inside) -> Callable[..., Any]:
+def make_facility(tenant) -> Callable[..., Any]:
     from apps.organizations.services.facilities import facility_create
 
     def make(organization: Any, name: str = "Hall 1", **fields: Any) -> Any:
-        with inside(organization):
+        with tenant(organization):
             return facility_create(organization_id=organization.id, name=name, **fields)
 
     return make
 
 
 @pytest.fixture
-def make_robot(inside) -> Callable[..., Any]:
+def make_robot(tenant) -> Callable[..., Any]:
     from apps.robots.services.robots import robot_register
 
     def make(organization: Any, **fields: Any) -> Any:
@@ -185,22 +186,22 @@ def make_robot(inside) -> Callable[..., Any]:
             "configuration": {"axes": 6},
             **fields,
         }
-        with inside(organization):
+        with tenant(organization):
             return robot_register(organization_id=organization.id, **values)
 
     return make
 
 
 @pytest.fixture
-def make_key(inside) -> Callable[..., str]:
-    """Return a function that makes an API key and returns its text."""
+def make_key(tenant) -> Callable[..., str]:
+    """Return a function that creates an API key and returns its text."""
     from apps.accounts.services.api_keys import api_key_create
     from apps.accounts.services.users import system_user_get
 
     def make(
         organization: Any, permissions: list[str] | None = None, robot: Any = None, **fields: Any
     ) -> str:
-        with inside(organization):
+        with tenant(organization):
             _, key = api_key_create(
                 organization_id=organization.id,
                 user=system_user_get(organization_id=organization.id),
@@ -215,25 +216,25 @@ def make_key(inside) -> Callable[..., str]:
 
 
 @pytest.fixture
-def sign_in(db) -> Callable[..., Client]:
-    """Return a function that gives a browser in which a person is signed in."""
+def client_for(db) -> Callable[..., Client]:
+    """Return a function that returns a client with a session of the user."""
+    from apps.accounts.auth.login import log_in
     from apps.accounts.auth.session_store import SessionStore
-    from apps.accounts.services.sessions import session_start
 
-    def enter(user: Any, **client_options: Any) -> Client:
+    def login(user: Any, **client_options: Any) -> Client:
         request = HttpRequest()
         request.META.update(REMOTE_ADDR="127.0.0.1")
         request.session = SessionStore()
-        session_start(request, user)
+        log_in(request, user)
         client = Client(**client_options)
         client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key
         return client
 
-    return enter
+    return login
 
 
-def uncache(client: Client) -> None:
-    """Forget what is cached of a browser's session, and nothing else: workers share one Redis."""
-    from urfmp.common.security.bearer_secrets import digest
+def uncache_session(client: Client) -> None:
+    """Remove the cached session of a client, and nothing else: workers share one Redis."""
+    from urfmp.common.security.bearer_secrets import hash_token
 
-    cache.delete(f"session:{digest(client.cookies[settings.SESSION_COOKIE_NAME].value)}")
+    cache.delete(f"session:{hash_token(client.cookies[settings.SESSION_COOKIE_NAME].value)}")

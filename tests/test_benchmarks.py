@@ -1,4 +1,4 @@
-"""The benchmark's own parts; what they measure is measured by `make bench`."""
+"""Tests of the benchmark's own parts; `make bench` runs the measurements."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
-from apps.telemetry.protocols.json import decode_batch
+from apps.telemetry.protocols.json import decode_json
 from benchmarks import load
 from benchmarks.__main__ import row_names
-from benchmarks.fleet import COPY, COPY_END, COPY_HEAD, Fleet, body, copy_rows, gateway_points
+from benchmarks.fleet import COPY, COPY_HEADER, COPY_TRAILER, Fleet, body, copy_rows, gateway_points
 from benchmarks.result import Result, table
 from benchmarks.server import production_command
 
@@ -50,60 +50,60 @@ def address():
         thread.join()
 
 
-def test_load_counts_answers(address):
+def test_load_counts_responses(address):
     Handler.answers = iter([(200, {})] * 30)
-    crew = load.Crew(iter([load.request_bytes("/", {}, b"x" * 300_000)] * 30), 4)
-    assert load.run(address, crew) > 0
-    assert crew.statuses == {200: 30}
-    assert len(crew.seconds) == len(crew.answered) == 30
+    group = load.ClientGroup(iter([load.request_bytes("/", {}, b"x" * 300_000)] * 30), 4)
+    assert load.run(address, group) > 0
+    assert group.statuses == {200: 30}
+    assert len(group.seconds) == len(group.answered) == 30
 
 
-def test_load_sends_what_was_refused_again(address):
+def test_load_retries_rejected_requests(address):
     Handler.answers = iter([(503, {"Retry-After": "1"}), (429, {}), (200, {})])
-    crew = load.Crew(iter([load.request_bytes("/", {}, b"x")]), 1, is_repeated=True)
-    load.run(address, crew)
-    assert crew.statuses == {503: 1, 429: 1, 200: 1}
-    assert crew.missing_retry_after == 1
+    group = load.ClientGroup(iter([load.request_bytes("/", {}, b"x")]), 1, retries_rejected=True)
+    load.run(address, group)
+    assert group.statuses == {503: 1, 429: 1, 200: 1}
+    assert group.missing_retry_after == 1
 
 
-def test_load_ends_in_time(address):
+def test_load_stops_after_its_time(address):
     Handler.answers = repeat((200, {}))
-    crew = load.Crew(repeat(load.request_bytes("/", {}, b"x")), 2)
-    assert load.run(address, crew, seconds=0.2) < 5
+    group = load.ClientGroup(repeat(load.request_bytes("/", {}, b"x")), 2)
+    assert load.run(address, group, seconds=0.2) < 5
 
 
-def test_every_row_measures():
+def test_every_row_has_a_run_function():
     for name in row_names():
         module = importlib.import_module(f"benchmarks.rows.{name}")
         assert [*inspect.signature(module.run).parameters] == ["bench"]
 
 
-def test_table_ends_with_the_last_row():
+def test_table_ends_with_last_row():
     rows = [Result(name, "1", "2", "0.5", ">= 1", name == "b") for name in "ab"]
     last = table(rows).splitlines()[-1]
     assert [cell.strip() for cell in last.split("|")[1:-1]] == ["b", "1", "2", "0.5", ">= 1", "ok"]
 
 
-def test_the_server_is_production_s():
+def test_production_command_is_the_compose_command():
     assert production_command()[:2] == ["gunicorn", "urfmp.wsgi:application"]
     assert "--worker-class=urfmp.servers.gunicorn.Worker" in production_command()
 
 
-def test_both_sides_carry_the_same_points(organization_a, make_robot):
+def test_http_body_and_copy_rows_hold_the_same_points(organization_a, make_robot):
     robots = [make_robot(organization_a).pk for _ in range(20)]
     fleet = Fleet(uuid4(), robots, "key")
     start = datetime(2026, 1, 1, tzinfo=UTC)
     batches = list(islice(gateway_points(fleet, start, batch=500), 3))
     with connection.cursor() as cursor:
         with cursor.copy(COPY) as copy:
-            copy.write(COPY_HEAD)
+            copy.write(COPY_HEADER)
             for batch in batches:
                 copy.write(copy_rows(batch))
-            copy.write(COPY_END)
-        cursor.execute("SELECT count(*), sum(value) FROM robot_telemetry")  # no tenant's rows
+            copy.write(COPY_TRAILER)
+        cursor.execute("SELECT count(*), sum(value) FROM robot_telemetry")  # not a tenant table
         count, total = cursor.fetchone()
     sent = [
-        point for batch in batches for _, point in decode_batch(body(batch), max_points=500).points
+        point for batch in batches for _, point in decode_json(body(batch), max_points=500).points
     ]
     assert count == len(sent) == 1500
     assert total == pytest.approx(sum(point.value for point in sent))

@@ -1,4 +1,4 @@
-"""docker-compose.yml and its images, as far as they can be held without an engine."""
+"""Tests of docker-compose.yml and its images that need no container engine."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 APP = ("migrate", "web", "live", "worker")
 
-# Dockerfile instructions of every engine; BuildKit's additions stay out.
+# Dockerfile instructions that every engine supports, without BuildKit's extensions.
 _INSTRUCTIONS = {"FROM", "ENV", "RUN", "COPY", "WORKDIR", "USER", "EXPOSE", "CMD"}
 
-_SHOW_THE_PORT = """
+_PRINT_MAIL_PORT = """
 import django, urfmp.settings as s
 print(s.MAILERS["default"]["OPTIONS"]["port"] if django.VERSION >= (6, 1) else s.EMAIL_PORT)
 """
@@ -38,14 +38,14 @@ print(s.MAILERS["default"]["OPTIONS"]["port"] if django.VERSION >= (6, 1) else s
 each_service = pytest.mark.parametrize("name", SERVICES)
 
 
-def test_fits_the_compose_specification():
+def test_compose_conforms_to_specification():
     text = (
         files("check_jsonschema").joinpath("builtin_schemas/vendor/compose-spec.json").read_text()
     )
     jsonschema.validate(COMPOSE, json.loads(text))
 
 
-def test_has_the_whole_product():
+def test_compose_has_all_services():
     assert set(SERVICES) == {"db", "redis", *APP, "proxy"}
 
 
@@ -55,14 +55,14 @@ def test_image_is_pinned(name):
     assert re.match(r"\d+\.\d+\.\d+", tag)
 
 
-def test_database_is_the_community_edition_for_postgresql_17():
+def test_database_image_is_community_edition_pg17():
     image = SERVICES["db"]["image"]
     assert image.startswith("timescale/timescaledb:")
     assert image.endswith("-pg17")
 
 
 @each_service
-def test_runs_without_privileges(name):
+def test_service_has_no_privileges(name):
     service = SERVICES[name]
     assert service["user"].partition(":")[0] not in {"", "0", "root"}
     assert service["read_only"] is True
@@ -73,7 +73,7 @@ def test_runs_without_privileges(name):
 
 
 @each_service
-def test_comes_back_and_tells_its_health(name):
+def test_service_restarts_and_has_health_check(name):
     service = SERVICES[name]
     if name == "migrate":
         assert service["restart"] == "no"
@@ -85,19 +85,19 @@ def test_comes_back_and_tells_its_health(name):
 
 
 @each_service
-def test_waits_for_what_it_needs(name):
+def test_service_waits_for_its_dependencies(name):
     for other, rule in SERVICES[name].get("depends_on", {}).items():
         if other == "migrate":
             assert rule["condition"] == "service_completed_successfully"
         elif other == "redis":
-            # Redis is a convenience: nobody waits for its health.
+            # Redis is optional, so its health is not awaited.
             assert rule["condition"] == "service_started"
         else:
             assert rule["condition"] == "service_healthy"
             assert SERVICES[other]["healthcheck"]["test"]
 
 
-def test_nothing_serves_before_the_migrations():
+def test_services_start_after_migrate():
     for name in ("web", "live", "worker"):
         assert "migrate" in SERVICES[name]["depends_on"]
     assert set(SERVICES["migrate"]["depends_on"]) == {"db"}
@@ -109,7 +109,7 @@ def test_secrets_are_declared_and_used():
 
 
 @each_service
-def test_secrets_come_from_files(name):
+def test_service_secrets_come_from_files(name):
     service = SERVICES[name]
     mounted = {f"/run/secrets/{secret}" for secret in service.get("secrets", ())}
     text = json.dumps({key: service.get(key) for key in ("environment", "command", "healthcheck")})
@@ -120,11 +120,11 @@ def test_secrets_come_from_files(name):
             assert value in mounted
 
 
-def test_only_migrate_knows_the_owner():
-    knowing = {
+def test_only_migrate_has_the_owner_password():
+    names = {
         name for name in SERVICES if "migration_database_url" in SERVICES[name].get("secrets", ())
     }
-    assert knowing == {"migrate"}
+    assert names == {"migrate"}
 
 
 def test_volumes_and_networks_are_declared_and_used():
@@ -139,7 +139,7 @@ def test_volumes_and_networks_are_declared_and_used():
     assert networks == set(COMPOSE["networks"])
 
 
-def test_only_the_proxy_is_reachable():
+def test_only_proxy_is_published():
     assert {name for name in SERVICES if "ports" in SERVICES[name]} == {"proxy"}
     outside = {name for name, rule in COMPOSE["networks"].items() if not rule.get("internal")}
     assert {name for name in SERVICES if outside & set(SERVICES[name]["networks"])} == {
@@ -149,16 +149,16 @@ def test_only_the_proxy_is_reachable():
 
 
 @pytest.mark.parametrize("name", APP)
-def test_environment_holds_known_variables(name):
+def test_service_environment_has_known_variables(name):
     example = (ROOT / ".env.example").read_text(encoding="utf-8")
     for variable in SERVICES[name]["environment"]:
         if variable not in {"WEB_CONCURRENCY", "MALLOC_ARENA_MAX"}:  # gunicorn's, the C library's
             assert re.search(rf"^#?{variable.removesuffix('_FILE')}=", example, re.MULTILINE)
 
 
-@pytest.mark.django_db  # the WSGI module looks at the role that it connects as
+@pytest.mark.django_db  # the WSGI module checks its database role
 @pytest.mark.parametrize("name", APP)
-def test_what_is_started_exists(name):
+def test_service_commands_exist(name):
     service = SERVICES[name]
     started = [service["command"], service["healthcheck"].get("test", ["CMD"])[1:]]
     for command in started:
@@ -169,7 +169,7 @@ def test_what_is_started_exists(name):
         assert import_string(f"{module}.{attribute}")
 
 
-def test_health_checks_ask_where_something_listens():
+def test_health_checks_use_listening_ports():
     for name, port in (("web", "8000"), ("live", "8001")):
         service = SERVICES[name]
         assert any(part.endswith(port) for part in service["command"])
@@ -195,7 +195,7 @@ def test_dockerfile_is_plain(path):
         if word == "COPY" and not rest.startswith("--from"):
             source = (ROOT / path).parent / rest.split()[0]
             assert source.exists()
-            assert path != "Dockerfile" or _reaches_the_build(rest.split()[0])
+            assert path != "Dockerfile" or _is_in_build_context(rest.split()[0])
     users = [rest for word, rest in instructions if word == "USER"]
     service = next(
         service for service in SERVICES.values() if service.get("build") == _context(path)
@@ -207,7 +207,7 @@ def _context(path: str) -> str:
     return "." if path == "Dockerfile" else str(Path(path).parent)
 
 
-def _reaches_the_build(source: str) -> bool:
+def _is_in_build_context(source: str) -> bool:
     lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     return "*" in lines and f"!{source.rstrip('/')}" in lines
 
@@ -216,7 +216,7 @@ def _proxied() -> str:
     return (ROOT / "docker/proxy/Caddyfile").read_text(encoding="utf-8")
 
 
-def test_proxy_sends_what_stays_open_to_live():
+def test_proxy_routes_streams_to_live():
     text = _proxied()
     assert "@live path /api/v1/events /api/v1/device/commands/next" in text
     live, web = text.split("reverse_proxy live:8001")[1].split("reverse_proxy web:8000")
@@ -228,24 +228,24 @@ def test_proxy_sends_what_stays_open_to_live():
 def test_proxy_drops_forwarded_headers_of_clients():
     dropped = set(re.findall(r"header_up -(\S+)", _proxied()))
     assert {"Forwarded", "X-Real-Ip", "X-Forwarded-Ssl", "X-Forwarded-Protocol"} <= dropped
-    # Caddy writes the usual three itself as long as it trusts nobody in front of it.
+    # Caddy sets the usual three itself unless it trusts a proxy in front of it.
     assert "trusted_proxies" not in _proxied()
 
 
-def test_proxy_names_no_port_that_is_not_published():
+def test_proxy_ports_are_published():
     assert SERVICES["proxy"]["ports"] == ["80:8080", "443:8443"]
     assert "protocols h1 h2" in _proxied()
 
 
 @pytest.mark.parametrize(("security", "port"), [("starttls", 587), ("tls", 465), ("none", 25)])
-def test_the_port_of_the_mail_server_follows_its_security(security, port):
-    """With the variables as they come out of the file when `.env` names no port."""
+def test_mail_port_follows_security(security, port):
+    """The variables are those of the compose file without a port in `.env`."""
     written = SERVICES["worker"]["environment"]
     values = {name: re.sub(r"\$\{\w+:-(.*)\}", r"\1", text) for name, text in written.items()}
     given = {name: value for name, value in values.items() if name.startswith("EMAIL_")}
     del given["EMAIL_PASSWORD_FILE"]
     shown = subprocess.run(
-        [sys.executable, "-c", _SHOW_THE_PORT],
+        [sys.executable, "-c", _PRINT_MAIL_PORT],
         cwd=ROOT,
         env={**os.environ, **given, "EMAIL_HOST": "mail.example", "EMAIL_SECURITY": security},
         capture_output=True,
@@ -258,7 +258,7 @@ def test_the_port_of_the_mail_server_follows_its_security(security, port):
 
 @pytest.fixture
 def secrets(tmp_path):
-    """The files that make-secrets writes, made by a copy of it."""
+    """Files written by a copy of make-secrets."""
     script = tmp_path / "make-secrets"
     script.write_bytes((ROOT / "docker/make-secrets").read_bytes())
     run = ["/bin/sh", str(script)]
@@ -270,18 +270,18 @@ def secrets(tmp_path):
     return folder
 
 
-def test_secrets_are_written_once_and_completely(secrets):
+def test_make_secrets_writes_all_files_once(secrets):
     declared = {Path(rule["file"]).name for rule in COMPOSE["secrets"].values()}
     assert {path.name for path in secrets.iterdir()} == declared
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
     for path in secrets.iterdir():
-        # Readable for containers' own accounts; the folder keeps everybody else out.
+        # Readable by the containers' accounts; the folder's mode excludes all other users.
         assert stat.S_IMODE(path.stat().st_mode) == 0o444
-        # The mail server's is not ours to make up.
+        # The mail server's password is not generated.
         assert len(path.read_text().strip()) >= (0 if path.name == "email_password" else 64)
 
 
-def test_secret_addresses_name_the_services(secrets):
+def test_make_secrets_urls_name_the_services(secrets):
     def read(name: str) -> str:
         return (secrets / name).read_text().strip()
 
@@ -302,7 +302,7 @@ def test_scripts_are_posix(path):
     subprocess.run(["/bin/sh", "-n", str(script)], check=True, timeout=10)
 
 
-def test_roles_are_no_more_than_they_have_to_be():
+def test_database_roles_have_no_privileges():
     script = (ROOT / "docker/db/100_roles.sh").read_text(encoding="utf-8")
     for role in ("urfmp", "urfmp_app"):
         options = re.search(rf"CREATE ROLE {role} (.*?);", script, re.DOTALL)
@@ -311,24 +311,24 @@ def test_roles_are_no_more_than_they_have_to_be():
         assert {"LOGIN", "NOSUPERUSER", "NOCREATEDB", "NOCREATEROLE", "NOBYPASSRLS"} <= words
 
 
-def test_proxy_logs_no_key():
-    everything, site = _proxied().split("(upstream)")
-    # Not of requests alone: a stream that its client leaves is a line of another logger's.
-    log = everything.split("format filter")[1]
+def test_proxy_log_contains_no_key():
+    options, site = _proxied().split("(upstream)")
+    # Not only request lines: an aborted stream is logged by another logger.
+    log = options.split("format filter")[1]
     assert re.search(r"^\tlog$", site, re.MULTILINE)
     assert "request>headers>X-Api-Key delete" in log
     pattern = re.search(r'request>uri regexp "(.+)" "(.+)"', log)
     assert pattern is not None
     key = generate_key()
     for address in (f"/write?u=x&p={key}&db=d", "/write?p=word", f"/x/{key}"):
-        told = re.sub(pattern[1], pattern[2], address)
-        assert key not in told
-        assert "word" not in told
+        logged = re.sub(pattern[1], pattern[2], address)
+        assert key not in logged
+        assert "word" not in logged
     assert re.sub(pattern[1], pattern[2], "/robots?page=2&up=1") == "/robots?page=2&up=1"
 
 
-def test_web_takes_the_longest_address_that_the_api_allows():
-    """`telemetry/latest` names robots in up to 4,000 characters and metrics in 2,000."""
+def test_web_accepts_longest_api_url():
+    """`telemetry/latest` accepts robots in up to 4,000 characters and metrics in 2,000."""
     (limit,) = (
         int(part.partition("=")[2])
         for part in SERVICES["web"]["command"]

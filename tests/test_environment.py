@@ -1,3 +1,5 @@
+"""Tests of the environment variables: parsing, `.env.example` and settings."""
+
 from __future__ import annotations
 
 import ast
@@ -40,8 +42,8 @@ def _names(text: str) -> list[str]:
     return re.findall(r"^#?([A-Z][A-Z_]+)=", text, re.MULTILINE)
 
 
-def test_settings_take_names_literally():
-    """A name that is put together would escape the comparison."""
+def test_settings_variable_names_are_literals():
+    """A computed name would escape the comparison with `.env.example`."""
     tree = ast.parse((ROOT / "urfmp/settings.py").read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("env_"):
@@ -49,12 +51,12 @@ def test_settings_take_names_literally():
     assert not re.search(r"\bos\b|getenv", ast.unparse(tree))
 
 
-def test_example_names_every_variable_once():
+def test_example_lists_every_variable_once():
     names = _names(_example()[0])
     assert sorted(names) == sorted(_read_by_settings())
 
 
-def test_example_names_what_compose_reads():
+def test_example_lists_compose_variables():
     compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     shared = {"LOG_LEVEL", "ORGANIZATION_RATE_LIMIT", "ROBOT_OFFLINE_AFTER_SECONDS"}
     shared |= {name for name in _names(_example()[0]) if name.startswith("EMAIL_")}
@@ -63,7 +65,7 @@ def test_example_names_what_compose_reads():
     assert set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", compose)) == known
 
 
-def test_example_explains_every_variable():
+def test_example_describes_every_variable():
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     for before, line in pairwise(lines):
         if _names(line):
@@ -74,32 +76,32 @@ def test_example_explains_every_variable():
     ("text", "value"),
     [("True", True), ("true", True), ("1", True), ("False", False), ("FALSE", False), ("0", False)],
 )
-def test_bool(monkeypatch, text, value):
+def test_env_bool_parses_text(monkeypatch, text, value):
     monkeypatch.setenv("NAME", text)
     assert env_bool("NAME", default=not value) is value
 
 
 @pytest.mark.parametrize("text", ["", "yes", "on", "2", " True", "None"])
-def test_bool_refuses_nonsense(monkeypatch, text):
+def test_env_bool_invalid_text_raises(monkeypatch, text):
     monkeypatch.setenv("NAME", text)
     with pytest.raises(ImproperlyConfigured, match="NAME must be True or False"):
         env_bool("NAME", default=True)
 
 
 @pytest.mark.parametrize("default", [True, False])
-def test_bool_default(monkeypatch, default):
+def test_env_bool_unset_returns_default(monkeypatch, default):
     monkeypatch.delenv("NAME", raising=False)
     assert env_bool("NAME", default=default) is default
 
 
 @pytest.mark.parametrize("text", ["ten", "4", "-5", "5.5", "0x10", " "])
-def test_int_refuses_nonsense_and_too_little(monkeypatch, text):
+def test_env_int_invalid_or_below_minimum_raises(monkeypatch, text):
     monkeypatch.setenv("NAME", text)
     with pytest.raises(ImproperlyConfigured, match="at least 5"):
         env_int("NAME", default=30, minimum=5)
 
 
-def test_int(monkeypatch):
+def test_env_int_parses_text_or_returns_default(monkeypatch):
     monkeypatch.setenv("NAME", "5")
     assert env_int("NAME", default=30, minimum=5) == 5
     monkeypatch.delenv("NAME")
@@ -119,39 +121,39 @@ SERVER = {"host": "mail.example", "port": 587}
         ({**SERVER, "host": ""}, "", "console", {}),
     ],
 )
-def test_mail_goes_one_way(server, folder, kind, options):
+def test_mailer_selects_one_backend(server, folder, kind, options):
     made = mailer(server, folder)
     assert made["BACKEND"] == f"django.core.mail.backends.{kind}.EmailBackend"
     assert made["OPTIONS"] == options
     assert import_string(made["BACKEND"])
 
 
-def test_mail_goes_no_two_ways():
+def test_mailer_server_and_folder_raises():
     with pytest.raises(ImproperlyConfigured, match="not both"):
         mailer(SERVER, "/mail")
 
 
-def test_list(monkeypatch):
+def test_env_list_splits_and_strips(monkeypatch):
     monkeypatch.setenv("NAME", " a, b,,c ,")
     assert env_list("NAME") == ["a", "b", "c"]
     monkeypatch.setenv("NAME", "")
     assert env_list("NAME", "x") == []
 
 
-def test_missing_variable_is_named(monkeypatch):
+def test_env_str_unset_raises_with_name(monkeypatch):
     monkeypatch.delenv("NAME", raising=False)
     with pytest.raises(ImproperlyConfigured, match=r"Set NAME \(or NAME_FILE\)"):
         env_str("NAME")
 
 
-def test_file_wins_and_loses_its_line_end(monkeypatch, tmp_path):
+def test_env_str_file_takes_precedence_without_newline(monkeypatch, tmp_path):
     (tmp_path / "secret").write_text("from the file\n")
     monkeypatch.setenv("NAME", "from the environment")
     monkeypatch.setenv("NAME_FILE", str(tmp_path / "secret"))
     assert env_str("NAME") == "from the file"
 
 
-def test_file_serves_the_other_types(monkeypatch, tmp_path):
+def test_env_file_works_for_all_types(monkeypatch, tmp_path):
     (tmp_path / "value").write_text("1\n")
     monkeypatch.setenv("NAME_FILE", str(tmp_path / "value"))
     assert env_bool("NAME", default=False) is True
@@ -160,7 +162,7 @@ def test_file_serves_the_other_types(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["missing", "."])
-def test_unreadable_file_is_named(monkeypatch, tmp_path, name):
+def test_env_file_unreadable_raises_with_name(monkeypatch, tmp_path, name):
     monkeypatch.setenv("NAME_FILE", str(tmp_path / name))
     with pytest.raises(ImproperlyConfigured, match=r"NAME_FILE names .* cannot be read"):
         env_str("NAME", "default")
@@ -179,14 +181,14 @@ def test_unreadable_file_is_named(monkeypatch, tmp_path, name):
         ("host=/run/pg dbname=fleet user=u", ("fleet", "u", "", "/run/pg", "")),
     ],
 )
-def test_database_address(url, expected):
+def test_database_from_url_parses_url(url, expected):
     entry = database_from_url(url, engine=ENGINE)
     assert tuple(entry[key] for key in ("NAME", "USER", "PASSWORD", "HOST", "PORT")) == expected
     assert entry["ENGINE"] == ENGINE
     assert entry["OPTIONS"] == {}
 
 
-def test_database_address_keeps_libpq_options():
+def test_database_from_url_keeps_libpq_options():
     entry = database_from_url("postgresql://u@db/fleet?sslmode=verify-full", engine=ENGINE)
     assert entry["OPTIONS"] == {"sslmode": "verify-full"}
 
@@ -201,12 +203,12 @@ def test_database_address_keeps_libpq_options():
         ("", "names no database"),
     ],
 )
-def test_bad_database_address(url, reason):
+def test_database_from_url_invalid_raises(url, reason):
     with pytest.raises(ImproperlyConfigured, match=reason):
         database_from_url(url, engine=ENGINE)
 
 
-def test_refused_address_does_not_show_its_password():
+def test_database_from_url_error_hides_password():
     with pytest.raises(ImproperlyConfigured) as caught:
         database_from_url("postgresql://u:hunter2@db/fleet?nonsense=1", engine=ENGINE)
     assert "hunter2" not in str(caught.value)

@@ -60,10 +60,12 @@ def test_presented_key(headers, expected):
     assert presented_key(RequestFactory().get("/", headers=headers)) == expected
 
 
-def test_a_key_wins_over_a_session(alice, charlie, sign_in, organization_a, make_robot, make_key):
+def test_a_key_wins_over_a_session(
+    alice, charlie, client_for, organization_a, make_robot, make_key
+):
     robot = make_robot(organization_a)
     key = make_key(organization_a, ["robots:read"])
-    rows = sign_in(charlie).get("/api/v1/robots", headers={"x-api-key": key}).json()["results"]
+    rows = client_for(charlie).get("/api/v1/robots", headers={"x-api-key": key}).json()["results"]
     assert [row["id"] for row in rows] == [str(robot.pk)]
 
 
@@ -74,7 +76,7 @@ def test_keys_stay_out_of_the_admin(organization_a, make_key):
     assert not KeyPrincipal.is_staff
 
 
-def test_answer_of_500_rolls_back(alice, sign_in, organization_a, inside, monkeypatch):
+def test_answer_of_500_rolls_back(alice, client_for, organization_a, tenant, monkeypatch):
     """What failed in the end is not half written."""
     from apps.organizations.api.facilities import FacilityViewSet
 
@@ -83,15 +85,15 @@ def test_answer_of_500_rolls_back(alice, sign_in, organization_a, inside, monkey
         return HttpResponse(status=status)
 
     monkeypatch.setattr(FacilityViewSet, "create", create)
-    client = sign_in(alice)
+    client = client_for(alice)
     for status, kept in ((500, False), (503, False), (202, True)):
         client.post("/api/v1/facilities", {}, content_type="application/json")
-        with inside(organization_a):
+        with tenant(organization_a):
             assert Facility.objects.exists() is kept, status
 
 
 def test_fault_of_ours_rolls_back_and_is_a_problem(
-    alice, sign_in, organization_a, inside, monkeypatch
+    alice, client_for, organization_a, tenant, monkeypatch
 ):
     from apps.organizations.api.facilities import FacilityViewSet
 
@@ -100,26 +102,26 @@ def test_fault_of_ours_rolls_back_and_is_a_problem(
         raise ZeroDivisionError
 
     monkeypatch.setattr(FacilityViewSet, "create", create)
-    client = sign_in(alice, raise_request_exception=False)
+    client = client_for(alice, raise_request_exception=False)
     answer = client.post("/api/v1/facilities", {}, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (500, "server_error")
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not Facility.objects.exists()
 
 
-def test_signed_in_elsewhere_meanwhile(alice, charlie, sign_in):
+def test_signed_in_elsewhere_meanwhile(alice, charlie, client_for):
     """Signing in over another organization's session belongs to the new one alone."""
     from django.conf import settings
     from django.http import HttpRequest
 
+    from apps.accounts.auth.login import log_in
     from apps.accounts.auth.session_store import SessionStore
     from apps.accounts.selectors.credentials import session_credential
-    from apps.accounts.services.sessions import session_start
 
-    old = sign_in(alice).cookies[settings.SESSION_COOKIE_NAME].value
+    old = client_for(alice).cookies[settings.SESSION_COOKIE_NAME].value
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = "127.0.0.1"
     request.session = SessionStore(old)
-    session_start(request, charlie)
+    log_in(request, charlie)
     assert session_credential(old) is None
     assert session_credential(request.session.session_key).user_id == charlie.pk

@@ -10,10 +10,10 @@ from apps.robots.models import Robot
 from apps.robots.services.robots import robot_update
 from urfmp.common.tenancy.context import (
     Actor,
-    act,
-    crossing_transaction,
+    audit_action,
     current_actor,
-    tenant_statement,
+    execute_in_tenant,
+    switch_organization_transaction,
     tenant_transaction,
 )
 from urfmp.common.tenancy.exceptions import TenantError
@@ -30,25 +30,25 @@ def test_raw_query_outside_raises(db):
         cursor.execute("SELECT count(*) FROM robots")
 
 
-def test_sees_only_its_own_organization(organization_a, organization_b, make_robot, inside):
+def test_sees_only_its_own_organization(organization_a, organization_b, make_robot, tenant):
     mine, theirs = make_robot(organization_a), make_robot(organization_b)
-    with inside(organization_a):
+    with tenant(organization_a):
         assert list(Robot.objects.all()) == [mine]
         assert not Robot.objects.filter(pk=theirs.pk).exists()
 
 
-def test_other_organization_inside_raises(organization_a, organization_b, inside):
-    with inside(organization_a), pytest.raises(TenantError), inside(organization_b):
+def test_other_organization_inside_raises(organization_a, organization_b, tenant):
+    with tenant(organization_a), pytest.raises(TenantError), tenant(organization_b):
         pass
 
 
 def test_act_outside_raises(db):
-    with pytest.raises(TenantError), act("robots.robot.create"):
+    with pytest.raises(TenantError), audit_action("robots.robot.create"):
         pass
 
 
 def test_an_actor_is_kept_further_in_and_is_back_afterwards(
-    organization_a, alice, bob, make_robot, inside
+    organization_a, alice, bob, make_robot, tenant
 ):
     robot = make_robot(organization_a)
 
@@ -56,10 +56,10 @@ def test_an_actor_is_kept_further_in_and_is_back_afterwards(
         robot_update(robot, name=name)
         return AuditLog.objects.get(after__name=name, action="robots.robot.update").user_id
 
-    with inside(organization_a, Actor(user_id=alice.pk)):
-        with inside(organization_a):
+    with tenant(organization_a, Actor(user_id=alice.pk)):
+        with tenant(organization_a):
             assert rename("A") == alice.pk
-        with inside(organization_a, Actor(user_id=bob.pk)):
+        with tenant(organization_a, Actor(user_id=bob.pk)):
             assert rename("B") == bob.pk
         assert current_actor().user_id == alice.pk
         assert rename("C") == alice.pk
@@ -84,14 +84,14 @@ def test_nothing_of_a_tenant_is_left_on_the_connection(make_organization):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_statement_of_its_own_is_a_transaction(organization_a, organization_b, make_robot, inside):
+def test_statement_of_its_own_is_a_transaction(organization_a, organization_b, make_robot, tenant):
     mine, theirs = make_robot(organization_a), make_robot(organization_b)
     rename = "UPDATE robots SET name = %s WHERE id = ANY (%s) RETURNING name"
     both = [mine.pk, theirs.pk]
-    assert tenant_statement(organization_a.id, rename, ["Ann", both]) == ("Ann",)
+    assert execute_in_tenant(organization_a.id, rename, ["Ann", both]) == ("Ann",)
     names = {}
     for organization, robot in ((organization_a, mine), (organization_b, theirs)):
-        with inside(organization):
+        with tenant(organization):
             names[robot] = Robot.objects.get(pk=robot.pk).name
     assert names == {mine: "Ann", theirs: theirs.name}
     with connection.cursor() as cursor:
@@ -104,29 +104,29 @@ def test_statement_of_its_own_is_a_transaction(organization_a, organization_b, m
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_nested", [False, True])
 def test_statement_of_its_own_is_stored_whole_or_not_at_all(
-    organization_a, make_robot, inside, is_nested
+    organization_a, make_robot, tenant, is_nested
 ):
     robot = make_robot(organization_a)
     rename = "WITH new AS (UPDATE robots SET name = 'Ann') SELECT pg_sleep(%s)"
-    around = inside(organization_a) if is_nested else nullcontext()
+    around = tenant(organization_a) if is_nested else nullcontext()
     with pytest.raises(OperationalError, match="statement timeout"), around:
-        tenant_statement(organization_a.id, rename, [5], statement_timeout="50ms")
-    with inside(organization_a):
+        execute_in_tenant(organization_a.id, rename, [5], statement_timeout="50ms")
+    with tenant(organization_a):
         assert Robot.objects.get().name == robot.name
-    tenant_statement(organization_a.id, rename, [0.1])  # the limit was that statement's
-    with inside(organization_a):
+    execute_in_tenant(organization_a.id, rename, [0.1])  # the limit was that statement's
+    with tenant(organization_a):
         assert Robot.objects.get().name == "Ann"
 
 
 def test_statement_of_its_own_stays_outside_of_others_transactions(
-    organization_a, organization_b, inside
+    organization_a, organization_b, tenant
 ):
-    with inside(organization_a), pytest.raises(TenantError):
-        tenant_statement(organization_b.id, "SELECT 1", [])
+    with tenant(organization_a), pytest.raises(TenantError):
+        execute_in_tenant(organization_b.id, "SELECT 1", [])
 
 
 def test_crossing_shows_one_organization_at_a_time(
-    organization_a, organization_b, make_robot, inside
+    organization_a, organization_b, make_robot, tenant
 ):
     make_robot(organization_a, name="A")
     make_robot(organization_b, name="B")
@@ -134,20 +134,23 @@ def test_crossing_shows_one_organization_at_a_time(
     def seen():
         return set(Robot.objects.values_list("name", flat=True))
 
-    with inside(organization_a):
+    with tenant(organization_a):
         assert seen() == {"A"}
-        with crossing_transaction(organization_b.pk):
+        with switch_organization_transaction(organization_b.pk):
             assert seen() == {"B"}
-            with crossing_transaction(organization_a.pk):
+            with switch_organization_transaction(organization_a.pk):
                 assert seen() == {"A"}
         assert seen() == {"A"}
-        with pytest.raises(ValueError, match="x"), crossing_transaction(organization_b.pk):
+        with (
+            pytest.raises(ValueError, match="x"),
+            switch_organization_transaction(organization_b.pk),
+        ):
             raise ValueError("x")
         assert seen() == {"A"}
         with pytest.raises(TenantError), tenant_transaction(organization_b.pk):
             pass
     with transaction.atomic():
-        with crossing_transaction(organization_b.pk):
+        with switch_organization_transaction(organization_b.pk):
             assert seen() == {"B"}
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_setting('app.organization_id', true)")

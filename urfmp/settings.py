@@ -77,7 +77,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     # Before all that may refuse a request by itself.
-    "urfmp.common.http.middleware.PagePolicyMiddleware",
+    "urfmp.common.http.middleware.ContentSecurityPolicyMiddleware",
     "urfmp.common.http.middleware.ClientAddressMiddleware",
     "urfmp.common.http.middleware.RequestIdMiddleware",
     "urfmp.common.http.middleware.ApiCacheMiddleware",
@@ -129,15 +129,13 @@ if _migration_url := env_str("MIGRATION_DATABASE_URL", ""):
 for _database in DATABASES.values():
     _database["OPTIONS"].setdefault("connect_timeout", 5)
     _database["OPTIONS"].setdefault("application_name", "urfmp")
-# LISTEN needs a connection past a transaction pooler; without a pooler it is the same address.
-DATABASE_DIRECT_URL = env_str("DATABASE_DIRECT_URL", env_str("DATABASE_URL"))
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis is a convenience: short waits, and every error counts as a miss.
 REDIS_URL = env_str("REDIS_URL")
 CACHES = {
     "default": {
-        "BACKEND": "urfmp.common.redis.cache.ForgivingRedisCache",
+        "BACKEND": "urfmp.common.redis.cache.FailOpenRedisCache",
         "LOCATION": REDIS_URL,
         "KEY_PREFIX": "urfmp",
         "OPTIONS": {
@@ -154,8 +152,8 @@ AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["apps.accounts.auth.backends.EmailBackend"]
 PASSWORD_HASHERS = ["apps.accounts.auth.hashers.BoundedArgon2Hasher"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": "apps.accounts.auth.password_validators.LengthValidator"},
-    {"NAME": "apps.accounts.auth.password_validators.BlockListValidator"},
+    {"NAME": "urfmp.common.security.password_validators.LengthValidator"},
+    {"NAME": "urfmp.common.security.password_validators.BlockListValidator"},
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
@@ -263,6 +261,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
-    "filters": {"one_line": {"()": "urfmp.common.security.redaction.OneLine"}},
+    "filters": {"one_line": {"()": "urfmp.common.security.redaction.SingleLineFilter"}},
     "loggers": LOGGERS,
 }

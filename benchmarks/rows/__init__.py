@@ -1,5 +1,5 @@
-"""The rows of the table, one module each.
+"""Rows of the table, one module each.
 
-A module holds one function, `run(bench)`, which measures and returns a `Result`; the module's
-name is what `make bench ONLY=` takes. Django is set up when it is called, not when it is imported.
+A module has one function, `run(bench)`, which measures and returns a `Result`. Its name is the
+value of `make bench ONLY=`. Django is set up when `run` is called, not when the module is imported.
 """

@@ -9,9 +9,9 @@ from benchmarks import load
 from benchmarks.bench import Bench
 from benchmarks.fleet import (
     COPY,
-    COPY_END,
-    COPY_HEAD,
-    Day,
+    COPY_HEADER,
+    COPY_TRAILER,
+    ScratchDay,
     body,
     copy_rows,
     gateway_points,
@@ -19,44 +19,47 @@ from benchmarks.fleet import (
 )
 from benchmarks.result import Result
 
-_BATCH, _BATCHES, _CONNECTIONS = 5000, 40, 6
-_TARGET, _AIM = 0.85, 1.5
+_BATCH_POINTS = 5000
+_BATCHES = 40
+_CONNECTIONS = 6
+_TARGET_RATIO = 0.85
+_AIM_RATIO = 1.5
 
 
 def run(bench: Bench) -> Result:
-    """Post batches of 5,000 and copy the same rows, each into a chunk of its own."""
+    """Post batches of 5,000 and copy the same rows into another chunk."""
     fleet = make_fleet(100)
-    points = _BATCH * _BATCHES
+    points = _BATCH_POINTS * _BATCHES
     with bench.server() as server:
 
         def over_http(turn: int) -> float:
-            with Day(bench, 300 - turn) as day:
-                batches = islice(gateway_points(fleet, day.start, batch=_BATCH), _BATCHES)
+            with ScratchDay(bench, 300 - turn) as day:
+                batches = islice(gateway_points(fleet, day.start, batch=_BATCH_POINTS), _BATCHES)
                 requests = [fleet.request(body(batch)) for batch in batches]
-                crew = load.Crew(iter(requests), _CONNECTIONS)
-                seconds = load.run((server.host, server.port), crew)
-                if crew.statuses != {200: _BATCHES} or day.count() != points:
-                    msg = f"not everything was stored: {crew.statuses}, {day.count()} rows"
+                group = load.ClientGroup(iter(requests), _CONNECTIONS)
+                seconds = load.run((server.host, server.port), group)
+                if group.statuses != {200: _BATCHES} or day.count() != points:
+                    msg = f"some points were not stored: {group.statuses}, {day.count()} rows"
                     raise RuntimeError(msg)
             return points / seconds
 
         def by_copy(turn: int) -> float:
-            with Day(bench, 330 - turn) as day, bench.connect() as connection:
-                batches = islice(gateway_points(fleet, day.start, batch=_BATCH), _BATCHES)
+            with ScratchDay(bench, 330 - turn) as day, bench.connect() as connection:
+                batches = islice(gateway_points(fleet, day.start, batch=_BATCH_POINTS), _BATCHES)
                 rows = [copy_rows(batch) for batch in batches]
                 began = time.perf_counter()
                 with connection.cursor() as cursor, cursor.copy(COPY) as copy:
-                    copy.write(COPY_HEAD)
+                    copy.write(COPY_HEADER)
                     for part in rows:
                         copy.write(part)
-                    copy.write(COPY_END)
+                    copy.write(COPY_TRAILER)
                 seconds = time.perf_counter() - began
                 if day.count() != points:
-                    msg = f"not everything was copied: {day.count()} rows"
+                    msg = f"some rows were not copied: {day.count()} rows"
                     raise RuntimeError(msg)
             return points / seconds
 
-        over_http(bench.rounds)  # the first requests of a process load and connect
+        over_http(bench.rounds)  # warm-up: the first requests of a process import and connect
         ours, yardstick = bench.medians(over_http, by_copy)
     ratio = ours / yardstick
     return Result(
@@ -64,6 +67,6 @@ def run(bench: Bench) -> Result:
         f"{ours:,.0f} points/s",
         f"one binary COPY: {yardstick:,.0f}/s",
         f"{ratio:.2f}",
-        f">= {_TARGET} (aim {_AIM})",
-        ratio >= _TARGET,
+        f">= {_TARGET_RATIO} (aim {_AIM_RATIO})",
+        ratio >= _TARGET_RATIO,
     )

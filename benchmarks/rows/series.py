@@ -1,4 +1,4 @@
-"""A chart of thirty days at 1 Hz beside the same worked out from the points."""
+"""A chart of thirty days beside a query over the points."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import time
 from urllib.parse import urlencode
 
 from benchmarks.bench import Bench
-from benchmarks.history import END, START, asker, history
+from benchmarks.history import END, START, history, timed_get
 from benchmarks.result import Result
 
-_TARGET_SECONDS, _MAX_POINTS, _TIMES = 0.1, 2000, 20
+_TARGET_SECONDS = 0.1
+_MAX_POINTS = 2000
+_REPEATS = 20
 _FROM_POINTS = """
     SELECT time_bucket('1 hour', time), avg(value), min(value), max(value) FROM robot_telemetry
     WHERE robot_id = %s AND metric_name = %s AND time >= %s AND time < %s
@@ -20,7 +22,7 @@ _FROM_POINTS = """
 
 
 def run(bench: Bench) -> Result:
-    """Ask over HTTP, with a range that begins and ends in the middle of a bucket."""
+    """Request a series whose range begins and ends inside a bucket."""
     data = history(bench)
     parameters = {
         "metrics": data.metric,
@@ -30,11 +32,11 @@ def run(bench: Bench) -> Result:
     }
     path = f"/api/v1/robots/{data.robot_id}/telemetry/series?{urlencode(parameters)}"
     with bench.server() as server, bench.connect() as connection:
-        ask = asker(server, data.fleet, path)
-        (one,) = json.loads(ask()[1])["series"]
+        get = timed_get(server, data.fleet, path)
+        (one,) = json.loads(get()[1])["series"]
 
         def series(_: int) -> float:
-            return statistics.median(ask()[0] for _ in range(_TIMES)) * 1000
+            return statistics.median(get()[0] for _ in range(_REPEATS)) * 1000
 
         def from_points(_: int) -> float:
             began = time.perf_counter()

@@ -1,1 +1,1 @@
-"""A robot's side of the API. A leaf: the standard library alone, nothing of Django."""
+"""Robot side of the API, using only the standard library."""

@@ -1,4 +1,4 @@
-"""What a robot at work does next: runs, waits, stops, fails, charges, falls silent."""
+"""Simulate what a robot does next: work, wait, stop, fail, charge, disconnect."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Protocol
 
 from examples.robotclient.machines import CHARGE_AT_PERCENT, CHARGED_PERCENT, Arm, Mobile
 
-# Nothing falls silent or fails in the first minutes, so that whoever starts the demo sees it alive.
+# No robot disconnects or fails in the first minutes, so that a new demo shows a working fleet.
 GRACE_SECONDS = 600.0
-SILENT_SECONDS = (40.0, 120.0)
+SILENCE_RANGE_SECONDS = (40.0, 120.0)
 
-# Mean seconds from one to the next.
-_STOP_EVERY = 2400.0
-_ERROR_EVERY = 10_800.0
-_SILENT_EVERY = 5400.0
+# Mean seconds between two events.
+_MEAN_STOP_INTERVAL_SECONDS = 2400.0
+_MEAN_ERROR_INTERVAL_SECONDS = 10_800.0
+_MEAN_SILENCE_INTERVAL_SECONDS = 5400.0
 
 _STOPS = (
     "Protective stop: force limit of the tool",
@@ -32,13 +32,13 @@ _ERRORS = (
 
 @dataclass(frozen=True)
 class State:
-    """What a robot is doing.
+    """State of a robot.
 
     Attributes:
-        status: As the API takes it.
-        reason: Why, where there is a reason.
-        has_power: False: nothing is measured and nothing is sent.
-        has_link: False: it measures on and delivers it when the link is back.
+        status: Status as defined by the API.
+        reason: Reason for the status, if any.
+        has_power: If False, nothing is measured and nothing is sent.
+        has_link: If False, measurements are queued and delivered once the link is restored.
     """
 
     status: str
@@ -47,99 +47,110 @@ class State:
     has_link: bool = True
 
 
-class Permission(Protocol):
-    """Somebody who limits how many robots may be silent at once."""
+class SlotSource(Protocol):
+    """A source of slots that limit how many robots are silent."""
 
-    def take(self) -> bool:
-        """Take a place, if there is one."""
+    def acquire(self) -> bool:
+        """Acquire a slot without waiting; return whether one was free."""
         ...
 
-    def give_back(self) -> None:
-        """Return the place."""
+    def release(self) -> None:
+        """Release an acquired slot."""
         ...
 
 
-class Places:
-    """A number of places for which robots of several threads ask."""
+class SlotPool:
+    """A fixed number of slots, shared by the threads of several robots."""
 
-    def __init__(self, number: int) -> None:
-        self._places = threading.Semaphore(number)
+    def __init__(self, size: int) -> None:
+        self._slots = threading.Semaphore(size)
 
-    def take(self) -> bool:
-        """Take a place, if there is one."""
-        return self._places.acquire(blocking=False)
+    def acquire(self) -> bool:
+        """Acquire a slot without waiting; return whether one was free."""
+        return self._slots.acquire(blocking=False)
 
-    def give_back(self) -> None:
-        """Return the place."""
-        self._places.release()
+    def release(self) -> None:
+        """Release an acquired slot."""
+        self._slots.release()
 
 
 class Behaviour:
-    """Decides one robot's state from step to step; by serial number always the same way."""
+    """Decides one robot's state step by step.
 
-    def __init__(self, serial_number: str, machine: Arm | Mobile, silence: Permission) -> None:
-        self._chance = random.Random(f"urfmp:{serial_number}:live")  # noqa: S311 - not a secret
+    The same serial number always gives the same states.
+    """
+
+    def __init__(
+        self, serial_number: str, machine: Arm | Mobile, silence_slots: SlotSource
+    ) -> None:
+        self._random = random.Random(f"urfmp:{serial_number}:live")  # noqa: S311 - not a secret
         self._machine = machine
-        self._silence = silence
-        self._elapsed = 0.0
-        self._silent_for = 0.0
+        self._silence_slots = silence_slots
+        self._elapsed_seconds = 0.0
+        self._silent_seconds = 0.0
         self.state = State("running")
-        if self._chance.random() < 0.15:
+        if self._random.random() < 0.15:
             self.state = State("idle", "Waiting for parts")
-        self._left = self._chance.uniform(20, 600)
+        self._seconds_left = self._random.uniform(20, 600)
 
     def step(self, seconds: float) -> State:
-        """Let time pass and return the state after it."""
-        self._elapsed += seconds
-        if self._silent_for > 0:
-            self._silent_for -= seconds
-            if self._silent_for <= 0:
-                self._silence.give_back()
+        """Advance the time and return the new state."""
+        self._elapsed_seconds += seconds
+        if self._silent_seconds > 0:
+            self._silent_seconds -= seconds
+            if self._silent_seconds <= 0:
+                self._silence_slots.release()
                 reason = None if self.state.has_power else "Started after a loss of power"
                 self.state = State(self.state.status, reason)
             return self.state
-        self._left -= seconds
-        self._work(seconds)
-        if self._elapsed > GRACE_SECONDS and self._happens(seconds, _SILENT_EVERY):
+        self._seconds_left -= seconds
+        self._update_state(seconds)
+        if self._elapsed_seconds > GRACE_SECONDS and self._occurs(
+            seconds, _MEAN_SILENCE_INTERVAL_SECONDS
+        ):
             self._fall_silent()
         return self.state
 
-    def _work(self, seconds: float) -> None:
+    def _update_state(self, seconds: float) -> None:
         machine = self._machine
         if isinstance(machine, Mobile):
             if self.state.status == "charging":
                 if machine.battery_percent >= CHARGED_PERCENT:
-                    self._run()
+                    self._resume()
                 return
             if machine.battery_percent <= CHARGE_AT_PERCENT:
                 self.state = State("charging", "Battery low")
                 return
         if self.state.status == "running":
-            if self._happens(seconds, _STOP_EVERY):
-                self._enter("stopped", self._chance.choice(_STOPS), 15, 60)
+            if self._occurs(seconds, _MEAN_STOP_INTERVAL_SECONDS):
+                self._enter("stopped", self._random.choice(_STOPS), 15, 60)
                 return
-            if self._elapsed > GRACE_SECONDS and self._happens(seconds, _ERROR_EVERY):
-                self._enter("error", self._chance.choice(_ERRORS), 60, 180)
+            if self._elapsed_seconds > GRACE_SECONDS and self._occurs(
+                seconds, _MEAN_ERROR_INTERVAL_SECONDS
+            ):
+                self._enter("error", self._random.choice(_ERRORS), 60, 180)
                 return
-        if self._left <= 0:
+        if self._seconds_left <= 0:
             if self.state.status == "running":
                 self._enter("idle", "Waiting for parts", 20, 80)
             else:
-                self._run()
+                self._resume()
 
-    def _run(self) -> None:
+    def _resume(self) -> None:
         self._enter("running", None, 240, 1080)
 
-    def _enter(self, status: str, reason: str | None, least: float, most: float) -> None:
+    def _enter(
+        self, status: str, reason: str | None, min_seconds: float, max_seconds: float
+    ) -> None:
         self.state = State(status, reason)
-        self._left = self._chance.uniform(least, most)
+        self._seconds_left = self._random.uniform(min_seconds, max_seconds)
 
     def _fall_silent(self) -> None:
-        has_power = self._chance.random() < 0.5
-        lasts = self._chance.uniform(*SILENT_SECONDS)
-        if self._silence.take():
-            self._silent_for = lasts
+        has_power = self._random.random() < 0.5
+        duration = self._random.uniform(*SILENCE_RANGE_SECONDS)
+        if self._silence_slots.acquire():
+            self._silent_seconds = duration
             self.state = State(self.state.status, None, has_power=has_power, has_link=False)
 
-    def _happens(self, seconds: float, mean_seconds: float) -> bool:
-        return self._chance.random() < seconds / mean_seconds
+    def _occurs(self, seconds: float, mean_seconds: float) -> bool:
+        return self._random.random() < seconds / mean_seconds

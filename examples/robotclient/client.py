@@ -1,13 +1,13 @@
-"""The client that a robot's controller runs: one file of the standard library, made to be copied.
+"""API client for a robot's controller, in one file to copy.
 
     client = RobotClient("https://fleet.example", key)
     client.change_status("running")
     client.record("joint.1.current", 1.25, unit="A")
     client.flush()
 
-`record` and `change_status` only put something into the queue; `flush` delivers what is in it,
-oldest first, and leaves the rest there when the server is away or asks for time. A request whose
-answer was lost is sent again as it was: the server stores a point once, however often it comes.
+It uses only the standard library. `record` and `change_status` add to a queue. `flush` delivers the
+queue, oldest first, and keeps the rest if the server is unavailable or asks the client to wait. A
+request whose response was lost is sent again unchanged: the server stores each point once.
 """
 
 from __future__ import annotations
@@ -25,19 +25,22 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NotRequired, Self, TypedDict
 from urllib.parse import urlencode, urlsplit
 
-# What the server takes in one request.
+# Limits of the server for one request.
 MAX_POINTS = 10_000
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
-_LONGEST_PAUSE_SECONDS = 30.0
-_TOO_LARGE = 413
-_UNPROCESSABLE = 422
-_WAIT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
-_KEY_STATUSES = frozenset({401, 403})
+_MAX_BACKOFF_SECONDS = 30.0
+_TOO_LARGE_STATUS = 413
+_UNPROCESSABLE_STATUS = 422
+_RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_AUTH_STATUSES = frozenset({401, 403})
 
 
 class Point(TypedDict):
-    """One measured value. `time` is RFC 3339; the robot may be left out with a key bound to one."""
+    """One measured value.
+
+    `time` is RFC 3339. The robot may be omitted with an API key bound to one robot.
+    """
 
     metric_name: str
     value: float
@@ -49,18 +52,26 @@ class Point(TypedDict):
 
 
 class Rejection(TypedDict):
-    """A point that the server did not store, by its place in the request, and why."""
+    """A point that the server did not store.
+
+    Attributes:
+        index: Index of the point in the request.
+        code: Stable error code.
+        detail: Explanation for people.
+    """
 
     index: int
     code: str
     detail: str
 
 
-class Unavailable(Exception):  # noqa: N818 - it is a state of the server, not an error of ours
-    """The server is away or asks for time; the same request may be sent again later.
+class ServerUnavailable(Exception):  # noqa: N818 - a state of the server, not an error of the client
+    """The server is unavailable or asks the client to wait.
+
+    The same request may be sent again later.
 
     Attributes:
-        retry_after: Seconds that the server asked for; None when it did not say.
+        retry_after: Seconds requested by the server, or None.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -68,12 +79,13 @@ class Unavailable(Exception):  # noqa: N818 - it is a state of the server, not a
         self.retry_after = retry_after
 
 
-class Refused(Exception):  # noqa: N818 - an answer of the server
-    """The server will not take this request, now or later.
+class RequestRejected(Exception):  # noqa: N818 - a response of the server
+    """The server rejected the request; sending it again does not help.
 
     Attributes:
-        status: HTTP status; 401 and 403 mean that the key does not fit.
-        code: The stable code of the answer, empty when it had none.
+        status: HTTP status; 401 and 403 mean that the API key is not accepted.
+        code: Stable error code of the response, or "".
+        detail: Explanation for people.
     """
 
     def __init__(self, status: int, code: str, detail: str) -> None:
@@ -85,43 +97,45 @@ class Refused(Exception):  # noqa: N818 - an answer of the server
 
 @dataclass
 class Receipt:
-    """What became of points that were sent. Adding two sums them up.
+    """Result of sending points. Receipts can be added with `+=`.
 
     Attributes:
-        accepted: Stored now.
-        duplicate: Stored already, with the same value.
-        rejected: Not stored. Each has the index that it had in its request.
-        refused_status: Status changes that the server did not take, in its words.
+        accepted: Number of points stored now.
+        duplicate: Number of points already stored with the same value.
+        rejected: Points that were not stored, each with its index in its own request.
+        rejected_statuses: Errors of status changes that the server rejected.
     """
 
     accepted: int = 0
     duplicate: int = 0
     rejected: list[Rejection] = field(default_factory=list)
-    refused_status: list[str] = field(default_factory=list)
+    rejected_statuses: list[str] = field(default_factory=list)
 
     def __iadd__(self, other: Receipt) -> Self:
         self.accepted += other.accepted
         self.duplicate += other.duplicate
         self.rejected += other.rejected
-        self.refused_status += other.refused_status
+        self.rejected_statuses += other.rejected_statuses
         return self
 
 
-def rfc3339(moment: datetime | None = None) -> str:
-    """Write an aware time, or now, as the API reads it: UTC with microseconds.
+def rfc3339(value: datetime | None = None) -> str:
+    """Format an aware time, by default now, as the API's RFC 3339.
+
+    The result is in UTC with microseconds.
 
     Raises:
-        ValueError: The time has no timezone, so nobody could tell when it was.
+        ValueError: The time has no timezone.
     """
-    moment = moment or datetime.now(UTC)
-    if moment.tzinfo is None:
-        msg = f"{moment} has no timezone."
+    value = value or datetime.now(UTC)
+    if value.tzinfo is None:
+        msg = f"{value} has no timezone."
         raise ValueError(msg)
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def retry_after_seconds(header: str | None) -> float | None:
-    """Read a Retry-After header: seconds or a date. None when there is none to be read."""
+    """Parse a Retry-After header, seconds or a date; return None if invalid."""
     if not header:
         return None
     try:
@@ -129,45 +143,47 @@ def retry_after_seconds(header: str | None) -> float | None:
     except ValueError:
         pass
     try:
-        moment = parsedate_to_datetime(header)
+        value = parsedate_to_datetime(header)
     except ValueError:
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    value = value if value.tzinfo else value.replace(tzinfo=UTC)
+    return max(0.0, (value - datetime.now(UTC)).total_seconds())
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _Response:
     status: int
     body: Any
     retry_after: float | None
 
     def detail(self) -> tuple[str, str]:
-        """Return code and detail of a problem answer."""
+        """Return the code and detail of a problem document."""
         body = self.body if isinstance(self.body, dict) else {}
         return str(body.get("code", "")), str(body.get("detail") or "no reason given")
 
 
 class RobotClient:
-    """Talks to one server with one key over one connection. For one thread at a time.
+    """Client of one server with one API key, over one connection.
+
+    It is not thread-safe.
 
     Attributes:
-        dropped: Points given up, oldest first, because the queue was full.
+        dropped: Number of points discarded, oldest first, because the queue was full.
     """
 
     def __init__(
-        self, url: str, key: str, *, timeout: float = 10.0, queue_limit: int = 100_000
+        self, url: str, key: str, *, timeout: float = 10.0, max_queue_length: int = 100_000
     ) -> None:
-        """Prepare; nothing is sent before it is needed.
+        """Create a client. Nothing is sent until the first request.
 
         Args:
-            url: Scheme, host and port, and the path below which the platform lives, if any.
+            url: Scheme, host and port of the server, and the path prefix of the platform, if any.
             key: The robot's API key.
-            timeout: Seconds to wait for an answer.
-            queue_limit: Points and status changes kept while the server is away.
+            timeout: Seconds to wait for a response.
+            max_queue_length: Points and status changes to keep while the server is unavailable.
 
         Raises:
-            ValueError: The address is not http or https.
+            ValueError: The URL is not http or https.
         """
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -180,12 +196,12 @@ class RobotClient:
         self._timeout = timeout
         self._connection: http.client.HTTPConnection | None = None
         self._queue: deque[tuple[str, dict[str, Any]]] = deque()
-        self._queue_limit = queue_limit
-        self._not_before = 0.0
+        self._max_queue_length = max_queue_length
+        self._resume_at = 0.0
         self._failures = 0
         self.dropped = 0
 
-    # What a program calls
+    # Queue
 
     def record(
         self,
@@ -196,7 +212,7 @@ class RobotClient:
         time: datetime | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Put a measured value into the queue; without a time it was measured now."""
+        """Add a measured value to the queue; the default time is now."""
         point: dict[str, Any] = {
             "metric_name": metric_name,
             "time": rfc3339(time),
@@ -216,24 +232,24 @@ class RobotClient:
         time: datetime | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Put a change of status into the queue, behind the points recorded before it."""
+        """Add a status change to the queue, after the points already recorded."""
         self._append("status", _status_body(status, reason, time or datetime.now(UTC), metadata))
 
     @property
-    def waiting(self) -> int:
-        """How many points and status changes have not been delivered yet."""
+    def queue_length(self) -> int:
+        """Number of points and status changes that are not yet delivered."""
         return len(self._queue)
 
     @property
     def pause_seconds(self) -> float:
-        """How long the server has asked to be left alone, or we leave it alone."""
-        return max(0.0, self._not_before - clock.monotonic())
+        """Seconds until the next request, from Retry-After or the backoff."""
+        return max(0.0, self._resume_at - clock.monotonic())
 
     def flush(self) -> Receipt:
-        """Deliver the queue, oldest first, as far as the server takes it. Does not wait for it.
+        """Deliver the queue, oldest first, without waiting for the server.
 
         Raises:
-            Refused: The key does not fit. Everything stays in the queue.
+            RequestRejected: The API key is not accepted. The queue is kept.
         """
         receipt = Receipt()
         limit = MAX_POINTS
@@ -245,20 +261,21 @@ class RobotClient:
                     if kind == "status"
                     else (self._flush_points(receipt, limit))
                 )
-            except Unavailable as error:
+            except ServerUnavailable as error:
                 self._pause(error.retry_after)
                 break
             self._failures = 0
         return receipt
 
     def drain(self, wait: Callable[[float], object] = clock.sleep) -> Receipt:
-        """Deliver the whole queue, waiting for the server as often and as long as it asks for.
+        """Deliver the whole queue, waiting for the server as necessary.
 
         Args:
-            wait: Sleeps that many seconds; something true ends the delivery, as with Event.wait.
+            wait: Sleeps for the given seconds; a true result stops the delivery, as with
+                Event.wait.
 
         Raises:
-            Refused: The key does not fit.
+            RequestRejected: The API key is not accepted.
         """
         receipt = self.flush()
         while self._queue:
@@ -268,25 +285,29 @@ class RobotClient:
         return receipt
 
     def close(self) -> None:
-        """Close the connection; the next request opens another one. The queue stays."""
+        """Close the connection and keep the queue; the next request reconnects."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    # One request, one attempt
+    # Single requests, without the queue
 
     def post_telemetry(self, points: Sequence[Mapping[str, Any]]) -> Receipt:
-        """Send points at once, past the queue.
+        """Send points immediately, bypassing the queue.
 
         Raises:
-            Unavailable: Send them again later.
-            Refused: The whole request was refused: wrong key, too large, not understood.
+            ServerUnavailable: Send the points again later.
+            RequestRejected: The whole request was rejected: wrong API key, too large or malformed.
         """
-        answer = self._request("POST", "/api/v1/telemetry", {"points": points})
-        body = answer.body
-        if isinstance(body, dict) and answer.status in {200, _UNPROCESSABLE} and "rejected" in body:
+        response = self._request("POST", "/api/v1/telemetry", {"points": points})
+        body = response.body
+        if (
+            isinstance(body, dict)
+            and response.status in {200, _UNPROCESSABLE_STATUS}
+            and "rejected" in body
+        ):
             return Receipt(body.get("accepted", 0), body.get("duplicate", 0), body["rejected"])
-        raise Refused(answer.status, *answer.detail())
+        raise RequestRejected(response.status, *response.detail())
 
     def post_status(
         self,
@@ -296,31 +317,33 @@ class RobotClient:
         time: datetime | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> str:
-        """Report a status at once, past the queue; return the one that is now shown.
+        """Report a status immediately; return the status now shown.
+
+        The queue is bypassed.
 
         Raises:
-            Unavailable: Report it again later.
-            Refused: The server does not take it.
+            ServerUnavailable: Report the status again later.
+            RequestRejected: The server rejected the status.
         """
         return self._post_status(_status_body(status, reason, time, metadata))
 
     def get(self, path: str, **query: str) -> Any:
-        """Read something below `/api/v1/` and return the decoded answer.
+        """Return the decoded response of a GET request below `/api/v1/`.
 
         Raises:
-            Unavailable: Ask again later.
-            Refused: There is no such thing for this key.
+            ServerUnavailable: Ask again later.
+            RequestRejected: The resource does not exist for this API key.
         """
         address = f"/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
-        answer = self._request("GET", address)
-        if answer.status != http.HTTPStatus.OK:
-            raise Refused(answer.status, *answer.detail())
-        return answer.body
+        response = self._request("GET", address)
+        if response.status != http.HTTPStatus.OK:
+            raise RequestRejected(response.status, *response.detail())
+        return response.body
 
-    # How it is done
+    # Internals
 
     def _append(self, kind: str, body: dict[str, Any]) -> None:
-        if len(self._queue) >= self._queue_limit:
+        if len(self._queue) >= self._max_queue_length:
             self._queue.popleft()
             self.dropped += 1
         self._queue.append((kind, body))
@@ -330,12 +353,12 @@ class RobotClient:
         points = [body for _, body in itertools.takewhile(lambda item: item[0] == "point", head)]
         try:
             receipt += self.post_telemetry(points)
-        except Refused as error:
-            if error.status in _KEY_STATUSES:
+        except RequestRejected as error:
+            if error.status in _AUTH_STATUSES:
                 raise
-            if error.status == _TOO_LARGE and len(points) > 1:
+            if error.status == _TOO_LARGE_STATUS and len(points) > 1:
                 return len(points) // 2
-            # Nothing would ever get past these points, so they are given up and reported.
+            # These points would block the queue forever, so they are removed and reported.
             receipt.rejected += [
                 {"index": index, "code": error.code or str(error.status), "detail": error.detail}
                 for index in range(len(points))
@@ -347,76 +370,80 @@ class RobotClient:
     def _flush_status(self, receipt: Receipt) -> int:
         try:
             self._post_status(self._queue[0][1])
-        except Refused as error:
-            if error.status in _KEY_STATUSES:
+        except RequestRejected as error:
+            if error.status in _AUTH_STATUSES:
                 raise
-            receipt.refused_status.append(str(error))
+            receipt.rejected_statuses.append(str(error))
         self._queue.popleft()
         return MAX_POINTS
 
     def _post_status(self, body: dict[str, Any]) -> str:
-        answer = self._request("POST", "/api/v1/device/status", body)
-        if answer.status != http.HTTPStatus.OK:
-            raise Refused(answer.status, *answer.detail())
-        return str(answer.body["status"]) if isinstance(answer.body, dict) else ""
+        response = self._request("POST", "/api/v1/device/status", body)
+        if response.status != http.HTTPStatus.OK:
+            raise RequestRejected(response.status, *response.detail())
+        return str(response.body["status"]) if isinstance(response.body, dict) else ""
 
     def _pause(self, retry_after: float | None) -> None:
         self._failures += 1
         if retry_after is None:
-            # A fleet that lost its server must not come back in one moment.
-            ceiling = min(_LONGEST_PAUSE_SECONDS, 2.0 ** min(self._failures - 1, 10))
-            retry_after = ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
-        self._not_before = clock.monotonic() + retry_after
+            # The robots of a fleet must not all reconnect at the same instant.
+            max_delay = min(_MAX_BACKOFF_SECONDS, 2.0 ** min(self._failures - 1, 10))
+            retry_after = max_delay * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
+        self._resume_at = clock.monotonic() + retry_after
 
-    def _request(self, method: str, path: str, body: Any = None) -> _Answer:
+    def _request(self, method: str, path: str, body: Any = None) -> _Response:
         data = None
         headers = self._headers
         if body is not None:
             data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
             headers = {**headers, "Content-Type": "application/json"}
             if len(data) > MAX_BODY_BYTES:
-                raise Refused(_TOO_LARGE, "too_large", f"The request has {len(data):,} bytes.")
-        answer = self._exchange(method, self._path + path, data, headers)
-        if answer.status in _WAIT_STATUSES:
-            msg = f"The server answered {answer.status}: {answer.detail()[1]}"
-            raise Unavailable(msg, answer.retry_after)
-        return answer
+                raise RequestRejected(
+                    _TOO_LARGE_STATUS, "too_large", f"The request has {len(data):,} bytes."
+                )
+        response = self._exchange(method, self._path + path, data, headers)
+        if response.status in _RETRY_STATUSES:
+            msg = f"The server responded with {response.status}: {response.detail()[1]}"
+            raise ServerUnavailable(msg, response.retry_after)
+        return response
 
     def _exchange(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str]
-    ) -> _Answer:
-        """Send and read over the kept connection, or once more over a new one if it was stale."""
+    ) -> _Response:
+        """Send the request over the open connection, reconnecting if it was stale."""
         while True:
-            was_kept = self._connection is not None
+            was_reused = self._connection is not None
             try:
                 return self._exchange_once(method, path, data, headers)
             except (http.client.HTTPException, OSError) as error:
                 self.close()
-                # Servers close idle connections without a word; that is no sign of trouble.
-                if was_kept and isinstance(error, ConnectionError | http.client.BadStatusLine):
+                # Servers close idle connections without notice; that is not an outage.
+                if was_reused and isinstance(error, ConnectionError | http.client.BadStatusLine):
                     continue
                 reason = str(error) or type(error).__name__
-                msg = f"The server does not answer: {reason}"
-                raise Unavailable(msg) from error
+                msg = f"The server does not respond: {reason}"
+                raise ServerUnavailable(msg) from error
 
     def _exchange_once(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str]
-    ) -> _Answer:
+    ) -> _Response:
         if self._connection is None:
             kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
             self._connection = kind(self._host, self._port, timeout=self._timeout)
         connection = self._connection
         connection.request(method, path, data, headers)
-        response = connection.getresponse()
-        content = response.read()
-        if response.will_close:
+        http_response = connection.getresponse()
+        content = http_response.read()
+        if http_response.will_close:
             self.close()
         try:
             decoded = json.loads(content) if content else None
         except ValueError:
             decoded = None
-        return _Answer(
-            response.status, decoded, retry_after_seconds(response.getheader("Retry-After"))
+        return _Response(
+            http_response.status,
+            decoded,
+            retry_after_seconds(http_response.getheader("Retry-After")),
         )
 
 

@@ -1,4 +1,4 @@
-"""Play a recording back to the platform as if its robot were at work now."""
+"""Replay a recording to the platform as live data of one robot."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 from examples.robotclient.client import (
     MAX_POINTS,
     Receipt,
-    Refused,
+    RequestRejected,
     RobotClient,
-    Unavailable,
+    ServerUnavailable,
     rfc3339,
 )
 from examples.robotclient.recording import Sample, sample_points
@@ -21,16 +21,23 @@ from examples.robotclient.recording import Sample, sample_points
 T = TypeVar("T")
 
 PROTECTIVE_STOP = "Protective stop"
-_LONGEST_SAMPLE = 64
-# At a high speed many samples are due within this time; they go out as one request.
-_SHORTEST_INTERVAL_SECONDS = 0.2
-_PAUSE_SECONDS = 1.0
-_PATIENCE_SECONDS = 300.0
+_MAX_SAMPLE_POINTS = 64
+# At a high speed many samples are due within this interval; they are sent as one request.
+_MIN_INTERVAL_SECONDS = 0.2
+_RETRY_SECONDS = 1.0
+_MAX_OUTAGE_SECONDS = 300.0
 
 
 @dataclass
 class _StatusChange:
-    """A change of status and the place of its sample's first point in the batch."""
+    """A status change within a batch.
+
+    Attributes:
+        index: Index of its sample's first point in the batch.
+        status: New status.
+        reason: Reason of a protective stop.
+        time: Time of the sample.
+    """
 
     index: int
     status: str
@@ -40,7 +47,7 @@ class _StatusChange:
 
 @dataclass
 class ReplayResult:
-    """What a replay sent and what became of it. `refused_status` is part of the receipt."""
+    """Result of a replay. Rejected status changes are part of the receipt."""
 
     receipt: Receipt = field(default_factory=Receipt)
     status_changes: int = 0
@@ -48,7 +55,7 @@ class ReplayResult:
 
 
 class Replay:
-    """Streams samples in order, at a pace, through the public API."""
+    """Streams samples in order, at a given speed, through the public API."""
 
     def __init__(
         self,
@@ -61,16 +68,16 @@ class Replay:
         notice: Callable[[str], None] = lambda _: None,
         batch_points: int = MAX_POINTS,
     ) -> None:
-        """Prepare a replay.
+        """Create a replay.
 
         Args:
-            client: With the robot's own key.
-            serial_number: The robot that is played.
-            shift: What is added to every time.
-            speed: Seconds of the recording per second; 0 is as fast as it goes.
-            wait: Sleeps that many seconds; something true ends the replay, as with Event.wait.
-            notice: Told when the server is away.
-            batch_points: Points in one request at most.
+            client: Client with the robot's own API key.
+            serial_number: Serial number of the replayed robot.
+            shift: Offset added to every time.
+            speed: Seconds of the recording per second; 0 means as fast as possible.
+            wait: Sleeps for the given seconds; a true result stops the replay, as with Event.wait.
+            notice: Called with a message when the server is unavailable.
+            batch_points: Maximum number of points in one request.
         """
         self._client = client
         self._serial_number = serial_number
@@ -78,7 +85,7 @@ class Replay:
         self._speed = speed
         self._wait = wait
         self._notice = notice
-        self._room = batch_points - _LONGEST_SAMPLE
+        self._max_buffered_points = batch_points - _MAX_SAMPLE_POINTS
         self._points: list[dict[str, Any]] = []
         self._changes: list[_StatusChange] = []
         self._stopped: bool | None = None
@@ -86,15 +93,15 @@ class Replay:
         self.result = ReplayResult()
 
     def run(self, samples: Iterable[Sample], progress: Callable[[int], None]) -> ReplayResult:
-        """Send all samples and return what became of them.
+        """Send all samples and return the result.
 
         Args:
-            samples: In the recording's order.
+            samples: Samples in the recording's order.
             progress: Called after each request with the number of points sent so far.
 
         Raises:
-            Refused: The server takes the whole request not, now or later.
-            Unavailable: It was away for five minutes and never said for how long.
+            RequestRejected: The server rejected a whole request.
+            ServerUnavailable: The server was unavailable for five minutes and sent no Retry-After.
         """
         origin: datetime | None = None
         began = time.monotonic()
@@ -104,17 +111,17 @@ class Replay:
                 due = began + (sample.time - origin).total_seconds() / self._speed
                 if due > time.monotonic():
                     self._send(progress)
-                    self._sleep_until(max(due, self._sent_at + _SHORTEST_INTERVAL_SECONDS))
-            if len(self._points) > self._room:
+                    self._sleep_until(max(due, self._sent_at + _MIN_INTERVAL_SECONDS))
+            if len(self._points) > self._max_buffered_points:
                 self._send(progress)
             if self.result.interrupted:
                 return self.result
-            self._take(sample)
+            self._buffer(sample)
         self._send(progress)
         return self.result
 
-    def _take(self, sample: Sample) -> None:
-        moment = sample.time + self._shift
+    def _buffer(self, sample: Sample) -> None:
+        time = sample.time + self._shift
         stopped = sample.is_stopped
         if stopped is not None and stopped != self._stopped:
             self._stopped = stopped
@@ -123,23 +130,23 @@ class Replay:
                     len(self._points),
                     "stopped" if stopped else "running",
                     PROTECTIVE_STOP if stopped else None,
-                    moment,
+                    time,
                 )
             )
-        self._points += sample_points(sample, rfc3339(moment), self._serial_number)
+        self._points += sample_points(sample, rfc3339(time), self._serial_number)
 
     def _send(self, progress: Callable[[int], None]) -> None:
         points, self._points = self._points, []
         changes, self._changes = self._changes, []
         if not points or self.result.interrupted:
             return
-        receipt = self._persist(lambda: self._client.post_telemetry(points))
+        receipt = self._retry(lambda: self._client.post_telemetry(points))
         self._sent_at = time.monotonic()
         if receipt is None:
             return
         self.result.receipt += receipt
-        # An earlier replay of the same samples stored them in this order, so what was a duplicate
-        # stands at the front; the status changes there have been reported then.
+        # An earlier replay of the same samples stored them in this order, so its points are the
+        # duplicates at the front. Their status changes were reported then.
         for change in changes:
             if receipt.accepted and change.index >= receipt.duplicate:
                 self._report(change)
@@ -148,36 +155,36 @@ class Replay:
 
     def _report(self, change: _StatusChange) -> None:
         try:
-            shown = self._persist(
+            shown = self._retry(
                 lambda: self._client.post_status(
                     change.status, reason=change.reason, time=change.time
                 )
             )
-        except Refused as error:
+        except RequestRejected as error:
             if error.status in {401, 403}:
                 raise
-            self.result.receipt.refused_status.append(str(error))
+            self.result.receipt.rejected_statuses.append(str(error))
             return
         if shown is not None:
             self.result.status_changes += 1
 
-    def _persist(self, attempt: Callable[[], T]) -> T | None:
-        """Try until the server takes it; None when the replay was ended meanwhile."""
+    def _retry(self, attempt: Callable[[], T]) -> T | None:
+        """Retry until the server accepts the request; return None if interrupted."""
         silent_since = 0.0
         while not self.result.interrupted:
             try:
                 return attempt()
-            except Unavailable as error:
+            except ServerUnavailable as error:
                 now = time.monotonic()
                 if not silent_since:
                     silent_since = now
                     self._notice(f"Waiting: {error}")
-                if error.retry_after is None and now - silent_since > _PATIENCE_SECONDS:
+                if error.retry_after is None and now - silent_since > _MAX_OUTAGE_SECONDS:
                     raise
-                pause = _PAUSE_SECONDS if error.retry_after is None else error.retry_after
+                pause = _RETRY_SECONDS if error.retry_after is None else error.retry_after
                 self._sleep_until(now + pause)
         return None
 
-    def _sleep_until(self, moment: float) -> None:
-        if (remaining := moment - time.monotonic()) > 0 and self._wait(remaining):
+    def _sleep_until(self, deadline: float) -> None:
+        if (remaining := deadline - time.monotonic()) > 0 and self._wait(remaining):
             self.result.interrupted = True

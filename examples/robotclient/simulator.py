@@ -1,4 +1,7 @@
-"""A fleet in one process: each robot a thread with its own key, speaking the public API alone."""
+"""Simulate a fleet in one process, through the public API alone.
+
+Each robot is a thread with its own API key.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +14,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from examples.robotclient.behaviour import Behaviour, Places, State
-from examples.robotclient.client import Receipt, Refused, RobotClient, Unavailable
+from examples.robotclient.behaviour import Behaviour, SlotPool, State
+from examples.robotclient.client import Receipt, RequestRejected, RobotClient, ServerUnavailable
 from examples.robotclient.machines import Arm, Mobile, machine_for
 
 logger = logging.getLogger(__name__)
 
-_SLOW_EVERY_SECONDS = 5.0
-# A step that took longer, as after a suspended laptop, is not caught up with.
-_LONGEST_STEP_SECONDS = 30.0
-_ASK_AGAIN_SECONDS = 2.0
-_REFUSED_PAUSE_SECONDS = 30.0
-_SILENT_AT_ONCE = 2
+_SLOW_INTERVAL_SECONDS = 5.0
+# A longer step, for example after the machine was suspended, is not simulated in full.
+_MAX_STEP_SECONDS = 30.0
+_RETRY_SECONDS = 2.0
+_REJECTED_PAUSE_SECONDS = 30.0
+_MAX_SILENT_ROBOTS = 2
 
 
 @dataclass
-class Tally:
-    """What all robots together have done so far."""
+class Counters:
+    """Totals of all robots so far."""
 
     accepted: int = 0
     rejected: int = 0
@@ -35,80 +38,85 @@ class Tally:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, receipt: Receipt) -> None:
-        """Count what became of points."""
+        """Add the numbers of a receipt."""
         with self._lock:
             self.accepted += receipt.accepted
             self.rejected += len(receipt.rejected)
 
-    def silence(self, change: int) -> None:
-        """Count robots that are silent."""
+    def add_silent(self, change: int) -> None:
+        """Add to the number of silent robots."""
         with self._lock:
             self.silent += change
 
 
 class SimulatedRobot:
-    """One robot: asks the platform what it is, then measures and reports until it is stopped."""
+    """One robot, which measures and reports until it is stopped."""
 
     def __init__(
-        self, serial_number: str, client: RobotClient, silence: Places, tally: Tally
+        self, serial_number: str, client: RobotClient, silence_slots: SlotPool, counters: Counters
     ) -> None:
         self._serial_number = serial_number
         self._client = client
-        self._silence = silence
-        self._tally = tally
-        self._told: tuple[str, str | None] = ("", None)
-        self._warned = False
+        self._silence_slots = silence_slots
+        self._counters = counters
+        self._reported_status: tuple[str, str | None] = ("", None)
+        self._has_warned = False
         self._was_silent = False
         self._slow_at = float("-inf")
 
-    def run(self, stop: threading.Event, *, interval: float, delay: float) -> None:
-        """Go on until `stop` is set.
+    def run(self, stop: threading.Event, *, interval_seconds: float, delay_seconds: float) -> None:
+        """Run until `stop` is set.
 
         Args:
-            stop: Ends the robot within an instant, unless a request is under way.
-            interval: Seconds from one sample to the next.
-            delay: Seconds before the first, so that the fleet does not speak in one voice.
+            stop: Event that stops the robot at once, unless a request is in progress.
+            interval_seconds: Seconds between two samples.
+            delay_seconds: Seconds before the first sample, to spread the fleet's requests.
         """
         try:
-            machine = self._introduce(stop)
-            if machine is not None and not stop.wait(delay):
-                self._work(machine, stop, interval)
+            machine = self._load_machine(stop)
+            if machine is not None and not stop.wait(delay_seconds):
+                self._run_loop(machine, stop, interval_seconds)
         finally:
             self._client.close()
 
-    def _work(self, machine: Arm | Mobile, stop: threading.Event, interval: float) -> None:
-        behaviour = Behaviour(self._serial_number, machine, self._silence)
+    def _run_loop(
+        self, machine: Arm | Mobile, stop: threading.Event, interval_seconds: float
+    ) -> None:
+        behaviour = Behaviour(self._serial_number, machine, self._silence_slots)
         machine.advance(0, behaviour.state.status)
-        before = due = time.monotonic()
+        previous = due = time.monotonic()
         while not stop.is_set():
             now = time.monotonic()
-            elapsed = min(now - before, _LONGEST_STEP_SECONDS)
-            before = now
+            elapsed = min(now - previous, _MAX_STEP_SECONDS)
+            previous = now
             state = behaviour.step(elapsed)
             if state.has_power:
                 machine.advance(elapsed, state.status)
             self._measure(machine, state, now)
             self._deliver(state, stop)
-            due = max(due + interval, time.monotonic())
+            due = max(due + interval_seconds, time.monotonic())
             if stop.wait(due - time.monotonic()):
                 break
 
-    def _introduce(self, stop: threading.Event) -> Arm | Mobile | None:
-        """Ask what the platform knows of it; None when the key does not fit, or at the end."""
+    def _load_machine(self, stop: threading.Event) -> Arm | Mobile | None:
+        """Create the machine from the platform's data of the robot.
+
+        Returns None if the API key is not accepted or the robot is stopped.
+        """
         while not stop.is_set():
             try:
-                robot = _first(self._client.get("robots", serial_number=self._serial_number))
+                robot = _first_robot(self._client.get("robots", serial_number=self._serial_number))
                 machine = machine_for(
                     self._serial_number, robot.get("configuration") or {}, robot.get("location")
                 )
-                with suppress(Refused):
+                with suppress(RequestRejected):
                     machine.restore(
-                        _latest(self._client.get(f"robots/{robot['id']}/telemetry/latest"))
+                        _latest_values(self._client.get(f"robots/{robot['id']}/telemetry/latest"))
                     )
-            except Unavailable:
-                stop.wait(max(self._client.pause_seconds, _ASK_AGAIN_SECONDS))
-            except Refused as error:
-                logger.error("%s is refused: %s", self._serial_number, error)  # noqa: TRY400
+            except ServerUnavailable:
+                stop.wait(max(self._client.pause_seconds, _RETRY_SECONDS))
+            except RequestRejected as error:
+                logger.error("%s was rejected: %s", self._serial_number, error)  # noqa: TRY400
                 return None
             else:
                 return machine
@@ -118,57 +126,59 @@ class SimulatedRobot:
         silent = not (state.has_power and state.has_link)
         if silent != self._was_silent:
             self._was_silent = silent
-            self._tally.silence(1 if silent else -1)
+            self._counters.add_silent(1 if silent else -1)
         if not state.has_power:
-            self._told = ("", None)
+            self._reported_status = ("", None)
             return
-        moment = datetime.now(UTC)
-        if state.status != self._told[0]:
-            self._told = (state.status, state.reason)
-            self._client.change_status(state.status, reason=state.reason, time=moment)
-        readings = machine.fast()
-        if now - self._slow_at >= _SLOW_EVERY_SECONDS:
+        measured_at = datetime.now(UTC)
+        if state.status != self._reported_status[0]:
+            self._reported_status = (state.status, state.reason)
+            self._client.change_status(state.status, reason=state.reason, time=measured_at)
+        readings = machine.fast_readings()
+        if now - self._slow_at >= _SLOW_INTERVAL_SECONDS:
             self._slow_at = now
-            readings += machine.slow()
+            readings += machine.slow_readings()
         for name, value, unit in readings:
-            self._client.record(name, value, unit=unit, time=moment)
+            self._client.record(name, value, unit=unit, time=measured_at)
 
     def _deliver(self, state: State, stop: threading.Event) -> None:
         if not (state.has_power and state.has_link):
             return
         try:
             receipt = self._client.flush()
-        except Refused as error:
-            logger.error("%s is refused: %s", self._serial_number, error)  # noqa: TRY400
-            stop.wait(_REFUSED_PAUSE_SECONDS)
+        except RequestRejected as error:
+            logger.error("%s was rejected: %s", self._serial_number, error)  # noqa: TRY400
+            stop.wait(_REJECTED_PAUSE_SECONDS)
             return
-        self._tally.add(receipt)
-        faults = [rejection["detail"] for rejection in receipt.rejected] + receipt.refused_status
-        if faults and not self._warned:
-            self._warned = True
-            logger.warning("%s: the server did not take: %s", self._serial_number, faults[0])
+        self._counters.add(receipt)
+        problems = [
+            rejection["detail"] for rejection in receipt.rejected
+        ] + receipt.rejected_statuses
+        if problems and not self._has_warned:
+            self._has_warned = True
+            logger.warning("%s: the server rejected: %s", self._serial_number, problems[0])
 
 
 class Simulator:
     """The whole fleet."""
 
     def __init__(self, url: str, keys: Mapping[str, str], *, rate: float) -> None:
-        """Prepare; nothing is sent yet.
+        """Create the robots; nothing is sent yet.
 
         Args:
-            url: Where the platform is.
+            url: URL of the platform.
             keys: Device keys by serial number.
-            rate: Samples a second and robot.
+            rate: Samples per second and robot.
 
         Raises:
-            ValueError: The address is none.
+            ValueError: The URL is not http or https.
         """
-        self.tally = Tally()
-        self._interval = 1 / rate
+        self.counters = Counters()
+        self._interval_seconds = 1 / rate
         self._stop = threading.Event()
-        silence = Places(_SILENT_AT_ONCE)
+        silence_slots = SlotPool(_MAX_SILENT_ROBOTS)
         self._robots = [
-            SimulatedRobot(serial_number, RobotClient(url, key), silence, self.tally)
+            SimulatedRobot(serial_number, RobotClient(url, key), silence_slots, self.counters)
             for serial_number, key in sorted(keys.items())
         ]
         self._threads: list[threading.Thread] = []
@@ -180,37 +190,41 @@ class Simulator:
                 target=robot.run,
                 args=(self._stop,),
                 kwargs={
-                    "interval": self._interval,
-                    "delay": self._interval * number / len(self._robots),
+                    "interval_seconds": self._interval_seconds,
+                    "delay_seconds": self._interval_seconds * number / len(self._robots),
                 },
-                # A request that hangs must not keep the process from ending.
+                # A request that hangs must not keep the process from exiting.
                 daemon=True,
             )
             thread.start()
             self._threads.append(thread)
 
     @property
-    def alive(self) -> int:
-        """How many robots have not been refused."""
+    def running_count(self) -> int:
+        """Number of robots whose threads are running."""
         return sum(thread.is_alive() for thread in self._threads)
 
-    def stop(self, within: float = 0.7) -> None:
-        """End all robots; those with a request under way get that many seconds altogether."""
+    def stop(self, timeout_seconds: float = 0.7) -> None:
+        """Stop all robots.
+
+        Args:
+            timeout_seconds: Total seconds to wait for requests in progress.
+        """
         self._stop.set()
-        end = time.monotonic() + within
+        end = time.monotonic() + timeout_seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
 
 
-def _first(page: Any) -> dict[str, Any]:
-    """Return the one robot of a list's page."""
+def _first_robot(page: Any) -> dict[str, Any]:
+    """Return the first robot of a list response."""
     for row in page.get("results", ()) if isinstance(page, dict) else ():
         found: dict[str, Any] = row
         return found
-    raise Refused(404, "not_found", "The key's robot is not there.")
+    raise RequestRejected(404, "not_found", "The API key's robot was not found.")
 
 
-def _latest(answer: Any) -> dict[str, float]:
+def _latest_values(answer: Any) -> dict[str, float]:
     """Return the last values by metric."""
     rows = answer.get("values", ()) if isinstance(answer, dict) else ()
     return {

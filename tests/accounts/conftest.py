@@ -8,6 +8,8 @@ from django.http import HttpRequest
 from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
+from urfmp.common.tenancy.context import Actor
+
 
 @pytest.fixture
 def run_jobs(db) -> Callable[[], int]:
@@ -39,6 +41,12 @@ def newest_code() -> Callable[[], str]:
 @pytest.fixture
 def api_post(client) -> Callable[..., object]:
     return lambda path, body: client.post(f"/api/v1/{path}", body, content_type="application/json")
+
+
+@pytest.fixture
+def actor() -> Actor:
+    """Return the client of a request: an address without a user."""
+    return Actor(ip_address="127.0.0.1", user_agent="")
 
 
 @pytest.fixture

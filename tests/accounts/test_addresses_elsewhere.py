@@ -14,8 +14,8 @@ TAKEN = {"email": ["This address is taken."]}
 
 
 @pytest.fixture
-def client(alice, bob, charlie, sign_in):
-    return sign_in(alice)
+def client(alice, bob, charlie, client_for):
+    return client_for(alice)
 
 
 def add(client, email):
@@ -35,7 +35,7 @@ def spend(client, charlie, bob):
         assert (answer.status_code, answer.json()["errors"]) == (400, TAKEN), number
 
 
-def test_then_every_address_is_answered_alike(client, bob, charlie, organization_a, inside):
+def test_then_every_address_is_answered_alike(client, bob, charlie, organization_a, tenant):
     spend(client, charlie, bob)
     for email in (charlie.email, charlie.email.upper(), "free@acme.example"):
         for answer in (add(client, email), move(client, bob, email)):
@@ -45,7 +45,7 @@ def test_then_every_address_is_answered_alike(client, bob, charlie, organization
         reverse("admin:accounts_user_add"), {"email": "free@acme.example", "role": "viewer"}
     )
     assert "invite people" in page.content.decode()
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not User.objects.filter(email="free@acme.example").exists()
     body = {"email": charlie.email}
     invited = client.post("/api/v1/invitations", body, content_type="application/json")
@@ -73,9 +73,9 @@ def test_what_the_organization_sees_itself_does_not_count(client, alice, bob):
     assert add(client, "free@acme.example").status_code == 201
 
 
-def test_each_organization_counts_for_itself(client, alice, bob, charlie, sign_in):
+def test_each_organization_counts_for_itself(client, alice, bob, charlie, client_for):
     spend(client, charlie, bob)
-    assert add(sign_in(charlie), "free@globex.example").status_code == 201
+    assert add(client_for(charlie), "free@globex.example").status_code == 201
     cache.delete(f"{alice.organization_id}:addresses_told")
     assert add(client, "free@acme.example").status_code == 201  # counted, and not told of others
     assert add(client, charlie.email).status_code == 429

@@ -11,13 +11,15 @@ from django.db import connection
 from django.http import HttpRequest
 from django.test import Client
 
+from apps.accounts.auth.login import log_in
+from apps.accounts.auth.requests import request_actor
 from apps.accounts.auth.session_store import SessionStore
-from apps.accounts.exceptions import SignInRefusedError
+from apps.accounts.exceptions import LoginFailedError
 from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.api_tokens import access_credential
 from apps.accounts.selectors.credentials import session_credential
-from apps.accounts.services.api_tokens import tokens_issue
-from apps.accounts.services.sessions import session_start, sessions_end_all_of
+from apps.accounts.services.api_tokens import token_pair_issue
+from apps.accounts.services.sessions import sessions_end_all_of
 from apps.accounts.services.users import user_update
 from apps.organizations.models import Organization
 from apps.organizations.services.platform import organization_deactivate, organization_reactivate
@@ -96,12 +98,12 @@ def test_a_sign_in_during_it(login, end, revive, organization_a, alice, bob):
 
 def start_browser(user, request):
     request.session = SessionStore()
-    session_start(request, user)
+    log_in(request, user)
     return request.session.session_key
 
 
 def start_api(user, request):
-    return tokens_issue(request, user).access_token
+    return token_pair_issue(user, request_actor(request)).access_token
 
 
 @pytest.mark.parametrize(("end", "revive"), ENDS)
@@ -129,8 +131,8 @@ def test_a_sign_in_that_commits_after_it_began(
 
 
 @pytest.mark.parametrize(("end", "revive"), ENDS)
-def test_a_refresh_that_crosses_it(end, revive, organization_a, alice, bob, plain_request):
-    refresh = tokens_issue(plain_request, bob).refresh_token
+def test_a_refresh_that_crosses_it(end, revive, organization_a, alice, bob, actor):
+    refresh = token_pair_issue(bob, actor).refresh_token
 
     def renew():
         body = {"refresh_token": refresh}
@@ -182,10 +184,10 @@ def test_another_password_and_a_deactivation_do_not_wait_for_each_other(
     assert sessions(organization_a) == 0
 
 
-def test_who_is_not_active_gets_none(organization_a, alice, bob, inside, plain_request):
-    with inside(organization_a):
+def test_who_is_not_active_gets_none(organization_a, alice, bob, tenant, plain_request):
+    with tenant(organization_a):
         deactivate_user(bob)
     for start in (start_browser, start_api):
-        with pytest.raises(SignInRefusedError):
+        with pytest.raises(LoginFailedError):
             start(bob, plain_request)
     assert sessions(organization_a) == 0

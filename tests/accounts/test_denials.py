@@ -18,11 +18,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def denials(inside):
+def denials(tenant):
     """Return a function that gives what was refused in an organization, oldest first."""
 
     def get(organization):
-        with inside(organization):
+        with tenant(organization):
             rows = AuditLog.objects.filter(action__startswith="accounts.access.")
             return list(rows.order_by("seq"))
 
@@ -33,9 +33,9 @@ def keyed(key, **headers):
     return Client(headers={"x-api-key": key, **headers}, REMOTE_ADDR="192.0.2.9")
 
 
-def test_a_person_without_the_right(organization_a, bob, sign_in, denials, make_robot):
+def test_a_person_without_the_right(organization_a, bob, client_for, denials, make_robot):
     robot = make_robot(organization_a)
-    client = sign_in(bob)
+    client = client_for(bob)
     answer = client.patch(
         f"/api/v1/robots/{robot.pk}?token=hush",
         {"name": "secret-name"},
@@ -58,8 +58,8 @@ def test_a_person_without_the_right(organization_a, bob, sign_in, denials, make_
     assert audit_verify() == []
 
 
-def test_pages_and_the_admin(organization_a, bob, sign_in, denials):
-    client = sign_in(bob)
+def test_pages_and_the_admin(organization_a, bob, client_for, denials):
+    client = client_for(bob)
     assert client.get("/admin/accounts/apikey/").status_code == 403
     assert client.get("/admin/audit/auditlog/").status_code == 403
     assert [row.request_data["route"] for row in denials(organization_a)] == [
@@ -67,8 +67,8 @@ def test_pages_and_the_admin(organization_a, bob, sign_in, denials):
     ]  # fmt: skip
 
 
-def test_a_request_without_its_csrf_token(organization_a, alice, sign_in, denials):
-    client = sign_in(alice, enforce_csrf_checks=True)
+def test_a_request_without_its_csrf_token(organization_a, alice, client_for, denials):
+    client = client_for(alice, enforce_csrf_checks=True)
     assert client.post("/admin/own-sessions/").status_code == 403
     (row,) = denials(organization_a)
     assert row.user_id == alice.pk
@@ -93,9 +93,9 @@ def test_a_key_without_the_scope(organization_a, make_key, denials):
         ({"expires_at": timezone.now() - timedelta(days=1)}, "key_expired"),
     ],
 )
-def test_a_key_that_is_over(organization_a, make_key, inside, denials, change, reason):
+def test_a_key_that_is_over(organization_a, make_key, tenant, denials, change, reason):
     key = make_key(organization_a, ["robots:read"])
-    with inside(organization_a):
+    with tenant(organization_a):
         row = ApiKey.objects.get(name="test")
         ApiKey.objects.update(**change)
     assert keyed(key).get("/api/v1/robots").status_code == 401
@@ -119,10 +119,10 @@ def test_nobody_is_not_recorded(organization_a, make_key, denials, owner_cursor)
 
 
 def test_a_foreign_id_leaves_no_row_with_its_owner(
-    organization_a, organization_b, charlie, sign_in, make_robot, denials
+    organization_a, organization_b, charlie, client_for, make_robot, denials
 ):
     robot = make_robot(organization_a)
-    assert sign_in(charlie).get(f"/api/v1/robots/{robot.pk}").status_code == 404
+    assert client_for(charlie).get(f"/api/v1/robots/{robot.pk}").status_code == 404
     assert denials(organization_a) == denials(organization_b) == []
 
 
@@ -146,28 +146,30 @@ def test_a_limit_is_recorded_once_a_window(organization_a, make_key, denials):
     assert (row.action, row.error_message) == ("accounts.access.limit", "rate_limited")
 
 
-def test_a_flood_leaves_a_handful(organization_a, bob, sign_in, denials):
-    client = sign_in(bob)
+def test_a_flood_leaves_a_handful(organization_a, bob, client_for, denials):
+    client = client_for(bob)
     for _ in range(101):
         assert client.get("/api/v1/api-keys").status_code == 403
     told = [row.request_data.get("refusals_within_a_minute") for row in denials(organization_a)]
     assert told == [None, 10, 100]
 
 
-def test_without_redis_it_is_the_same(organization_a, bob, sign_in, denials, monkeypatch):
+def test_without_redis_it_is_the_same(organization_a, bob, client_for, denials, monkeypatch):
     from urfmp.common.redis import rate_limit
 
     monkeypatch.setattr(
-        rate_limit, "_redis_counters", lambda: rate_limit._RedisCounters("redis://127.0.0.1:1/0")
+        rate_limit,
+        "_redis_rate_limits",
+        lambda: rate_limit._RedisRateLimits("redis://127.0.0.1:1/0"),
     )
-    client = sign_in(bob)
+    client = client_for(bob)
     for _ in range(3):
         assert client.get("/api/v1/api-keys").status_code == 403
     assert len(denials(organization_a)) == 1
 
 
 def test_what_was_refused_is_undone_and_its_refusal_stays(
-    organization_a, bob, sign_in, denials, monkeypatch, make_facility, inside
+    organization_a, bob, client_for, denials, monkeypatch, make_facility, tenant
 ):
     from rest_framework.exceptions import PermissionDenied
 
@@ -181,13 +183,13 @@ def test_what_was_refused_is_undone_and_its_refusal_stays(
         raise PermissionDenied
 
     monkeypatch.setattr(FacilityViewSet, "retrieve", half_way)
-    assert sign_in(bob).get(f"/api/v1/facilities/{facility.pk}").status_code == 403
-    with inside(organization_a):
+    assert client_for(bob).get(f"/api/v1/facilities/{facility.pk}").status_code == 403
+    with tenant(organization_a):
         assert Facility.objects.get().name == facility.name
     assert len(denials(organization_a)) == 1
 
 
-def test_an_answer_stays_when_the_record_fails(organization_a, bob, sign_in, monkeypatch):
+def test_an_answer_stays_when_the_record_fails(organization_a, bob, client_for, monkeypatch):
     from django.db import OperationalError
 
     from apps.accounts.middleware import access_denied as module
@@ -196,12 +198,12 @@ def test_an_answer_stays_when_the_record_fails(organization_a, bob, sign_in, mon
         raise OperationalError
 
     monkeypatch.setattr(module, "audit_record", fail)
-    answer = sign_in(bob).get("/api/v1/api-keys")
+    answer = client_for(bob).get("/api/v1/api-keys")
     assert (answer.status_code, json.loads(answer.content)["code"]) == (403, "permission_denied")
 
 
-def test_no_tenant_stays_open(organization_a, bob, sign_in):
-    sign_in(bob).get("/api/v1/api-keys")
+def test_no_tenant_stays_open(organization_a, bob, client_for):
+    client_for(bob).get("/api/v1/api-keys")
     assert settings.DATABASES["default"]["TENANT_WALL"]
     with pytest.raises(TenantError), connection.cursor() as cursor:
         cursor.execute("SELECT * FROM audit_logs")

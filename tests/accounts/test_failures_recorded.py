@@ -45,11 +45,11 @@ def do_without_by_api(client, user, password):
 
 
 @pytest.fixture
-def told(inside, organization_a):
+def told(tenant, organization_a):
     """Return a function that gives how often the record tells of what."""
 
     def read():
-        with inside(organization_a):
+        with tenant(organization_a):
             rows = AuditLog.objects.filter(action="accounts.session.login", success=False)
             return Counter(rows.values_list("error_message", flat=True))
 
@@ -71,11 +71,11 @@ def test_a_sign_in(way, alice, told):
         (do_without_by_api, "the removal of the second factor"),
     ],
 )
-def test_whoever_is_signed_in_already(way, where, alice, sign_in, told, inside, organization_a):
-    with inside(organization_a):
+def test_whoever_is_signed_in_already(way, where, alice, client_for, told, tenant, organization_a):
+    with tenant(organization_a):
         row = second_factor_begin(alice)
         second_factor_confirm(alice, pyotp.TOTP(seed_text(row)).now())
-    client = sign_in(alice)
+    client = client_for(alice)
     for _ in range(13):
         assert way(client, alice, "wrong").status_code in {200, 403, 429}
     assert told() == {f"Wrong password at {where}.": 10, "Too many attempts.": 1}

@@ -8,12 +8,21 @@ import pytest
 from django.urls import reverse
 
 from apps.accounts.choices import Role
-from apps.accounts.exceptions import GrantError, LastAdminError
+from apps.accounts.exceptions import GrantExceedsOwnError, LastAdminError
 from apps.accounts.models import ApiKey, Invitation, User
-from apps.accounts.permissions.grants import check_authority, check_grant, check_scopes
-from apps.accounts.permissions.roles import PERMISSIONS, ROLE_PERMISSIONS, SCOPES, permissions_of
+from apps.accounts.permissions.grants import (
+    check_can_grant,
+    check_can_grant_scopes,
+    check_can_manage,
+)
+from apps.accounts.permissions.roles import (
+    PERMISSIONS,
+    ROLE_PERMISSIONS,
+    SCOPES,
+    permissions_of_scopes,
+)
 from apps.accounts.services.users import user_update
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
 GIVERS = ("admin", "manager", "operator", "technician", "viewer", "custom")
@@ -47,8 +56,8 @@ def expected(held, role):
 
 
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
-def test_roles_through_the_api(giver, sign_in, organization_a, make_user, inside):
-    client, held = sign_in(giver), held_by(giver)
+def test_roles_through_the_api(giver, client_for, organization_a, make_user, tenant):
+    client, held = client_for(giver), held_by(giver)
     target = make_user(organization_a, "custom")
     for role in Role.values:
         allowed = expected(held, role)
@@ -60,9 +69,9 @@ def test_roles_through_the_api(giver, sign_in, organization_a, make_user, inside
             f"/api/v1/users/{target.pk}", {"role": role}, content_type="application/json"
         )
         assert (answer.status_code == 200) is allowed, (role, answer.content)
-        with inside(organization_a):
+        with tenant(organization_a):
             User.objects.filter(pk=target.pk).update(role="custom")
-    with inside(organization_a):
+    with tenant(organization_a):
         given = {*User.objects.exclude(pk=giver.pk).values_list("role", flat=True)}
         given |= {*Invitation.objects.values_list("role", flat=True)}
     assert all(ROLE_PERMISSIONS[role] <= held for role in given)
@@ -71,15 +80,15 @@ def test_roles_through_the_api(giver, sign_in, organization_a, make_user, inside
 def test_super_admins_are_made_by_their_like_alone():
     """Not even by somebody who holds each of their rights."""
     everything = sorted(ROLE_PERMISSIONS["super_admin"])
-    check_grant(User(role="super_admin"), {"role": "super_admin"})
-    check_grant(User(role="custom", permissions=everything), {"permissions": everything})
-    with pytest.raises(GrantError):
-        check_grant(User(role="custom", permissions=everything), {"role": "super_admin"})
+    check_can_grant(User(role="super_admin"), {"role": "super_admin"})
+    check_can_grant(User(role="custom", permissions=everything), {"permissions": everything})
+    with pytest.raises(GrantExceedsOwnError):
+        check_can_grant(User(role="custom", permissions=everything), {"role": "super_admin"})
 
 
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
-def test_roles_in_the_admin(giver, sign_in):
-    client, held = sign_in(giver), held_by(giver)
+def test_roles_in_the_admin(giver, client_for):
+    client, held = client_for(giver), held_by(giver)
     for model in ("user", "invitation"):
         page = reverse(f"admin:accounts_{model}_add")
         for role in Role.values:
@@ -88,8 +97,8 @@ def test_roles_in_the_admin(giver, sign_in):
 
 
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
-def test_permissions_and_scopes(giver, sign_in, organization_a, make_user, inside):
-    client, held = sign_in(giver), held_by(giver)
+def test_permissions_and_scopes(giver, client_for, organization_a, make_user, tenant):
+    client, held = client_for(giver), held_by(giver)
     target = make_user(organization_a, "custom")
     for permission in sorted(PERMISSIONS):
         answer = client.patch(
@@ -99,11 +108,11 @@ def test_permissions_and_scopes(giver, sign_in, organization_a, make_user, insid
         )
         assert (answer.status_code == 200) is (permission in held), permission
         if answer.status_code == 200:
-            with inside(organization_a):
+            with tenant(organization_a):
                 User.objects.filter(pk=target.pk).update(permissions=[])
     for scope in SCOPES:
         answer = post(client, "api-keys", {"name": scope, "permissions": [scope]})
-        assert (answer.status_code == 201) is (permissions_of([scope]) <= held), scope
+        assert (answer.status_code == 201) is (permissions_of_scopes([scope]) <= held), scope
     page = reverse("admin:accounts_user_change", args=[target.pk])
     beyond = sorted(PERMISSIONS - held)
     form = {"email": target.email, "role": "custom", "is_active": "on", "permissions": beyond}
@@ -111,18 +120,20 @@ def test_permissions_and_scopes(giver, sign_in, organization_a, make_user, insid
     page = reverse("admin:accounts_apikey_add")
     for scope in SCOPES:
         client.post(page, {"name": f"admin {scope}", "permissions": [scope], "rate_limit": "10"})
-    with inside(organization_a):
+    with tenant(organization_a):
         assert User.objects.get(pk=target.pk).permissions == []
         for key in ApiKey.objects.all():
-            assert permissions_of(key.permissions) <= held, key.name
+            assert permissions_of_scopes(key.permissions) <= held, key.name
 
 
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
 @pytest.mark.parametrize("role", ["viewer", "operator", "manager", "admin"])
-def test_nobody_changes_a_stronger_person(giver, role, sign_in, organization_a, make_user, inside):
+def test_nobody_changes_a_stronger_person(
+    giver, role, client_for, organization_a, make_user, tenant
+):
     target = make_user(organization_a, role)
     allowed = ROLE_PERMISSIONS[role] <= held_by(giver)
-    client = sign_in(giver)
+    client = client_for(giver)
     body = {"email": address()}
     answer = client.patch(f"/api/v1/users/{target.pk}", body, content_type="application/json")
     assert (answer.status_code == 200) is allowed
@@ -133,17 +144,17 @@ def test_nobody_changes_a_stronger_person(giver, role, sign_in, organization_a, 
     assert client.post(page, {"email": target.email, "role": "custom"}).status_code == (
         302 if allowed else 200
     )
-    with inside(organization_a):
+    with tenant(organization_a):
         fresh = User.objects.get(pk=target.pk)
     if not allowed:
         assert (fresh.email, fresh.role, fresh.is_active) == (target.email, role, True)
 
 
-def test_a_manager_cannot_invite_an_admin(organization_a, make_user, sign_in):
-    client = sign_in(make_user(organization_a, "manager", permissions=["user.invite"]))
+def test_a_manager_cannot_invite_an_admin(organization_a, make_user, client_for):
+    client = client_for(make_user(organization_a, "manager", permissions=["user.invite"]))
     refused = post(client, "invitations", {"email": address(), "role": "admin"})
     assert (refused.status_code, refused.json()["code"]) == (403, "grant_exceeds_own")
-    plain = sign_in(make_user(organization_a, "manager"))
+    plain = client_for(make_user(organization_a, "manager"))
     assert post(plain, "invitations", {"email": address(), "role": "viewer"}).status_code == 403
 
 
@@ -155,24 +166,26 @@ def test_the_checks_themselves(role, make_user, organization_a):
         fits = ROLE_PERMISSIONS[given] <= held
         target = User(role=given, permissions=[])
         for check in (
-            lambda given=given: check_grant(person, {"role": given}),
-            lambda target=target: check_authority(person, target),
+            lambda given=given: check_can_grant(person, {"role": given}),
+            lambda target=target: check_can_manage(person, target),
         ):
             if fits:
                 check()
             else:
-                with pytest.raises(GrantError):
+                with pytest.raises(GrantExceedsOwnError):
                     check()
     for scope in SCOPES:
-        if permissions_of([scope]) <= held:
-            check_scopes(person, [scope])
+        if permissions_of_scopes([scope]) <= held:
+            check_can_grant_scopes(person, [scope])
         else:
-            with pytest.raises(GrantError):
-                check_scopes(person, [scope])
+            with pytest.raises(GrantExceedsOwnError):
+                check_can_grant_scopes(person, [scope])
 
 
-def test_the_last_admin_stays_whatever_the_path(organization_a, alice, sign_in, inside, make_key):
-    client = sign_in(alice)
+def test_the_last_admin_stays_whatever_the_path(
+    organization_a, alice, client_for, tenant, make_key
+):
+    client = client_for(alice)
     page = reverse("admin:accounts_user_change", args=[alice.pk])
     for form in ({"role": "viewer", "is_active": "on"}, {"role": "admin"}, {"role": "viewer"}):
         answer = client.post(page, {"email": alice.email, **form})
@@ -188,20 +201,20 @@ def test_the_last_admin_stays_whatever_the_path(organization_a, alice, sign_in, 
             headers={"x-api-key": key},
         )
         assert answer.status_code == 403
-    with inside(organization_a):
+    with tenant(organization_a):
         alice.refresh_from_db()
     assert (alice.role, alice.is_active) == ("admin", True)
 
 
 def test_who_never_chose_a_password_is_no_other_admin(
-    organization_a, alice, make_user, sign_in, inside
+    organization_a, alice, make_user, client_for, tenant
 ):
     invited = make_user(organization_a, "admin", password=None)
-    client = sign_in(alice)
+    client = client_for(alice)
     for changes in ({"role": "viewer"}, {"is_active": False}):
         answer = client.patch(f"/api/v1/users/{alice.pk}", changes, content_type="application/json")
         assert (answer.status_code, answer.json()["code"]) == (409, "last_admin")
-    with inside(organization_a):
+    with tenant(organization_a):
         user_update(invited, role="viewer")
         user_update(invited, role="admin", password="seven quiet green herons")
         user_update(alice, role="viewer")
@@ -209,9 +222,9 @@ def test_who_never_chose_a_password_is_no_other_admin(
             user_update(invited, is_active=False)
 
 
-def test_of_those_who_never_chose_one_the_last_stays(organization_b, make_user, inside):
+def test_of_those_who_never_chose_one_the_last_stays(organization_b, make_user, tenant):
     first, second = (make_user(organization_b, "admin", password=None) for _ in range(2))
-    with inside(organization_b):
+    with tenant(organization_b):
         user_update(first, is_active=False)
         with pytest.raises(LastAdminError):
             user_update(second, role="viewer")
@@ -226,7 +239,9 @@ def test_one_admin_is_left_however_many_leave_at_once(organization_a, make_user)
         with tenant_transaction(organization_a.pk):
             return user_update(user, **changes)
 
-    outcome = at_once(*(lambda u=u, c=c: leave(u, c) for u, c in zip(admins, ways, strict=True)))
+    outcome = run_concurrently(
+        *(lambda u=u, c=c: leave(u, c) for u, c in zip(admins, ways, strict=True))
+    )
     assert sum(isinstance(item, LastAdminError) for item in outcome) == 1, outcome
     with tenant_transaction(organization_a.pk):
         assert User.objects.filter(role="admin", is_active=True).count() == 1

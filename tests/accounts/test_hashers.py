@@ -11,10 +11,10 @@ from django.test import Client
 from apps.accounts import throttling
 from apps.accounts.auth import hashers
 from apps.accounts.auth.hashers import Room
-from apps.accounts.exceptions import HashingBusyError, TooManyAttemptsError
+from apps.accounts.exceptions import PasswordHashingOverloadedError, TooManyAttemptsError
 from apps.accounts.models import User
 from tests.conftest import PASSWORD
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.redis import rate_limit
 
 pytestmark = pytest.mark.django_db
@@ -28,8 +28,8 @@ def argon2(settings):
 
 
 @pytest.fixture
-def user(argon2, alice, inside, organization_a):
-    with inside(organization_a):
+def user(argon2, alice, tenant, organization_a):
+    with tenant(organization_a):
         alice.set_password(PASSWORD)
         alice.save()
     return alice
@@ -40,21 +40,21 @@ def enter(password=PASSWORD):
 
 
 def test_few_work_some_wait_and_the_others_are_sent_away():
-    room, lock, inside, most = Room(2, 5), threading.Lock(), 0, 0
+    room, lock, tenant, most = Room(2, 5), threading.Lock(), 0, 0
     everybody_came = threading.Event()
     refused = []
 
     def work():
-        nonlocal inside, most
+        nonlocal tenant, most
         try:
             with room:
                 with lock:
-                    inside += 1
-                    most = max(most, inside)
+                    tenant += 1
+                    most = max(most, tenant)
                 everybody_came.wait(10)
                 with lock:
-                    inside -= 1
-        except HashingBusyError:
+                    tenant -= 1
+        except PasswordHashingOverloadedError:
             refused.append(1)
 
     threads = [threading.Thread(target=work) for _ in range(12)]
@@ -74,17 +74,17 @@ def test_few_work_some_wait_and_the_others_are_sent_away():
 
 def test_every_hash_takes_a_place(user, monkeypatch):
     monkeypatch.setattr(hashers, "_room", Room(1, 0))
-    with pytest.raises(HashingBusyError):
+    with pytest.raises(PasswordHashingOverloadedError):
         user.check_password(PASSWORD)
-    with pytest.raises(HashingBusyError):
+    with pytest.raises(PasswordHashingOverloadedError):
         User().set_password(PASSWORD)
 
 
 @pytest.fixture(params=["redis", "postgresql"])
 def store(request, monkeypatch):
     if request.param == "postgresql":
-        gone = rate_limit._RedisCounters("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(rate_limit, "_redis_counters", lambda: gone)
+        gone = rate_limit._RedisRateLimits("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
 
 
 @pytest.mark.parametrize("email", [ALICE, "nobody@acme.example"])
@@ -102,9 +102,9 @@ def test_without_room_it_is_said_and_does_not_count(store, user, monkeypatch, ap
     assert enter().status_code == 302
 
 
-def test_pages_without_a_word_of_their_own_answer_503(user, sign_in, monkeypatch):
+def test_pages_without_a_word_of_their_own_answer_503(user, client_for, monkeypatch):
     client = Client(raise_request_exception=False)
-    client.cookies = sign_in(user).cookies
+    client.cookies = client_for(user).cookies
     monkeypatch.setattr(hashers, "_room", Room(1, 0))
     form = {"old_password": PASSWORD, "new_password1": "x" * 20, "new_password2": "x" * 20}
     answer = client.post("/admin/password_change/", form)
@@ -116,17 +116,20 @@ def test_without_room_a_known_device_keeps_its_attempts(store, monkeypatch):
     monkeypatch.setattr(throttling, "_ATTEMPTS", 1)
     monkeypatch.setattr(throttling, "_DEVICES", 1)
     for _ in range(11):
-        with pytest.raises(HashingBusyError), throttling.password_attempt("alice", "laptop"):
-            raise HashingBusyError
+        with (
+            pytest.raises(PasswordHashingOverloadedError),
+            throttling.password_attempt("alice", "laptop"),
+        ):
+            raise PasswordHashingOverloadedError
     with throttling.password_attempt("alice", "laptop"):
         pass
     with pytest.raises(TooManyAttemptsError), throttling.password_attempt("alice", "phone"):
         pass
 
 
-def test_without_room_a_change_of_the_password_does_not_count(user, sign_in, monkeypatch):
+def test_without_room_a_change_of_the_password_does_not_count(user, client_for, monkeypatch):
     client = Client(raise_request_exception=False)
-    client.cookies = sign_in(user).cookies
+    client.cookies = client_for(user).cookies
     form = {"old_password": PASSWORD, "new_password1": "a new long password"}
     form["new_password2"] = form["new_password1"]
     with monkeypatch.context() as full:
@@ -138,5 +141,5 @@ def test_without_room_a_change_of_the_password_does_not_count(user, sign_in, mon
 
 @pytest.mark.django_db(transaction=True)
 def test_one_accounts_ten_attempts_find_room(user):
-    answers = at_once(*[lambda: enter("wrong").status_code] * 16)
+    answers = run_concurrently(*[lambda: enter("wrong").status_code] * 16)
     assert sorted(answers) == [400] * 10 + [429] * 6

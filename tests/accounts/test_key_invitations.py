@@ -14,7 +14,7 @@ from apps.accounts.models import ApiKey, Invitation
 from apps.accounts.services.api_keys import api_key_revoke, api_key_rotate
 from apps.accounts.services.users import system_user_get
 from apps.organizations.services.platform import organization_deactivate, organization_reactivate
-from urfmp.common.security.bearer_secrets import digest
+from urfmp.common.security.bearer_secrets import hash_token
 
 pytestmark = pytest.mark.django_db
 
@@ -28,9 +28,9 @@ def key(organization_a, make_key):
 
 
 @pytest.fixture
-def key_row(key, organization_a, inside):
-    with inside(organization_a):
-        return ApiKey.objects.get(key_hash=digest(key))
+def key_row(key, organization_a, tenant):
+    with tenant(organization_a):
+        return ApiKey.objects.get(key_hash=hash_token(key))
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def refused(code):
     return (answer.status_code, answer.json()["code"]) == (400, "link_refused")
 
 
-def test_it_is_good_while_the_key_is(code, key_row, inside, organization_a):
-    with inside(organization_a):
+def test_it_is_good_while_the_key_is(code, key_row, tenant, organization_a):
+    with tenant(organization_a):
         assert Invitation.objects.get().invited_by_key == key_row
     assert accept(code).status_code == 204
 
@@ -70,61 +70,61 @@ def test_it_is_good_while_the_key_is(code, key_row, inside, organization_a):
         {"permissions": ["users:read"]},
     ],
 )
-def test_it_dies_with_the_key_and_its_rights(changes, code, key_row, inside, organization_a):
-    with inside(organization_a):
+def test_it_dies_with_the_key_and_its_rights(changes, code, key_row, tenant, organization_a):
+    with tenant(organization_a):
         Invitation.objects.update(permissions=["user.invite"])
         ApiKey.objects.filter(pk=key_row.pk).update(**changes)
     assert refused(code)
-    with inside(organization_a):
+    with tenant(organization_a):
         assert Invitation.objects.exists()
 
 
-def test_it_dies_with_the_scope_to_invite(code, key_row, inside, organization_a):
-    with inside(organization_a):
+def test_it_dies_with_the_scope_to_invite(code, key_row, tenant, organization_a):
+    with tenant(organization_a):
         ApiKey.objects.filter(pk=key_row.pk).update(permissions=["users:read"])
     assert refused(code)
 
 
-def test_rights_that_the_key_holds_are_given(code, inside, organization_a):
-    with inside(organization_a):
+def test_rights_that_the_key_holds_are_given(code, tenant, organization_a):
+    with tenant(organization_a):
         Invitation.objects.update(permissions=["user.invite"])
     assert accept(code).status_code == 204
 
 
-def test_a_role_beyond_the_key_is_not_given(code, inside, organization_a):
-    with inside(organization_a):
+def test_a_role_beyond_the_key_is_not_given(code, tenant, organization_a):
+    with tenant(organization_a):
         Invitation.objects.update(role="admin")
     assert refused(code)
 
 
-def test_revoked_by_the_service(code, key_row, inside, organization_a):
-    with inside(organization_a):
+def test_revoked_by_the_service(code, key_row, tenant, organization_a):
+    with tenant(organization_a):
         api_key_revoke(key_row)
     assert refused(code)
 
 
-def test_whose_inviter_nobody_knows_is_dead(code, inside, organization_a):
-    with inside(organization_a):
+def test_whose_inviter_nobody_knows_is_dead(code, tenant, organization_a):
+    with tenant(organization_a):
         Invitation.objects.update(invited_by_key=None)
     assert refused(code)
 
 
-def test_the_organization_counts_too(code, inside, organization_a):
-    with inside(organization_a):
+def test_the_organization_counts_too(code, tenant, organization_a):
+    with tenant(organization_a):
         organization_deactivate(organization_a)
     assert refused(code)
-    with inside(organization_a):
+    with tenant(organization_a):
         organization_reactivate(organization_a)
     assert accept(code).status_code == 204
 
 
 def test_whoever_sends_it_again_stands_for_it(
-    code, key_row, inside, organization_a, alice, sign_in, run_jobs, newest_code
+    code, key_row, tenant, organization_a, alice, client_for, run_jobs, newest_code
 ):
-    with inside(organization_a):
+    with tenant(organization_a):
         api_key_revoke(key_row)
         pk = Invitation.objects.get().pk
-    answer = sign_in(alice).post(f"/api/v1/invitations/{pk}/resend")
+    answer = client_for(alice).post(f"/api/v1/invitations/{pk}/resend")
     body = answer.json()
     assert (answer.status_code, body["invited_by"], body["invited_by_key"]) == (
         200,
@@ -135,8 +135,8 @@ def test_whoever_sends_it_again_stands_for_it(
     assert accept(newest_code()).status_code == 204
 
 
-def test_a_successor_sends_it_again(code, key_row, inside, organization_a, run_jobs, newest_code):
-    with inside(organization_a):
+def test_a_successor_sends_it_again(code, key_row, tenant, organization_a, run_jobs, newest_code):
+    with tenant(organization_a):
         author = system_user_get(organization_id=organization_a.pk)
         row, successor = api_key_rotate(key_row, user=author, overlap=timedelta(0))
         pk = Invitation.objects.get().pk
@@ -148,15 +148,15 @@ def test_a_successor_sends_it_again(code, key_row, inside, organization_a, run_j
 
 
 def test_it_names_no_other_organizations_key(
-    code, make_key, organization_a, organization_b, inside
+    code, make_key, organization_a, organization_b, tenant
 ):
     foreign = make_key(organization_b, SCOPES)
-    with inside(organization_b):
-        foreign_id = ApiKey.objects.get(key_hash=digest(foreign)).pk
-    with inside(organization_a):
+    with tenant(organization_b):
+        foreign_id = ApiKey.objects.get(key_hash=hash_token(foreign)).pk
+    with tenant(organization_a):
         row = Invitation.objects.get()
         row.invited_by_key_id = foreign_id
         with pytest.raises(ValidationError):
             row.full_clean(exclude=["organization"])
-    with pytest.raises(IntegrityError), inside(organization_a):
+    with pytest.raises(IntegrityError), tenant(organization_a):
         Invitation.objects.update(invited_by_key=foreign_id)

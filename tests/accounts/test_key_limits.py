@@ -13,11 +13,11 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts.exceptions import KeyEndedError, KeyReplacedError, PlanLimitError
+from apps.accounts.exceptions import ApiKeyInactiveError, ApiKeyRotationError, PlanLimitError
 from apps.accounts.models import ApiKey
 from apps.accounts.selectors.credentials import KeyCredential, key_credential
 from apps.accounts.services.api_keys import api_key_revoke, api_key_rotate, api_key_update
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 
 JSON = "application/json"
 
@@ -26,8 +26,8 @@ def ask(key, address="127.0.0.1"):
     return Client(REMOTE_ADDR=address).get("/api/v1/robots", headers={"x-api-key": key})
 
 
-def row_of(key, organization, inside):
-    with inside(organization):
+def row_of(key, organization, tenant):
+    with tenant(organization):
         return ApiKey.objects.get(key_prefix=key[11:21])
 
 
@@ -75,7 +75,7 @@ def test_every_way_in_asks_for_the_address(organization_a, make_robot, make_key,
 def test_admits_as_ipaddress_says(address, others):
     networks = tuple(f"{other}/32" for other in others)
     credential = KeyCredential(None, None, None, (), None, networks)
-    assert credential.admits(str(address)) is (not networks or address in others)
+    assert credential.allows_ip(str(address)) is (not networks or address in others)
 
 
 @pytest.mark.parametrize("text", ["192.0.2.7/24", "nonsense", "", "10.0.0.0/33", "1.2.3.4\x00"])
@@ -84,19 +84,19 @@ def test_what_is_no_network_is_refused(organization_a, make_key, text):
         make_key(organization_a, allowed_networks=[text])
 
 
-def test_networks_are_stored_plain_once_and_sorted(organization_a, make_key, inside):
+def test_networks_are_stored_plain_once_and_sorted(organization_a, make_key, tenant):
     given_networks = ["192.0.2.7", " 2001:DB8:0::/48", "192.0.2.7/32"]
     key = make_key(organization_a, allowed_networks=given_networks)
-    stored = row_of(key, organization_a, inside).allowed_networks
+    stored = row_of(key, organization_a, tenant).allowed_networks
     assert stored == ["192.0.2.7/32", "2001:db8::/48"]
     assert [ipaddress.ip_network(network) for network in stored]
 
 
-def test_the_database_takes_networks_alone(organization_a, make_key, inside):
+def test_the_database_takes_networks_alone(organization_a, make_key, tenant):
     make_key(organization_a)
     for bad in ("{nonsense}", "{NULL}"):
         with (
-            inside(organization_a),
+            tenant(organization_a),
             pytest.raises(Exception, match=r"cidr|check"),
             transaction.atomic(),
             connection.cursor() as cursor,
@@ -104,8 +104,8 @@ def test_the_database_takes_networks_alone(organization_a, make_key, inside):
             cursor.execute("UPDATE api_keys SET allowed_networks = %s::text[]", [bad])
 
 
-def test_networks_through_the_api(organization_a, make_key, inside, alice, sign_in):
-    client = sign_in(alice)
+def test_networks_through_the_api(organization_a, make_key, tenant, alice, client_for):
+    client = client_for(alice)
     body = {"name": "k", "permissions": ["robots:read"], "allowed_networks": ["192.0.2.0/24"]}
     made = client.post("/api/v1/api-keys", body, content_type=JSON).json()
     assert made["allowed_networks"] == ["192.0.2.0/24"]
@@ -119,10 +119,14 @@ def test_networks_through_the_api(organization_a, make_key, inside, alice, sign_
 
 
 @pytest.mark.parametrize("field", ["permissions", "robot"])
-def test_scopes_and_robot_stay(organization_a, make_key, make_robot, inside, alice, sign_in, field):
-    row = row_of(make_key(organization_a), organization_a, inside)
+def test_scopes_and_robot_stay(
+    organization_a, make_key, make_robot, tenant, alice, client_for, field
+):
+    row = row_of(make_key(organization_a), organization_a, tenant)
     value = [] if field == "permissions" else str(make_robot(organization_a).pk)
-    answer = sign_in(alice).patch(f"/api/v1/api-keys/{row.pk}", {field: value}, content_type=JSON)
+    answer = client_for(alice).patch(
+        f"/api/v1/api-keys/{row.pk}", {field: value}, content_type=JSON
+    )
     assert answer.status_code == 400
     assert field in answer.json()["errors"]
 
@@ -130,101 +134,101 @@ def test_scopes_and_robot_stay(organization_a, make_key, make_robot, inside, ali
 # Rotation
 
 
-def rotate(key, organization, inside, user, **kwargs):
-    row = row_of(key, organization, inside)
-    with inside(organization):
+def rotate(key, organization, tenant, user, **kwargs):
+    row = row_of(key, organization, tenant)
+    with tenant(organization):
         return api_key_rotate(row, user=user, **kwargs)
 
 
 def test_both_keys_work_until_the_overlap_is_over(
-    organization_a, make_key, make_robot, inside, alice
+    organization_a, make_key, make_robot, tenant, alice
 ):
     robot = make_robot(organization_a)
     key = make_key(organization_a, ["robots:read"], robot=robot, rate_limit=77)
-    successor, new = rotate(key, organization_a, inside, alice)
+    successor, new = rotate(key, organization_a, tenant, alice)
     assert ask(key).status_code == ask(new).status_code == 200
-    old = row_of(key, organization_a, inside)
+    old = row_of(key, organization_a, tenant)
     assert timedelta(hours=23) < old.expires_at - timezone.now() <= timedelta(hours=24)
     assert (successor.robot_id, successor.rate_limit) == (robot.pk, 77)
     assert (successor.permissions, successor.replaces_id) == (["robots:read"], old.pk)
     assert successor.user_id == old.user_id  # the system's: it survives the person
     assert successor.expires_at is None
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.filter(pk=old.pk).update(expires_at=timezone.now() - timedelta(minutes=5))
     assert (ask(key).status_code, ask(new).status_code) == (401, 200)
 
 
-def test_without_overlap_the_old_key_ends_at_once(organization_a, make_key, inside, alice):
+def test_without_overlap_the_old_key_ends_at_once(organization_a, make_key, tenant, alice):
     key = make_key(organization_a, ["robots:read"])
-    _, new = rotate(key, organization_a, inside, alice, overlap=timedelta(0))
+    _, new = rotate(key, organization_a, tenant, alice, overlap=timedelta(0))
     assert (ask(key).status_code, ask(new).status_code) == (401, 200)
 
 
-def test_an_earlier_end_stays(organization_a, make_key, inside, alice):
+def test_an_earlier_end_stays(organization_a, make_key, tenant, alice):
     end = timezone.now() + timedelta(hours=1)
     key = make_key(organization_a, expires_at=end)
-    successor, _ = rotate(key, organization_a, inside, alice)
-    assert row_of(key, organization_a, inside).expires_at == end == successor.expires_at
+    successor, _ = rotate(key, organization_a, tenant, alice)
+    assert row_of(key, organization_a, tenant).expires_at == end == successor.expires_at
 
 
-def test_an_ended_or_replaced_key_is_not_rotated(organization_a, make_key, inside, alice):
+def test_an_ended_or_replaced_key_is_not_rotated(organization_a, make_key, tenant, alice):
     ended, replaced = make_key(organization_a), make_key(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         api_key_revoke(ApiKey.objects.get(key_prefix=ended[11:21]))
-    rotate(replaced, organization_a, inside, alice)
+    rotate(replaced, organization_a, tenant, alice)
     for key in (ended, replaced):
-        with pytest.raises(KeyEndedError):
-            rotate(key, organization_a, inside, alice)
-    with inside(organization_a), pytest.raises(KeyEndedError):
+        with pytest.raises(ApiKeyInactiveError):
+            rotate(key, organization_a, tenant, alice)
+    with tenant(organization_a), pytest.raises(ApiKeyInactiveError):
         api_key_update(ApiKey.objects.get(key_prefix=ended[11:21]), name="other")
 
 
-def test_of_one_key_at_most_two_work(organization_a, make_key, inside, alice):
+def test_of_one_key_at_most_two_work(organization_a, make_key, tenant, alice):
     key = make_key(organization_a, ["robots:read"])
-    _, second = rotate(key, organization_a, inside, alice)
-    with pytest.raises(KeyReplacedError):
-        rotate(second, organization_a, inside, alice)
-    with inside(organization_a):
+    _, second = rotate(key, organization_a, tenant, alice)
+    with pytest.raises(ApiKeyRotationError):
+        rotate(second, organization_a, tenant, alice)
+    with tenant(organization_a):
         api_key_revoke(ApiKey.objects.get(key_prefix=key[11:21]))
-    _, third = rotate(second, organization_a, inside, alice)
+    _, third = rotate(second, organization_a, tenant, alice)
     assert [ask(k).status_code for k in (key, second, third)] == [401, 200, 200]
 
 
-def test_rotation_takes_no_place_of_the_plan(organization_a, make_key, inside, alice):
-    with inside(organization_a):
+def test_rotation_takes_no_place_of_the_plan(organization_a, make_key, tenant, alice):
+    with tenant(organization_a):
         type(organization_a).objects.update(plan="custom", api_key_limit=1)
     key = make_key(organization_a, ["robots:read"])
-    _, new = rotate(key, organization_a, inside, alice)
+    _, new = rotate(key, organization_a, tenant, alice)
     assert ask(new).status_code == 200
     with pytest.raises(PlanLimitError):
         make_key(organization_a)
 
 
-def test_an_overlap_is_no_way_to_more_keys(organization_a, make_key, inside, alice):
-    with inside(organization_a):
+def test_an_overlap_is_no_way_to_more_keys(organization_a, make_key, tenant, alice):
+    with tenant(organization_a):
         type(organization_a).objects.update(plan="custom", api_key_limit=1)
     key = make_key(organization_a, ["robots:read"])
-    successor, _ = rotate(key, organization_a, inside, alice)
-    old = row_of(key, organization_a, inside)
+    successor, _ = rotate(key, organization_a, tenant, alice)
+    old = row_of(key, organization_a, tenant)
     for end in (None, timezone.now() + timedelta(days=9)):
-        with inside(organization_a), pytest.raises(ValidationError):
+        with tenant(organization_a), pytest.raises(ValidationError):
             api_key_update(old, expires_at=end)
     sooner = timezone.now() + timedelta(hours=1)
-    with inside(organization_a):
+    with tenant(organization_a):
         api_key_update(old, expires_at=sooner)
         api_key_revoke(successor)
     with pytest.raises(PlanLimitError):  # the old one works, so it counts
         make_key(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         api_key_revoke(old)
     make_key(organization_a)
 
 
-def test_a_key_counts_again_when_its_successor_has_expired(organization_a, make_key, inside, alice):
-    with inside(organization_a):
+def test_a_key_counts_again_when_its_successor_has_expired(organization_a, make_key, tenant, alice):
+    with tenant(organization_a):
         type(organization_a).objects.update(plan="custom", api_key_limit=1)
-    successor, _ = rotate(make_key(organization_a), organization_a, inside, alice)
-    with inside(organization_a):
+    successor, _ = rotate(make_key(organization_a), organization_a, tenant, alice)
+    with tenant(organization_a):
         over = timezone.now() - timedelta(minutes=1)
         ApiKey.objects.filter(pk=successor.pk).update(expires_at=over)
     with pytest.raises(PlanLimitError):
@@ -232,38 +236,38 @@ def test_a_key_counts_again_when_its_successor_has_expired(organization_a, make_
 
 
 @pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=31)])
-def test_the_overlap_is_bounded(organization_a, make_key, inside, alice, overlap):
+def test_the_overlap_is_bounded(organization_a, make_key, tenant, alice, overlap):
     with pytest.raises(ValidationError):
-        rotate(make_key(organization_a), organization_a, inside, alice, overlap=overlap)
+        rotate(make_key(organization_a), organization_a, tenant, alice, overlap=overlap)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_rotations_at_the_same_time_one_succeeds(organization_a, make_key, inside, alice):
+def test_of_rotations_at_the_same_time_one_succeeds(organization_a, make_key, tenant, alice):
     key = make_key(organization_a)
 
     def go():
-        return rotate(key, organization_a, inside, alice)
+        return rotate(key, organization_a, tenant, alice)
 
-    results = at_once(go, go, go, go)
+    results = run_concurrently(go, go, go, go)
     assert sum(isinstance(result, tuple) for result in results) == 1
-    assert sum(isinstance(result, KeyEndedError) for result in results) == 3
-    with inside(organization_a):
+    assert sum(isinstance(result, ApiKeyInactiveError) for result in results) == 3
+    with tenant(organization_a):
         assert ApiKey.objects.count() == 2
 
 
-def test_a_key_has_one_successor_in_raw_sql_too(organization_a, make_key, inside, alice):
+def test_a_key_has_one_successor_in_raw_sql_too(organization_a, make_key, tenant, alice):
     key = make_key(organization_a)
-    rotate(key, organization_a, inside, alice)
-    other = row_of(make_key(organization_a), organization_a, inside)
-    with inside(organization_a), pytest.raises(IntegrityError), transaction.atomic():
-        ApiKey.objects.filter(pk=other.pk).update(replaces=row_of(key, organization_a, inside))
+    rotate(key, organization_a, tenant, alice)
+    other = row_of(make_key(organization_a), organization_a, tenant)
+    with tenant(organization_a), pytest.raises(IntegrityError), transaction.atomic():
+        ApiKey.objects.filter(pk=other.pk).update(replaces=row_of(key, organization_a, tenant))
 
 
 def test_rotation_through_the_api_shows_the_key_once(
-    organization_a, make_key, inside, alice, sign_in
+    organization_a, make_key, tenant, alice, client_for
 ):
-    row = row_of(make_key(organization_a, ["robots:read"]), organization_a, inside)
-    client = sign_in(alice)
+    row = row_of(make_key(organization_a, ["robots:read"]), organization_a, tenant)
+    client = client_for(alice)
     path = f"/api/v1/api-keys/{row.pk}/rotate"
     assert client.post(path, {"overlap_hours": 721}, content_type=JSON).status_code == 400
     answer = client.post(path, {"overlap_hours": 2}, content_type=JSON)
@@ -275,11 +279,11 @@ def test_rotation_through_the_api_shows_the_key_once(
 
 
 def test_nobody_takes_over_a_key_with_more_rights(
-    organization_a, make_key, inside, make_user, sign_in
+    organization_a, make_key, tenant, make_user, client_for
 ):
-    row = row_of(make_key(organization_a, ["users:write"]), organization_a, inside)
+    row = row_of(make_key(organization_a, ["users:write"]), organization_a, tenant)
     user = make_user(organization_a, "custom", permissions=["api_key.create", "api_key.view"])
-    client = sign_in(user)
+    client = client_for(user)
     path = f"/api/v1/api-keys/{row.pk}"
     answers = [
         client.post(f"{path}/rotate", {}, content_type=JSON),
@@ -291,14 +295,14 @@ def test_nobody_takes_over_a_key_with_more_rights(
     assert "urfmp_live_" not in client.post(f"{page}/act/rotate/", form).content.decode()
     form = {"name": "x", "rate_limit": "", "allowed_networks": ""}
     assert "Nobody grants more" in client.post(f"{page}/change/", form).content.decode()
-    with inside(organization_a):
+    with tenant(organization_a):
         assert ApiKey.objects.get().name == row.name
 
 
-def test_writes_audit_rows_without_the_key(organization_a, make_key, inside, alice):
+def test_writes_audit_rows_without_the_key(organization_a, make_key, tenant, alice):
     key = make_key(organization_a)
-    _, new = rotate(key, organization_a, inside, alice)
-    with inside(organization_a), connection.cursor() as cursor:
+    _, new = rotate(key, organization_a, tenant, alice)
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SELECT action, l::text FROM audit_logs l WHERE action LIKE '%api_key%'")
         rows = cursor.fetchall()
     actions = [action for action, _ in rows]
@@ -306,14 +310,14 @@ def test_writes_audit_rows_without_the_key(organization_a, make_key, inside, ali
     assert not any(new in text for _, text in rows)
 
 
-def test_in_the_admin(organization_a, make_key, inside, alice, sign_in):
-    row = row_of(make_key(organization_a, ["robots:read"]), organization_a, inside)
-    client = sign_in(alice)
+def test_in_the_admin(organization_a, make_key, tenant, alice, client_for):
+    row = row_of(make_key(organization_a, ["robots:read"]), organization_a, tenant)
+    client = client_for(alice)
     page = f"/admin/accounts/apikey/{row.pk}"
     assert b"Rotate" in client.get(f"{page}/change/").content
     form = {"name": "Line 4", "rate_limit": "10", "allowed_networks": "192.0.2.7\r\n10.0.0.0/8"}
     assert client.post(f"{page}/change/", form).status_code == 302
-    changed = row_of("x" * 11 + row.key_prefix, organization_a, inside)
+    changed = row_of("x" * 11 + row.key_prefix, organization_a, tenant)
     assert (changed.name, changed.rate_limit) == ("Line 4", 10)
     assert changed.allowed_networks == ["10.0.0.0/8", "192.0.2.7/32"]
     shown = client.get(f"{page}/change/").content.decode()
@@ -330,34 +334,34 @@ def test_in_the_admin(organization_a, make_key, inside, alice, sign_in):
 # Use
 
 
-def test_use_is_noted_at_most_once_a_minute(organization_a, make_key, inside):
+def test_use_is_noted_at_most_once_a_minute(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:read"])
-    assert row_of(key, organization_a, inside).last_used_at is None
+    assert row_of(key, organization_a, tenant).last_used_at is None
     ask(key)
-    first = row_of(key, organization_a, inside).last_used_at
+    first = row_of(key, organization_a, tenant).last_used_at
     assert timezone.now() - first < timedelta(minutes=1)
     ask(key)
-    assert row_of(key, organization_a, inside).last_used_at == first
+    assert row_of(key, organization_a, tenant).last_used_at == first
     earlier = timezone.now() - timedelta(minutes=5)
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(last_used_at=earlier)
     ask(key)
-    assert row_of(key, organization_a, inside).last_used_at > earlier + timedelta(minutes=1)
+    assert row_of(key, organization_a, tenant).last_used_at > earlier + timedelta(minutes=1)
 
 
-def test_a_refused_request_is_no_use(organization_a, make_key, inside):
+def test_a_refused_request_is_no_use(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:read"], allowed_networks=["192.0.2.0/24"])
     ask(key)
-    assert row_of(key, organization_a, inside).last_used_at is None
+    assert row_of(key, organization_a, tenant).last_used_at is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_waits_to_note_the_use(organization_a, make_key, inside):
+def test_nobody_waits_to_note_the_use(organization_a, make_key, tenant):
     """A request whose key's row is held by somebody else is answered all the same."""
     key = make_key(organization_a, ["robots:read"])
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.select_for_update().get()
-        (answer,) = at_once(lambda: ask(key))
+        (answer,) = run_concurrently(lambda: ask(key))
         assert answer.status_code == 200
-    assert row_of(key, organization_a, inside).last_used_at is None
+    assert row_of(key, organization_a, tenant).last_used_at is None
     assert key_credential(key) is not None

@@ -9,8 +9,8 @@ from django.test import Client
 
 from apps.accounts.auth.trusted_devices import known_device, remember_device
 from apps.accounts.models import User
-from apps.accounts.selectors.credentials import account_of
-from apps.accounts.services.one_time_links import link_make, password_choose
+from apps.accounts.selectors.credentials import login_identity
+from apps.accounts.services.one_time_links import link_make, password_set_with_token
 from apps.accounts.services.second_factors import (
     recovery_codes_renew,
     second_factor_begin,
@@ -20,6 +20,7 @@ from apps.accounts.services.second_factors import (
 )
 from apps.accounts.services.users import user_update
 from tests.conftest import PASSWORD
+from urfmp.common.tenancy.context import Actor
 
 pytestmark = pytest.mark.django_db
 
@@ -41,7 +42,7 @@ def use_up():
 def is_known(client):
     request = HttpRequest()
     request.COOKIES = {COOKIE: client.cookies[COOKIE].value}
-    return known_device(request, account_of(ALICE)) is not None
+    return known_device(request, login_identity(ALICE)) is not None
 
 
 @pytest.fixture
@@ -59,9 +60,7 @@ def change_password(user):
 
 def reset_password(user):
     token, _ = link_make(user, "password_reset")
-    request = HttpRequest()
-    request.META["REMOTE_ADDR"] = "127.0.0.1"
-    password_choose(request, token=token, password=NEW)
+    password_set_with_token(Actor(ip_address="127.0.0.1"), token=token, password=NEW)
 
 
 def begin_second_factor(user):
@@ -79,10 +78,10 @@ CHANGES = [change_password, reset_password, begin_second_factor, deactivate_for_
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_what_ends_all_sign_ins_makes_every_device_unknown(
-    change, alice, device, make_user, inside, organization_a
+    change, alice, device, make_user, tenant, organization_a
 ):
     make_user(organization_a, "admin")  # so that she may be deactivated
-    with inside(organization_a):
+    with tenant(organization_a):
         change(alice)
     assert not is_known(device)
     use_up()
@@ -91,19 +90,19 @@ def test_what_ends_all_sign_ins_makes_every_device_unknown(
 
 
 @pytest.mark.parametrize("change", [recovery_codes_renew, second_factor_remove])
-def test_so_does_a_change_of_the_second_factor(change, alice, inside, organization_a):
-    with inside(organization_a):
+def test_so_does_a_change_of_the_second_factor(change, alice, tenant, organization_a):
+    with tenant(organization_a):
         begin_second_factor(alice)
     request, response, client = HttpRequest(), HttpResponse(), Client()
     client.cookies = remember_device(request, response, alice).cookies
     assert is_known(client)
-    with inside(organization_a):
+    with tenant(organization_a):
         change(alice)
     assert not is_known(client)
 
 
-def test_of_others_nothing_is_forgotten(alice, bob, device, inside, organization_a):
-    with inside(organization_a):
+def test_of_others_nothing_is_forgotten(alice, bob, device, tenant, organization_a):
+    with tenant(organization_a):
         user_update(bob, password=NEW)
         user_update(alice, first_name="Alicia")
     assert is_known(device)
@@ -133,9 +132,9 @@ def test_so_it_does_with_the_second_factor(alice, device):
     assert is_known(device)
 
 
-def test_a_sign_in_with_the_password_before_makes_no_device_known(alice, inside, organization_a):
+def test_a_sign_in_with_the_password_before_makes_no_device_known(alice, tenant, organization_a):
     """It has shown it before the change, and is answered after."""
-    with inside(organization_a):
+    with tenant(organization_a):
         before = User.objects.get(pk=alice.pk)
         user_update(alice, password=NEW)
     client = Client()
@@ -146,7 +145,7 @@ def test_a_sign_in_with_the_password_before_makes_no_device_known(alice, inside,
 def test_a_cookie_of_an_earlier_form_is_no_error(alice, device):
     from django.core import signing
 
-    held = {"device": "abc", "accounts": [account_of(ALICE).name]}
+    held = {"device": "abc", "accounts": [login_identity(ALICE).account_hash]}
     device.cookies[COOKIE] = signing.dumps(held, salt="urfmp.device")
     assert not is_known(device)
     device.cookies.pop("urfmp_session")
@@ -155,9 +154,9 @@ def test_a_cookie_of_an_earlier_form_is_no_error(alice, device):
 
 
 def test_whoever_had_the_address_before_has_no_known_device(
-    alice, device, make_user, inside, organization_a
+    alice, device, make_user, tenant, organization_a
 ):
-    with inside(organization_a):
+    with tenant(organization_a):
         user_update(alice, email="alice.former@acme.example")
     make_user(organization_a, "viewer", ALICE)
     assert not is_known(device)

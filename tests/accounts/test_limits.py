@@ -139,10 +139,10 @@ def test_an_organizations_keys_share_its_limit_and_no_other_does(
     assert standing(ask(two))[:2] == ("3", "1")
 
 
-def test_a_bad_key_costs_nobodys_counter(key, organization_a, make_key, inside):
+def test_a_bad_key_costs_nobodys_counter(key, organization_a, make_key, tenant):
     ended = make_key(organization_a, ["robots:read"], rate_limit=3)
     assert standing(ask(ended))[1] == "2"
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.filter(key_prefix=ended[11:21]).update(is_active=False)
     mistyped = key[:-1] + ("A" if key[-1] != "A" else "B")
     for bad in (mistyped, ended, "nonsense", ""):
@@ -153,17 +153,17 @@ def test_a_bad_key_costs_nobodys_counter(key, organization_a, make_key, inside):
     assert standing(ask(key))[1] == "2"
 
 
-def test_a_changed_limit_counts_at_the_next_request(key, organization_a, inside):
+def test_a_changed_limit_counts_at_the_next_request(key, organization_a, tenant):
     ask(key)
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(rate_limit=2)
     assert standing(ask(key))[:2] == ("2", "0")
     assert ask(key).status_code == 429
 
 
-def test_people_are_not_counted(alice, sign_in, settings):
+def test_people_are_not_counted(alice, client_for, settings):
     settings.ORGANIZATION_RATE_LIMIT = 1
-    client = sign_in(alice)
+    client = client_for(alice)
     answers = [client.get("/api/v1/robots") for _ in range(3)]
     assert [a.status_code for a in answers] == [200] * 3
     assert not answers[0].has_header("RateLimit-Limit")
@@ -181,17 +181,17 @@ def test_what_is_marked_is_never_refused(key, monkeypatch):
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-def test_a_limit_is_at_least_one(organization_a, alice, make_key, sign_in, limit):
+def test_a_limit_is_at_least_one(organization_a, alice, make_key, client_for, limit):
     with pytest.raises(ValidationError):
         make_key(organization_a, ["robots:read"], rate_limit=limit)
     body = {"name": "k", "permissions": ["robots:read"], "rate_limit": limit}
-    answer = sign_in(alice).post("/api/v1/api-keys", body, content_type="application/json")
+    answer = client_for(alice).post("/api/v1/api-keys", body, content_type="application/json")
     assert answer.status_code == 400
     assert "rate_limit" in answer.json()["errors"]
 
 
-def test_a_row_by_hand_without_room_is_refused(key, organization_a, inside):
-    with inside(organization_a):
+def test_a_row_by_hand_without_room_is_refused(key, organization_a, tenant):
+    with tenant(organization_a):
         ApiKey.objects.update(rate_limit=0)
     assert ask(key).status_code == 429
     assert ask(key)["Retry-After"] == "60"

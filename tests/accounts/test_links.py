@@ -19,20 +19,20 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from apps.accounts.choices import LinkPurpose
-from apps.accounts.exceptions import LinkRefusedError
+from apps.accounts.exceptions import InvalidLinkError
 from apps.accounts.models import OneTimeLink, User, UserSession
 from apps.accounts.services.one_time_links import (
     clean_up_links,
     link_order,
     link_send,
-    password_choose,
     password_reset_send,
+    password_set_with_token,
 )
 from apps.accounts.services.users import user_create, user_update
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
-from tests.support.concurrency import at_once, wait_for_a_lock
-from urfmp.common.security.bearer_secrets import digest
+from tests.support.concurrency import run_concurrently, wait_for_blocked_lock
+from urfmp.common.security.bearer_secrets import hash_token
 
 pytestmark = pytest.mark.django_db
 
@@ -84,18 +84,18 @@ def test_a_code_is_good_once(code, api_post):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_is_taken(code, alice, plain_request):
+def test_of_two_at_once_one_is_taken(code, alice, actor):
     def attempt(number):
         def run():
             try:
-                password_choose(plain_request, token=code, password=f"{NEW} {number}")
-            except LinkRefusedError:
+                password_set_with_token(actor, token=code, password=f"{NEW} {number}")
+            except InvalidLinkError:
                 return None
             return number
 
         return run
 
-    taken = [n for n in at_once(*(attempt(n) for n in range(6))) if n is not None]
+    taken = [n for n in run_concurrently(*(attempt(n) for n in range(6))) if n is not None]
     assert len(taken) == 1
     assert enters(f"{NEW} {taken[0]}")
 
@@ -106,8 +106,8 @@ def test_a_password_that_does_not_fit_leaves_the_code_good(code, api_post):
     assert choose(api_post, code).status_code == 204
 
 
-def test_a_code_dies_with_time(code, api_post, inside, organization_a):
-    with inside(organization_a):
+def test_a_code_dies_with_time(code, api_post, tenant, organization_a):
+    with tenant(organization_a):
         row = OneTimeLink.objects.get()
         left = row.expires_at - timezone.now()
         assert timedelta(minutes=59) < left <= timedelta(hours=1)
@@ -122,25 +122,25 @@ def test_a_code_dies_by_a_newer_one(code, api_post, run_jobs, newest_code):
     assert choose(api_post, newest_code()).status_code == 204
 
 
-def test_a_code_dies_by_another_password(code, api_post, alice, inside, organization_a):
-    with inside(organization_a):
+def test_a_code_dies_by_another_password(code, api_post, alice, tenant, organization_a):
+    with tenant(organization_a):
         user_update(alice, password="my own idea of a password")
     assert choose(api_post, code).status_code == 400
 
 
-def test_a_code_dies_by_another_address(code, api_post, alice, inside, organization_a):
-    with inside(organization_a):
+def test_a_code_dies_by_another_address(code, api_post, alice, tenant, organization_a):
+    with tenant(organization_a):
         User.objects.update(email_verified=True)
         user_update(alice, first_name="Al", email=ALICE.upper())  # the same
         user_update(alice, email="alice.b@acme.example")
         assert not alice.email_verified
     assert choose(api_post, code).status_code == 400
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not User.objects.get(pk=alice.pk).email_verified
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_link_goes_to_an_address_that_is_being_left(alice, inside, organization_a):
+def test_no_link_goes_to_an_address_that_is_being_left(alice, tenant, organization_a):
     def send():
         link_send(
             organization_id=organization_a.pk,
@@ -149,55 +149,55 @@ def test_no_link_goes_to_an_address_that_is_being_left(alice, inside, organizati
             actor={},
         )
 
-    sender = Thread(target=lambda: at_once(send))
-    with inside(organization_a):
+    sender = Thread(target=lambda: run_concurrently(send))
+    with tenant(organization_a):
         user_update(alice, email="alice.b@acme.example")
         sender.start()
-        wait_for_a_lock()
+        wait_for_blocked_lock()
     sender.join()
     assert [message.to for message in mail.outbox] == [["alice.b@acme.example"]]
 
 
-def test_a_code_dies_with_the_account(code, api_post, make_user, alice, inside, organization_a):
+def test_a_code_dies_with_the_account(code, api_post, make_user, alice, tenant, organization_a):
     make_user(organization_a)  # the last admin stays
-    with inside(organization_a):
+    with tenant(organization_a):
         user_update(alice, is_active=False)
         user_update(alice, is_active=True)
     assert choose(api_post, code).status_code == 400
 
 
-def test_a_code_is_dead_while_the_organization_is(code, api_post, inside, organization_a):
-    with inside(organization_a):
+def test_a_code_is_dead_while_the_organization_is(code, api_post, tenant, organization_a):
+    with tenant(organization_a):
         organization_a.is_active = False
         organization_a.save(update_fields=["is_active"])
     assert choose(api_post, code).status_code == 400
 
 
-def test_it_ends_every_sign_in(code, api_post, alice, sign_in, inside, organization_a):
-    browser = sign_in(alice)
+def test_it_ends_every_sign_in(code, api_post, alice, client_for, tenant, organization_a):
+    browser = client_for(alice)
     tokens = api_post("auth/login", {"email": ALICE, "password": PASSWORD}).json()
     assert choose(api_post, code).status_code == 204
     assert browser.get("/admin/").status_code == 302
     bearer = Client(headers={"authorization": f"Bearer {tokens['access_token']}"})
     assert bearer.get("/api/v1/auth/sessions").status_code == 401
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not UserSession.objects.exists()
         assert User.objects.get(pk=alice.pk).email_verified
 
 
-def test_what_is_stored_opens_nothing(code, api_post, inside, organization_a):
-    with inside(organization_a):
+def test_what_is_stored_opens_nothing(code, api_post, tenant, organization_a):
+    with tenant(organization_a):
         row = OneTimeLink.objects.get()
-    for value in (row.token_digest, str(row.pk), code[:-1], code.upper(), "", digest(code)):
+    for value in (row.token_digest, str(row.pk), code[:-1], code.upper(), "", hash_token(code)):
         assert choose(api_post, value or "x").status_code == 400
     assert not enters(NEW)
 
 
 def test_the_code_is_in_the_e_mail_alone(
-    alice, api_post, run_jobs, newest_code, caplog, inside, organization_a
+    alice, api_post, run_jobs, newest_code, caplog, tenant, organization_a
 ):
     api_post("auth/password-reset", {"email": ALICE})
-    with inside(organization_a):
+    with tenant(organization_a):
         link_order(alice, LinkPurpose.PASSWORD_RESET)
     run_jobs()
     token = newest_code()
@@ -205,17 +205,17 @@ def test_the_code_is_in_the_e_mail_alone(
     choose(api_post, token)
     choose(api_post, token)
     jobs = json.dumps([job.args for job in ProcrastinateJob.objects.all()])
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(jsonb_agg(to_jsonb(a))::text, '') FROM audit_logs a")
         record = cursor.fetchone()[0]
     assert "accounts.user.password_reset" in record
-    for secret in (token, digest(token), NEW):
+    for secret in (token, hash_token(token), NEW):
         assert secret not in jobs + record + caplog.text
 
 
-def test_writes_audit_row(code, api_post, alice, inside, organization_a):
+def test_writes_audit_row(code, api_post, alice, tenant, organization_a):
     choose(api_post, code)
-    with inside(organization_a):
+    with tenant(organization_a):
         asked = AuditLog.objects.get(action="accounts.user.forgot_password")
         done = AuditLog.objects.get(action="accounts.user.password_reset", resource_type="user")
     assert (asked.resource_id, str(asked.ip_address)) == (alice.pk, "127.0.0.1")
@@ -280,8 +280,10 @@ def test_too_many_from_one_client(api_post):
     assert answers == [202] * 50 + [429]
 
 
-def test_an_open_sign_in_does_not_stand_in_the_way(alice, charlie, sign_in, run_jobs, newest_code):
-    client = sign_in(charlie)
+def test_an_open_sign_in_does_not_stand_in_the_way(
+    alice, charlie, client_for, run_jobs, newest_code
+):
+    client = client_for(charlie)
     client.post("/admin/forgot-password/", {"email": ALICE})
     run_jobs()
     form = {"token": newest_code(), "password": NEW, "again": NEW}
@@ -289,9 +291,11 @@ def test_an_open_sign_in_does_not_stand_in_the_way(alice, charlie, sign_in, run_
     assert enters(NEW)
 
 
-def test_a_new_person_chooses_the_first_password(alice, sign_in, api_post, run_jobs, newest_code):
+def test_a_new_person_chooses_the_first_password(
+    alice, client_for, api_post, run_jobs, newest_code
+):
     body = {"email": "dora@acme.example", "role": "viewer", "first_name": "Dora"}
-    answer = sign_in(alice).post("/api/v1/users", body, content_type="application/json")
+    answer = client_for(alice).post("/api/v1/users", body, content_type="application/json")
     assert answer.status_code == 201
     run_jobs()
     assert mail.outbox[-1].to == ["dora@acme.example"]
@@ -301,8 +305,8 @@ def test_a_new_person_chooses_the_first_password(alice, sign_in, api_post, run_j
     assert entered.status_code == 302
 
 
-def test_who_was_invited_has_nothing_to_forget(organization_a, inside, api_post, run_jobs):
-    with inside(organization_a):
+def test_who_was_invited_has_nothing_to_forget(organization_a, tenant, api_post, run_jobs):
+    with tenant(organization_a):
         user_create(organization_id=organization_a.id, email="dora@acme.example")
     assert api_post("auth/password-reset", {"email": "dora@acme.example"}).status_code == 202
     run_jobs()
@@ -310,30 +314,30 @@ def test_who_was_invited_has_nothing_to_forget(organization_a, inside, api_post,
 
 
 def test_an_admin_sends_a_link_and_chooses_nothing(
-    alice, bob, sign_in, run_jobs, newest_code, api_post
+    alice, bob, client_for, run_jobs, newest_code, api_post
 ):
-    client = sign_in(alice)
+    client = client_for(alice)
     assert client.post(f"/api/v1/users/{bob.pk}/password-link").status_code == 202
     page = client.post(f"/admin/accounts/user/{bob.pk}/act/password-link/", follow=True)
-    assert "is sent a link" in page.content.decode()
+    assert "was sent a password link" in page.content.decode()
     run_jobs()
     assert [m.to for m in mail.outbox] == [["bob@acme.example"]] * 2
     assert choose(api_post, newest_code()).status_code == 204
 
 
 def test_nobody_sends_one_to_whoever_holds_more(
-    make_user, organization_a, alice, sign_in, run_jobs
+    make_user, organization_a, alice, client_for, run_jobs
 ):
     keeper = make_user(organization_a, "custom", permissions=["user.view", "user.update"])
-    client = sign_in(keeper)
+    client = client_for(keeper)
     assert client.post(f"/api/v1/users/{alice.pk}/password-link").status_code == 403
     client.post(f"/admin/accounts/user/{alice.pk}/act/password-link/")
     assert run_jobs() == 0
 
 
-def test_a_cause_that_is_taken_back_sends_nothing(alice, organization_a, inside, run_jobs):
+def test_a_cause_that_is_taken_back_sends_nothing(alice, organization_a, tenant, run_jobs):
     def order():
-        with inside(organization_a):
+        with tenant(organization_a):
             link_order(alice, LinkPurpose.PASSWORD_RESET)
             raise ValidationError("no")
 
@@ -342,7 +346,7 @@ def test_a_cause_that_is_taken_back_sends_nothing(alice, organization_a, inside,
     assert run_jobs() == 0
 
 
-def test_without_a_way_out_it_is_said(alice, sign_in, api_post, client, settings):
+def test_without_a_way_out_it_is_said(alice, client_for, api_post, client, settings):
     settings.MAIL_IS_CONFIGURED = False
     answer = api_post("auth/password-reset", {"email": ALICE})
     assert answer.json()["code"] == "mail_not_configured"
@@ -350,7 +354,7 @@ def test_without_a_way_out_it_is_said(alice, sign_in, api_post, client, settings
     assert page.status_code == 503
     assert "sends no e-mail" in page.content.decode()
     form = {"email": "dora@acme.example", "role": "viewer"}
-    added = sign_in(alice).post("/admin/accounts/user/add/", form, follow=True)
+    added = client_for(alice).post("/admin/accounts/user/add/", form, follow=True)
     assert "password_link dora@acme.example" in added.content.decode()
 
 
@@ -383,8 +387,8 @@ def test_the_page_bears_incomplete_forms(client, form):
     assert client.post("/admin/choose-password/", form).status_code == 400
 
 
-def test_old_links_are_forgotten(code, inside, organization_a):
-    with inside(organization_a):
+def test_old_links_are_forgotten(code, tenant, organization_a):
+    with tenant(organization_a):
         assert clean_up_links() == 0
         OneTimeLink.objects.update(expires_at=timezone.now() - timedelta(days=31))
         assert clean_up_links() == 1

@@ -16,7 +16,7 @@ from apps.accounts.services.users import user_update
 from apps.organizations.models import Organization
 from apps.organizations.services.platform import organization_deactivate
 from tests.conftest import PASSWORD
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,10 +26,10 @@ PERSON = {"email": "kim@plant.example", "role": "viewer"}
 
 
 @pytest.fixture
-def limited(organization_a, make_user, inside):
+def limited(organization_a, make_user, tenant):
     """An organization whose plan counts, with another admin."""
     other = make_user(organization_a, "admin", "zoe@acme.example")
-    with inside(organization_a):
+    with tenant(organization_a):
         Organization.objects.update(plan="custom", user_limit=50, api_key_limit=50, robot_limit=50)
     return other
 
@@ -108,7 +108,7 @@ def at(monkeypatch, module, name, meet, *, before):
     ],
 )
 def test_a_page_that_steps_up_and_counts(
-    page, form, module, end, limited, alice, sign_in, meanwhile, monkeypatch
+    page, form, module, end, limited, alice, client_for, meanwhile, monkeypatch
 ):
     def run():
         with tenant_transaction(alice.organization_id):
@@ -121,21 +121,21 @@ def test_a_page_that_steps_up_and_counts(
         lambda: meanwhile(run),
         before=True,
     )
-    client = sign_in(alice)
+    client = client_for(alice)
     answer = client.post(reverse(page), {**form, "_step_up": "POST", "_step_up_password": PASSWORD})
     assert met
     assert answer.status_code in {200, 302, 400}  # 400: the browser's session is over
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_whoever_has_counted(end, limited, alice, make_user, sign_in, meanwhile, monkeypatch):
+def test_whoever_has_counted(end, limited, alice, make_user, client_for, meanwhile, monkeypatch):
     """The plan is held, and then what is made refers to the person."""
 
     def run():
         with tenant_transaction(alice.organization_id):
             end(alice)
 
-    client = sign_in(alice)
+    client = client_for(alice)
     met = at(monkeypatch, api_keys, "take_place", lambda: meanwhile(run), before=False)
     body = {**KEY, "rate_limit": 100}
     answer = client.post("/api/v1/api-keys", body, content_type="application/json")
@@ -152,9 +152,9 @@ def step_up_api(client):
 
 @pytest.mark.parametrize("end", [deactivate_her, give_her_another_password_and_address])
 def test_a_step_up_that_crosses_the_end_of_its_sign_in(
-    end, limited, alice, sign_in, meanwhile, monkeypatch
+    end, limited, alice, client_for, meanwhile, monkeypatch
 ):
-    client, statuses = sign_in(alice), []
+    client, statuses = client_for(alice), []
     met = at(
         monkeypatch,
         users,
@@ -171,9 +171,9 @@ def test_a_step_up_that_crosses_the_end_of_its_sign_in(
 
 
 @pytest.mark.parametrize("how", ["browser", "api"])
-def test_a_step_up_in_a_sign_in_that_was_ended_elsewhere(how, alice, sign_in, monkeypatch):
+def test_a_step_up_in_a_sign_in_that_was_ended_elsewhere(how, alice, client_for, monkeypatch):
     """While the password is hashed, the person ends the sign-in from another one."""
-    client = sign_in(alice)
+    client = client_for(alice)
     real = User.check_password
 
     def check(user, password):
@@ -192,8 +192,8 @@ def test_a_step_up_in_a_sign_in_that_was_ended_elsewhere(how, alice, sign_in, mo
     assert answer.status_code in {400, 401}
 
 
-def test_two_admins_changed_at_once_by_their_version(limited, alice, sign_in):
-    clients = [sign_in(alice), sign_in(limited)]
+def test_two_admins_changed_at_once_by_their_version(limited, alice, client_for):
+    clients = [client_for(alice), client_for(limited)]
     people = [limited, alice]
     for _ in range(3):
 
@@ -208,5 +208,5 @@ def test_two_admins_changed_at_once_by_their_version(limited, alice, sign_in):
             )
             return answer.status_code
 
-        statuses = at_once(lambda: change(0), lambda: change(1))
+        statuses = run_concurrently(lambda: change(0), lambda: change(1))
         assert statuses == [200, 200]

@@ -8,7 +8,6 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connection
-from django.http import HttpRequest
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -16,19 +15,20 @@ from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import ApiKey, User
 from apps.accounts.selectors.credentials import (
     SessionCredential,
-    forget_session,
+    invalidate_cached_session,
     key_credential,
-    note_key_use,
+    record_key_use,
     session_credential,
 )
-from apps.accounts.services.api_tokens import tokens_issue
-from tests.conftest import uncache
-from urfmp.common.security.bearer_secrets import digest
+from apps.accounts.services.api_tokens import token_pair_issue
+from tests.conftest import uncache_session
+from urfmp.common.security.bearer_secrets import hash_token
+from urfmp.common.tenancy.context import Actor
 
 
 @pytest.fixture
-def browser(alice, sign_in):
-    return sign_in(alice)
+def browser(alice, client_for):
+    return client_for(alice)
 
 
 @pytest.fixture
@@ -37,82 +37,82 @@ def token(browser):
 
 
 def cached(token):
-    return cache.get(f"session:{digest(token)}")
+    return cache.get(f"session:{hash_token(token)}")
 
 
 @pytest.mark.parametrize(
-    ("left", "silence", "is_alive"),
+    ("left", "silence", "is_valid"),
     [
         (timedelta(seconds=5), timedelta(minutes=59), True),
         (timedelta(seconds=-1), timedelta(0), False),
         (timedelta(hours=1), timedelta(minutes=60), False),
     ],
 )
-def test_a_cached_session_ends_by_the_clock(alice, left, silence, is_alive):
+def test_a_cached_session_ends_by_the_clock(alice, left, silence, is_valid):
     now = timezone.now()
     found = SessionCredential(alice.pk, alice.organization_id, {}, now + left, now - silence)
-    assert found.is_alive is is_alive
+    assert found.is_valid is is_valid
 
 
 def test_tokens_of_the_api_are_no_session(alice):
-    pair = tokens_issue(HttpRequest(), alice)
+    pair = token_pair_issue(alice, Actor())
     for token in (pair.access_token, pair.refresh_token):
         assert session_credential(token) is None
 
 
 def test_a_reader_puts_nothing_in_place_of_a_mark(token):
-    forget_session(digest(token))
+    invalidate_cached_session(hash_token(token))
     mark = cached(token)
     assert session_credential(token) is not None
     assert cached(token) == mark
-    cache.delete(f"session:{digest(token)}")
+    cache.delete(f"session:{hash_token(token)}")
     assert session_credential(token) is not None
     assert isinstance(cached(token), list)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_that_takes_longer_than_its_mark_is_marked_again(token, organization_a, inside):
-    with inside(organization_a):
-        forget_session(digest(token))
-        cache.delete(f"session:{digest(token)}")  # five seconds later
+def test_a_change_that_takes_longer_than_its_mark_is_marked_again(token, organization_a, tenant):
+    with tenant(organization_a):
+        invalidate_cached_session(hash_token(token))
+        cache.delete(f"session:{hash_token(token)}")  # five seconds later
         assert session_credential(token) is not None
         assert isinstance(cached(token), list)
     assert not isinstance(cached(token), list)
 
 
-def test_a_renewed_session_has_no_old_token(token, organization_a, inside):
+def test_a_renewed_session_has_no_old_token(token, organization_a, tenant):
     session = SessionStore(token)
     assert session["_auth_user_id"]
     assert isinstance(cached(token), list)
-    with inside(organization_a):
+    with tenant(organization_a):
         session.renew()
     assert session_credential(token) is None
     assert session_credential(session.session_key) is not None
 
 
 def test_a_password_that_was_changed_behind_our_back_ends_a_session(
-    browser, alice, organization_a, inside
+    browser, alice, organization_a, tenant
 ):
     assert browser.get("/api/v1/robots").status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         alice.set_password("another long password 1")
         User.objects.filter(pk=alice.pk).update(password=alice.password)
-    uncache(browser)
+    uncache_session(browser)
     assert browser.get("/api/v1/robots").status_code == 401
 
 
-def test_use_of_a_key_is_written_once_a_minute(organization_a, make_key, inside):
+def test_use_of_a_key_is_written_once_a_minute(organization_a, make_key, tenant):
     key = make_key(organization_a)
     unused = key_credential(key)
-    assert note_key_use(unused)
+    assert record_key_use(unused)
     first = key_credential(key)
     assert first.last_used_at is not None
     with CaptureQueriesContext(connection) as queries:
-        assert not note_key_use(first)
+        assert not record_key_use(first)
     assert len(queries) == 0
     # Another process remembers it unused, and the database knows better.
     then = timezone.now() - timedelta(seconds=30)
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(last_used_at=then)
-    note_key_use(unused)
+    record_key_use(unused)
     assert key_credential(key).last_used_at == then

@@ -24,9 +24,9 @@ MESSAGE = "Write this in one line, without control characters."
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_services_refuse_it(name, organization_a, alice, inside, make_facility):
+def test_services_refuse_it(name, organization_a, alice, tenant, make_facility):
     hall = make_facility(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         for call in (
             lambda: organization_update(organization_a, name=name),
             lambda: facility_create(organization_id=organization_a.pk, name=name),
@@ -42,8 +42,8 @@ def test_services_refuse_it(name, organization_a, alice, inside, make_facility):
         organization_create(name=name, slug="broken")
 
 
-def test_the_api_says_what_is_wrong(organization_a, alice, sign_in):
-    client = sign_in(alice)
+def test_the_api_says_what_is_wrong(organization_a, alice, client_for):
+    client = client_for(alice)
     for method, path, field in (
         ("post", "facilities", "name"),
         ("patch", f"organizations/{organization_a.pk}", "name"),
@@ -55,16 +55,16 @@ def test_the_api_says_what_is_wrong(organization_a, alice, sign_in):
         assert (answer.status_code, answer.json()["errors"]) == (400, {field: [MESSAGE]}), path
 
 
-def test_pages_refuse_it(organization_a, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_pages_refuse_it(organization_a, alice, client_for, tenant):
+    client = client_for(alice)
     answer = client.post(reverse("admin:organizations_facility_add"), {"name": "Hall\x0b1"})
     assert MESSAGE in answer.content.decode()
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not Facility.objects.exists()
 
 
-def test_whoever_joins_has_one_too(organization_a, alice, inside, run_jobs, newest_code):
-    with inside(organization_a):
+def test_whoever_joins_has_one_too(organization_a, alice, tenant, run_jobs, newest_code):
+    with tenant(organization_a):
         invitation_create(
             organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
         )
@@ -76,18 +76,18 @@ def test_whoever_joins_has_one_too(organization_a, alice, inside, run_jobs, newe
         content_type="application/json",
     )
     assert (answer.status_code, set(answer.json()["errors"])) == (400, {"first_name"})
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not User.objects.filter(email="kim@plant.example").exists()
 
 
-def test_letters_of_all_languages_are_names(organization_a, inside):
-    with inside(organization_a):
+def test_letters_of_all_languages_are_names(organization_a, tenant):
+    with tenant(organization_a):
         for name in ("Zürich - Halle 3", "भारत‍ संयंत्र", "工場", "Müller-Ruiz 🤖"):
             assert facility_create(organization_id=organization_a.pk, name=name).name == name
 
 
-def test_a_name_from_psql_breaks_no_email(organization_a, alice, inside):
-    with inside(organization_a):
+def test_a_name_from_psql_breaks_no_email(organization_a, alice, tenant):
+    with tenant(organization_a):
         Organization.objects.update(name="Acme\r\nBcc: all@x.example\u2028 Works")
         invitation = invitation_create(
             organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice

@@ -18,13 +18,13 @@ def ids(client):
 
 
 @pytest.fixture
-def here(bob, sign_in):
-    return sign_in(bob)
+def here(bob, client_for):
+    return client_for(bob)
 
 
 @pytest.fixture
-def elsewhere(bob, sign_in):
-    return sign_in(bob)
+def elsewhere(bob, client_for):
+    return client_for(bob)
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_device_name(header, expected):
     assert device_name(header) == expected
 
 
-def test_lists_own_sign_ins_and_marks_this_one(here, elsewhere, alice, sign_in):
-    sign_in(alice)
+def test_lists_own_sign_ins_and_marks_this_one(here, elsewhere, alice, client_for):
+    client_for(alice)
     assert sorted(ids(here).values()) == [False, True]
     assert ids(here).keys() == ids(elsewhere).keys()
     assert ids(here) != ids(elsewhere)
@@ -60,12 +60,12 @@ def test_end_one(here, elsewhere):
 
 
 def test_end_others_keeps_this_one_and_is_recorded(
-    here, elsewhere, bob, sign_in, organization_a, inside
+    here, elsewhere, bob, client_for, organization_a, tenant
 ):
-    third = sign_in(bob)
+    third = client_for(bob)
     assert here.post(f"{API}/end-others").json() == {"ended": 2}
     assert [client.get(API).status_code for client in (here, elsewhere, third)] == [200, 401, 401]
-    with inside(organization_a):
+    with tenant(organization_a):
         rows = AuditLog.objects.filter(action="accounts.session.end_others")
         assert {row.user_id for row in rows} == {bob.pk}
         assert rows.count() == 2
@@ -73,7 +73,7 @@ def test_end_others_keeps_this_one_and_is_recorded(
 
 @pytest.mark.parametrize("whose", ["colleague", "other organization", "nobody"])
 def test_sessions_of_others_do_not_exist(
-    whose, here, alice, charlie, sign_in, organization_a, organization_b, inside
+    whose, here, alice, charlie, client_for, organization_a, organization_b, tenant
 ):
     organization, person = {
         "colleague": (organization_a, alice),
@@ -82,8 +82,8 @@ def test_sessions_of_others_do_not_exist(
     }[whose]
     pk = uuid.uuid4()
     if person:
-        theirs = sign_in(person)
-        with inside(organization):
+        theirs = client_for(person)
+        with tenant(organization):
             pk = UserSession.objects.get(user=person).pk
     assert here.delete(f"{API}/{pk}").status_code == 404
     assert here.get(PAGE, {"end": pk}).status_code == 404
@@ -104,8 +104,8 @@ def test_nobody_is_asked_to_sign_in(db):
     assert Client().post(f"{API}/end-others").status_code == 401
 
 
-def test_a_browser_needs_its_csrf_token(bob, sign_in):
-    client = sign_in(bob, enforce_csrf_checks=True)
+def test_a_browser_needs_its_csrf_token(bob, client_for):
+    client = client_for(bob, enforce_csrf_checks=True)
     assert client.post(f"{API}/end-others").status_code == 403
     assert client.post(PAGE, {"end": "others"}).status_code == 403
 

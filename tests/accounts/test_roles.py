@@ -5,13 +5,13 @@ from django.apps import apps
 
 from apps.accounts.choices import Role
 from apps.accounts.permissions.roles import (
+    _COVERED_BY,
     _RESOURCES,
-    _SAME_AS,
     _VERBS,
     PERMISSIONS,
     ROLE_PERMISSIONS,
-    permission_for,
-    role_grants,
+    role_has_permission,
+    staff_permission_for,
 )
 
 VIEWER = {"robot.view", "telemetry.view", "organization.view", "maintenance.view", "alert.view"}
@@ -59,11 +59,11 @@ def test_role_and_permission(role, permission):
     assert (permission in ROLE_PERMISSIONS[role]) is holds
     for name in django_names(permission):
         # organization.create and the like stand for another right.
-        asked = permission_for(name)
-        wanted = _SAME_AS.get(asked, asked)
+        asked = staff_permission_for(name)
+        wanted = _COVERED_BY.get(asked, asked)
         assert asked == permission
-        assert role_grants(role, (), name) is (wanted in EXPECTED[role])
-        assert role_grants("custom", [wanted], name)
+        assert role_has_permission(role, (), name) is (wanted in EXPECTED[role])
+        assert role_has_permission("custom", [wanted], name)
 
 
 def test_models_and_resources_are_one_to_one():
@@ -85,13 +85,13 @@ def test_names_of_django_map_to_one_permission_each():
         for verb in {p.split(".")[1] for p in PERMISSIONS if p.split(".")[0] == resource}
     ]
     assert len(names) == len(set(names))
-    assert {permission_for(name) for name in names} <= PERMISSIONS
+    assert {staff_permission_for(name) for name in names} <= PERMISSIONS
 
 
 @pytest.mark.parametrize("name", ["", "robots", "robots.view", "robots.view_user", "x.y_z", "._"])
 def test_unknown_names_are_nobodys(name):
-    assert permission_for(name) is None
-    assert not role_grants("super_admin", PERMISSIONS, name)
+    assert staff_permission_for(name) is None
+    assert not role_has_permission("super_admin", PERMISSIONS, name)
 
 
 def test_inactive_person_holds_nothing(alice):

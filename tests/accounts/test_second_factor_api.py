@@ -71,7 +71,7 @@ def enrolled(client, clock):
     return bearer(done["tokens"]), seed, done["recovery_codes"]
 
 
-def test_it_is_set_up_with_a_token(client, bob, clock, organization_a, inside):
+def test_it_is_set_up_with_a_token(client, bob, clock, organization_a, tenant):
     none = {
         "is_in_use": False, "is_required": False, "confirmed_at": None, "recovery_codes_left": 0
     }  # fmt: skip
@@ -102,7 +102,7 @@ def test_it_is_set_up_with_a_token(client, bob, clock, organization_a, inside):
     clock.now += 30
     assert login(bob, otp=code_of(seed, clock)).status_code == 200
     assert login(bob, recovery_code=codes[0]).status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         entries = list(AuditLog.objects.values())
     actions = {entry["action"] for entry in entries}
     assert {"accounts.second_factor.begin", "accounts.second_factor.create"} <= actions
@@ -110,8 +110,8 @@ def test_it_is_set_up_with_a_token(client, bob, clock, organization_a, inside):
         assert secret not in str(entries)
 
 
-def test_a_browser_gets_a_new_cookie(bob, sign_in, clock, organization_a, inside):
-    browser = sign_in(bob)
+def test_a_browser_gets_a_new_cookie(bob, client_for, clock, organization_a, tenant):
+    browser = client_for(bob)
     before = browser.cookies["urfmp_session"].value
     seed = post(browser, "").json()["seed"]
     done = post(browser, "/confirm", {"otp": code_of(seed, clock)})
@@ -123,7 +123,7 @@ def test_a_browser_gets_a_new_cookie(bob, sign_in, clock, organization_a, inside
     removed = post(browser, "/remove", {"password": PASSWORD})
     assert (removed.status_code, removed.json()) == (200, {"tokens": None})
     assert browser.get("/admin/").status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         assert UserSession.objects.filter(user_id=bob.pk).count() == 1
 
 
@@ -150,9 +150,9 @@ def test_doing_without_it(enrolled, bob):
     assert login(bob).status_code == 200
 
 
-def test_a_short_password_keeps_it(enrolled, bob, organization_a, inside):
+def test_a_short_password_keeps_it(enrolled, bob, organization_a, tenant):
     _, _, codes = enrolled
-    with inside(organization_a):
+    with tenant(organization_a):
         user_update(bob, password=SHORT)
     client = bearer(login(bob, password=SHORT, recovery_code=codes[0]).json())
     refused = post(client, "/remove", {"password": SHORT})
@@ -179,12 +179,12 @@ def test_states_that_do_not_fit(client, clock):
     assert post(client, "").status_code == 409
 
 
-def test_each_change_needs_a_step_up(client, clock, organization_a, inside):
+def test_each_change_needs_a_step_up(client, clock, organization_a, tenant):
     clock.now += 15 * 60
     for path in CHANGES:
         answer = post(client, path, {"otp": "123456", "password": PASSWORD})
         assert (answer.status_code, answer.json()["code"]) == (403, "step_up_required"), path
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not SecondFactor.objects.exists()
     client.post("/api/v1/auth/step-up", {"password": PASSWORD}, content_type="application/json")
     assert post(client, "").status_code == 201
@@ -199,8 +199,8 @@ def test_codes_are_not_tried_without_end(client, clock):
     assert refused["Retry-After"]
 
 
-def test_where_it_is_required_it_is_set_up_here(bob, organization_a, inside, clock):
-    with inside(organization_a):
+def test_where_it_is_required_it_is_set_up_here(bob, organization_a, tenant, clock):
+    with tenant(organization_a):
         organization_update(organization_a, settings={"second_factor_required": True})
     client = bearer(login(bob).json())
     refused = client.get("/api/v1/robots")
@@ -221,16 +221,16 @@ def test_everybody_has_their_own(role, make_user, organization_a, clock):
     assert post(bearer(login(make_user(organization_a, role)).json()), "").status_code == 201
 
 
-def test_a_super_admin_has_theirs_at_home(root, organization_a, clock, inside):
+def test_a_super_admin_has_theirs_at_home(root, organization_a, clock, tenant):
     client = bearer(login(root).json())
     body = {"organization": str(organization_a.pk)}
     chosen = client.post("/api/v1/auth/choose-organization", body, content_type="application/json")
     assert chosen.status_code < 300, chosen.content
     seed = post(client, "").json()["seed"]
     assert post(client, "/confirm", {"otp": code_of(seed, clock)}).status_code == 200
-    with inside(root.organization_of_test):
+    with tenant(root.organization_of_test):
         assert root.has_second_factor
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not SecondFactor.objects.exists()
 
 

@@ -26,7 +26,7 @@ from apps.accounts.services.second_factors import (
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
 from tests.support.concurrency import run_concurrently
-from urfmp.common.security.field_encryption import SecretUnreadableError
+from urfmp.common.security.field_encryption import DecryptionError
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.live.authentication import PresentedCredential, authenticate
 from urfmp.live.http.errors import HttpError
@@ -410,7 +410,7 @@ def test_the_seed_is_sealed_in_its_row(alice, bob, enrol, tenant, organization_a
             assert secret not in stored
         assert SecondFactor.objects.get(user=bob).seed not in stored.partition("audit")[2]
         SecondFactor.objects.filter(user=alice).update(seed=SecondFactor.objects.get(user=bob).seed)
-        with pytest.raises(SecretUnreadableError):
+        with pytest.raises(DecryptionError):
             second_factor_take(second_factor_of(alice), app.code())
 
 

@@ -12,16 +12,17 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.accounts.auth.login import log_in
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
 from apps.accounts.selectors.credentials import session_credential
-from apps.accounts.services.sessions import session_end, session_start
+from apps.accounts.services.sessions import session_end
 from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
 from apps.robots.api.robots import RobotViewSet
-from tests.conftest import PASSWORD, uncache
-from tests.support.concurrency import at_once
-from urfmp.common.security.bearer_secrets import digest
+from tests.conftest import PASSWORD, uncache_session
+from tests.support.concurrency import run_concurrently
+from urfmp.common.security.bearer_secrets import hash_token
 
 SIGN_IN = "/admin/login/"
 
@@ -34,14 +35,14 @@ def token_of(client):
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
-def sessions_of(organization, inside):
-    with inside(organization):
+def sessions_of(organization, tenant):
+    with tenant(organization):
         return list(UserSession.objects.order_by("created_at"))
 
 
-def change_row(organization, inside, **values):
+def change_row(organization, tenant, **values):
     """Move a row in time, past the read cache as well."""
-    with inside(organization):
+    with tenant(organization):
         for session in UserSession.objects.all():
             UserSession.objects.filter(pk=session.pk).update(**values)
             cache.delete(f"session:{session.session_token}")
@@ -54,12 +55,12 @@ def browser(alice):
     return client
 
 
-def test_the_row_holds_a_digest_alone(browser, organization_a, inside):
+def test_the_row_holds_a_digest_alone(browser, organization_a, tenant):
     token = token_of(browser)
-    (session,) = sessions_of(organization_a, inside)
-    assert session.session_token == digest(token)
+    (session,) = sessions_of(organization_a, tenant)
+    assert session.session_token == hash_token(token)
     assert (session.ip_address, session.user_agent) == ("192.0.2.7", "Test/1")
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         for table in ("user_sessions", "audit_logs"):
             cursor.execute(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table} t")
             assert token not in cursor.fetchone()[0]
@@ -101,96 +102,96 @@ def test_cookie_under_https_is_secure_and_bound_to_the_host():
     assert secure.CSRF_COOKIE_NAME.startswith("__Host-")
 
 
-def test_nothing_is_kept_before_sign_in(alice, organization_a, inside):
+def test_nothing_is_kept_before_sign_in(alice, organization_a, tenant):
     client = Client()
     assert client.get(SIGN_IN).status_code == 200
     assert enter(client, password="wrong wrong wrong").status_code == 400
     assert settings.SESSION_COOKIE_NAME not in client.cookies
-    assert sessions_of(organization_a, inside) == []
+    assert sessions_of(organization_a, tenant) == []
 
 
-def test_a_token_from_outside_is_not_taken_over(alice, organization_a, inside):
+def test_a_token_from_outside_is_not_taken_over(alice, organization_a, tenant):
     client = Client()
     client.cookies[settings.SESSION_COOKIE_NAME] = "chosen-by-somebody-else"
     enter(client)
     assert token_of(client) != "chosen-by-somebody-else"
-    assert len(sessions_of(organization_a, inside)) == 1
+    assert len(sessions_of(organization_a, tenant)) == 1
 
 
 def test_signing_in_again_takes_a_new_token_and_ends_the_old(
-    browser, alice, organization_a, inside
+    browser, alice, organization_a, tenant
 ):
     old = token_of(browser)
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = "127.0.0.1"
     request.session = SessionStore(old)
-    session_start(request, alice)
+    log_in(request, alice)
     assert request.session.session_key != old
     assert session_credential(old) is None
-    assert [s.session_token for s in sessions_of(organization_a, inside)] == [
-        digest(request.session.session_key)
+    assert [s.session_token for s in sessions_of(organization_a, tenant)] == [
+        hash_token(request.session.session_key)
     ]
 
 
-def test_stored_digest_is_no_credential(browser, organization_a, inside):
+def test_stored_digest_is_no_credential(browser, organization_a, tenant):
     thief = Client()
-    thief.cookies[settings.SESSION_COOKIE_NAME] = digest(token_of(browser))
+    thief.cookies[settings.SESSION_COOKIE_NAME] = hash_token(token_of(browser))
     assert thief.get("/api/v1/robots").status_code == 401
 
 
-def test_ends_after_an_hour_of_silence(browser, organization_a, inside):
+def test_ends_after_an_hour_of_silence(browser, organization_a, tenant):
     now = timezone.now()
-    change_row(organization_a, inside, last_activity_at=now - timedelta(minutes=59))
+    change_row(organization_a, tenant, last_activity_at=now - timedelta(minutes=59))
     assert browser.get("/api/v1/robots").status_code == 200
-    (session,) = sessions_of(organization_a, inside)
+    (session,) = sessions_of(organization_a, tenant)
     assert session.last_activity_at >= now  # touched
-    change_row(organization_a, inside, last_activity_at=now - timedelta(minutes=61))
+    change_row(organization_a, tenant, last_activity_at=now - timedelta(minutes=61))
     assert browser.get("/api/v1/robots").status_code == 401
 
 
-def test_ends_after_a_day_however_busy(browser, organization_a, inside):
-    (session,) = sessions_of(organization_a, inside)
+def test_ends_after_a_day_however_busy(browser, organization_a, tenant):
+    (session,) = sessions_of(organization_a, tenant)
     assert session.expires_at - session.created_at == pytest.approx(
         timedelta(hours=24), abs=timedelta(minutes=1)
     )
-    change_row(organization_a, inside, expires_at=timezone.now() - timedelta(minutes=5))
+    change_row(organization_a, tenant, expires_at=timezone.now() - timedelta(minutes=5))
     assert browser.get("/api/v1/robots").status_code == 401
 
 
-def test_activity_is_written_at_most_once_a_minute(browser, organization_a, inside):
-    before = sessions_of(organization_a, inside)[0].last_activity_at
+def test_activity_is_written_at_most_once_a_minute(browser, organization_a, tenant):
+    before = sessions_of(organization_a, tenant)[0].last_activity_at
     browser.get("/api/v1/robots")
-    assert sessions_of(organization_a, inside)[0].last_activity_at == before
+    assert sessions_of(organization_a, tenant)[0].last_activity_at == before
 
 
-def test_a_page_that_refreshes_itself_is_no_activity(browser, organization_a, inside):
+def test_a_page_that_refreshes_itself_is_no_activity(browser, organization_a, tenant):
     then = timezone.now() - timedelta(minutes=30)
-    change_row(organization_a, inside, last_activity_at=then)
+    change_row(organization_a, tenant, last_activity_at=then)
     assert browser.get("/api/v1/robots", headers={"X-Unattended": "1"}).status_code == 200
-    assert sessions_of(organization_a, inside)[0].last_activity_at == then
+    assert sessions_of(organization_a, tenant)[0].last_activity_at == then
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["session", "token"])
 def test_a_slow_request_holds_up_nothing_else_of_the_person(
-    way, browser, organization_a, inside, monkeypatch, api_post
+    way, browser, organization_a, tenant, monkeypatch, api_post
 ):
     headers, ask = {}, browser
     if way == "token":
         pair = api_post("auth/login", {"email": "alice@acme.example", "password": PASSWORD})
         headers, ask = {"Authorization": f"Bearer {pair.json()['access_token']}"}, Client()
     then = timezone.now() - timedelta(minutes=2)
-    change_row(organization_a, inside, last_activity_at=then)
+    change_row(organization_a, tenant, last_activity_at=then)
 
     def hold():
-        with inside(organization_a):
+        with tenant(organization_a):
             rows = UserSession.objects.select_for_update(nowait=True)
             return max(row.last_activity_at for row in rows)
 
     seen, answer = [], RobotViewSet.list
 
     def slow(view, request):
-        seen.extend(at_once(hold))
+        seen.extend(run_concurrently(hold))
         return answer(view, request)
 
     monkeypatch.setattr(RobotViewSet, "list", slow)
@@ -199,31 +200,31 @@ def test_a_slow_request_holds_up_nothing_else_of_the_person(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_waits_to_note_the_activity(browser, organization_a, inside):
-    change_row(organization_a, inside, last_activity_at=timezone.now() - timedelta(minutes=2))
-    with inside(organization_a):
+def test_nobody_waits_to_note_the_activity(browser, organization_a, tenant):
+    change_row(organization_a, tenant, last_activity_at=timezone.now() - timedelta(minutes=2))
+    with tenant(organization_a):
         UserSession.objects.select_for_update().get()
-        (answer,) = at_once(lambda: browser.get("/api/v1/robots"))
+        (answer,) = run_concurrently(lambda: browser.get("/api/v1/robots"))
     assert answer.status_code == 200
 
 
-def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a, inside):
-    uncache(browser)
+def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a, tenant):
+    uncache_session(browser)
     assert browser.get("/api/v1/robots").status_code == 200
-    assert isinstance(cache.get(f"session:{digest(token_of(browser))}"), list)
-    (session,) = sessions_of(organization_a, inside)
-    with inside(organization_a):
+    assert isinstance(cache.get(f"session:{hash_token(token_of(browser))}"), list)
+    (session,) = sessions_of(organization_a, tenant)
+    with tenant(organization_a):
         session_end(session)
     assert browser.get("/api/v1/robots").status_code == 401
 
 
-def test_ended_while_redis_takes_no_mark(browser, organization_a, inside):
-    uncache(browser)
+def test_ended_while_redis_takes_no_mark(browser, organization_a, tenant):
+    uncache_session(browser)
     assert browser.get("/api/v1/robots").status_code == 200
-    name = f"session:{digest(token_of(browser))}"
+    name = f"session:{hash_token(token_of(browser))}"
     held = cache.get(name)
-    (session,) = sessions_of(organization_a, inside)
-    with inside(organization_a):
+    (session,) = sessions_of(organization_a, tenant)
+    with tenant(organization_a):
         session_end(session)
     cache.set(name, held)  # what other processes would still find
     assert browser.get("/api/v1/robots").status_code == 401
@@ -232,60 +233,60 @@ def test_ended_while_redis_takes_no_mark(browser, organization_a, inside):
 
 @pytest.mark.django_db(transaction=True)
 def test_reader_between_delete_and_commit_does_not_bring_a_session_back(
-    alice, sign_in, organization_a, inside
+    alice, client_for, organization_a, tenant
 ):
-    token = token_of(sign_in(alice))
-    (session,) = sessions_of(organization_a, inside)
+    token = token_of(client_for(alice))
+    (session,) = sessions_of(organization_a, tenant)
     stored = None
 
     def read_while_open():
         nonlocal stored
         stored = session_credential(token)
 
-    from tests.support.concurrency import at_once
+    from tests.support.concurrency import run_concurrently
 
-    with inside(organization_a):
+    with tenant(organization_a):
         session_end(session)
-        at_once(read_while_open)
+        run_concurrently(read_while_open)
     assert stored is not None  # not committed yet: it was right to see it
     assert session_credential(token) is None
 
 
 def test_deactivating_a_person_ends_their_sessions(
-    browser, alice, make_user, organization_a, inside
+    browser, alice, make_user, organization_a, tenant
 ):
     make_user(organization_a, "admin")
     assert browser.get("/api/v1/robots").status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         user_update(alice, is_active=False)
-    assert sessions_of(organization_a, inside) == []
+    assert sessions_of(organization_a, tenant) == []
     assert browser.get("/api/v1/robots").status_code == 401
     assert browser.get("/admin/").status_code == 302
     assert enter(Client()).status_code == 400
 
 
-def test_deactivated_behind_our_back_while_cached(browser, organization_a, inside):
+def test_deactivated_behind_our_back_while_cached(browser, organization_a, tenant):
     """The page treats them as a stranger, who may sign in as somebody else."""
-    uncache(browser)
+    uncache_session(browser)
     browser.get("/api/v1/robots")
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE users SET is_active = false WHERE email LIKE 'alice@%'")
     assert browser.get("/api/v1/robots").status_code == 401
     assert browser.get("/admin/").status_code == 302
 
 
-def test_the_organization_deactivated_behind_our_back_while_cached(browser, organization_a, inside):
-    uncache(browser)
+def test_the_organization_deactivated_behind_our_back_while_cached(browser, organization_a, tenant):
+    uncache_session(browser)
     browser.get("/api/v1/robots")
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE organizations SET is_active = false")
     assert browser.get("/api/v1/robots").status_code == 401
     assert browser.get("/admin/").status_code == 302
 
 
-def test_new_password_ends_other_sessions(browser, alice, sign_in, organization_a, inside):
-    other = sign_in(alice)
-    with inside(organization_a):
+def test_new_password_ends_other_sessions(browser, alice, client_for, organization_a, tenant):
+    other = client_for(alice)
+    with tenant(organization_a):
         user_update(alice, password="another long password 1")
     assert browser.get("/api/v1/robots").status_code == 401
     assert other.get("/api/v1/robots").status_code == 401
@@ -293,15 +294,15 @@ def test_new_password_ends_other_sessions(browser, alice, sign_in, organization_
     assert enter(Client(), password="another long password 1").status_code == 302
 
 
-def test_inactive_organization_lets_nobody_in(browser, organization_a, inside):
-    change_row(organization_a, inside)
-    with inside(organization_a), connection.cursor() as cursor:
+def test_inactive_organization_lets_nobody_in(browser, organization_a, tenant):
+    change_row(organization_a, tenant)
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE organizations SET is_active = false")
     assert browser.get("/api/v1/robots").status_code == 401
     assert enter(Client()).status_code == 400
 
 
-def test_wrong_password_and_unknown_address_get_the_same_answer(alice, organization_a, inside):
+def test_wrong_password_and_unknown_address_get_the_same_answer(alice, organization_a, tenant):
     wrong = enter(Client(), password="wrong wrong wrong")
     unknown = enter(Client(), email="nobody@acme.example", password="wrong wrong wrong")
     assert wrong.status_code == unknown.status_code == 400
@@ -312,9 +313,9 @@ def test_wrong_password_and_unknown_address_get_the_same_answer(alice, organizat
     assert told(wrong) == told(unknown) != []
 
 
-def test_failed_sign_in_is_recorded(alice, organization_a, inside, owner_cursor):
+def test_failed_sign_in_is_recorded(alice, organization_a, tenant, owner_cursor):
     enter(Client(REMOTE_ADDR="192.0.2.9"), password="wrong wrong wrong")
-    with inside(organization_a):
+    with tenant(organization_a):
         record = AuditLog.objects.get(action="accounts.session.login")
         assert (record.success, record.ip_address) == (False, "192.0.2.9")
         assert record.request_data == {"email": "alice@acme.example"}
@@ -328,15 +329,15 @@ def test_failed_sign_in_of_a_stranger_is_the_platforms(owner_cursor):
     assert owner_cursor.fetchall() == [(None, False, {"email": "Nobody@nowhere.example"})]
 
 
-def test_sign_in_and_out_are_recorded(browser, organization_a, inside):
+def test_sign_in_and_out_are_recorded(browser, organization_a, tenant):
     browser.post("/admin/logout/")
-    with inside(organization_a):
+    with tenant(organization_a):
         acts = AuditLog.objects.filter(resource_type="user", action__contains=".session.")
         assert set(acts.values_list("action", "success")) == {
             ("accounts.session.login", True),
             ("accounts.session.logout", True),
         }
-    assert sessions_of(organization_a, inside) == []
+    assert sessions_of(organization_a, tenant) == []
 
 
 def test_address_counts_in_any_case(alice):
@@ -347,26 +348,26 @@ def test_stored_hash_is_no_password(alice):
     assert enter(Client(), password=alice.password).status_code == 400
 
 
-def test_saving_an_ended_session_does_not_bring_it_back(browser, organization_a, inside):
+def test_saving_an_ended_session_does_not_bring_it_back(browser, organization_a, tenant):
     store = SessionStore(token_of(browser))
     assert store.get("_auth_user_id")
-    (session,) = sessions_of(organization_a, inside)
-    with inside(organization_a):
+    (session,) = sessions_of(organization_a, tenant)
+    with tenant(organization_a):
         session_end(session)
     store["x"] = 1
     from django.contrib.sessions.backends.base import UpdateError
 
     with pytest.raises(UpdateError), transaction.atomic():
         store.save()
-    assert sessions_of(organization_a, inside) == []
+    assert sessions_of(organization_a, tenant) == []
 
 
 def test_nobody_ends_the_session_of_somebody_stronger(
-    organization_a, alice, bob, make_user, make_key, sign_in, inside
+    organization_a, alice, bob, make_user, make_key, client_for, tenant
 ):
     helper = make_user(organization_a, "viewer", permissions=["user.view", "user.update"])
-    mine, theirs, weaker = sign_in(helper), sign_in(alice), sign_in(bob)
-    with inside(organization_a):
+    mine, theirs, weaker = client_for(helper), client_for(alice), client_for(bob)
+    with tenant(organization_a):
         ids = dict(UserSession.objects.values_list("user_id", "pk"))
     key = make_key(organization_a, ["users:read", "users:write"])
     address = f"/api/v1/sessions/{ids[alice.pk]}"
@@ -377,5 +378,5 @@ def test_nobody_ends_the_session_of_somebody_stronger(
     assert theirs.get("/api/v1/robots").status_code == 200
     assert mine.delete(f"/api/v1/sessions/{ids[bob.pk]}").status_code == 204
     assert weaker.get("/api/v1/robots").status_code == 401
-    assert sign_in(alice).post(page).status_code == 302
+    assert client_for(alice).post(page).status_code == 302
     assert theirs.get("/api/v1/robots").status_code == 401

@@ -10,9 +10,10 @@ from django.core import mail
 from django.core.management import call_command
 from django.test import Client
 
-from apps.accounts.exceptions import SecondFactorRefusedError
+from apps.accounts.auth.login import verify_code
+from apps.accounts.exceptions import InvalidSecondFactorError
 from apps.accounts.models import SecondFactor
-from apps.accounts.services.login import code_check, needs_code
+from apps.accounts.services.login import requires_second_factor
 from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
@@ -27,18 +28,18 @@ SHORT = "mu7-Tok!"
 LONG = "seven quiet green herons"
 
 
-def enrolled(user, inside, organization):
+def enrolled(user, tenant, organization):
     """Give a person a second factor; return recovery codes."""
-    with inside(organization):
+    with tenant(organization):
         seed, _ = seed_shown(second_factor_begin(user))
         return second_factor_confirm(user, pyotp.TOTP(seed.replace(" ", "")).now())
 
 
 @pytest.fixture
-def codes(alice, bob, organization_a, inside):
+def codes(alice, bob, organization_a, tenant):
     """Bob's recovery codes; his password is a short one."""
-    found = enrolled(bob, inside, organization_a)
-    with inside(organization_a):
+    found = enrolled(bob, tenant, organization_a)
+    with tenant(organization_a):
         user_update(bob, password=SHORT)
     return found
 
@@ -74,16 +75,16 @@ def by_hand(_client, bob):
 
 
 @pytest.mark.parametrize("remove", [by_api, by_page, by_operator, by_hand])
-def test_it_ends_with_the_factor(remove, codes, alice, bob, sign_in):
+def test_it_ends_with_the_factor(remove, codes, alice, bob, client_for):
     assert login(bob, recovery_code=codes[0]).status_code == 200
-    remove(sign_in(alice), bob)
+    remove(client_for(alice), bob)
     for refused in (login(bob), login(bob, recovery_code=codes[1])):
         assert (refused.status_code, refused.json()["code"]) == (401, "sign_in_refused")
     assert page_login(bob).status_code == 400
 
 
-def test_a_reset_brings_the_person_back(codes, alice, bob, sign_in, run_jobs, newest_code):
-    by_api(sign_in(alice), bob)
+def test_a_reset_brings_the_person_back(codes, alice, bob, client_for, run_jobs, newest_code):
+    by_api(client_for(alice), bob)
     run_jobs()
     told = mail.outbox[-1]
     assert told.to == [bob.email]
@@ -101,23 +102,25 @@ def test_a_reset_brings_the_person_back(codes, alice, bob, sign_in, run_jobs, ne
     assert login(bob, LONG).status_code == 200
 
 
-def test_a_long_one_goes_on(alice, bob, organization_a, inside, sign_in):
-    enrolled(bob, inside, organization_a)
-    by_api(sign_in(alice), bob)
+def test_a_long_one_goes_on(alice, bob, organization_a, tenant, client_for):
+    enrolled(bob, tenant, organization_a)
+    by_api(client_for(alice), bob)
     assert login(bob, "correct horse battery staple").status_code == 200
 
 
-def test_without_email_it_is_removed_all_the_same(codes, alice, bob, sign_in, settings, run_jobs):
+def test_without_email_it_is_removed_all_the_same(
+    codes, alice, bob, client_for, settings, run_jobs
+):
     settings.MAIL_IS_CONFIGURED = False
-    by_api(sign_in(alice), bob)
+    by_api(client_for(alice), bob)
     sent = len(mail.outbox)
     run_jobs()
     assert len(mail.outbox) == sent
     assert login(bob).status_code == 401
 
 
-def test_what_is_said_depends_on_what_is_typed_alone(codes, alice, bob, sign_in):
-    by_api(sign_in(alice), bob)
+def test_what_is_said_depends_on_what_is_typed_alone(codes, alice, bob, client_for):
+    by_api(client_for(alice), bob)
     texts = []
     for email, password in ((bob.email, SHORT), (bob.email, "x"), ("nobody@acme.example", "x")):
         answer = Client().post("/admin/login/", {"email": email, "password": password})
@@ -127,13 +130,13 @@ def test_what_is_said_depends_on_what_is_typed_alone(codes, alice, bob, sign_in)
     assert "under 15" not in str(page_login(bob, LONG).context["form"].non_field_errors())
 
 
-def test_removed_between_password_and_code(codes, bob, organization_a, inside, plain_request):
+def test_removed_between_password_and_code(codes, bob, organization_a, tenant, plain_request):
     from django.contrib.auth import authenticate
 
     user = authenticate(plain_request, username=bob.email, password=SHORT)
-    with inside(organization_a):
+    with tenant(organization_a):
         second_factor_of(bob).delete()
-    assert needs_code(user)
+    assert requires_second_factor(user)
     for code in (codes[0], "000000"):
-        with pytest.raises(SecondFactorRefusedError):
-            code_check(plain_request, user, code)
+        with pytest.raises(InvalidSecondFactorError):
+            verify_code(plain_request, user, code)

@@ -15,7 +15,7 @@ from apps.accounts.exceptions import TooManyAttemptsError
 from apps.accounts.models import User
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.redis import rate_limit
 
 pytestmark = pytest.mark.django_db
@@ -27,8 +27,8 @@ COOKIE = "urfmp_device"
 @pytest.fixture(params=["redis", "postgresql"])
 def store(request, monkeypatch):
     if request.param == "postgresql":
-        gone = rate_limit._RedisCounters("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(rate_limit, "_redis_counters", lambda: gone)
+        gone = rate_limit._RedisRateLimits("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_ten_hashes_however_parallel(alice, hashes, store, email):
     def attempt():
         return [enter(email, "wrong").status_code for _ in range(3)]
 
-    statuses = [status for done in at_once(*[attempt] * 12) for status in done]
+    statuses = [status for done in run_concurrently(*[attempt] * 12) for status in done]
     assert sorted(statuses) == [400] * 10 + [429] * 26
     assert len(hashes) == 10
 
@@ -216,11 +216,11 @@ def test_attempts_come_back(alice, monkeypatch):
     raise AssertionError
 
 
-def test_the_record_is_told_once(alice, organization_a, inside):
+def test_the_record_is_told_once(alice, organization_a, tenant):
     use_up()
     for _ in range(5):
         enter()
-    with inside(organization_a):
+    with tenant(organization_a):
         rows = AuditLog.objects.filter(action="accounts.session.login", success=False)
         messages = [row.error_message for row in rows]
     assert messages.count("Too many attempts.") == 1
@@ -236,8 +236,8 @@ def test_every_caller_of_authenticate_is_limited(alice):
     assert caught.value.status == 429
 
 
-def test_the_old_password_is_not_tried_for_ever_either(alice, sign_in, hashes):
-    client = sign_in(alice)
+def test_the_old_password_is_not_tried_for_ever_either(alice, client_for, hashes):
+    client = client_for(alice)
     use_up()  # strangers do not keep her from changing it
     hashes.clear()
     new = "another long and good password"

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import strip_tags
 
 from apps.accounts.models import Invitation, User
-from apps.accounts.permissions.platform_staff import PLATFORM_STAFF
+from apps.accounts.permissions.platform_staff import PLATFORM_STAFF_NAME
 from apps.audit.models import AuditLog
 from tests.accounts.test_invitations import KIM, accept
 from tests.support.platform import enter
@@ -18,14 +18,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def invitation(root, organization_a, sign_in, inside, run_jobs):
+def invitation(root, organization_a, client_for, tenant, run_jobs):
     """Kim is invited by a super admin, in the way that they do it; the e-mail is to be sent."""
-    client = sign_in(root)
+    client = client_for(root)
     enter(client, organization_a)
     body = {"email": KIM, "role": "admin"}
     answer = client.post("/api/v1/invitations", body, content_type="application/json")
     assert answer.status_code == 201, answer.content
-    with inside(organization_a):
+    with tenant(organization_a):
         invitation = Invitation.objects.get()
     assert invitation.invited_by_id == root.pk
     return invitation
@@ -37,57 +37,57 @@ def text(answer):
 
 
 def test_the_inviter_is_shown_as_what_they_are(
-    invitation, organization_a, alice, bob, sign_in, inside
+    invitation, organization_a, alice, bob, client_for, tenant
 ):
-    with inside(organization_a):
+    with tenant(organization_a):
         entry = AuditLog.objects.get(action="accounts.invitation.create")
         User.objects.filter(pk=bob.pk).update(permissions=["audit.view"])
     args = [invitation.pk]
-    client = sign_in(alice)
+    client = client_for(alice)
     for address in (
         reverse("admin:accounts_invitation_changelist"),
         reverse("admin:accounts_invitation_change", args=args),
     ):
-        assert PLATFORM_STAFF in text(client.get(address))
+        assert PLATFORM_STAFF_NAME in text(client.get(address))
     for address in (
         reverse("admin:accounts_invitation_history", args=args),
         reverse("admin:audit_auditlog_change", args=[entry.pk]),
     ):
-        assert re.search(f"invited by.{{1,20}}{PLATFORM_STAFF}", text(client.get(address)))
+        assert re.search(f"invited by.{{1,20}}{PLATFORM_STAFF_NAME}", text(client.get(address)))
 
 
 def test_the_record_does_not_take_those_one_may_not_see_for_the_platforms(
-    organization_a, alice, make_user, sign_in, inside
+    organization_a, alice, make_user, client_for, tenant
 ):
     auditor = make_user(organization_a, "custom", permissions=["audit.view"])
-    answer = sign_in(alice).post(
+    answer = client_for(alice).post(
         "/api/v1/invitations", {"email": KIM}, content_type="application/json"
     )
     assert answer.status_code == 201
-    with inside(organization_a):
+    with tenant(organization_a):
         entry = AuditLog.objects.get(action="accounts.invitation.create")
-    page = text(sign_in(auditor).get(reverse("admin:audit_auditlog_change", args=[entry.pk])))
+    page = text(client_for(auditor).get(reverse("admin:audit_auditlog_change", args=[entry.pk])))
     assert str(alice.pk) in page
-    assert PLATFORM_STAFF not in page
+    assert PLATFORM_STAFF_NAME not in page
 
 
 def test_whom_a_super_admin_invites_joins(
-    invitation, organization_a, run_jobs, newest_code, inside
+    invitation, organization_a, run_jobs, newest_code, tenant
 ):
     run_jobs()
     assert accept(newest_code()).status_code == 204
-    with inside(organization_a):
+    with tenant(organization_a):
         assert User.objects.get(email=KIM).role == "admin"
 
 
 @pytest.mark.parametrize("changes", [{"is_active": False}, {"role": "admin"}])
 def test_a_super_admin_who_is_none_any_more_brings_nobody_in(
-    changes, invitation, root, inside, run_jobs, newest_code
+    changes, invitation, root, tenant, run_jobs, newest_code
 ):
     run_jobs()
-    with inside(root.organization_of_test):
+    with tenant(root.organization_of_test):
         User.objects.filter(pk=root.pk).update(**changes)
     assert accept(newest_code()).json()["code"] == "link_refused"
-    with inside(root.organization_of_test):
+    with tenant(root.organization_of_test):
         User.objects.filter(pk=root.pk).update(is_active=True, role="super_admin")
     assert accept(newest_code()).status_code == 204

@@ -45,9 +45,9 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def stale(alice, sign_in, clock):
+def stale(alice, client_for, clock):
     """Alice's browser, in which she signed in 15 minutes ago."""
-    client = sign_in(alice)
+    client = client_for(alice)
     clock.offset = 15 * 60
     return client
 
@@ -65,18 +65,18 @@ def patch(client, path, body):
     return client.patch(f"/api/v1/{path}", body, content_type="application/json")
 
 
-def keys(inside, organization):
-    with inside(organization):
+def keys(tenant, organization):
+    with tenant(organization):
         return set(ApiKey.objects.values_list("name", flat=True))
 
 
-def test_a_fresh_sign_in_does(alice, sign_in, clock):
-    client = sign_in(alice)
+def test_a_fresh_sign_in_does(alice, client_for, clock):
+    client = client_for(alice)
     clock.offset = 14 * 60 + 50
     assert post(client, "api-keys", KEY).status_code == 201
 
 
-def test_the_page_asks_and_loses_nothing(stale, inside, organization_a):
+def test_the_page_asks_and_loses_nothing(stale, tenant, organization_a):
     form = {"name": "Gateway", "permissions": ["telemetry:write", "robots:read"]}
     asked = stale.post("/admin/accounts/apikey/add/", form)
     assert asked.status_code == 403
@@ -85,16 +85,16 @@ def test_the_page_asks_and_loses_nothing(stale, inside, organization_a):
     assert sorted(kept) == sorted(
         [("name", "Gateway"), ("permissions", "telemetry:write"), ("permissions", "robots:read")]
     )
-    assert keys(inside, organization_a) == set()
+    assert keys(tenant, organization_a) == set()
 
     again = {**form, "_step_up": "POST", "_step_up_password": PASSWORD}
     done = stale.post("/admin/accounts/apikey/add/", again)
     assert done.status_code == 200
     assert "urfmp_live_" in done.content.decode()
-    with inside(organization_a):
+    with tenant(organization_a):
         assert sorted(ApiKey.objects.get().permissions) == ["robots:read", "telemetry:write"]
     assert stale.post("/admin/accounts/apikey/add/", {**form, "name": "Second"}).status_code == 200
-    assert keys(inside, organization_a) == {"Gateway", "Second"}
+    assert keys(tenant, organization_a) == {"Gateway", "Second"}
 
 
 def test_a_form_that_is_wrong_is_told_so_first(stale):
@@ -103,20 +103,20 @@ def test_a_form_that_is_wrong_is_told_so_first(stale):
     assert answer.context["adminform"].form.errors
 
 
-def test_a_wrong_password_asks_again(stale, inside, organization_a):
+def test_a_wrong_password_asks_again(stale, tenant, organization_a):
     form = {**KEY, "_step_up": "POST", "_step_up_password": "wrong"}
     answer = stale.post("/admin/accounts/apikey/add/", form)
     assert answer.status_code == 403
     assert "Wrong password." in answer.content.decode()
     assert ("name", "Gateway") in answer.context["kept"]
     assert "wrong" not in [value for _, value in answer.context["kept"]]
-    assert keys(inside, organization_a) == set()
-    with inside(organization_a):
+    assert keys(tenant, organization_a) == set()
+    with tenant(organization_a):
         row = AuditLog.objects.get(action="accounts.session.login", success=False)
     assert row.error_message == "Wrong password at a step-up."
 
 
-def test_not_for_ever(stale, inside, organization_a):
+def test_not_for_ever(stale, tenant, organization_a):
     def attempt(password):
         form = {**KEY, "_step_up": "POST", "_step_up_password": password}
         return stale.post("/admin/accounts/apikey/add/", form)
@@ -125,16 +125,16 @@ def test_not_for_ever(stale, inside, organization_a):
     refused = attempt(PASSWORD)
     assert refused.status_code == 429
     assert int(refused["Retry-After"]) > 0
-    assert keys(inside, organization_a) == set()
+    assert keys(tenant, organization_a) == set()
 
 
-def test_the_session_gets_a_new_token_and_keeps_its_end(stale, inside, organization_a):
-    with inside(organization_a):
+def test_the_session_gets_a_new_token_and_keeps_its_end(stale, tenant, organization_a):
+    with tenant(organization_a):
         before = UserSession.objects.get()
     old = stale.cookies["urfmp_session"].value
     form = {**KEY, "_step_up": "POST", "_step_up_password": PASSWORD}
     stale.post("/admin/accounts/apikey/add/", form)
-    with inside(organization_a):
+    with tenant(organization_a):
         after = UserSession.objects.get()
     assert stale.cookies["urfmp_session"].value != old
     assert (after.pk, after.expires_at) == (before.pk, before.expires_at)
@@ -145,9 +145,9 @@ def test_the_session_gets_a_new_token_and_keeps_its_end(stale, inside, organizat
     assert stale.get("/admin/").status_code == 200
 
 
-def test_pages_and_actions_that_ask(stale, bob, inside, organization_a, make_key):
+def test_pages_and_actions_that_ask(stale, bob, tenant, organization_a, make_key):
     make_key(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         key = ApiKey.objects.get()
     user = f"/admin/accounts/user/{bob.pk}"
     whole = {"email": bob.email, "first_name": "Bob", "role": "admin", "is_active": "on"}
@@ -165,18 +165,18 @@ def test_pages_and_actions_that_ask(stale, bob, inside, organization_a, make_key
         answer = stale.post(path, form)
         assert (answer.status_code, answer.context["title"]) == (403, "Is it you?"), path
     assert stale.get("/admin/audit/auditlog/export/csv/").status_code == 403
-    with inside(organization_a):
+    with tenant(organization_a):
         assert User.objects.get(pk=bob.pk).role == "viewer"
         assert User.objects.count() == 3  # with the system's
 
 
 def test_what_is_read_or_takes_away_access_does_not_ask(
-    stale, bob, sign_in, inside, organization_a
+    stale, bob, client_for, tenant, organization_a
 ):
-    elsewhere = sign_in(bob)
+    elsewhere = client_for(bob)
     assert stale.get(f"/admin/accounts/user/{bob.pk}/change/").status_code == 200
     assert stale.get("/admin/accounts/apikey/add/").status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         session = UserSession.objects.get(user=bob)
     stale.post(f"/admin/accounts/usersession/{session.pk}/act/end/")
     assert elsewhere.get("/admin/").status_code == 302
@@ -190,8 +190,8 @@ def test_an_address_that_is_only_looked_at_is_opened_again(stale):
     assert stale.get(path).status_code == 200
 
 
-def test_who_may_not_is_not_asked(bob, sign_in, clock):
-    client = sign_in(bob)
+def test_who_may_not_is_not_asked(bob, client_for, clock):
+    client = client_for(bob)
     clock.offset = 3600
     answer = client.post("/admin/accounts/apikey/add/", KEY)
     assert answer.status_code == 403
@@ -229,14 +229,14 @@ def test_a_refresh_is_no_step_up(alice, api_post, clock):
     assert post(bearer, "api-keys", KEY).json()["code"] == "step_up_required"
 
 
-def test_a_failure_through_the_api_is_recorded(token, inside, organization_a):
+def test_a_failure_through_the_api_is_recorded(token, tenant, organization_a):
     bearer = Client(headers={"authorization": f"Bearer {token}"})
     for _ in range(10):
         post(bearer, "auth/step-up", {"password": "wrong"})
     refused = post(bearer, "auth/step-up", {"password": PASSWORD})
     assert refused.status_code == 429
     assert refused["Retry-After"]
-    with inside(organization_a):
+    with tenant(organization_a):
         rows = AuditLog.objects.filter(action="accounts.session.login", success=False)
         assert rows.count() == 11
 
@@ -258,8 +258,8 @@ def test_nobody_steps_up_without_a_sign_in(api_post):
     assert api_post("auth/step-up", {"password": PASSWORD}).status_code == 401
 
 
-def test_with_a_second_factor_its_code_is_asked_too(alice, api_post, clock, inside, organization_a):
-    with inside(organization_a):
+def test_with_a_second_factor_its_code_is_asked_too(alice, api_post, clock, tenant, organization_a):
+    with tenant(organization_a):
         seed, _ = seed_shown(second_factor_begin(alice))
         totp = pyotp.TOTP(seed.replace(" ", ""))
         codes = second_factor_confirm(alice, totp.now())
@@ -285,8 +285,10 @@ def test_with_a_second_factor_its_code_is_asked_too(alice, api_post, clock, insi
     assert "urfmp_live_" in browser.post("/admin/accounts/apikey/add/", form).content.decode()
 
 
-def test_another_password_is_no_way_around_the_code(alice, sign_in, clock, inside, organization_a):
-    client = sign_in(alice)
+def test_another_password_is_no_way_around_the_code(
+    alice, client_for, clock, tenant, organization_a
+):
+    client = client_for(alice)
     client.post("/admin/second-factor/", {"do": "begin"})
     seed = client.get("/admin/second-factor/").context["seed"].replace(" ", "")
     done = {"do": "confirm", "code": pyotp.TOTP(seed).now()}
@@ -297,25 +299,25 @@ def test_another_password_is_no_way_around_the_code(alice, sign_in, clock, insid
     assert client.post("/admin/password_change/", form).status_code == 302
     assert post(client, "api-keys", KEY).json()["code"] == "step_up_required"
     assert client.get("/admin/").status_code == 200
-    assert keys(inside, organization_a) == set()
+    assert keys(tenant, organization_a) == set()
 
 
-def test_a_seed_that_was_begun_is_no_step_up(alice, sign_in, clock, inside, organization_a):
-    client = sign_in(alice)
+def test_a_seed_that_was_begun_is_no_step_up(alice, client_for, clock, tenant, organization_a):
+    client = client_for(alice)
     client.post("/admin/second-factor/", {"do": "begin"})
     seed = client.get("/admin/second-factor/").context["seed"].replace(" ", "")
     clock.offset = 15 * 60
     page = client.get("/admin/second-factor/")
     assert (page.status_code, page.context["seed"], page.context["picture"]) == (200, "", "")
     client.post("/admin/second-factor/", {"do": "confirm", "code": pyotp.TOTP(seed).now()})
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not alice.has_second_factor
     assert post(client, "api-keys", KEY).json()["code"] == "step_up_required"
 
 
-def test_a_super_admin_steps_up_where_they_work(root, organization_a, sign_in, clock, inside):
+def test_a_super_admin_steps_up_where_they_work(root, organization_a, client_for, clock, tenant):
     home = root.organization_of_test
-    with inside(home):
+    with tenant(home):
         seed, _ = seed_shown(second_factor_begin(root))
         codes = second_factor_confirm(root, pyotp.TOTP(seed.replace(" ", "")).now())
     client = Client()
@@ -328,21 +330,21 @@ def test_a_super_admin_steps_up_where_they_work(root, organization_a, sign_in, c
     assert "code" in asked.context["form"].fields
     form |= {"_step_up": "POST", "_step_up_password": PASSWORD, "_step_up_code": codes[1]}
     assert client.post("/admin/accounts/user/add/", form).status_code == 302
-    with inside(organization_a):
+    with tenant(organization_a):
         assert User.objects.filter(email="new@acme.example").exists()
     assert "In use since" in client.get("/admin/second-factor/").content.decode()
 
 
-def test_that_it_was_asked_for_is_recorded(stale, inside, organization_a):
+def test_that_it_was_asked_for_is_recorded(stale, tenant, organization_a):
     stale.post("/admin/accounts/apikey/add/", KEY)
-    with inside(organization_a):
+    with tenant(organization_a):
         row = AuditLog.objects.get(action="accounts.access.deny")
     assert row.error_message == "step_up_required"
 
 
-def test_writes_audit_row(stale, alice, inside, organization_a):
+def test_writes_audit_row(stale, alice, tenant, organization_a):
     post(stale, "auth/step-up", {"password": PASSWORD})
-    with inside(organization_a):
+    with tenant(organization_a):
         row = AuditLog.objects.get(action="accounts.session.step_up", resource_type="user")
     assert (row.user_id, row.success) == (alice.pk, True)
 
@@ -354,10 +356,10 @@ def test_nobody_is_fresh_who_never_signed_in(rf):
         require_recent_auth(request)
 
 
-def test_a_password_that_nobody_can_choose_is_not_tried(alice, actor, organization_a, inside):
+def test_a_password_that_nobody_can_choose_is_not_tried(alice, actor, organization_a, tenant):
     """However long what is sent: hashing it is not worth the time."""
     long = "x" * (MAX_LENGTH + 1)
-    with inside(organization_a):
+    with tenant(organization_a):
         alice.set_password(long)
         with pytest.raises(WrongPasswordError):
             step_up(alice, actor, session=SessionStore(), password=long)

@@ -68,9 +68,9 @@ def person(make_user, organization_a):
 
 
 @pytest.fixture
-def credentials(person, organization_a, inside, sign_in, make_key, alice):
+def credentials(person, organization_a, tenant, client_for, make_key, alice):
     """One of everything that lets somebody in; the browser and the key are returned as controls."""
-    browser = sign_in(person)
+    browser = client_for(person)
     body = {"email": person.email, "password": PASSWORD}
     tokens = Client().post("/api/v1/auth/login", body, content_type=JSON).json()
     key = make_key(organization_a, ["robots:read", "telemetry:write"])
@@ -81,7 +81,7 @@ def credentials(person, organization_a, inside, sign_in, make_key, alice):
         headers={"idempotency-key": "k-1"},
     )
     assert answer.status_code == 201
-    with inside(organization_a):
+    with tenant(organization_a):
         links = [link_make(alice, purpose)[0] for purpose in LinkPurpose.values]
         row = second_factor_begin(alice)
         seed = seed_shown(row)[0].replace(" ", "")
@@ -150,8 +150,8 @@ def test_every_place_takes_what_is_right(credentials):
     assert PLACES["link"][0](credentials["links"][0]).status_code == 204
 
 
-def test_no_stored_value_is_a_credential(credentials, organization_a, inside):
-    with inside(organization_a):
+def test_no_stored_value_is_a_credential(credentials, organization_a, tenant):
+    with tenant(organization_a):
         values = stored_values()
     assert set(values.values()) >= SECRET_COLUMNS
     taken = []
@@ -165,9 +165,9 @@ def test_no_stored_value_is_a_credential(credentials, organization_a, inside):
     assert not taken
 
 
-def test_no_stored_value_is_a_password_or_a_code(credentials, alice, organization_a, inside):
+def test_no_stored_value_is_a_password_or_a_code(credentials, alice, organization_a, tenant):
     """Ten passwords an account are looked at in a quarter of an hour: the secrets come first."""
-    with inside(organization_a):
+    with tenant(organization_a):
         values = stored_values()
     secrets = [value for value, column in values.items() if column in SECRET_COLUMNS]
     for email in ("dora@acme.example", "alice@acme.example"):
@@ -179,7 +179,7 @@ def test_no_stored_value_is_a_password_or_a_code(credentials, alice, organizatio
 
 
 def test_what_has_ended_is_no_credential(
-    credentials, person, alice, organization_a, inside, make_key
+    credentials, person, alice, organization_a, tenant, make_key
 ):
     """Deactivated people, revoked and expired keys."""
     from apps.accounts.models import ApiKey
@@ -187,7 +187,7 @@ def test_what_has_ended_is_no_credential(
     from apps.accounts.services.users import user_update
 
     expired = make_key(organization_a, ["robots:read"], name="expired")
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.filter(name="expired").update(expires_at=timezone.now() - timedelta(hours=1))
         api_key_revoke(ApiKey.objects.get(name="test"))
         user_update(person, is_active=False)

@@ -25,8 +25,8 @@ LOGIN = "accounts.session.login"
 @pytest.fixture(params=["redis", "postgresql"])
 def store(request, monkeypatch):
     if request.param == "postgresql":
-        gone = rate_limit._RedisCounters("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(rate_limit, "_redis_counters", lambda: gone)
+        gone = rate_limit._RedisRateLimits("redis://127.0.0.1:1/0")
+        monkeypatch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
 
 
 @pytest.fixture
@@ -107,13 +107,13 @@ def test_many_places_do_not_fill_the_record_either(told, monkeypatch):
 
 
 def test_what_is_tried_with_a_persons_address_is_told_each_time(
-    told, alice, organization_a, inside
+    told, alice, organization_a, tenant
 ):
     try_often(told, 300, places=[f"198.51.100.{number}" for number in range(250)])
     for number in range(10):
         client = Client(REMOTE_ADDR=f"198.51.100.{number}")
         client.post("/admin/login/", {"email": alice.email, "password": "wrong"})
-    with inside(organization_a):
+    with tenant(organization_a):
         assert AuditLog.objects.filter(action=LOGIN, success=False).count() == 10
 
 

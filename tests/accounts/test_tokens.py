@@ -14,8 +14,8 @@ from apps.accounts.selectors.api_tokens import generate_access_token, generate_r
 from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
-from tests.support.concurrency import at_once
-from urfmp.common.security.bearer_secrets import digest
+from tests.support.concurrency import run_concurrently
+from urfmp.common.security.bearer_secrets import hash_token
 
 ROBOTS = "/api/v1/robots"
 
@@ -42,14 +42,14 @@ def works(pair):
     return get(pair["access_token"]).status_code == 200
 
 
-def rows(organization, inside):
-    with inside(organization):
+def rows(organization, tenant):
+    with tenant(organization):
         return list(UserSession.objects.order_by("created_at"))
 
 
-def change(organization, inside, pair, **values):
-    with inside(organization):
-        changed = UserSession.objects.filter(refresh_token=digest(pair["refresh_token"]))
+def change(organization, tenant, pair, **values):
+    with tenant(organization):
+        changed = UserSession.objects.filter(refresh_token=hash_token(pair["refresh_token"]))
         assert changed.update(**values) == 1
 
 
@@ -58,16 +58,16 @@ def pair(bob):
     return login().json()
 
 
-def test_login(pair, bob, organization_a, inside):
+def test_login(pair, bob, organization_a, tenant):
     assert pair["token_type"] == "Bearer"
     assert pair["expires_in"] == 15 * 60
     assert pair["refresh_expires_in"] == 24 * 60 * 60
     assert works(pair)
-    (row,) = rows(organization_a, inside)
-    assert row.session_token == digest(pair["access_token"])
-    assert row.refresh_token == digest(pair["refresh_token"])
+    (row,) = rows(organization_a, tenant)
+    assert row.session_token == hash_token(pair["access_token"])
+    assert row.refresh_token == hash_token(pair["refresh_token"])
     assert (row.family_id, row.kind, row.device) == (row.pk, "api", "fleet-cli")
-    with inside(organization_a):
+    with tenant(organization_a):
         record = AuditLog.objects.get(action="accounts.session.login", resource_type="user")
         assert (record.user_id, record.success) == (bob.pk, True)
 
@@ -78,13 +78,13 @@ def test_login_answer_is_not_stored(bob):
     assert settings.SESSION_COOKIE_NAME not in answer.cookies
 
 
-def test_a_failure_does_not_tell_whether_the_account_exists(bob, organization_a, inside):
+def test_a_failure_does_not_tell_whether_the_account_exists(bob, organization_a, tenant):
     wrong, unknown = login(password="wrong"), login(email="nobody@acme.example")
     assert wrong.status_code == unknown.status_code == 401
     assert wrong.content == unknown.content
     assert wrong.json()["code"] == "sign_in_refused"
     assert wrong["WWW-Authenticate"].startswith("Bearer")
-    with inside(organization_a):
+    with tenant(organization_a):
         assert AuditLog.objects.get(action="accounts.session.login").success is False
 
 
@@ -96,12 +96,12 @@ def test_login_bears_wrong_bodies(body, db):
     assert post("refresh", body).status_code == 400
 
 
-def test_old_credentials_do_not_stand_in_the_way(pair, alice, sign_in, charlie):
+def test_old_credentials_do_not_stand_in_the_way(pair, alice, client_for, charlie):
     stale = {"authorization": f"Bearer {generate_access_token()}"}
     assert login(**stale).status_code == 200
     assert post("refresh", {"refresh_token": pair["refresh_token"]}, **stale).status_code == 200
     # Not even those of another organization's person.
-    client = sign_in(charlie)
+    client = client_for(charlie)
     answer = client.post(
         "/api/v1/auth/login",
         {"email": "bob@acme.example", "password": PASSWORD},
@@ -110,7 +110,7 @@ def test_old_credentials_do_not_stand_in_the_way(pair, alice, sign_in, charlie):
     assert answer.status_code == 200
 
 
-def test_stands_for_the_person_with_their_role(pair, alice, organization_a, inside):
+def test_stands_for_the_person_with_their_role(pair, alice, organization_a, tenant):
     robot = {"name": "R", "vendor": "kuka", "configuration": {"axes": 6}}
     assert get(pair["access_token"], "/api/v1/users").status_code == 403
     tokens = login("alice@acme.example").json()
@@ -118,7 +118,7 @@ def test_stands_for_the_person_with_their_role(pair, alice, organization_a, insi
         enforce_csrf_checks=True, headers={"authorization": f"Bearer {tokens['access_token']}"}
     )
     assert client.post(ROBOTS, robot, content_type="application/json").status_code == 201
-    with inside(organization_a):
+    with tenant(organization_a):
         record = AuditLog.objects.get(action="robots.robot.create")
         assert (record.user_id, record.api_key_id) == (alice.pk, None)
 
@@ -139,11 +139,11 @@ def test_works_in_the_other_header_and_for_telemetry(alice, organization_a, make
     assert answer.json()["accepted"] == 1
 
 
-def test_telemetry_refuses_people_without_the_right_and_browsers(pair, alice, sign_in):
+def test_telemetry_refuses_people_without_the_right_and_browsers(pair, alice, client_for):
     client = Client(headers={"authorization": f"Bearer {pair['access_token']}"})
     body = {"points": []}
     assert client.post("/api/v1/telemetry", body, "application/json").status_code == 403
-    assert sign_in(alice).post("/api/v1/telemetry", body, "application/json").status_code == 401
+    assert client_for(alice).post("/api/v1/telemetry", body, "application/json").status_code == 401
 
 
 def test_other_organization_gets_404(pair, organization_b, make_robot):
@@ -165,9 +165,9 @@ def test_neither_token_is_the_other(pair):
     assert works(pair)
 
 
-def test_every_stored_value_is_refused(pair, bob, sign_in, organization_a, inside):
-    sign_in(bob)
-    with inside(organization_a), connection.cursor() as cursor:
+def test_every_stored_value_is_refused(pair, bob, client_for, organization_a, tenant):
+    client_for(bob)
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SELECT to_jsonb(s)::text FROM user_sessions s")
         stored = {str(v) for (row,) in cursor for v in json.loads(row).values() if v}
     assert len(stored) > 10
@@ -189,60 +189,60 @@ def test_nonsense_costs_no_query(tail, db, django_assert_num_queries):
         assert post("refresh", {"refresh_token": f"urfmp_rt_{tail}"}).status_code in {400, 401}
 
 
-def test_access_token_ends_after_15_minutes(pair, organization_a, inside):
-    change(organization_a, inside, pair, access_expires_at=timezone.now() + timedelta(minutes=1))
+def test_access_token_ends_after_15_minutes(pair, organization_a, tenant):
+    change(organization_a, tenant, pair, access_expires_at=timezone.now() + timedelta(minutes=1))
     assert works(pair)
-    change(organization_a, inside, pair, access_expires_at=timezone.now() - timedelta(minutes=1))
+    change(organization_a, tenant, pair, access_expires_at=timezone.now() - timedelta(minutes=1))
     assert not works(pair)
     assert refresh(pair).status_code == 200
 
 
-def test_refresh_gives_a_new_pair_of_the_same_sign_in(pair, organization_a, inside):
+def test_refresh_gives_a_new_pair_of_the_same_sign_in(pair, organization_a, tenant):
     new = refresh(pair).json()
     assert works(new)
     assert not set(new.values()) & {pair["access_token"], pair["refresh_token"]}
     # Within a test's transaction both were made at the same time.
-    root, child = sorted(rows(organization_a, inside), key=lambda row: row.pk != row.family_id)
+    root, child = sorted(rows(organization_a, tenant), key=lambda row: row.pk != row.family_id)
     assert (child.family_id, child.parent_id) == (root.pk, root.pk)
     assert child.expires_at == root.expires_at
     assert root.spent_at is not None
     assert child.spent_at is None
 
 
-def test_a_sign_in_ends_after_a_day_however_often_it_is_renewed(pair, organization_a, inside):
-    with inside(organization_a):
+def test_a_sign_in_ends_after_a_day_however_often_it_is_renewed(pair, organization_a, tenant):
+    with tenant(organization_a):
         UserSession.objects.update(expires_at=timezone.now() + timedelta(minutes=4))
     new = refresh(pair).json()
     assert new["expires_in"] <= 4 * 60
     assert new["refresh_expires_in"] <= 4 * 60
-    with inside(organization_a):
+    with tenant(organization_a):
         UserSession.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
     assert refresh(new).status_code == 401
 
 
-def test_a_token_spent_just_now_gets_a_sibling(pair, organization_a, inside):
+def test_a_token_spent_just_now_gets_a_sibling(pair, organization_a, tenant):
     first, second = refresh(pair).json(), refresh(pair).json()
     assert works(first)
     assert works(second)
     assert first["access_token"] != second["access_token"]
     assert refresh(first).status_code == refresh(second).status_code == 200
-    assert len({row.family_id for row in rows(organization_a, inside)}) == 1
+    assert len({row.family_id for row in rows(organization_a, tenant)}) == 1
 
 
-def test_a_sibling_does_not_make_room_for_later_ones(pair, organization_a, inside):
+def test_a_sibling_does_not_make_room_for_later_ones(pair, organization_a, tenant):
     refresh(pair)
     then = timezone.now() - timedelta(seconds=2)
-    change(organization_a, inside, pair, spent_at=then)
+    change(organization_a, tenant, pair, spent_at=then)
     assert refresh(pair).status_code == 200
-    with inside(organization_a):
-        spent = UserSession.objects.get(refresh_token=digest(pair["refresh_token"])).spent_at
+    with tenant(organization_a):
+        spent = UserSession.objects.get(refresh_token=hash_token(pair["refresh_token"])).spent_at
     assert spent == then
 
 
-def test_reuse_ends_the_family_and_is_recorded(pair, bob, organization_a, inside):
+def test_reuse_ends_the_family_and_is_recorded(pair, bob, organization_a, tenant):
     new = refresh(pair).json()
     unrelated = login().json()
-    change(organization_a, inside, pair, spent_at=timezone.now() - timedelta(minutes=1))
+    change(organization_a, tenant, pair, spent_at=timezone.now() - timedelta(minutes=1))
 
     answer = refresh(pair)
 
@@ -251,44 +251,44 @@ def test_reuse_ends_the_family_and_is_recorded(pair, bob, organization_a, inside
     assert not works(new)
     assert refresh(new).status_code == 401
     assert works(unrelated)
-    with inside(organization_a):
+    with tenant(organization_a):
         record = AuditLog.objects.get(action="accounts.session.refresh_reuse", success=False)
         assert (record.user_id, record.resource_type) == (bob.pk, "session")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_parallel_refreshes_share_one_family(pair, organization_a, inside):
-    answers = at_once(*[lambda: refresh(pair)] * 8)
+def test_parallel_refreshes_share_one_family(pair, organization_a, tenant):
+    answers = run_concurrently(*[lambda: refresh(pair)] * 8)
     assert [answer.status_code for answer in answers] == [200] * 8
-    stored = rows(organization_a, inside)
+    stored = rows(organization_a, tenant)
     assert len(stored) == 9
     assert len({row.family_id for row in stored}) == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refresh_beside_a_reuse_leaves_nothing_alive(pair, organization_a, inside):
+def test_a_refresh_beside_a_reuse_leaves_nothing_alive(pair, organization_a, tenant):
     """Whichever comes first: nobody goes on with a family that was ended."""
     for _ in range(5):
         old = login().json()
         new = refresh(old).json()
-        change(organization_a, inside, old, spent_at=timezone.now() - timedelta(minutes=1))
-        _, answer = at_once(lambda old=old: refresh(old), lambda new=new: refresh(new))
+        change(organization_a, tenant, old, spent_at=timezone.now() - timedelta(minutes=1))
+        _, answer = run_concurrently(lambda old=old: refresh(old), lambda new=new: refresh(new))
         last = answer.json() if answer.status_code == 200 else new
         assert not works(last)
         assert refresh(last).status_code == 401
 
 
-def test_logout_ends_all_tokens_of_the_sign_in(pair, organization_a, inside):
+def test_logout_ends_all_tokens_of_the_sign_in(pair, organization_a, tenant):
     new, other = refresh(pair).json(), login().json()
     assert post("logout", authorization=f"Bearer {pair['access_token']}").status_code == 204
     assert [works(one) for one in (pair, new, other)] == [False, False, True]
     assert refresh(new).status_code == 401
-    with inside(organization_a):
+    with tenant(organization_a):
         assert AuditLog.objects.filter(action="accounts.session.logout").exists()
 
 
-def test_logout_of_a_browser_a_key_and_nobody(bob, sign_in, organization_a, make_key):
-    browser = sign_in(bob)
+def test_logout_of_a_browser_a_key_and_nobody(bob, client_for, organization_a, make_key):
+    browser = client_for(bob)
     assert browser.post("/api/v1/auth/logout").status_code == 204
     assert browser.get(ROBOTS).status_code == 401
     key = make_key(organization_a, ["robots:read"])
@@ -298,26 +298,26 @@ def test_logout_of_a_browser_a_key_and_nobody(bob, sign_in, organization_a, make
 
 @pytest.mark.parametrize("changes", [{"password": "another long and good one"},
                                      {"is_active": False}])  # fmt: skip
-def test_a_new_password_and_deactivation_end_tokens(changes, pair, bob, organization_a, inside):
-    with inside(organization_a):
+def test_a_new_password_and_deactivation_end_tokens(changes, pair, bob, organization_a, tenant):
+    with tenant(organization_a):
         user_update(bob, **changes)
     assert not works(pair)
     assert refresh(pair).status_code == 401
 
 
 def test_tokens_given_out_while_the_password_changes_are_worthless(
-    pair, bob, organization_a, inside
+    pair, bob, organization_a, tenant
 ):
-    with inside(organization_a):
+    with tenant(organization_a):
         bob.set_password("another long and good one")
         bob.save()
     assert not works(pair)
     assert refresh(pair).status_code == 401
 
 
-def test_sign_ins_are_listed_once_and_can_be_ended(pair, bob, sign_in):
+def test_sign_ins_are_listed_once_and_can_be_ended(pair, bob, client_for):
     refresh(pair)
-    browser = sign_in(bob)
+    browser = client_for(bob)
     listed = browser.get("/api/v1/auth/sessions").json()["results"]
     assert sorted((row["kind"], row["is_current"]) for row in listed) == [
         ("api", False),
@@ -332,8 +332,8 @@ def test_sign_ins_are_listed_once_and_can_be_ended(pair, bob, sign_in):
     assert not works(pair)
 
 
-def test_end_others_from_a_token(pair, bob, sign_in):
-    browser, other = sign_in(bob), login().json()
+def test_end_others_from_a_token(pair, bob, client_for):
+    browser, other = client_for(bob), login().json()
     answer = post("sessions/end-others", authorization=f"Bearer {pair['access_token']}")
     assert answer.json() == {"ended": 2}
     assert browser.get(ROBOTS).status_code == 401
@@ -342,45 +342,45 @@ def test_end_others_from_a_token(pair, bob, sign_in):
 
 
 def watches(pair):
-    from urfmp.live.authentication import Credential, identify
+    from urfmp.live.authentication import PresentedCredential, authenticate
 
-    return identify(Credential(pair["access_token"], is_key=True), ())
+    return authenticate(PresentedCredential(pair["access_token"], is_key=True), ())
 
 
 @pytest.mark.parametrize("use", [works, watches])
-def test_last_activity_moves_at_most_once_a_minute(pair, organization_a, inside, use):
+def test_last_activity_moves_at_most_once_a_minute(pair, organization_a, tenant, use):
     def last():
-        (row,) = rows(organization_a, inside)
+        (row,) = rows(organization_a, tenant)
         return row.last_activity_at
 
     first = last()
     assert use(pair)
     assert last() == first
-    change(organization_a, inside, pair, last_activity_at=first - timedelta(minutes=2))
+    change(organization_a, tenant, pair, last_activity_at=first - timedelta(minutes=2))
     assert use(pair)
     assert last() >= first
 
 
 def test_live_streams_take_an_access_token(pair, organization_a, make_robot):
-    from urfmp.live.authentication import Credential, identify
-    from urfmp.live.http import Problem
-    from urfmp.live.selectors import ended_credentials
+    from urfmp.live.authentication import PresentedCredential, authenticate
+    from urfmp.live.http.errors import HttpError
+    from urfmp.live.selectors import revoked_credentials
 
     token = pair["access_token"]
-    found = identify(Credential(token, is_key=True), ())
+    found = authenticate(PresentedCredential(token, is_key=True), ())
     assert found.organization_id == organization_a.pk
     assert found.expires_at is not None
-    assert ended_credentials([digest(token)]) == set()
+    assert revoked_credentials([hash_token(token)]) == set()
     post("logout", authorization=f"Bearer {token}")
-    assert ended_credentials([digest(token)]) == {digest(token)}
+    assert revoked_credentials([hash_token(token)]) == {hash_token(token)}
     for gone in (token, generate_access_token(), generate_refresh_token()):
-        with pytest.raises(Problem):
-            identify(Credential(gone, is_key=True), ())
+        with pytest.raises(HttpError):
+            authenticate(PresentedCredential(gone, is_key=True), ())
 
 
-def test_tables_hold_no_token(pair, organization_a, inside):
+def test_tables_hold_no_token(pair, organization_a, tenant):
     refresh(pair)
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         for table in ("user_sessions", "audit_logs"):
             cursor.execute(f"SELECT coalesce(string_agg(t::text, ' '), '') FROM {table} t")
             text = cursor.fetchone()[0]

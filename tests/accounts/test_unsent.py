@@ -10,51 +10,51 @@ from django.core import mail
 from django.utils import timezone
 
 from apps.accounts.choices import LinkPurpose
-from apps.accounts.exceptions import LinkRefusedError, SystemUserError
+from apps.accounts.exceptions import InvalidLinkError, SystemUserError
 from apps.accounts.models import Invitation, OneTimeLink, User
-from apps.accounts.selectors.one_time_links import PURPOSES
+from apps.accounts.selectors.one_time_links import LINK_KINDS
 from apps.accounts.services.invitations import clean_up_invitations, invitation_create
 from apps.accounts.services.one_time_links import (
     clean_up_links,
     link_make,
     link_order,
-    password_choose,
+    password_set_with_token,
 )
 from apps.accounts.services.users import system_user_get
 
 PURPOSE = LinkPurpose.PASSWORD_RESET
 
 
-def test_nobody_is_sent_a_link_who_was_deactivated_meanwhile(bob, organization_a, inside, run_jobs):
-    with inside(organization_a):
+def test_nobody_is_sent_a_link_who_was_deactivated_meanwhile(bob, organization_a, tenant, run_jobs):
+    with tenant(organization_a):
         link_order(bob, PURPOSE)
         User.objects.filter(pk=bob.pk).update(is_active=False)
     assert run_jobs() == 1
     assert mail.outbox == []
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not OneTimeLink.objects.exists()
 
 
-def test_the_system_is_sent_no_link(organization_a, inside, run_jobs):
-    with inside(organization_a), pytest.raises(SystemUserError):
+def test_the_system_is_sent_no_link(organization_a, tenant, run_jobs):
+    with tenant(organization_a), pytest.raises(SystemUserError):
         link_order(system_user_get(organization_id=organization_a.pk), PURPOSE)
     assert run_jobs() == 0
 
 
-def test_an_invitation_that_expired_meanwhile_is_not_sent(organization_a, alice, inside, run_jobs):
-    with inside(organization_a):
+def test_an_invitation_that_expired_meanwhile_is_not_sent(organization_a, alice, tenant, run_jobs):
+    with tenant(organization_a):
         invitation_create(
             organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
         )
         Invitation.objects.update(expires_at=timezone.now() - timedelta(minutes=5))
     assert run_jobs() == 1
     assert mail.outbox == []
-    with inside(organization_a):
+    with tenant(organization_a):
         assert Invitation.objects.get().token_digest is None
 
 
-def test_what_expired_is_kept_for_thirty_days(organization_a, alice, inside):
-    with inside(organization_a):
+def test_what_expired_is_kept_for_thirty_days(organization_a, alice, tenant):
+    with tenant(organization_a):
         link_make(alice, PURPOSE)
         invitation_create(
             organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
@@ -69,12 +69,12 @@ def test_what_expired_is_kept_for_thirty_days(organization_a, alice, inside):
 
 
 def test_a_link_for_something_else_sets_no_password(
-    organization_a, alice, inside, plain_request, monkeypatch
+    organization_a, alice, tenant, actor, monkeypatch
 ):
-    with inside(organization_a):
+    with tenant(organization_a):
         token, _ = link_make(alice, PURPOSE)
     with monkeypatch.context() as patch:
-        patch.setitem(PURPOSES, PURPOSE, replace(PURPOSES[PURPOSE], sets_password=False))
-        with pytest.raises(LinkRefusedError):
-            password_choose(plain_request, token=token, password="seven quiet green herons")
-    assert password_choose(plain_request, token=token, password="seven quiet green herons")
+        patch.setitem(LINK_KINDS, PURPOSE, replace(LINK_KINDS[PURPOSE], sets_password=False))
+        with pytest.raises(InvalidLinkError):
+            password_set_with_token(actor, token=token, password="seven quiet green herons")
+    assert password_set_with_token(actor, token=token, password="seven quiet green herons")

@@ -16,16 +16,16 @@ ROBOTS = "/api/v1/robots"
 
 
 @pytest.fixture
-def client(alice, sign_in):
-    return sign_in(alice)
+def client(alice, client_for):
+    return client_for(alice)
 
 
 @pytest.fixture
-def make_rows(organization_a, inside):
+def make_rows(organization_a, tenant):
     """Return a function that adds robots with the values given, past the services."""
 
     def make(rows):
-        with inside(organization_a):
+        with tenant(organization_a):
             return Robot.objects.bulk_create(
                 Robot(organization=organization_a, vendor="abb", **{"name": "r", **values})
                 for values in rows
@@ -66,7 +66,7 @@ TIMES = st.none() | st.integers(0, 5)
     inserted=st.lists(st.tuples(TIMES, st.sampled_from("abc")), max_size=6),
 )
 def test_complete_and_without_repeats_while_rows_are_inserted(
-    seen, size, ordering, inserted, client, make_rows, organization_a, inside
+    seen, size, ordering, inserted, client, make_rows, organization_a, tenant
 ):
     start = timezone.now()
 
@@ -76,7 +76,7 @@ def test_complete_and_without_repeats_while_rows_are_inserted(
             "last_seen": None if second is None else start + timedelta(seconds=second),
         }
 
-    with inside(organization_a):
+    with tenant(organization_a):
         Robot.objects.all().delete()
     before = make_rows(row(second, "abc"[n % 3]) for n, second in enumerate(seen))
     waiting = list(inserted)
@@ -104,12 +104,12 @@ def test_rows_of_the_same_time_are_told_apart(client, make_rows):
         assert sorted(listed) == sorted(str(robot.pk) for robot in rows)
 
 
-def test_rows_that_go_meanwhile_take_no_others_with_them(client, make_rows, organization_a, inside):
+def test_rows_that_go_meanwhile_take_no_others_with_them(client, make_rows, organization_a, tenant):
     rows = make_rows({"name": f"{n:02}"} for n in range(9))
     gone = iter(rows[:2])
 
     def delete():
-        with inside(organization_a):
+        with tenant(organization_a):
             Robot.objects.filter(pk=next(gone).pk).delete()
 
     listed = ids(pages(client, delete, page_size=3))
@@ -122,9 +122,9 @@ def test_filters_stay_on_the_next_page(client, make_rows):
     assert listed == ["x1", "x3", "x5", "x7"]
 
 
-def test_status_history_over_pages(client, make_rows, organization_a, inside):
+def test_status_history_over_pages(client, make_rows, organization_a, tenant):
     (robot,) = make_rows([{}])
-    with inside(organization_a):
+    with tenant(organization_a):
         for n in range(12):
             Robot.objects.filter(pk=robot.pk).update(status="idle" if n % 2 else "running")
         count = RobotStatusHistory.objects.filter(robot_id=robot.pk).count()

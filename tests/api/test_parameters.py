@@ -9,8 +9,8 @@ RANGE = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 
 
 @pytest.fixture
-def client(alice, sign_in):
-    return sign_in(alice)
+def client(alice, client_for):
+    return client_for(alice)
 
 
 def errors(answer):

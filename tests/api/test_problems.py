@@ -26,8 +26,8 @@ def check(response, status, code):
 
 
 @pytest.fixture
-def client(alice, sign_in):
-    return sign_in(alice)
+def client(alice, client_for):
+    return client_for(alice)
 
 
 @pytest.fixture
@@ -107,8 +107,8 @@ def test_401_says_how_to_sign_in():
     check(answer, 401, "authentication_failed")
 
 
-def test_403(bob, sign_in):
-    answer = sign_in(bob).post("/api/v1/robots", {"name": "x"}, content_type=JSON)
+def test_403(bob, client_for):
+    answer = client_for(bob).post("/api/v1/robots", {"name": "x"}, content_type=JSON)
     check(answer, 403, "permission_denied")
 
 
@@ -217,11 +217,11 @@ def test_filter_values_are_checked(path, name, bad, good, client):
     assert client.get(f"/api/v1/{path}", {name: good}).status_code == 200
 
 
-def test_true_and_false_filter(client, organization_a, make_robot, inside):
+def test_true_and_false_filter(client, organization_a, make_robot, tenant):
     from apps.robots.services.robots import robot_retire
 
     kept, retired = make_robot(organization_a), make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         robot_retire(retired)
 
     def ids(**parameters):
@@ -288,12 +288,12 @@ def test_any_value_of_any_field_is_taken_or_refused(route, client):
     run()
 
 
-def test_failed_write_leaves_nothing(client, organization_a, inside):
+def test_failed_write_leaves_nothing(client, organization_a, tenant):
     from apps.robots.models import Robot
 
     body = {"name": "x", "vendor": "abb", "location": {"facility": "none"}}
     check(client.post("/api/v1/robots", body, content_type=JSON), 400, "invalid")
-    with inside(organization_a):
+    with tenant(organization_a):
         assert not Robot.objects.exists()
 
 
@@ -311,8 +311,8 @@ def test_parser_reads_no_more_than_the_limit(settings):
     assert read == [11]
 
 
-def test_session_writes_need_a_csrf_token(alice, sign_in):
-    client = sign_in(alice, enforce_csrf_checks=True)
+def test_session_writes_need_a_csrf_token(alice, client_for):
+    client = client_for(alice, enforce_csrf_checks=True)
     body = {"name": "Hall"}
     check(client.post("/api/v1/facilities", body, content_type=JSON), 403, "permission_denied")
     assert client.get("/api/v1/facilities").json()["results"] == []

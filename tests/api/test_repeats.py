@@ -17,7 +17,7 @@ from apps.alerts.api.alerts import AlertViewSet
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.models import Robot
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from tests.support.platform import enter
 from urfmp.common.api.etags import matches
 
@@ -38,14 +38,14 @@ def send(client, resource, key, **changes):
     )
 
 
-def count(resource, organization, inside):
-    with inside(organization):
+def count(resource, organization, tenant):
+    with tenant(organization):
         return MODELS[resource].objects.count()
 
 
 @pytest.fixture
-def client(alice, sign_in):
-    return sign_in(alice)
+def client(alice, client_for):
+    return client_for(alice)
 
 
 @pytest.fixture
@@ -64,35 +64,35 @@ def patch(client, robot, name, if_match=None):
 
 
 @pytest.mark.parametrize("resource", BODIES)
-def test_the_first_answer_is_repeated(resource, client, organization_a, inside):
+def test_the_first_answer_is_repeated(resource, client, organization_a, tenant):
     first, again = send(client, resource, "k-1"), send(client, resource, "k-1")
     assert first.status_code == again.status_code == 201
     assert first.content == again.content
     assert "Idempotency-Replayed" not in first
     assert again["Idempotency-Replayed"] == "true"
     assert first.get("ETag") == again.get("ETag")
-    assert count(resource, organization_a, inside) == 1
+    assert count(resource, organization_a, tenant) == 1
 
 
 @pytest.mark.parametrize("resource", BODIES)
-def test_without_a_key_or_with_another_it_is_done_again(resource, client, organization_a, inside):
+def test_without_a_key_or_with_another_it_is_done_again(resource, client, organization_a, tenant):
     send(client, resource, "k-1")
     changes = {"serial_number": "K-2"} if resource == "robots" else {}
     assert send(client, resource, "k-2", **changes).status_code == 201
-    assert count(resource, organization_a, inside) == 2
+    assert count(resource, organization_a, tenant) == 2
 
 
-def test_another_body_under_the_same_key_is_refused(client, organization_a, inside):
+def test_another_body_under_the_same_key_is_refused(client, organization_a, tenant):
     send(client, "alerts", "k-1")
     answer = send(client, "alerts", "k-1", title="Cold")
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
     answer = send(client, "maintenance-tasks", "k-1")
     assert answer.status_code == 422
-    assert count("alerts", organization_a, inside) == 1
+    assert count("alerts", organization_a, tenant) == 1
 
 
 def test_the_same_body_for_another_row_under_the_same_key_is_refused(
-    client, organization_a, inside
+    client, organization_a, tenant
 ):
     ids = [send(client, "alerts", key).json()["id"] for key in ("k-1", "k-2")]
     answers = [
@@ -105,18 +105,18 @@ def test_the_same_body_for_another_row_under_the_same_key_is_refused(
         for row in ids
     ]
     assert [answer.status_code for answer in answers] == [200, 422]
-    with inside(organization_a):
+    with tenant(organization_a):
         assert [Alert.objects.get(pk=row).is_acknowledged for row in ids] == [True, False]
 
 
 def test_a_super_admins_keys_do_not_meet_in_two_organizations(
-    root, sign_in, organization_a, organization_b, inside
+    root, client_for, organization_a, organization_b, tenant
 ):
-    client = sign_in(root)
+    client = client_for(root)
     for organization in (organization_a, organization_b):
         answer = send(enter(client, organization), "alerts", "k-1")
         assert (answer.status_code, "Idempotency-Replayed" in answer) == (201, False)
-        assert count("alerts", organization, inside) == 1
+        assert count("alerts", organization, tenant) == 1
     assert send(client, "alerts", "k-1")["Idempotency-Replayed"] == "true"
 
 
@@ -132,7 +132,7 @@ def test_the_order_of_members_does_not_matter(client):
     assert answer["Idempotency-Replayed"] == "true"
 
 
-def test_a_refused_request_may_be_corrected(client, organization_a, inside):
+def test_a_refused_request_may_be_corrected(client, organization_a, tenant):
     assert send(client, "alerts", "k-1", severity="loud").status_code == 400
     answer = send(client, "alerts", "k-1")
     assert answer.status_code == 201
@@ -147,22 +147,22 @@ def test_a_refusal_that_is_not_raised_is_not_kept_either(client, monkeypatch):
 
 
 def test_keys_of_different_principals_do_not_meet(
-    client, organization_a, organization_b, charlie, sign_in, make_key, inside
+    client, organization_a, organization_b, charlie, client_for, make_key, tenant
 ):
     others = [
-        sign_in(charlie),
+        client_for(charlie),
         Client(headers={"x-api-key": make_key(organization_a, ["alerts:write"])}),
     ]
     answers = [send(one, "alerts", "k-1") for one in (client, *others)]
     assert len({answer.json()["id"] for answer in answers}) == 3
-    assert count("alerts", organization_b, inside) == 1
+    assert count("alerts", organization_b, tenant) == 1
 
 
-def test_a_lost_right_is_not_answered_from_memory(organization_a, make_user, sign_in, inside):
+def test_a_lost_right_is_not_answered_from_memory(organization_a, make_user, client_for, tenant):
     user = make_user(organization_a, "operator")
-    client = sign_in(user)
+    client = client_for(user)
     assert send(client, "alerts", "k-1").status_code == 201
-    with inside(organization_a):
+    with tenant(organization_a):
         type(user).objects.filter(pk=user.pk).update(role="viewer")
     assert send(client, "alerts", "k-1").status_code == 403
 
@@ -174,28 +174,28 @@ def test_odd_keys_are_refused(key, client):
     assert "Idempotency-Key" in answer.json()["errors"]
 
 
-def test_an_answer_is_kept_for_a_day(client, organization_a, inside):
+def test_an_answer_is_kept_for_a_day(client, organization_a, tenant):
     first = send(client, "alerts", "k-1").json()["id"]
-    with inside(organization_a):
+    with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=23.9))
         assert clean_up_idempotency_keys() == 0
     assert send(client, "alerts", "k-1").json()["id"] == first
-    with inside(organization_a):
+    with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24.1))
     assert send(client, "alerts", "k-1").json()["id"] != first
-    with inside(organization_a):
+    with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24.1))
         assert clean_up_idempotency_keys() == 1
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fifty_at_once_have_one_effect(organization_a, make_key, inside):
+def test_fifty_at_once_have_one_effect(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:write"])
 
     def call():
         return send(Client(headers={"x-api-key": key}), "robots", "k-1", serial_number="")
 
-    answers = at_once(*[call] * 50)
+    answers = run_concurrently(*[call] * 50)
 
     assert {answer.status_code for answer in answers} <= {201, 409}
     made = {answer.json()["id"] for answer in answers if answer.status_code == 201}
@@ -203,13 +203,13 @@ def test_fifty_at_once_have_one_effect(organization_a, make_key, inside):
     assert len(made) == 1
     assert codes <= {"idempotency_in_progress"}
     assert {a["Retry-After"] for a in answers if a.status_code == 409} <= {"1"}
-    assert count("robots", organization_a, inside) == 1
+    assert count("robots", organization_a, tenant) == 1
     assert call().json()["id"] in made
 
 
-def test_under_way_says_when_to_come_back(organization_a, make_key, inside):
+def test_under_way_says_when_to_come_back(organization_a, make_key, tenant):
     client = Client(headers={"x-api-key": make_key(organization_a, ["robots:write"])})
-    with inside(organization_a):
+    with tenant(organization_a):
         name = f"idempotency:{ApiKey.objects.get().pk}:k-1"
     parameters = connections["owner"].get_connection_params()
     wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
@@ -239,7 +239,7 @@ def test_etag_follows_the_version(client, robot):
     assert "ETag" not in client.get("/api/v1/robots")
 
 
-def test_a_stale_if_match_changes_nothing(client, robot, organization_a, inside):
+def test_a_stale_if_match_changes_nothing(client, robot, organization_a, tenant):
     assert patch(client, robot, "First", '"1"').status_code == 200
     answer = patch(client, robot, "Second", '"1"')
     assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
@@ -247,7 +247,7 @@ def test_a_stale_if_match_changes_nothing(client, robot, organization_a, inside)
     assert client.delete(
         f"/api/v1/robots/{robot.pk}", headers={"if-match": '"1"'}
     ).status_code == 412  # fmt: skip
-    with inside(organization_a):
+    with tenant(organization_a):
         robot.refresh_from_db()
     assert (robot.name, robot.is_active, robot.version) == ("First", True, 2)
     assert patch(client, robot, "Third", "*").status_code == 200
@@ -256,14 +256,14 @@ def test_a_stale_if_match_changes_nothing(client, robot, organization_a, inside)
     ).status_code == 204  # fmt: skip
 
 
-def test_other_organization_gets_404_whatever_it_says(charlie, sign_in, robot):
-    assert patch(sign_in(charlie), robot, "Mine", '"9"').status_code == 404
+def test_other_organization_gets_404_whatever_it_says(charlie, client_for, robot):
+    assert patch(client_for(charlie), robot, "Mine", '"9"').status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_changes_that_name_one_version_one_happens(client, alice, sign_in, robot):
-    clients = [sign_in(alice) for _ in range(8)]
-    answers = at_once(
+def test_of_changes_that_name_one_version_one_happens(client, alice, client_for, robot):
+    clients = [client_for(alice) for _ in range(8)]
+    answers = run_concurrently(
         *[
             lambda one=one, name=f"N{i}": patch(one, robot, name, '"1"')
             for i, one in enumerate(clients)

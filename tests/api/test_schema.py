@@ -213,8 +213,8 @@ def test_examples_fit_their_schemas(document):
     assert count >= 8
 
 
-def test_served_to_whoever_is_signed_in(alice, sign_in, organization_a, make_key):
-    answer = sign_in(alice).get("/api/v1/schema")
+def test_served_to_whoever_is_signed_in(alice, client_for, organization_a, make_key):
+    answer = client_for(alice).get("/api/v1/schema")
     assert answer.status_code == 200
     assert b"openapi" in answer.content
     key = make_key(organization_a, ["robots:read"])
@@ -223,7 +223,7 @@ def test_served_to_whoever_is_signed_in(alice, sign_in, organization_a, make_key
 
 
 @pytest.mark.parametrize("form", [{"headers": {"accept": "application/json"}}, {}])
-def test_served_as_json(form, alice, sign_in):
+def test_served_as_json(form, alice, client_for):
     path = "/api/v1/schema" if form else "/api/v1/schema?format=json"
-    answer = sign_in(alice).get(path, **form)
+    answer = client_for(alice).get(path, **form)
     assert json.loads(answer.content)["openapi"].startswith("3.1")

@@ -16,21 +16,23 @@ def test_answers_stay_out_of_shared_caches(organization_a, make_key):
     }
 
 
-def test_deep_cursor_is_refused(alice, sign_in):
+def test_deep_cursor_is_refused(alice, client_for):
     cursor = base64.urlsafe_b64encode(b"[" * 3000).decode()
-    answer = sign_in(alice).get("/api/v1/robots", {"cursor": cursor})
+    answer = client_for(alice).get("/api/v1/robots", {"cursor": cursor})
     assert answer.status_code == 400
 
 
-def test_empty_change_leaves_the_version(alice, sign_in, organization_a, make_robot):
+def test_empty_change_leaves_the_version(alice, client_for, organization_a, make_robot):
     robot = make_robot(organization_a)
-    answer = sign_in(alice).patch(f"/api/v1/robots/{robot.pk}", {}, content_type="application/json")
+    answer = client_for(alice).patch(
+        f"/api/v1/robots/{robot.pk}", {}, content_type="application/json"
+    )
     assert answer.json()["version"] == 1
 
 
 @pytest.mark.parametrize("address", ["system@next.invalid", "X@Y.INVALID"])
-def test_system_addresses_are_reserved(alice, sign_in, address):
-    answer = sign_in(alice).post(
+def test_system_addresses_are_reserved(alice, client_for, address):
+    answer = client_for(alice).post(
         "/api/v1/users",
         {"email": address, "role": "viewer"},
         content_type="application/json",

@@ -16,7 +16,7 @@ from apps.maintenance.services import task_create, task_update
 from apps.robots.services.robots import robot_update
 from urfmp.common.admin import audited_admins
 from urfmp.common.rendering.diffs import differences
-from urfmp.common.rendering.html import difference
+from urfmp.common.rendering.html import difference_table
 from urfmp.common.tenancy.context import Actor
 
 LIST = "/admin/audit/auditlog/"
@@ -46,7 +46,7 @@ def test_differences_go_path_by_path(before, after, found):
 
 def test_the_table_marks_folds_and_names():
     key = str(uuid.uuid4())
-    table = difference(
+    table = difference_table(
         {"note": "x" * 1000, "robot_id": None, "html": "<b>"},
         {"note": "y", "robot_id": key},
         {key: "Arm <1>"},

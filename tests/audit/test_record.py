@@ -32,7 +32,7 @@ from apps.organizations.services.organizations import organization_update
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.robots import robot_update
 from apps.telemetry.models import TelemetryBatch, TelemetryLatest
-from urfmp.common.tenancy.context import Actor, act, tenant_transaction
+from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
 
 class Kind:
@@ -291,7 +291,7 @@ def test_services_name_what_they_do(room):
     assert [r.action for r in room.records()] == ["accounts.user.update"]
     organization_update(room.organization, description="d")
     assert [r.action for r in room.records()] == ["organizations.organization.update"]
-    with act("robots.robot.import"):
+    with audit_action("robots.robot.import"):
         robot_update(room.robot, name="Newer")
     assert [r.action for r in room.records()] == ["robots.robot.import"]
     Robot.objects.update(name="after the act")
@@ -303,7 +303,7 @@ def test_failed_act_leaves_neither_rows_nor_its_name(room):
         pass
 
     def fail():
-        with act("robots.robot.import"):
+        with audit_action("robots.robot.import"):
             Robot.objects.update(name="x")
             raise OddError
 
@@ -398,7 +398,7 @@ def test_record_outside_of_a_tenant_belongs_to_the_platform(organization_a, tena
 
 
 def test_record_inside_is_the_organizations(room):
-    with act("robots.robot.export"):
+    with audit_action("robots.robot.export"):
         key = audit_record(action="telemetry.series.export", request_data={"x": "ü"})
     (record,) = room.records()
     assert record.pk == key

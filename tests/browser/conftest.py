@@ -1,4 +1,4 @@
-"""A browser, and a whole installation for it to look at."""
+"""Fixtures: a Chromium browser and a running installation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ARGUMENTS = [
 
 @pytest.fixture(scope="module")
 def chromium():
-    """Debian's Chromium; without one the test is skipped, but fails where CI runs."""
+    """Debian's Chromium. Without it the tests are skipped, or fail in CI."""
     path = os.environ.get("URFMP_CHROMIUM", "")
     if not path or not Path(path).exists():
         reason = "Chromium is missing; `python -m urfmp.embedded browser` fetches it."
@@ -42,14 +42,14 @@ def served():
         yield server
 
 
-def is_fault(message):
-    """Tell whether a console message is one; a refused form is answered with 400, and logged."""
+def is_console_error(message):
+    """Return whether a message is an error. Expected 400, 403 and 404 responses are not."""
     return message.type == "error" and not re.search(r"status of (400|403|404)", message.text)
 
 
 @pytest.fixture(scope="module")
 def session(chromium, served):
-    """What the browser of somebody who has signed in keeps; one sign-in serves every test."""
+    """Storage state of a logged-in browser. One login serves all tests."""
     context = chromium.new_context(base_url=served.url)
     page = context.new_page()
     page.goto("/admin/")
@@ -63,28 +63,31 @@ def session(chromium, served):
 
 @contextmanager
 def opened(chromium, served, **options):
-    """A page of a fresh browser profile; any error in its console fails the test."""
+    """Open a page in a fresh browser profile. Console errors fail the test."""
     context = chromium.new_context(
         base_url=served.url, viewport={"width": 1440, "height": 900}, **options
     )
     page = context.new_page()
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda message: faults.append(message.text) if is_fault(message) else None)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on(
+        "console",
+        lambda message: errors.append(message.text) if is_console_error(message) else None,
+    )
     yield page
     context.close()
-    assert not faults
+    assert not errors
 
 
 @pytest.fixture
 def visitor(chromium, served):
-    """A page of somebody who has not signed in."""
+    """Page of an anonymous user."""
     with opened(chromium, served) as page:
         yield page
 
 
 @pytest.fixture
 def page(chromium, served, session):
-    """A page of somebody who has signed in."""
+    """Page of a logged-in user."""
     with opened(chromium, served, storage_state=session) as page:
         yield page

@@ -1,4 +1,4 @@
-"""Every page that links lead to, at two widths: no breach of the policy, no error, no overflow."""
+"""Crawl every linked page at two widths: no policy violation, error or overflow."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ with tenant_transaction(o):
     RobotCommand.objects.create(organization_id=o, robot=robot, type="pause", payload={"a": 1})
 """
 WIDTHS = (390, 1440)
-A_ROUTE = 2  # pages of one route that are opened
-# Pages that no link leads to, or that are no pages.
-NOT_BY_LINKS = {
+MAX_PAGES_PER_ROUTE = 2
+# Routes without a link, and routes that are not pages.
+NOT_LINKED = {
     "autocomplete", "search", "jsi18n", "logout", "login", "app_list", "None",
     "password_change_done",
 }  # fmt: skip
 
 
-# The browser itself says so of a page that is an answer to a refusal.
-REFUSED = re.compile(r"status of (400|403|404)")
+# Chromium logs these statuses itself.
+EXPECTED_STATUS = re.compile(r"status of (400|403|404)")
 
 
-# Offered to super admins alone.
-OF_OTHERS = {"organizations_organization_act"}
+# Routes that only super admins may open.
+SUPER_ADMIN_ONLY = {"organizations_organization_act"}
 
 
 def route_of(path):
@@ -62,36 +62,36 @@ def filled(served):
 
 def links(page):
     found = page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)")
-    # What is done to a row has a page of its own, which asks first.
+    # Each action on a row has a confirmation page.
     found += page.eval_on_selector_all("form[action*='/act/']", "all => all.map(f => f.action)")
-    # A list's links repeat themselves in every order and filter.
+    # Query strings are dropped: links of lists repeat with every order and filter.
     return [urlsplit(address).path for address in found]
 
 
-def look_at(page, path, faults):
+def visit(page, path, errors):
     for width in WIDTHS:
         page.set_viewport_size({"width": width, "height": 900})
         if width == WIDTHS[0]:
             try:
-                answer = page.goto(path)
+                response = page.goto(path)
             except PlaywrightError as error:
                 if "Download is starting" in error.message:
                     return
                 raise
-            assert "unsafe" not in answer.headers["content-security-policy"], path
+            assert "unsafe" not in response.headers["content-security-policy"], path
         overflow = page.evaluate(
             "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         if overflow > 0:
-            faults.append(f"{path} at {width} px: {overflow} px too wide")
+            errors.append(f"{path} at {width} px: {overflow} px too wide")
 
 
-def by_hand(seen):
-    """Pages of rows that no link leads to: what the role may not do is refused by a page too."""
+def unlinked_paths(seen):
+    """Yield paths without links. Pages that the role is denied are covered too."""
     for name in admin_routes():
         model, _, kind = name.rpartition("_")
         rows = seen.get(f"admin:{model}_change", [])
-        if f"admin:{name}" in seen or name in NOT_BY_LINKS:
+        if f"admin:{name}" in seen or name in NOT_LINKED:
             continue
         if kind in {"change", "delete", "history"}:
             for path in rows[:1]:
@@ -100,39 +100,39 @@ def by_hand(seen):
             yield reverse(f"admin:{name}")
 
 
-def test_every_page(chromium, served, session, filled):
+def test_every_page_renders(chromium, served, session, filled):
     seen: dict[str, list[str]] = {}
-    faults: list[str] = []
+    errors: list[str] = []
     waiting = ["/admin/", "/api/v1/docs"]
     with opened(chromium, served, storage_state=session) as page:
         page.on(
             "console",
-            lambda m: faults.append(f"{page.url}: {m.text} {m.location}") if is_bad(m) else None,
+            lambda m: errors.append(f"{page.url}: {m.text} {m.location}") if is_error(m) else None,
         )
         while waiting:
             path = waiting.pop(0)
             route = route_of(path)
             opened_before = seen.setdefault(route, [])
             if not waiting:
-                waiting += by_hand(seen)
+                waiting += unlinked_paths(seen)
             is_page = path.startswith("/admin/") or path == "/api/v1/docs"
             if route is None or not is_page or path in opened_before:
                 continue
-            if len(opened_before) >= A_ROUTE or route.rpartition(":")[2] in NOT_BY_LINKS:
+            if len(opened_before) >= MAX_PAGES_PER_ROUTE or route.rpartition(":")[2] in NOT_LINKED:
                 continue
             opened_before.append(path)
-            look_at(page, path, faults)
+            visit(page, path, errors)
             waiting += links(page)
-        assert not faults, "\n".join(dict.fromkeys(faults))
-    missed = {name for name in admin_routes() if f"admin:{name}" not in seen} - NOT_BY_LINKS
-    # Rows of which this installation has none cannot be opened.
+        assert not errors, "\n".join(dict.fromkeys(errors))
+    missed = {name for name in admin_routes() if f"admin:{name}" not in seen} - NOT_LINKED
+    # Models without rows have no pages to open.
     empty = {name for name in missed if not seen.get(f"admin:{name.rpartition('_')[0]}_change")}
-    assert not missed - empty - OF_OTHERS
+    assert not missed - empty - SUPER_ADMIN_ONLY
     assert len(seen) > 50
 
 
-def is_bad(message):
-    return message.type in {"error", "warning"} and not REFUSED.search(message.text)
+def is_error(message):
+    return message.type in {"error", "warning"} and not EXPECTED_STATUS.search(message.text)
 
 
 def admin_routes():

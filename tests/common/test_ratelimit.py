@@ -8,20 +8,15 @@ import pytest
 from tests.support.concurrency import run_concurrently
 from urfmp.common.http.view_policy import policy_of, view_policy
 from urfmp.common.redis import rate_limit
-from urfmp.common.redis.rate_limit import (
-    Counter,
-    Decision,
-    give_back,
-    take,
-)
+from urfmp.common.redis.rate_limit import RateLimit, RateLimitResult, hit, refund
 
 NOBODY = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
 def without_redis(monkeypatch):
-    gone = rate_limit._RedisCounters(NOBODY)
-    monkeypatch.setattr(rate_limit, "_redis_counters", lambda: gone)
+    gone = rate_limit._RedisRateLimits(NOBODY)
+    monkeypatch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
     return gone
 
 
@@ -31,48 +26,48 @@ def store(request, transactional_db, monkeypatch):
     if request.param == "postgresql":
         request.getfixturevalue("without_redis")
     else:
-        monkeypatch.setattr(rate_limit, "_take_from_database", None)
+        monkeypatch.setattr(rate_limit, "_hit_database", None)
     return request.param
 
 
 def test_exactly_the_limit_gets_in_however_parallel(store):
-    counter = Counter("a", 50)
+    counter = RateLimit("a", 50)
 
-    def hit():
-        return sum(take(counter).admitted for _ in range(10))
+    def outcome():
+        return sum(hit(counter).admitted for _ in range(10))
 
-    assert sum(run_concurrently(*[hit] * 16)) == 50
+    assert sum(run_concurrently(*[outcome] * 16)) == 50
 
 
 def test_every_counter_takes_the_hit_or_none(store):
-    narrow, wide = Counter("narrow", 2), Counter("wide", 5)
-    answers = [take(wide, narrow) for _ in range(4)]
+    narrow, wide = RateLimit("narrow", 2), RateLimit("wide", 5)
+    answers = [hit(wide, narrow) for _ in range(4)]
     assert [a.admitted for a in answers] == [True, True, False, False]
     assert {a.limit for a in answers} == {2}
     assert [a.remaining for a in answers] == [1, 0, 0, 0]
-    assert take(wide) == Decision(True, 5, 2, 60)
+    assert hit(wide) == RateLimitResult(True, 5, 2, 60)
 
 
 def test_a_limit_that_was_lowered_leaves_nothing_and_no_less(store):
-    assert [take(Counter("a", 3)).remaining for _ in range(3)] == [2, 1, 0]
-    lowered = take(Counter("a", 1))
+    assert [hit(RateLimit("a", 3)).remaining for _ in range(3)] == [2, 1, 0]
+    lowered = hit(RateLimit("a", 1))
     assert (lowered.admitted, lowered.limit, lowered.remaining) == (False, 1, 0)
 
 
 def test_both_or_none_under_parallel_load(store):
     """Two narrow counters share a wide one: it never takes what they refuse."""
-    wide = Counter("wide", 1000)
+    wide = RateLimit("wide", 1000)
 
-    def hit(name):
-        return lambda: sum(take(Counter(name, 20), wide).admitted for _ in range(10))
+    def outcome(name):
+        return lambda: sum(hit(RateLimit(name, 20), wide).admitted for _ in range(10))
 
-    assert sum(run_concurrently(*[hit("one"), hit("two")] * 5)) == 40
-    assert take(wide).remaining == 1000 - 41
+    assert sum(run_concurrently(*[outcome("one"), outcome("two")] * 5)) == 40
+    assert hit(wide).remaining == 1000 - 41
 
 
 def test_opposite_orders_do_not_wait_for_each_other(store):
-    one, two = Counter("one", 1000), Counter("two", 1000)
-    forward, backward = lambda: take(one, two), lambda: take(two, one)
+    one, two = RateLimit("one", 1000), RateLimit("two", 1000)
+    forward, backward = lambda: hit(one, two), lambda: hit(two, one)
 
     def often(call):
         return lambda: all(call().admitted for _ in range(20))
@@ -82,17 +77,17 @@ def test_opposite_orders_do_not_wait_for_each_other(store):
 
 def test_a_steady_sender_below_the_limit_is_never_refused(store):
     """1 Hz under 100 a minute, run sixty times as fast; an extended window refuses the 11th."""
-    counter = Counter("steady", 10, seconds=1)
+    counter = RateLimit("steady", 10, seconds=1)
     for sent in range(20):
-        assert take(counter).admitted, sent
+        assert hit(counter).admitted, sent
         time.sleep(0.125)
 
 
 def test_refused_hits_extend_nothing(store):
-    counter = Counter("hammered", 3, seconds=1)
+    counter = RateLimit("hammered", 3, seconds=1)
     begin = time.monotonic()
-    assert [take(counter).admitted for _ in range(4)] == [True] * 3 + [False]
-    while not (decision := take(counter)).admitted:
+    assert [hit(counter).admitted for _ in range(4)] == [True] * 3 + [False]
+    while not (decision := hit(counter)).admitted:
         assert decision.reset_seconds == 1
         assert time.monotonic() < begin + 10
         time.sleep(0.02)
@@ -101,46 +96,46 @@ def test_refused_hits_extend_nothing(store):
 
 
 def test_a_refused_hit_opens_no_window(store):
-    full, other = Counter("full", 0), Counter("other", 3)
-    assert not take(full, other).admitted
+    full, other = RateLimit("full", 0), RateLimit("other", 3)
+    assert not hit(full, other).admitted
     time.sleep(1.1)
-    assert take(other) == Decision(True, 3, 2, 60)
+    assert hit(other) == RateLimitResult(True, 3, 2, 60)
 
 
 def test_what_is_given_back_was_never_taken(store):
-    one, three = Counter("one", 1), Counter("three", 3)
+    one, three = RateLimit("one", 1), RateLimit("three", 3)
     for _ in range(5):
-        assert take(one, three).admitted
-        give_back("one", "three")
-    assert take(three).remaining == 2
-    give_back("one", "nothing")
-    assert take(one, three) == Decision(True, 1, 0, 60)
-    assert not take(one).admitted
-    assert take(three).remaining == 0
+        assert hit(one, three).admitted
+        refund("one", "three")
+    assert hit(three).remaining == 2
+    refund("one", "nothing")
+    assert hit(one, three) == RateLimitResult(True, 1, 0, 60)
+    assert not hit(one).admitted
+    assert hit(three).remaining == 0
 
 
 def test_giving_back_leaves_the_window_as_it_is(store):
-    counter = Counter("a", 3, seconds=2)
+    counter = RateLimit("a", 3, seconds=2)
     begin = time.monotonic()
-    assert [take(counter).admitted for _ in range(3)] == [True] * 3
+    assert [hit(counter).admitted for _ in range(3)] == [True] * 3
     time.sleep(1)
-    give_back("a")
-    assert take(counter).admitted
-    while not take(counter).admitted:
+    refund("a")
+    assert hit(counter).admitted
+    while not hit(counter).admitted:
         assert time.monotonic() < begin + 2.9
         time.sleep(0.02)
 
 
 def test_another_limit_counts_at_once(store):
-    assert take(Counter("a", 1)).admitted
-    assert not take(Counter("a", 1)).admitted
-    assert take(Counter("a", 3)).remaining == 1
+    assert hit(RateLimit("a", 1)).admitted
+    assert not hit(RateLimit("a", 1)).admitted
+    assert hit(RateLimit("a", 3)).remaining == 1
 
 
 def test_the_tightest_counter_speaks(store):
-    assert take(Counter("a", 10, seconds=60), Counter("b", 3, seconds=900)).limit == 3
-    assert take(Counter("a", 2, seconds=60), Counter("b", 3, seconds=900)).limit == 2
-    refused = take(Counter("a", 2, seconds=60), Counter("b", 2, seconds=900))
+    assert hit(RateLimit("a", 10, seconds=60), RateLimit("b", 3, seconds=900)).limit == 3
+    assert hit(RateLimit("a", 2, seconds=60), RateLimit("b", 3, seconds=900)).limit == 2
+    refused = hit(RateLimit("a", 2, seconds=60), RateLimit("b", 2, seconds=900))
     assert not refused.admitted
     assert refused.headers() == {
         "RateLimit-Limit": "2",
@@ -152,34 +147,34 @@ def test_the_tightest_counter_speaks(store):
 
 @pytest.mark.django_db
 def test_each_change_of_place_begins_one_new_window(monkeypatch):
-    counter = Counter("a", 3)
-    there = rate_limit._redis_counters()
-    assert sum(take(counter).admitted for _ in range(5)) == 3
-    gone = rate_limit._RedisCounters(NOBODY)
+    counter = RateLimit("a", 3)
+    there = rate_limit._redis_rate_limits()
+    assert sum(hit(counter).admitted for _ in range(5)) == 3
+    gone = rate_limit._RedisRateLimits(NOBODY)
     with monkeypatch.context() as patch:
-        patch.setattr(rate_limit, "_redis_counters", lambda: gone)
-        assert sum(take(counter).admitted for _ in range(5)) == 3
-    assert rate_limit._redis_counters() is there
-    assert not take(counter).admitted
+        patch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
+        assert sum(hit(counter).admitted for _ in range(5)) == 3
+    assert rate_limit._redis_rate_limits() is there
+    assert not hit(counter).admitted
 
 
 @pytest.mark.django_db
 def test_redis_is_left_alone_after_a_failure(without_redis, monkeypatch):
-    take(Counter("a", 3))
+    hit(RateLimit("a", 3))
     monkeypatch.setattr(without_redis, "_script", None)
-    assert take(Counter("a", 3)).remaining == 1
+    assert hit(RateLimit("a", 3)).remaining == 1
     without_redis.rest.end()
     with pytest.raises(TypeError):
-        take(Counter("a", 3))
+        hit(RateLimit("a", 3))
 
 
 @pytest.mark.django_db(transaction=True)
 def test_old_windows_are_forgotten(without_redis):
-    take(Counter("short", 5, seconds=0))
-    take(Counter("long", 5, seconds=60))
-    assert rate_limit.forget_old_windows() >= 1
-    assert rate_limit.forget_old_windows() == 0
-    assert take(Counter("long", 5, seconds=60)).remaining == 3
+    hit(RateLimit("short", 5, seconds=0))
+    hit(RateLimit("long", 5, seconds=60))
+    assert rate_limit.delete_expired_windows() >= 1
+    assert rate_limit.delete_expired_windows() == 0
+    assert hit(RateLimit("long", 5, seconds=60)).remaining == 3
 
 
 def test_run_time_role_reaches_counters_by_the_functions_alone(app_cursor):

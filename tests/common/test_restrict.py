@@ -31,13 +31,13 @@ def robot(organization_a, make_robot):
 
 
 @pytest.fixture
-def seen(organization_a, robot, make_facility, inside):
+def seen(organization_a, robot, make_facility, tenant):
     """Return a function: what a caller sees of one robot and one facility."""
     make_facility(organization_a)
 
     def see(**changes):
         caller = replace(Caller(organization_a.pk), **changes)
-        with inside(organization_a):
+        with tenant(organization_a):
             rows = [*Robot.objects.restrict(caller), *Facility.objects.restrict(caller)]
         return [type(row) for row in rows]
 

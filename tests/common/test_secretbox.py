@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from urfmp.common.security.field_encryption import (
-    SecretUnreadableError,
-    is_sealed_with_newest_key,
-    seal,
-    unseal,
+    DecryptionError,
+    decrypt,
+    encrypt,
+    is_encrypted_with_newest_key,
 )
 from urfmp.env import encryption_keys
 
@@ -22,11 +22,11 @@ TEXT = "JBSWY3DPEHPK3PXP"
 
 @given(st.text(st.characters(codec="utf-8")))
 def test_what_is_sealed_opens_in_its_place(text):
-    assert unseal(seal(text, **PLACE), **PLACE) == text
+    assert decrypt(encrypt(text, **PLACE), **PLACE) == text
 
 
 def test_it_tells_nothing_and_never_twice_the_same():
-    first, second = seal(TEXT, **PLACE), seal(TEXT, **PLACE)
+    first, second = encrypt(TEXT, **PLACE), encrypt(TEXT, **PLACE)
     assert first != second
     for sealed in (first, second):
         assert TEXT not in sealed
@@ -35,46 +35,46 @@ def test_it_tells_nothing_and_never_twice_the_same():
 
 @pytest.mark.parametrize("part", list(PLACE))
 def test_it_does_not_open_elsewhere(part):
-    sealed = seal(TEXT, **PLACE)
+    sealed = encrypt(TEXT, **PLACE)
     elsewhere = {**PLACE, part: "other" if part == "field" else uuid.uuid4()}
-    with pytest.raises(SecretUnreadableError):
-        unseal(sealed, **elsewhere)
+    with pytest.raises(DecryptionError):
+        decrypt(sealed, **elsewhere)
 
 
 @given(st.data())
 def test_a_changed_value_does_not_open(data):
-    sealed = seal(TEXT, **PLACE)
+    sealed = encrypt(TEXT, **PLACE)
     at = data.draw(st.integers(0, len(sealed) - 1))
     other = data.draw(st.characters(codec="ascii").filter(lambda c: c != sealed[at]))
     changed = sealed[:at] + other + sealed[at + 1 :]
     try:
-        assert unseal(changed, **PLACE) == TEXT  # a bit that base64 does not use
-    except SecretUnreadableError as error:
+        assert decrypt(changed, **PLACE) == TEXT  # a bit that base64 does not use
+    except DecryptionError as error:
         assert TEXT not in str(error)
 
 
 @given(st.text(max_size=40))
 def test_any_other_text_is_refused_in_words(text):
-    with pytest.raises(SecretUnreadableError):
-        unseal(text, **PLACE)
+    with pytest.raises(DecryptionError):
+        decrypt(text, **PLACE)
 
 
 def test_keys_rotate(settings):
     old, new = "o" * 43, "n" * 43
     settings.ENCRYPTION_KEYS = {1: old}
-    sealed = seal(TEXT, **PLACE)
+    sealed = encrypt(TEXT, **PLACE)
     settings.ENCRYPTION_KEYS = {1: old, 2: new}
-    assert unseal(sealed, **PLACE) == TEXT
-    assert not is_sealed_with_newest_key(sealed)
-    fresh = seal(TEXT, **PLACE)
-    assert is_sealed_with_newest_key(fresh)
+    assert decrypt(sealed, **PLACE) == TEXT
+    assert not is_encrypted_with_newest_key(sealed)
+    fresh = encrypt(TEXT, **PLACE)
+    assert is_encrypted_with_newest_key(fresh)
     settings.ENCRYPTION_KEYS = {2: new}
-    assert unseal(fresh, **PLACE) == TEXT
-    with pytest.raises(SecretUnreadableError, match="number 1"):
-        unseal(sealed, **PLACE)
+    assert decrypt(fresh, **PLACE) == TEXT
+    with pytest.raises(DecryptionError, match="number 1"):
+        decrypt(sealed, **PLACE)
     settings.ENCRYPTION_KEYS = {1: new, 2: new}
-    with pytest.raises(SecretUnreadableError):
-        unseal(sealed, **PLACE)
+    with pytest.raises(DecryptionError):
+        decrypt(sealed, **PLACE)
 
 
 def test_keys_are_read():

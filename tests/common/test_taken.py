@@ -10,7 +10,7 @@ from apps.accounts.models import User
 from apps.accounts.services.users import user_create
 from apps.organizations.models import Facility
 from apps.robots.models import Robot
-from urfmp.common.db.constraints import under_fields
+from urfmp.common.db.constraints import errors_by_field
 
 SERIAL, NAME = (
     "A robot with this serial number already exists.",
@@ -74,5 +74,5 @@ def test_an_address_in_other_letters(alice, organization_a, tenant):
 def test_what_has_no_one_field_stays_without(organization_a):
     fault = ValidationError("It does not fit.")
     error = ValidationError({"__all__": [fault], "name": ["Too long."]})
-    found = under_fields(Robot(organization_id=organization_a.id), error)
+    found = errors_by_field(Robot(organization_id=organization_a.id), error)
     assert set(found) == {"__all__", "name"}

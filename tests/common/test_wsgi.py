@@ -38,8 +38,8 @@ PATHS = ("/api/v1/telemetry", "/api/v2/write", "/write")
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_browser_s_session_sends_nothing(call, path, sign_in, alice):
-    client = sign_in(alice)
+def test_a_browser_s_session_sends_nothing(call, path, client_for, alice):
+    client = client_for(alice)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
     status, headers, _ = call(path, b"{}", HTTP_COOKIE=cookie)
     assert status == 401

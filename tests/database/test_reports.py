@@ -8,7 +8,7 @@ from django.db import connection
 
 from apps.telemetry.models import RobotTelemetry
 from tests.support.spec import HYPERTABLES, TABLES
-from urfmp.db.reports import aligned
+from urfmp.db.reports import format_table
 
 pytestmark = pytest.mark.django_db
 
@@ -19,9 +19,9 @@ def _report(capsys, command, **options):
 
 
 @pytest.fixture
-def points(organization_a, make_robot, inside):
+def points(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         RobotTelemetry.objects.bulk_create(
             RobotTelemetry(
                 robot_id=robot.id, metric_name="power.total", time=f"2026-01-0{day}T00:00Z", value=1
@@ -63,10 +63,10 @@ def _scans(capsys):
 
 
 def test_usage_of_an_index_counts_the_indexes_of_chunks(
-    transactional_db, capsys, points, organization_a, inside
+    transactional_db, capsys, points, organization_a, tenant
 ):
     before = _scans(capsys)
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         cursor.execute(
             "SELECT count(*) FROM robot_telemetry"
@@ -88,6 +88,6 @@ def test_prints_an_aligned_table(capsys, command):
 
 
 def test_aligned():
-    table = aligned(["name", "bytes"], [["robots", 5], ["alerts", None], ["x", 1200]])
+    table = format_table(["name", "bytes"], [["robots", 5], ["alerts", None], ["x", 1200]])
     assert table == "name    bytes\nrobots      5\nalerts\nx        1200"
-    assert aligned(["name"], []) == "name"
+    assert format_table(["name"], []) == "name"

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection
 from apps.audit.models import AuditLog
 from apps.robots.models import Robot
 from tests.support.database_effects import insert_rows
-from urfmp.common.tenancy.context import Actor, act
+from urfmp.common.tenancy.context import Actor, audit_action
 
 TENANT_TABLES = sorted(
     model._meta.db_table for model in apps.get_models() if getattr(model, "is_tenant_owned", False)
@@ -155,8 +155,8 @@ def test_owners_clean_up_cannot_reach_young_rows(app_cursor):
         app_cursor.execute("SELECT audit_clean_up('364 days')")
 
 
-def test_another_organizations_rows_cannot_be_written(organization_a, organization_b, inside):
-    with inside(organization_a), pytest.raises(Exception, match="row-level security"):
+def test_another_organizations_rows_cannot_be_written(organization_a, organization_b, tenant):
+    with tenant(organization_a), pytest.raises(Exception, match="row-level security"):
         Robot.objects.create(
             organization_id=organization_b.id, name="R", vendor="kuka", configuration={}
         )
@@ -175,8 +175,8 @@ def actor(alice):
     return Actor(user_id=alice.id, ip_address="192.0.2.7", request_id="request-1")
 
 
-def test_bulk_operations_are_recorded(organization_a, inside, actor):
-    with inside(organization_a, actor):
+def test_bulk_operations_are_recorded(organization_a, tenant, actor):
+    with tenant(organization_a, actor):
         robots = Robot.objects.bulk_create(
             Robot(organization_id=organization_a.id, name=f"R{n}", vendor="kuka", configuration={})
             for n in range(3)
@@ -199,9 +199,13 @@ def test_bulk_operations_are_recorded(organization_a, inside, actor):
     assert renamed[0]["after"]["name"] == f"{renamed[0]['before']['name']} renamed"
 
 
-def test_raw_sql_is_recorded_under_the_acts_name(organization_a, inside, make_robot, actor):
+def test_raw_sql_is_recorded_under_the_acts_name(organization_a, tenant, make_robot, actor):
     robot = make_robot(organization_a)
-    with inside(organization_a, actor), act("robots.robot.relabel"), connection.cursor() as cursor:
+    with (
+        tenant(organization_a, actor),
+        audit_action("robots.robot.relabel"),
+        connection.cursor() as cursor,
+    ):
         cursor.execute("UPDATE robots SET name = 'By hand' WHERE id = %s", [robot.id])
         (row,) = _recorded("robots.robot.relabel", "robot")
 
@@ -209,9 +213,9 @@ def test_raw_sql_is_recorded_under_the_acts_name(organization_a, inside, make_ro
     assert row["user_id"] == actor.user_id
 
 
-def test_what_machines_move_is_not_recorded(organization_a, inside, make_robot):
+def test_what_machines_move_is_not_recorded(organization_a, tenant, make_robot):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         before = AuditLog.objects.count()
         Robot.objects.filter(pk=robot.pk).update(last_seen="2026-01-01T00:00:00Z", status="idle")
         assert AuditLog.objects.count() == before
@@ -233,11 +237,11 @@ def test_secrets_are_not_recorded(owner_cursor):
     assert owner_cursor.fetchone() == (0, 2)
 
 
-def test_a_rolled_back_change_leaves_no_record(organization_a, inside, make_robot):
+def test_a_rolled_back_change_leaves_no_record(organization_a, tenant, make_robot):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         before = AuditLog.objects.count()
-        with pytest.raises(IntegrityError), act("robots.robot.update"):
+        with pytest.raises(IntegrityError), audit_action("robots.robot.update"):
             Robot.objects.filter(pk=robot.pk).update(name="Never", status="nonsense")
         assert AuditLog.objects.count() == before
 

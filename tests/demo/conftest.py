@@ -1,3 +1,5 @@
+"""Fixtures: a fake platform for the robot client."""
+
 from __future__ import annotations
 
 import json
@@ -12,7 +14,7 @@ import pytest
 
 @dataclass
 class FakePlatform:
-    """A server with prepared answers: `(status, headers, body)`, one a request, then 200."""
+    """A server with prepared responses, `(status, headers, body)`, then 200."""
 
     url: str = ""
     answers: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)

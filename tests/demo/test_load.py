@@ -26,8 +26,8 @@ from urfmp.demo.organization import DEMO_ORGANIZATION
 
 pytestmark = pytest.mark.django_db
 
-_COUNTED = (User, ApiKey, Robot, RobotCommand, RobotStatusHistory, RobotTelemetry)
-_COUNTED += (MaintenanceTask, Alert, AuditLog)
+_COUNTED_MODELS = (User, ApiKey, Robot, RobotCommand, RobotStatusHistory, RobotTelemetry)
+_COUNTED_MODELS += (MaintenanceTask, Alert, AuditLog)
 
 
 def load(path: Path, days: int = 1) -> str:
@@ -38,10 +38,10 @@ def load(path: Path, days: int = 1) -> str:
 
 def counts(slug: str = DEMO_ORGANIZATION) -> dict[str, int]:
     with tenant_transaction(organization_by_slug(slug)):
-        return {model.__name__: model.objects.count() for model in _COUNTED}
+        return {model.__name__: model.objects.count() for model in _COUNTED_MODELS}
 
 
-def test_loads_a_fleet_and_a_second_run_changes_nothing(tmp_path):
+def test_load_twice_loads_fleet_once(tmp_path):
     path = tmp_path / "demo.json"
     load(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -60,42 +60,42 @@ def test_loads_a_fleet_and_a_second_run_changes_nothing(tmp_path):
         assert len(set(MaintenanceTask.objects.values_list("status", flat=True))) == 8
         roles = set(User.objects.filter(is_active=True).values_list("role", flat=True))
         assert roles == set(Role) - {Role.SUPER_ADMIN}
-    assert "is there" in load(path)
+    assert "already loaded" in load(path)
     assert path.read_text() == text
     assert counts() == before
 
 
-def test_its_credentials_are_good(tmp_path):
+def test_load_credentials_are_valid(tmp_path):
     path = tmp_path / "demo.json"
     load(path)
     data = json.loads(path.read_text())
     assert len(data["device_keys"]) == 27
     assert data["organization"] == DEMO_ORGANIZATION
     assert {user["role"] for user in data["users"]} == set(Role)
-    for user in [*data["users"], data["sign_in"]]:
+    for user in [*data["users"], data["login"]]:
         assert len(user["password"]) >= 15
         assert authenticate(username=user["email"], password=user["password"]), user["email"]
     for serial, key in data["device_keys"].items():
-        known = key_credential(key)
-        with tenant_transaction(known.organization_id):
-            assert Robot.objects.get(pk=known.robot_id).serial_number == serial
+        credential = key_credential(key)
+        with tenant_transaction(credential.organization_id):
+            assert Robot.objects.get(pk=credential.robot_id).serial_number == serial
 
 
-def test_a_lost_file_renews_passwords_and_keys(tmp_path):
+def test_load_lost_file_renews_passwords_and_keys(tmp_path):
     path = tmp_path / "demo.json"
     load(path)
     before = json.loads(path.read_text())
     path.unlink()
     assert "renewed" in load(path)
     after = json.loads(path.read_text())
-    assert after["sign_in"]["password"] != before["sign_in"]["password"]
-    assert authenticate(username=after["sign_in"]["email"], password=after["sign_in"]["password"])
+    assert after["login"]["password"] != before["login"]["password"]
+    assert authenticate(username=after["login"]["email"], password=after["login"]["password"])
     for serial, key in before["device_keys"].items():
         assert key_credential(key) is None
         assert key_credential(after["device_keys"][serial]) is not None
 
 
-def test_an_interruption_before_the_commit_heals(tmp_path, monkeypatch):
+def test_load_after_interruption_completes(tmp_path, monkeypatch):
     path = tmp_path / "demo.json"
     save = CredentialsFile.save
 
@@ -110,15 +110,15 @@ def test_an_interruption_before_the_commit_heals(tmp_path, monkeypatch):
     assert organization_by_slug(DEMO_ORGANIZATION) is None
     assert organization_by_slug("padaria-atlantica") is not None
     monkeypatch.undo()
-    password = json.loads(path.read_text())["sign_in"]["password"]
+    password = json.loads(path.read_text())["login"]["password"]
     load(path)
     data = json.loads(path.read_text())
-    assert data["sign_in"]["password"] == password
+    assert data["login"]["password"] == password
     assert all(key_credential(key) for key in data["device_keys"].values())
 
 
-def test_a_failure_leaves_no_half_organization(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "commands_past", lambda scene: 1 / 0)
+def test_load_failure_leaves_no_partial_organization(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "past_commands", lambda context: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         load(tmp_path / "demo.json")
     assert organization_by_slug("padaria-atlantica") is None
@@ -127,12 +127,12 @@ def test_a_failure_leaves_no_half_organization(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("days", [0, 91])
-def test_refuses_days_out_of_range(tmp_path, days):
+def test_load_days_out_of_range_fails(tmp_path, days):
     with pytest.raises(CommandError, match="1 to 90"):
         load(tmp_path / "demo.json", days)
 
 
-def test_passwords_are_long_and_differ():
+def test_readable_passwords_are_long_and_unique():
     passwords = {readable_password() for _ in range(100)}
     assert len(passwords) == 100
     assert min(map(len, passwords)) >= 20

@@ -8,10 +8,10 @@ import pytest
 
 from examples.robotclient.client import RobotClient
 from examples.robotclient.recording import (
-    Extent,
     RecordingError,
-    measure_recording,
+    RecordingSummary,
     read_recording,
+    summarize_recording,
     time_shift,
 )
 from examples.robotclient.replay import Replay
@@ -36,7 +36,7 @@ def write(folder: Path, text: str, name: str = "small.csv") -> Path:
 
 
 @pytest.mark.parametrize("name", ["small.csv", "small.csv.gz"])
-def test_reads_both_forms(tmp_path, name):
+def test_read_recording_plain_and_gzip(tmp_path, name):
     samples = list(read_recording(write(tmp_path, HEADER + LINES, name)))
     assert samples[0].values == {
         "joint.1.current": 0.5,
@@ -53,22 +53,22 @@ def test_reads_both_forms(tmp_path, name):
     assert [sample.is_stopped for sample in samples] == [False, None, True, False]
 
 
-def test_measures(tmp_path):
-    extent = measure_recording(write(tmp_path, HEADER + LINES))
-    assert (extent.samples, extent.points, extent.repeated) == (4, 29, 0)
-    assert extent.last - extent.first == timedelta(seconds=3, milliseconds=13)
+def test_summarize_recording_counts_samples_and_points(tmp_path):
+    summary = summarize_recording(write(tmp_path, HEADER + LINES))
+    assert (summary.samples, summary.points, summary.repeated) == (4, 29, 0)
+    assert summary.last - summary.first == timedelta(seconds=3, milliseconds=13)
 
 
-def test_tells_repeated_times(tmp_path):
+def test_summarize_recording_counts_repeated_times(tmp_path):
     again = LINES.splitlines(keepends=True)[0]
-    assert measure_recording(write(tmp_path, HEADER + LINES + again)).repeated == 1
+    assert summarize_recording(write(tmp_path, HEADER + LINES + again)).repeated == 1
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a,b\n1,2\n", "no column Timestamp"),
-        ("Timestamp,b\n2022-10-26T08:17:21Z,2\n", "none of the columns"),
+        ("Timestamp,b\n2022-10-26T08:17:21Z,2\n", "none of the known columns"),
         (HEADER, "no sample"),
         (HEADER + "1,2022-10-26T08:17:21Z,x,1,1,1,1,1,False,False\n", "line 2"),
         (HEADER + "1,2022-10-26T08:17:21Z,nan,1,1,1,1,1,False,False\n", "finite"),
@@ -77,43 +77,43 @@ def test_tells_repeated_times(tmp_path):
         (HEADER + "1,2022-10-26T08:17:21Z\n", "2 cells"),
     ],
 )
-def test_says_what_does_not_fit(tmp_path, text, message):
+def test_summarize_recording_invalid_file_raises(tmp_path, text, message):
     with pytest.raises(RecordingError, match=message):
-        measure_recording(write(tmp_path, text))
+        summarize_recording(write(tmp_path, text))
 
 
-def test_says_that_a_file_cannot_be_read(tmp_path):
+def test_summarize_recording_unreadable_file_raises(tmp_path):
     with pytest.raises(RecordingError, match="cannot be read"):
-        measure_recording(tmp_path / "missing.csv")
+        summarize_recording(tmp_path / "missing.csv")
     (tmp_path / "half.csv.gz").write_bytes(gzip.compress((HEADER + LINES * 50).encode())[:100])
     with pytest.raises(RecordingError, match="cannot be read"):
-        measure_recording(tmp_path / "half.csv.gz")
+        summarize_recording(tmp_path / "half.csv.gz")
 
 
 FIRST = datetime(2022, 10, 26, 8, tzinfo=UTC)
-EXTENT = Extent(FIRST, FIRST + timedelta(hours=1), FIRST, 3600, 79200, 0)
+SUMMARY = RecordingSummary(FIRST, FIRST + timedelta(hours=1), FIRST, 3600, 79200, 0)
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def test_the_first_sample_falls_on_now_at_its_own_speed():
-    assert EXTENT.first + time_shift(EXTENT, start=None, speed=1, now=NOW) == NOW
+def test_time_shift_speed_one_starts_now():
+    assert SUMMARY.first + time_shift(SUMMARY, start=None, speed=1, now=NOW) == NOW
 
 
 @pytest.mark.parametrize("speed", [0, 0.5, 60])
-def test_the_last_sample_falls_on_now_at_any_other_speed(speed):
-    assert EXTENT.last + time_shift(EXTENT, start=None, speed=speed, now=NOW) == NOW
+def test_time_shift_other_speed_ends_now(speed):
+    assert SUMMARY.last + time_shift(SUMMARY, start=None, speed=speed, now=NOW) == NOW
 
 
 @pytest.mark.parametrize("speed", [0, 1, 60])
-def test_the_first_sample_falls_on_the_start(speed):
+def test_time_shift_start_is_first_sample(speed):
     start = NOW - timedelta(hours=1)
-    assert EXTENT.first + time_shift(EXTENT, start=start, speed=speed, now=NOW) == start
+    assert SUMMARY.first + time_shift(SUMMARY, start=start, speed=speed, now=NOW) == start
 
 
 @pytest.mark.parametrize("speed", [0, 1, 60])
-def test_a_start_that_reaches_into_the_future_is_an_error(speed):
+def test_time_shift_future_raises(speed):
     with pytest.raises(RecordingError, match="future"):
-        time_shift(EXTENT, start=NOW - timedelta(minutes=59), speed=speed, now=NOW)
+        time_shift(SUMMARY, start=NOW - timedelta(minutes=59), speed=speed, now=NOW)
 
 
 def replay(platform: FakePlatform, path: Path, **options):
@@ -125,7 +125,7 @@ def replay(platform: FakePlatform, path: Path, **options):
     return result, waits
 
 
-def test_replays_points_and_protective_stops(tmp_path, platform):
+def test_replay_sends_points_and_protective_stops(tmp_path, platform):
     result, _ = replay(platform, write(tmp_path, HEADER + LINES))
     assert result.receipt.accepted == 29
     statuses = [body for path, body in platform.requests if path.endswith("device/status")]
@@ -145,33 +145,33 @@ def test_replays_points_and_protective_stops(tmp_path, platform):
     }
 
 
-def test_what_was_there_changes_no_status(tmp_path, platform):
+def test_replay_duplicates_report_no_status(tmp_path, platform):
     platform.answers = [(200, {}, {"accepted": 0, "duplicate": 29, "rejected": []})]
     result, _ = replay(platform, write(tmp_path, HEADER + LINES))
     assert (result.receipt.duplicate, result.status_changes) == (29, 0)
 
 
-def test_goes_on_where_it_was_interrupted(tmp_path, platform):
-    # The first two samples have 13 points: only what follows them is new.
+def test_replay_after_interruption_reports_new_statuses(tmp_path, platform):
+    # The first two samples have 13 points; only later points are new.
     platform.answers = [(200, {}, {"accepted": 16, "duplicate": 13, "rejected": []})]
     result, _ = replay(platform, write(tmp_path, HEADER + LINES))
     assert result.status_changes == 2
 
 
-def test_waits_as_long_as_the_server_asks(tmp_path, platform):
+def test_replay_honours_retry_after(tmp_path, platform):
     platform.answers = [(503, {"Retry-After": "3"}, {}), (429, {"Retry-After": "9"}, {})]
     result, waits = replay(platform, write(tmp_path, HEADER + LINES))
     assert result.receipt.accepted == 29
     assert [round(seconds) for seconds in waits] == [3, 9]
 
 
-def test_keeps_the_pace(tmp_path, platform):
+def test_replay_keeps_speed(tmp_path, platform):
     _, waits = replay(platform, write(tmp_path, HEADER + LINES), speed=2)
     assert len(waits) == 3
     assert 0.9 < sum(waits[:2]) / 1.0 < 1.6
 
 
-def test_ends_when_it_is_told(tmp_path, platform):
+def test_replay_wait_true_interrupts(tmp_path, platform):
     result, _ = replay(platform, write(tmp_path, HEADER + LINES), speed=1, wait=lambda _: True)
     assert result.interrupted
     assert result.receipt.accepted == 8

@@ -1,4 +1,4 @@
-"""The replay from end to end: through a real server into the real tables."""
+"""Tests of `replay_recording` from end to end: real server, real tables."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def stored(plant) -> dict[str, tuple[int, float]]:
         return {name: (count, total) for name, count, total in cursor.fetchall()}
 
 
-def test_stores_a_recording_once(plant, live_server, tmp_path):
+def test_replay_command_stores_recording_once(plant, live_server, tmp_path):
     path = write(tmp_path, HEADER + LINES, "small.csv.gz")
     start = datetime(2026, 1, 31, 8, tzinfo=UTC)
     assert "29 stored, 0 duplicate, 0 rejected; 3 status changes" in replay(
@@ -60,7 +60,7 @@ def test_stores_a_recording_once(plant, live_server, tmp_path):
         robot = Robot.objects.get(serial_number=SERIAL)
         assert (robot.vendor, robot.model) == ("universal_robots", "UR3")
         changes = RobotStatusHistory.objects.filter(robot=robot).order_by("time")[2:]
-        # Before them: registered, and heard of by its first points.
+        # The first two changes: registration, and going online with the first points.
         assert [(change.status, change.reason) for change in changes] == [
             ("running", None),
             ("stopped", "Protective stop"),
@@ -76,7 +76,7 @@ def test_stores_a_recording_once(plant, live_server, tmp_path):
     assert sum(count for count, _ in stored(plant).values()) == 29
 
 
-def test_refuses_a_start_in_the_future(plant, live_server, tmp_path):
+def test_replay_command_future_start_fails(plant, live_server, tmp_path):
     path = write(tmp_path, HEADER + LINES)
     with pytest.raises(CommandError, match="future"):
         replay(path, live_server, start=datetime(2999, 1, 1, tzinfo=UTC))
@@ -84,12 +84,12 @@ def test_refuses_a_start_in_the_future(plant, live_server, tmp_path):
         assert not Robot.objects.exists()
 
 
-def test_needs_the_demo_organization(transactional_db, live_server, tmp_path):
+def test_replay_command_without_demo_organization_fails(transactional_db, live_server, tmp_path):
     with pytest.raises(CommandError, match="load_demo_fleet"):
         replay(write(tmp_path, HEADER + LINES), live_server)
 
 
-def test_refuses_a_retired_robot(plant, live_server, tmp_path, make_robot):
+def test_replay_command_retired_robot_fails(plant, live_server, tmp_path, make_robot):
     make_robot(plant, serial_number=SERIAL, is_active=False)
     with pytest.raises(CommandError, match="retired"):
         replay(write(tmp_path, HEADER + LINES), live_server)
@@ -97,8 +97,8 @@ def test_refuses_a_retired_robot(plant, live_server, tmp_path, make_robot):
         assert not ApiKey.objects.exists()
 
 
-@pytest.mark.skipif(not RECORDING.exists(), reason=f"{RECORDING} is not there; set URFMP_SHARED")
-def test_the_real_recording_is_stored_to_the_last_point(plant, live_server):
+@pytest.mark.skipif(not RECORDING.exists(), reason=f"{RECORDING} not found; set URFMP_SHARED")
+def test_replay_command_real_recording_is_stored_completely(plant, live_server):
     expected: dict[str, list[float]] = defaultdict(list)
     for sample in read_recording(RECORDING):
         for name, value in sample.values.items():

@@ -1,4 +1,7 @@
-"""Fixtures: checkouts' services in state folders of their own, with the machine's shared cache."""
+"""Fixtures: services of test checkouts in their own state folders.
+
+They share the machine's cache of programs.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from urfmp.embedded.system.paths import checkout_root, find_places
+from urfmp.embedded.system.paths import checkout_root, find_install_paths
 from urfmp.embedded.system.processes import processes_in
 
-_OF_THE_SUITE = (
+_SUITE_VARIABLES = (
     "DATABASE_URL",
     "MIGRATION_DATABASE_URL",
     "REDIS_URL",
@@ -28,13 +31,13 @@ _OF_THE_SUITE = (
 
 @dataclass(frozen=True)
 class Checkout:
-    """Services of one state folder, used as a person would: by the command."""
+    """Services of one state folder, used through the command line."""
 
     state: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name not in _OF_THE_SUITE}
+        kept = {name: value for name, value in os.environ.items() if name not in _SUITE_VARIABLES}
         return {**kept, "URFMP_STATE_DIR": str(self.state)}
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -77,7 +80,10 @@ class Checkout:
 
 
 def _quick_folder() -> str | None:
-    """Memory, where there is enough: these tests make many clusters, and each is synced."""
+    """Return a memory file system if it has enough space.
+
+    These tests create many clusters, each of which is synced to disk.
+    """
     memory = Path("/dev/shm")
     enough = memory.is_dir() and shutil.disk_usage(memory).free > 2_000_000_000
     return str(memory) if enough else None
@@ -88,15 +94,15 @@ def make_checkout() -> Iterator[object]:
     made: list[Checkout] = []
 
     def make() -> Checkout:
-        # Not pytest's folder: the servers' account could not enter it.
+        # Not pytest's tmp_path: the servers' account cannot enter it.
         folder = Path(tempfile.mkdtemp(prefix="urfmp-test-", dir=_quick_folder()))
         folder.chmod(0o711)
         made.append(Checkout(folder / "state"))
         return made[-1]
 
-    cache = find_places().cache
+    cache = find_install_paths().cache
     if not list(cache.glob("services-*")) and not shutil.which("redis-server"):
-        pytest.skip("the services' programs were never fetched on this machine")
+        pytest.skip("the services' programs have not been fetched on this machine")
     yield make
     for checkout in made:
         checkout.call("reset")
@@ -105,7 +111,7 @@ def make_checkout() -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def checkout(make_checkout) -> Checkout:
-    """Services that the tests of one module break one after the other."""
+    """Running services, shared by the tests of one module."""
     made = make_checkout()
     made.up()
     return made

@@ -1,4 +1,4 @@
-"""The supervisor, with a stand-in for the product that starts in no time."""
+"""Tests of the demo's supervisor, with a fake product that starts at once."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import pytest
 
 from tests.embedded.conftest import Checkout
 from urfmp.embedded.system.paths import checkout_root
-from urfmp.embedded.system.processes import alive, processes_in
+from urfmp.embedded.system.processes import is_running, processes_in
 
 MANAGE = """\
 import json, os, pathlib, sys, time
 command = sys.argv[1]
 if command == "load_demo_fleet":
-    text = json.dumps({"sign_in": {"email": "a@b.example", "password": "pw"}})
+    text = json.dumps({"login": {"email": "a@b.example", "password": "pw"}})
     pathlib.Path(sys.argv[3]).write_text(text)
 elif command == "collectstatic":
     os.makedirs(os.environ["STATIC_ROOT"], exist_ok=True)
@@ -47,7 +47,7 @@ async def application(scope, receive, send):
 
 
 class Demo:
-    """A running `demo` of a stand-in checkout."""
+    """A running `demo` command of a fake checkout."""
 
     def __init__(self, folder: Path, checkout: Checkout) -> None:
         self.folder = folder
@@ -86,8 +86,8 @@ class Demo:
             time.sleep(0.05)
         pytest.fail(f"no {text!r} in:\n{''.join(self.lines)}")
 
-    def left(self) -> list[int]:
-        """Processes of this demo: they work in one of its folders."""
+    def remaining_processes(self) -> list[int]:
+        """Return the remaining processes, found by working directory."""
         folders = [self.folder, self.state / "redis", self.state / "postgres/data"]
         return [pid for folder in folders for pid in processes_in(folder)]
 
@@ -107,10 +107,9 @@ def demo(make_checkout):
         "urfmp/live/asgi.py": ASGI,
     }.items():
         (folder / name).write_text(text)
-    # What receives requests is the product's own, with all that it may import.
+    # The servers' subclasses are the product's own, with all modules that they may import.
     shutil.copytree(checkout_root() / "urfmp/common", folder / "urfmp/common")
-    for name in ("serving.py", "live/protocol.py"):
-        shutil.copy(checkout_root() / "urfmp" / name, folder / "urfmp" / name)
+    shutil.copytree(checkout_root() / "urfmp/servers", folder / "urfmp/servers")
     started: list[Demo] = []
 
     def start(*, broken: bool = False) -> Demo:
@@ -129,7 +128,7 @@ def demo(make_checkout):
     )
 
 
-def test_life_of_a_demo(demo):
+def test_demo_starts_restarts_crashed_processes_and_stops(demo):
     running = demo()
     ready = running.wait_for("ready: ")
     address = ready.split()[1]
@@ -139,43 +138,43 @@ def test_life_of_a_demo(demo):
 
     again = demo()
     assert again.process.wait(60) == 0
-    assert address in again.wait_for("runs already")
+    assert address in again.wait_for("already running")
 
     crashed = next(pid for pid in processes_in(running.folder) if "run_worker" in _command(pid))
     os.kill(crashed, signal.SIGKILL)
-    running.wait_for("worker ended (killed by SIGKILL); it is started again now")
+    running.wait_for("worker exited (killed by SIGKILL); restarting now")
     (redis,) = processes_in(running.state / "redis")
     os.kill(redis, signal.SIGKILL)
-    running.wait_for("PostgreSQL or Redis has ended")
+    running.wait_for("PostgreSQL or Redis has stopped")
 
     running.process.send_signal(signal.SIGINT)
     assert running.process.wait(60) == 0
-    assert running.left() == []
+    assert running.remaining_processes() == []
 
 
-def test_killed_supervisor_leaves_only_the_services(demo):
+def test_demo_killed_leaves_only_services_running(demo):
     running = demo()
     running.wait_for("ready: ")
     children = processes_in(running.folder)
     running.process.kill()
     running.process.wait(60)
     deadline = time.monotonic() + 30
-    while any(map(alive, children)) and time.monotonic() < deadline:
+    while any(map(is_running, children)) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert not any(map(alive, children))
+    assert not any(map(is_running, children))
     second = demo()
     second.wait_for("ready: ")
     second.process.send_signal(signal.SIGTERM)
     assert second.process.wait(60) == 0
-    assert second.left() == []
+    assert second.remaining_processes() == []
 
 
-def test_broken_product_is_shown_with_its_log(demo, make_checkout):
+def test_demo_broken_product_exits_with_log(demo, make_checkout):
     running = demo(broken=True)
     assert running.process.wait(90) == 1
     running.wait_for("web does not start")
     running.wait_for("the product is broken")
-    assert running.left() == []
+    assert running.remaining_processes() == []
     assert not (running.state / "demo.json").exists()
 
 

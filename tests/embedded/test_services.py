@@ -11,10 +11,10 @@ import time
 import psycopg
 import pytest
 
-from urfmp.embedded.system.processes import alive, processes_in
+from urfmp.embedded.system.processes import is_running, processes_in
 
 
-def test_second_up_is_quick_and_changes_nothing(checkout):
+def test_up_twice_is_fast_and_keeps_processes(checkout):
     checkout.up()
     before = (checkout.postgres_pid, checkout.redis_pid)
     began = time.monotonic()
@@ -23,7 +23,7 @@ def test_second_up_is_quick_and_changes_nothing(checkout):
     assert (checkout.postgres_pid, checkout.redis_pid) == before
 
 
-def test_roles_are_what_the_design_says(checkout):
+def test_bootstrap_creates_roles_database_and_extension(checkout):
     with checkout.connect() as connection:
         rows = connection.execute(
             "SELECT rolname, rolsuper, rolbypassrls, rolcreatedb, rolcanlogin FROM pg_roles "
@@ -50,12 +50,11 @@ def test_roles_are_what_the_design_says(checkout):
     ("name", "role"),
     [
         ("DATABASE_URL", "urfmp_app"),
-        ("DATABASE_DIRECT_URL", "urfmp_app"),
         ("MIGRATION_DATABASE_URL", "urfmp"),
         ("ADMIN_DATABASE_URL", "postgres"),
     ],
 )
-def test_each_address_is_its_role(checkout, name, role):
+def test_env_address_connects_as_its_role(checkout, name, role):
     with checkout.connect(name) as connection:
         assert connection.execute("SELECT current_user, current_database()").fetchone() == (
             role,
@@ -63,14 +62,14 @@ def test_each_address_is_its_role(checkout, name, role):
         )
 
 
-def test_durability_is_not_traded_for_speed(checkout):
+def test_postgres_settings_are_durable(checkout):
     with checkout.connect() as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes", "data_checksums"):
             assert connection.execute(f"SHOW {setting}").fetchone() == ("on",)
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
 
 
-def test_owner_can_make_test_databases_with_the_extension(checkout):
+def test_owner_can_create_database_with_timescaledb(checkout):
     with checkout.connect("MIGRATION_DATABASE_URL") as connection:
         connection.execute("CREATE DATABASE test_of_owner")
     address = checkout.addresses()["MIGRATION_DATABASE_URL"].removesuffix("urfmp") + "test_of_owner"
@@ -80,7 +79,7 @@ def test_owner_can_make_test_databases_with_the_extension(checkout):
         connection.execute("DROP DATABASE test_of_owner WITH (FORCE)")
 
 
-def test_env_lines_survive_a_shell(checkout):
+def test_env_output_can_be_evaluated_by_a_shell(checkout):
     lines = checkout.call("env").stdout
     shown = subprocess.run(
         ["sh", "-c", f'set -a; eval {shlex.quote(lines)}; printf "%s" "$DATABASE_URL"'],
@@ -92,14 +91,14 @@ def test_env_lines_survive_a_shell(checkout):
     assert "&" not in lines
 
 
-def test_strangers_are_refused(checkout):
+def test_connect_wrong_password_fails(checkout):
     address = checkout.addresses()["DATABASE_URL"]
     password = address.split(":")[2].split("@")[0]
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         psycopg.connect(address.replace(password, "guess"))
 
 
-def test_killed_servers_come_back_with_their_data(checkout):
+def test_up_after_kill_keeps_data(checkout):
     with checkout.connect() as connection:
         connection.execute("CREATE TABLE kept AS SELECT 42 AS answer")
     for pid in (checkout.postgres_pid, checkout.redis_pid):
@@ -109,9 +108,9 @@ def test_killed_servers_come_back_with_their_data(checkout):
         assert connection.execute("SELECT answer FROM kept").fetchone() == (42,)
 
 
-def test_stale_lock_that_names_another_live_process(checkout):
+def test_up_stale_lock_of_live_process_is_removed(checkout):
     checkout.call("down")
-    # What a reboot leaves: the file, with a number that someone else has now.
+    # After a reboot the file's process id belongs to another program.
     lock = checkout.data / "postmaster.pid"
     lock.write_text(f"{os.getpid()}\n{checkout.data}\n0\n5432\n\n\n\n\n")
     (checkout.state / "socket/.s.PGSQL.5432.lock").write_text(f"{os.getpid()}\n")
@@ -119,7 +118,7 @@ def test_stale_lock_that_names_another_live_process(checkout):
     assert checkout.running()
 
 
-def test_missing_roles_and_rights_are_mended(checkout):
+def test_up_restores_missing_roles_and_privileges(checkout):
     with checkout.connect() as connection:
         connection.execute("REVOKE CONNECT ON DATABASE urfmp FROM urfmp_app")
         connection.execute("DROP ROLE urfmp_app")
@@ -132,7 +131,7 @@ def test_missing_roles_and_rights_are_mended(checkout):
         assert rights.fetchone() == (False,)
 
 
-def test_taken_port_is_left_to_whoever_has_it(checkout):
+def test_up_redis_port_in_use_selects_another(checkout):
     checkout.call("down")
     port = int((checkout.state / "redis/port").read_text())
     with socket.socket() as taker:
@@ -144,16 +143,16 @@ def test_taken_port_is_left_to_whoever_has_it(checkout):
         assert checkout.running()
 
 
-def test_hanging_redis_is_replaced(checkout):
+def test_up_hanging_redis_is_replaced(checkout):
     checkout.up()
     pid = checkout.redis_pid
     os.kill(pid, signal.SIGSTOP)
     checkout.up()
-    assert not alive(pid)
+    assert not is_running(pid)
     assert checkout.running()
 
 
-def test_half_made_cluster_is_made_again(make_checkout):
+def test_up_incomplete_cluster_is_recreated(make_checkout):
     fresh = make_checkout()
     draft = fresh.state / "postgres/data.new"
     fresh.state.mkdir(mode=0o755)
@@ -164,7 +163,7 @@ def test_half_made_cluster_is_made_again(make_checkout):
     assert fresh.running()
 
 
-def test_two_checkouts_do_not_disturb_each_other(checkout, make_checkout):
+def test_two_checkouts_are_independent(checkout, make_checkout):
     checkout.up()
     other = make_checkout()
     other.up()
@@ -177,7 +176,7 @@ def test_two_checkouts_do_not_disturb_each_other(checkout, make_checkout):
     assert not other.running()
 
 
-def test_run_stops_only_what_it_started(checkout):
+def test_run_stops_only_services_it_started(checkout):
     checkout.up()
     assert checkout.call("run", "--", "true").returncode == 0
     assert checkout.running()
@@ -188,7 +187,7 @@ def test_run_stops_only_what_it_started(checkout):
     assert not processes_in(checkout.data)
 
 
-def test_run_leaves_the_services_to_another_run(checkout):
+def test_run_nested_keeps_services_running(checkout):
     checkout.call("down")
     inner = [sys.executable, "-m", "urfmp.embedded", "run", "--", "true"]
     status = [sys.executable, "-m", "urfmp.embedded", "status"]
@@ -197,7 +196,7 @@ def test_run_leaves_the_services_to_another_run(checkout):
     assert not checkout.running()
 
 
-def test_lost_passwords_are_explained(checkout):
+def test_up_lost_passwords_explains_reset(checkout):
     checkout.up()
     file = checkout.state / "credentials-of-services.json"
     kept = file.read_text()

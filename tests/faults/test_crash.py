@@ -1,6 +1,7 @@
-"""Acknowledged is stored, once, whatever is killed; and the test would notice if it were not.
+"""Acknowledged points are stored once, whichever process is killed.
 
-kill -9 does not take the machine's power: what the kernel has is still written to the disk.
+Control runs prove that the test would find a lost or repeated point. kill -9 is not a power
+failure: the kernel still writes its buffers to the disk.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ def server():
 
 
 def run(server, crashes, name, kills):
-    """Send while things are killed; return the senders once everything is acknowledged."""
+    """Send during the kills; return the senders once everything is acknowledged."""
     running = senders(server, name)
     for sender in running:
         sender.start()
     crashes.run(kills)
     time.sleep(0.5)
     finish(running)
-    assert not [refusal for sender in running for refusal in sender.refusals]
+    assert not [rejection for sender in running for rejection in sender.rejections]
     return running
 
 
@@ -50,19 +51,19 @@ def statement(server, *texts):
             connection.execute(text)
 
 
-def test_acknowledged_is_stored_once(server):
+def test_acknowledged_points_are_stored_once(server):
     seed = random.randrange(1_000_000)
-    print(f"seed {seed}")  # noqa: T201 - to run it again
+    print(f"seed {seed}")  # noqa: T201 - to repeat the run
     crashes = Crashes(server, seed)
     try:
         running = run(server, crashes, "proof", KILLS)
         found = compare(server, running)
         print(found, crashes.killed)  # noqa: T201
-        assert not found.faults, found
+        assert not found.differences, found
         assert found.acknowledged > 20 * KILLS
         assert set(crashes.killed) == set(TARGETS[:KILLS])
         assert sum(crashes.killed.values()) == KILLS
-        # The senders did meet the crashes.
+        # The senders did experience the crashes.
         assert sum(sender.answers[0] + sender.answers[503] for sender in running) >= KILLS / 4
 
         _loses_without_durable_commits(server, crashes)
@@ -72,18 +73,18 @@ def test_acknowledged_is_stored_once(server):
 
 
 def _loses_without_durable_commits(server, crashes):
-    """The control: the same comparison has to find what a commit that is not durable loses."""
+    """Control: the comparison must find points lost by commits that are not durable."""
     statement(
         server,
         "ALTER ROLE urfmp_app SET synchronous_commit = off",
-        # Otherwise the log's writer would save most of it in time.
+        # Otherwise the WAL writer would save most of it in time.
         "ALTER SYSTEM SET wal_writer_delay = '10s'",
         "ALTER SYSTEM SET wal_writer_flush_after = '1GB'",
     )
     crashes.kill("database")
     crashes._wait_for_service()
-    # Once in a while something else makes the log safe just before the crash.
-    found = any(_loses_something(server, crashes, f"control{turn}") for turn in range(3))
+    # Occasionally something else flushes the WAL just before the crash.
+    found = any(_loses_points(server, crashes, f"control{turn}") for turn in range(3))
     statement(
         server,
         "ALTER ROLE urfmp_app RESET synchronous_commit",
@@ -95,7 +96,7 @@ def _loses_without_durable_commits(server, crashes):
     assert found
 
 
-def _loses_something(server, crashes, name):
+def _loses_points(server, crashes, name):
     running = senders(server, name)
     for sender in running:
         sender.start()
@@ -107,7 +108,7 @@ def _loses_something(server, crashes, name):
 
 
 def _repeats_without_the_unique_key(server):
-    """The control: without the key, what is sent again is stored again."""
+    """Control: without the unique key, repeated points are stored twice."""
     statement(
         server,
         "ALTER TABLE robot_telemetry DROP CONSTRAINT robot_telemetry_robot_metric_time_key",

@@ -1,4 +1,4 @@
-"""What is no request, or is for another host, is answered by the web process like anything else."""
+"""The web process responds to malformed requests and foreign hosts like to any other."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def server():
         yield running
 
 
-def say(server, sent):
-    """Send bytes as they are; return status line, headers and body of all that comes back."""
+def send_raw(server, sent):
+    """Send raw bytes; return status, headers and body of the response."""
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port), timeout=60) as link:
         link.sendall(sent)
@@ -49,8 +49,8 @@ def say(server, sent):
          "unsupported_transfer_coding"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_a_problem(sent, status, code, server):
-    found, headers, body = say(server, sent)
+def test_malformed_request_gets_problem_document(sent, status, code, server):
+    found, headers, body = send_raw(server, sent)
     assert found == status
     assert headers["content-type"] == "application/problem+json"
     assert headers["connection"] == "close"
@@ -63,11 +63,11 @@ def test_what_cannot_be_read_is_a_problem(sent, status, code, server):
 
 
 @pytest.mark.parametrize("path", ["/admin/login/", "/api/v1/robots"])
-def test_another_host_is_one_line_in_the_log(path, server):
+def test_foreign_host_logs_one_line(path, server):
     before = server.log.stat().st_size
     host = b"evil.example" + b"x" * 5_000
     request = b"GET " + path.encode() + b" HTTP/1.1\r\nConnection: close\r\nHost: "
-    status, headers, body = say(server, request + host + b"\r\n\r\n")
+    status, headers, body = send_raw(server, request + host + b"\r\n\r\n")
     assert status == 400
     if path.startswith("/api/"):
         assert headers["content-type"] == "application/problem+json"
@@ -90,9 +90,7 @@ def test_another_host_is_one_line_in_the_log(path, server):
         ("/admin/login/", 100_000, 403, True),
     ],
 )
-def test_a_body_that_nobody_reads_ends_the_connection_and_the_answer_says_so(
-    path, size, status, is_last, server
-):
+def test_unread_body_closes_connection_and_says_so(path, size, status, is_last, server):
     address = urlsplit(server.url)
     headers = {"Content-Type": "application/json"}
     with closing(HTTPConnection(address.hostname, address.port, timeout=60)) as link:
@@ -104,7 +102,7 @@ def test_a_body_that_nobody_reads_ends_the_connection_and_the_answer_says_so(
                 assert answer.read()
 
 
-def test_a_body_that_is_read_does_not(server):
+def test_read_body_keeps_connection_open(server):
     address = urlsplit(server.url)
     headers = {"Content-Type": "application/json", "X-API-Key": server.key}
     with closing(HTTPConnection(address.hostname, address.port, timeout=60)) as link:
@@ -116,13 +114,13 @@ def test_a_body_that_is_read_does_not(server):
 @pytest.mark.parametrize(
     ("path", "kind", "body"),
     [
-        # The value is another one without its last digits.
+        # Without its last digits the value would be a different one.
         ("/api/v2/write", b"text/plain", b"broken value=123"),
         ("/api/v1/telemetry", b"application/x-ndjson", b""),
         ("/api/v1/auth/login", b"application/json", b'{"email": "a@b.example", "password": "x"}'),
     ],
 )
-def test_nothing_of_a_body_that_breaks_off_is_done(path, kind, body, server):
+def test_incomplete_body_has_no_effect(path, kind, body, server):
     head = (
         b"POST " + path.encode() + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: " + kind
         + b"\r\nAuthorization: Bearer " + server.key.encode() + b"\r\nContent-Length: 500\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Exactly the limit gets in over several server processes, with Redis and without it."""
+"""Exactly the limit is admitted by several processes, with and without Redis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.test_services_away import redis_pid
+from tests.faults.test_services_unavailable import redis_pid
 from tests.support.server import embedded, installation
 
 LIMIT, REQUESTS, CONNECTIONS = 100, 600, 64
@@ -41,7 +41,7 @@ def new_key(server):
 
 
 def send(server, key, requests=REQUESTS, connections=CONNECTIONS):
-    """Send requests over connections that begin together; return how often each status came."""
+    """Send requests over connections that start together; count the statuses."""
     host = server.url.removeprefix("http://")
     barrier = threading.Barrier(connections)
     shares = [len(range(start, requests, connections)) for start in range(connections)]
@@ -62,11 +62,11 @@ def send(server, key, requests=REQUESTS, connections=CONNECTIONS):
         return Counter(status for done in pool.map(run, shares) for status in done)
 
 
-def test_exactly_the_limit_is_admitted(server):
+def test_rate_limit_admits_exactly_the_limit(server):
     assert send(server, new_key(server)) == {200: LIMIT, 429: REQUESTS - LIMIT}
 
 
-def test_the_sender_of_a_large_batch_gets_to_the_refusal(server):
+def test_rate_limited_large_batch_gets_429(server):
     key = new_key(server)
     send(server, key, LIMIT, 8)
     headers = {"X-API-Key": key, "Content-Type": "application/json"}
@@ -77,17 +77,17 @@ def test_the_sender_of_a_large_batch_gets_to_the_refusal(server):
         assert json.loads(body)["code"] == "rate_limited"
 
 
-def test_exactly_the_limit_is_admitted_without_redis(server):
+def test_rate_limit_without_redis_admits_exactly_the_limit(server):
     key, used = new_key(server), new_key(server)
     assert send(server, used, 40, 4) == {200: 40}
     os.kill(redis_pid(server), signal.SIGKILL)
     try:
         assert send(server, key) == {200: LIMIT, 429: REQUESTS - LIMIT}
-        # What Redis had counted is forgotten: at most one more window's hits, once.
+        # Hits counted in Redis are lost: at most one more window's hits, once.
         assert send(server, used, 2 * LIMIT, 8) == {200: LIMIT, 429: LIMIT}
         assert server.ingest(1.0)[0] == 200
         with ThreadPoolExecutor(24) as pool:
-            statuses = Counter(pool.map(lambda _: server.try_sign_in("wrong")[0], range(24)))
+            statuses = Counter(pool.map(lambda _: server.try_login("wrong")[0], range(24)))
         assert statuses == {400: 10, 429: 14}
     finally:
         embedded("up", server.state)

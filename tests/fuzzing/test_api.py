@@ -1,8 +1,8 @@
-"""The OpenAPI document against a served installation: schemathesis, all checks, stateful as well.
+"""Test a served installation against its OpenAPI document with schemathesis.
 
-What it finds is mended in the product. Left out, with the reason: `events`, a stream without end
-(tests/live), and `auth/logout`, which ends the run's own sign-in (tests/accounts/test_tokens.py).
-`positive_data_acceptance` takes no 400; `refused_for_a_reason` in hooks.py knows the right ones.
+All checks run, stateful ones too. Excluded are `events`, an endless stream (tests/live), and
+`auth/logout`, which revokes the run's own session (tests/accounts). `positive_data_acceptance` does
+not accept any 400; `rejected_for_a_reason` in hooks.py accepts the legitimate ones.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ with tenant_transaction(organization_id):
                                 rate_limit=None)
         print(name + "=" + key)
 """
-LEFT_OUT = ("/api/v1/events", "/api/v1/auth/logout")
-# Whoever may do everything is given more of it; what keys may not is soon told.
+EXCLUDED_PATHS = ("/api/v1/events", "/api/v1/auth/logout")
+# The admin can reach most operations and gets more examples; keys soon get 403.
 RUNS = {
     "admin": ["--phases", "examples,fuzzing,stateful", "--max-examples", "3"],
     "write_key": ["--phases", "examples,fuzzing,stateful", "--max-examples", "2"],
@@ -43,7 +43,7 @@ RUNS = {
 
 
 class Target:
-    """A served installation, its document, and who may ask it what."""
+    """A served installation, its document and the credentials of its callers."""
 
     def __init__(self, server) -> None:
         self.server = server
@@ -75,8 +75,8 @@ def target():
 
 
 @pytest.mark.parametrize("who", RUNS)
-def test_answers_as_the_document_says(who, target, tmp_path):
-    left_out = [part for path in LEFT_OUT for part in ("--exclude-path", path)]
+def test_responses_conform_to_the_document(who, target, tmp_path):
+    excluded = [part for path in EXCLUDED_PATHS for part in ("--exclude-path", path)]
     done = subprocess.run(
         [
             sys.executable, "-m", "schemathesis.cli",
@@ -84,7 +84,7 @@ def test_answers_as_the_document_says(who, target, tmp_path):
             "run", str(target.document),
             "--url", target.server.url,
             "--header", f"Authorization: Bearer {target.credentials[who]}",
-            "--checks", "all", "--exclude-checks", "positive_data_acceptance", *left_out,
+            "--checks", "all", "--exclude-checks", "positive_data_acceptance", *excluded,
             "--seed", "1", "--continue-on-failure", "--request-timeout", "15",
             "--no-color", "--no-shrink", "--warnings", "off", *RUNS[who],
         ],
@@ -101,5 +101,5 @@ def test_answers_as_the_document_says(who, target, tmp_path):
         timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-2_000:]
-    # Whoever asked can still ask: the run did not go by with 401 alone.
+    # The credentials still work: the run did not consist of 401 alone.
     assert target.get(who, "schema?format=json")

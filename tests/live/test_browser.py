@@ -66,13 +66,13 @@ def web():
 
 
 @pytest.fixture
-def open_tab(context: BrowserContext, start_live, web: str, alice, sign_in):
+def open_tab(context: BrowserContext, start_live, web: str, alice, client_for):
     """Return a function that opens a page of ours, in which Alice is signed in."""
     live = start_live(WEB_ORIGIN=web)
     Pages.live_address = f"http://127.0.0.1:{live.port}/api/v1/events"
     requests: list[str] = []
     context.on("request", lambda request: requests.append(request.url))
-    token = sign_in(alice).cookies[settings.SESSION_COOKIE_NAME].value
+    token = client_for(alice).cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": token, "url": web}])
 
     def enter(subject: object = alice.id) -> Page:
@@ -121,11 +121,11 @@ def test_unsubscribing_ends_the_stream(open_tab, make_robot, organization_a):
     assert page.evaluate("events.filter((e) => e.type === 'telemetry').length") == 0
 
 
-def test_tabs_are_told_that_the_session_is_over(open_tab, inside, organization_a):
+def test_tabs_are_told_that_the_session_is_over(open_tab, tenant, organization_a):
     first, second = open_tab(), open_tab()
     for page in (first, second):
         wait_for(page, "e.state === 'open'")
-    with inside(organization_a):
+    with tenant(organization_a):
         UserSession.objects.all().delete()
     for page in (first, second):
         wait_for(page, "e.type === 'connection' && e.state === 'ended'")

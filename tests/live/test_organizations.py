@@ -24,15 +24,15 @@ def seconds_to_the_end(stream):
 
 
 def test_deactivation_closes_every_stream(
-    live, organization_a, alice, charlie, sign_in, make_key, inside
+    live, organization_a, alice, charlie, client_for, make_key, tenant
 ):
     streams = [
-        live.stream(sign_in(alice)),
+        live.stream(client_for(alice)),
         live.stream(make_key(organization_a, ["robots:read", "telemetry:read"])),
     ]
-    foreign = live.stream(sign_in(charlie))
+    foreign = live.stream(client_for(charlie))
     assert [stream.status for stream in (*streams, foreign)] == [200] * 3
-    with inside(organization_a):
+    with tenant(organization_a):
         organization_deactivate(organization_a)
     for stream in streams:
         assert seconds_to_the_end(stream) < SOON
@@ -40,9 +40,9 @@ def test_deactivation_closes_every_stream(
 
 
 def test_a_stream_is_of_the_chosen_organization(
-    live, organization_a, organization_b, root, sign_in, make_robot
+    live, organization_a, organization_b, root, client_for, make_robot
 ):
-    client = sign_in(root)
+    client = client_for(root)
     robot, other = make_robot(organization_a), make_robot(organization_b)
     assert live.stream(client, robot=robot.pk).status == 404
     home = live.stream(client)

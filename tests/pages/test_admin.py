@@ -1,4 +1,4 @@
-"""Every admin page, and every leak that Django's own pages have."""
+"""Every admin page, including the leaks that Django's own pages have."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ def url(model, view, *args):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=args)
 
 
-def test_every_model_is_registered_on_the_scoped_base():
+def test_every_model_uses_scoped_admin():
     assert set(OURS) == {*MODELS, Invitation, PlatformOrganization}
     for model in OURS:
         assert isinstance(admin.site.get_model_admin(model), OrganizationScopedAdmin)
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_lists_show_own_rows_alone(fleet, alice, sign_in, model):
-    response = sign_in(alice).get(url(model, "changelist"))
+def test_list_shows_only_own_rows(fleet, alice, client_for, model):
+    response = client_for(alice).get(url(model, "changelist"))
 
     assert response.status_code == 200
     assert b"secret" not in response.content
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_lists_search_and_sort(fleet, alice, sign_in, model):
-    client = sign_in(alice)
+def test_list_searches_and_sorts(fleet, alice, client_for, model):
+    client = client_for(alice)
     columns = len(admin.site.get_model_admin(model).list_display)
 
     for query in ("q=open", f"q={uuid4()}", *(f"o=-{number}" for number in range(1, columns + 1))):
@@ -54,14 +54,14 @@ def test_lists_search_and_sort(fleet, alice, sign_in, model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_lists_take_few_queries(
+def test_list_query_count(
     fleet,
     alice,
-    sign_in,
+    client_for,
     model,
     django_assert_max_num_queries,
 ):
-    client = sign_in(alice)
+    client = client_for(alice)
     client.get(url(model, "changelist"))
 
     with django_assert_max_num_queries(12):
@@ -69,12 +69,12 @@ def test_lists_take_few_queries(
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_other_organization_is_not_found(fleet, alice, sign_in, inside, model):
-    with inside(fleet.b.organization):
+def test_other_organization_gets_404(fleet, alice, client_for, tenant, model):
+    with tenant(fleet.b.organization):
         row = model.objects.unscoped("the other side's").first()
     if row is None:
         pytest.skip("There is none.")
-    client = sign_in(alice)
+    client = client_for(alice)
 
     for view in ("change", "history", "delete"):
         foreign = client.get(url(model, view, row.pk))
@@ -84,26 +84,26 @@ def test_other_organization_is_not_found(fleet, alice, sign_in, inside, model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_own_rows_open(fleet, alice, sign_in, inside, model):
-    with inside(fleet.a.organization):
+def test_own_row_opens(fleet, alice, client_for, tenant, model):
+    with tenant(fleet.a.organization):
         row = model.objects.restrict(alice).exclude(pk=None).first()
     if row is None:
         pytest.skip("There is none.")
-    client = sign_in(alice)
+    client = client_for(alice)
 
     assert client.get(url(model, "change", row.pk)).status_code == 200
     assert client.get(url(model, "history", row.pk)).status_code == 200
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-def test_viewer_cannot_add(fleet, bob, sign_in, model):
-    assert sign_in(bob).get(url(model, "add")).status_code == 403
+def test_viewer_cannot_add(fleet, bob, client_for, model):
+    assert client_for(bob).get(url(model, "add")).status_code == 403
 
 
-def test_every_relation_filter_is_scoped(alice, inside, organization_a):
+def test_relation_filters_are_scoped(alice, tenant, organization_a):
     request = RequestFactory().get("/")
     request.user = alice
-    with inside(organization_a):
+    with tenant(organization_a):
         for model in OURS:
             admin.site.get_model_admin(model).get_list_filter(request)  # raises otherwise
 
@@ -116,22 +116,22 @@ def test_every_relation_filter_is_scoped(alice, inside, organization_a):
     assert Leaky(Alert, admin.site).get_list_filter(request) == [("robot", RelatedOnlyFilter)]
 
 
-def test_a_robot_is_registered_changed_and_recorded(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_robot_create_and_update_writes_audit_row(fleet, alice, client_for, tenant):
+    client = client_for(alice)
     form = {
         "name": "New arm", "vendor": "kuka", "lifecycle": "active", "axes": "6", "payload": "16.5",
         "facility": "open hall", "cell": "C7", "capabilities": ["welding", "assembly"],
     }  # fmt: skip
 
     assert client.post(url(Robot, "add"), form).status_code == 302
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         robot = Robot.objects.get(name="New arm")
         assert robot.location == {"facility": "open hall", "cell": "C7"}
         assert robot.configuration == {
             "axes": 6, "payload": 16.5, "capabilities": ["welding", "assembly"],
         }  # fmt: skip
     client.post(url(Robot, "change", robot.pk), {**form, "cell": "C8"})
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         robot.refresh_from_db()
         assert robot.location["cell"] == "C8"
         assert robot.version == 2
@@ -139,32 +139,32 @@ def test_a_robot_is_registered_changed_and_recorded(fleet, alice, sign_in, insid
         assert entry.user_id == alice.pk
 
 
-def test_a_service_that_refuses_shows_up_on_the_form(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_service_error_is_shown_on_form(fleet, alice, client_for, tenant):
+    client = client_for(alice)
     taken = {"email": "charlie@globex.example", "role": "viewer"}
 
     response = client.post(url(User, "add"), taken)
 
     assert response.status_code == 200
     assert response.context["adminform"].form.errors
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         assert not User.objects.filter(email="charlie@globex.example").exists()
 
 
-def test_a_serial_number_that_is_taken_is_said_so(fleet, alice, sign_in):
+def test_duplicate_serial_number_is_shown_on_form(fleet, alice, client_for):
     form = {
         "name": "Twin", "vendor": "kuka", "lifecycle": "active",
         "serial_number": fleet.a.robot.serial_number,
     }  # fmt: skip
 
-    response = sign_in(alice).post(url(Robot, "add"), form)
+    response = client_for(alice).post(url(Robot, "add"), form)
 
     assert response.status_code == 200
     assert response.context["adminform"].form.errors
 
 
-def test_another_organizations_robot_cannot_be_chosen(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_robot_of_other_organization_cannot_be_selected(fleet, alice, client_for, tenant):
+    client = client_for(alice)
     form = {"title": "Sneaky", "type": "inspection", "priority": "low"}
 
     refused = client.post(url(MaintenanceTask, "add"), {**form, "robot": str(fleet.b.robot.pk)})
@@ -175,16 +175,16 @@ def test_another_organizations_robot_cannot_be_chosen(fleet, alice, sign_in, ins
     assert taken.status_code == 302
 
 
-def test_autocomplete_offers_own_rows_alone(fleet, alice, sign_in):
+def test_autocomplete_offers_only_own_rows(fleet, alice, client_for):
     query = "app_label=maintenance&model_name=maintenancetask&field_name=robot"
 
-    found = sign_in(alice).get(f"/admin/autocomplete/?{query}&term=robot").json()["results"]
+    found = client_for(alice).get(f"/admin/autocomplete/?{query}&term=robot").json()["results"]
 
     assert [row["text"] for row in found] == ["open robot"]
 
 
-def test_filters_do_not_tell_of_other_organizations(fleet, alice, sign_in):
-    client = sign_in(alice)
+def test_filter_does_not_reveal_other_organizations(fleet, alice, client_for):
+    client = client_for(alice)
     foreign = client.get(f"{url(Alert, 'changelist')}?robot__id__exact={fleet.b.robot.pk}")
     missing = client.get(f"{url(Alert, 'changelist')}?robot__id__exact={uuid4()}")
 
@@ -192,42 +192,42 @@ def test_filters_do_not_tell_of_other_organizations(fleet, alice, sign_in):
     assert b"secret" not in foreign.content
 
 
-def test_alerts_are_acknowledged_with_one_click(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_alert_is_acknowledged_with_one_post(fleet, alice, client_for, tenant):
+    client = client_for(alice)
     act = url(Alert, "act", fleet.a.alert.pk, "acknowledge")
 
     response = client.post(act, {"next": "/admin/"})
 
     assert response["Location"] == "/admin/"
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         fleet.a.alert.refresh_from_db()
         assert fleet.a.alert.is_acknowledged
         assert fleet.a.alert.acknowledged_by_id == alice.pk
         assert AuditLog.objects.filter(action="alerts.alert.acknowledge").count() == 1
 
 
-def test_actions_need_a_right_a_row_and_a_name(fleet, alice, bob, sign_in):
+def test_action_requires_permission_row_and_name(fleet, alice, bob, client_for):
     act = url(Alert, "act", fleet.a.alert.pk, "acknowledge")
 
-    assert sign_in(bob).post(act).status_code == 403
-    client = sign_in(alice)
+    assert client_for(bob).post(act).status_code == 403
+    client = client_for(alice)
     assert client.get(act).status_code == 200  # asks first
     assert client.post(url(Alert, "act", fleet.a.alert.pk, "dance")).status_code == 404
     assert client.post(url(Alert, "act", fleet.b.alert.pk, "acknowledge")).status_code == 404
     assert client.post(url(Alert, "act", "nonsense", "acknowledge")).status_code == 404
 
 
-def test_actions_lead_back_within_the_product_alone(fleet, alice, sign_in):
+def test_action_redirects_within_site_only(fleet, alice, client_for):
     act = url(Alert, "act", fleet.a.alert.pk, "resolve")
 
-    response = sign_in(alice).post(act, {"next": "https://evil.example/"})
+    response = client_for(alice).post(act, {"next": "https://evil.example/"})
 
     assert response["Location"] == url(Alert, "change", fleet.a.alert.pk)
 
 
-def test_bulk_actions_count(fleet, alice, sign_in, inside, make_alert):
+def test_bulk_action_counts_rows(fleet, alice, client_for, tenant, make_alert):
     done = make_alert(fleet.a.organization, title="open too")
-    client = sign_in(alice)
+    client = client_for(alice)
     client.post(url(Alert, "act", done.pk, "resolve"))
     rows = [fleet.a.alert.pk, done.pk, fleet.b.alert.pk]
 
@@ -237,13 +237,13 @@ def test_bulk_actions_count(fleet, alice, sign_in, inside, make_alert):
 
     assert b"1 alert acknowledged." in page.content
     assert b"1 alert left as before." in page.content
-    with inside(fleet.b.organization):
+    with tenant(fleet.b.organization):
         fleet.b.alert.refresh_from_db()
         assert not fleet.b.alert.is_acknowledged
 
 
-def test_a_task_is_started_and_completed(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_task_is_started_and_completed(fleet, alice, client_for, tenant):
+    client = client_for(alice)
     task = fleet.a.task
 
     client.post(url(MaintenanceTask, "act", task.pk, "start"))
@@ -253,33 +253,33 @@ def test_a_task_is_started_and_completed(fleet, alice, sign_in, inside):
     )
 
     assert asked.status_code == 200
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         task.refresh_from_db()
         assert task.status == "completed"
         assert "All good" in task.notes
 
 
-def test_a_task_is_not_cancelled_without_a_reason(fleet, alice, sign_in, inside):
+def test_task_cancel_without_reason_is_rejected(fleet, alice, client_for, tenant):
     cancel = url(MaintenanceTask, "act", fleet.a.task.pk, "cancel")
 
-    assert sign_in(alice).post(cancel, {"_confirm": "1", "reason": ""}).status_code == 200
-    with inside(fleet.a.organization):
+    assert client_for(alice).post(cancel, {"_confirm": "1", "reason": ""}).status_code == 200
+    with tenant(fleet.a.organization):
         fleet.a.task.refresh_from_db()
         assert fleet.a.task.status != "cancelled"
 
 
-def test_robots_retire_and_are_never_deleted(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_robot_retires_and_cannot_be_deleted(fleet, alice, client_for, tenant):
+    client = client_for(alice)
 
     assert client.post(url(Robot, "delete", fleet.a.robot.pk)).status_code == 403
     client.post(url(Robot, "act", fleet.a.robot.pk, "retire"))
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         fleet.a.robot.refresh_from_db()
         assert not fleet.a.robot.is_active
 
 
-def test_a_key_is_shown_once(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_key_is_shown_once(fleet, alice, client_for, tenant):
+    client = client_for(alice)
     form = {"name": "Cell 1", "permissions": ["telemetry:write"], "rate_limit": "100"}
 
     response = client.post(url(ApiKey, "add"), form)
@@ -287,22 +287,22 @@ def test_a_key_is_shown_once(fleet, alice, sign_in, inside):
 
     assert "no-store" in response["Cache-Control"]
     assert shown.encode() in response.content
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         key = ApiKey.objects.get(name="Cell 1")
     for page in (url(ApiKey, "changelist"), url(ApiKey, "change", key.pk)):
         assert shown.encode() not in client.get(page).content
     client.post(url(ApiKey, "act", key.pk, "revoke"))
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         key.refresh_from_db()
         assert not key.is_active
 
 
-def test_nobody_hands_out_more_than_they_hold(fleet, make_user, sign_in, inside):
+def test_user_cannot_grant_more_than_own_permissions(fleet, make_user, client_for, tenant):
     keeper = make_user(
         fleet.a.organization, "custom",
         permissions=["user.view", "user.create", "user.update", "api_key.view", "api_key.create"],
     )  # fmt: skip
-    client = sign_in(keeper)
+    client = client_for(keeper)
     person = {"email": "new@acme.example"}
 
     as_admin = client.post(url(User, "add"), {**person, "role": "admin"})
@@ -312,14 +312,14 @@ def test_nobody_hands_out_more_than_they_hold(fleet, make_user, sign_in, inside)
     key = client.post(url(ApiKey, "add"), {"name": "x", "permissions": ["robots:command"]})
 
     assert [r.status_code for r in (as_admin, with_rights, key)] == [200, 200, 200]
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         assert not User.objects.filter(email="new@acme.example").exists()
         assert not ApiKey.objects.filter(name="x").exists()
 
 
-def test_sessions_are_ended(fleet, alice, bob, sign_in, inside):
-    client, other = sign_in(alice), sign_in(bob)
-    with inside(fleet.a.organization):
+def test_session_is_ended_by_admin(fleet, alice, bob, client_for, tenant):
+    client, other = client_for(alice), client_for(bob)
+    with tenant(fleet.a.organization):
         session = UserSession.objects.get(user=bob)
 
     client.post(url(UserSession, "act", session.pk, "end"))
@@ -327,13 +327,13 @@ def test_sessions_are_ended(fleet, alice, bob, sign_in, inside):
     assert other.get("/admin/").status_code == 302
 
 
-def test_the_audit_page_shows_before_and_after(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_audit_page_shows_before_and_after(fleet, alice, client_for, tenant):
+    client = client_for(alice)
     client.post(
         url(Facility, "change", fleet.a.facility.pk),
         {"name": "open hall", "timezone": "Asia/Tokyo"},
     )
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         entry = AuditLog.objects.filter(action="organizations.facility.update").first()
 
     page = client.get(url(AuditLog, "change", entry.pk)).content.decode()
@@ -342,27 +342,27 @@ def test_the_audit_page_shows_before_and_after(fleet, alice, sign_in, inside):
     assert client.post(url(AuditLog, "change", entry.pk), {}).status_code == 403
 
 
-def test_the_organizations_timezone_is_a_field(fleet, alice, sign_in, inside):
-    client = sign_in(alice)
+def test_organization_timezone_is_editable(fleet, alice, client_for, tenant):
+    client = client_for(alice)
     page = url(Organization, "change", fleet.a.organization.pk)
 
     client.post(page, {"name": "Acme", "timezone": "America/Lima", "locale": "en-GB"})
 
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         fleet.a.organization.refresh_from_db()
         assert fleet.a.organization.settings == {"timezone": "America/Lima"}
 
 
-def test_a_facility_with_robots_stays(fleet, alice, sign_in, inside):
-    response = sign_in(alice).post(url(Facility, "delete", fleet.a.facility.pk), {"post": "yes"})
+def test_facility_with_robots_cannot_be_deleted(fleet, alice, client_for, tenant):
+    response = client_for(alice).post(url(Facility, "delete", fleet.a.facility.pk), {"post": "yes"})
 
     assert response.status_code == 302
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         assert Facility.objects.filter(pk=fleet.a.facility.pk).exists()
 
 
-def test_the_side_bar_leads_only_where_the_role_may_go(fleet, bob, sign_in):
-    page = sign_in(bob).get("/admin/").content.decode()
+def test_sidebar_shows_only_permitted_pages(fleet, bob, client_for):
+    page = client_for(bob).get("/admin/").content.decode()
 
     assert url(Robot, "changelist") in page
     assert url(User, "changelist") not in page
@@ -370,13 +370,13 @@ def test_the_side_bar_leads_only_where_the_role_may_go(fleet, bob, sign_in):
 
 
 @pytest.mark.parametrize("role", ["viewer", "technician", "operator", "manager", "super_admin"])
-def test_every_page_opens_or_refuses_for_every_role(fleet, make_user, sign_in, role, request):
+def test_page_opens_or_is_denied_for_role(fleet, make_user, client_for, role, request):
     if role == "super_admin":
-        client = sign_in(request.getfixturevalue("root"))
+        client = client_for(request.getfixturevalue("root"))
         body = {"organization": str(fleet.a.organization.pk)}
         client.post("/api/v1/auth/choose-organization", body, content_type="application/json")
     else:
-        client = sign_in(make_user(fleet.a.organization, role))
+        client = client_for(make_user(fleet.a.organization, role))
 
     for model in OURS:
         assert client.get(url(model, "changelist")).status_code in {200, 403}

@@ -1,21 +1,21 @@
-"""What is drawn together, in which unit, and how it is told apart."""
+"""Grouping of metrics into charts, their units, colours and dashes."""
 
 from __future__ import annotations
 
 from uuid import uuid4
 
-from urfmp.pages.charts import Measured, charts_for
+from urfmp.pages.charts import RobotMetric, charts_for
 
 ONE, TWO = uuid4(), uuid4()
 
 
-def of(robot, *metrics):
-    return [Measured(robot, "One" if robot is ONE else "Two", *metric) for metric in metrics]
+def robot_metrics(robot, *metrics):
+    return [RobotMetric(robot, "One" if robot is ONE else "Two", *metric) for metric in metrics]
 
 
-def test_metrics_of_one_kind_and_unit_are_drawn_together():
+def test_metrics_of_same_quantity_and_unit_share_chart():
     charts = charts_for(
-        of(
+        robot_metrics(
             ONE,
             ("joint.10.current", "A"),
             ("joint.2.current", "A"),
@@ -32,13 +32,13 @@ def test_metrics_of_one_kind_and_unit_are_drawn_together():
         ("my.own_metric", "bar"),
     ]
     assert charts[1].metrics == ["joint.2.current", "joint.10.current"]
-    assert charts[2].is_flag
+    assert charts[2].is_boolean
 
 
-def test_robots_are_told_apart_by_colour_where_they_share_one_metric():
+def test_robots_with_one_metric_differ_by_colour():
     metric = ("temperature.controller", "Cel")
 
-    (chart,) = charts_for([*of(ONE, metric), *of(TWO, metric)])
+    (chart,) = charts_for([*robot_metrics(ONE, metric), *robot_metrics(TWO, metric)])
 
     assert [(line.label, line.colour, line.dash) for line in chart.lines] == [
         ("One", 0, 0),
@@ -46,10 +46,10 @@ def test_robots_are_told_apart_by_colour_where_they_share_one_metric():
     ]
 
 
-def test_robots_are_told_apart_by_dashes_where_they_share_several():
+def test_robots_with_several_metrics_differ_by_dashes():
     metrics = [("joint.1.current", "A"), ("joint.2.current", "A")]
 
-    (chart,) = charts_for([*of(ONE, *metrics), *of(TWO, *metrics)])
+    (chart,) = charts_for([*robot_metrics(ONE, *metrics), *robot_metrics(TWO, *metrics)])
 
     assert [(line.label, line.colour, line.dash) for line in chart.lines] == [
         ("One · Joint 1", 0, 0),
@@ -59,7 +59,7 @@ def test_robots_are_told_apart_by_dashes_where_they_share_several():
     ]
 
 
-def test_two_axes_at_most():
+def test_combined_chart_has_at_most_two_axes():
     metrics = [
         ("temperature.controller", "Cel"),
         ("power.total", "W"),
@@ -68,17 +68,17 @@ def test_two_axes_at_most():
         ("program.running", None),
     ]
 
-    charts = charts_for(of(ONE, *metrics), together=True)
+    charts = charts_for(robot_metrics(ONE, *metrics), combined=True)
 
     assert [chart.units for chart in charts] == [("°C", "W"), ("A",), ("",)]
     assert [line.axis for line in charts[0].lines] == [0, 0, 1]
-    assert [chart.is_flag for chart in charts] == [False, False, True]
+    assert [chart.is_boolean for chart in charts] == [False, False, True]
 
 
-def test_a_unit_is_chosen_for_its_kind_alone():
+def test_selected_unit_applies_to_its_quantity_only():
     metrics = [("temperature.controller", "Cel"), ("power.total", "W"), ("my.own", "furlong")]
 
-    charts = charts_for(of(ONE, *metrics), ["[degF]", "kW"])
+    charts = charts_for(robot_metrics(ONE, *metrics), ["[degF]", "kW"])
 
     shown = {
         chart.title: (line.unit, line.factor, line.offset)

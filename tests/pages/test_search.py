@@ -1,4 +1,4 @@
-"""What the search boxes of long lists find."""
+"""Search boxes of long lists."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ def found(client, path, **parameters):
 
 
 @pytest.mark.parametrize("words", ["OPEN alert", "alert open", "open robot", "90"])
-def test_alerts_are_found_by_words_and_by_their_robot(fleet, alice, sign_in, words):
-    assert found(sign_in(alice), ALERTS, q=words) == [str(fleet.a.alert)]
+def test_alert_is_found_by_words_and_robot(fleet, alice, client_for, words):
+    assert found(client_for(alice), ALERTS, q=words) == [str(fleet.a.alert)]
 
 
 @pytest.mark.parametrize("words", ["secret", "secret robot", "nowhere", "100%", "_"])
-def test_nothing_else_is_found(fleet, alice, sign_in, words):
-    client = sign_in(alice)
+def test_search_without_match_finds_nothing(fleet, alice, client_for, words):
+    client = client_for(alice)
     assert found(client, ALERTS, q=words) == found(client, TASKS, q=words) == []
 
 
-def test_tasks_are_found_by_their_robots_serial_number(fleet, alice, sign_in):
+def test_task_is_found_by_serial_number(fleet, alice, client_for):
     number = fleet.a.robot.serial_number
-    assert found(sign_in(alice), TASKS, q=number) == [str(fleet.a.task)]
+    assert found(client_for(alice), TASKS, q=number) == [str(fleet.a.task)]
 
 
-def test_words_are_looked_for_in_the_newest_rows_that_the_filters_leave(
-    fleet, alice, sign_in, make_alert, inside, monkeypatch
+def test_search_covers_newest_filtered_rows(
+    fleet, alice, client_for, make_alert, tenant, monkeypatch
 ):
-    with inside(fleet.a.organization):
+    with tenant(fleet.a.organization):
         Alert.objects.filter(pk=fleet.a.alert.pk).update(created_at=timezone.now() - YEAR)
-    monkeypatch.setattr(search, "_NEWEST", 1)
+    monkeypatch.setattr(search, "_MAX_ROWS_SEARCHED", 1)
     newer = make_alert(fleet.a.organization, title="newer alert", severity="info")
-    client = sign_in(alice)
+    client = client_for(alice)
 
     assert found(client, ALERTS, q="alert") == [str(newer)]
     assert found(client, ALERTS, q="alert", severity__exact="error") == [str(fleet.a.alert)]

@@ -55,20 +55,20 @@ def test_sign_in_bears_incomplete_forms(db, client, form):
     assert client.post("/admin/login/", form).status_code == 400
 
 
-def test_who_is_signed_in_is_sent_home(alice, sign_in):
-    assert sign_in(alice).get("/admin/login/")["Location"] == "/admin/"
+def test_who_is_signed_in_is_sent_home(alice, client_for):
+    assert client_for(alice).get("/admin/login/")["Location"] == "/admin/"
 
 
-def test_sign_out_by_post_alone(alice, sign_in):
-    client = sign_in(alice)
+def test_sign_out_by_post_alone(alice, client_for):
+    client = client_for(alice)
 
     assert client.get("/admin/logout/").status_code == 405
     assert client.post("/admin/logout/")["Location"] == "/admin/login/"
     assert client.get("/admin/").status_code == 302
 
 
-def test_a_new_password_ends_other_sessions_and_keeps_this_one(alice, sign_in):
-    here, elsewhere = sign_in(alice), sign_in(alice)
+def test_a_new_password_ends_other_sessions_and_keeps_this_one(alice, client_for):
+    here, elsewhere = client_for(alice), client_for(alice)
     new = "another long and good password"
 
     response = here.post(
@@ -81,11 +81,11 @@ def test_a_new_password_ends_other_sessions_and_keeps_this_one(alice, sign_in):
     assert elsewhere.get("/admin/").status_code == 302
 
 
-def test_a_wrong_old_password_changes_nothing(alice, sign_in):
+def test_a_wrong_old_password_changes_nothing(alice, client_for):
     new = "another long and good password"
     form = {"old_password": "wrong", "new_password1": new, "new_password2": new}
 
-    response = sign_in(alice).post("/admin/password_change/", form)
+    response = client_for(alice).post("/admin/password_change/", form)
 
     assert response.status_code == 200
     assert "old_password" in response.context["form"].errors

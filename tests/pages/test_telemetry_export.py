@@ -12,12 +12,12 @@ URL = "/admin/telemetry/export/"
 
 
 @pytest.fixture
-def page(fleet, alice, sign_in):
-    return sign_in(alice)
+def page(fleet, alice, client_for):
+    return client_for(alice)
 
 
-def asked(**parameters):
-    """Return a form for the last day in Berlin, where Acme is."""
+def export_form(**parameters):
+    """Return form data for the last day in Acme's timezone, Europe/Berlin."""
     now = timezone.now().astimezone(zoneinfo.ZoneInfo("Europe/Berlin"))
     times = {"start": now - timedelta(days=1), "end": now + timedelta(hours=1)}
     return {
@@ -32,26 +32,26 @@ def rows(answer):
     return list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
 
 
-def test_form_offers_the_robots_and_a_range(page, fleet):
+def test_form_offers_own_robots(page, fleet):
     text = page.get(URL, {"robots": str(fleet.a.robot.pk)}).content.decode()
     assert f'<option value="{fleet.a.robot.pk}" selected>open robot</option>' in text
     assert "secret robot" not in text
 
 
-def test_download_of_everything(page):
-    values = [(row["robot_name"], row["value"]) for row in rows(page.get(URL, asked()))]
+def test_download_without_filters_exports_all(page):
+    values = [(row["robot_name"], row["value"]) for row in rows(page.get(URL, export_form()))]
     assert values == [("open robot", value) for value in ("40", "41", "1", "42", "2")]
 
 
-def test_chosen_robots_and_metrics(page, fleet):
-    form = asked(robots=[str(fleet.a.robot.pk)], metrics="power.total,\n current.total")
+def test_download_filters_robots_and_metrics(page, fleet):
+    form = export_form(robots=[str(fleet.a.robot.pk)], metrics="power.total,\n current.total")
     assert [row["value"] for row in rows(page.get(URL, form))] == ["1", "2"]
 
 
-def test_times_are_the_organizations(page):
-    """A range that ended an hour ago in Berlin holds nothing, though it goes on in UTC."""
+def test_times_use_organization_timezone(page):
+    """A range that ended an hour ago in Berlin is empty, although it has not ended in UTC."""
     berlin = timezone.now().astimezone(zoneinfo.ZoneInfo("Europe/Berlin"))
-    form = asked(end=f"{berlin - timedelta(hours=1):%Y-%m-%dT%H:%M}")
+    form = export_form(end=f"{berlin - timedelta(hours=1):%Y-%m-%dT%H:%M}")
     assert rows(page.get(URL, form)) == []
 
 
@@ -60,34 +60,34 @@ def test_times_are_the_organizations(page):
     [
         ({"start": ""}, "From: This field is required"),
         ({"start": "1999-01-01T00:00"}, "between the years 2000 and 2200"),
-        ({"end": "2001-01-01T00:00"}, "The end lies after the start"),
+        ({"end": "2001-01-01T00:00"}, "The end must be after the start"),
         ({"format": "xlsx"}, "File format: Select a valid choice"),
         ({"robots": ["00000000-0000-0000-0000-000000000000"]}, "Robots: Select a valid choice"),
         ({"robots": ["x"]}, "Robots: Select a valid choice"),
-        ({"metrics": " ".join(f"m{n}" for n in range(101))}, "Name at most 100 metrics"),
+        ({"metrics": " ".join(f"m{n}" for n in range(101))}, "Enter at most 100 metrics"),
     ],
 )
-def test_mistakes_are_told(wrong, words, page):
-    answer = page.get(URL, asked(**wrong))
+def test_invalid_form_shows_error(wrong, words, page):
+    answer = page.get(URL, export_form(**wrong))
     assert answer.status_code == 400
     assert words in answer.content.decode()
 
 
-def test_robot_of_another_organization_is_no_choice(page, fleet):
-    assert page.get(URL, asked(robots=[str(fleet.b.robot.pk)])).status_code == 400
+def test_robot_of_other_organization_is_rejected(page, fleet):
+    assert page.get(URL, export_form(robots=[str(fleet.b.robot.pk)])).status_code == 400
 
 
-def test_too_many_at_once_are_told(page, monkeypatch):
+def test_too_many_exports_return_429(page, monkeypatch):
     monkeypatch.setattr(
-        "apps.telemetry.services.export._takes_place", lambda organization_id: False
+        "apps.telemetry.services.export._try_acquire_slot", lambda organization_id: False
     )
-    answer = page.get(URL, asked())
+    answer = page.get(URL, export_form())
     assert (answer.status_code, answer["Retry-After"]) == (429, "30")
     assert "As many exports run as may run at once" in answer.content.decode()
 
 
-def test_viewer_sees_no_button_and_no_page(fleet, alice, bob, sign_in):
-    assert URL in sign_in(alice).get("/admin/telemetry/").content.decode()
-    viewer = sign_in(bob)
+def test_viewer_cannot_export(fleet, alice, bob, client_for):
+    assert URL in client_for(alice).get("/admin/telemetry/").content.decode()
+    viewer = client_for(bob)
     assert URL not in viewer.get("/admin/telemetry/").content.decode()
     assert viewer.get(URL).status_code == 403

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_register, robot_update
 from apps.robots.services.validation import configuration_errors, location_errors
-from urfmp.common.db.json_values import json_fault
+from urfmp.common.db.json_values import json_storage_error
 
 GOOD_CONFIGURATIONS = [
     {},
@@ -143,9 +143,9 @@ def nested(depth):
 
 
 def test_depth_is_limited(organization_a, make_robot, tenant):
-    assert json_fault(nested(40)) is None
-    assert json_fault(nested(60))
-    assert json_fault({"a": object()})
+    assert json_storage_error(nested(40)) is None
+    assert json_storage_error(nested(60))
+    assert json_storage_error({"a": object()})
     robot = make_robot(organization_a)
     with tenant(organization_a), pytest.raises(ValidationError):
         robot_update(robot, configuration={"customSettings": {"x": nested(5000 // 100)}})

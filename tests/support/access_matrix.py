@@ -1,15 +1,15 @@
-"""The access matrix: every route and page that is no model's own, and who is let in."""
+"""The access matrix: routes and pages outside a model's own, and their callers."""
 
 from __future__ import annotations
 
-# The super admin has chosen organization A, and may there what its admin may.
-PEOPLE = ("viewer", "technician", "operator", "manager", "admin", "super_admin")
+# The super admin has switched to organization A and has the permissions of its admin.
+ROLES = ("viewer", "technician", "operator", "manager", "admin", "super_admin")
 KEYS = ("read_key", "write_key", "device_key")
-EVERYBODY = {*PEOPLE, *KEYS}
+ALL_CALLERS = {*ROLES, *KEYS}
 
-# (route, method): who is let in. Whoever is not listed gets 403, an anonymous caller 401.
+# (route, method): allowed callers. Other callers get 403, an anonymous caller 401.
 STAFF = {"manager", "admin"}
-READERS = {*PEOPLE, "read_key"}
+READERS = {*ROLES, "read_key"}
 PLATFORM = {"super_admin"}
 API = {
     ("telemetry-latest", "get"): READERS,
@@ -29,7 +29,7 @@ API = {
     ("invitation-detail", "get"): {*STAFF, "read_key"},
     ("invitation-resend", "post"): {"admin", "write_key"},
     ("invitation-detail", "delete"): {"admin", "write_key"},
-    ("own-session-list", "get"): set(PEOPLE),
+    ("own-session-list", "get"): set(ROLES),
     ("session-list", "get"): {*STAFF, "read_key"},
     ("session-detail", "get"): {*STAFF, "read_key"},
     ("session-detail", "delete"): {"admin"},
@@ -83,12 +83,12 @@ API = {
     ("audit-log-detail", "get"): {*STAFF, "read_key"},
     ("audit-log-export", "get"): {"admin", "read_key"},
 }
-# Their addresses name no row, and they answer with the caller's own.
-OF_NO_ROW = {
+# Their URLs contain no id, and they return the caller's own data.
+WITHOUT_ROW = {
     "device-status", "status-history-summary", "audit-log-export", "auth-choose-organization",
 }  # fmt: skip
-# Plain views and redirects, each with a test of its own.
-ELSEWHERE = {
+# Plain views and redirects, each with its own test.
+COVERED_ELSEWHERE = {
     "healthz",
     "home",
     "api:events",  # tests/live
@@ -115,26 +115,26 @@ ELSEWHERE = {
     "influx-query-v1",
     "influx-query-v2",
 }
-# Admin pages that belong to no model: who may see them.
+# Admin pages without a model, and the callers that may see them.
 ADMIN_PAGES = {
-    "admin:index": set(PEOPLE),
-    "admin:own_sessions_page": set(PEOPLE),
-    "admin:second_factor": set(PEOPLE),
-    "admin:robot_page": set(PEOPLE),
-    "admin:telemetry_page": set(PEOPLE),
+    "admin:index": set(ROLES),
+    "admin:own_sessions_page": set(ROLES),
+    "admin:second_factor": set(ROLES),
+    "admin:robot_page": set(ROLES),
+    "admin:telemetry_page": set(ROLES),
     "admin:telemetry_export_page": {"operator", *STAFF},
-    "admin:status_history_page": set(PEOPLE),
+    "admin:status_history_page": set(ROLES),
     "admin:storage_page": STAFF,
 }
-# Before sign-in: everybody sees them, and looks at no credentials.
-OUTSIDE = {
+# Pages before login: open to all callers, independent of credentials.
+PUBLIC_PAGES = {
     "admin:accept_invitation",
     "admin:forgot_password",
     "admin:choose_password",
     "admin:sign_in_code",
 }
-# Django's own, without a row of anybody's.
-ADMIN_PLAIN = {
+# Django's own pages, without rows of an organization.
+DJANGO_ADMIN_PAGES = {
     "admin:login",
     "admin:logout",
     "admin:leave_organization",  # tests/organizations/test_platform.py

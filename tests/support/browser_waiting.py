@@ -1,4 +1,7 @@
-"""Wait on a page whose policy forbids eval, with which Playwright's own wait works."""
+"""Wait for a condition on a page whose policy forbids eval.
+
+Playwright's own `wait_for_function` needs eval.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 
 
 def until(page: Any, script: str, *, seconds: float = 60) -> None:
-    """Return once a script, a function or an expression, gives something true."""
+    """Wait until a JavaScript function or expression returns a true value."""
     deadline = time.monotonic() + seconds
     while not page.evaluate(script):
         assert time.monotonic() < deadline, script

@@ -1,4 +1,4 @@
-"""Let several people do something at the same moment."""
+"""Run several calls at the same time."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 from django.db import connection
 
 
-def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """Run each call in a thread of its own, with its own connection; begin them together.
+def run_concurrently(*calls: Callable[[], Any]) -> list[Any]:
+    """Run each call in its own thread and connection, all starting together.
 
-    A call that waits for a row which the test itself holds fails after a while, rather than never.
+    A call that waits for a row locked by the test itself fails after a timeout instead of hanging.
 
     Returns:
-        What each call returned, or the exception that it raised, in order.
+        Each call's return value, or the exception it raised, in order.
     """
     barrier = threading.Barrier(len(calls))
 
@@ -27,7 +27,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
                 cursor.execute("SET lock_timeout = '60s'")
             barrier.wait(timeout=60)
             return call()
-        except Exception as error:  # noqa: BLE001 - the caller judges it
+        except Exception as error:  # noqa: BLE001 - the caller checks it
             return error
         finally:
             connection.close()
@@ -36,7 +36,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, calls))
 
 
-def wait_for_a_lock() -> None:
+def wait_for_blocked_lock() -> None:
     """Return when another connection to this database waits for a lock."""
     deadline = time.monotonic() + 60
     with connection.cursor() as cursor:
@@ -47,5 +47,5 @@ def wait_for_a_lock() -> None:
             )
             if cursor.fetchone()[0]:
                 return
-            assert time.monotonic() < deadline, "Nobody waits."
+            assert time.monotonic() < deadline, "No connection waits for a lock."
             time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Parallel senders that note what was acknowledged, a killer, and the comparison afterwards."""
+"""Concurrent senders, a process killer, and the comparison of sent and stored points."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TARGETS = ("web", "database", "worker", "one web worker")
 
 @dataclass(frozen=True)
 class Findings:
-    """How what is stored differs from what was sent and acknowledged; nothing, if all is well."""
+    """Differences between stored points and sent or acknowledged points."""
 
     acknowledged: int
     missing: int
@@ -37,7 +37,7 @@ class Findings:
     unsent: int
 
     @property
-    def faults(self) -> dict[str, int]:
+    def differences(self) -> dict[str, int]:
         counts = {
             name: getattr(self, name) for name in ("missing", "duplicated", "wrong", "unsent")
         }
@@ -45,7 +45,7 @@ class Findings:
 
 
 class Sender(threading.Thread):
-    """Sends a stream in batches that overlap, shuffled; each until it is acknowledged.
+    """Sends a stream in shuffled, overlapping batches, each until acknowledged.
 
     Two senders of one stream send the same points at the same time.
     """
@@ -53,22 +53,22 @@ class Sender(threading.Thread):
     def __init__(self, server: Server, stream: str, start: datetime, seed: int) -> None:
         super().__init__(daemon=True)
         self.server, self.stream, self.start_time = server, stream, start
-        self.chance = random.Random(seed)
-        self.is_over = threading.Event()
+        self.random = random.Random(seed)
+        self.stop_requested = threading.Event()
         self.sent = 0
         self.acknowledged: set[int] = set()
         self.answers: Counter[int] = Counter()
-        self.refusals: list[bytes] = []
+        self.rejections: list[bytes] = []
 
     def value(self, number: int) -> float:
         return number * 31 % 1009 + 0.5
 
     def run(self) -> None:
-        while not self.is_over.is_set():
-            first = max(self.sent - self.chance.randrange(20), 0)
-            numbers = list(range(first, self.sent + self.chance.randrange(1, 60)))
+        while not self.stop_requested.is_set():
+            first = max(self.sent - self.random.randrange(20), 0)
+            numbers = list(range(first, self.sent + self.random.randrange(1, 60)))
             self.sent = numbers[-1] + 1
-            self.chance.shuffle(numbers)
+            self.random.shuffle(numbers)
             self.send(numbers)
 
     def send(self, numbers: list[int]) -> None:
@@ -88,7 +88,7 @@ class Sender(threading.Thread):
             connection = http.client.HTTPConnection(
                 self.server.url.removeprefix("http://"), timeout=20
             )
-            # A kill may come at any moment: the socket of a broken request is closed too.
+            # A kill can happen at any time: the socket of a broken request is closed too.
             with suppress(OSError, http.client.HTTPException), closing(connection):
                 connection.request("POST", "/api/v1/telemetry", body, headers)
                 response = connection.getresponse()
@@ -96,21 +96,21 @@ class Sender(threading.Thread):
             self.answers[status] += 1
             if status == 200:
                 if json.loads(answer)["rejected"]:
-                    self.refusals.append(answer)
+                    self.rejections.append(answer)
                 self.acknowledged.update(numbers)
                 return
             if status not in {0, 429, 503}:
-                self.refusals.append(answer)
+                self.rejections.append(answer)
                 return
-            time.sleep(0.05 + self.chance.random() / 10)
+            time.sleep(0.05 + self.random.random() / 10)
 
 
 class Crashes:
-    """Kills the parts of an installation and brings them back."""
+    """Kills the processes of an installation and restarts them."""
 
     def __init__(self, server: Server, seed: int) -> None:
         self.server = server
-        self.chance = random.Random(seed)
+        self.random = random.Random(seed)
         self.killed: Counter[str] = Counter()
         self.web_command = server.processes[0].args[2:]
         self.worker = self._start_worker()
@@ -130,7 +130,7 @@ class Crashes:
         return [int(child) for child in children.split()]
 
     def kill(self, target: str) -> None:
-        """Kill -9, at once, and start again what does not come back by itself."""
+        """Kill a process with SIGKILL and restart it unless its parent does."""
         if target == "web":
             pids = [self.server.processes[0].pid, *self.web_workers()]
         elif target == "database":
@@ -153,11 +153,11 @@ class Crashes:
             self.worker = self._start_worker()
 
     def run(self, kills: int) -> None:
-        """Kill so many times, every part in turn, at moments of chance while senders get on."""
+        """Kill each process in turn at random times while the senders continue."""
         for number in range(kills):
             self.kill(TARGETS[number % len(TARGETS)])
             self._wait_for_service()
-            time.sleep(self.chance.random())
+            time.sleep(self.random.random())
 
     def _wait_for_service(self) -> None:
         deadline = time.monotonic() + 120
@@ -184,29 +184,29 @@ def senders(server: Server, name: str, streams: int = 3) -> list[Sender]:
 
 
 def finish(running: list[Sender]) -> None:
-    """Let every sender have its last batch acknowledged."""
+    """Wait until the last batch of every sender is acknowledged."""
     for sender in running:
-        sender.is_over.set()
+        sender.stop_requested.set()
     for sender in running:
         sender.join(180)
         assert not sender.is_alive(), "a batch was not acknowledged in time"
 
 
 def compare(server: Server, running: list[Sender]) -> Findings:
-    """Hold what is stored beside what was sent and what was acknowledged."""
+    """Compare the stored points with the sent and the acknowledged points."""
     stored: dict[tuple[str, int], list[float]] = {}
     names = sorted({sender.stream for sender in running})
     with psycopg.connect(server.environment["ADMIN_DATABASE_URL"]) as connection:
-        for metric, moment, value in connection.execute(
+        for metric, time, value in connection.execute(
             "SELECT metric_name, time, value FROM robot_telemetry WHERE metric_name = ANY (%s)",
             [names],
         ):
-            number = round((moment - running[0].start_time) / timedelta(milliseconds=1))
+            number = round((time - running[0].start_time) / timedelta(milliseconds=1))
             stored.setdefault((metric, number), []).append(value)
-    acknowledged = {(one.stream, number) for one in running for number in one.acknowledged}
+    acknowledged = {(sender.stream, number) for sender in running for number in sender.acknowledged}
     sent: dict[str, int] = {}
-    for one in running:
-        sent[one.stream] = max(sent.get(one.stream, 0), one.sent)
+    for sender in running:
+        sent[sender.stream] = max(sent.get(sender.stream, 0), sender.sent)
     return Findings(
         acknowledged=len(acknowledged),
         missing=len(acknowledged - set(stored)),

@@ -22,8 +22,8 @@ def leave(client):
     return client.post(reverse("admin:leave_organization"))
 
 
-def recorded(organization, inside, verb):
-    with inside(organization):
+def recorded(organization, tenant, verb):
+    with tenant(organization):
         return list(
             AuditLog.objects.filter(action=f"organizations.organization.{verb}").values_list(
                 "user_id", "resource_id"

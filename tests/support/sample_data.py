@@ -13,7 +13,7 @@ from django.contrib import admin
 from django.urls import get_resolver, reverse
 from django.utils import timezone
 
-from tests.support.access_matrix import OF_NO_ROW
+from tests.support.access_matrix import WITHOUT_ROW
 
 MARK = "zebra-7f3a"  # in every name that belongs to organization A
 
@@ -125,7 +125,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
             path += f"&end={(timezone.now() + timedelta(hours=1)).strftime('%Y-%m-%dT%H:%M:%SZ')}"
             path += "" if of_robot else f"&robots={ids['robot']}"
         return path
-    if route.endswith("-list") or route in OF_NO_ROW:
+    if route.endswith("-list") or route in WITHOUT_ROW:
         return reverse(f"api:{route}")
     resource = re.sub(
         r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"

@@ -1,4 +1,4 @@
-"""Settings of real server processes in tests: static files straight from their folders."""
+"""Settings of real server processes in tests: static files from their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole installation for a test: its own PostgreSQL and Redis, real web and live processes."""
+"""A complete installation for a test: own PostgreSQL and Redis, real server processes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-_OUTSIDE = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "ADMIN_DATABASE_URL")
+_SUITE_VARIABLES = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "ADMIN_DATABASE_URL")
 
 SETUP = """
 import json
@@ -42,7 +42,7 @@ print("ROBOT=" + str(robot.pk), "KEY=" + key)
 
 
 def embedded(command: str, state: Path, **kwargs) -> str:
-    environment = {k: v for k, v in os.environ.items() if k not in _OUTSIDE}
+    environment = {k: v for k, v in os.environ.items() if k not in _SUITE_VARIABLES}
     environment["URFMP_STATE_DIR"] = str(state)
     done = subprocess.run(
         [sys.executable, "-m", "urfmp.embedded", command],
@@ -64,7 +64,7 @@ def free_port() -> int:
 
 
 class Server:
-    """Web, and live where asked for, with a database and a Redis of their own."""
+    """The web process, and optionally live, with their own database and Redis."""
 
     def __init__(self, state: Path, *, live: bool = False, workers: int = 1) -> None:
         self.state = state
@@ -118,7 +118,7 @@ class Server:
         while True:
             with suppress(OSError), urllib.request.urlopen(url, timeout=5):
                 return
-            assert time.monotonic() < deadline, f"{url} does not answer"
+            assert time.monotonic() < deadline, f"{url} does not respond"
             time.sleep(0.1)
 
     def manage(self, *arguments: str) -> str:
@@ -155,8 +155,8 @@ class Server:
             **{"Content-Type": "application/json", "X-API-Key": self.key},
         )
 
-    def try_sign_in(self, password: str) -> tuple[int, bytes, list[str]]:
-        """Return the answer's status, page and cookies."""
+    def try_login(self, password: str) -> tuple[int, bytes, list[str]]:
+        """Return the response's status, page and cookies."""
         _, _, page, cookies = self.call("/admin/login/")
         token = re.search(rb'name="csrfmiddlewaretoken" value="([^"]+)"', page).group(1).decode()
         cookie = cookies[0].split(";")[0]
@@ -173,8 +173,8 @@ class Server:
         )
         return status, page, [cookie, *(item.split(";")[0] for item in cookies)]
 
-    def sign_in(self) -> str:
-        status, page, cookies = self.try_sign_in("correct horse battery staple")
+    def login_cookie(self) -> str:
+        status, page, cookies = self.try_login("correct horse battery staple")
         assert status == 302, page[:500]
         return "; ".join(cookies)
 
@@ -193,7 +193,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 @contextmanager
 def installation(*, live: bool = False, workers: int = 1) -> Iterator[Server]:
-    """Run an installation of its own, and take everything away afterwards."""
+    """Run an installation for a block and remove it afterwards."""
     base = Path("/var/lib/urfmp") if os.geteuid() == 0 else None
     if base:
         base.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.db import connection
 
-from apps.telemetry.services.pending_work import batches_add
+from apps.telemetry.services.pending_work import pending_work_enqueue
 from urfmp.common.tenancy.context import tenant_transaction
 
 
@@ -23,4 +23,6 @@ def store(robot, metric, points, *, unit="W", told=True):
             [(time, robot.pk, metric, value, unit) for time, value in points],
         )
         if told:
-            batches_add(robot.organization_id, [(robot.pk, metric, time) for time, _ in points])
+            pending_work_enqueue(
+                robot.organization_id, [(robot.pk, metric, time) for time, _ in points]
+            )

@@ -9,19 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.telemetry.models import TelemetryBatch
-from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.protocols.points import DecodedBatch, Point
 from apps.telemetry.services.pending_work import (
     SLOT_SECONDS,
-    Mark,
-    batch_organizations,
-    batches_add,
-    batches_claim,
-    batches_clean_up,
-    batches_mark,
-    blocks_of,
+    Consumer,
+    organizations_with_pending_work,
+    pending_work_acknowledge,
+    pending_work_claim,
+    pending_work_clean_up,
+    pending_work_enqueue,
+    work_items_for,
 )
 from apps.telemetry.services.telemetry import telemetry_ingest
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ROBOTS = [uuid.UUID(int=number) for number in range(1, 6)]
@@ -39,7 +39,7 @@ KEYS = st.lists(
 
 @given(keys=KEYS)
 def test_blocks_hold_every_point_and_no_other_series(keys):
-    blocks = list(blocks_of(keys))
+    blocks = list(work_items_for(keys))
     for robot_id, name, time in keys:
         assert any(
             robot_id in block.robot_ids
@@ -65,88 +65,88 @@ def test_usual_batch_is_one_block():
         for name in ("a", "b")
         for second in range(30)
     ]
-    (block,) = blocks_of(keys)
+    (block,) = work_items_for(keys)
     assert (set(block.robot_ids), block.metric_names) == (set(ROBOTS), ["a", "b"])
     assert block.greatest_time - block.least_time == timedelta(seconds=29)
 
 
 @pytest.fixture
-def add(organization_a, inside):
+def add(organization_a, tenant):
     def write(*seconds, name="a"):
-        with inside(organization_a):
+        with tenant(organization_a):
             for second in seconds:
                 key = (ROBOTS[0], name, START + timedelta(seconds=second))
-                batches_add(organization_a.id, [key])
+                pending_work_enqueue(organization_a.id, [key])
 
     return write
 
 
-def test_ingest_says_what_is_new(organization_a, make_robot, inside):
+def test_ingest_says_what_is_new(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
     now = datetime.now(UTC)
     points = [(0, Point("a", now, 1.0, robot_id=robot.pk))]
     for _ in range(2):  # a resent batch has nothing new
-        telemetry_ingest(organization_id=organization_a.id, read=lambda: Batch(points))
-    with inside(organization_a):
+        telemetry_ingest(organization_id=organization_a.id, decode=lambda: DecodedBatch(points))
+    with tenant(organization_a):
         (row,) = TelemetryBatch.objects.all()
         assert (row.robot_ids, row.metric_names) == ([robot.pk], ["a"])
         assert row.least_time == row.greatest_time == now
-    assert batch_organizations() == [organization_a.id]
+    assert organizations_with_pending_work() == [organization_a.id]
 
 
-def test_claimed_blocks_are_marked_and_cleaned_up(organization_a, inside, add):
+def test_claimed_blocks_are_marked_and_cleaned_up(organization_a, tenant, add):
     add(0, 1, 2)
-    with inside(organization_a):
-        blocks = batches_claim(Mark.ROLLED_UP, rows=2)
+    with tenant(organization_a):
+        blocks = pending_work_claim(Consumer.ROLLED_UP, max_items=2)
         assert [block.least_time for block in blocks] == [START, START + timedelta(seconds=1)]
-        batches_mark(Mark.ROLLED_UP, blocks)
-        assert len(batches_claim(Mark.ROLLED_UP)) == 1
-    assert batches_clean_up() == 2
-    assert batch_organizations() == [organization_a.id]
+        pending_work_acknowledge(Consumer.ROLLED_UP, blocks)
+        assert len(pending_work_claim(Consumer.ROLLED_UP)) == 1
+    assert pending_work_clean_up() == 2
+    assert organizations_with_pending_work() == [organization_a.id]
 
 
-def test_a_claim_is_bounded_by_its_weight_but_never_empty(organization_a, inside, add):
+def test_a_claim_is_bounded_by_its_weight_but_never_empty(organization_a, tenant, add):
     add(0, 60, 120)
-    with inside(organization_a):
-        assert len(batches_claim(Mark.ROLLED_UP, weight=1)) == 1
-        assert len(batches_claim(Mark.ROLLED_UP, weight=2)) == 2
+    with tenant(organization_a):
+        assert len(pending_work_claim(Consumer.ROLLED_UP, max_weight=1)) == 1
+        assert len(pending_work_claim(Consumer.ROLLED_UP, max_weight=2)) == 2
 
 
-def test_what_costs_no_more_is_claimed_along(organization_a, inside, add):
+def test_what_costs_no_more_is_claimed_along(organization_a, tenant, add):
     add(0, 60, 1, 2)
-    with inside(organization_a):
-        blocks = batches_claim(Mark.ROLLED_UP, weight=1)
+    with tenant(organization_a):
+        blocks = pending_work_claim(Consumer.ROLLED_UP, max_weight=1)
         assert [(block.least_time - START).seconds for block in blocks] == [0, 1, 2]
 
 
-def test_blocks_of_another_organization_are_out_of_sight(organization_b, inside, add):
+def test_blocks_of_another_organization_are_out_of_sight(organization_b, tenant, add):
     add(0)
-    with inside(organization_b):
-        assert batches_claim(Mark.ROLLED_UP) == []
+    with tenant(organization_b):
+        assert pending_work_claim(Consumer.ROLLED_UP) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_at_once_share_the_blocks(organization_a, inside, add):
+def test_workers_at_once_share_the_blocks(organization_a, tenant, add):
     add(*range(8))
 
     def work():
-        with inside(organization_a):
-            blocks = batches_claim(Mark.ROLLED_UP, rows=2)
-            batches_mark(Mark.ROLLED_UP, blocks)
+        with tenant(organization_a):
+            blocks = pending_work_claim(Consumer.ROLLED_UP, max_items=2)
+            pending_work_acknowledge(Consumer.ROLLED_UP, blocks)
             return [block.id for block in blocks]
 
     for _ in range(8):
-        done = [number for numbers in at_once(work, work) for number in numbers]
+        done = [number for numbers in run_concurrently(work, work) for number in numbers]
         assert len(done) == len(set(done))
-    with inside(organization_a):
-        assert batches_claim(Mark.ROLLED_UP) == []
+    with tenant(organization_a):
+        assert pending_work_claim(Consumer.ROLLED_UP) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_work_that_is_rolled_back_is_free_again(organization_a, inside, add):
+def test_work_that_is_rolled_back_is_free_again(organization_a, tenant, add):
     add(0)
-    with inside(organization_a), transaction.atomic():
-        batches_mark(Mark.ROLLED_UP, batches_claim(Mark.ROLLED_UP))
+    with tenant(organization_a), transaction.atomic():
+        pending_work_acknowledge(Consumer.ROLLED_UP, pending_work_claim(Consumer.ROLLED_UP))
         transaction.set_rollback(True)
-    with inside(organization_a):
-        assert len(batches_claim(Mark.ROLLED_UP)) == 1
+    with tenant(organization_a):
+        assert len(pending_work_claim(Consumer.ROLLED_UP)) == 1

@@ -58,11 +58,11 @@ def body_for(content_type):
 
 @pytest.mark.parametrize("encoding", [*PACKERS, "identity", "GZIP"])
 @pytest.mark.parametrize(("path", "content_type"), PATHS)
-def test_packed_bodies(path, content_type, encoding, post, inside, organization_a):
+def test_packed_bodies(path, content_type, encoding, post, tenant, organization_a):
     pack = PACKERS.get(encoding.lower(), bytes)
     answer = post(path, pack(body_for(content_type)), content_type, encoding)
     assert answer.status_code in {200, 204}, answer.content
-    with inside(organization_a):
+    with tenant(organization_a):
         assert RobotTelemetry.objects.count() == 1
 
 
@@ -141,7 +141,7 @@ def test_20_mb_are_413(path, content_type, post):
     assert post(path, b" " * 20_000_000, content_type).status_code == 413
 
 
-def test_one_point_a_line(post, inside, organization_a):
+def test_one_point_a_line(post, tenant, organization_a):
     lines = [json.dumps(point(value, metric_name=f"m.v{value}")) for value in range(3)]
     body = "\n".join([lines[0], "", lines[1] + "\r", "  ", lines[2], ""])
     answer = post("/api/v1/telemetry", body, f"{NDJSON}; charset=utf-8")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from apps.telemetry.services import chunks
 from apps.telemetry.services.chunks import (
-    LENGTHS,
+    CHUNK_LENGTHS,
     ChunkMeasure,
     chunk_length_for,
     chunks_make_ahead,
@@ -22,7 +22,7 @@ from apps.telemetry.services.chunks import (
 from apps.telemetry.services.retention import timescaledb_edition
 from apps.telemetry.tasks import make_chunks, tune_chunks
 from tests.conftest import _connect
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 
 TABLES = {
     "robot_telemetry",
@@ -101,44 +101,44 @@ def test_without_robots_there_is_nothing_to_make(db, owner_cursor):
     assert owner_cursor.fetchone() == (None,)
 
 
-def change_status(organization, robots, inside):
+def change_status(organization, robots, tenant):
     """Let two people change the status of a robot each, both having written to robots before."""
     both_have_written = threading.Barrier(2)
 
     def change(robot):
         def run():
-            with inside(organization), connection.cursor() as cursor:
+            with tenant(organization), connection.cursor() as cursor:
                 cursor.execute("UPDATE robots SET name = 'x' WHERE id = %s", [robot.pk])
                 both_have_written.wait(timeout=60)
                 cursor.execute("UPDATE robots SET status = 'running' WHERE id = %s", [robot.pk])
 
         return run
 
-    return at_once(*map(change, robots))
+    return run_concurrently(*map(change, robots))
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("made_ahead", [False, True])
 def test_writers_of_robots_do_not_meet_at_the_birth_of_a_chunk(
-    made_ahead, organization_a, make_robot, inside
+    made_ahead, organization_a, make_robot, tenant
 ):
     """Without chunks made ahead one of the two dies in a deadlock: that is what they are for."""
     robots = [make_robot(organization_a) for _ in range(2)]
     drop_all("robot_status_history")
     if made_ahead:
         chunks_make_ahead()
-    results = change_status(organization_a, robots, inside)
+    results = change_status(organization_a, robots, tenant)
     deadlocks = [error for error in results if isinstance(error, OperationalError)]
     assert [error for error in results if error is not None] == deadlocks
     assert len(deadlocks) == (0 if made_ahead else 1)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_writer_of_robots_is_not_waited_for_long(robot, organization_a, inside):
+def test_a_writer_of_robots_is_not_waited_for_long(robot, organization_a, tenant):
     drop_all("robot_telemetry")
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE robots SET name = 'x' WHERE id = %s", [robot.pk])
-        (made,) = at_once(chunks_make_ahead)
+        (made,) = run_concurrently(chunks_make_ahead)
     assert "robot_telemetry" not in made
     assert "robot_telemetry" in chunks_make_ahead()
 
@@ -165,20 +165,20 @@ def test_length(length, rate, memory, expected):
 
 
 @given(
-    length=st.sampled_from(LENGTHS),
+    length=st.sampled_from(CHUNK_LENGTHS),
     rate=st.floats(0.001, 1e12),
     memory=st.integers(MB, 1 << 42),
 )
 def test_length_fits_and_stays(length, rate, memory):
     chosen = chunk_length_for(ChunkMeasure(length, rate, memory))
-    assert chosen in LENGTHS
-    room = chunks.MEMORY_PART * memory
-    assert chosen.total_seconds() * rate <= room * 1.000001 or chosen == LENGTHS[0]
+    assert chosen in CHUNK_LENGTHS
+    room = chunks.MAX_INDEX_MEMORY_FRACTION * memory
+    assert chosen.total_seconds() * rate <= room * 1.000001 or chosen == CHUNK_LENGTHS[0]
     assert chunk_length_for(ChunkMeasure(chosen, rate, memory)) == chosen
 
 
-def test_measure_looks_at_the_busiest_chunk(robot, organization_a, inside):
-    with inside(organization_a), connection.cursor() as cursor:
+def test_measure_looks_at_the_busiest_chunk(robot, organization_a, tenant):
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO robot_telemetry (time, robot_id, metric_name)"
             " SELECT now() - interval '3 days' + n * interval '1 ms', %s, 'a'"
@@ -188,7 +188,7 @@ def test_measure_looks_at_the_busiest_chunk(robot, organization_a, inside):
     measure = chunks.chunk_measure()
     assert measure.length == DAY
     # 2,000 rows in four indexes: some 100 to 800 kB, over a day.
-    assert 1 < measure.index_bytes_a_second < 20
+    assert 1 < measure.index_bytes_per_second < 20
     assert measure.memory_bytes >= MB
 
 

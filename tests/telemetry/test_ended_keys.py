@@ -36,26 +36,26 @@ def send(key, path, body, content_type, headers):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_refused_for_its_body_unless_the_key_has_ended(name, organization_a, make_key, inside):
+def test_refused_for_its_body_unless_the_key_has_ended(name, organization_a, make_key, tenant):
     *request, status = BAD[name]
     key = make_key(organization_a)
     for _ in range(2):  # the first use of a minute is written down, and the key read anew
         assert send(key, *request).status_code == status
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
     answer = send(key, *request)
     assert answer.status_code == 401
     assert answer["WWW-Authenticate"].endswith('realm="urfmp"')
-    with inside(organization_a):
+    with tenant(organization_a):
         row = AuditLog.objects.get(action="accounts.access.refuse")
     assert (row.error_message, row.success) == ("key_revoked", False)
 
 
-def test_a_key_without_the_scope(organization_a, make_key, inside):
+def test_a_key_without_the_scope(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:read"])
     for path in (JSON, LINES, JSON, LINES):
         assert send(key, path, GOOD, "application/json", {}).status_code == 403
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
     for path in (JSON, LINES):
         assert send(key, path, GOOD, "application/json", {}).status_code == 401

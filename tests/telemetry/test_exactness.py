@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from apps.robots.models import Robot
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.models.rollups import LEVELS, WIDE
+from apps.telemetry.models.rollups import LEVELS, WIDE_SCALE
 from apps.telemetry.selectors import (
     RESOLUTIONS,
     SeriesQuery,
@@ -24,7 +24,10 @@ from apps.telemetry.selectors import (
     latest_values,
     series,
 )
-from apps.telemetry.services.pending_work import batch_organizations, batches_clean_up
+from apps.telemetry.services.pending_work import (
+    organizations_with_pending_work,
+    pending_work_clean_up,
+)
 from apps.telemetry.services.rollups import roll_up
 from tests.support.telemetry_model import Model, aggregate
 
@@ -111,14 +114,14 @@ class Plant:
             while roll_up(self.organization.id):
                 pass
         elif name == "some work":
-            roll_up(self.organization.id, rows=self.chance.randint(1, 3))
+            roll_up(self.organization.id, max_items=self.chance.randint(1, 3))
         elif name == "clean":
-            batches_clean_up()
+            pending_work_clean_up()
 
     # What is read
 
-    def check(self, inside, resolutions=2):
-        with inside(self.organization):
+    def check(self, tenant, resolutions=2):
+        with tenant(self.organization):
             self.check_points()
             self.check_latest()
             known = {metric for (_, metric), found in self.model.points.items() if found}
@@ -187,7 +190,7 @@ class Plant:
                 rows = cursor.fetchall()
             assert {row[:3] for row in rows} == set(expected)
             for *key, count, narrow, wide, least, greatest, first, last in rows:
-                total = (narrow or 0.0) + (wide or 0.0) * WIDE
+                total = (narrow or 0.0) + (wide or 0.0) * WIDE_SCALE
                 found = {"count": count, "sum": total, "min": least, "max": greatest}
                 agrees({**found, "first": first, "last": last}, expected[tuple(key)])
 
@@ -214,16 +217,16 @@ def agrees(found, values):
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=BATCHES, steps=STEPS, seed=st.integers(0, 10_000))
-def test_what_is_read_is_what_was_sent(batches, steps, seed, plant, inside):
+def test_what_is_read_is_what_was_sent(batches, steps, seed, plant, tenant):
     with transaction.atomic():
         system = Plant(plant, random.Random(seed))
         system.send(batches.pop())
         for step in steps:
             system.step(step, batches)
-            system.check(inside)
+            system.check(tenant)
         system.step("work", batches)
-        system.check(inside, len(RESOLUTIONS))
-        with inside(system.organization):
+        system.check(tenant, len(RESOLUTIONS))
+        with tenant(system.organization):
             system.check_rollups()
-        assert batch_organizations() == []
+        assert organizations_with_pending_work() == []
         transaction.set_rollback(True)

@@ -19,7 +19,7 @@ from psycopg.types.json import Jsonb
 
 from apps.audit.models import AuditLog
 from apps.telemetry.services import export
-from apps.telemetry.services.export_formats import FORMATS
+from apps.telemetry.services.export_formats import EXPORT_FORMATS
 from urfmp.common import export_slots
 from urfmp.common.tenancy.context import Actor
 
@@ -127,10 +127,10 @@ points = st.lists(
 )
 @given(rows=points)
 @example(rows=[("a", START, -0.0, '"', {"=": "\n,\"'"}), ("b.c", START, 5e-324, "-1", {})])
-def test_what_comes_out_is_what_is_stored(rows, client, robot, organization_a, inside, monkeypatch):
-    monkeypatch.setattr(export, "PREFETCH_ROWS", 7)
+def test_what_comes_out_is_what_is_stored(rows, client, robot, organization_a, tenant, monkeypatch):
+    monkeypatch.setattr(export, "FETCH_ROWS", 7)
     wanted = sorted(((str(robot.pk), *row) for row in rows), key=lambda row: (row[2], row[1]))
-    with inside(organization_a), transaction.atomic():
+    with tenant(organization_a), transaction.atomic():
         store(robot, rows)
         for name, read in READERS.items():
             rows_out = read(body(client.get(URL, {**RANGE, "format": name})))
@@ -139,14 +139,14 @@ def test_what_comes_out_is_what_is_stored(rows, client, robot, organization_a, i
 
 
 @pytest.fixture
-def stored(robot, organization_a, inside):
-    with inside(organization_a):
+def stored(robot, organization_a, tenant):
+    with tenant(organization_a):
         store(robot, [("a", START + timedelta(seconds=n), n, "W", None) for n in range(20)])
         store(robot, [("b", START, 1, None, None)])
 
 
-def test_cells_are_no_formulas(client, robot, organization_a, inside):
-    with inside(organization_a):
+def test_cells_are_no_formulas(client, robot, organization_a, tenant):
+    with tenant(organization_a):
         store(robot, [("a", START, -1.5, "@u", {"a": 1})])
         connection.cursor().execute(
             "INSERT INTO robot_telemetry (robot_id, metric_name, time, value, metadata)"
@@ -171,28 +171,28 @@ def test_cells_are_no_formulas(client, robot, organization_a, inside):
     assert (first[1], second[4]) == ("=b", "@u")
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
 def test_empty_file_is_a_file(name, client):
     answer = client.get(URL, {**RANGE, "format": name})
     assert READERS[name](body(answer)) == []
-    assert answer["Content-Type"] == FORMATS[name].content_type
+    assert answer["Content-Type"] == EXPORT_FORMATS[name].content_type
     assert answer["Content-Disposition"] == (
         'attachment; filename="telemetry_20260301T000000Z_20260303T000000Z.' + name + '"'
     )
 
 
 def test_many_row_groups(client, stored, monkeypatch):
-    monkeypatch.setattr(export, "PREFETCH_ROWS", 4)
-    monkeypatch.setattr("apps.telemetry.services.export_formats._GROUP_ROWS", 8)
+    monkeypatch.setattr(export, "FETCH_ROWS", 4)
+    monkeypatch.setattr("apps.telemetry.services.export_formats._MAX_ROW_GROUP_ROWS", 8)
     content = body(client.get(URL, {**RANGE, "format": "parquet"}))
     file = pq.ParquetFile(io.BytesIO(content))
     assert [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)] == [8, 8, 5]
     assert [row[3] for row in read_parquet(content)][2:] == [float(n) for n in range(1, 20)]
 
 
-def test_chosen_robots_metrics_and_range(client, robot, stored, organization_a, make_robot, inside):
+def test_chosen_robots_metrics_and_range(client, robot, stored, organization_a, make_robot, tenant):
     other = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         store(other, [("a", START, 99, None, None)])
 
     def values(**parameters):
@@ -232,8 +232,8 @@ def test_refused(wrong, status, code, client):
     assert (answer.status_code, answer.json()["code"]) == (status, code), answer.content
 
 
-def test_other_organization_gets_404(robot, stored, charlie, sign_in):
-    theirs = sign_in(charlie)
+def test_other_organization_gets_404(robot, stored, charlie, client_for):
+    theirs = client_for(charlie)
     answer = theirs.get(URL, {**RANGE, "format": "csv", "robots": str(robot.pk)})
     assert answer.status_code == 404
     assert read_csv(body(theirs.get(URL, {**RANGE, "format": "csv"}))) == []
@@ -249,11 +249,11 @@ def test_rows_stay_behind_the_wall_whatever_the_query_says(
         end=START + timedelta(days=1),
         format="csv",
     )
-    assert list(export.export_lines(query, organization_b.id, Actor())) == []
+    assert list(export.read_lines(query, organization_b.id, Actor())) == []
 
 
-def test_viewer_may_not(bob, sign_in):
-    assert sign_in(bob).get(URL, {**RANGE, "format": "csv"}).status_code == 403
+def test_viewer_may_not(bob, client_for):
+    assert client_for(bob).get(URL, {**RANGE, "format": "csv"}).status_code == 403
 
 
 def test_key_needs_to_see_robots(organization_a, make_key):
@@ -263,9 +263,9 @@ def test_key_needs_to_see_robots(organization_a, make_key):
     assert "robots:read" in answer.json()["detail"]
 
 
-def test_key_of_a_robot_gets_its_own(robot, stored, organization_a, make_robot, make_key, inside):
+def test_key_of_a_robot_gets_its_own(robot, stored, organization_a, make_robot, make_key, tenant):
     other = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         store(other, [("a", START, 99, None, None)])
     key = make_key(organization_a, ["telemetry:read", "robots:read"], robot=other)
     client = Client(headers={"x-api-key": key})
@@ -274,9 +274,9 @@ def test_key_of_a_robot_gets_its_own(robot, stored, organization_a, make_robot, 
     assert answer.status_code == 404
 
 
-def test_writes_audit_row(alice, sign_in, robot, organization_a, inside):
-    body(sign_in(alice).get(URL, {**RANGE, "format": "parquet", "metrics": "a,b"}))
-    with inside(organization_a):
+def test_writes_audit_row(alice, client_for, robot, organization_a, tenant):
+    body(client_for(alice).get(URL, {**RANGE, "format": "parquet", "metrics": "a,b"}))
+    with tenant(organization_a):
         row = AuditLog.objects.get(action="telemetry.export")
     assert (row.user_id, row.request_data) == (
         alice.pk,
@@ -333,7 +333,7 @@ def test_so_many_run_at_once(whose, places, client, organization_a, organization
 
 
 def test_who_loses_the_race_for_a_place_waits(places, client, organization_a, monkeypatch):
-    monkeypatch.setattr(export, "_PATIENCE_SECONDS", 0.3)
+    monkeypatch.setattr(export, "_MAX_SLOT_WAIT_SECONDS", 0.3)
     answer = client.get(URL, {**RANGE, "format": "csv"})
     for _ in range(export_slots.AT_ONCE):
         assert places(f"telemetry.export:{organization_a.id}", export_slots.AT_ONCE)
@@ -343,10 +343,10 @@ def test_who_loses_the_race_for_a_place_waits(places, client, organization_a, mo
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
 def test_reader_goes_away(name, client, stored, monkeypatch):
-    monkeypatch.setattr(export, "PREFETCH_ROWS", 2)
-    monkeypatch.setattr("apps.telemetry.services.export_formats._GROUP_ROWS", 2)
+    monkeypatch.setattr(export, "FETCH_ROWS", 2)
+    monkeypatch.setattr("apps.telemetry.services.export_formats._MAX_ROW_GROUP_ROWS", 2)
     answer = client.get(URL, {**RANGE, "format": name})
     iterator = iter(answer)
     next(iterator)

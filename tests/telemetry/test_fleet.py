@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apps.telemetry.selectors import SeriesQuery, series
-from apps.telemetry.selectors.resolution import bucket_count, levels_for, width_for
+from apps.telemetry.selectors.resolution import bucket_count, bucket_width, levels_for
 from apps.telemetry.services.rollups import roll_up
 from tests.support import telemetry_storing
 
@@ -45,8 +45,8 @@ def values(answer):
     ]
 
 
-def test_latest_values_of_the_fleet(robots, alice, sign_in):
-    answer = sign_in(alice).get(LATEST)
+def test_latest_values_of_the_fleet(robots, alice, client_for):
+    answer = client_for(alice).get(LATEST)
     assert values(answer) == [
         (str(robots[0].pk), "a", -1.0),
         (str(robots[1].pk), "a", 1.5),
@@ -59,16 +59,16 @@ def test_latest_values_of_the_fleet(robots, alice, sign_in):
     assert answer.json()["next"] is None
 
 
-def test_latest_values_of_some(robots, alice, sign_in):
-    client = sign_in(alice)
+def test_latest_values_of_some(robots, alice, client_for):
+    client = client_for(alice)
     assert values(client.get(LATEST, {"metrics": "b"})) == [(str(robots[1].pk), "b", 7.0)]
     some = f"{robots[2].pk},{robots[4].pk},{uuid.uuid4()}"
     assert values(client.get(LATEST, {"robots": some})) == [(str(robots[2].pk), "a", 2.5)]
     assert values(client.get(LATEST, {"metrics": "never.sent"})) == []
 
 
-def test_pages_neither_skip_nor_repeat(robots, alice, sign_in):
-    client, path, seen, pages = sign_in(alice), f"{LATEST}?metrics=a&page_size=2", [], 0
+def test_pages_neither_skip_nor_repeat(robots, alice, client_for):
+    client, path, seen, pages = client_for(alice), f"{LATEST}?metrics=a&page_size=2", [], 0
     while path:
         answer = client.get(path)
         seen += values(answer)
@@ -90,17 +90,17 @@ def test_pages_neither_skip_nor_repeat(robots, alice, sign_in):
         {"metric": "a"},
     ],
 )
-def test_latest_refuses(wrong, alice, sign_in):
-    answer = sign_in(alice).get(LATEST, wrong)
+def test_latest_refuses(wrong, alice, client_for):
+    answer = client_for(alice).get(LATEST, wrong)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-def test_a_long_page_of_few_metrics(robots, alice, sign_in):
-    assert len(values(sign_in(alice).get(LATEST, {"metrics": "a,b", "page_size": "10000"}))) == 5
+def test_a_long_page_of_few_metrics(robots, alice, client_for):
+    assert len(values(client_for(alice).get(LATEST, {"metrics": "a,b", "page_size": "10000"}))) == 5
 
 
 @pytest.fixture
-def ask(alice, sign_in, robots):
+def ask(alice, client_for, robots):
     def get(**parameters):
         wanted = {
             "robots": ",".join(str(robot.pk) for robot in robots[:2]),
@@ -111,7 +111,7 @@ def ask(alice, sign_in, robots):
             "aggregations": "sum,count",
             **parameters,
         }
-        return sign_in(alice).get(SERIES, wanted)
+        return client_for(alice).get(SERIES, wanted)
 
     return get
 
@@ -152,10 +152,10 @@ def test_more_series_than_are_answered_at_once(ask):
     assert "more than 200 series" in answer.json()["errors"]["robots"][0]
 
 
-def test_query_count(robots, organization_a, inside):
+def test_query_count(robots, organization_a, tenant):
     """As many statements for many series as for one."""
     counts = []
-    with inside(organization_a):
+    with tenant(organization_a):
         for some, metrics in ((robots[:1], ("a",)), (robots, ("a", "b"))):
             query = SeriesQuery(
                 tuple(robot.pk for robot in some), metrics, START, START + timedelta(days=30)
@@ -175,7 +175,7 @@ def test_query_count(robots, organization_a, inside):
 )  # fmt: skip
 def test_the_resolution_keeps_to_its_limits(length, max_points, count):
     start = START + timedelta(seconds=17)
-    width = width_for(start, start + length, max_points=max_points, series=count)
+    width = bucket_width(start, start + length, max_points=max_points, series=count)
     assert bucket_count(start, start + length, width) <= max_points
     source = next((level.seconds for level in levels_for(width)), 1)
     rows = length.total_seconds() / source * count

@@ -12,9 +12,9 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from apps.robots.models import Robot
-from apps.telemetry.services.pending_work import Mark, batches_add, batches_claim
-from apps.telemetry.services.rollups import blocks_roll_up, roll_up, rollups_lock
-from tests.support.concurrency import at_once
+from apps.telemetry.services.pending_work import Consumer, pending_work_claim, pending_work_enqueue
+from apps.telemetry.services.rollups import roll_up, rollups_lock, work_items_roll_up
+from tests.support.concurrency import run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,25 +33,25 @@ def owner(**options):
 
 
 @pytest.fixture
-def store(organization_a, make_robot, inside):
+def store(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
 
     def write(seconds):
         when = START + timedelta(seconds=seconds)
-        with inside(organization_a), connection.cursor() as cursor:
+        with tenant(organization_a), connection.cursor() as cursor:
             cursor.execute(
                 "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
                 " VALUES (%s, %s, 'a', 1)",
                 [when, robot.pk],
             )
-            batches_add(organization_a.id, [(robot.pk, "a", when)])
+            pending_work_enqueue(organization_a.id, [(robot.pk, "a", when)])
 
     write.robot = robot
     return write
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["of its organization", "of all"])
-def test_a_delete_and_a_roll_up_do_not_wait_for_each_other(store, organization_a, inside, known):
+def test_a_delete_and_a_roll_up_do_not_wait_for_each_other(store, organization_a, tenant, known):
     store(0)
     roll_up(organization_a.id)
     store(1)  # changes a bucket, whose row is locked
@@ -59,15 +59,16 @@ def test_a_delete_and_a_roll_up_do_not_wait_for_each_other(store, organization_a
     begun, waiting = threading.Event(), threading.Event()
 
     def work():
-        with inside(organization_a):
+        with tenant(organization_a):
             rollups_lock(organization_a.id, wait=True)
             blocks = sorted(
-                batches_claim(Mark.ROLLED_UP, rows=9, weight=999), key=lambda b: b.least_time
+                pending_work_claim(Consumer.ROLLED_UP, max_items=9, max_weight=999),
+                key=lambda b: b.least_time,
             )
-            blocks_roll_up(organization_a.id, blocks[:1])
+            work_items_roll_up(organization_a.id, blocks[:1])
             begun.set()
             assert waiting.wait(20)
-            blocks_roll_up(organization_a.id, blocks[1:])
+            work_items_roll_up(organization_a.id, blocks[1:])
         return len(blocks)
 
     def delete():
@@ -86,8 +87,8 @@ def test_a_delete_and_a_roll_up_do_not_wait_for_each_other(store, organization_a
                 time.sleep(0.02)
         waiting.set()
 
-    assert at_once(work, delete, watch) == [2, 1, None]
-    with inside(organization_a):
+    assert run_concurrently(work, delete, watch) == [2, 1, None]
+    with tenant(organization_a):
         assert not Robot.objects.exists()
     with owner() as link:
         for table in TABLES:

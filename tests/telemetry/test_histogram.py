@@ -8,7 +8,7 @@ from django.db import connection
 
 from apps.telemetry.selectors import HistogramQuery, RangeTooLargeError, SeriesQuery, series
 from apps.telemetry.selectors import histogram as worked_out
-from apps.telemetry.services.pending_work import batches_add
+from apps.telemetry.services.pending_work import pending_work_enqueue
 from apps.telemetry.services.rollups import roll_up
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
@@ -16,27 +16,29 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def stored(organization_a, make_robot, inside):
+def stored(organization_a, make_robot, tenant):
     """A robot with 100 values, from 0 to 99, of which the first 50 are rolled up."""
     robot = make_robot(organization_a)
     for part in (range(50), range(50, 100)):
         times = [START + timedelta(seconds=20 * n) for n in part]
-        with inside(organization_a), connection.cursor() as cursor:
+        with tenant(organization_a), connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
                 " VALUES (%s, %s, 'power.total', %s, 'W')",
                 [(time, robot.pk, float(n)) for time, n in zip(times, part, strict=True)],
             )
-            batches_add(organization_a.id, [(robot.pk, "power.total", time) for time in times])
+            pending_work_enqueue(
+                organization_a.id, [(robot.pk, "power.total", time) for time in times]
+            )
         if part[0] == 0:
             roll_up(organization_a.id)
     return robot
 
 
 @pytest.fixture
-def room(stored, inside, organization_a):
+def room(stored, tenant, organization_a):
     """The same robot, inside its organization's transaction."""
-    with inside(organization_a):
+    with tenant(organization_a):
         yield stored
 
 
@@ -77,7 +79,7 @@ def test_values_as_far_apart_as_doubles_are(room):
                 " VALUES (%s, %s, 'power.total', %s)",
                 [START + timedelta(seconds=second), room.pk, value],
             )
-    batches_add(room.organization_id, [(room.pk, "power.total", START)])
+    pending_work_enqueue(room.organization_id, [(room.pk, "power.total", START)])
     found = worked_out(query(room, bins=3))
     assert [one.count for one in found.bins] == [1, 100, 1]
     assert (found.bins[0].start, found.bins[-1].end) == (-1.7e308, 1.7e308)
@@ -86,7 +88,7 @@ def test_values_as_far_apart_as_doubles_are(room):
 def test_more_points_than_are_looked_at(room, monkeypatch):
     for name in ("histogram", "series"):
         module = sys.modules[f"apps.telemetry.selectors.{name}"]
-        monkeypatch.setattr(module, "MAX_RAW", 99)
+        monkeypatch.setattr(module, "MAX_RAW_POINTS", 99)
     with pytest.raises(RangeTooLargeError, match="there are 100"):
         worked_out(query(room))
     end = START + HOUR
@@ -97,7 +99,7 @@ def test_more_points_than_are_looked_at(room, monkeypatch):
         series(wanted)
 
 
-def test_api(stored, alice, sign_in):
+def test_api(stored, alice, client_for):
     path = f"/api/v1/robots/{stored.pk}/telemetry/histogram"
     wanted = {
         "metric": "power.total",
@@ -105,7 +107,7 @@ def test_api(stored, alice, sign_in):
         "end": (START + HOUR).isoformat(),
         "bins": "4",
     }
-    answer = sign_in(alice).get(path, wanted).json()
+    answer = client_for(alice).get(path, wanted).json()
     assert answer["count"] == 100
     assert answer["bins"][0] == {"start": 0.0, "end": 24.75, "count": 25}
     for wrong, code in (
@@ -115,11 +117,11 @@ def test_api(stored, alice, sign_in):
         ({"end": START.isoformat()}, "invalid_range"),
         ({"metrics": "power.total"}, "invalid"),
     ):
-        refused = sign_in(alice).get(path, {**wanted, **wrong})
+        refused = client_for(alice).get(path, {**wanted, **wrong})
         assert (refused.status_code, refused.json()["code"]) == (400, code)
 
 
-def test_other_organization_gets_404(charlie, sign_in, organization_a, make_robot):
+def test_other_organization_gets_404(charlie, client_for, organization_a, make_robot):
     robot = make_robot(organization_a)
-    answer = sign_in(charlie).get(f"/api/v1/robots/{robot.pk}/telemetry/histogram")
+    answer = client_for(charlie).get(f"/api/v1/robots/{robot.pk}/telemetry/histogram")
     assert answer.status_code == 404

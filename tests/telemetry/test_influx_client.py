@@ -12,7 +12,7 @@ from influxdb_client import InfluxDBClient, Point, WritePrecision
 from influxdb_client.client.write_api import SYNCHRONOUS, WriteOptions
 from influxdb_client.rest import ApiException
 
-from apps.telemetry.exceptions import BusyError, SendingTooMuchError
+from apps.telemetry.exceptions import BusyError, OrganizationOverloadedError
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.services.telemetry import telemetry_ingest
 
@@ -47,9 +47,9 @@ def _wait_for_the_servers_threads():
 
 
 @pytest.fixture
-def stored(inside, organization_a):
+def stored(tenant, organization_a):
     def read():
-        with inside(organization_a):
+        with tenant(organization_a):
             rows = RobotTelemetry.objects.values_list("metric_name", "time", "value")
             return {(name, time): value for name, time, value in rows}
 
@@ -108,7 +108,7 @@ def test_it_understands_our_errors(client):
     assert "partial write: line 1: not_numeric" in raised.value.message
 
 
-@pytest.mark.parametrize("refusal", [BusyError, SendingTooMuchError])
+@pytest.mark.parametrize("refusal", [BusyError, OrganizationOverloadedError])
 def test_it_sends_again_what_was_refused_for_a_while(refusal, client, stored, monkeypatch):
     """The first tries are answered with 503 or 429 and Retry-After; nothing is lost or doubled."""
     tries = []

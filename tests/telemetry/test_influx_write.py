@@ -40,9 +40,9 @@ def write(key, robot):
 
 
 @pytest.fixture
-def stored(inside, organization_a):
+def stored(tenant, organization_a):
     def read():
-        with inside(organization_a):
+        with tenant(organization_a):
             return dict(RobotTelemetry.objects.values_list("metric_name", "value"))
 
     return read
@@ -86,12 +86,12 @@ def test_stores_and_says_nothing(path, write, stored):
         (V1, "h", 1 / 3600),
     ],
 )
-def test_precisions(path, precision, step, write, inside, organization_a):
+def test_precisions(path, precision, step, write, tenant, organization_a):
     moment = seconds_ago() // 3600 * 3600
     query = f"?precision={precision}&bucket=b&org=o&db=d&rp=r&consistency=all"
     answer = write(f"m,robot=SN-1 v=1 {round(moment * step)}", path, query)
     assert answer.status_code == 204, answer.content
-    with inside(organization_a):
+    with tenant(organization_a):
         assert RobotTelemetry.objects.get().time.timestamp() == moment
 
 
@@ -101,9 +101,9 @@ def test_unknown_precision(path, precision, write):
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
 
-def test_without_a_time_it_is_now(write, inside, organization_a):
+def test_without_a_time_it_is_now(write, tenant, organization_a):
     assert write("m,robot=SN-1 v=1").status_code == 204
-    with inside(organization_a):
+    with tenant(organization_a):
         assert abs(RobotTelemetry.objects.get().time.timestamp() - time.time()) < 10
 
 
@@ -246,11 +246,11 @@ def test_without_a_good_key_it_is_401(db, path, headers, query):
 
 
 @BOTH
-def test_a_revoked_key_is_401(path, write, inside, organization_a):
+def test_a_revoked_key_is_401(path, write, tenant, organization_a):
     from apps.accounts.models import ApiKey
 
     assert write("m,robot=SN-1 v=1", path).status_code == 204
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
     assert write("m,robot=SN-1 v=1", path).status_code == 401
 
@@ -263,8 +263,8 @@ def test_a_key_without_the_scope_is_403(path, organization_a, make_key):
 
 
 @BOTH
-def test_a_person_s_session_is_no_key(path, alice, sign_in):
-    assert sign_in(alice).post(path, "m v=1", content_type="text/plain").status_code == 401
+def test_a_person_s_session_is_no_key(path, alice, client_for):
+    assert client_for(alice).post(path, "m v=1", content_type="text/plain").status_code == 401
 
 
 @BOTH

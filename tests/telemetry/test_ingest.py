@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from apps.telemetry.exceptions import MalformedBatchError, TooManyPointsError
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.protocols.json import decode_batch
-from apps.telemetry.protocols.points import MAX_METRIC_NAME
+from apps.telemetry.protocols.json import decode_json
+from apps.telemetry.protocols.points import MAX_METRIC_NAME_LENGTH
 
 
 @pytest.fixture
@@ -49,49 +49,49 @@ def point(robot, seconds=0.0, value=1.5, **changes):
     }
 
 
-def stored(inside, organization):
-    with inside(organization):
+def stored(tenant, organization):
+    with tenant(organization):
         return RobotTelemetry.objects.count()
 
 
-def test_stores_points(send, robot, organization_a, inside):
+def test_stores_points(send, robot, organization_a, tenant):
     answer = send([point(robot, second, value=second) for second in range(5)])
     assert answer.status_code == 200
     assert answer.json() == {"accepted": 5, "duplicate": 0, "rejected": []}
-    with inside(organization_a):
+    with tenant(organization_a):
         values = RobotTelemetry.objects.order_by("time").values_list("value", "unit")
         assert list(values) == [(float(second), "Cel") for second in range(5)]
 
 
-def test_an_empty_unit_is_none(send, robot, organization_a, inside):
+def test_an_empty_unit_is_none(send, robot, organization_a, tenant):
     batch = [point(robot, 0, unit=""), point(robot, 1, unit=None), point(robot, 1, unit="")]
     batch.append(point(robot, 2, unit="", metadata={"a": 1}))
     assert send(batch).json() == {"accepted": 3, "duplicate": 1, "rejected": []}
-    with inside(organization_a):
+    with tenant(organization_a):
         assert set(RobotTelemetry.objects.values_list("unit", flat=True)) == {None}
 
 
-def test_resent_batch_stores_nothing(send, robot, organization_a, inside):
+def test_resent_batch_stores_nothing(send, robot, organization_a, tenant):
     batch = [point(robot, second) for second in range(5)]
     send(batch)
     assert send(batch).json() == {"accepted": 0, "duplicate": 5, "rejected": []}
-    assert stored(inside, organization_a) == 5
+    assert stored(tenant, organization_a) == 5
 
 
-def test_overlapping_batch_stores_the_new_part(send, robot, organization_a, inside):
+def test_overlapping_batch_stores_the_new_part(send, robot, organization_a, tenant):
     points = [point(robot, second) for second in range(8)]
     send(points[:5])
     assert send(points[3:]).json() == {"accepted": 3, "duplicate": 2, "rejected": []}
-    assert stored(inside, organization_a) == 8
+    assert stored(tenant, organization_a) == 8
 
 
-def test_another_value_is_a_conflict_and_the_stored_one_stays(send, robot, organization_a, inside):
+def test_another_value_is_a_conflict_and_the_stored_one_stays(send, robot, organization_a, tenant):
     first, second = point(robot, value=1.0), point(robot, 1)
     send([first])
     answer = send([{**first, "value": 2.0}, second]).json()
     assert answer["accepted"] == 1
     assert [(item["index"], item["code"]) for item in answer["rejected"]] == [(0, "conflict")]
-    with inside(organization_a):
+    with tenant(organization_a):
         assert RobotTelemetry.objects.order_by("time").first().value == 1.0
 
 
@@ -143,7 +143,7 @@ def test_key_of_a_robot_may_leave_it_out_and_names_no_other(
         ({"metric_name": "Temperature"}, "metric_name"),
         ({"metric_name": "a..b"}, "metric_name"),
         ({"metric_name": ""}, "metric_name"),
-        ({"metric_name": "a" * (MAX_METRIC_NAME + 1)}, "metric_name"),
+        ({"metric_name": "a" * (MAX_METRIC_NAME_LENGTH + 1)}, "metric_name"),
         ({"metric_name": "a\u0000"}, "metric_name"),
         ({"value": "1.5"}, "invalid"),
         ({"value": True}, "invalid"),
@@ -199,19 +199,19 @@ def test_five_minutes_ahead_is_still_good(send, robot):
     assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, "clock_skew")
 
 
-def test_other_organization_s_robot_is_unknown(send, robot, organization_b, make_robot, inside):
+def test_other_organization_s_robot_is_unknown(send, robot, organization_b, make_robot, tenant):
     theirs = make_robot(organization_b)
     by_serial = point(theirs, 1, serial_number=theirs.serial_number)
     del by_serial["robot_id"]
     answer = send([point(theirs), by_serial, point(robot)]).json()
     assert [item["code"] for item in answer["rejected"]] == ["unknown_robot"] * 2
-    assert stored(inside, organization_b) == 0
+    assert stored(tenant, organization_b) == 0
 
 
-def test_retired_robot_is_unknown(send, robot, organization_a, inside):
+def test_retired_robot_is_unknown(send, robot, organization_a, tenant):
     from apps.robots.services.robots import robot_retire
 
-    with inside(organization_a):
+    with tenant(organization_a):
         robot_retire(robot)
     assert send([point(robot)]).status_code == 422
 
@@ -260,8 +260,8 @@ def test_key_without_the_scope_is_403(organization_a, make_key):
     assert answer.status_code == 403
 
 
-def test_a_person_s_session_is_no_key(alice, sign_in):
-    answer = sign_in(alice).post("/api/v1/telemetry", "{}", content_type="application/json")
+def test_a_person_s_session_is_no_key(alice, client_for):
+    answer = client_for(alice).post("/api/v1/telemetry", "{}", content_type="application/json")
     assert answer.status_code == 401
 
 
@@ -270,27 +270,27 @@ def test_wrong_method_and_type(send):
     assert send(b"{}").status_code == 400
 
 
-def test_robots_are_heard_of(send, robot, organization_a, inside):
+def test_robots_are_heard_of(send, robot, organization_a, tenant):
     assert robot.status == "offline"
     send([point(robot)])
-    with inside(organization_a):
+    with tenant(organization_a):
         robot.refresh_from_db()
     assert robot.status == "online"
     assert timezone.now() - robot.last_seen < timedelta(minutes=1)
 
 
-def test_times_are_cut_to_microseconds(send, robot, organization_a, inside):
+def test_times_are_cut_to_microseconds(send, robot, organization_a, tenant):
     base = (timezone.now() - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:")
     assert send([point(robot, time=f"{base}01.1234567Z")]).json()["accepted"] == 1
-    with inside(organization_a):
+    with tenant(organization_a):
         assert RobotTelemetry.objects.get().time.microsecond == 123456
     assert send([point(robot, time=f"{base}01.1234569Z")]).json()["duplicate"] == 1
 
 
-def test_metadata_keeps_its_times(send, robot, organization_a, inside):
+def test_metadata_keeps_its_times(send, robot, organization_a, tenant):
     time = (timezone.now() - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:01.123456789Z")
     assert send([point(robot, time=time, metadata={"time": time})]).json()["accepted"] == 1
-    with inside(organization_a):
+    with tenant(organization_a):
         stored_point = RobotTelemetry.objects.get()
     assert stored_point.metadata == {"time": time}
     assert stored_point.time.microsecond == 123456
@@ -308,7 +308,7 @@ def test_chunked_body_is_refused_rather_than_lost(robot, organization_a, make_ke
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_decoder_takes_any_bytes(body):
     with contextlib.suppress(MalformedBatchError, TooManyPointsError):
-        decode_batch(body, max_points=5)
+        decode_json(body, max_points=5)
 
 
 _json = st.recursive(
@@ -326,7 +326,7 @@ _json = st.recursive(
 @settings(max_examples=200, deadline=None)
 @given(st.lists(_json, max_size=4))
 def test_every_item_has_a_place(items):
-    batch = decode_batch(json.dumps({"points": items}, allow_nan=False).encode(), max_points=10)
+    batch = decode_json(json.dumps({"points": items}, allow_nan=False).encode(), max_points=10)
     places = [index for index, _ in batch.points] + [item.index for item in batch.rejected]
     assert sorted(places) == list(range(len(items)))
 

@@ -10,9 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from apps.telemetry.exceptions import BusyError, SendingTooMuchError
-from apps.telemetry.services.ingest.backpressure import Admission
-from apps.telemetry.services.ingest.group_commit import ROWS_FOR_ANOTHER_PLACE, Intake
+from apps.telemetry.exceptions import BusyError, OrganizationOverloadedError
+from apps.telemetry.services.ingest.backpressure import ByteBudget
+from apps.telemetry.services.ingest.group_commit import MIN_POINTS_FOR_ANOTHER_GROUP, GroupCommitter
 
 A, B, C = uuid4(), uuid4(), uuid4()
 
@@ -55,7 +55,7 @@ def submit_all(intake, parcels):
 def test_those_who_wait_are_stored_together_and_nobody_is_left():
     recorder = Recorder()
     parcels = [(A, Parcel(str(number))) for number in range(40)]
-    submit_all(Intake(recorder.store, recorder.after), parcels)
+    submit_all(GroupCommitter(recorder.store, recorder.after), parcels)
     stored = [parcel for _, group in recorder.groups for parcel in group]
     assert len(stored) == len(set(map(id, stored))) == 40
     assert len(recorder.groups) < 20
@@ -65,7 +65,7 @@ def test_those_who_wait_are_stored_together_and_nobody_is_left():
 def test_a_group_belongs_to_one_organization_and_has_a_bounded_size():
     recorder = Recorder()
     parcels = [(one, Parcel("x", 4_000)) for _ in range(6) for one in (A, B, C)]
-    submit_all(Intake(recorder.store, recorder.after), parcels)
+    submit_all(GroupCommitter(recorder.store, recorder.after), parcels)
     sent = {id(parcel): organization_id for organization_id, parcel in parcels}
     for organization_id, group in recorder.groups:
         assert {sent[id(parcel)] for parcel in group} == {organization_id}
@@ -74,29 +74,35 @@ def test_a_group_belongs_to_one_organization_and_has_a_bounded_size():
 
 def test_a_parcel_of_any_size_is_stored():
     recorder = Recorder(0)
-    Intake(recorder.store, recorder.after).submit(A, Parcel("large", 50_000))
+    GroupCommitter(recorder.store, recorder.after).submit(A, Parcel("large", 50_000))
     assert len(recorder.groups) == 1
 
 
 def test_places_are_bounded_in_all_and_for_one_organization():
     recorder = Recorder()
-    intake = Intake(recorder.store, recorder.after, places=2, places_of_one=1)
+    intake = GroupCommitter(
+        recorder.store, recorder.after, max_groups=2, max_groups_per_organization=1
+    )
     submit_all(intake, [(A, Parcel("a", 9_000)) for _ in range(5)])
     assert recorder.most == 1
     submit_all(intake, [(one, Parcel("x", 9_000)) for _ in range(4) for one in (A, B, C)])
     assert recorder.most == 2
 
 
-@pytest.mark.parametrize(("size", "most"), [(20, 1), (ROWS_FOR_ANOTHER_PLACE, 2)])
+@pytest.mark.parametrize(("size", "most"), [(20, 1), (MIN_POINTS_FOR_ANOTHER_GROUP, 2)])
 def test_many_rows_that_wait_get_another_place_and_few_do_not(size, most):
     recorder = Recorder()
-    submit_all(Intake(recorder.store, recorder.after), [(A, Parcel("a", size)) for _ in range(12)])
+    submit_all(
+        GroupCommitter(recorder.store, recorder.after), [(A, Parcel("a", size)) for _ in range(12)]
+    )
     assert recorder.most == most
 
 
 def test_a_noisy_organization_does_not_keep_another_waiting():
     recorder = Recorder(0.05)
-    intake = Intake(recorder.store, recorder.after, places=1, places_of_one=1)
+    intake = GroupCommitter(
+        recorder.store, recorder.after, max_groups=1, max_groups_per_organization=1
+    )
     with ThreadPoolExecutor(31) as pool:
         noisy = [pool.submit(intake.submit, A, Parcel("a", 9_000)) for _ in range(30)]
         while not recorder.groups:
@@ -117,7 +123,7 @@ def test_a_store_that_fails_frees_its_place_and_its_group():
         if len(calls) == 1:
             raise ZeroDivisionError
 
-    intake = Intake(store, lambda *_: None, places=1, places_of_one=1)
+    intake = GroupCommitter(store, lambda *_: None, max_groups=1, max_groups_per_organization=1)
     with pytest.raises(ZeroDivisionError):
         intake.submit(A, Parcel("a"))
     intake.submit(A, Parcel("b"))
@@ -125,9 +131,11 @@ def test_a_store_that_fails_frees_its_place_and_its_group():
 
 
 def test_whose_turn_does_not_come_is_told_so(monkeypatch):
-    monkeypatch.setattr("apps.telemetry.services.ingest.group_commit._LONGEST_WAIT", 0.05)
+    monkeypatch.setattr("apps.telemetry.services.ingest.group_commit._MAX_WAIT_SECONDS", 0.05)
     recorder = Recorder(0.5)
-    intake = Intake(recorder.store, recorder.after, places=1, places_of_one=1)
+    intake = GroupCommitter(
+        recorder.store, recorder.after, max_groups=1, max_groups_per_organization=1
+    )
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(intake.submit, A, Parcel("a"))
         while not recorder.groups:
@@ -141,39 +149,39 @@ def test_whose_turn_does_not_come_is_told_so(monkeypatch):
 
 
 def test_admission_is_bounded_for_one_and_for_all():
-    admission = Admission(most=100, most_of_one=60)
-    with admission.admitted(A, 50):
-        with pytest.raises(SendingTooMuchError), admission.admitted(A, 11):
+    budget = ByteBudget(max_total=100, max_per_organization=60)
+    with budget.reserve(A, 50):
+        with pytest.raises(OrganizationOverloadedError), budget.reserve(A, 11):
             pass
         with (
-            admission.admitted(A, 10),
-            admission.admitted(B, 40),
+            budget.reserve(A, 10),
+            budget.reserve(B, 40),
             pytest.raises(BusyError),
-            admission.admitted(C, 1),
+            budget.reserve(C, 1),
         ):
             pass
-        with admission.admitted(B, 50):
+        with budget.reserve(B, 50):
             pass
-    with admission.admitted(A, 60), admission.admitted(B, 40):
+    with budget.reserve(A, 60), budget.reserve(B, 40):
         pass
 
 
 def test_who_stands_alone_may_be_of_any_size_and_grow():
-    admission = Admission(most=100, most_of_one=60)
-    with admission.admitted(A, 500) as room:
-        room.grow(500)
-        with pytest.raises(BusyError), admission.admitted(B, 1):
+    budget = ByteBudget(max_total=100, max_per_organization=60)
+    with budget.reserve(A, 500) as reservation:
+        reservation.extend(500)
+        with pytest.raises(BusyError), budget.reserve(B, 1):
             pass
-    with admission.admitted(A, 10) as room, admission.admitted(A, 10):
-        with pytest.raises(SendingTooMuchError):
-            room.grow(50)
-        room.grow(40)
-    with admission.admitted(A, 60), admission.admitted(B, 40):
+    with budget.reserve(A, 10) as reservation, budget.reserve(A, 10):
+        with pytest.raises(OrganizationOverloadedError):
+            reservation.extend(50)
+        reservation.extend(40)
+    with budget.reserve(A, 60), budget.reserve(B, 40):
         pass
 
 
 def test_a_body_that_is_empty_takes_no_room():
-    admission = Admission()
-    with admission.admitted(A, 0), admission.admitted(A, 0):
+    budget = ByteBudget()
+    with budget.reserve(A, 0), budget.reserve(A, 0):
         pass
-    assert not admission._held
+    assert not budget._reserved

@@ -19,9 +19,9 @@ def store(robot, metric, points):
     )
 
 
-def test_newest_of_each_metric_of_several_robots_in_one_query(organization_a, make_robot, inside):
+def test_newest_of_each_metric_of_several_robots_in_one_query(organization_a, make_robot, tenant):
     robots = [make_robot(organization_a) for _ in range(4)]
-    with inside(organization_a):
+    with tenant(organization_a):
         for number, robot in enumerate(robots[:3]):
             # Over several chunks, and not in the order of time.
             store(robot, "a", [(0, 1.0), (90, 10.0 + number), (30, 2.0)])
@@ -41,36 +41,36 @@ def test_newest_of_each_metric_of_several_robots_in_one_query(organization_a, ma
         assert latest_values([]) == []
 
 
-def test_other_organizations_robots_have_none(organization_a, organization_b, make_robot, inside):
+def test_other_organizations_robots_have_none(organization_a, organization_b, make_robot, tenant):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         store(robot, "a", [(0, 1.0)])
-    with inside(organization_b):
+    with tenant(organization_b):
         assert latest_values([robot.pk]) == []
 
 
-def test_api(organization_a, alice, charlie, sign_in, make_robot, inside):
+def test_api(organization_a, alice, charlie, client_for, make_robot, tenant):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         store(robot, "a", [(0, 1.0), (1, 2.0)])
     path = f"/api/v1/robots/{robot.pk}/telemetry/latest"
-    assert sign_in(alice).get(path).json() == {
+    assert client_for(alice).get(path).json() == {
         "values": [{"metric_name": "a", "value": 2.0, "unit": "W", "time": "2025-03-01T01:00:00Z"}]
     }
-    assert sign_in(alice).get(path, {"x": 1}).status_code == 400
-    assert sign_in(charlie).get(path).status_code == 404
+    assert client_for(alice).get(path, {"x": 1}).status_code == 400
+    assert client_for(charlie).get(path).status_code == 404
 
 
-def test_a_late_point_does_not_take_the_newest_ones_place(organization_a, make_robot, inside):
+def test_a_late_point_does_not_take_the_newest_ones_place(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
     for points, newest in (
         ([(1, 2.0)], (1, 2.0)),
         ([(0, 1.0)], (1, 2.0)),
         ([(1.5, None), (0.5, 3.0)], (1.5, None)),
     ):
-        with inside(organization_a):
+        with tenant(organization_a):
             store(robot, "a", points)
         roll_up(organization_a.pk)
-        with inside(organization_a):
+        with tenant(organization_a):
             (value,) = latest_values([robot.pk])
         assert (value.time, value.value) == (START + timedelta(hours=newest[0]), newest[1])

@@ -47,9 +47,9 @@ def write(organization_a, make_key, robot):
 
 
 @pytest.fixture
-def stored(inside, organization_a):
+def stored(tenant, organization_a):
     def read():
-        with inside(organization_a):
+        with tenant(organization_a):
             rows = RobotTelemetry.objects.values_list("metric_name", "value", "metadata")
             return {name: (value, metadata) for name, value, metadata in rows}
 
@@ -88,19 +88,19 @@ def test_metadata_is_bounded(write, stored):
     assert stored() == {}
 
 
-def test_a_change_reaches_ingest(organization_a, make_key, inside, write, stored, monkeypatch):
+def test_a_change_reaches_ingest(organization_a, make_key, tenant, write, stored, monkeypatch):
     monkeypatch.setattr(line_protocol_mapping, "_REMEMBERED_SECONDS", 0.0)
     key = make_key(organization_a)
     assert write(line("host=h,robot=SN-1"), key=key).status_code == 204
-    with inside(organization_a):
+    with tenant(organization_a):
         api_key_update(ApiKey.objects.get(), line_protocol_mapping={"dropped_tags": ["host"]})
     assert write(line("host=h,robot=SN-1"), key=key).status_code == 204
     assert set(stored()) == {"cpu.idle.host.h", "cpu.idle"}
 
 
-def test_successor_has_the_same_mapping(organization_a, make_key, alice, inside):
+def test_successor_has_the_same_mapping(organization_a, make_key, alice, tenant):
     make_key(organization_a, line_protocol_mapping=MAPPING)
-    with inside(organization_a):
+    with tenant(organization_a):
         successor, _ = api_key_rotate(ApiKey.objects.get(), user=alice)
     assert successor.line_protocol_mapping == MAPPING
 
@@ -108,34 +108,37 @@ def test_successor_has_the_same_mapping(organization_a, make_key, alice, inside)
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ([], "Write an object"),
-        ({"tags": []}, "There is no tags"),
+        ([], "Enter a JSON object"),
+        ({"tags": []}, "Unknown key tags"),
         ({"robot_tag": ""}, "robot_tag"),
         ({"robot_tag": 5}, "robot_tag"),
         ({"robot_tag": "a" * 101}, "robot_tag"),
         ({"metadata_tags": "host"}, "metadata_tags"),
         ({"metadata_tags": [["host"]]}, "metadata_tags"),
         ({"dropped_tags": [f"t{n}" for n in range(51)]}, "dropped_tags"),
-        ({"dropped_tags": ["host", "host"]}, "Name each tag once: host"),
-        ({"dropped_tags": ["m"], "robot_tag": "m"}, "Name each tag once: m"),
+        ({"dropped_tags": ["host", "host"]}, "Each tag can be listed only once: host"),
+        ({"dropped_tags": ["m"], "robot_tag": "m"}, "Each tag can be listed only once: m"),
         ({"prefix": "Plc"}, "prefix"),
         ({"prefix": ""}, "prefix"),
         ({"prefix": "a" * 51}, "prefix"),
         ({"prefix": None}, "prefix"),
     ],
 )
-def test_mapping_says_something_sensible(wrong, words, alice, sign_in):
+def test_mapping_says_something_sensible(wrong, words, alice, client_for):
     body = {"name": "k", "permissions": ["telemetry:write"], "line_protocol_mapping": wrong}
-    client = sign_in(alice)
+    client = client_for(alice)
     answer = client.post("/api/v1/api-keys", body, content_type="application/json")
     assert answer.status_code == 400
     assert any(words in text for text in answer.json()["errors"]["line_protocol_mapping"])
-    assert line_protocol_mapping.mapping_read(wrong) == line_protocol_mapping.LineMapping()
+    assert (
+        line_protocol_mapping.parse_line_protocol_mapping(wrong)
+        == line_protocol_mapping.LineProtocolMapping()
+    )
 
 
-def test_api_takes_and_shows_it(alice, sign_in):
+def test_api_takes_and_shows_it(alice, client_for):
     body = {"name": "k", "permissions": ["telemetry:write"], "line_protocol_mapping": MAPPING}
-    client = sign_in(alice)
+    client = client_for(alice)
     made = client.post("/api/v1/api-keys", body, content_type="application/json").json()
     assert made["line_protocol_mapping"] == MAPPING
     changed = client.patch(
@@ -146,11 +149,11 @@ def test_api_takes_and_shows_it(alice, sign_in):
     assert changed.json()["line_protocol_mapping"] == {}
 
 
-def test_admin_shows_it(alice, sign_in, organization_a, make_key, inside):
+def test_admin_shows_it(alice, client_for, organization_a, make_key, tenant):
     make_key(organization_a, line_protocol_mapping=MAPPING)
-    with inside(organization_a):
+    with tenant(organization_a):
         pk = ApiKey.objects.get().pk
-    text = sign_in(alice).get(f"/admin/accounts/apikey/{pk}/change/").content.decode()
+    text = client_for(alice).get(f"/admin/accounts/apikey/{pk}/change/").content.decode()
     assert "robot_tag" in text
     assert "firmware" in text
 

@@ -13,9 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.telemetry.exceptions import TooManyPointsError
-from apps.telemetry.protocols.influx.parser import UNITS, Line, LineFault, Unsigned, decode_lines
-from apps.telemetry.protocols.influx.points import decode_line_points
-from apps.telemetry.protocols.points import MAX_METRIC_NAME, name_fault, time_fault
+from apps.telemetry.protocols.influx.parser import (
+    PRECISIONS,
+    LineError,
+    ParsedLine,
+    Unsigned,
+    parse_lines,
+)
+from apps.telemetry.protocols.influx.points import decode_line_protocol
+from apps.telemetry.protocols.points import MAX_METRIC_NAME_LENGTH, metric_name_error, time_error
 
 SHARED = Path(os.environ.get("URFMP_SHARED", Path(__file__).parents[3] / "shared"))
 CORPUS = SHARED / "data" / "line_protocol_corpus.json.gz"
@@ -47,9 +53,9 @@ def test_answers_every_case_of_the_corpus():
     assert len(cases) == 670
     for case in cases:
         given, expected = case["input"], case["output"]
-        unit = UNITS[given["precision"].removeprefix("1")]
-        entries = list(decode_lines(as_bytes(given["text"]), unit=unit))
-        failed = [entry for entry in entries if isinstance(entry, LineFault)]
+        unit = PRECISIONS[given["precision"].removeprefix("1")]
+        entries = list(parse_lines(as_bytes(given["text"]), unit=unit))
+        failed = [entry for entry in entries if isinstance(entry, LineError)]
         assert bool(failed) == ("error" in expected), (given, entries)
         if not failed:
             found = [as_corpus(entry, given["defaultTime"]) for entry in entries]
@@ -58,9 +64,15 @@ def test_answers_every_case_of_the_corpus():
 
 def test_a_bad_line_does_not_spoil_the_others():
     body = b"a v=1 1\nnonsense\n# a comment\n\r\n  b v=2 2\r\nc v=oops 3\nd v=4 4"
-    entries = list(decode_lines(body))
+    entries = list(parse_lines(body))
     numbers = [(type(entry), entry.number) for entry in entries]
-    assert numbers == [(Line, 1), (LineFault, 2), (Line, 5), (LineFault, 6), (Line, 7)]
+    assert numbers == [
+        (ParsedLine, 1),
+        (LineError, 2),
+        (ParsedLine, 5),
+        (LineError, 6),
+        (ParsedLine, 7),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -87,13 +99,13 @@ def test_a_bad_line_does_not_spoil_the_others():
     ],
 )
 def test_what_is_no_line(line, detail):
-    (entry,) = decode_lines(line)
+    (entry,) = parse_lines(line)
     assert detail in entry.detail
 
 
 @pytest.mark.parametrize(("unit", "time"), [("ns", 5), ("us", 5_000), ("h", 18_000_000_000_000)])
 def test_units_of_time(unit, time):
-    (entry,) = decode_lines(b"m v=1 5", unit=UNITS[unit])
+    (entry,) = parse_lines(b"m v=1 5", unit=PRECISIONS[unit])
     assert entry.time == time
 
 
@@ -112,7 +124,7 @@ _value = (
     | st.text(st.characters(**_control))
 )
 _lines = st.builds(
-    Line,
+    ParsedLine,
     st.just(1),
     _name,
     st.dictionaries(_name, _name, max_size=3).map(lambda tags: tuple(sorted(tags.items()))),
@@ -150,7 +162,7 @@ def said(line):
 @given(st.lists(_lines, max_size=4))
 def test_what_is_written_is_read(lines):
     body = "\n".join(map(written, lines)).encode()
-    assert [said(entry) for entry in decode_lines(body)] == [said(line) for line in lines]
+    assert [said(entry) for entry in parse_lines(body)] == [said(line) for line in lines]
 
 
 _pieces = st.lists(
@@ -163,13 +175,16 @@ _pieces = st.lists(
 @settings(max_examples=500, deadline=None)
 @given(_pieces)
 def test_takes_any_bytes(body):
-    batch = decode_line_points(body, NOW, max_lines=1000, max_values=1000)
+    batch = decode_line_protocol(body, NOW, max_lines=1000, max_values=1000)
     places = [index for index, _ in batch.points] + [item.index for item in batch.rejected]
     assert sorted(places) == list(range(len(batch.lines)))
     for _, point in batch.points:
         assert math.isfinite(point.value)
-        assert name_fault(point.metric_name) is None or len(point.metric_name) > MAX_METRIC_NAME
-        assert (time_fault(point.time, NOW, NOW - timedelta(days=365)) or ("",))[0] in {
+        assert (
+            metric_name_error(point.metric_name) is None
+            or len(point.metric_name) > MAX_METRIC_NAME_LENGTH
+        )
+        assert (time_error(point.time, NOW, NOW - timedelta(days=365)) or ("",))[0] in {
             "",
             "too_old",
             "clock_skew",
@@ -179,10 +194,10 @@ def test_takes_any_bytes(body):
 @settings(max_examples=300, deadline=None)
 @given(_lines)
 def test_every_name_can_be_stored_unless_it_is_too_long(line):
-    batch = decode_line_points(written(line).encode(), NOW, max_lines=9, max_values=9)
+    batch = decode_line_protocol(written(line).encode(), NOW, max_lines=9, max_values=9)
     for _, point in batch.points:
-        if name_fault(point.metric_name):
-            assert len(point.metric_name) > MAX_METRIC_NAME
+        if metric_name_error(point.metric_name):
+            assert len(point.metric_name) > MAX_METRIC_NAME_LENGTH
 
 
 ID = "0b8f7c0e-6f5b-4d8e-9a55-0c8f3c1d2e4f"
@@ -210,11 +225,11 @@ ID = "0b8f7c0e-6f5b-4d8e-9a55-0c8f3c1d2e4f"
     ],
 )
 def test_names_and_values(line, name, value):
-    batch = decode_line_points(line.encode(), NOW, max_lines=9, max_values=9)
+    batch = decode_line_protocol(line.encode(), NOW, max_lines=9, max_values=9)
     ((_, point),) = batch.points
     assert (point.metric_name, point.value, point.time) == (name, value, NOW)
     assert type(point.value) is float
-    assert name_fault(point.metric_name) is None
+    assert metric_name_error(point.metric_name) is None
 
 
 @pytest.mark.parametrize(
@@ -232,7 +247,7 @@ def test_names_and_values(line, name, value):
     ],
 )
 def test_the_tag_that_names_the_robot(tags, robot_id, serial_number):
-    batch = decode_line_points(f"m{tags} v=1".encode(), NOW, max_lines=9, max_values=9)
+    batch = decode_line_protocol(f"m{tags} v=1".encode(), NOW, max_lines=9, max_values=9)
     ((_, point),) = batch.points
     named = str(point.robot_id) if point.robot_id else None
     assert (named, point.serial_number, point.metric_name) == (robot_id, serial_number, "m.v")
@@ -240,13 +255,13 @@ def test_the_tag_that_names_the_robot(tags, robot_id, serial_number):
 
 @pytest.mark.parametrize("tags", ["robot_id=SN-1", f"robot=A,serial_number=B,robot_id={ID}"])
 def test_tags_that_name_no_robot_or_two(tags):
-    batch = decode_line_points(f"m,{tags} v=1".encode(), NOW, max_lines=9, max_values=9)
+    batch = decode_line_protocol(f"m,{tags} v=1".encode(), NOW, max_lines=9, max_values=9)
     assert [item.code for item in batch.rejected] == ["unknown_robot"]
 
 
 def test_times_are_cut_to_microseconds():
     body = b"m v=1 1769860800123456999\nm v=1 -1"
-    batch = decode_line_points(body, NOW, max_lines=9, max_values=9)
+    batch = decode_line_protocol(body, NOW, max_lines=9, max_values=9)
     assert batch.points[0][1].time == datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
     assert batch.points[1][1].time.isoformat() == "1969-12-31T23:59:59.999999+00:00"
 
@@ -254,4 +269,4 @@ def test_times_are_cut_to_microseconds():
 @pytest.mark.parametrize("body", [b"m v=1\n" * 10, b"m a=1,b=1,c=1\n" * 4, b"x\n" * 10])
 def test_too_many(body):
     with pytest.raises(TooManyPointsError):
-        decode_line_points(body, NOW, max_lines=9, max_values=10)
+        decode_line_protocol(body, NOW, max_lines=9, max_values=10)

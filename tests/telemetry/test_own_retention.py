@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from apps.organizations.services.organizations import organization_update
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.models.rollups import LEVELS
-from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.protocols.points import DecodedBatch, Point
 from apps.telemetry.services import retention
-from apps.telemetry.services.pending_work import batches_add_stored
+from apps.telemetry.services.pending_work import pending_work_enqueue_stored
 from apps.telemetry.services.rollups import roll_up, rollups_lock
 from apps.telemetry.services.telemetry import telemetry_ingest
-from apps.telemetry.tasks import forget
-from tests.support.concurrency import at_once
+from apps.telemetry.tasks import purge_expired_telemetry
+from tests.support.concurrency import run_concurrently
 
 DAY = timedelta(days=1)
 
@@ -35,9 +35,9 @@ def midnight():
 
 
 @pytest.fixture
-def keep(inside):
+def keep(tenant):
     def set_days(organization, **days):
-        with inside(organization):
+        with tenant(organization):
             values = {f"{kind}_retention_days": count for kind, count in days.items()}
             organization_update(organization, settings=values)
 
@@ -45,12 +45,12 @@ def keep(inside):
 
 
 @pytest.fixture
-def store(inside):
+def store(tenant):
     """Put points, or changes of status, at some times before midnight (UTC)."""
 
     def put(organization, robot, *ages, table="robot_telemetry"):
         column, value = ("metric_name", "a") if "telemetry" in table else ("status", "idle")
-        with inside(organization), connection.cursor() as cursor:
+        with tenant(organization), connection.cursor() as cursor:
             cursor.executemany(
                 f"INSERT INTO {table} (time, robot_id, {column}) VALUES (%s, %s, %s)",
                 [(midnight() - age, robot.pk, value) for age in ages],
@@ -60,9 +60,9 @@ def store(inside):
 
 
 @pytest.fixture
-def ages(inside):
+def ages(tenant):
     def read(organization, robot, table="robot_telemetry"):
-        with inside(organization), connection.cursor() as cursor:
+        with tenant(organization), connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT time FROM {table} WHERE robot_id IN (SELECT id FROM robots)"
                 " AND robot_id = %s AND time < %s ORDER BY time DESC",
@@ -81,31 +81,31 @@ def test_own_rows_go_and_nobody_elses(
     tick = timedelta(microseconds=1)
     for organization, robot in ((organization_a, ours), (organization_b, theirs)):
         store(organization, robot, DAY, 30 * DAY, 30 * DAY + tick, 90 * DAY)
-    assert retention.retention_forget(organization_a.id) == {"telemetry": 2, "status_history": 0}
+    assert retention.purge_expired(organization_a.id) == {"telemetry": 2, "status_history": 0}
     assert ages(organization_a, ours) == [DAY, 30 * DAY]
-    forget(0)
+    purge_expired_telemetry(0)
     assert len(ages(organization_b, theirs)) == 4
-    assert retention.retention_forget(organization_a.id)["telemetry"] == 0
+    assert retention.purge_expired(organization_a.id)["telemetry"] == 0
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     minutes=st.sets(st.integers(1, 80 * 24 * 60), max_size=25),
     days=st.integers(1, 60),
-    kind=st.sampled_from(retention.KINDS),
+    kind=st.sampled_from(retention.RETENTION_KINDS),
     batch=st.integers(1, 9),
 )
 def test_what_stays_is_what_the_model_says(
-    minutes, days, kind, batch, organization_a, make_robot, keep, store, ages, inside, monkeypatch
+    minutes, days, kind, batch, organization_a, make_robot, keep, store, ages, tenant, monkeypatch
 ):
-    monkeypatch.setattr(retention, "_BATCH_ROWS", batch)
+    monkeypatch.setattr(retention, "_MAX_ROWS_PER_TRANSACTION", batch)
     table = retention._TABLES[kind]
-    with inside(organization_a), transaction.atomic():
+    with tenant(organization_a), transaction.atomic():
         robot = make_robot(organization_a)
         keep(organization_a, **{kind: days})
         times = sorted(timedelta(minutes=minute) for minute in minutes)
         store(organization_a, robot, *times, table=table)
-        deleted = retention.retention_forget(organization_a.id)
+        deleted = retention.purge_expired(organization_a.id)
         kept = [time for time in times if time <= days * DAY]
         if kind == "status_history":  # and the one in force at the limit
             kept += [time for time in times if time > days * DAY][:1]
@@ -115,9 +115,9 @@ def test_what_stays_is_what_the_model_says(
 
 
 def test_what_was_made_from_telemetry_goes_with_it(
-    organization_a, organization_b, make_robot, keep, inside, monkeypatch
+    organization_a, organization_b, make_robot, keep, tenant, monkeypatch
 ):
-    monkeypatch.setattr(retention, "_BATCH_ROWS", 3)
+    monkeypatch.setattr(retention, "_MAX_ROWS_PER_TRANSACTION", 3)
     robots = {o.id: make_robot(o) for o in (organization_a, organization_b)}
     for organization, robot in robots.items():
         points = [
@@ -127,13 +127,13 @@ def test_what_was_made_from_telemetry_goes_with_it(
             )
         ]
         points += [(9, Point("silent", midnight() - 50 * DAY, 1.0, robot_id=robot.pk))]
-        telemetry_ingest(organization_id=organization, read=partial(Batch, points))
+        telemetry_ingest(organization_id=organization, decode=partial(DecodedBatch, points))
         roll_up(organization)
     keep(organization_a, telemetry=30)
-    assert retention.retention_forget(organization_a.id)["telemetry"] == 4 + 3 * 4 + 1
+    assert retention.purge_expired(organization_a.id)["telemetry"] == 4 + 3 * 4 + 1
 
     def left(organization, table, column):
-        with inside(organization), connection.cursor() as cursor:
+        with tenant(organization), connection.cursor() as cursor:
             cursor.execute(
                 f"SELECT count(*), min({column}) FROM {table} WHERE robot_id = %s",
                 [robots[organization.id].pk],
@@ -145,23 +145,23 @@ def test_what_was_made_from_telemetry_goes_with_it(
         assert left(organization_b, level.table, "bucket")[0] == 7
     assert left(organization_a, "telemetry_latest", "time")[0] == 2
     assert left(organization_b, "telemetry_latest", "time")[0] == 3
-    assert retention.retention_forget(organization_a.id)["telemetry"] == 0
+    assert retention.purge_expired(organization_a.id)["telemetry"] == 0
 
 
-def test_many_rows_of_one_moment_go(organization_a, make_robot, keep, inside, ages, monkeypatch):
+def test_many_rows_of_one_moment_go(organization_a, make_robot, keep, tenant, ages, monkeypatch):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=1)
-    monkeypatch.setattr(retention, "_BATCH_ROWS", 2)
-    with inside(organization_a), connection.cursor() as cursor:
+    monkeypatch.setattr(retention, "_MAX_ROWS_PER_TRANSACTION", 2)
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO robot_telemetry (time, robot_id, metric_name) VALUES (%s, %s, %s)",
             [(midnight() - 5 * DAY, robot.pk, f"m{n}") for n in range(7)],
         )
-    assert retention.retention_forget(organization_a.id)["telemetry"] == 7
+    assert retention.purge_expired(organization_a.id)["telemetry"] == 7
 
 
 def test_nothing_goes_sooner_than_asked_for_and_nothing_stays_longer_than_the_platform_says(
-    organization_a, make_robot, store, ages, inside
+    organization_a, make_robot, store, ages, tenant
 ):
     robot = make_robot(organization_a)
     store(organization_a, robot, 364 * DAY)
@@ -170,20 +170,20 @@ def test_nothing_goes_sooner_than_asked_for_and_nothing_stays_longer_than_the_pl
                   '{"telemetry_retention_days": 9999}', '{"telemetry_retention_days": 999}',
                   "[]", "null"):  # fmt: skip
         store(organization_a, robot, 366 * DAY)
-        with inside(organization_a), connection.cursor() as cursor:
+        with tenant(organization_a), connection.cursor() as cursor:
             cursor.execute("UPDATE organizations SET settings = %s::jsonb", [wrong])
-        retention.retention_forget(organization_a.id)
+        retention.purge_expired(organization_a.id)
         assert ages(organization_a, robot) == [364 * DAY]
 
 
 def test_function_reaches_no_robot_of_others(
-    organization_a, organization_b, make_robot, keep, store, ages, inside
+    organization_a, organization_b, make_robot, keep, store, ages, tenant
 ):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=1)
     keep(organization_b, telemetry=1)
     store(organization_a, robot, 9 * DAY)
-    with inside(organization_b), connection.cursor() as cursor:
+    with tenant(organization_b), connection.cursor() as cursor:
         cursor.execute("SELECT retention_forget('telemetry', %s, 100)", [robot.pk])
         assert cursor.fetchone() == (0,)
     assert ages(organization_a, robot) == [9 * DAY]
@@ -218,7 +218,7 @@ def test_chunks_that_nobody_keeps_go_whole(
 
 def test_limit_of_ingest(organization_a, organization_b, keep):
     now = datetime(2026, 5, 20, 13, 30, tzinfo=UTC)
-    retention.forget_limits()
+    retention.invalidate_retention_cache()
     keep(organization_a, telemetry=30)
     assert retention.telemetry_kept_since(organization_a.id, now) == datetime(
         2026, 4, 20, tzinfo=UTC
@@ -231,26 +231,28 @@ def test_points_older_than_the_organization_keeps_are_refused(
 ):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=30)
-    retention.forget_limits()
+    retention.invalidate_retention_cache()
     points = [
         (0, Point("a", midnight() - 30 * DAY, 1.0, robot_id=robot.pk)),
         (1, Point("a", midnight() - 31 * DAY, 1.0, robot_id=robot.pk)),
     ]
-    result = telemetry_ingest(organization_id=organization_a.id, read=partial(Batch, points))
+    result = telemetry_ingest(
+        organization_id=organization_a.id, decode=partial(DecodedBatch, points)
+    )
     assert (result.accepted, [(r.index, r.code) for r in result.rejected]) == (1, [(1, "too_old")])
     assert f"{midnight() - 30 * DAY:%Y-%m-%d}" in result.rejected[0].detail
     assert ages(organization_a, robot) == [30 * DAY]
 
 
-def test_database_and_program_agree_on_the_limit(organization_a, keep, inside):
+def test_database_and_program_agree_on_the_limit(organization_a, keep, tenant):
     keep(organization_a, telemetry=7, status_history=9)
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(
             "SELECT retention_since('telemetry', settings),"
             " retention_since('status_history', settings) FROM organizations"
         )
         assert cursor.fetchone() == tuple(
-            own.since for own in retention.retention_of(organization_a)
+            own.since for own in retention.get_organization_retention(organization_a)
         )
 
 
@@ -298,7 +300,7 @@ def test_method_by_edition(edition, longest, method, owner_cursor):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_several_workers_beside_ingest(organization_a, make_robot, keep, store, ages, inside):
+def test_several_workers_beside_ingest(organization_a, make_robot, keep, store, ages, tenant):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=5)
     store(organization_a, robot, *(timedelta(hours=n) for n in range(1, 480)))
@@ -306,7 +308,7 @@ def test_several_workers_beside_ingest(organization_a, make_robot, keep, store, 
 
     def ingest():
         for n in range(50):
-            with inside(organization_a), connection.cursor() as cursor:
+            with tenant(organization_a), connection.cursor() as cursor:
                 cursor.execute(
                     "INSERT INTO robot_telemetry (time, robot_id, metric_name)"
                     " VALUES (%s, %s, 'b')",
@@ -314,29 +316,29 @@ def test_several_workers_beside_ingest(organization_a, make_robot, keep, store, 
                 )
         return 50
 
-    work = lambda: retention.retention_forget(organization_a.id)["telemetry"]  # noqa: E731
-    results = at_once(work, work, ingest)
+    work = lambda: retention.purge_expired(organization_a.id)["telemetry"]  # noqa: E731
+    results = run_concurrently(work, work, ingest)
     assert results[2] == 50
     assert results[0] + results[1] == 479 - kept, results
-    with inside(organization_a):
+    with tenant(organization_a):
         assert RobotTelemetry.objects.filter(robot=robot).count() == kept + 50
     assert len(ages(organization_a, robot)) == kept + 50
 
 
 @pytest.mark.django_db(transaction=True)
 def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
-    organization_a, make_robot, keep, inside
+    organization_a, make_robot, keep, tenant
 ):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=30)
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
             " VALUES (%s, %s, 'a', 1)",
             [midnight() - 40 * DAY, robot.pk],
         )
         start = midnight() - 41 * DAY
-        batches_add_stored([robot.pk], start=start, end=start + 2 * DAY)
+        pending_work_enqueue_stored([robot.pk], start=start, end=start + 2 * DAY)
     added_up = threading.Event()
 
     def work():
@@ -351,13 +353,13 @@ def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
 
     def go():
         assert added_up.wait(60)
-        return retention.retention_forget(organization_a.id)["telemetry"]
+        return retention.purge_expired(organization_a.id)["telemetry"]
 
-    done, gone = at_once(work, go)
+    done, gone = run_concurrently(work, go)
     assert done == 1
     assert gone == 5  # the point, a bucket of each level, the newest value
-    assert retention.retention_forget(organization_a.id)["telemetry"] == 0
-    with inside(organization_a), connection.cursor() as cursor:
+    assert retention.purge_expired(organization_a.id)["telemetry"] == 0
+    with tenant(organization_a), connection.cursor() as cursor:
         for table in ("telemetry_latest", *(level.table for level in LEVELS)):
             cursor.execute(
                 f"SELECT count(*) FROM {table} WHERE robot_id IN (SELECT id FROM robots)"
@@ -367,10 +369,10 @@ def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("table", ["robot_telemetry", "telemetry_days"])
-def test_nothing_goes_while_a_worker_is_at_it(organization_a, make_robot, keep, inside, table):
+def test_nothing_goes_while_a_worker_is_at_it(organization_a, make_robot, keep, tenant, table):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=30)
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
             " VALUES (%s, %s, 'a', 1)",
@@ -378,13 +380,13 @@ def test_nothing_goes_while_a_worker_is_at_it(organization_a, make_robot, keep, 
         )
         if table != "robot_telemetry":
             start = midnight() - 41 * DAY
-            batches_add_stored([robot.pk], start=start, end=start + 2 * DAY)
+            pending_work_enqueue_stored([robot.pk], start=start, end=start + 2 * DAY)
             roll_up(organization_a.id)
-            assert retention._rows("telemetry", organization_a.id, robot.pk) == 1
+            assert retention._delete_points("telemetry", organization_a.id, robot.pk) == 1
     holds = threading.Event()
 
     def work():
-        with inside(organization_a), connection.cursor() as cursor:
+        with tenant(organization_a), connection.cursor() as cursor:
             rollups_lock(organization_a.id, wait=True)
             holds.set()
             time.sleep(1)
@@ -395,25 +397,25 @@ def test_nothing_goes_while_a_worker_is_at_it(organization_a, make_robot, keep, 
 
     def go():
         assert holds.wait(60)
-        return retention.retention_forget(organization_a.id)["telemetry"]
+        return retention.purge_expired(organization_a.id)["telemetry"]
 
-    assert at_once(work, go) == [1, 1 if table == "robot_telemetry" else 4]
+    assert run_concurrently(work, go) == [1, 1 if table == "robot_telemetry" else 4]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_export_that_is_running_is_not_waited_for(
-    organization_a, make_robot, store, inside, django_db_blocker
+    organization_a, make_robot, store, tenant, django_db_blocker
 ):
     """Whoever reads old chunks holds them; everybody else would queue behind the one who waits."""
     robot = make_robot(organization_a)
     store(organization_a, robot, 400 * DAY)
 
     def read():
-        with inside(organization_a), connection.cursor() as cursor:
+        with tenant(organization_a), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(*) FROM robot_telemetry WHERE robot_id IN (SELECT id FROM robots)"
             )
-            results = at_once(retention.retention_apply)
+            results = run_concurrently(retention.retention_apply)
         return results[0]
 
     methods = {result.hypertable: result.method for result in read()}

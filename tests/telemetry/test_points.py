@@ -9,15 +9,15 @@ import pytest
 from django.utils import timezone
 
 from apps.telemetry.exceptions import TooManyPointsError
-from apps.telemetry.protocols.json import decode_batch, decode_ndjson
+from apps.telemetry.protocols.json import decode_json, decode_ndjson
 from apps.telemetry.protocols.points import (
-    MAX_METRIC_NAME,
-    MAX_UNIT,
-    Batch,
+    MAX_METRIC_NAME_LENGTH,
+    MAX_UNIT_LENGTH,
+    DecodedBatch,
     Point,
-    name_fault,
-    time_fault,
-    unit_fault,
+    metric_name_error,
+    time_error,
+    unit_error,
 )
 from apps.telemetry.services.telemetry import telemetry_ingest
 
@@ -36,21 +36,21 @@ STEP = timedelta(microseconds=1)
     ],
 )
 def test_time(time, code):
-    fault = time_fault(time, NOW, OLDEST)
+    fault = time_error(time, NOW, OLDEST)
     assert (fault and fault[0]) == code
 
 
 def test_names_and_units_have_a_length():
-    assert name_fault("a" * MAX_METRIC_NAME) is None
-    assert name_fault("a" * (MAX_METRIC_NAME + 1))[0] == "metric_name"
-    assert unit_fault("a" * MAX_UNIT) is None
-    assert unit_fault("a" * (MAX_UNIT + 1))[0] == "unit"
+    assert metric_name_error("a" * MAX_METRIC_NAME_LENGTH) is None
+    assert metric_name_error("a" * (MAX_METRIC_NAME_LENGTH + 1))[0] == "metric_name"
+    assert unit_error("a" * MAX_UNIT_LENGTH) is None
+    assert unit_error("a" * (MAX_UNIT_LENGTH + 1))[0] == "unit"
 
 
 def test_a_batch_has_a_length_and_what_is_rejected_counts():
     good, bad = b'{"metric_name":"a","time":"2026-03-01T12:00:00Z","value":1}', b'{"value":1}'
     for decode, start, between, end in (
-        (decode_batch, b'{"points":[', b",", b"]}"),
+        (decode_json, b'{"points":[', b",", b"]}"),
         (decode_ndjson, b"", b"\n", b"\n"),
     ):
         assert len(decode(start + between.join([good, bad]) + end, max_points=2).points) == 1
@@ -70,7 +70,7 @@ def stored(organization_a, make_robot):
         names["robot_id"] = names.pop("pk", None)
         point = Point("a", time, value, **names)
         result = telemetry_ingest(
-            organization_id=organization_a.pk, read=lambda: Batch([(0, point)])
+            organization_id=organization_a.pk, decode=lambda: DecodedBatch([(0, point)])
         )
         return result.accepted or result.rejected[0].code
 

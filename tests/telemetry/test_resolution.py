@@ -25,13 +25,13 @@ def store(robot, *points):
 
 
 @pytest.fixture
-def read(robot, inside, organization_a):
+def read(robot, tenant, organization_a):
     """Return a function from a range in seconds to the minutes in it and their averages."""
 
     def get(start, end):
         first, last = (START + timedelta(seconds=second) for second in (start, end))
         query = SeriesQuery((robot.pk,), ("a",), first, last, resolution_seconds=60)
-        with inside(organization_a):
+        with tenant(organization_a):
             (one,) = series(query)
         return {(point[0] - START).total_seconds(): point[1] for point in one.points}
 
@@ -72,13 +72,13 @@ def test_an_average_lies_between_the_values(robot, read, organization_a):
         roll_up(organization_a.pk)
 
 
-def test_the_unit_is_that_of_the_newest_point_that_says_one(robot, inside, organization_a):
+def test_the_unit_is_that_of_the_newest_point_that_says_one(robot, tenant, organization_a):
     for second, unit in ((0, "W"), (5, "kW"), (9, None)):
         telemetry_storing.store(robot, "a", [(START + timedelta(seconds=second), 1.0)], unit=unit)
     query = SeriesQuery(
         (robot.pk,), ("a",), START, START + timedelta(minutes=1), resolution_seconds=60
     )
     for _ in range(2):
-        with inside(organization_a):
+        with tenant(organization_a):
             assert [one.unit for one in series(query)] == ["kW"]
         roll_up(organization_a.pk)

@@ -16,10 +16,10 @@ from apps.telemetry.tasks import apply_retention
 
 
 @pytest.fixture
-def old_points(organization_a, make_robot, inside):
+def old_points(organization_a, make_robot, tenant):
     """A robot with points of yesterday, of 360 days and of 400 days ago, and as old a history."""
     robot, now = make_robot(organization_a), timezone.now()
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         for days in (1, 360, 400):
             cursor.execute(
                 "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
@@ -34,8 +34,8 @@ def old_points(organization_a, make_robot, inside):
     return robot
 
 
-def ages(robot, organization, inside):
-    with inside(organization):
+def ages(robot, organization, tenant):
+    with tenant(organization):
         return sorted(RobotTelemetry.objects.filter(robot=robot).values_list("value", flat=True))
 
 
@@ -43,7 +43,7 @@ def test_edition_is_asked_of_the_server(db):
     assert timescaledb_edition() in {"apache", "timescale"}
 
 
-def test_dry_run_lists_what_is_due_and_drops_nothing(old_points, organization_a, inside):
+def test_dry_run_lists_what_is_due_and_drops_nothing(old_points, organization_a, tenant):
     due = retention_due()
     assert {chunk.hypertable for chunk in due} == {"robot_telemetry", "robot_status_history"}
     limits = {"robot_telemetry": 365, "robot_status_history": 730}
@@ -54,30 +54,30 @@ def test_dry_run_lists_what_is_due_and_drops_nothing(old_points, organization_a,
     for chunk in due:
         assert f"due: {chunk.hypertable} {chunk.chunk}" in out.getvalue()
     assert "dropped\n" not in out.getvalue().replace("chunks are dropped", "")
-    assert ages(old_points, organization_a, inside) == [1, 360, 400]
+    assert ages(old_points, organization_a, tenant) == [1, 360, 400]
 
 
-def test_old_chunks_are_dropped(old_points, organization_a, inside):
+def test_old_chunks_are_dropped(old_points, organization_a, tenant):
     if timescaledb_edition() == "timescale":
         pytest.skip("A native policy drops by itself, later.")
     dropped = {result.hypertable: result.dropped for result in retention_apply() if result.dropped}
     assert dropped == {"robot_telemetry": 1, "robot_status_history": 1}
-    assert ages(old_points, organization_a, inside) == [1, 360]
+    assert ages(old_points, organization_a, tenant) == [1, 360]
     assert retention_due() == []
     assert {(r.method, r.dropped) for r in retention_apply()} == {("drop_chunks", 0)}
 
 
-def test_command_and_job(old_points, organization_a, inside, caplog):
+def test_command_and_job(old_points, organization_a, tenant, caplog):
     out = StringIO()
     call_command("apply_retention", stdout=out)
     assert f"edition: {timescaledb_edition()}" in out.getvalue()
     assert "robot_telemetry:" in out.getvalue()
     apply_retention(0)
-    assert ages(old_points, organization_a, inside)[0] == 1
+    assert ages(old_points, organization_a, tenant)[0] == 1
 
 
 @pytest.mark.parametrize(
-    ("edition", "words"), [("timescale", "a native policy"), ("apache", "our own job")]
+    ("edition", "words"), [("timescale", "a native policy"), ("apache", "an hourly job")]
 )
 def test_command_says_how(edition, words, db, monkeypatch):
     monkeypatch.setattr(

@@ -20,11 +20,11 @@ from apps.telemetry.models import TelemetryBatch
 from apps.telemetry.models.rollups import COLUMNS, LEVELS
 from apps.telemetry.selectors import SeriesQuery, latest_values, series
 from apps.telemetry.services import rollup_check
-from apps.telemetry.services.pending_work import batch_organizations
-from apps.telemetry.services.rollup_check import Fault
+from apps.telemetry.services.pending_work import organizations_with_pending_work
+from apps.telemetry.services.rollup_check import RollupMismatch
 from apps.telemetry.services.rollups import roll_up, rollups_lock
 from tests.support import telemetry_storing
-from tests.support.concurrency import at_once
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
 HOUR = timedelta(hours=1)
@@ -51,8 +51,8 @@ def robot(organization_a, make_robot):
     return make_robot(organization_a)
 
 
-def kept(inside, organization, columns="count, min, max, first, last"):
-    with inside(organization), connection.cursor() as cursor:
+def kept(tenant, organization, columns="count, min, max, first, last"):
+    with tenant(organization), connection.cursor() as cursor:
         found = {}
         for level in LEVELS:
             cursor.execute(
@@ -63,34 +63,34 @@ def kept(inside, organization, columns="count, min, max, first, last"):
         return found
 
 
-def test_late_points_change_every_rollup_that_they_touch(store, robot, organization_a, inside):
+def test_late_points_change_every_rollup_that_they_touch(store, robot, organization_a, tenant):
     store(robot, [(0, 5.0), (59, 7.0), (3600, 1.0)])
     roll_up(organization_a.id)
     store(robot, [(30, -9.0)])
     roll_up(organization_a.id)
-    assert kept(inside, organization_a) == {
+    assert kept(tenant, organization_a) == {
         60: [(3, -9.0, 7.0, 5.0, 7.0), (1, 1.0, 1.0, 1.0, 1.0)],
         3600: [(3, -9.0, 7.0, 5.0, 7.0), (1, 1.0, 1.0, 1.0, 1.0)],
         86400: [(4, -9.0, 7.0, 5.0, 1.0)],
     }
 
 
-def test_a_little_at_a_time_comes_to_the_same(store, robot, organization_a, inside):
+def test_a_little_at_a_time_comes_to_the_same(store, robot, organization_a, tenant):
     store(robot, [(600 * n, float(n)) for n in range(30)])
     runs = 0
-    while roll_up(organization_a.id, rows=4):
+    while roll_up(organization_a.id, max_items=4):
         runs += 1
     assert runs == 8
-    assert sum(count for count, *_ in kept(inside, organization_a)[60]) == 30
+    assert sum(count for count, *_ in kept(tenant, organization_a)[60]) == 30
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_done_while_another_worker_does_it(store, robot, organization_a, inside):
+def test_nothing_is_done_while_another_worker_does_it(store, robot, organization_a, tenant):
     store(robot, [(0, 1.0)])
-    with inside(organization_a):
+    with tenant(organization_a):
         rollups_lock(organization_a.id, wait=True)
-        assert at_once(lambda: roll_up(organization_a.id)) == [0]
-    assert at_once(lambda: roll_up(organization_a.id)) == [1]
+        assert run_concurrently(lambda: roll_up(organization_a.id)) == [0]
+    assert run_concurrently(lambda: roll_up(organization_a.id)) == [1]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -114,7 +114,7 @@ def test_who_takes_turn_after_turn_does_not_hold_the_worker_up(store, robot, org
         done.set()
         return count
 
-    assert at_once(take_turns, work) == ["interrupted", 1]
+    assert run_concurrently(take_turns, work) == ["interrupted", 1]
 
 
 def test_the_job_goes_on_after_an_organization_that_fails(
@@ -130,7 +130,7 @@ def test_the_job_goes_on_after_an_organization_that_fails(
 
     monkeypatch.setattr(tasks, "roll_up", fail_for_a)
     tasks.roll_up_batches(0)
-    assert batch_organizations() == [organization_a.id]
+    assert organizations_with_pending_work() == [organization_a.id]
 
 
 def test_a_robot_that_is_purged_takes_its_rollups_along(store, robot, organization_a, owner_cursor):
@@ -157,7 +157,7 @@ def check(*arguments):
 def test_check_finds_nothing_wrong_with_what_was_rolled_up(store, robot):
     store(robot, [(n * 37.5, 1e200 if n % 7 == 0 else n / 3) for n in range(400)])
     code, told = check()
-    assert (code, told) == (0, "Rollups and latest values are what the points say.\n")
+    assert (code, told) == (0, "Rollups and latest values match the points.\n")
 
 
 @pytest.mark.parametrize(
@@ -172,18 +172,18 @@ def test_check_finds_nothing_wrong_with_what_was_rolled_up(store, robot):
         (OTHER_SERIES, "telemetry_minutes"),
     ],
 )
-def test_damage_is_found_and_repaired(store, robot, organization_a, inside, damage, table):
+def test_damage_is_found_and_repaired(store, robot, organization_a, tenant, damage, table):
     store(robot, [(n * 10, n / 3) for n in range(500)])
     roll_up(organization_a.id)
     columns = "metric_name, bucket, count, sum, min, max, first, first_at, last, last_at, unit"
-    before = kept(inside, organization_a, columns), latest_of(robot)
-    with inside(organization_a), connection.cursor() as cursor:
+    before = kept(tenant, organization_a, columns), latest_of(robot)
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(damage)
     code, told = check()
     assert (code, table in told) == (1, True), told
     assert check("--repair")[0] == 0
     assert check()[0] == 0
-    assert (kept(inside, organization_a, columns), latest_of(robot)) == before
+    assert (kept(tenant, organization_a, columns), latest_of(robot)) == before
 
 
 MOVED = """
@@ -195,13 +195,13 @@ MOVED = """
 @pytest.mark.parametrize("days", [-3, 3])
 @pytest.mark.parametrize("table", [level.table for level in LEVELS])
 def test_rollups_of_days_without_points_are_found(
-    store, robot, organization_a, inside, table, days
+    store, robot, organization_a, tenant, table, days
 ):
     store(robot, [(0, 1.0)])
     roll_up(organization_a.id)
-    before = kept(inside, organization_a)
+    before = kept(tenant, organization_a)
     moved = MOVED.format(table=table, days=days, columns=", ".join(COLUMNS))
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(moved)
     code, told = check()
     assert code == 1
@@ -209,32 +209,32 @@ def test_rollups_of_days_without_points_are_found(
     assert f"on {(START + timedelta(days=days)).date()}" in told
     assert check("--repair")[0] == 0
     assert check()[0] == 0
-    assert kept(inside, organization_a) == before
+    assert kept(tenant, organization_a) == before
 
 
 def test_rollups_that_are_no_longer_kept_are_left_to_the_clean_up(
-    store, robot, organization_a, inside
+    store, robot, organization_a, tenant
 ):
     store(robot, [(0, 1.0)])
     roll_up(organization_a.id)
     moved = MOVED.format(table="telemetry_days", days=-400, columns=", ".join(COLUMNS))
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(moved)
     assert check()[0] == 0
 
 
 @pytest.mark.django_db(transaction=True)
 def test_who_reads_during_a_repair_misses_nothing(
-    store, robot, organization_a, inside, monkeypatch
+    store, robot, organization_a, tenant, monkeypatch
 ):
     """As it looked up what is not rolled up yet, nothing was; as it reads, repair has begun."""
     store(robot, [(n * 10, n / 3) for n in range(500)])
     roll_up(organization_a.id)
-    fault = Fault(robot.pk, "power.total", "telemetry_minutes", day=START.date())
+    fault = RollupMismatch(robot.pk, "power.total", "telemetry_minutes", day=START.date())
     asked = SeriesQuery(
         (robot.pk,), ("power.total",), START, START + 2 * HOUR, resolution_seconds=60
     )
-    with inside(organization_a):
+    with tenant(organization_a):
         (before,) = series(asked)
     newest = latest_of(robot)
     monkeypatch.setattr(rollup_check, "roll_up", lambda *_: 0)  # whoever repairs is cut short here
@@ -242,17 +242,20 @@ def test_who_reads_during_a_repair_misses_nothing(
     cut = module.pieces
 
     def meanwhile(*arguments):
-        assert at_once(lambda: rollup_check.rollups_repair(organization_a.id, fault)) == [None]
+        assert run_concurrently(lambda: rollup_check.rollups_repair(organization_a.id, fault)) == [
+            None
+        ]
         return cut(*arguments)
 
-    monkeypatch.setattr(module, "pieces", meanwhile)
-    with inside(organization_a):
+    monkeypatch.setattr(module, "plan_slices", meanwhile)
+    with tenant(organization_a):
         (found,) = series(asked)
     assert found == before
     rollup_check.rollups_repair(
-        organization_a.id, Fault(robot.pk, "power.total", "telemetry_latest", newest=newest[0].time)
+        organization_a.id,
+        RollupMismatch(robot.pk, "power.total", "telemetry_latest", newest=newest[0].time),
     )
-    with inside(organization_a), connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SELECT time FROM telemetry_latest WHERE robot_id = %s", [robot.pk])
         assert cursor.fetchall() == [(newest[0].time,)]
 
@@ -262,12 +265,12 @@ def latest_of(robot):
         return latest_values([robot.pk])
 
 
-def test_points_that_nobody_told_of_are_found(store, robot, organization_a, inside):
+def test_points_that_nobody_told_of_are_found(store, robot, organization_a, tenant):
     store(robot, [(0, 1.0)])
     store(robot, [(86_400, 2.0)], told=False)
     assert check("--until", str(START.date()))[0] == 1  # the latest value
     assert check("--repair")[0] == 0
-    assert kept(inside, organization_a)[86400] == [(1, *[1.0] * 4), (1, *[2.0] * 4)]
+    assert kept(tenant, organization_a)[86400] == [(1, *[1.0] * 4), (1, *[2.0] * 4)]
     assert latest_of(robot)[0].value == 2.0
 
 
@@ -275,7 +278,7 @@ def test_points_that_nobody_told_of_are_found(store, robot, organization_a, insi
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization_a, inside):
+def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization_a, tenant):
     store(robot, [(n, 1.0) for n in range(100)])
     program = (
         "import django, os, signal; django.setup()\n"
@@ -299,8 +302,8 @@ def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization
             assert roll_up(organization_a.id) == 0  # that one is at it
         finally:
             worker.send_signal(signal.SIGKILL)
-    assert kept(inside, organization_a) == {60: [], 3600: [], 86400: []}
-    with inside(organization_a):
+    assert kept(tenant, organization_a) == {60: [], 3600: [], 86400: []}
+    with tenant(organization_a):
         end = START + timedelta(hours=2)
         (one,) = series(
             SeriesQuery(
@@ -313,11 +316,11 @@ def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization
     while not roll_up(organization_a.id):  # until the server has noticed
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    assert kept(inside, organization_a)[3600] == [(100, *[1.0] * 4)]
+    assert kept(tenant, organization_a)[3600] == [(100, *[1.0] * 4)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_and_senders_at_once(store, organization_a, make_robot, inside):
+def test_workers_and_senders_at_once(store, organization_a, make_robot, tenant):
     robots = [make_robot(organization_a) for _ in range(3)]
 
     def send(robot):
@@ -331,10 +334,10 @@ def test_workers_and_senders_at_once(store, organization_a, make_robot, inside):
             idle = 0 if roll_up(organization_a.id, rows=2) else idle + 1
             time.sleep(0.005)
 
-    results = at_once(work, work, *(lambda robot=robot: send(robot) for robot in robots))
+    results = run_concurrently(work, work, *(lambda robot=robot: send(robot) for robot in robots))
     assert results == [None] * 5
     while roll_up(organization_a.id):
         pass
     assert check()[0] == 0
-    counts = [count for count, *_ in kept(inside, organization_a)[86400]]
+    counts = [count for count, *_ in kept(tenant, organization_a)[86400]]
     assert counts == [80] * 3

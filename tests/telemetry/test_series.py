@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from apps.telemetry.selectors import (
-    MAX_POINTS,
-    RangeError,
+    MAX_POINTS_PER_SERIES,
+    InvalidRangeError,
     SeriesQuery,
     UnknownMetricError,
     series,
@@ -26,16 +26,16 @@ def store(robot, points, metric="power.total", unit="W"):
     telemetry_storing.store(robot, metric, timed, unit=unit)
 
 
-def read(robot, seconds, max_points=MAX_POINTS, metrics=("power.total",), start=START):
+def read(robot, seconds, max_points=MAX_POINTS_PER_SERIES, metrics=("power.total",), start=START):
     end = start + timedelta(seconds=seconds)
     return series(SeriesQuery((robot.pk,), metrics, start, end, max_points))
 
 
 @pytest.fixture
-def room(organization_a, make_robot, inside):
+def room(organization_a, make_robot, tenant):
     """A robot, inside its organization's transaction."""
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         yield robot
 
 
@@ -94,17 +94,17 @@ def test_metric_never_sent(room):
 
 @pytest.mark.parametrize("seconds", [0, -1])
 def test_range_runs_forward(room, seconds):
-    with pytest.raises(RangeError):
+    with pytest.raises(InvalidRangeError):
         read(room, seconds)
 
 
 def test_robot_of_another_organization_has_nothing(
-    organization_a, organization_b, make_robot, inside
+    organization_a, organization_b, make_robot, tenant
 ):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         store(robot, [(0, 1.0)])
-    with inside(organization_b), pytest.raises(UnknownMetricError):
+    with tenant(organization_b), pytest.raises(UnknownMetricError):
         read(robot, 60)
 
 
@@ -128,13 +128,13 @@ def test_buckets_agree_with_the_model(points, seconds, max_points, room):
         store(room, points)
         (one,) = read(room, seconds, max_points)
         transaction.set_rollback(True)
-    inside = sorted(point for point in points if point[0] < seconds)
+    tenant = sorted(point for point in points if point[0] < seconds)
     assert len(one.points) <= max_points
     width = one.resolution_seconds
-    if seconds < max_points and len(inside) <= max_points:
+    if seconds < max_points and len(tenant) <= max_points:
         assert width == 0
     buckets = {}
-    for second, value in inside:
+    for second, value in tenant:
         time = START + timedelta(seconds=second)
         bucket = time - (time - datetime.min.replace(tzinfo=UTC)) % timedelta(seconds=width or 1e-6)
         buckets.setdefault(bucket, []).append(value)
@@ -151,9 +151,9 @@ def test_buckets_agree_with_the_model(points, seconds, max_points, room):
 
 
 @pytest.fixture
-def ask(alice, sign_in, organization_a, make_robot, inside):
-    robot, client = make_robot(organization_a), sign_in(alice)
-    with inside(organization_a):
+def ask(alice, client_for, organization_a, make_robot, tenant):
+    robot, client = make_robot(organization_a), client_for(alice)
+    with tenant(organization_a):
         store(robot, [(n, float(n)) for n in range(10)])
 
     def get(**parameters):
@@ -228,8 +228,8 @@ def test_widest_range_finds_what_there_is(ask):
     assert [point[1:] for point in answer["series"][0]["points"]] == [[4.5, 0.0, 9.0]]
 
 
-def test_other_organization_gets_404(charlie, sign_in, organization_a, make_robot):
+def test_other_organization_gets_404(charlie, client_for, organization_a, make_robot):
     robot = make_robot(organization_a)
-    answer = sign_in(charlie).get(f"/api/v1/robots/{robot.pk}/telemetry/series")
+    answer = client_for(charlie).get(f"/api/v1/robots/{robot.pk}/telemetry/series")
     assert answer.status_code == 404
     assert Client().get(f"/api/v1/robots/{robot.pk}/telemetry/series").status_code == 401

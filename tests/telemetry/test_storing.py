@@ -16,14 +16,18 @@ from apps.robots.services.robots import robot_retire
 from apps.telemetry import exceptions
 from apps.telemetry.api import request_body
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.protocols.points import DecodedBatch, Point
 from apps.telemetry.services import telemetry
 from apps.telemetry.services.ingest import small_batch, writer
-from apps.telemetry.services.ingest.backpressure import Admission
-from apps.telemetry.services.ingest.encoding import moment, write_rows
-from apps.telemetry.services.ingest.small_batch import MOST_ROWS
-from apps.telemetry.services.ingest.writer import SendingKey, SheetParcel, store_parcels
-from apps.telemetry.services.pending_work import Mark, batches_claim, batches_mark
+from apps.telemetry.services.ingest.backpressure import ByteBudget
+from apps.telemetry.services.ingest.encoding import encode_batch, micros_to_datetime
+from apps.telemetry.services.ingest.small_batch import MAX_SMALL_BATCH_POINTS
+from apps.telemetry.services.ingest.writer import PendingWrite, WritingKey, write_group
+from apps.telemetry.services.pending_work import (
+    Consumer,
+    pending_work_acknowledge,
+    pending_work_claim,
+)
 from apps.telemetry.services.telemetry import telemetry_ingest
 
 
@@ -39,7 +43,7 @@ def parcel(request, organization_a, robot, monkeypatch):
     Few rows go in with one statement, many by COPY: what holds for one holds for the other.
     """
     if request.param == "copy":
-        monkeypatch.setattr(writer, "MOST_ROWS", -1)
+        monkeypatch.setattr(writer, "MAX_SMALL_BATCH_POINTS", -1)
     start = timezone.now().replace(microsecond=0) - timedelta(minutes=5)
 
     def make(*values, metric="a", key=None, **changes):
@@ -47,8 +51,8 @@ def parcel(request, organization_a, robot, monkeypatch):
             Point(metric, start + timedelta(seconds=second), float(value), robot.pk, **changes)
             for second, value in enumerate(values)
         ]
-        batch = Batch([*enumerate(points)])
-        return SheetParcel(write_rows(organization_a.id, batch, timezone.now(), None), key)
+        batch = DecodedBatch([*enumerate(points)])
+        return PendingWrite(encode_batch(organization_a.id, batch, timezone.now(), None), key)
 
     return make
 
@@ -69,155 +73,157 @@ def post(organization_a, make_key, robot):
     return send
 
 
-def count(inside, organization):
-    with inside(organization):
+def count(tenant, organization):
+    with tenant(organization):
         return RobotTelemetry.objects.count()
 
 
 def test_parcels_share_one_transaction(
-    parcel, organization_a, inside, django_assert_max_num_queries
+    parcel, organization_a, tenant, django_assert_max_num_queries
 ):
     parcels = [parcel(1, 2, 3, metric=name) for name in "dacb"]
     with django_assert_max_num_queries(8):
-        store_parcels(organization_a.id, parcels)
+        write_group(organization_a.id, parcels)
     assert [(one.error, len(one.stored)) for one in parcels] == [(None, 3)] * 4
-    assert count(inside, organization_a) == 12
-    with inside(organization_a):
-        assert [block.metric_names for block in batches_claim(Mark.ROLLED_UP)] == [list("abcd")]
+    assert count(tenant, organization_a) == 12
+    with tenant(organization_a):
+        assert [block.metric_names for block in pending_work_claim(Consumer.ROLLED_UP)] == [
+            list("abcd")
+        ]
 
 
-def test_a_metric_may_be_called_null(parcel, organization_a, inside, django_assert_max_num_queries):
+def test_a_metric_may_be_called_null(parcel, organization_a, tenant, django_assert_max_num_queries):
     sent = parcel(1, 2, metric="null", unit="null")
     with django_assert_max_num_queries(8):
-        store_parcels(organization_a.id, [sent])
+        write_group(organization_a.id, [sent])
     assert (sent.error, len(sent.stored)) == (None, 2)
-    with inside(organization_a):
+    with tenant(organization_a):
         stored = set(RobotTelemetry.objects.values_list("metric_name", "unit"))
     assert stored == {("null", "null")}
 
 
-def test_rows_of_several_parcels_go_in_one_order(parcel, organization_a, inside):
+def test_rows_of_several_parcels_go_in_one_order(parcel, organization_a, tenant):
     """The same for everybody: two groups with the same points do not wait for each other."""
     one, two = parcel(1, 2, metric="b"), parcel(3, 4, metric="a")
-    store_parcels(organization_a.id, [one, two])
-    with inside(organization_a), connection.cursor() as cursor:
+    write_group(organization_a.id, [one, two])
+    with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SELECT value FROM robot_telemetry ORDER BY ctid")
         assert cursor.fetchall() == [(3,), (4,), (1,), (2,)]
 
 
-def test_one_that_was_stored_before_does_not_fail_its_neighbours(parcel, organization_a, inside):
-    store_parcels(organization_a.id, [parcel(1, 2)])
+def test_one_that_was_stored_before_does_not_fail_its_neighbours(parcel, organization_a, tenant):
+    write_group(organization_a.id, [parcel(1, 2)])
     old, changed, fresh = parcel(1, 2, 3), parcel(1, 7), parcel(5, metric="b")
-    store_parcels(organization_a.id, [old, changed, fresh])
+    write_group(organization_a.id, [old, changed, fresh])
     assert [one.error for one in (old, changed, fresh)] == [None] * 3
     assert [len(one.stored) for one in (old, changed, fresh)] == [1, 0, 1]
-    assert [*changed.others.values()] == [2.0]
-    assert count(inside, organization_a) == 4
+    assert [*changed.conflicting_values.values()] == [2.0]
+    assert count(tenant, organization_a) == 4
 
 
-def test_the_same_point_in_two_parcels_is_stored_once(parcel, organization_a, inside):
+def test_the_same_point_in_two_parcels_is_stored_once(parcel, organization_a, tenant):
     parcels = [parcel(1), parcel(1), parcel(2)]
-    store_parcels(organization_a.id, parcels)
+    write_group(organization_a.id, parcels)
     assert sorted(len(one.stored) for one in parcels) == [0, 0, 1]
-    assert count(inside, organization_a) == 1
+    assert count(tenant, organization_a) == 1
 
 
-def test_one_without_a_good_point_does_not_fail_its_neighbours(parcel, organization_a, inside):
-    store_parcels(organization_a.id, [parcel(1, 2)])
+def test_one_without_a_good_point_does_not_fail_its_neighbours(parcel, organization_a, tenant):
+    write_group(organization_a.id, [parcel(1, 2)])
     old, empty, fresh = parcel(1, 2), parcel(), parcel(5, metric="b")
-    store_parcels(organization_a.id, [old, empty, fresh])
+    write_group(organization_a.id, [old, empty, fresh])
     assert [one.error for one in (old, empty, fresh)] == [None] * 3
     assert [len(one.stored) for one in (old, empty, fresh)] == [0, 0, 1]
-    assert count(inside, organization_a) == 3
+    assert count(tenant, organization_a) == 3
 
 
-def test_what_goes_wrong_unforeseen_is_no_success(parcel, organization_a, inside, monkeypatch):
+def test_what_goes_wrong_unforeseen_is_no_success(parcel, organization_a, tenant, monkeypatch):
     """None of its neighbours is taken for stored, or for a duplicate, when it is not."""
-    store_parcels(organization_a.id, [parcel(1, 2)])
+    write_group(organization_a.id, [parcel(1, 2)])
     old, bad, fresh = parcel(1, 2), parcel(3, metric="c"), parcel(5, metric="b")
-    store_new = writer._store_new
+    store_new = writer._write_missing
 
     def breaks(organization_id, one):
         if one is bad:
             raise RuntimeError
         store_new(organization_id, one)
 
-    monkeypatch.setattr(writer, "_store_new", breaks)
-    store_parcels(organization_a.id, [old, bad, fresh])
+    monkeypatch.setattr(writer, "_write_missing", breaks)
+    write_group(organization_a.id, [old, bad, fresh])
     assert [type(one.error) for one in (old, bad, fresh)] == [type(None), RuntimeError, type(None)]
     assert len(fresh.stored) == 1
-    assert count(inside, organization_a) == 3
+    assert count(tenant, organization_a) == 3
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_an_interrupted_thread_calls_nothing_stored_that_is_not(
-    parcel, organization_a, inside, monkeypatch, at
+    parcel, organization_a, tenant, monkeypatch, at
 ):
-    store_parcels(organization_a.id, [parcel(1)])
+    write_group(organization_a.id, [parcel(1)])
     parcels = [parcel(1), parcel(3, metric="c"), parcel(5, metric="b")]
-    store_new = writer._store_new
+    store_new = writer._write_missing
 
     def breaks(organization_id, one):
         if one is parcels[at]:
             raise KeyboardInterrupt
         store_new(organization_id, one)
 
-    monkeypatch.setattr(writer, "_store_new", breaks)
+    monkeypatch.setattr(writer, "_write_missing", breaks)
     with pytest.raises(KeyboardInterrupt):
-        store_parcels(organization_a.id, parcels)
+        write_group(organization_a.id, parcels)
     assert [one.error is None for one in parcels] == [place < at for place in range(3)]
 
 
 def test_a_key_that_has_ended_does_not_fail_its_neighbours(
-    parcel, organization_a, make_key, inside
+    parcel, organization_a, make_key, tenant
 ):
     make_key(organization_a, name="good")
     make_key(organization_a, name="ended")
-    with inside(organization_a):
+    with tenant(organization_a):
         good, ended = (ApiKey.objects.get(name=name).pk for name in ("good", "ended"))
         ApiKey.objects.filter(pk=ended).update(is_active=False)
-    one = parcel(1, metric="a", key=SendingKey(good, None))
-    two = parcel(1, metric="b", key=SendingKey(ended, None))
-    store_parcels(organization_a.id, [one, two])
+    one = parcel(1, metric="a", key=WritingKey(good, None))
+    two = parcel(1, metric="b", key=WritingKey(ended, None))
+    write_group(organization_a.id, [one, two])
     assert one.error is None
-    assert isinstance(two.error, exceptions.RefusedError)
+    assert isinstance(two.error, exceptions.StaleReferenceError)
     assert two.error.ids == {ended}
-    assert count(inside, organization_a) == 1
+    assert count(tenant, organization_a) == 1
 
 
 def test_a_key_is_looked_at_again_when_its_points_are_stored_one_by_one(
-    parcel, organization_a, make_key, inside, monkeypatch
+    parcel, organization_a, make_key, tenant, monkeypatch
 ):
     make_key(organization_a, name="ends")
-    with inside(organization_a):
+    with tenant(organization_a):
         key = ApiKey.objects.get(name="ends").pk
-    store_parcels(organization_a.id, [parcel(1)])
-    store_together = writer._store_together
+    write_group(organization_a.id, [parcel(1)])
+    store_together = writer._write_shared
 
     def together(organization_id, parcels):
         try:
             store_together(organization_id, parcels)
         finally:
-            with inside(organization_a):
+            with tenant(organization_a):
                 ApiKey.objects.filter(pk=key).update(is_active=False)
 
-    monkeypatch.setattr(writer, "_store_together", together)
-    sent = parcel(1, 2, key=SendingKey(key, None))
-    store_parcels(organization_a.id, [sent])
-    assert isinstance(sent.error, exceptions.RefusedError)
+    monkeypatch.setattr(writer, "_write_shared", together)
+    sent = parcel(1, 2, key=WritingKey(key, None))
+    write_group(organization_a.id, [sent])
+    assert isinstance(sent.error, exceptions.StaleReferenceError)
     assert sent.error.ids == {key}
-    assert count(inside, organization_a) == 1
+    assert count(tenant, organization_a) == 1
 
 
-def test_what_is_new_beside_what_was_stored_is_told(parcel, organization_a, inside):
-    store_parcels(organization_a.id, [parcel(1, 2)])
-    with inside(organization_a):
-        batches_mark(Mark.ROLLED_UP, batches_claim(Mark.ROLLED_UP))
+def test_what_is_new_beside_what_was_stored_is_told(parcel, organization_a, tenant):
+    write_group(organization_a.id, [parcel(1, 2)])
+    with tenant(organization_a):
+        pending_work_acknowledge(Consumer.ROLLED_UP, pending_work_claim(Consumer.ROLLED_UP))
     sent = parcel(1, 2, 3)
-    store_parcels(organization_a.id, [sent])
-    with inside(organization_a):
-        (block,) = batches_claim(Mark.ROLLED_UP)
-    assert block.least_time == block.greatest_time == moment(sent.stored[0].time)
+    write_group(organization_a.id, [sent])
+    with tenant(organization_a):
+        (block,) = pending_work_claim(Consumer.ROLLED_UP)
+    assert block.least_time == block.greatest_time == micros_to_datetime(sent.stored[0].time)
 
 
 def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, monkeypatch):
@@ -229,22 +235,22 @@ def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, mon
         calls.append(1)
         raise OperationalError
 
-    monkeypatch.setattr(writer, "_confirm", lost)
-    monkeypatch.setattr(writer, "store_rows", lost)
+    monkeypatch.setattr(writer, "_verify_references", lost)
+    monkeypatch.setattr(writer, "insert_points", lost)
     parcels = [parcel(1, metric=name) for name in "abc"]
-    store_parcels(organization_a.id, parcels)
+    write_group(organization_a.id, parcels)
     assert len(calls) == 1
     assert all(isinstance(one.error, OperationalError) for one in parcels)
 
 
 def test_a_database_that_is_lost_halfway_is_not_asked_again_for_each(
-    parcel, organization_a, monkeypatch, inside
+    parcel, organization_a, monkeypatch, tenant
 ):
     from django.db import OperationalError
 
-    store_parcels(organization_a.id, [parcel(1)])
+    write_group(organization_a.id, [parcel(1)])
     parcels = [parcel(1), *(parcel(1, metric=name) for name in "bcd")]
-    store_new, calls = writer._store_new, []
+    store_new, calls = writer._write_missing, []
 
     def lost(organization_id, one):
         calls.append(one)
@@ -252,11 +258,11 @@ def test_a_database_that_is_lost_halfway_is_not_asked_again_for_each(
             raise OperationalError
         store_new(organization_id, one)
 
-    monkeypatch.setattr(writer, "_store_new", lost)
-    store_parcels(organization_a.id, parcels)
+    monkeypatch.setattr(writer, "_write_missing", lost)
+    write_group(organization_a.id, parcels)
     assert calls == parcels[:2]
     assert [type(one.error) for one in parcels] == [type(None), *[OperationalError] * 3]
-    assert count(inside, organization_a) == 1
+    assert count(tenant, organization_a) == 1
 
 
 def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
@@ -266,10 +272,10 @@ def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
 
     for module in (writer, small_batch):
         monkeypatch.setattr(module, "STATEMENT_TIMEOUT", "100ms")
-    monkeypatch.setattr(writer, "batches_add", sleep)
-    monkeypatch.setattr(small_batch, "_STORE", small_batch._STORE + ", pg_sleep(5)")
+    monkeypatch.setattr(writer, "pending_work_enqueue", sleep)
+    monkeypatch.setattr(small_batch, "_INSERT", small_batch._INSERT + ", pg_sleep(5)")
     one = parcel(1)
-    store_parcels(organization_a.id, [one])
+    write_group(organization_a.id, [one])
     assert "statement timeout" in str(one.error)
 
 
@@ -284,79 +290,79 @@ def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
     ],
     ids=lambda change: next(iter(change)),  # every process collects the same names
 )
-def test_a_key_is_refused_however_fresh_its_memory(post, path, change, organization_a, inside):
+def test_a_key_is_refused_however_fresh_its_memory(post, path, change, organization_a, tenant):
     for _ in range(2):  # the first use is noted, and the key read anew after it
         assert post(path=path).status_code in {200, 204}
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(**change)
-    before = count(inside, organization_a)
+    before = count(tenant, organization_a)
     answer = post(path=path)
     assert answer.status_code == 401
     assert answer["www-authenticate"]
-    assert count(inside, organization_a) == before
+    assert count(tenant, organization_a) == before
     assert post(path=path).status_code in {401, 403}
 
 
 def test_a_key_that_was_bound_to_a_robot_meanwhile_is_read_anew(
-    post, organization_a, inside, make_robot
+    post, organization_a, tenant, make_robot
 ):
     assert (post().status_code, post().status_code) == (200, 200)
     other = make_robot(organization_a, serial_number="SN-2")
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(robot=other)
     assert post().status_code == 401  # not what it was taken for
     assert post().status_code == 422  # names a robot that is not its own
     assert post("SN-2").status_code == 200
 
 
-def test_a_key_of_an_organization_that_was_closed_is_refused(post, organization_a, inside):
+def test_a_key_of_an_organization_that_was_closed_is_refused(post, organization_a, tenant):
     assert (post().status_code, post().status_code) == (200, 200)
-    with inside(organization_a):
+    with tenant(organization_a):
         organization_a.is_active = False
         organization_a.save(update_fields=["is_active"])
     assert post().status_code == 401
 
 
-def test_a_robot_is_refused_however_fresh_its_memory(post, robot, organization_a, inside):
+def test_a_robot_is_refused_however_fresh_its_memory(post, robot, organization_a, tenant):
     assert post().status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         robot_retire(robot)
-    before = count(inside, organization_a)
+    before = count(tenant, organization_a)
     assert post().status_code == 422
-    assert count(inside, organization_a) == before
+    assert count(tenant, organization_a) == before
 
 
 def test_a_serial_number_that_moved_is_found_at_its_new_robot(
-    post, robot, organization_a, inside, make_robot
+    post, robot, organization_a, tenant, make_robot
 ):
     assert post().status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         robot.serial_number = "SN-OLD"
         robot.save(update_fields=["serial_number"])
     new = make_robot(organization_a, serial_number="SN-1")
     assert post().status_code == 200
-    with inside(organization_a):
+    with tenant(organization_a):
         assert RobotTelemetry.objects.filter(robot=new).count() == 1
         assert RobotTelemetry.objects.filter(robot=robot).count() == 1
 
 
-def test_nothing_good_from_an_ended_key_is_401(post, organization_a, inside):
+def test_nothing_good_from_an_ended_key_is_401(post, organization_a, tenant):
     assert (post().status_code, post().status_code) == (200, 200)
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
     assert post("SN-UNKNOWN").status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/api/v1/telemetry", "/api/v2/write"])
 def test_beyond_the_room_senders_are_told_to_come_back(post, path, organization_a, monkeypatch):
-    admission = Admission(most=1_000, most_of_one=500)
-    monkeypatch.setattr(request_body, "_admission", admission)
-    with admission.admitted(organization_a.id, 500):
+    budget = ByteBudget(max_total=1_000, max_per_organization=500)
+    monkeypatch.setattr(request_body, "_budget", budget)
+    with budget.reserve(organization_a.id, 500):
         answer = post(path=path)
         assert (answer.status_code, answer["retry-after"]) == (429, "1")
     from uuid import uuid4
 
-    with admission.admitted(uuid4(), 1_000):
+    with budget.reserve(uuid4(), 1_000):
         answer = post(path=path)
         assert (answer.status_code, answer["retry-after"]) == (503, "1")
         assert answer.json()["code"] == "unavailable"
@@ -388,16 +394,16 @@ def test_metadata_that_is_nested_too_deep_is_refused_alone(organization_a, make_
     assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, "metadata")
 
 
-@pytest.mark.parametrize("count", [20, MOST_ROWS + 1])
+@pytest.mark.parametrize("count", [20, MAX_SMALL_BATCH_POINTS + 1])
 def test_nothing_is_left_to_the_collector(count, organization_a, robot, monkeypatch):
     """It comes by rarely: what waited for it would add up while much is sent."""
     sheets = []
 
     def written(*given):
-        sheets.append(weakref.ref(sheet := write_rows(*given)))
+        sheets.append(weakref.ref(sheet := encode_batch(*given)))
         return sheet
 
-    monkeypatch.setattr(telemetry, "write_rows", written)
+    monkeypatch.setattr(telemetry, "encode_batch", written)
     start = timezone.now().replace(microsecond=0) - timedelta(hours=2)
 
     def send(value):
@@ -405,8 +411,8 @@ def test_nothing_is_left_to_the_collector(count, organization_a, robot, monkeypa
             Point("a", start + timedelta(seconds=second), value, robot.pk)
             for second in range(count)
         ]
-        batch = Batch([*enumerate(points)])
-        result = telemetry_ingest(organization_id=organization_a.id, read=lambda: batch)
+        batch = DecodedBatch([*enumerate(points)])
+        result = telemetry_ingest(organization_id=organization_a.id, decode=lambda: batch)
         return result.accepted, result.duplicate, len(result.rejected)
 
     gc.disable()

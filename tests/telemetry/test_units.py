@@ -10,16 +10,22 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.telemetry.protocols.points import Batch, Point
+from apps.telemetry.protocols.points import DecodedBatch, Point
 from apps.telemetry.services.telemetry import telemetry_ingest
-from urfmp.common.units import UnknownUnitError, check_units, conversion, kind_of, units_of_kind
+from urfmp.common.units import (
+    UnknownUnitError,
+    check_units,
+    conversion_for,
+    quantity_of,
+    units_of_quantity,
+)
 
 NOON = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=12)
 KINDS = [
     "Temperature", "Angle", "Angular velocity", "Speed", "Length", "Power", "Electric current",
     "Voltage", "Energy", "Pressure", "Force", "Torque", "Mass", "Time", "Frequency",
 ]  # fmt: skip
-PAIRS = [(a, b) for kind in KINDS for a in units_of_kind(kind) for b in units_of_kind(kind)]
+PAIRS = [(a, b) for kind in KINDS for a in units_of_quantity(kind) for b in units_of_quantity(kind)]
 
 
 @pytest.mark.parametrize(
@@ -47,23 +53,23 @@ PAIRS = [(a, b) for kind in KINDS for a in units_of_kind(kind) for b in units_of
     ],
 )
 def test_values_of_the_standards(value, stored, wanted, expected):
-    assert conversion(stored, [wanted]).of(value) == pytest.approx(expected, rel=1e-12)
+    assert conversion_for(stored, [wanted]).of(value) == pytest.approx(expected, rel=1e-12)
 
 
 @given(pair=st.sampled_from(PAIRS), value=st.floats(-1e9, 1e9))
 def test_there_and_back(pair, value):
-    there, back = conversion(pair[0], [pair[1]]), conversion(pair[1], [pair[0]])
+    there, back = conversion_for(pair[0], [pair[1]]), conversion_for(pair[1], [pair[0]])
 
-    assert back.of(there.of(value)) == pytest.approx(value, rel=1e-9, abs=1e-9)
+    assert back.convert(there.convert(value)) == pytest.approx(value, rel=1e-9, abs=1e-9)
     assert there.factor > 0, "least and greatest keep their places"
 
 
 def test_what_is_not_known_stays():
-    assert conversion("furlong", ["K"]).of(5.0) == 5.0
-    assert conversion(None, ["K"]).is_none
-    assert conversion("W", ["K"]).unit == "W"
-    assert conversion("Cel", ["K"]).of(None) is None
-    assert kind_of("furlong") is None
+    assert conversion_for("furlong", ["K"]).of(5.0) == 5.0
+    assert conversion_for(None, ["K"]).is_identity
+    assert conversion_for("W", ["K"]).unit == "W"
+    assert conversion_for("Cel", ["K"]).of(None) is None
+    assert quantity_of("furlong") is None
 
 
 @pytest.mark.parametrize("units", [["parsec"], ["K", "Cel"], [""]])
@@ -73,7 +79,7 @@ def test_wishes_that_make_no_sense_are_refused(units):
 
 
 @pytest.fixture
-def warm(organization_a, make_robot, inside):
+def warm(organization_a, make_robot, tenant):
     """A robot with a temperature, a power, and their points at noon of a day."""
     robot = make_robot(organization_a)
     points = [
@@ -83,7 +89,7 @@ def warm(organization_a, make_robot, inside):
             ("power.total", 1500.0, "W"),
         )
     ]
-    telemetry_ingest(organization_id=organization_a.id, read=lambda: Batch(points))
+    telemetry_ingest(organization_id=organization_a.id, decode=lambda: DecodedBatch(points))
     return robot
 
 
@@ -99,9 +105,9 @@ def ask(client, robot, **parameters):
     )
 
 
-def test_api_answers_in_another_unit(warm, bob, sign_in):
+def test_api_answers_in_another_unit(warm, bob, client_for):
     answer = ask(
-        sign_in(bob), warm, unit="[degF],kW", aggregations="avg,count,max", resolution="1m"
+        client_for(bob), warm, unit="[degF],kW", aggregations="avg,count,max", resolution="1m"
     ).json()
 
     shown = {one["metric_name"]: (one["unit"], one["points"][0][1:]) for one in answer["series"]}
@@ -120,7 +126,7 @@ def test_api_answers_in_another_unit(warm, bob, sign_in):
         ({"unit": "K", "aggregations": "sum"}, "unknown_unit"),
     ],
 )
-def test_api_refuses_units_that_do_not_fit(warm, bob, sign_in, parameters, code):
-    answer = ask(sign_in(bob), warm, **parameters)
+def test_api_refuses_units_that_do_not_fit(warm, bob, client_for, parameters, code):
+    answer = ask(client_for(bob), warm, **parameters)
 
     assert (answer.status_code, answer.json()["code"]) == (400, code)

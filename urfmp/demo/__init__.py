@@ -1,1 +1,1 @@
-"""A fleet to look at: its definition, its past week, and what loads it into the database."""
+"""The demo fleet: its definition, its past week, and the loader."""

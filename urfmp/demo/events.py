@@ -1,4 +1,4 @@
-"""What happened around the robots: maintenance, alerts and commands, relative to now."""
+"""Maintenance, alerts and commands of the demo fleet, relative to now."""
 
 from __future__ import annotations
 
@@ -26,36 +26,37 @@ _PARTS = {
 
 
 @dataclass(frozen=True)
-class Scene:
-    """The loaded organization, as far as events refer to it.
+class DemoContext:
+    """The loaded organization and the rows that events refer to.
 
     Attributes:
-        robots: By serial number.
-        people: By role.
-        now: When the demo is loaded; everything lies before or after it by a fixed time.
+        organization_id: The demo organization.
+        robots: Robots by serial number.
+        users: Users by role.
+        now: Time of loading; every event has a fixed offset from it.
     """
 
     organization_id: UUID
     robots: Mapping[str, Robot]
-    people: Mapping[str, User]
+    users: Mapping[str, User]
     now: datetime
 
     @property
     def author(self) -> User:
-        """Who plans maintenance here."""
-        return self.people.get("manager") or self.people["admin"]
+        """User who plans maintenance."""
+        return self.users.get("manager") or self.users["admin"]
 
     def ago(self, **time: float) -> datetime:
         """Return a time in the past."""
         return self.now - timedelta(**time)
 
     def ahead(self, **time: float) -> datetime:
-        """Return a time to come."""
+        """Return a time in the future."""
         return self.now + timedelta(**time)
 
 
-# serial, type, title, days ago, minutes planned, minutes taken, cost, part
-_DONE = (
+# serial, type, title, days ago, minutes planned, actual minutes, cost, part
+_COMPLETED = (
     ("KUKA-210-88120", "lubrication", "Grease axes 1 to 3", 6.2, 60, 74, "212.00", "grease"),
     ("KUKA-210-88121", "replacement", "Change electrode tips", 5.1, 30, 26, "118.60", "tip"),
     ("UR10E-20221104", "inspection", "Check joint brakes", 4.8, 45, 41, "96.00", None),
@@ -83,36 +84,36 @@ _OVERDUE = (
 )
 
 
-def maintenance_past(scene: Scene) -> list[MaintenanceTask]:
-    """Return tasks that are over, overdue or under way, not yet saved."""
+def past_tasks(context: DemoContext) -> list[MaintenanceTask]:
+    """Return unsaved tasks that are completed, overdue or in progress."""
     tasks = []
-    for serial, kind, title, days, planned, taken, cost, part in _DONE:
-        if (robot := scene.robots.get(serial)) is None:
+    for serial, kind, title, days, planned, actual, cost, part in _COMPLETED:
+        if (robot := context.robots.get(serial)) is None:
             continue
-        started = scene.ago(days=days)
+        started = context.ago(days=days)
         tasks.append(
             _task(
-                scene, robot, kind, title,
+                context, robot, kind, title,
                 status="completed",
                 scheduled_at=started - timedelta(minutes=20),
                 due_at=started + timedelta(hours=4),
                 started_at=started,
-                completed_at=started + timedelta(minutes=taken),
+                completed_at=started + timedelta(minutes=actual),
                 estimated_duration=planned,
-                actual_duration=taken,
+                actual_duration=actual,
                 cost=Decimal(cost),
                 parts_used=[_PARTS[part]] if part else [],
-                notes="As planned." if taken <= planned * 1.2 else "A seized screw took time.",
+                notes="As planned." if actual <= planned * 1.2 else "Delayed by a seized screw.",
                 created_at=started - timedelta(days=9),
             )
         )  # fmt: skip
     for serial, kind, title, priority, hours, minutes in _OVERDUE:
-        if (robot := scene.robots.get(serial)) is None:
+        if (robot := context.robots.get(serial)) is None:
             continue
-        due = scene.ahead(hours=hours)
+        due = context.ahead(hours=hours)
         tasks.append(
             _task(
-                scene, robot, kind, title,
+                context, robot, kind, title,
                 status="overdue",
                 priority=priority,
                 scheduled_at=due,
@@ -121,72 +122,74 @@ def maintenance_past(scene: Scene) -> list[MaintenanceTask]:
                 created_at=due - timedelta(days=14),
             )
         )  # fmt: skip
-    return tasks + _unfinished(scene)
+    return tasks + _unfinished_tasks(context)
 
 
-def _unfinished(scene: Scene) -> list[MaintenanceTask]:
+def _unfinished_tasks(context: DemoContext) -> list[MaintenanceTask]:
     rows: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         (
             "ABB-1600-55817", "corrective", "Spindle runs rough",
-            {"status": "in_progress", "priority": "high", "started_at": scene.ago(minutes=50),
-             "scheduled_at": scene.ago(hours=2), "due_at": scene.ahead(hours=3),
+            {"status": "in_progress", "priority": "high", "started_at": context.ago(minutes=50),
+             "scheduled_at": context.ago(hours=2), "due_at": context.ahead(hours=3),
              "notes": "Bearing ordered from the store."},
         ),
         (
             "DSN-H2017-0214", "condition_based", "Gripper fingers worn",
-            {"status": "on_hold", "priority": "medium", "started_at": scene.ago(hours=20),
-             "scheduled_at": scene.ago(hours=22), "due_at": scene.ahead(hours=30),
+            {"status": "on_hold", "priority": "medium", "started_at": context.ago(hours=20),
+             "scheduled_at": context.ago(hours=22), "due_at": context.ahead(hours=30),
              "notes": "On hold: waiting for the fingers to be delivered."},
         ),
         (
             "FNC-2000-31277", "upgrade", "Second tool changer",
             {"status": "requires_approval", "priority": "medium", "cost": Decimal("6400.00"),
-             "scheduled_at": scene.ahead(days=6), "due_at": scene.ahead(days=8)},
+             "scheduled_at": context.ahead(days=6), "due_at": context.ahead(days=8)},
         ),
         (
             "ABB-460-61290", "inspection", "Noise at the base",
-            {"status": "pending", "priority": "medium", "scheduled_at": scene.ago(hours=1),
-             "due_at": scene.ahead(hours=6)},
+            {"status": "pending", "priority": "medium", "scheduled_at": context.ago(hours=1),
+             "due_at": context.ahead(hours=6)},
         ),
         (
             "MIR250-30118", "cleaning", "Clean scanners",
-            {"status": "cancelled", "priority": "low", "scheduled_at": scene.ago(days=2),
-             "due_at": scene.ago(days=2), "notes": "Done together with the inspection."},
+            {"status": "cancelled", "priority": "low", "scheduled_at": context.ago(days=2),
+             "due_at": context.ago(days=2), "notes": "Done together with the inspection."},
         ),
     )  # fmt: skip
     return [
-        _task(scene, robot, kind, title, created_at=scene.ago(days=3), **fields)
+        _task(context, robot, kind, title, created_at=context.ago(days=3), **fields)
         for serial, kind, title, fields in rows
-        if (robot := scene.robots.get(serial)) is not None
+        if (robot := context.robots.get(serial)) is not None
     ]
 
 
-def maintenance_planned(scene: Scene) -> list[dict[str, Any]]:
-    """Return the fields of tasks to come, for the service that creates them."""
+def planned_tasks(context: DemoContext) -> list[dict[str, Any]]:
+    """Return the fields of future tasks, for the service that creates them."""
     return [
         {
             "robot": robot,
             "type": kind,
             "title": title,
             "priority": priority,
-            "scheduled_at": scene.ahead(hours=hours),
-            "due_at": scene.ahead(hours=hours + 4),
+            "scheduled_at": context.ahead(hours=hours),
+            "due_at": context.ahead(hours=hours + 4),
             "estimated_duration": minutes,
-            "assigned_to": scene.people.get("technician"),
+            "assigned_to": context.users.get("technician"),
         }
         for serial, kind, title, priority, hours, minutes in _PLANNED
-        if (robot := scene.robots.get(serial)) is not None
+        if (robot := context.robots.get(serial)) is not None
     ]
 
 
-def _task(scene: Scene, robot: Robot, kind: str, title: str, **fields: Any) -> MaintenanceTask:
+def _task(
+    context: DemoContext, robot: Robot, kind: str, title: str, **fields: Any
+) -> MaintenanceTask:
     return MaintenanceTask(
-        organization_id=scene.organization_id,
+        organization_id=context.organization_id,
         robot=robot,
         type=kind,
         title=title,
-        assigned_to=scene.people.get("technician"),
-        created_by=scene.author,
+        assigned_to=context.users.get("technician"),
+        created_by=context.author,
         **fields,
     )
 
@@ -196,20 +199,20 @@ def _alert_rows() -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def alerts_past(scene: Scene) -> list[Alert]:
-    """Return alerts in every state, not yet saved."""
+def past_alerts(context: DemoContext) -> list[Alert]:
+    """Return unsaved alerts in every state."""
     alerts = []
     for row in _alert_rows():
         serial, state = row["serial_number"], row["state"]
-        robot = scene.robots.get(serial)
-        # What belongs to no robot happens in the large plant.
-        if robot is None and (serial or "manager" not in scene.people):
+        robot = context.robots.get(serial)
+        # Alerts without a robot belong to the large plant.
+        if robot is None and (serial or "manager" not in context.users):
             continue
-        created = scene.ago(hours=float(row["hours_ago"]))
+        created = context.ago(hours=float(row["hours_ago"]))
         acknowledged = state != "open"
         alerts.append(
             Alert(
-                organization_id=scene.organization_id,
+                organization_id=context.organization_id,
                 robot=robot,
                 type=row["type"],
                 severity=row["severity"],
@@ -218,7 +221,7 @@ def alerts_past(scene: Scene) -> list[Alert]:
                 source=row["source"],
                 created_at=created,
                 is_acknowledged=acknowledged,
-                acknowledged_by=_first(scene, "operator", "admin") if acknowledged else None,
+                acknowledged_by=_first_user(context, "operator", "admin") if acknowledged else None,
                 acknowledged_at=created + timedelta(minutes=6) if acknowledged else None,
                 is_resolved=state == "resolved",
                 resolved_at=created + timedelta(minutes=35) if state == "resolved" else None,
@@ -227,8 +230,8 @@ def alerts_past(scene: Scene) -> list[Alert]:
     return alerts
 
 
-def commands_past(scene: Scene) -> list[RobotCommand]:
-    """Return commands that came to their end, not yet saved."""
+def past_commands(context: DemoContext) -> list[RobotCommand]:
+    """Return unsaved commands in final states."""
     rows: tuple[tuple[str, str, dict[str, Any], str, float, float, str | None], ...] = (
         ("UR10E-20221104", "start", {}, "completed", 3.0, 2.0, None),
         ("UR5E-20230518", "reset", {}, "completed", 0.35, 4.0, None),
@@ -241,15 +244,15 @@ def commands_past(scene: Scene) -> list[RobotCommand]:
     )  # fmt: skip
     commands = []
     for serial, kind, payload, status, hours, seconds, error in rows:
-        if (robot := scene.robots.get(serial)) is None:
+        if (robot := context.robots.get(serial)) is None:
             continue
-        created = scene.ago(hours=hours)
+        created = context.ago(hours=hours)
         handed_over = status in {"completed", "failed"}
         commands.append(
             RobotCommand(
-                organization_id=scene.organization_id,
+                organization_id=context.organization_id,
                 robot=robot,
-                user=_first(scene, "operator", "admin"),
+                user=_first_user(context, "operator", "admin"),
                 type=kind,
                 payload=payload,
                 status=status,
@@ -262,5 +265,5 @@ def commands_past(scene: Scene) -> list[RobotCommand]:
     return commands
 
 
-def _first(scene: Scene, *roles: str) -> User:
-    return next(scene.people[role] for role in roles if role in scene.people)
+def _first_user(context: DemoContext, *roles: str) -> User:
+    return next(context.users[role] for role in roles if role in context.users)

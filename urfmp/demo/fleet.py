@@ -1,4 +1,7 @@
-"""Who and what the demo fleet is. Names are invented; models are real ones of their vendors."""
+"""Definition of the demo fleet: organizations, users, facilities and robots.
+
+Names are invented; the models are real ones of their vendors.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from urfmp.demo.organization import DEMO_ORGANIZATION
 
 @dataclass(frozen=True)
 class FacilityPlan:
-    """A place with a floor, in metres."""
+    """A facility with a floor area in metres."""
 
     name: str
     timezone: str
@@ -24,7 +27,10 @@ class FacilityPlan:
 
 @dataclass(frozen=True)
 class RobotPlan:
-    """A robot and the place where it stands: metres from the lower left corner of the floor."""
+    """A robot and its position on the floor.
+
+    The position is in metres from the lower left corner.
+    """
 
     name: str
     vendor: str
@@ -43,7 +49,7 @@ class RobotPlan:
 
     @property
     def configuration(self) -> dict[str, Any]:
-        """The robot's column of that name."""
+        """Value of the robot's column of that name."""
         return {
             "axes": self.axes,
             "payload": self.payload_kg,
@@ -54,7 +60,7 @@ class RobotPlan:
 
     @property
     def location(self) -> dict[str, Any]:
-        """The robot's column of that name."""
+        """Value of the robot's column of that name."""
         return {
             "facility": self.facility,
             "area": self.area,
@@ -69,8 +75,11 @@ class RobotPlan:
 
 
 @dataclass(frozen=True)
-class PersonPlan:
-    """A person; the address is made of the role and the organization's domain."""
+class UserPlan:
+    """A user.
+
+    The e-mail address is derived from the role and the organization's domain.
+    """
 
     role: str
     first_name: str
@@ -80,28 +89,28 @@ class PersonPlan:
 
 @dataclass(frozen=True)
 class OrganizationPlan:
-    """A tenant with everything that stands in it."""
+    """An organization with its users, facilities and robots."""
 
     name: str
     slug: str
     domain: str
     plan: str
     timezone: str
-    people: tuple[PersonPlan, ...]
+    users: tuple[UserPlan, ...]
     facilities: tuple[FacilityPlan, ...] = ()
     robots: tuple[RobotPlan, ...] = ()
 
-    def email(self, person: PersonPlan) -> str:
-        """Return the address with which a person signs in."""
-        return f"{person.role.replace('_', '.')}@{self.domain}"
+    def email(self, user: UserPlan) -> str:
+        """Return the e-mail address of a user."""
+        return f"{user.role.replace('_', '.')}@{self.domain}"
 
 
 def _robots(organization: str) -> tuple[RobotPlan, ...]:
-    """Read the robots of one organization from the table beside this module."""
+    """Read the robots of one organization from robots.csv."""
     with (Path(__file__).parent / "robots.csv").open(encoding="utf-8", newline="") as file:
         return tuple(
             RobotPlan(
-                **{name: row[name] for name in _TEXTS},
+                **{name: row[name] for name in _TEXT_COLUMNS},
                 x_m=float(row["x_m"]),
                 y_m=float(row["y_m"]),
                 axes=int(row["axes"]),
@@ -114,7 +123,7 @@ def _robots(organization: str) -> tuple[RobotPlan, ...]:
         )
 
 
-_TEXTS = (
+_TEXT_COLUMNS = (
     "name",
     "vendor",
     "model",
@@ -136,13 +145,13 @@ PLANT = OrganizationPlan(
     domain="meridian.example",
     plan="enterprise",
     timezone="Europe/Berlin",
-    people=(
-        PersonPlan(Role.ADMIN, "Ada", "Lindqvist"),
-        PersonPlan(Role.MANAGER, "Marek", "Novak"),
-        PersonPlan(Role.OPERATOR, "Olga", "Petersen"),
-        PersonPlan(Role.TECHNICIAN, "Theo", "Brandt"),
-        PersonPlan(Role.VIEWER, "Vera", "Costa"),
-        PersonPlan(
+    users=(
+        UserPlan(Role.ADMIN, "Ada", "Lindqvist"),
+        UserPlan(Role.MANAGER, "Marek", "Novak"),
+        UserPlan(Role.OPERATOR, "Olga", "Petersen"),
+        UserPlan(Role.TECHNICIAN, "Theo", "Brandt"),
+        UserPlan(Role.VIEWER, "Vera", "Costa"),
+        UserPlan(
             Role.CUSTOM,
             "Carla",
             "Weiss",
@@ -163,9 +172,9 @@ BAKERY = OrganizationPlan(
     domain="padaria.example",
     plan="starter",
     timezone="Europe/Lisbon",
-    people=(
-        PersonPlan(Role.ADMIN, "Ana", "Ferreira"),
-        PersonPlan(Role.VIEWER, "Vasco", "Lima"),
+    users=(
+        UserPlan(Role.ADMIN, "Ana", "Ferreira"),
+        UserPlan(Role.VIEWER, "Vasco", "Lima"),
     ),
     facilities=(FacilityPlan(_PORTO, "Europe/Lisbon", 24, 14),),
     robots=_robots("padaria-atlantica"),
@@ -177,9 +186,9 @@ PLATFORM = OrganizationPlan(
     domain="platform.example",
     plan="custom",
     timezone="UTC",
-    people=(PersonPlan(Role.SUPER_ADMIN, "Sofia", "Aalto"),),
+    users=(UserPlan(Role.SUPER_ADMIN, "Sofia", "Aalto"),),
 )
 
-# The platform first: nothing depends on it, and it is the quickest.
+# The platform first: nothing depends on it, and it is the fastest to load.
 ORGANIZATIONS = (PLATFORM, BAKERY, PLANT)
-SIGN_IN = (PLANT, PLANT.people[0])
+FIRST_LOGIN = (PLANT, PLANT.users[0])

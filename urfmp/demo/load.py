@@ -27,7 +27,7 @@ from apps.organizations.services.organizations import organization_create
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.robots import robot_register
 from apps.telemetry.services.pending_work import pending_work_enqueue_stored
-from urfmp.common.tenancy.context import act, tenant_transaction
+from urfmp.common.tenancy.context import audit_action, tenant_transaction
 from urfmp.common.tenancy.organizations import organization_ids
 from urfmp.demo.credentials import CredentialsFile, readable_password
 from urfmp.demo.events import DemoContext, past_alerts, past_commands, past_tasks, planned_tasks
@@ -200,7 +200,7 @@ class DemoLoader:
             )
             for robot in plan.robots
         }
-        with act("demo.load"):
+        with audit_action("demo.load"):
             changes = _load_history(
                 [(robots[serial].pk, spans) for serial, spans in weeks.items()], self._end
             )
@@ -227,7 +227,7 @@ class DemoLoader:
     def _load_events(self, context: DemoContext) -> None:
         tasks = past_tasks(context)
         alerts, commands = past_alerts(context), past_commands(context)
-        with act("demo.load"):
+        with audit_action("demo.load"):
             MaintenanceTask.objects.bulk_create(tasks)
             Alert.objects.bulk_create(alerts)
             RobotCommand.objects.bulk_create(commands)

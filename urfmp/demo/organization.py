@@ -1,4 +1,4 @@
-"""What the demo fleet is known by, for commands that add to it."""
+"""Slug of the demo organization, for commands that extend the fleet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each robot measured during the past week, made from what it did."""
+"""Telemetry of the past week, derived from each robot's status."""
 
 from __future__ import annotations
 
@@ -10,66 +10,67 @@ from uuid import UUID
 
 from examples.robotclient.machines import Arm, Mobile, Reading, machine_for
 from urfmp.demo.fleet import RobotPlan
-from urfmp.demo.timeline import Span
+from urfmp.demo.timeline import StatusSpan
 
-COARSE = timedelta(minutes=5)
-FINE = timedelta(seconds=30)
-FINE_FOR = timedelta(hours=3)
+COARSE_INTERVAL = timedelta(minutes=5)
+FINE_INTERVAL = timedelta(seconds=30)
+FINE_PERIOD = timedelta(hours=3)
 
 Row = tuple[UUID, str, datetime, float, str | None, None]
 
-# Of the past week, motors are kept every 10 minutes and joint currents every 30; angles are not.
+# In the past week motor temperatures are kept every 10 minutes and joint currents every 30; angles
+# are not kept.
 _EVERY_NTH = {"temperature.motor": 2, "joint": 6, "battery.health": 12}
 
 
 def telemetry_rows(
-    robot_id: UUID, plan: RobotPlan, spans: Sequence[Span], *, end: datetime
+    robot_id: UUID, plan: RobotPlan, spans: Sequence[StatusSpan], *, end: datetime
 ) -> Iterator[Row]:
-    """Yield a robot's points, oldest first, in the order of the table's columns.
+    """Yield a robot's points, oldest first, in the table's column order.
 
-    Every 5 minutes from the first span on, every 30 s in the last 3 hours; nothing while it was
+    Samples are 5 minutes apart, in the last 3 hours 30 seconds. There are none while the robot was
     offline.
 
     Args:
-        robot_id: Whose points they are.
-        plan: What kind of robot it is.
-        spans: What it did.
-        end: Aware time of the last sample at the latest.
+        robot_id: Robot that owns the points.
+        plan: Definition of the robot.
+        spans: The robot's status over time.
+        end: Latest time of a sample; aware.
     """
     machine = machine_for(plan.serial_number, plan.configuration, plan.location)
     offset = timedelta(seconds=random.Random(plan.serial_number).uniform(0, 29))  # noqa: S311
-    moment = spans[0].start
-    upcoming = [*spans[1:], Span(end + timedelta(days=1), "offline")]
+    time = spans[0].start
+    upcoming = [*spans[1:], StatusSpan(end + timedelta(days=1), "offline")]
     status, position = spans[0].status, 0
-    for number, sample_at in enumerate(_sample_times(moment + offset, end)):
+    for index, sample_at in enumerate(_sample_times(time + offset, end)):
         while upcoming[position].start <= sample_at:
             change = upcoming[position]
-            machine.advance((change.start - moment).total_seconds(), status)
-            moment, status = change.start, change.status
+            machine.advance((change.start - time).total_seconds(), status)
+            time, status = change.start, change.status
             position += 1
-        machine.advance((sample_at - moment).total_seconds(), status)
-        moment = sample_at
+        machine.advance((sample_at - time).total_seconds(), status)
+        time = sample_at
         if status == "offline":
             continue
-        fine = end - sample_at <= FINE_FOR
-        for name, value, unit in _readings(machine, number, fine=fine):
+        fine = end - sample_at <= FINE_PERIOD
+        for name, value, unit in _readings(machine, index, fine=fine):
             yield robot_id, name, sample_at, value, unit, None
 
 
 def _sample_times(start: datetime, end: datetime) -> Iterator[datetime]:
-    moment = start
-    while moment <= end:
-        yield moment
-        moment += FINE if end - moment <= FINE_FOR else COARSE
+    time = start
+    while time <= end:
+        yield time
+        time += FINE_INTERVAL if end - time <= FINE_PERIOD else COARSE_INTERVAL
 
 
-def _readings(machine: Arm | Mobile, number: int, *, fine: bool) -> Iterator[Reading]:
-    for reading in itertools.chain(machine.fast(), machine.slow()):
+def _readings(machine: Arm | Mobile, index: int, *, fine: bool) -> Iterator[Reading]:
+    for reading in itertools.chain(machine.fast_readings(), machine.slow_readings()):
         name = reading[0]
         if name.endswith(".angle"):
             continue
         every = 1 if fine else _every_nth(name)
-        if number % every == 0:
+        if index % every == 0:
             yield reading
 
 

@@ -1,4 +1,8 @@
-"""PostgreSQL with TimescaleDB, and Redis, for one checkout: found or fetched, started, stopped.
+"""Run PostgreSQL with TimescaleDB, and Redis, for one checkout.
 
-Uses the standard library; psycopg is imported only where a connection is made, Django never.
+The programs come from the system or are fetched as Debian packages. The package uses the standard
+library; psycopg is imported only where a connection is opened, Django never.
+
+Subpackages: `system` (folders, files, ports and processes), `programs` (find or fetch the
+executables), `servers` (start and stop PostgreSQL and Redis), `demo` (`make demo`).
 """

@@ -1,4 +1,4 @@
-"""`python -m urfmp.embedded COMMAND`: the local services from a shell or the Makefile."""
+"""Entry point of `python -m urfmp.embedded COMMAND`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 if __name__ == "__main__":
     try:
-        # Imported here so that Ctrl-C during the import ends without a traceback too.
+        # Imported here so that Ctrl-C during the import exits without a traceback too.
         from urfmp.embedded.cli import main
 
         sys.exit(main())

@@ -1,4 +1,4 @@
-"""The variables that tell every process of the product where its services are."""
+"""Environment variables that give every process the addresses of its services."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.servers.bootstrap import DATABASE, OWNER, RUNTIME
 from urfmp.embedded.servers.credentials import load_credentials
 from urfmp.embedded.servers.services import Services
-from urfmp.embedded.system.paths import Places
+from urfmp.embedded.system.paths import InstallPaths
 from urfmp.embedded.system.ports import HOST
 
-_ADDRESSES = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
-_OPTIONAL = ("ADMIN_DATABASE_URL", "DATABASE_DIRECT_URL", "SECRET_KEY", "ENCRYPTION_KEYS")
+_ADDRESS_VARIABLES = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL")
+_OPTIONAL_VARIABLES = ("ADMIN_DATABASE_URL", "SECRET_KEY", "ENCRYPTION_KEYS")
 
 
-def given_addresses(places: Places) -> dict[str, str] | None:
-    """Return the addresses that the caller gave; None where the services are ours.
+def external_addresses(paths: InstallPaths) -> dict[str, str] | None:
+    """Return service addresses set by the caller, or None if unset.
 
-    Ours is also what `eval $(make env)` left behind in a shell, which may be out of date.
+    Variables left in a shell by `eval $(make env)` count as unset: they name our own services and
+    may be out of date.
 
     Raises:
-        EmbeddedError: Only some of the addresses are given.
+        EmbeddedError: Only some of the addresses are set.
     """
-    given = {name: os.environ[name] for name in _ADDRESSES if os.environ.get(name)}
-    ours = f"@{_host(places)}:5432/"
+    given = {name: os.environ[name] for name in _ADDRESS_VARIABLES if os.environ.get(name)}
+    ours = f"@{_host(paths)}:5432/"
     if not given or any(ours in address for address in given.values()):
         return None
-    if missing := [name for name in _ADDRESSES if name not in given]:
+    if missing := [name for name in _ADDRESS_VARIABLES if name not in given]:
         msg = (
             f"{' and '.join(given)} set, but not {' and '.join(missing)}: set all of them, or none "
-            "to use services that are started for you."
+            "to use the embedded services."
         )
         raise EmbeddedError(msg)
     return given
 
 
-def external_environment(places: Places, given: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for services that are not ours, completed with what we make up."""
-    places.make()
-    credentials = load_credentials(places.state)
-    optional = {name: os.environ[name] for name in _OPTIONAL if os.environ.get(name)}
+def external_environment(paths: InstallPaths, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for external services, with generated secrets where unset."""
+    paths.create()
+    credentials = load_credentials(paths.state)
+    optional = {name: os.environ[name] for name in _OPTIONAL_VARIABLES if os.environ.get(name)}
     return {
-        "DATABASE_DIRECT_URL": given["DATABASE_URL"],
         "SECRET_KEY": credentials.secret_key,
         "ENCRYPTION_KEYS": f"1:{credentials.encryption_key}",
         **given,
         **optional,
-        "URFMP_STATE_DIR": str(places.state),
+        "URFMP_STATE_DIR": str(paths.state),
     }
 
 
 def service_environment(services: Services) -> dict[str, str]:
-    """Return the addresses of our own services; Redis must have been started."""
+    """Return the addresses of our own services. Redis must have been started."""
     credentials = services.credentials
-    host = _host(services.places)
+    host = _host(services.paths)
 
     def address(role: str, password: str) -> str:
         return f"postgresql://{role}:{password}@{host}:5432/{DATABASE}"
@@ -66,23 +66,22 @@ def service_environment(services: Services) -> dict[str, str]:
         "DATABASE_URL": address(RUNTIME, credentials.urfmp_app),
         "MIGRATION_DATABASE_URL": address(OWNER, credentials.urfmp),
         "ADMIN_DATABASE_URL": address("postgres", credentials.postgres),
-        "DATABASE_DIRECT_URL": address(RUNTIME, credentials.urfmp_app),
         "REDIS_URL": f"redis://:{credentials.redis}@{HOST}:{services.redis.port}/0",
         "SECRET_KEY": credentials.secret_key,
         "ENCRYPTION_KEYS": f"1:{credentials.encryption_key}",
-        "URFMP_STATE_DIR": str(services.places.state),
+        "URFMP_STATE_DIR": str(services.paths.state),
     }
 
 
-def shell_lines(environment: Mapping[str, str]) -> str:
+def shell_assignments(environment: Mapping[str, str]) -> str:
     """Return KEY=value lines that a shell can evaluate."""
     return "".join(f"{name}={shlex.quote(value)}\n" for name, value in environment.items())
 
 
-def merged(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return our own environment with these variables in it, and nothing that overrules them.
+def merge_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the current environment with these variables overriding it.
 
-    A `<NAME>_FILE` of the same name would.
+    A `<NAME>_FILE` variable for one of them is removed, since it would take precedence.
     """
     inherited = {
         name: value
@@ -92,5 +91,5 @@ def merged(environment: Mapping[str, str]) -> dict[str, str]:
     return {**inherited, **environment}
 
 
-def _host(places: Places) -> str:
-    return quote(str(places.socket), safe="")
+def _host(paths: InstallPaths) -> str:
+    return quote(str(paths.socket), safe="")

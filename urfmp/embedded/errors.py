@@ -1,5 +1,7 @@
+"""Errors of the embedded services."""
+
 from __future__ import annotations
 
 
 class EmbeddedError(Exception):
-    """Something that the person at the keyboard can mend; the message says how."""
+    """An error that the user can fix; the message says how."""

@@ -1,7 +1,8 @@
-"""`python3 -m urfmp.embedded.install LOCK...`: the virtual environment, before there is one.
+"""Create the virtual environment and install the locked packages into it.
 
-With `--exact` an environment of another Python version is made anew; else it is used as it is,
-so that whoever named a Python once need not name it again.
+Run as `python3 -m urfmp.embedded.install LOCK...`, before a virtual environment exists. `--exact`
+recreates an environment of another Python version. Without it that environment is kept, so a Python
+version chosen once need not be named again.
 """
 
 from __future__ import annotations
@@ -19,35 +20,35 @@ from pathlib import Path
 
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.system.files import make_folder, read_text, write_atomically
-from urfmp.embedded.system.output import Progress, say
+from urfmp.embedded.system.output import Progress, log_message
 from urfmp.embedded.system.paths import checkout_root
 
 _VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
-_VENV_NOTE = "installed/python-version"
-_OLDEST = (3, 11)
+_VERSION_STAMP = "installed/python-version"
+_MIN_VERSION = (3, 11)
 
 
 def install(checkout: Path, lock_names: Sequence[str], *, exact: bool = False) -> None:
-    """Have `.venv` hold what the lock files say; nothing is done where it does already.
+    """Install the packages of the lock files into `.venv` unless already installed.
 
-    What is installed is noted last, so an interrupted installation is repeated.
+    The stamp file of a lock is written last, so an interrupted installation is repeated.
 
     Args:
-        checkout: Where `.venv` and the lock files are.
-        lock_names: Lock files that are installed one after the other.
-        exact: Whether it has to be of the Python version that runs this.
+        checkout: Folder that holds `.venv` and the lock files.
+        lock_names: Lock files to install, in this order.
+        exact: Whether `.venv` must have the Python version that runs this code.
 
     Raises:
-        EmbeddedError: There is no venv module, or the packages cannot be fetched.
+        EmbeddedError: The venv module is missing, or the packages cannot be fetched.
     """
     venv = checkout / ".venv"
     with _locked_folder(checkout):
         version = _version_of(venv)
-        if not _fits(version, exact=exact):
+        if not _is_compatible(version, exact=exact):
             _make_venv(venv)
             version = _VERSION
-        if not (venv / _VENV_NOTE).exists():
-            _note(venv / _VENV_NOTE, version)
+        if not (venv / _VERSION_STAMP).exists():
+            _write_stamp(venv / _VERSION_STAMP, version)
         for name in lock_names:
             lock = checkout / name
             if read_text(_stamp_file(venv, lock)) != lock_stamp(lock, version):
@@ -55,7 +56,7 @@ def install(checkout: Path, lock_names: Sequence[str], *, exact: bool = False) -
 
 
 def lock_stamp(lock: Path, version: str) -> str:
-    """Return what is noted once a lock file's packages are installed for a Python version."""
+    """Return the stamp of an installed lock: Python version and hash."""
     return f"{version} {hashlib.sha256(lock.read_bytes()).hexdigest()}\n"
 
 
@@ -64,8 +65,11 @@ def _stamp_file(venv: Path, lock: Path) -> Path:
 
 
 def _version_of(venv: Path) -> str:
-    """Return the version of an environment's Python; empty if it does not work or lacks pip."""
-    noted = read_text(venv / _VENV_NOTE).strip()
+    """Return the Python version of an environment, "" if unusable.
+
+    An environment is unusable if its Python does not run or has no pip.
+    """
+    noted = read_text(venv / _VERSION_STAMP).strip()
     if noted and (venv / "bin/python").exists():
         return noted
     try:
@@ -81,24 +85,24 @@ def _version_of(venv: Path) -> str:
     return found[1] if found else ""
 
 
-def _fits(version: str, *, exact: bool) -> bool:
+def _is_compatible(version: str, *, exact: bool) -> bool:
     if exact or not version:
         return version == _VERSION
-    return tuple(map(int, version.split("."))) >= _OLDEST
+    return tuple(map(int, version.split("."))) >= _MIN_VERSION
 
 
 def _make_venv(venv: Path) -> None:
-    say(f"making the virtual environment ({venv})")
+    log_message(f"creating the virtual environment ({venv})")
     answer = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "venv", "--clear", venv], capture_output=True, text=True, check=False
     )
     if answer.returncode:
         shutil.rmtree(venv, ignore_errors=True)
-        said = f"{answer.stdout}\n{answer.stderr}".strip()
-        msg = f"The virtual environment could not be made:\n{said}"
-        if "ensurepip" in said:
+        output = f"{answer.stdout}\n{answer.stderr}".strip()
+        msg = f"The virtual environment could not be created:\n{output}"
+        if "ensurepip" in output:
             msg = (
-                f"Python {_VERSION} has no venv module here. Install it, for example: "
+                f"Python {_VERSION} has no venv module on this machine. Install it, for example: "
                 f"apt-get install python{_VERSION}-venv"
             )
         raise EmbeddedError(msg)
@@ -109,7 +113,7 @@ def _install_packages(venv: Path, lock: Path, version: str) -> None:
     command += ["--require-hashes", "-r", str(lock)]
     command += ["--no-input", "--disable-pip-version-check", "--progress-bar", "off"]
     total = len(re.findall(r"^\S+==", lock.read_text(encoding="utf-8"), re.MULTILINE))
-    said: list[str] = []
+    output: list[str] = []
     with subprocess.Popen(  # noqa: S603
         command,
         stdin=subprocess.DEVNULL,
@@ -117,32 +121,32 @@ def _install_packages(venv: Path, lock: Path, version: str) -> None:
         stderr=subprocess.STDOUT,
         text=True,
     ) as pip:
-        _show(pip, f"installing {lock.name}", total, said)
+        _report_progress(pip, f"installing {lock.name}", total, output)
     if pip.returncode:
-        end = "\n".join(f"    {line.rstrip()}" for line in said[-8:])
+        end = "\n".join(f"    {line.rstrip()}" for line in output[-8:])
         msg = (
             "The Python packages could not be installed. Check this machine's network (and proxy) "
             f"and its disk, then try again.\n{end}"
         )
         raise EmbeddedError(msg)
-    _note(_stamp_file(venv, lock), lock_stamp(lock, version))
+    _write_stamp(_stamp_file(venv, lock), lock_stamp(lock, version))
 
 
-def _note(path: Path, text: str) -> None:
+def _write_stamp(path: Path, text: str) -> None:
     make_folder(path.parent)
     write_atomically(path, text, mode=0o644)
 
 
-def _show(pip: subprocess.Popen[str], step: str, total: int, said: list[str]) -> None:
+def _report_progress(pip: subprocess.Popen[str], step: str, total: int, output: list[str]) -> None:
     progress = Progress()
     seen = 0
     for line in pip.stdout or []:
-        said.append(line)
+        output.append(line)
         if line.startswith(("Collecting ", "Requirement already satisfied: ")):
             seen += 1
             progress.show(step, f"{min(seen, total)} of at most {total} packages")
         elif line.startswith("Installing collected packages"):
-            progress.show("putting the packages into place")
+            progress.show("installing the downloaded packages")
 
 
 @contextmanager
@@ -152,7 +156,7 @@ def _locked_folder(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another process that installs packages here")
+            log_message("waiting for another process that is installing packages here")
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
@@ -164,8 +168,8 @@ if __name__ == "__main__":
         names = [name for name in sys.argv[1:] if name != "--exact"]
         install(checkout_root(), names, exact="--exact" in sys.argv)
     except EmbeddedError as problem:
-        say(str(problem))
+        log_message(str(problem))
         sys.exit(1)
     except KeyboardInterrupt:
-        say("interrupted; the same command goes on from here")
+        log_message("interrupted; run the same command again to continue")
         sys.exit(130)

@@ -1,0 +1,1 @@
+"""Run and supervise the whole product with the demo fleet (`make demo`)."""

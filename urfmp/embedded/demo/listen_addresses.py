@@ -1,4 +1,4 @@
-"""Where the demo listens, and what browsers call it."""
+"""Choose the demo's listen addresses and the host name for browsers."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import socket
 from dataclasses import dataclass
 
 from urfmp.embedded.errors import EmbeddedError
-from urfmp.embedded.system.output import say
+from urfmp.embedded.system.output import log_message
 from urfmp.embedded.system.ports import HOST, free_port, is_free
 
-_EVERYWHERE = "0.0.0.0"  # noqa: S104  (only where the user asks for it)
+_ALL_INTERFACES = "0.0.0.0"  # noqa: S104  (only where the user asks for it)
 _WEB_PORT = 8000
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Ports of the two servers, the address to listen on, and the name that others use."""
+class ListenAddresses:
+    """Ports of web and live, the listen address and the public host."""
 
     host: str
     public_host: str
@@ -25,32 +25,32 @@ class Addresses:
 
     @property
     def web(self) -> str:
-        """The origin of the pages, as a browser sees it."""
+        """Origin of the web process, as browsers see it."""
         return os.environ.get("WEB_ORIGIN") or f"http://{self.public_host}:{self.web_port}"
 
     @property
     def live(self) -> str:
-        """The origin of the streams, as a browser sees it."""
+        """Origin of the live process, as browsers see it."""
         return os.environ.get("LIVE_ORIGIN") or f"http://{self.public_host}:{self.live_port}"
 
     @property
-    def web_inside(self) -> str:
-        """The pages' origin from this machine."""
-        return f"http://{self._inside}:{self.web_port}"
+    def web_local(self) -> str:
+        """Origin of the web process on this machine."""
+        return f"http://{self._local_host}:{self.web_port}"
 
     @property
-    def live_inside(self) -> str:
-        """The streams' origin from this machine."""
-        return f"http://{self._inside}:{self.live_port}"
+    def live_local(self) -> str:
+        """Origin of the live process on this machine."""
+        return f"http://{self._local_host}:{self.live_port}"
 
     @property
-    def _inside(self) -> str:
-        return HOST if self.host == _EVERYWHERE else self.host
+    def _local_host(self) -> str:
+        return HOST if self.host == _ALL_INTERFACES else self.host
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that tell the product its addresses."""
+        """Return the environment variables that configure the product's addresses."""
         names = [HOST, "localhost", self.host, self.public_host, socket.gethostname()]
-        names = [name for name in dict.fromkeys(names) if name != _EVERYWHERE]
+        names = [name for name in dict.fromkeys(names) if name != _ALL_INTERFACES]
         return {
             "WEB_ORIGIN": self.web,
             "LIVE_ORIGIN": self.live,
@@ -58,11 +58,14 @@ class Addresses:
         }
 
 
-def choose_addresses(host: str, port: int | None) -> Addresses:
-    """Return free ports: the wanted one, or 8000 or else any for the pages, the next for live.
+def choose_addresses(host: str, port: int | None) -> ListenAddresses:
+    """Return the addresses to listen on.
+
+    The web port is the requested one, else 8000, else any free port. The live port is the next one
+    if it is free.
 
     Raises:
-        EmbeddedError: The wanted port is taken, or the host is not this machine's.
+        EmbeddedError: The requested port is in use, or the host is not an address of this machine.
     """
     try:
         free_port(host)
@@ -70,22 +73,22 @@ def choose_addresses(host: str, port: int | None) -> Addresses:
         msg = f"HOST={host} is not an address of this machine: {error.strerror}."
         raise EmbeddedError(msg) from error
     if port is not None and not is_free(port, host):
-        msg = f"Port {port} is taken (or not allowed): choose another with PORT=, or none."
+        msg = f"Port {port} is in use or not permitted. Choose another with PORT=, or omit it."
         raise EmbeddedError(msg)
     web_port = port or _first_free(_WEB_PORT, host)
     if port is None and web_port != _WEB_PORT:
-        say(f"port {_WEB_PORT} is taken, so the pages are on port {web_port}")
-    return Addresses(host, _public(host), web_port, _first_free(web_port + 1, host))
+        log_message(f"port {_WEB_PORT} is in use; serving on port {web_port}")
+    return ListenAddresses(host, _public_host(host), web_port, _first_free(web_port + 1, host))
 
 
 def _first_free(preferred: int, host: str) -> int:
     return preferred if is_free(preferred, host) else free_port(host)
 
 
-def _public(host: str) -> str:
-    if host != _EVERYWHERE:
+def _public_host(host: str) -> str:
+    if host != _ALL_INTERFACES:
         return host
-    # Connecting a datagram socket sends nothing; the kernel only chooses our address.
+    # Connecting a datagram socket sends nothing; the kernel only selects our address.
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))

@@ -1,4 +1,7 @@
-"""Whether the collected static files are those of the code; compressing them takes a while."""
+"""Track whether the collected static files are up to date.
+
+Compressing them takes a while, so `collectstatic` runs only after a change.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,13 @@ _SETTINGS = ("requirements.lock", "urfmp/settings.py")
 _STAMP = ".collected"
 
 
-def collected(checkout: Path, static: Path) -> bool:
-    """Tell whether `collectstatic` has nothing to do."""
+def is_collected(checkout: Path, static: Path) -> bool:
+    """Return whether the collected files are up to date."""
     return read_text(static / _STAMP) == _digest(checkout)
 
 
-def note_collected(checkout: Path, static: Path) -> None:
-    """Note that it was done for the files as they are now."""
+def mark_collected(checkout: Path, static: Path) -> None:
+    """Record that the files were collected in their current state."""
     write_atomically(static / _STAMP, _digest(checkout))
 
 

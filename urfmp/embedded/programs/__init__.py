@@ -1,0 +1,1 @@
+"""Find executables on the system or fetch Debian's into the cache."""

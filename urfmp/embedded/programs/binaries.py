@@ -1,4 +1,4 @@
-"""Find the servers' programs: the system's own, else Debian's, fetched into the cache."""
+"""Find the servers' programs on the system, or fetch Debian's."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from pathlib import Path
 
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.programs.fetch import fetch_services, fetched_services
-from urfmp.embedded.system.paths import Places
+from urfmp.embedded.system.paths import InstallPaths
 from urfmp.embedded.system.processes import run
 
-MINIMUM_MAJOR = 15
-_FETCHED_MAJOR = 17
-_DOCKER_ADVICE = "Where Docker is at hand, `docker compose up` runs the same product from images."
+MIN_MAJOR_VERSION = 15
+_FETCHED_MAJOR_VERSION = 17
+_DOCKER_ADVICE = "With Docker, `docker compose up` runs the same product from images."
 
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """Programs that fit together, and the variables that they need."""
+    """Programs of matching versions and the environment variables they need."""
 
     postgres_bin: Path
     major: int
@@ -29,37 +29,37 @@ class Binaries:
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def find_binaries(places: Places, *, major: int | None = None) -> Binaries:
-    """Return PostgreSQL with TimescaleDB, and Redis, fetching them where the system has none.
+def find_binaries(paths: InstallPaths, *, major: int | None = None) -> Binaries:
+    """Return PostgreSQL with TimescaleDB, and Redis, fetching them if necessary.
 
     Args:
-        places: Where the cache is.
-        major: The major version that an existing cluster needs; None for a new one.
+        paths: Folders of the checkout, among them the cache.
+        major: Major version that an existing cluster needs; None for a new one.
 
     Raises:
-        EmbeddedError: There are none and they cannot be fetched here.
+        EmbeddedError: The system has no suitable programs and they cannot be fetched.
     """
     system = next(_system_binaries(major), None)
     if system:
         return system
-    if major not in {None, _FETCHED_MAJOR}:
+    if major not in {None, _FETCHED_MAJOR_VERSION}:
         msg = (
-            f"The data in {places.postgres} is PostgreSQL {major}'s, which is no longer installed "
-            "with TimescaleDB. Install it again, or start afresh with `make reset`, which deletes "
+            f"The data in {paths.postgres} needs PostgreSQL {major}, which is no longer installed "
+            "with TimescaleDB. Install it again, or start over with `make reset`, which deletes "
             "that data."
         )
         raise EmbeddedError(msg)
-    root = fetched_services(places.cache)
+    root = fetched_services(paths.cache)
     if root is None:
         try:
-            root = fetch_services(places.cache)
+            root = fetch_services(paths.cache)
         except EmbeddedError as error:
             msg = f"{error}\n{_DOCKER_ADVICE}"
             raise EmbeddedError(msg) from error
-    _check_zones()
+    _check_time_zones()
     return Binaries(
-        root / f"usr/lib/postgresql/{_FETCHED_MAJOR}/bin",
-        _FETCHED_MAJOR,
+        root / f"usr/lib/postgresql/{_FETCHED_MAJOR_VERSION}/bin",
+        _FETCHED_MAJOR_VERSION,
         root / "usr/bin/redis-server",
         {"LOCPATH": str(root / "usr/lib/locale")},
     )
@@ -70,8 +70,8 @@ def _system_binaries(major: int | None) -> Iterator[Binaries]:
     if redis_server is None:
         return
     for folder in _system_folders():
-        found = _major(folder)
-        if found is None or found < MINIMUM_MAJOR or major not in {None, found}:
+        found = _major_version(folder)
+        if found is None or found < MIN_MAJOR_VERSION or major not in {None, found}:
             continue
         if _has_timescale(folder, found):
             yield Binaries(folder, found, Path(redis_server))
@@ -92,7 +92,7 @@ def _has_timescale(folder: Path, major: int) -> bool:
     return any((share / "extension/timescaledb.control").exists() for share in shares)
 
 
-def _major(folder: Path) -> int | None:
+def _major_version(folder: Path) -> int | None:
     answer = run([folder / "postgres", "--version"]).stdout
     match = re.search(r"\(PostgreSQL\) (\d+)", answer)
     return int(match[1]) if match else None
@@ -106,8 +106,8 @@ def _search_path() -> str:
     return os.pathsep.join([os.environ.get("PATH", ""), "/usr/bin", "/usr/local/bin"])
 
 
-def _check_zones() -> None:
-    # Debian's PostgreSQL reads the system's time zones at a path that is compiled in.
+def _check_time_zones() -> None:
+    # Debian's PostgreSQL reads the system's time zones from a path that is compiled in.
     if not Path("/usr/share/zoneinfo/UTC").exists():
-        msg = "The time zone files are missing; install them: apt-get install tzdata"
+        msg = "The time zone files are missing. Install them: apt-get install tzdata"
         raise EmbeddedError(msg)

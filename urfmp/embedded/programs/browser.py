@@ -1,4 +1,4 @@
-"""A Chromium for browser tests: the system's, else Debian's, run from the cache."""
+"""Find a Chromium for browser tests, or fetch Debian's into the cache."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from urfmp.embedded.system.processes import run
 
 _WRAPPER = "chromium-for-tests"
 _SYSTEM_NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
-# It opens only our own pages, often as root and in containers whose kernel refuses the sandbox;
-# /dev/shm is tiny in many of them.
+# Chromium opens only our own pages, often as root and in containers whose kernel does not support
+# the sandbox. /dev/shm is tiny in many containers.
 _OPTIONS = "--no-sandbox --disable-dev-shm-usage"
 _PAGE = "data:text/html,<p id=a>urfmp</p>"
 
 
 def find_browser(cache: Path) -> Path:
-    """Return a program that starts a headless Chromium with the arguments it is given.
+    """Return a program that starts headless Chromium with the given arguments.
 
-    It needs no display and no fonts of the system, and runs as root.
+    It needs no display and no system fonts, and runs as root.
 
     Raises:
-        EmbeddedError: There is none and none can be fetched here.
+        EmbeddedError: No Chromium was found and none can be fetched.
     """
-    given = os.environ.get("URFMP_CHROMIUM")
-    if given and not _runs(Path(given)):
-        msg = f"URFMP_CHROMIUM is {given}, which does not run. Unset it to have one fetched."
+    configured = os.environ.get("URFMP_CHROMIUM")
+    if configured and not _runs(Path(configured)):
+        msg = f"URFMP_CHROMIUM is {configured}, which does not run. Unset it to fetch one."
         raise EmbeddedError(msg)
-    if given:
-        return Path(given)
+    if configured:
+        return Path(configured)
     for name in _SYSTEM_NAMES:
         program = shutil.which(name)
         if program and _runs(Path(program)):
@@ -50,12 +50,12 @@ def _wrap_system(cache: Path, program: str) -> Path:
 
 
 def _runs(program: Path) -> bool:
-    # Some systems have a stub by that name that does not.
+    # Some systems have a stub by that name that cannot start.
     return "urfmp" in _rendered(program)[0]
 
 
 def _rendered(program: Path) -> tuple[str, str]:
-    """Return what became of a small page, and the complaints."""
+    """Return the rendered text of a small page, and the error output."""
     with tempfile.TemporaryDirectory() as profile:
         options = [*_OPTIONS.split(), "--headless", f"--user-data-dir={profile}", "--dump-dom"]
         try:
@@ -68,7 +68,7 @@ def _rendered(program: Path) -> tuple[str, str]:
 def _finish(root: Path, final: Path) -> None:
     program = next((root / "usr/lib").glob("chromium*/*headless*shell"), None)
     if program is None:
-        msg = "Debian's package of Chromium holds no headless shell."
+        msg = "Debian's Chromium package contains no headless shell."
         raise EmbeddedError(msg)
     set_interpreter(program, root, final, libraries=False)
     (root / "fonts.conf").write_text(_font_configuration(final), encoding="utf-8")
@@ -104,9 +104,9 @@ def _font_configuration(final: Path) -> str:
 
 
 def _check(final: Path) -> None:
-    page, complaint = _rendered(final / _WRAPPER)
+    page, error_output = _rendered(final / _WRAPPER)
     if "urfmp" not in page:
-        msg = f"Debian's Chromium does not run on this machine: {complaint.strip()[-500:]}"
+        msg = f"Debian's Chromium does not run on this machine: {error_output.strip()[-500:]}"
         raise EmbeddedError(msg)
 
 
@@ -114,7 +114,7 @@ BROWSER = Bundle(
     name=f"chromium-{SUITE}-1",
     title="Chromium for the browser tests",
     packages=("chromium-headless-shell", "fonts-dejavu-core"),
-    # What a screen, a desktop or a graphics card would need: the headless shell draws by itself.
+    # Packages for a screen, a desktop or a graphics card, which the headless shell does not use.
     provided=(
         "at-spi2-common",
         "debconf",

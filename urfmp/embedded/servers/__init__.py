@@ -1,0 +1,1 @@
+"""Configure, start and stop one checkout's PostgreSQL and Redis servers."""

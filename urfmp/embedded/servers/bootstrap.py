@@ -1,4 +1,7 @@
-"""Roles, database and extension inside a running cluster; safe to repeat after any interruption."""
+"""Create roles, database and extension in a running cluster.
+
+Every step is idempotent, so it can be repeated after any interruption.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,19 @@ if TYPE_CHECKING:
 DATABASE = "urfmp"
 OWNER = "urfmp"
 RUNTIME = "urfmp_app"
-_RIGHTS = {
+_ROLE_OPTIONS = {
     OWNER: "LOGIN CREATEDB NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS",
     RUNTIME: "LOGIN NOCREATEDB NOSUPERUSER NOCREATEROLE NOREPLICATION NOBYPASSRLS",
 }
 
 
 def bootstrap(cluster: Cluster, credentials: Credentials) -> None:
-    """Make what is missing: the two roles, the owner's database, TimescaleDB in it."""
+    """Create missing roles, the database and its TimescaleDB extension."""
     with connect(cluster, credentials.postgres) as connection:
-        _make_roles(connection, {OWNER: credentials.urfmp, RUNTIME: credentials.urfmp_app})
-        _make_database(connection)
+        _create_or_alter_roles(
+            connection, {OWNER: credentials.urfmp, RUNTIME: credentials.urfmp_app}
+        )
+        _create_database(connection)
         databases = [
             name
             for (name,) in connection.execute(
@@ -32,33 +37,36 @@ def bootstrap(cluster: Cluster, credentials: Credentials) -> None:
             )
         ]
     for database in databases:
-        _fit_extension(cluster, credentials.postgres, database)
+        _create_or_update_extension(cluster, credentials.postgres, database)
 
 
-def _make_roles(connection: psycopg.Connection, passwords: dict[str, str]) -> None:
+def _create_or_alter_roles(connection: psycopg.Connection, passwords: dict[str, str]) -> None:
     from psycopg import sql  # noqa: PLC0415
 
     existing = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
     for role, password in passwords.items():
-        # One statement makes a role whole, password included.
+        # One statement creates the role with its password, so none is ever without.
         verb, secret = ("ALTER", "") if role in existing else ("CREATE", password)
         statement = sql.SQL("{verb} ROLE {role} {rights}").format(
-            verb=sql.SQL(verb), role=sql.Identifier(role), rights=sql.SQL(_RIGHTS[role])
+            verb=sql.SQL(verb), role=sql.Identifier(role), rights=sql.SQL(_ROLE_OPTIONS[role])
         )
         if secret:
             statement += sql.SQL(" PASSWORD {}").format(sql.Literal(secret))
         connection.execute(statement)
 
 
-def _make_database(connection: psycopg.Connection) -> None:
+def _create_database(connection: psycopg.Connection) -> None:
     found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE])
     if found.fetchone() is None:
         connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER} TEMPLATE template0")
     connection.execute(f"GRANT CONNECT ON DATABASE {DATABASE} TO {RUNTIME}")
 
 
-def _fit_extension(cluster: Cluster, password: str, database: str) -> None:
-    """Create the extension in our database; elsewhere bring it to the version of the programs."""
+def _create_or_update_extension(cluster: Cluster, password: str, database: str) -> None:
+    """Create the extension in our database; update it in the others.
+
+    The update brings an installed extension to the version of the server's programs.
+    """
     with connect(cluster, password, database) as connection:
         found = connection.execute(
             "SELECT installed_version, default_version FROM pg_available_extensions "
@@ -69,7 +77,7 @@ def _fit_extension(cluster: Cluster, password: str, database: str) -> None:
         return
     if installed == default:
         return
-    # Updating must be the first thing that a session does, so it gets one of its own.
+    # ALTER EXTENSION must be the first statement of a session, so it gets its own connection.
     with connect(cluster, password, database) as connection:
         if installed is None:
             connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")

@@ -1,4 +1,7 @@
-"""PostgreSQL's data folder: made once, and its settings, written anew at each start."""
+"""Create PostgreSQL's data folder and write its settings.
+
+The folder is created once. The settings are rewritten at each start.
+"""
 
 from __future__ import annotations
 
@@ -11,70 +14,74 @@ from pathlib import Path
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.programs.binaries import Binaries
 from urfmp.embedded.system.files import read_text, remove_tree
-from urfmp.embedded.system.output import say
+from urfmp.embedded.system.output import log_message
 from urfmp.embedded.system.processes import (
-    Account,
-    own,
-    own_folder,
+    UnixAccount,
+    chown_to,
+    make_private_folder,
     processes_in,
     run,
     server_account,
-    stop,
+    stop_processes,
 )
 
-# From this version on PostgreSQL brings the C.UTF-8 locale itself; an older one asks libc.
-_BUILTIN_LOCALE = 17
+# From this version on PostgreSQL has a built-in C.UTF-8 locale; an older version uses libc's.
+_BUILTIN_LOCALE_VERSION = 17
 _MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One PostgreSQL: its folder, the folder of its socket, and who it runs as."""
+    """One PostgreSQL cluster: its folder, socket folder and account."""
 
     folder: Path
     socket: Path
-    account: Account | None
+    account: UnixAccount | None
 
     @classmethod
     def at(cls, folder: Path, socket: Path) -> Cluster:
-        """Return the cluster of a folder that may not exist yet."""
+        """Return the cluster of a folder, which need not exist yet."""
         return cls(folder, socket, server_account(folder))
 
     @property
     def data(self) -> Path:
-        """PostgreSQL's own folder, and the working folder of all of its processes."""
+        """PostgreSQL's data folder, the working directory of its processes."""
         return self.folder / "data"
 
     @property
     def start_log(self) -> Path:
-        """What the server says before it writes to its log folder: why it does not start."""
+        """Output of the server before it opens its log folder.
+
+        It explains a failed start.
+        """
         return self.folder / "start.log"
 
     @property
     def major(self) -> int | None:
-        """The major version that made the data; None before there is any."""
+        """Major version that created the data, or None without data."""
         version = read_text(self.data / "PG_VERSION").strip()
         return int(version) if version.isdigit() else None
 
 
 def make_cluster(cluster: Cluster, binaries: Binaries, password: str) -> None:
-    """Make the folders and, unless there is one, the data folder with its superuser `postgres`.
+    """Create the folders and, if missing, the data folder with superuser `postgres`.
 
-    The data folder appears by a rename, so it is never half made.
+    The data folder is created under another name and renamed, so it is never incomplete.
     """
     for folder in (cluster.folder, cluster.socket):
-        own_folder(folder, cluster.account)
+        make_private_folder(folder, cluster.account)
     if cluster.major is not None:
         return
-    say("making the database cluster")
+    log_message("creating the database cluster")
     draft = cluster.folder / "data.new"
-    # An initdb that was interrupted may still be at work, or its server: the latter in the draft.
-    stop([*processes_in(cluster.folder), *processes_in(draft)], [(signal.SIGKILL, 2.0)])
+    # An interrupted initdb may still be running, or its server, whose working directory is the
+    # draft.
+    stop_processes([*processes_in(cluster.folder), *processes_in(draft)], [(signal.SIGKILL, 2.0)])
     remove_tree(draft)
     with tempfile.NamedTemporaryFile("w", dir=cluster.folder, encoding="utf-8") as file:
         file.write(password)
         file.flush()
-        own(Path(file.name), cluster.account)
+        chown_to(Path(file.name), cluster.account)
         command = _initdb(binaries, draft, Path(file.name))
         answer = run(
             command,
@@ -83,7 +90,7 @@ def make_cluster(cluster: Cluster, binaries: Binaries, password: str) -> None:
             cwd=cluster.folder,
         )
     if answer.returncode:
-        msg = f"PostgreSQL's data folder could not be made in {cluster.folder}:\n{answer.stderr}"
+        msg = f"PostgreSQL's data folder could not be created in {cluster.folder}:\n{answer.stderr}"
         raise EmbeddedError(msg)
     draft.rename(cluster.data)
 
@@ -99,26 +106,28 @@ def _initdb(binaries: Binaries, draft: Path, password_file: Path) -> list[str | 
         f"--pwfile={password_file}",
         f"--pgdata={draft}",
     ]
-    if binaries.major >= _BUILTIN_LOCALE:
+    if binaries.major >= _BUILTIN_LOCALE_VERSION:
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return [binaries.postgres_bin / "initdb", *options]
 
 
 def write_settings(cluster: Cluster) -> None:
-    """Write the server's settings, which are ours: what someone edits there is replaced."""
+    """Write postgresql.conf, overwriting manual changes."""
     path = cluster.data / "postgresql.conf"
-    path.write_text(settings(cluster.socket, _memory(), os.cpu_count() or 1), encoding="utf-8")
+    path.write_text(
+        postgresql_conf(cluster.socket, _memory_bytes(), os.cpu_count() or 1), encoding="utf-8"
+    )
     path.chmod(0o600)
-    own(path, cluster.account)
+    chown_to(path, cluster.account)
 
 
-def settings(socket: Path, memory: int, processors: int) -> str:
+def postgresql_conf(socket: Path, memory_bytes: int, processors: int) -> str:
     """Return postgresql.conf for a small server.
 
     Args:
-        socket: The only place where the server listens.
-        memory: Bytes that the machine, or our share of it, has.
-        processors: How many it has.
+        socket: Folder of the Unix socket; the server does not listen on TCP.
+        memory_bytes: Memory of the machine or of this container.
+        processors: Number of processors.
     """
     return f"""\
 # Written at each start by urfmp/embedded/servers/cluster.py.
@@ -131,9 +140,9 @@ max_connections = 100
 timezone = 'UTC'
 log_timezone = 'UTC'
 
-shared_buffers = {_megabytes(memory // 8, 128, 1024)}MB
-effective_cache_size = {_megabytes(memory // 2, 256, 65536)}MB
-maintenance_work_mem = {_megabytes(memory // 16, 64, 256)}MB
+shared_buffers = {_clamped_megabytes(memory_bytes // 8, 128, 1024)}MB
+effective_cache_size = {_clamped_megabytes(memory_bytes // 2, 256, 65536)}MB
+maintenance_work_mem = {_clamped_megabytes(memory_bytes // 16, 64, 256)}MB
 work_mem = 16MB
 random_page_cost = 1.1
 jit = off
@@ -147,7 +156,7 @@ checkpoint_timeout = 15min
 checkpoint_completion_target = 0.9
 
 autovacuum = on
-# A hypertable is many tables, and each test database has workers of its own.
+# A hypertable consists of many tables, and each test database has its own workers.
 max_locks_per_transaction = 256
 max_worker_processes = {16 + processors}
 max_parallel_workers = {processors}
@@ -166,11 +175,11 @@ log_line_prefix = '%m [%p] %u@%d '
 """
 
 
-def _megabytes(size: int, least: int, most: int) -> int:
-    return max(least, min(most, size // _MEGABYTE))
+def _clamped_megabytes(size: int, min_mb: int, max_mb: int) -> int:
+    return max(min_mb, min(max_mb, size // _MEGABYTE))
 
 
-def _memory() -> int:
+def _memory_bytes() -> int:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = read_text(Path("/sys/fs/cgroup/memory.max")).strip()
     return min(total, int(limit)) if limit.isdigit() else total

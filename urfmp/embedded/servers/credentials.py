@@ -1,4 +1,4 @@
-"""The passwords of one checkout's services: made once, kept as long as the data."""
+"""Passwords of one checkout's services, generated once and kept with the data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from urfmp.embedded.system.files import read_text, write_atomically
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Letters, digits, `-` and `_` only, so that they need no quoting in a URL, SQL or a shell."""
+    """Passwords and keys of letters, digits, `-` and `_`.
+
+    They need no quoting in a URL, in SQL or in a shell.
+    """
 
     postgres: str
     urfmp: str
@@ -24,7 +27,9 @@ class Credentials:
 
 
 def load_credentials(state: Path) -> Credentials:
-    """Return the passwords of a state folder, making them at the first call.
+    """Return the passwords of a state folder.
+
+    The first call generates them.
 
     Raises:
         EmbeddedError: The file is damaged.
@@ -34,13 +39,16 @@ def load_credentials(state: Path) -> Credentials:
         try:
             return _completed(path, json.loads(text))
         except (TypeError, ValueError) as error:
-            msg = f"{path} is damaged; `make reset` starts afresh and deletes this checkout's data."
+            msg = f"{path} is damaged. `make reset` deletes this checkout's data and starts over."
             raise EmbeddedError(msg) from error
     return _completed(path, {})
 
 
 def _completed(path: Path, known: dict[str, str]) -> Credentials:
-    """Make up what the file does not hold yet: all of it, or what an older version did not need."""
+    """Generate the passwords that the file does not contain yet.
+
+    A file of an older version may lack some of them.
+    """
     wanted = [field.name for field in fields(Credentials)]
     made = Credentials(**{**{name: secrets.token_urlsafe(48) for name in wanted}, **known})
     if asdict(made) != known:

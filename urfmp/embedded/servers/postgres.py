@@ -1,4 +1,4 @@
-"""Start and stop one private PostgreSQL, and clear away what a killed one left."""
+"""Start and stop the private PostgreSQL server; clean up after crashes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,24 @@ from urfmp.embedded.programs.binaries import Binaries
 from urfmp.embedded.servers.cluster import Cluster, make_cluster, write_settings
 from urfmp.embedded.system.files import read_text, tail
 from urfmp.embedded.system.output import Progress
-from urfmp.embedded.system.processes import processes_in, start_daemon, stop, works_in
+from urfmp.embedded.system.processes import (
+    is_running_in,
+    processes_in,
+    start_daemon,
+    stop_processes,
+)
 
 if TYPE_CHECKING:
     import psycopg
 
-_START_LIMIT = 30.0
-_STOP = ((signal.SIGINT, 6.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 2.0))
-_STOP_ORPHANS = ((signal.SIGQUIT, 2.0), (signal.SIGKILL, 2.0))
+_START_TIMEOUT_SECONDS = 30.0
+_STOP_SIGNALS = ((signal.SIGINT, 6.0), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 2.0))
+_ORPHAN_STOP_SIGNALS = ((signal.SIGQUIT, 2.0), (signal.SIGKILL, 2.0))
 
 
 def connect(cluster: Cluster, password: str, database: str = "postgres") -> psycopg.Connection:
     """Connect as the superuser, in autocommit mode."""
-    # Not every command needs a connection, and importing it takes a while.
+    # Imported here: not every command needs a connection, and the import is slow.
     import psycopg  # noqa: PLC0415
 
     return psycopg.connect(
@@ -40,20 +45,22 @@ def connect(cluster: Cluster, password: str, database: str = "postgres") -> psyc
 
 
 def server_pid(cluster: Cluster) -> int | None:
-    """Return the running server's process id; None if it does not run."""
+    """Return the process id of the running server, or None."""
     first_line = read_text(cluster.data / "postmaster.pid").partition("\n")[0].strip()
     pid = int(first_line) if first_line.isdigit() else None
-    return pid if works_in(pid, cluster.data) else None
+    return pid if is_running_in(pid, cluster.data) else None
 
 
 def start_postgres(cluster: Cluster, binaries: Binaries, password: str) -> None:
-    """Start the server, making its data folder if need be, and wait until it takes connections.
+    """Start the server and wait until it accepts connections.
+
+    Creates the data folder if there is none.
 
     Raises:
-        EmbeddedError: It does not start; the message holds the end of its log.
+        EmbeddedError: The server does not start; the message contains the end of its log.
     """
     make_cluster(cluster, binaries, password)
-    clear_leftovers(cluster)
+    clean_up_after_crash(cluster)
     write_settings(cluster)
     server = start_daemon(
         [binaries.postgres_bin / "postgres", "-D", cluster.data],
@@ -65,28 +72,32 @@ def start_postgres(cluster: Cluster, binaries: Binaries, password: str) -> None:
     _wait_until_ready(cluster, password, server)
 
 
-def clear_leftovers(cluster: Cluster) -> None:
-    """End the processes of a server that was killed and remove its lock where it is stale.
+def clean_up_after_crash(cluster: Cluster) -> None:
+    """Stop orphaned server processes and remove stale lock files.
 
-    PostgreSQL takes any process that has the number in its lock file for a running server, which
-    after a reboot is often another one. The lock is only removed when nothing works in the data
-    folder any more.
+    PostgreSQL treats any process with the id in its lock file as a running server. After a reboot
+    that id often belongs to another program. The lock files are removed only when no process works
+    in the data folder.
     """
     if orphans := processes_in(cluster.data):
-        stop(orphans, _STOP_ORPHANS)
+        stop_processes(orphans, _ORPHAN_STOP_SIGNALS)
     if not processes_in(cluster.data):
         for stale in (cluster.data / "postmaster.pid", *cluster.socket.glob(".s.PGSQL.*")):
             stale.unlink(missing_ok=True)
 
 
 def stop_postgres(cluster: Cluster) -> bool:
-    """Stop the server, rolling back what is open; return whether one was running."""
+    """Stop the server, rolling back open transactions.
+
+    Returns:
+        Whether a server was running.
+    """
     pid = server_pid(cluster)
     if pid is None:
-        clear_leftovers(cluster)
+        clean_up_after_crash(cluster)
         return False
-    stop([pid], _STOP)
-    clear_leftovers(cluster)
+    stop_processes([pid], _STOP_SIGNALS)
+    clean_up_after_crash(cluster)
     return True
 
 
@@ -95,19 +106,19 @@ def _wait_until_ready(cluster: Cluster, password: str, server: subprocess.Popen[
 
     progress = Progress()
     progress.show("starting PostgreSQL")
-    deadline = time.monotonic() + _START_LIMIT
+    deadline = time.monotonic() + _START_TIMEOUT_SECONDS
     while True:
         try:
             connect(cluster, password).close()
         except psycopg.OperationalError as error:
-            _give_up_on(str(error), cluster)
+            _raise_if_wrong_password(str(error), cluster)
             if server.poll() is not None:
-                raise EmbeddedError(_why_not(cluster)) from error
-            # Recovery after a crash may take as long as it needs; silence may not.
+                raise EmbeddedError(_start_failure_message(cluster)) from error
+            # Crash recovery may take any time, so the timeout restarts while the server reports it.
             if "starting up" in str(error) or "not yet accepting" in str(error):
-                deadline = time.monotonic() + _START_LIMIT
+                deadline = time.monotonic() + _START_TIMEOUT_SECONDS
             if time.monotonic() > deadline:
-                msg = f"PostgreSQL does not answer: {error}\nIts log is in {cluster.folder}/log."
+                msg = f"PostgreSQL does not respond: {error}\nIts log is in {cluster.folder}/log."
                 raise EmbeddedError(msg) from error
             progress.show("starting PostgreSQL", "not ready yet")
             time.sleep(0.05)
@@ -115,18 +126,18 @@ def _wait_until_ready(cluster: Cluster, password: str, server: subprocess.Popen[
             return
 
 
-def _give_up_on(complaint: str, cluster: Cluster) -> None:
-    if "password authentication failed" in complaint:
+def _raise_if_wrong_password(error_text: str, cluster: Cluster) -> None:
+    if "password authentication failed" in error_text:
         msg = (
-            f"The passwords in {cluster.folder.parent} are not those of the database there. "
-            "`make reset` starts afresh and deletes this checkout's data."
+            f"The passwords in {cluster.folder.parent} do not match the database there. "
+            "`make reset` deletes this checkout's data and starts over."
         )
         raise EmbeddedError(msg)
 
 
-def _why_not(cluster: Cluster) -> str:
+def _start_failure_message(cluster: Cluster) -> str:
     logs = sorted((cluster.folder / "log").glob("*.log"), key=lambda path: path.stat().st_mtime)
-    said = "\n".join(tail(path, 8) for path in [cluster.start_log, *logs[-1:]])
-    if "No space left on device" in said:
+    log_end = "\n".join(tail(path, 8) for path in [cluster.start_log, *logs[-1:]])
+    if "No space left on device" in log_end:
         return f"The disk of {cluster.folder} is full: free some space and try again."
-    return f"PostgreSQL does not start. The end of its log ({cluster.folder}/log):\n{said}"
+    return f"PostgreSQL does not start. End of its log ({cluster.folder}/log):\n{log_end}"

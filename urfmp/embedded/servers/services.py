@@ -1,4 +1,4 @@
-"""Both servers of a checkout together: up, down, and who still needs them."""
+"""Start and stop PostgreSQL and Redis together, and track their users."""
 
 from __future__ import annotations
 
@@ -16,54 +16,59 @@ from urfmp.embedded.servers.bootstrap import bootstrap
 from urfmp.embedded.servers.cluster import Cluster
 from urfmp.embedded.servers.credentials import Credentials, load_credentials
 from urfmp.embedded.servers.postgres import connect, server_pid, start_postgres, stop_postgres
-from urfmp.embedded.servers.redis import Redis, redis_answers, start_redis, stop_redis
-from urfmp.embedded.system.files import locked, read_text, remove_tree, try_lock
-from urfmp.embedded.system.output import say
-from urfmp.embedded.system.paths import Places, socket_folder, state_base
-from urfmp.embedded.system.processes import check_reachable, processes_in
+from urfmp.embedded.servers.redis import Redis, redis_responds, start_redis, stop_redis
+from urfmp.embedded.system.files import file_lock, read_text, remove_tree, try_lock
+from urfmp.embedded.system.output import log_message
+from urfmp.embedded.system.paths import InstallPaths, socket_folder, state_base
+from urfmp.embedded.system.processes import check_folder_access, processes_in
 
-_OTHERS = "another process that starts or stops these services"
-_LEAST_FREE = 300_000_000
-_PRUNE_AFTER = 7 * 24 * 3600
+_LOCK_OWNER = "another process that is starting or stopping these services"
+_MIN_FREE_BYTES = 300_000_000
+_PRUNE_AFTER_SECONDS = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """The two servers of one checkout and their passwords."""
 
-    places: Places
+    paths: InstallPaths
     credentials: Credentials
     cluster: Cluster
     redis: Redis
 
     @classmethod
-    def of(cls, places: Places) -> Services:
-        """Return the services of a checkout, making its state folder and passwords if need be."""
-        places.make()
-        with locked(places.state / "credentials.lock", "another process to make the passwords"):
-            credentials = load_credentials(places.state)
+    def for_paths(cls, paths: InstallPaths) -> Services:
+        """Return the services of a checkout.
+
+        Creates the state folder and generates the passwords if missing.
+        """
+        paths.create()
+        with file_lock(
+            paths.state / "credentials.lock", "another process that is generating the passwords"
+        ):
+            credentials = load_credentials(paths.state)
         return cls(
-            places,
+            paths,
             credentials,
-            Cluster.at(places.postgres, places.socket),
-            Redis.at(places.redis, credentials.redis),
+            Cluster.at(paths.postgres, paths.socket),
+            Redis.at(paths.redis, credentials.redis),
         )
 
 
 def up(services: Services, *, keep: bool) -> None:
-    """Start what does not run, and wait until both answer.
+    """Start the servers that are not running and wait until both respond.
 
     Args:
-        services: What to start.
-        keep: Whether they stay up when the last `using` block ends.
+        services: Services to start.
+        keep: Whether they keep running after the last `running_services` block.
 
     Raises:
         EmbeddedError: The programs cannot be found or fetched, or a server does not start.
     """
-    state = services.places.state
-    with locked(state / "lock", _OTHERS):
+    state = services.paths.state
+    with file_lock(state / "lock", _LOCK_OWNER):
         transient = state / "transient"
-        running = server_pid(services.cluster) is not None or redis_answers(services.redis)
+        running = server_pid(services.cluster) is not None or redis_responds(services.redis)
         if keep:
             transient.unlink(missing_ok=True)
         elif not running:
@@ -72,24 +77,25 @@ def up(services: Services, *, keep: bool) -> None:
 
 
 def down(services: Services) -> list[str]:
-    """Stop what runs; return the names of what was running."""
-    with locked(services.places.state / "lock", _OTHERS):
+    """Stop the running servers; return their names."""
+    with file_lock(services.paths.state / "lock", _LOCK_OWNER):
         return _stop(services)
 
 
 @contextmanager
-def using(services: Services, *, always_stop: bool = False) -> Iterator[None]:
-    """Have both servers up for the length of a block.
+def running_services(services: Services, *, always_stop: bool = False) -> Iterator[None]:
+    """Keep both servers running for the duration of a block.
 
-    The last block to end stops them, if a block and not `up` had started them. A block that was
-    killed counts as ended.
+    The last block to finish stops them, unless `up` started them. A block whose process was killed
+    counts as finished.
 
     Args:
-        services: What to have up.
-        always_stop: Stop them even where `up` had started them.
+        services: Services to keep running.
+        always_stop: Stop them even if `up` started them.
     """
-    state = services.places.state
-    # Taken before the start, so that another block that ends meanwhile leaves them running.
+    state = services.paths.state
+    # Acquired before the start, so that another block that finishes meanwhile does not stop the
+    # servers.
     user = try_lock(state / "users", shared=True)
     while user is None:
         time.sleep(0.05)
@@ -103,8 +109,8 @@ def using(services: Services, *, always_stop: bool = False) -> Iterator[None]:
 
 
 def _stop_if_unused(services: Services, *, always_stop: bool) -> None:
-    state = services.places.state
-    with locked(state / "lock", _OTHERS):
+    state = services.paths.state
+    with file_lock(state / "lock", _LOCK_OWNER):
         if not always_stop and not (state / "transient").exists():
             return
         alone = try_lock(state / "users")
@@ -122,18 +128,18 @@ def _stop(services: Services) -> list[str]:
         stopped.append("Redis")
     if stop_postgres(services.cluster):
         stopped.append("PostgreSQL")
-    (services.places.state / "transient").unlink(missing_ok=True)
+    (services.paths.state / "transient").unlink(missing_ok=True)
     return stopped
 
 
 def _start_missing(services: Services) -> None:
-    postgres_runs = _postgres_answers(services)
-    redis_runs = redis_answers(services.redis)
+    postgres_runs = _postgres_responds(services)
+    redis_runs = redis_responds(services.redis)
     if not (postgres_runs and redis_runs):
-        _check_space(services.places.state)
-        prune(services.places)
-        binaries = find_binaries(services.places, major=services.cluster.major)
-        check_reachable(services.cluster.account, [services.places.state, binaries.postgres_bin])
+        _check_space(services.paths.state)
+        prune(services.paths)
+        binaries = find_binaries(services.paths, major=services.cluster.major)
+        check_folder_access(services.cluster.account, [services.paths.state, binaries.postgres_bin])
         if not redis_runs:
             start_redis(services.redis, binaries)
         if not postgres_runs:
@@ -142,7 +148,7 @@ def _start_missing(services: Services) -> None:
     bootstrap(services.cluster, services.credentials)
 
 
-def _postgres_answers(services: Services) -> bool:
+def _postgres_responds(services: Services) -> bool:
     import psycopg  # noqa: PLC0415
 
     if server_pid(services.cluster) is None:
@@ -159,35 +165,39 @@ def _postgres_answers(services: Services) -> bool:
 
 def _check_space(state: Path) -> None:
     free = shutil.disk_usage(state).free
-    if free < _LEAST_FREE:
+    if free < _MIN_FREE_BYTES:
         msg = (
-            f"The disk of {state} is full ({free // 1_000_000} MB free): free at least "
-            f"{_LEAST_FREE // 1_000_000} MB, or set URFMP_STATE_DIR to a folder on another disk."
+            f"The disk of {state} is full ({free // 1_000_000} MB free). Free at least "
+            f"{_MIN_FREE_BYTES // 1_000_000} MB, or set URFMP_STATE_DIR to a folder on another "
+            "disk."
         )
         raise EmbeddedError(msg)
 
 
-def prune(places: Places) -> None:
-    """Remove the state of checkouts that are gone, unused for a week, and have no live server."""
+def prune(paths: InstallPaths) -> None:
+    """Remove the state of deleted checkouts.
+
+    The state must be unused for a week and have no running server.
+    """
     base = state_base()
-    if places.state.parent != base:
+    if paths.state.parent != base:
         return
     for folder in base.iterdir():
         note = folder / "checkout"
         checkout = read_text(note).strip()
         if not checkout or Path(checkout).exists():
             continue
-        if time.time() - note.stat().st_mtime < _PRUNE_AFTER:
+        if time.time() - note.stat().st_mtime < _PRUNE_AFTER_SECONDS:
             continue
         if processes_in(folder / "postgres/data") or processes_in(folder / "redis"):
             continue
-        say(f"removing the state of {checkout}, which is gone")
+        log_message(f"removing the state of the deleted checkout {checkout}")
         remove_tree(socket_folder(folder))
         remove_tree(folder)
 
 
 def reset(services: Services) -> None:
-    """Stop what runs and delete the checkout's state."""
+    """Stop the servers and delete the checkout's state."""
     down(services)
-    remove_tree(services.places.socket)
-    remove_tree(services.places.state)
+    remove_tree(services.paths.socket)
+    remove_tree(services.paths.state)

@@ -1,0 +1,1 @@
+"""Wrap the operating system: install paths, files and locks, ports, processes, output."""

@@ -1,3 +1,5 @@
+"""Files and file locks."""
+
 from __future__ import annotations
 
 import fcntl
@@ -7,11 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from urfmp.embedded.system.output import say
+from urfmp.embedded.system.output import log_message
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Replace a file so that a reader, or a machine that loses power, sees the old or the new."""
+    """Replace a file so that no reader sees partial content.
+
+    The content is synced before the rename, so this also holds after a power failure.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
@@ -27,7 +32,7 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
 
 
 def read_text(path: Path) -> str:
-    """Return a file's text, or an empty string where there is no such file."""
+    """Return a file's text, or "" if the file does not exist."""
     try:
         return path.read_text(encoding="utf-8", errors="replace")
     except (FileNotFoundError, NotADirectoryError):
@@ -35,13 +40,13 @@ def read_text(path: Path) -> str:
 
 
 def tail(path: Path, lines: int = 20) -> str:
-    """Return the last lines of a log, indented for showing under a message."""
+    """Return the last lines of a log, indented for a message."""
     with_text = [line for line in read_text(path).splitlines() if line.strip()]
     return "\n".join(f"    {line}" for line in with_text[-lines:])
 
 
 def make_folder(path: Path, mode: int = 0o755) -> Path:
-    """Make a folder with exactly this mode, whatever the umask says."""
+    """Create a folder with exactly this mode, regardless of the umask."""
     if not path.is_dir():
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(mode)
@@ -49,7 +54,7 @@ def make_folder(path: Path, mode: int = 0o755) -> Path:
 
 
 def remove_tree(path: Path) -> None:
-    """Remove a folder if it is there."""
+    """Remove a folder, file or symbolic link if it exists."""
     if path.is_symlink() or path.is_file():
         path.unlink()
     elif path.exists():
@@ -57,9 +62,10 @@ def remove_tree(path: Path) -> None:
 
 
 def try_lock(path: Path, *, shared: bool = False) -> int | None:
-    """Lock a file for as long as the returned descriptor is open; None where someone else has it.
+    """Try to lock a file; return its descriptor, None if locked.
 
-    The kernel frees the lock when the process ends in any way, so none is ever stale.
+    Closing the descriptor releases the lock. The kernel also releases it when the process exits in
+    any way, so a lock is never stale.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
@@ -71,11 +77,16 @@ def try_lock(path: Path, *, shared: bool = False) -> int | None:
 
 
 @contextmanager
-def locked(path: Path, waiting_for: str) -> Iterator[None]:
-    """Hold an exclusive lock, saying what is waited for if another process has it."""
+def file_lock(path: Path, waiting_for: str) -> Iterator[None]:
+    """Acquire an exclusive lock for a block, logging any wait.
+
+    Args:
+        path: Lock file; created if missing.
+        waiting_for: Owner of the lock, as named in the message "waiting for ...".
+    """
     descriptor = try_lock(path)
     if descriptor is None:
-        say(f"waiting for {waiting_for}")
+        log_message(f"waiting for {waiting_for}")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:

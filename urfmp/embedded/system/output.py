@@ -1,4 +1,7 @@
-"""Lines for people go to stderr, so that `env` and `browser` can be used in a shell's `$(...)`."""
+"""Messages to the user, written to stderr.
+
+Standard output stays free for `env` and `browser`, whose output is used in a shell's `$(...)`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ import time
 from dataclasses import dataclass, field
 
 
-def say(text: str) -> None:
-    """Write one line for the person at the keyboard; a closed stderr is no reason to stop."""
+def log_message(text: str) -> None:
+    """Write one line to stderr, ignoring a closed stderr."""
     try:
         sys.stderr.write(f"urfmp: {text}\n")
         sys.stderr.flush()
@@ -18,16 +21,16 @@ def say(text: str) -> None:
 
 @dataclass(slots=True)
 class Progress:
-    """Says what is going on, at once when the step changes and else every `interval` seconds."""
+    """Progress messages: at once for a new step, else every `interval` seconds."""
 
     interval: float = 2.0
     _step: str = ""
     _said: float = field(default=0.0)
 
     def show(self, step: str, detail: str = "") -> None:
-        """Say `step` and its detail if the step is new or the last line is old enough."""
+        """Log a new step at once, a repeated one after the interval."""
         now = time.monotonic()
         if step == self._step and now - self._said < self.interval:
             return
         self._step, self._said = step, now
-        say(f"{step}: {detail}" if detail else step)
+        log_message(f"{step}: {detail}" if detail else step)

@@ -1,3 +1,5 @@
+"""TCP ports."""
+
 from __future__ import annotations
 
 import socket
@@ -6,9 +8,9 @@ HOST = "127.0.0.1"
 
 
 def is_free(port: int, host: str = HOST) -> bool:
-    """Tell whether a server could listen there now."""
+    """Return whether a server could listen on the port now."""
     with socket.socket() as probe:
-        # As servers do: a port whose last connections are just closing is free.
+        # As servers do: a port whose last connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
@@ -18,7 +20,7 @@ def is_free(port: int, host: str = HOST) -> bool:
 
 
 def free_port(host: str = HOST) -> int:
-    """Return a port that the kernel says is free."""
+    """Return a port that the kernel reports as free."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Processes: run one to its end, start one that outlives us, find and stop those that are ours."""
+"""Run commands, start daemons, and find and stop our own processes."""
 
 from __future__ import annotations
 
@@ -17,69 +17,71 @@ from urfmp.embedded.errors import EmbeddedError
 
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None)
-_KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR")
+_SERVER_ACCOUNTS = ("postgres", "nobody")
+_INHERITED_VARIABLES = ("PATH", "HOME", "TMPDIR")
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
-    """The unprivileged account that servers run as when we are root."""
+class UnixAccount:
+    """The unprivileged account of the servers when started by root."""
 
     uid: int
     gid: int
     name: str
 
 
-def server_account(folder: Path) -> Account | None:
-    """Return the account to start servers as; None where they run as ourselves.
+def server_account(folder: Path) -> UnixAccount | None:
+    """Return the servers' account, or None to run as ourselves.
 
-    An existing folder keeps its owner: an account `postgres` that appears later (with a system
-    package) cannot read what `nobody` made.
+    An existing folder keeps its owner. An account `postgres` created later, by a system package,
+    could not read the data of the earlier owner.
     """
     if os.geteuid() != 0:
         return None
     if folder.exists() and (owner := folder.stat().st_uid):
-        return _account(pwd.getpwuid(owner))
-    for name in ("postgres", "nobody"):
+        return _unix_account(pwd.getpwuid(owner))
+    for name in _SERVER_ACCOUNTS:
         try:
-            return _account(pwd.getpwnam(name))
+            return _unix_account(pwd.getpwnam(name))
         except KeyError:
             continue
-    msg = "PostgreSQL does not run as root, and there is no account postgres or nobody."
+    names = " or ".join(_SERVER_ACCOUNTS)
+    msg = f"PostgreSQL cannot run as root, and there is no account {names}."
     raise EmbeddedError(msg)
 
 
-def _account(entry: pwd.struct_passwd) -> Account:
-    return Account(entry.pw_uid, entry.pw_gid, entry.pw_name)
+def _unix_account(entry: pwd.struct_passwd) -> UnixAccount:
+    return UnixAccount(entry.pw_uid, entry.pw_gid, entry.pw_name)
 
 
-def own(path: Path, account: Account | None) -> None:
-    """Give a file or folder to the account that the servers run as."""
+def chown_to(path: Path, account: UnixAccount | None) -> None:
+    """Change the owner of a file or folder to the servers' account."""
     if account:
         os.chown(path, account.uid, account.gid)
 
 
-def own_folder(path: Path, account: Account | None) -> Path:
-    """Make a folder that only the servers' account may enter.
+def make_private_folder(path: Path, account: UnixAccount | None) -> Path:
+    """Create a folder that only the servers' account can enter.
 
     Raises:
-        EmbeddedError: It is there already and is someone else's.
+        EmbeddedError: The folder exists and belongs to another user.
     """
     path.mkdir(mode=0o700, exist_ok=True)
     expected = account.uid if account else os.geteuid()
     found = path.lstat()
     if path.is_symlink() or found.st_uid not in {expected, os.geteuid()}:
-        msg = f"{path} belongs to someone else; remove it, or set URFMP_STATE_DIR to a short path."
+        msg = f"{path} belongs to another user; remove it, or set URFMP_STATE_DIR to a short path."
         raise EmbeddedError(msg)
-    own(path, account)
+    chown_to(path, account)
     path.chmod(0o700)
     return path
 
 
-def end_with_parent(number: signal.Signals) -> Callable[[], None]:
-    """Return what makes a child get this signal when its parent ends in any way.
+def die_with_parent(number: signal.Signals) -> Callable[[], None]:
+    """Return a `preexec_fn` that signals the child when its parent dies.
 
-    For `preexec_fn`. The child starts with default signal handling: what was ignored (by nohup,
-    or by a script for its background jobs) would be inherited.
+    The child starts with default signal handling. Signals ignored by the parent (under nohup, or in
+    a script's background job) would otherwise be inherited as ignored.
     """
     parent = os.getpid()
 
@@ -94,17 +96,17 @@ def end_with_parent(number: signal.Signals) -> Callable[[], None]:
     return prepare
 
 
-def check_reachable(account: Account | None, folders: Sequence[Path]) -> None:
-    """Make sure that the servers' account may enter these folders.
+def check_folder_access(account: UnixAccount | None, folders: Sequence[Path]) -> None:
+    """Check that the servers' account can enter these folders.
 
     Raises:
-        EmbeddedError: It may not.
+        EmbeddedError: The account cannot enter one of them.
     """
     for folder in folders if account else ():
         if account and run(["test", "-x", folder], account=account).returncode:
             msg = (
-                f"The servers run as {account.name}, who cannot enter {folder}. Set "
-                "URFMP_STATE_DIR and URFMP_CACHE_DIR to folders that everyone may pass through."
+                f"The servers run as {account.name}, which cannot enter {folder}. Set "
+                "URFMP_STATE_DIR and URFMP_CACHE_DIR to folders that every account can enter."
             )
             raise EmbeddedError(msg)
 
@@ -112,16 +114,17 @@ def check_reachable(account: Account | None, folders: Sequence[Path]) -> None:
 def run(
     command: Sequence[str | Path],
     *,
-    account: Account | None = None,
+    account: UnixAccount | None = None,
     environment: Mapping[str, str] | None = None,
     cwd: Path | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end and return its output; its exit code is the caller's business.
+    """Run a command and return its output and exit code.
 
-    If we are killed it is killed, so that it does not get in the way of the next attempt.
+    The command is killed if this process is killed, so that it does not block the next attempt. A
+    non-zero exit code is not an error here; the caller checks it.
 
     Raises:
-        EmbeddedError: There is no such program.
+        EmbeddedError: The program does not exist.
     """
     try:
         return subprocess.run(  # noqa: S603  (every command is ours, none goes through a shell)
@@ -136,8 +139,8 @@ def run(
             user=account.uid if account else None,
             group=account.gid if account else None,
             extra_groups=[] if account else None,
-            # We have one thread, so running Python between fork and exec is safe.
-            preexec_fn=end_with_parent(signal.SIGKILL),
+            # This process has one thread, so running Python between fork and exec is safe.
+            preexec_fn=die_with_parent(signal.SIGKILL),
         )
     except FileNotFoundError as error:
         msg = f"{command[0]} is missing on this machine."
@@ -149,12 +152,15 @@ def start_daemon(
     *,
     log: Path,
     cwd: Path,
-    account: Account | None = None,
+    account: UnixAccount | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own, so that neither our end nor Ctrl-C reaches it."""
+    """Start a server in its own session, away from our Ctrl-C.
+
+    It also survives the end of this process.
+    """
     with log.open("wb") as output:
-        own(log, account)
+        chown_to(log, account)
         return subprocess.Popen(  # noqa: S603
             [str(part) for part in command],
             stdin=subprocess.DEVNULL,
@@ -170,13 +176,13 @@ def start_daemon(
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return an environment without PGHOST, LC_ALL and the like, which would change a server."""
-    kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    """Return an environment without variables that affect a server, such as PGHOST."""
+    kept = {name: os.environ[name] for name in _INHERITED_VARIABLES if name in os.environ}
     return {**kept, "LC_ALL": "C.UTF-8", "TZ": "UTC", **(extra or {})}
 
 
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; one that ended and was not waited for does not."""
+def is_running(pid: int) -> bool:
+    """Return whether a process runs. A zombie does not count."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -185,10 +191,10 @@ def alive(pid: int) -> bool:
 
 
 def processes_in(folder: Path) -> list[int]:
-    """Return the processes whose working folder is exactly this one.
+    """Return the processes whose working directory is exactly this folder.
 
-    A server works in its data folder, so this finds ours and what it left behind, and never
-    takes another program for it that was given the same number.
+    A server's working directory is its data folder. This finds our servers and their orphans, and
+    never another program that was assigned the same process id.
     """
     found = []
     for entry in Path("/proc").iterdir():
@@ -198,49 +204,55 @@ def processes_in(folder: Path) -> list[int]:
             here = (entry / "cwd").readlink() == folder
         except OSError:
             continue
-        if here and alive(int(entry.name)):
+        if here and is_running(int(entry.name)):
             found.append(int(entry.name))
     return found
 
 
-def works_in(pid: int | None, folder: Path) -> bool:
-    """Tell whether a process runs and its working folder is this one."""
+def is_running_in(pid: int | None, folder: Path) -> bool:
+    """Return whether a process runs with this working directory."""
     if pid is None:
         return False
     try:
-        return Path(f"/proc/{pid}/cwd").readlink() == folder and alive(pid)
+        return Path(f"/proc/{pid}/cwd").readlink() == folder and is_running(pid)
     except OSError:
         return False
 
 
-def stop(pids: Sequence[int], signals: Sequence[tuple[signal.Signals, float]]) -> bool:
-    """Send each signal in turn to those still running, waiting the given seconds after it.
+def stop_processes(pids: Sequence[int], signals: Sequence[tuple[signal.Signals, float]]) -> bool:
+    """Send each signal in turn to the remaining processes, waiting after each.
+
+    Args:
+        pids: Process ids.
+        signals: Signals, each with the seconds to wait after it.
 
     Returns:
-        Whether all of them have ended.
+        Whether all processes have exited.
     """
     left = list(pids)
     for number, seconds in signals:
         for pid in left:
-            send(pid, number)
+            send_signal(pid, number)
         deadline = time.monotonic() + seconds
-        while (left := [pid for pid in left if not _ended(pid)]) and time.monotonic() < deadline:
+        while (
+            left := [pid for pid in left if not _has_exited(pid)]
+        ) and time.monotonic() < deadline:
             time.sleep(0.02)
         if not left:
             return True
     return not left
 
 
-def send(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process that may have ended already."""
+def send_signal(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may already have exited."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:
         return
 
 
-def _ended(pid: int) -> bool:
-    # A server that this very process started stays a zombie until it is waited for.
+def _has_exited(pid: int) -> bool:
+    # A server started by this process stays a zombie until it is waited for.
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
-    return not alive(pid)
+    return not is_running(pid)

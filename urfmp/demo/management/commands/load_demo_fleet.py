@@ -12,10 +12,10 @@ from urfmp.demo.load import DemoLoader
 
 
 class Command(BaseCommand):
-    """Load two organizations with robots, people, maintenance, alerts and a week of telemetry.
+    """Load two organizations with robots, users, maintenance, alerts and telemetry.
 
-    A second run changes nothing. Where the credentials file is lost, passwords and device keys
-    are made anew.
+    A second run changes nothing. If the credentials file is lost, passwords and device keys are
+    renewed.
     """
 
     help = "Load a demo fleet. A second run changes nothing."
@@ -26,29 +26,29 @@ class Command(BaseCommand):
             type=Path,
             required=True,
             metavar="FILE",
-            help="where passwords and device keys are kept, readable by you alone",
+            help="file for passwords and device keys, readable only by you",
         )
         parser.add_argument(
-            "--days", type=int, default=7, help="how many days of the past to make (1 to 90)"
+            "--days", type=int, default=7, help="days of history to generate (1 to 90)"
         )
 
     def handle(self, *, credentials: Path, days: int, **options: Any) -> None:
         if not 1 <= days <= 90:
-            msg = "--days is a number from 1 to 90."
+            msg = "--days must be between 1 and 90."
             raise CommandError(msg)
         try:
             loader = DemoLoader(
-                CredentialsFile(credentials), now=timezone.now(), days=days, say=self._say
+                CredentialsFile(credentials), now=timezone.now(), days=days, on_progress=self._write
             )
             loader.load()
         except OSError as error:
-            msg = f"{credentials} cannot be used: {error.strerror}."
+            msg = f"{credentials} cannot be read or written: {error.strerror}."
             raise CommandError(msg) from error
         except ValidationError as error:
-            msg = f"The demo fleet does not fit what is there already: {error}"
+            msg = f"The demo fleet conflicts with existing data: {error}"
             raise CommandError(msg) from error
-        self._say(f"Passwords and device keys are in {credentials}.")
+        self._write(f"Passwords and device keys are in {credentials}.")
 
-    def _say(self, line: str) -> None:
+    def _write(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()

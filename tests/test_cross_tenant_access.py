@@ -1,4 +1,4 @@
-"""What is organization A's, asked for by organization B: as good as not there."""
+"""Rows of organization A requested by organization B are treated as missing."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.permissions.roles import SCOPES
-from tests.support.access_matrix import ADMIN_PAGES, API, OF_NO_ROW, PLATFORM
+from tests.support.access_matrix import ADMIN_PAGES, API, PLATFORM, WITHOUT_ROW
 from tests.support.sample_data import MARK, RESOURCE, address, model_pages
 from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
 
-@pytest.fixture(params=["filtered", "without the ORM filter"])
+@pytest.fixture(params=["filtered", "without ORM filter"])
 def orm_filter(request, monkeypatch):
-    """Once as it is, once with `restrict` letting every row through: the database must hold."""
+    """Run the test twice, the second time with `restrict` disabled.
+
+    Then only the database protects the rows.
+    """
     if request.param != "filtered":
         monkeypatch.setattr(
             OrganizationScopedQuerySet,
@@ -28,24 +31,24 @@ def orm_filter(request, monkeypatch):
 
 
 def leaks(answer, ids):
-    """Tell whether an answer shows anything of organization A."""
+    """Return whether a response shows data of organization A."""
     body = b"".join(answer.streaming_content) if answer.streaming else answer.content
     text = body.decode(errors="replace")
     return MARK in text or MARK.replace("-", "_") in text
 
 
-def test_other_organization_sees_nothing_in_the_api(
-    orm_filter, ids, charlie, organization_b, sign_in, make_key
+def test_api_other_organization_sees_nothing(
+    orm_filter, ids, charlie, organization_b, client_for, make_key
 ):
     clients = {
-        "admin": sign_in(charlie),
+        "admin": client_for(charlie),
         "key": Client(headers={"x-api-key": make_key(organization_b, list(SCOPES))}),
     }
     for who, client in clients.items():
         for (route, method), allowed in API.items():
             if route == "device-status" or (route, who) == ("own-session-list", "key"):
                 continue
-            is_list = route.endswith("-list") or route in OF_NO_ROW
+            is_list = route.endswith("-list") or route in WITHOUT_ROW
             if is_list and method == "post":
                 continue
             answer = getattr(client, method)(
@@ -57,11 +60,11 @@ def test_other_organization_sees_nothing_in_the_api(
             assert answer.status_code == expected, (who, route, method, answer.content[:200])
 
 
-def test_a_foreign_row_answers_like_a_missing_one(ids, charlie, sign_in):
-    client = sign_in(charlie)
+def test_api_other_organization_gets_404_like_missing_row(ids, charlie, client_for):
+    client = client_for(charlie)
     missing = {name: uuid.uuid4() for name in ids}
     for route, method in API:
-        if route.endswith("-list") or route in OF_NO_ROW:
+        if route.endswith("-list") or route in WITHOUT_ROW:
             continue
         kwargs = {} if method == "get" else {"content_type": "application/json"}
         foreign = getattr(client, method)(address(route, ids), **kwargs)
@@ -84,8 +87,10 @@ def test_a_foreign_row_answers_like_a_missing_one(ids, charlie, sign_in):
         ("api-key-list", {"name": "k", "permissions": []}, "robot"),
     ],
 )
-def test_foreign_ids_in_bodies_do_not_exist(orm_filter, route, body, field, ids, charlie, sign_in):
-    client = sign_in(charlie)
+def test_api_foreign_ids_in_bodies_are_invalid(
+    orm_filter, route, body, field, ids, charlie, client_for
+):
+    client = client_for(charlie)
     foreign = ids["user" if field == "assigned_to" else "robot"]
     for value in (foreign, uuid.uuid4()):
         answer = client.post(
@@ -109,8 +114,10 @@ def test_foreign_ids_in_bodies_do_not_exist(orm_filter, route, body, field, ids,
         ("fleet-latest-list", "robots"),
     ],
 )
-def test_foreign_ids_in_filters_find_nothing(orm_filter, route, parameter, ids, charlie, sign_in):
-    client = sign_in(charlie)
+def test_api_foreign_ids_in_filters_find_nothing(
+    orm_filter, route, parameter, ids, charlie, client_for
+):
+    client = client_for(charlie)
     foreign = ids["user" if parameter in {"assigned_to", "user"} else "robot"]
     answers = [
         client.get(reverse(f"api:{route}"), {parameter: str(value)})
@@ -119,7 +126,7 @@ def test_foreign_ids_in_filters_find_nothing(orm_filter, route, parameter, ids, 
     assert [answer.json()["results"] for answer in answers] == [[], []]
 
 
-def test_foreign_robot_in_ingest_is_unknown(orm_filter, ids, organization_b, make_key):
+def test_ingest_foreign_robot_is_unknown(orm_filter, ids, organization_b, make_key):
     key = make_key(organization_b)
     point = {
         "robot_id": str(ids["robot"]),
@@ -134,31 +141,31 @@ def test_foreign_robot_in_ingest_is_unknown(orm_filter, ids, organization_b, mak
     assert answer.json()["rejected"][0]["code"] == "unknown_robot"
 
 
-def test_views_and_hypertables_show_other_organizations_nothing(
-    orm_filter, ids, organization_b, inside
+def test_views_and_hypertables_other_organization_sees_nothing(
+    orm_filter, ids, organization_b, tenant
 ):
-    """What no ORM filter guards at all."""
+    """Views and hypertables are protected by the database alone, without an ORM filter."""
     from django.db import connection
 
     from apps.robots.models import RobotStatusHistory
     from apps.telemetry.models import RobotTelemetry
     from apps.telemetry.selectors import latest_values, metric_names
-    from apps.telemetry.services.pending_work import batch_organizations
+    from apps.telemetry.services.pending_work import organizations_with_pending_work
     from apps.telemetry.services.rollups import roll_up
 
-    with inside(organization_b), connection.cursor() as cursor:
+    with tenant(organization_b), connection.cursor() as cursor:
         for view in ("robot_status_current", "maintenance_summary"):
             cursor.execute(f"SELECT count(*) FROM {view}")
             assert cursor.fetchone()[0] == 0
         assert not RobotTelemetry.objects.exists()
         assert not RobotStatusHistory.objects.exists()
         assert latest_values([ids["robot"]]) == []
-        # Once from what waits to be rolled up, once from what is.
-        for organization_id in batch_organizations():
+        # Checked with pending rollups and with completed ones.
+        for organization_id in organizations_with_pending_work():
             assert organization_id != organization_b.id
-    for organization_id in batch_organizations():
+    for organization_id in organizations_with_pending_work():
         roll_up(organization_id)
-    with inside(organization_b), connection.cursor() as cursor:
+    with tenant(organization_b), connection.cursor() as cursor:
         assert latest_values([ids["robot"]]) == []
         assert metric_names(ids["robot"]) == []
         for table in ("telemetry_latest", "telemetry_batches"):
@@ -166,8 +173,8 @@ def test_views_and_hypertables_show_other_organizations_nothing(
             assert cursor.fetchone()[0] == 0
 
 
-def test_other_organization_sees_nothing_in_the_admin(orm_filter, ids, charlie, sign_in):
-    client = sign_in(charlie)
+def test_admin_other_organization_sees_nothing(orm_filter, ids, charlie, client_for):
+    client = client_for(charlie)
     for model, prefix in model_pages():
         name = model._meta.model_name
         pages = [
@@ -196,8 +203,10 @@ def test_other_organization_sees_nothing_in_the_admin(orm_filter, ids, charlie, 
         assert answer.status_code == (404 if args else 200), page
 
 
-def test_admin_autocomplete_and_search_are_scoped(orm_filter, ids, charlie, sign_in):
-    client = sign_in(charlie)
+def test_admin_autocomplete_and_search_other_organization_sees_nothing(
+    orm_filter, ids, charlie, client_for
+):
+    client = client_for(charlie)
     for app, model, field in (
         ("maintenance", "maintenancetask", "robot"),
         ("maintenance", "maintenancetask", "assigned_to"),

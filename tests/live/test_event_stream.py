@@ -18,9 +18,9 @@ def telemetry(robot, value=1.0, metric="temperature.ambient"):
     return TelemetryEvent(robot.id, [Point(metric, timezone.now(), value, "Cel")])
 
 
-def test_receives_what_is_published(live, alice, make_robot, sign_in, organization_a):
+def test_receives_what_is_published(live, alice, make_robot, client_for, organization_a):
     robot = make_robot(organization_a)
-    stream = live.stream(sign_in(alice), robot=robot.id)
+    stream = live.stream(client_for(alice), robot=robot.id)
     assert stream.response.getheader("Content-Type").startswith("text/event-stream")
     assert stream.response.getheader("Cache-Control") == "no-store"
     assert stream.response.getheader("X-Accel-Buffering") == "no"
@@ -36,9 +36,9 @@ def test_receives_what_is_published(live, alice, make_robot, sign_in, organizati
     )
 
 
-def test_status_says_why(live, alice, make_robot, sign_in, organization_a):
+def test_status_says_why(live, alice, make_robot, client_for, organization_a):
     robot = make_robot(organization_a)
-    stream = live.stream(sign_in(alice))
+    stream = live.stream(client_for(alice))
     publish(robot.organization_id, StatusEvent(robot.id, "stopped", "protective stop"))
     while (event := stream.next_of("status"))["status"] != "stopped":
         pass
@@ -46,11 +46,11 @@ def test_status_says_why(live, alice, make_robot, sign_in, organization_a):
 
 
 def test_other_organization_hears_nothing(
-    live, alice, charlie, make_robot, sign_in, organization_a, organization_b
+    live, alice, charlie, make_robot, client_for, organization_a, organization_b
 ):
     robot, foreign = make_robot(organization_a), make_robot(organization_b)
-    stream = live.stream(sign_in(charlie), robot=foreign.id)
-    fleet = live.stream(sign_in(charlie))
+    stream = live.stream(client_for(charlie), robot=foreign.id)
+    fleet = live.stream(client_for(charlie))
     for _ in range(3):
         publish(robot.organization_id, telemetry(robot), StatusEvent(robot.id, "error"))
     publish(foreign.organization_id, telemetry(foreign, 5.0))
@@ -59,17 +59,17 @@ def test_other_organization_hears_nothing(
         assert {event["robot_id"] for event in events} == {str(foreign.id)}
 
 
-def test_other_organization_gets_404(live, alice, charlie, make_robot, sign_in, organization_a):
+def test_other_organization_gets_404(live, alice, charlie, make_robot, client_for, organization_a):
     robot = make_robot(organization_a)
-    foreign = live.stream(sign_in(charlie), robot=robot.id)
-    missing = live.stream(sign_in(charlie), robot=uuid.uuid4())
+    foreign = live.stream(client_for(charlie), robot=robot.id)
+    missing = live.stream(client_for(charlie), robot=uuid.uuid4())
     assert foreign.status == missing.status == 404
     assert foreign.problem == missing.problem
 
 
-def test_another_robot_is_not_in_the_stream(live, alice, make_robot, sign_in, organization_a):
+def test_another_robot_is_not_in_the_stream(live, alice, make_robot, client_for, organization_a):
     one, other = make_robot(organization_a), make_robot(organization_a)
-    stream = live.stream(sign_in(alice), robot=one.id)
+    stream = live.stream(client_for(alice), robot=one.id)
     publish(one.organization_id, telemetry(other), telemetry(one))
     assert stream.next_of("telemetry")["robot_id"] == str(one.id)
 
@@ -125,8 +125,8 @@ def test_what_is_no_parameter_is_named(shared_live):
     assert set(problem["errors"]) == {"robot"}
 
 
-def test_foreign_origin_is_refused(live, alice, sign_in, make_key):
-    browser = sign_in(alice)
+def test_foreign_origin_is_refused(live, alice, client_for, make_key):
+    browser = client_for(alice)
     for origin in ("http://evil.example", "null", settings.WEB_ORIGIN + ".evil.example"):
         foreign = live.stream(browser, {"Origin": origin})
         assert foreign.status == 403
@@ -148,10 +148,10 @@ def test_preflight_allows_our_pages_alone(shared_live):
     assert not [name for name in foreign if name.startswith("access-control")]
 
 
-def test_ended_session_closes_its_streams(live, alice, sign_in, inside, organization_a):
-    ended, kept = sign_in(alice), sign_in(alice)
+def test_ended_session_closes_its_streams(live, alice, client_for, tenant, organization_a):
+    ended, kept = client_for(alice), client_for(alice)
     stream, other = live.stream(ended), live.stream(kept)
-    with inside(organization_a):
+    with tenant(organization_a):
         newest = UserSession.objects.order_by("created_at").first()
         UserSession.objects.filter(pk=newest.pk).delete()
     began = time.monotonic()
@@ -160,22 +160,22 @@ def test_ended_session_closes_its_streams(live, alice, sign_in, inside, organiza
     assert other.is_silent(0.2)
 
 
-def test_ended_key_closes_its_streams(live, alice, make_key, inside, organization_a):
+def test_ended_key_closes_its_streams(live, alice, make_key, tenant, organization_a):
     stream = live.stream(make_key(organization_a, ["robots:read", "telemetry:read"]))
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
     assert stream.next(SOON) is None
 
 
-def test_stream_ends_with_its_session(live, alice, sign_in, inside, organization_a):
-    browser = sign_in(alice)
-    with inside(organization_a):
+def test_stream_ends_with_its_session(live, alice, client_for, tenant, organization_a):
+    browser = client_for(alice)
+    with tenant(organization_a):
         UserSession.objects.update(expires_at=timezone.now() + timedelta(seconds=3))
     assert live.stream(browser).next(3 + SOON) is None
 
 
-def test_resumes_after_the_last_event(live, alice, make_robot, sign_in, organization_a):
-    robot, browser = make_robot(organization_a), sign_in(alice)
+def test_resumes_after_the_last_event(live, alice, make_robot, client_for, organization_a):
+    robot, browser = make_robot(organization_a), client_for(alice)
     first = live.stream(browser, robot=robot.id)
     publish(robot.organization_id, telemetry(robot, 1.0))
     assert first.next_of("telemetry")["points"][0]["value"] == 1.0
@@ -189,13 +189,13 @@ def test_resumes_after_the_last_event(live, alice, make_robot, sign_in, organiza
 
 
 @pytest.mark.parametrize("last", ["nonsense", "0123456789ab-5", "x-" + "9" * 40])
-def test_unknown_last_event_means_reset(live, alice, sign_in, last):
-    assert live.stream(sign_in(alice), {"Last-Event-ID": last}).next()["type"] == "reset"
+def test_unknown_last_event_means_reset(live, alice, client_for, last):
+    assert live.stream(client_for(alice), {"Last-Event-ID": last}).next()["type"] == "reset"
 
 
-def test_fleet_stream_is_thinned(live, alice, make_robot, sign_in, organization_a):
+def test_fleet_stream_is_thinned(live, alice, make_robot, client_for, organization_a):
     robot = make_robot(organization_a)
-    fleet = live.stream(sign_in(alice))
+    fleet = live.stream(client_for(alice))
     began = time.monotonic()
     for number in range(60):
         publish(robot.organization_id, telemetry(robot, float(number)))
@@ -207,8 +207,8 @@ def test_fleet_stream_is_thinned(live, alice, make_robot, sign_in, organization_
     assert fleet.is_silent(1.2)
 
 
-def test_a_session_has_a_limited_number_of_streams(live, alice, sign_in):
-    browser = sign_in(alice)
+def test_a_session_has_a_limited_number_of_streams(live, alice, client_for):
+    browser = client_for(alice)
     streams = [live.stream(browser) for _ in range(21)]
     assert [stream.status for stream in streams] == [200] * 20 + [429]
     assert streams[-1].response.getheader("Retry-After")
@@ -225,10 +225,10 @@ def test_opening_a_stream_is_a_request_of_the_key(live, make_key, organization_a
 
 
 def test_recent_change_is_told_at_the_beginning(
-    live, alice, make_robot, sign_in, inside, organization_a
+    live, alice, make_robot, client_for, tenant, organization_a
 ):
     robot = make_robot(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         Robot.objects.filter(pk=robot.pk).update(status="error")
-    event = live.stream(sign_in(alice)).next_of("status")
+    event = live.stream(client_for(alice)).next_of("status")
     assert (event["robot_id"], event["status"]) == (str(robot.id), "error")

@@ -1,7 +1,7 @@
-"""Ids of another organization, wherever one can be named: in bodies, parameters and admin forms.
+"""Ids of another organization in bodies, parameters and admin forms.
 
-What can name one is derived from the API's document and from the admin's forms, so that new routes
-and forms are asked by themselves. A foreign id has to be answered like one that is nobody's.
+The places come from the OpenAPI document and the admin's forms, so new routes and forms are tested
+automatically. The response to a foreign id must equal the response to an unknown one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ METHODS = {"get", "post", "patch", "delete"}
 
 
 def is_id(schema):
-    """Tell whether a value, or an item of a list, is an id."""
+    """Return whether a value, or an item of a list, is an id."""
     return '"format": "uuid"' in json.dumps(schema)
 
 
@@ -42,25 +42,25 @@ def body_properties(document, operation):
     return schema.get("properties", {})
 
 
-def told(answer, foreign):
-    """Return an answer without what differs between any two requests."""
+def normalized(answer, foreign):
+    """Return a response without the parts that differ between any two requests."""
     text = answer.content.decode().replace(foreign, "ID")
     return answer.status_code, re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{4}-\d\d-\d\dT[^\"]+", "", text)
 
 
 @pytest.fixture
 def own(organization_b, make_everything, ids):
-    """What organization B has itself; `ids` holds what A has."""
+    """Rows of organization B; `ids` has the rows of A."""
     return make_everything(organization_b, "own")
 
 
 @pytest.fixture
-def client(charlie, sign_in):
-    return sign_in(charlie)
+def client(charlie, client_for):
+    return client_for(charlie)
 
 
 def filled_in(path, own):
-    """Return an address of organization B's own row."""
+    """Return the URL of organization B's own row."""
     if "{" not in path:
         return path
     resource = path.removeprefix("/api/v1/").split("/")[0]
@@ -68,16 +68,16 @@ def filled_in(path, own):
     return re.sub(r"\{\w+\}", str(row), path)
 
 
-ELSEWHERE = {
-    "/api/v1/auth/choose-organization",  # names no row; tests/organizations
-    "/api/v1/telemetry",  # for keys alone; tests/test_access_from_elsewhere.py
+COVERED_ELSEWHERE = {
+    "/api/v1/auth/choose-organization",  # without a row; tests/organizations
+    "/api/v1/telemetry",  # API keys only; tests/test_cross_tenant_access.py
 }
 # Ids joined by commas.
 JOINED = {"robots"}
 BODIES = [
     (path, method, name)
     for document, path, method, operation in operations()
-    if method in {"post", "patch"} and path not in ELSEWHERE
+    if method in {"post", "patch"} and path not in COVERED_ELSEWHERE
     for name, schema in body_properties(document, operation).items()
     if is_id(schema)
 ]
@@ -90,25 +90,25 @@ PARAMETERS = [
 ]
 
 
-def test_something_is_asked():
+def test_document_has_id_fields_and_parameters():
     assert {name for _, _, name in BODIES} >= {"robot", "assigned_to"}
     assert {name for _, name in PARAMETERS} >= {"robot", "robots", "user", "assigned_to"}
 
 
 @pytest.mark.parametrize(("path", "method", "name"), BODIES)
-def test_in_bodies(path, method, name, ids, own, client):
+def test_foreign_id_in_body_is_like_unknown(path, method, name, ids, own, client):
     foreign = {str(value) for value in ids.values()}
-    nobodys = str(uuid.uuid4())
+    unknown = str(uuid.uuid4())
     send = getattr(client, method)
-    missing = told(send(filled_in(path, own), {name: nobodys}, JSON), nobodys)
+    missing = normalized(send(filled_in(path, own), {name: unknown}, JSON), unknown)
     assert missing[0] in {400, 404}
     for value in foreign:
-        assert told(send(filled_in(path, own), {name: value}, JSON), value) == missing
+        assert normalized(send(filled_in(path, own), {name: value}, JSON), value) == missing
 
 
 @pytest.mark.parametrize(("path", "name"), PARAMETERS)
-def test_in_parameters(path, name, ids, own, client):
-    nobodys = str(uuid.uuid4())
+def test_foreign_id_in_parameter_is_like_unknown(path, name, ids, own, client):
+    unknown = str(uuid.uuid4())
     times = {"start": "2026-01-01T00:00:00Z", "end": "2026-12-31T00:00:00Z"}
     known = {p["name"] for _, at, m, o in operations() if (at, m) == (path, "get")
              for p in o.get("parameters", ()) if p["in"] == "query"}  # fmt: skip
@@ -120,9 +120,9 @@ def test_in_parameters(path, name, ids, own, client):
         answer = client.get(filled_in(path, own), {**asked, name: value})
         if answer.streaming:
             return answer.status_code, b"".join(answer.streaming_content)
-        return told(answer, value)
+        return normalized(answer, value)
 
-    missing = get(nobodys)
+    missing = get(unknown)
     for value in map(str, ids.values()):
         found = get(value)
         assert found == missing
@@ -136,16 +136,16 @@ def admin_forms():
 
 
 @pytest.mark.parametrize("model", [model for model, _ in admin_forms()], ids=lambda m: m.__name__)
-def test_in_admin_forms(model, ids, own, charlie, rf, inside, organization_b):
-    """No field of a form offers, or takes, a row of another organization."""
+def test_foreign_id_in_admin_form_is_rejected(model, ids, own, charlie, rf, tenant, organization_b):
+    """A form field neither offers nor accepts a row of another organization."""
     model_admin = admin.site.get_model_admin(model)
     request = rf.get("/")
     request.user = charlie
-    with inside(organization_b):
+    with tenant(organization_b):
         if not (
             model_admin.has_add_permission(request) or model_admin.has_change_permission(request)
         ):
-            pytest.skip("Nobody fills this form in.")
+            pytest.skip("The form is not available.")
         form = model_admin.get_form(request)()
         for name, field in form.fields.items():
             if not isinstance(field, forms.ModelChoiceField):

@@ -1,6 +1,6 @@
-"""Faults that a platform of this kind is known to have had, each with the test that keeps it out.
+"""Known vulnerabilities of platforms of this kind, each with the test that prevents it.
 
-Where another module holds a fault already, `HELD` names the tests; the rest is here.
+`COVERED_ELSEWHERE` names the tests of other modules; the remaining tests are here.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from django.test import Client
 from django_redis import get_redis_connection
 
 from apps.organizations.models import Facility
-from urfmp.common.tenancy.context import act
+from urfmp.common.tenancy.context import audit_action
 
-HELD = {
-    "the stored hash as the password; deactivated people": [
+COVERED_ELSEWHERE = {
+    "the stored hash as the password; deactivated users": [
         "tests.accounts.test_sessions:test_stored_hash_is_no_password",
         "tests.accounts.test_sessions:test_deactivating_a_person_ends_their_sessions",
         "tests.accounts.test_stored_values:test_no_stored_value_is_a_password_or_a_code",
@@ -30,12 +30,12 @@ HELD = {
         "tests.accounts.test_api_keys:test_stored_digest_is_no_credential",
         "tests.accounts.test_api_keys:test_revoked_key_is_refused_at_the_next_request",
     ],
-    "a window renewed by every hit; a limit by an unchecked header": [
+    "a window renewed by every hit; a limit keyed by an unchecked header": [
         "tests.common.test_ratelimit:test_a_steady_sender_below_the_limit_is_never_refused",
         "tests.common.test_ratelimit:test_refused_hits_extend_nothing",
         "tests.accounts.test_limits:test_nothing_that_a_client_chooses_gives_it_another_counter",
     ],
-    "a stream of everything to anybody": [
+    "a stream of all data to any client": [
         "tests.live.test_stream:test_bad_requests_get_problem_details",
         "tests.live.test_stream:test_other_organization_hears_nothing",
         "tests.live.test_stream:test_device_key_sees_its_robot_alone",
@@ -43,8 +43,8 @@ HELD = {
 }
 
 
-@pytest.mark.parametrize("name", [name for names in HELD.values() for name in names])
-def test_held_elsewhere(name):
+@pytest.mark.parametrize("name", [name for names in COVERED_ELSEWHERE.values() for name in names])
+def test_covering_test_exists(name):
     module, _, test = name.partition(":")
     assert callable(getattr(importlib.import_module(module), test))
 
@@ -52,29 +52,31 @@ def test_held_elsewhere(name):
 PAGES = ["/admin/", "/admin/robots/robot/", "/api/v1/robots", "/api/v1/alerts", "/api/v1/users"]
 
 
-def redis_names():
-    """Every name in Redis under which something is cached."""
+def cache_keys():
+    """Return every Redis key under which something is cached."""
     return {name.decode() for name in get_redis_connection("default").scan_iter("urfmp-test:*")}
 
 
-def test_caches_know_the_organization(
-    alice, charlie, sign_in, organization_a, organization_b, make_robot
+def test_cache_keys_contain_the_organization(
+    alice, charlie, client_for, organization_a, organization_b, make_robot
 ):
-    """2. Caches without the organization in the key, read before the tenant check."""
+    """2. Cache keys without the organization, read before the tenant check."""
     mine, theirs = make_robot(organization_a, name="Mine-77"), make_robot(organization_b)
-    ours, others = sign_in(alice), sign_in(charlie)
+    ours, others = client_for(alice), client_for(charlie)
     paths = [*PAGES, f"/api/v1/robots/{mine.pk}", f"/admin/robots/robot/{mine.pk}/"]
-    before = redis_names()
+    before = cache_keys()
     for path in paths:
         assert ours.get(path).status_code == 200, path
-        answer = others.get(path)  # right after: what was cached for the first would be found
+        answer = others.get(
+            path
+        )  # immediately after: a response cached for the first would be found
         assert "Mine-77" not in answer.content.decode(), path
         assert answer.status_code == (404 if str(mine.pk) in path else 200), path
         assert theirs.name not in ours.get(path).content.decode(), path
-    # A session's name is the digest of its token, which is one person's; nothing else is shared.
-    for name in redis_names() - before:
-        of_whom = (str(organization_a.id), str(organization_b.id), ":session:", ":limit:")
-        assert any(part in name for part in of_whom), name
+    # A session's key is the digest of its token, which belongs to one user; nothing else is shared.
+    for name in cache_keys() - before:
+        owners = (str(organization_a.id), str(organization_b.id), ":session:", ":limit:")
+        assert any(part in name for part in owners), name
 
 
 def test_no_raw_key_in_redis(organization_a, make_key):
@@ -89,42 +91,42 @@ def test_no_raw_key_in_redis(organization_a, make_key):
             assert secret not in (redis.get(name) or b"")
 
 
-def test_deactivated_people_do_not_sign_in(alice, make_user, organization_a, inside):
-    """3. `is_active` was never looked at."""
+def test_deactivated_user_cannot_log_in(alice, make_user, organization_a, tenant):
+    """3. `is_active` was never checked."""
     from apps.accounts.services.users import user_update
     from tests.conftest import PASSWORD
 
     person = make_user(organization_a, "viewer", "gone@acme.example")
     body = {"email": person.email, "password": PASSWORD}
     assert Client().post("/api/v1/auth/login", body, content_type="application/json").json()
-    with inside(organization_a):
+    with tenant(organization_a):
         user_update(person, is_active=False)
     answer = Client().post("/api/v1/auth/login", body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (401, "sign_in_refused")
 
 
-def test_a_transaction_is_one(organization_a, inside):
-    """7. "Transactions" took a new connection per statement."""
+def test_transaction_uses_one_connection(organization_a, tenant):
+    """7. "Transactions" used a new connection per statement."""
 
     def backend():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_backend_pid(), txid_current()")
             return cursor.fetchone()
 
-    with inside(organization_a):
+    with tenant(organization_a):
         first = backend()
         Facility.objects.create(organization_id=organization_a.id, name="One")
         assert backend() == first
 
-    def two_writes_and_a_fault():
-        with inside(organization_a), act("test.two.writes"):
+    def two_writes_and_an_error():
+        with tenant(organization_a), audit_action("test.two.writes"):
             Facility.objects.create(organization_id=organization_a.id, name="Two")
             Facility.objects.create(organization_id=organization_a.id, name="Three")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        two_writes_and_a_fault()
-    with inside(organization_a):
+        two_writes_and_an_error()
+    with tenant(organization_a):
         assert set(Facility.objects.values_list("name", flat=True)) == {"One"}
 
 
@@ -132,8 +134,8 @@ CANARY = "canary-9f31c2-password"
 
 
 @pytest.mark.parametrize("status", [400, 401, 500])
-def test_errors_log_no_bodies(status, alice, sign_in, caplog, monkeypatch):
-    """8. Errors logged whole request bodies, passwords and tokens included."""
+def test_errors_do_not_log_bodies(status, alice, client_for, caplog, monkeypatch):
+    """8. Errors logged whole request bodies, including passwords and tokens."""
     from apps.organizations.api.facilities import FacilityViewSet
 
     def fail(self, request, *args, **kwargs):
@@ -141,7 +143,7 @@ def test_errors_log_no_bodies(status, alice, sign_in, caplog, monkeypatch):
         raise RuntimeError(len(body))
 
     caplog.set_level(logging.DEBUG)
-    client = sign_in(alice, raise_request_exception=False)
+    client = client_for(alice, raise_request_exception=False)
     if status == 500:
         monkeypatch.setattr(FacilityViewSet, "create", fail)
         path, body = "facilities", {"name": CANARY, "token": CANARY}
@@ -158,8 +160,8 @@ def test_errors_log_no_bodies(status, alice, sign_in, caplog, monkeypatch):
         assert CANARY not in str(record.exc_text or "")
 
 
-def test_the_cache_is_the_real_one():
-    """What is asserted above about Redis is about the Redis that is used."""
-    cache.set("known-faults", "x", timeout=5)
-    assert any("known-faults" in name for name in redis_names())
+def test_cache_is_the_real_redis():
+    """The Redis assertions above refer to the Redis that is used."""
+    cache.set("known-vulnerabilities", "x", timeout=5)
+    assert any("known-vulnerabilities" in name for name in cache_keys())
     assert settings.CACHES["default"]["KEY_PREFIX"] == "urfmp-test"

@@ -1,4 +1,4 @@
-"""Redis stopped, PostgreSQL restarted: on services of their own, with a real server."""
+"""Redis stopped and PostgreSQL restarted, with own services and a real server."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def postmaster_pid(server: Server) -> int:
     raise AssertionError
 
 
-def test_pages_and_ingest_go_on_without_redis(server):
-    cookie = server.sign_in()
+def test_pages_and_ingest_without_redis_still_work(server):
+    cookie = server.login_cookie()
     assert server.call("/admin/", Cookie=cookie)[0] == 200
     os.kill(redis_pid(server), signal.SIGKILL)
     for _ in range(5):
         assert server.ingest(1.0)[0] == 200
         status, _, page, _ = server.call("/admin/", Cookie=cookie)
         assert status == 200, page[:300]
-    assert server.call("/admin/", Cookie=server.sign_in())[0] == 200
+    assert server.call("/admin/", Cookie=server.login_cookie())[0] == 200
     embedded("up", server.state)
     assert server.ingest(1.0)[0] == 200
 
 
-def test_database_restart_is_503_and_then_healthy_by_itself(server):
-    cookie = server.sign_in()
+def test_database_restart_gets_503_then_recovers(server):
+    cookie = server.login_cookie()
     os.kill(postmaster_pid(server), signal.SIGKILL)
     subprocess.run(["sleep", "0.3"], check=True)
     for path, headers in (
@@ -73,7 +73,7 @@ def test_database_restart_is_503_and_then_healthy_by_itself(server):
             break
         time.sleep(0.1)
     assert statuses <= {200, 503}
-    for _ in range(12):  # every thread of the server, each with a connection of its own
+    for _ in range(12):  # every thread of the server has its own connection
         assert server.ingest(4.0)[0] == 200
         assert server.call("/admin/", Cookie=cookie)[0] == 200
 
@@ -88,7 +88,7 @@ def test_database_restart_is_503_and_then_healthy_by_itself(server):
     ],
     ids=["web", "live", "worker"],
 )
-def test_owner_and_superuser_are_refused(server, role, command):
+def test_start_as_owner_or_superuser_fails(server, role, command):
     environment = {**server.environment, "DATABASE_URL": server.environment[role]}
     done = subprocess.run(
         [sys.executable, *command],

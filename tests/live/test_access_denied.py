@@ -13,11 +13,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def refusals(inside):
+def refusals(tenant):
     """Return a function that gives what was refused in an organization, oldest first."""
 
     def get(organization):
-        with inside(organization):
+        with tenant(organization):
             rows = AuditLog.objects.filter(action__startswith="accounts.access.")
             return list(rows.order_by("seq"))
 
@@ -43,9 +43,9 @@ def test_a_key_without_the_scope(live, alice, make_key, organization_a, refusals
     assert audit_verify() == []
 
 
-def test_a_key_that_is_over(live, alice, make_key, organization_a, inside, refusals):
+def test_a_key_that_is_over(live, alice, make_key, organization_a, tenant, refusals):
     key = make_key(organization_a)
-    with inside(organization_a):
+    with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
     assert live.stream(key).status == 401
     (row,) = refusals(organization_a)
@@ -64,8 +64,8 @@ def test_a_limit_once_and_a_flood_in_a_handful(live, alice, make_key, organizati
     assert tenth.request_data["refusals_within_a_minute"] == 10
 
 
-def test_a_session_that_a_foreign_page_uses(live, alice, sign_in, organization_a, refusals):
-    assert live.stream(sign_in(alice), {"Origin": "http://evil.example"}).status == 403
+def test_a_session_that_a_foreign_page_uses(live, alice, client_for, organization_a, refusals):
+    assert live.stream(client_for(alice), {"Origin": "http://evil.example"}).status == 403
     (row,) = refusals(organization_a)
     assert told(row)[:2] == ("accounts.access.deny", "foreign_origin")
     assert (row.user_id, row.api_key_id) == (alice.pk, None)

@@ -1,7 +1,7 @@
-"""Secrets sent through every input stay out of everything that is kept or shown.
+"""Secrets sent through every input are neither stored nor shown anywhere.
 
-What can be sent is read from the URL resolver, the OpenAPI document and the forms that pages show,
-so that a new route, field or page takes part by itself.
+Inputs are read from the URL resolver, the OpenAPI document and the forms of the pages. A new route,
+field or page is therefore tested automatically.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ from urfmp.common.security.redaction import is_secret_name
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Where a secret is meant to be: the robot's own column, which nothing shows.
-KEPT = {"robots": ["connection_config"]}
-# Pages that are shown again for another try have to carry their link's own token on.
-CARRIED_ON = {
+# Columns that store a secret on purpose: the robot's own column, which is never shown.
+STORED_ON_PURPOSE = {"robots": ["connection_config"]}
+# Pages redisplayed for another attempt must include the token of their link.
+REDISPLAYED = {
     (page, f"{page} form token") for page in ("admin:choose_password", "admin:accept_invitation")
 }
-SIGNED_IN_ONLY = {"admin:logout", "admin:jsi18n"}
+SESSION_ONLY = {"admin:logout", "admin:jsi18n"}
 
 
 class Canaries:
-    """Unique secrets, each remembered with where it was sent."""
+    """Unique secrets, each recorded with the place it was sent to."""
 
     def __init__(self):
         self.sent: dict[str, str] = {}
         self._numbers = itertools.count(1)
 
-    def sing(self, place, make=lambda: f"canary-{secrets.token_hex(12)}"):
+    def new(self, place, make=lambda: f"canary-{secrets.token_hex(12)}"):
         secret = make()
         self.sent[secret] = place
         return secret
@@ -81,7 +81,7 @@ def all_logs():
 
 
 def owner_rows():
-    """Yield every row of every table as text, but for what is meant to hold secrets."""
+    """Yield every row of every table as text, without columns that store secrets on purpose."""
     parameters = connections["owner"].get_connection_params()
     wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
     with psycopg.connect(**wanted) as link:
@@ -91,7 +91,8 @@ def owner_rows():
         assert {"audit_logs", "idempotency_keys", "procrastinate_jobs"} <= {t for (t,) in tables}
         for (table,) in tables:
             rows = link.execute(
-                f"SELECT (to_jsonb(t) - %s::text[])::text FROM {table} t", [KEPT.get(table, [])]
+                f"SELECT (to_jsonb(t) - %s::text[])::text FROM {table} t",
+                [STORED_ON_PURPOSE.get(table, [])],
             )
             yield from ((table, text) for (text,) in rows)
 
@@ -112,7 +113,7 @@ def redis_values():
 
 
 def resolved(schema, document):
-    """Return a schema with its references and alternatives followed."""
+    """Return a schema with its references and alternatives resolved."""
     while True:
         several = schema.get("allOf") or schema.get("oneOf") or schema.get("anyOf")
         if "$ref" in schema:
@@ -124,13 +125,13 @@ def resolved(schema, document):
 
 
 def sample(schema, document, name, canaries, place):
-    """Return a value that a schema takes; a canary under a name that is secret."""
+    """Return a value accepted by a schema, a canary for a secret field."""
     schema = resolved(schema, document)
     kinds = schema.get("type", "object")
     kind = kinds[0] if isinstance(kinds, list) else kinds
     properties = schema.get("properties")
     if is_secret_name(name) and not properties and kind not in {"boolean", "array"}:
-        secret = canaries.sing(f"{place} {name}")
+        secret = canaries.new(f"{place} {name}")
         deep = {"host": "h", "password": secret, "deep": [{"a": secret}]}
         return deep if kind == "object" else secret
     if properties is not None:
@@ -155,7 +156,7 @@ def plain(kind, form):
 
 
 def operations(document, ids):
-    """Yield path, method and JSON schema of the body of every operation."""
+    """Yield path, method and JSON body schema of every operation."""
     known = {name.replace("-", "_"): str(pk) for name, pk in ids.items()}
     for path, methods in document["paths"].items():
         resource = path.removeprefix("/api/v1/").split("/")[0].rstrip("s").replace("-", "_")
@@ -171,7 +172,7 @@ def operations(document, ids):
 
 
 def addresses(ids):
-    """Yield the name and address of every named route, the admin's with a row of its model."""
+    """Yield the name and URL of every named route, in the admin with a row of its model."""
     for name in sorted(set(routes(get_resolver()))):
         if name.startswith("admin:"):
             model = name.removeprefix("admin:").split("_")
@@ -189,7 +190,7 @@ def addresses(ids):
 
 
 class _Forms(html.parser.HTMLParser):
-    """The inputs of a page: name, type and value."""
+    """Collects the inputs of a page: name, type and value."""
 
     def __init__(self):
         super().__init__()
@@ -202,57 +203,57 @@ class _Forms(html.parser.HTMLParser):
 
 
 def carried(canaries, place):
-    """Return headers and a query that hold secrets, however the view looks for them."""
-    sing = canaries.sing
-    basic = base64.b64encode(f"u:{sing(place + ' basic', generate_key)}".encode()).decode()
-    bearer = f"Bearer {sing(place + ' bearer', generate_access_token)}"
+    """Return headers and a query with secrets in every place a view may read."""
+    new = canaries.new
+    basic = base64.b64encode(f"u:{new(place + ' basic', generate_key)}".encode()).decode()
+    bearer = f"Bearer {new(place + ' bearer', generate_access_token)}"
     query = urlencode(
         {
-            "p": sing(place + " ?p", generate_key),
-            "token": sing(place + " ?token"),
-            "password": sing(place + " ?password"),
-            "code": sing(place + " ?code"),
+            "p": new(place + " ?p", generate_key),
+            "token": new(place + " ?token"),
+            "password": new(place + " ?password"),
+            "code": new(place + " ?code"),
         }
     )
     kept = {
-        "proxy-authorization": f"Basic {sing(place + ' proxy')}",
-        "referer": f"http://testserver/?token={sing(place + ' referer')}",
-        "cookie2": sing(place + " cookie2"),
-        "user-agent": f"probe/1 {sing(place + ' user agent', generate_key)}",
-        "x-request-id": sing(place + " request id", generate_key),
+        "proxy-authorization": f"Basic {new(place + ' proxy')}",
+        "referer": f"http://testserver/?token={new(place + ' referer')}",
+        "cookie2": new(place + " cookie2"),
+        "user-agent": f"probe/1 {new(place + ' user agent', generate_key)}",
+        "x-request-id": new(place + " request id", generate_key),
     }
     return (
         query,
         kept,
         [
-            {"authorization": bearer, "x-api-key": sing(place + " x-api-key", generate_key)},
+            {"authorization": bearer, "x-api-key": new(place + " x-api-key", generate_key)},
             {"authorization": f"Basic {basic}"},
-            {"authorization": f"Token {sing(place + ' token', generate_key)}"},
+            {"authorization": f"Token {new(place + ' token', generate_key)}"},
         ],
     )
 
 
 @pytest.fixture
 def shown(canaries):
-    """Return a function that notes where an error page shows a secret."""
-    faults = []
+    """Return a function that records where an error page shows a secret."""
+    leaks = []
 
     def look(answer, place):
-        # 501 and 503 are said on purpose: no such service here, the stream is served elsewhere.
+        # 501 and 503 are intended: unsupported services, and the stream that live serves.
         assert answer.status_code != 500, place
         if answer.streaming:
             answer.close()
         elif answer.status_code >= 400:
             text = answer.content.decode(errors="replace")
-            faults.extend((place, answer.status_code, who) for who in canaries.found_in(text))
+            leaks.extend((place, answer.status_code, who) for who in canaries.found_in(text))
 
-    look.faults = faults
+    look.leaks = leaks
     return look
 
 
 def malformed(client, path, method, canaries, place):
-    """Yield answers to bodies that cannot be read."""
-    secret = canaries.sing(f"{place} malformed")
+    """Yield the responses to unreadable bodies."""
+    secret = canaries.new(f"{place} malformed")
     for kind, body in (
         ("application/json", f'{{"password": "{secret}", "token"'),
         ("application/json", f'{{"password": "{secret}\\u0000", "unknown": "{secret}"}}'),
@@ -262,8 +263,8 @@ def malformed(client, path, method, canaries, place):
         yield client.generic(method.upper(), path, body, content_type=kind)
 
 
-def test_secrets_stay_secret(
-    canaries, shown, organization_a, alice, make_everything, sign_in, make_key
+def test_secrets_are_not_stored_logged_or_shown(
+    canaries, shown, organization_a, alice, make_everything, client_for, make_key
 ):
     ids = make_everything(organization_a, "plain")
     document = SchemaGenerator().get_schema(request=None, public=True)
@@ -271,11 +272,11 @@ def test_secrets_stay_secret(
     with all_logs() as log:
         for path, method, schema in operations(document, ids):
             place = f"{method} {path}"
-            client = sign_in(alice)
+            client = client_for(alice)
             client.raise_request_exception = False
             if schema is not None and method != "get":
                 body = sample(schema, document, "", canaries, place)
-                refused = {"body": body, "secret": canaries.sing(f"{place} unknown field")}
+                refused = {"body": body, "secret": canaries.new(f"{place} unknown field")}
                 for sent in (body, refused):
                     bodies += 1
                     answer = getattr(client, method)(
@@ -292,21 +293,22 @@ def test_secrets_stay_secret(
             query, kept, ways = carried(canaries, name)
             for headers in ways:
                 client = Client(raise_request_exception=False)
-                client.cookies["other"] = canaries.sing(f"{name} cookie")
-                client.cookies[settings.SESSION_COOKIE_NAME] = canaries.sing(f"{name} session")
+                client.cookies["other"] = canaries.new(f"{name} cookie")
+                client.cookies[settings.SESSION_COOKIE_NAME] = canaries.new(f"{name} session")
                 shown(client.get(f"{path}?{query}", headers={**kept, **headers}), name)
-            client = sign_in(alice)
+            client = client_for(alice)
             client.raise_request_exception = False
             page = client.get(f"{path}?{query}", headers=kept)
             shown(page, name)
-            if name not in SIGNED_IN_ONLY:
+            if name not in SESSION_ONLY:
                 send_form(client, path, page, name, canaries, shown)
     exports = [
-        sign_in(alice).get(f"/api/v1/audit-logs/export?format={kind}") for kind in ("csv", "jsonl")
+        client_for(alice).get(f"/api/v1/audit-logs/export?format={kind}")
+        for kind in ("csv", "jsonl")
     ]
     assert bodies > 30
     assert len(canaries.sent) > 1000
-    leaks = {(place, who) for place, _, who in shown.faults} - CARRIED_ON
+    leaks = {(place, who) for place, _, who in shown.leaks} - REDISPLAYED
     leaks |= {("log", who) for who in canaries.found_in(log.getvalue())}
     leaks |= {(table, who) for table, text in owner_rows() for who in canaries.found_in(text)}
     leaks |= {("Redis", who) for text in redis_values() for who in canaries.found_in(text)}
@@ -317,7 +319,7 @@ def test_secrets_stay_secret(
 
 
 def send_form(client, path, page, name, canaries, shown):
-    """Send a page's own form back, with a secret in every input that is for one."""
+    """Submit a page's own form with a secret in every secret input."""
     if page.streaming or "html" not in page.get("Content-Type", ""):
         page = client.get(path)
     if page.streaming or "html" not in page.get("Content-Type", ""):
@@ -325,7 +327,7 @@ def send_form(client, path, page, name, canaries, shown):
     forms = _Forms()
     forms.feed(page.content.decode())
     values = {
-        field: canaries.sing(f"{name} form {field}")
+        field: canaries.new(f"{name} form {field}")
         if kind == "password" or (is_secret_name(field) and field != "csrfmiddlewaretoken")
         else value
         for field, kind, value in forms.inputs
@@ -334,12 +336,12 @@ def send_form(client, path, page, name, canaries, shown):
         shown(client.post(path, values), name)
 
 
-def test_the_search_finds_what_is_there(canaries, organization_a, make_robot):
-    """The look at the sinks itself: a secret that is stored openly is found."""
-    secret = canaries.sing("name")
+def test_search_finds_stored_secret(canaries, organization_a, make_robot):
+    """Check the search itself: an openly stored secret is found."""
+    secret = canaries.new("name")
     robot = make_robot(organization_a, name=secret)
     assert "robots" in {table for table, text in owner_rows() if canaries.found_in(text)}
-    kept = canaries.sing("kept")
+    kept = canaries.new("kept")
     hidden = make_robot(organization_a, connection_config={"password": kept})
     assert hidden.pk != robot.pk
     assert not [t for t, text in owner_rows() if kept in text]

@@ -24,8 +24,8 @@ def store(robot, value: float) -> None:
         )
 
 
-def seen(organization, robot, inside, **fields) -> None:
-    with inside(organization):
+def seen(organization, robot, tenant, **fields) -> None:
+    with tenant(organization):
         Robot.objects.filter(pk=robot.pk).update(last_seen=timezone.now(), **fields)
 
 
@@ -34,19 +34,19 @@ def next_value(stream) -> float:
 
 
 def test_without_redis_the_database_is_polled(
-    start_live, alice, charlie, make_robot, sign_in, inside, organization_a, organization_b
+    start_live, alice, charlie, make_robot, client_for, tenant, organization_a, organization_b
 ):
     live = start_live(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     robot, foreign = make_robot(organization_a), make_robot(organization_b)
-    seen(organization_a, robot, inside)
-    seen(organization_b, foreign, inside)
-    fleet, one = live.stream(sign_in(alice)), live.stream(sign_in(alice), robot=robot.id)
+    seen(organization_a, robot, tenant)
+    seen(organization_b, foreign, tenant)
+    fleet, one = live.stream(client_for(alice)), live.stream(client_for(alice), robot=robot.id)
     for value in (1.0, 2.0):
         store(robot, value)
         store(foreign, 99.0)
         for stream in (fleet, one):
             assert next_value(stream) == value
-    seen(organization_a, robot, inside, status="error")
+    seen(organization_a, robot, tenant, status="error")
     for stream in (fleet, one):
         while (event := stream.next_of("status"))["status"] != "error":
             pass
@@ -55,13 +55,13 @@ def test_without_redis_the_database_is_polled(
 
 @pytest.mark.parametrize("fault", ["shut", "hang"])
 def test_redis_goes_and_comes_back(
-    start_live, redis_relay, alice, make_robot, sign_in, inside, fault, organization_a
+    start_live, redis_relay, alice, make_robot, client_for, tenant, fault, organization_a
 ):
     relay, address = redis_relay
     live = start_live(REDIS_URL=address)
     robot = make_robot(organization_a)
-    seen(organization_a, robot, inside)
-    stream = live.stream(sign_in(alice), robot=robot.id)
+    seen(organization_a, robot, tenant)
+    stream = live.stream(client_for(alice), robot=robot.id)
     event = TelemetryEvent(robot.id, [Point("temperature.ambient", timezone.now(), 1.0, "Cel")])
     publish(robot.organization_id, event)
     assert next_value(stream) == 1.0
@@ -82,10 +82,10 @@ def test_redis_goes_and_comes_back(
 
 
 def test_streams_outlive_the_loss_of_connections_to_the_database(
-    live, alice, make_robot, sign_in, owner_cursor, organization_a
+    live, alice, make_robot, client_for, owner_cursor, organization_a
 ):
     robot = make_robot(organization_a)
-    stream = live.stream(sign_in(alice), robot=robot.id)
+    stream = live.stream(client_for(alice), robot=robot.id)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
@@ -115,9 +115,9 @@ def request_socket():
 
 
 def test_slow_client_stays_bounded(
-    live, alice, make_robot, sign_in, organization_a, request_socket
+    live, alice, make_robot, client_for, organization_a, request_socket
 ):
-    robot, browser = make_robot(organization_a), sign_in(alice)
+    robot, browser = make_robot(organization_a), client_for(alice)
     token = browser.cookies[settings.SESSION_COOKIE_NAME].value
     slow = request_socket
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -151,9 +151,9 @@ def memory(pid: int) -> int:
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
 
-def test_sigterm_ends_streams_quickly(start_live, alice, sign_in):
+def test_sigterm_ends_streams_quickly(start_live, alice, client_for):
     live = start_live()
-    stream = live.stream(sign_in(alice))
+    stream = live.stream(client_for(alice))
     began = time.monotonic()
     live.process.send_signal(signal.SIGTERM)
     assert stream.next() is None

@@ -1,4 +1,4 @@
-"""What each of several processes remembers stores nothing that has ended meanwhile."""
+"""Cached keys and robots of several processes store nothing after revocation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.server import installation
 
-INSIDE = """
+IN_TENANT = """
 from apps.accounts.selectors.credentials import user_organization
 from apps.accounts.models import ApiKey
 from apps.robots.models import Robot
@@ -26,16 +26,16 @@ def server():
 
 
 def statuses(server, count=36):
-    """Send from connections of their own, which reach all of the processes."""
+    """Send over separate connections, which reach all processes."""
     with ThreadPoolExecutor(12) as pool:
         return {*pool.map(lambda value: server.ingest(float(value))[0], range(count))}
 
 
 def change(server, statement):
-    server.manage("shell", "-v0", "-c", INSIDE.format(statement))
+    server.manage("shell", "-v0", "-c", IN_TENANT.format(statement))
 
 
-def test_an_ended_key_stores_nothing_in_any_process(server):
+def test_revoked_key_stores_nothing_in_any_process(server):
     assert statuses(server) == {200}
     assert statuses(server) == {200}
     change(server, "ApiKey.objects.update(is_active=False)")
@@ -44,10 +44,10 @@ def test_an_ended_key_stores_nothing_in_any_process(server):
     assert statuses(server) == {200}
 
 
-def test_a_retired_robot_gets_nothing_in_any_process(server):
+def test_retired_robot_stores_nothing_in_any_process(server):
     assert statuses(server) == {200}
     change(server, "ApiKey.objects.update(robot=None)")
     change(server, "robot_retire(Robot.objects.get())")
-    # The key names no robot by itself any more; before, it was the robot's.
+    # The key is no longer bound to a robot, so it names none by itself.
     assert statuses(server) <= {401, 422}
     assert statuses(server) == {422}

@@ -1,4 +1,4 @@
-"""If the record cannot be written, the act does not happen."""
+"""If the audit log cannot be written, the action is not carried out."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Nothing of these is an act: the record itself, counters, and the denial that is answered anyway.
+# Not part of an action: the audit log itself, counters, and the audited denial.
 UNCOUNTED = {"audit_logs", "audit_heads", "audit_gaps", "rate_limit_counters", "django_migrations"}
-# Moved by every request, without a record.
+# Updated by every request, without an audit row.
 MOVED = ["last_activity_at", "last_used_at"]
 FAILING = """
-    CREATE FUNCTION record_fails() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN RAISE EXCEPTION 'no room for the record'; END $$;
-    CREATE TRIGGER record_fails_trigger BEFORE {} ON audit_logs
-        FOR EACH ROW EXECUTE FUNCTION record_fails();
+    CREATE FUNCTION audit_log_fails() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'no space for the audit log'; END $$;
+    CREATE TRIGGER audit_log_fails_trigger BEFORE {} ON audit_logs
+        FOR EACH ROW EXECUTE FUNCTION audit_log_fails();
 """
 
 
@@ -41,12 +41,12 @@ def failing(owner, when):
         yield
     finally:
         owner.execute(
-            "DROP TRIGGER record_fails_trigger ON audit_logs; DROP FUNCTION record_fails()"
+            "DROP TRIGGER audit_log_fails_trigger ON audit_logs; DROP FUNCTION audit_log_fails()"
         )
 
 
-def everything(owner):
-    """Return the content of every table, as far as it is somebody's act."""
+def table_contents(owner):
+    """Return the content of every table that actions change."""
     tables = owner.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
     ).fetchall()
@@ -91,35 +91,35 @@ def address(route, ids):
     return reverse(f"api:{route}", kwargs={"pk": ids[resource]} if "list" not in route else {})
 
 
-@pytest.mark.parametrize("when", ["INSERT", "UPDATE"], ids=["at once", "at the commit"])
-def test_no_act_of_the_api_without_its_record(when, owner, ids, alice, sign_in):
+@pytest.mark.parametrize("when", ["INSERT", "UPDATE"], ids=["immediately", "at commit"])
+def test_api_action_without_audit_log_is_not_done(when, owner, ids, alice, client_for):
     for route, method, body in API:
-        client = sign_in(alice)
+        client = client_for(alice)
         client.raise_request_exception = False
 
-        def ask(client=client, route=route, method=method, body=body):
+        def send(client=client, route=route, method=method, body=body):
             return getattr(client, method)(
                 address(route, ids), body, content_type="application/json",
                 headers={"idempotency-key": f"{route}-{method}"},
             )  # fmt: skip
 
-        before = everything(owner)
+        before = table_contents(owner)
         with failing(owner, when):
-            answer = ask()
+            answer = send()
         assert (answer.status_code, answer.get("Retry-After")) == (503, "2"), (
             route,
             answer.content,
         )
         assert answer.json()["code"] == "unavailable"
-        assert everything(owner) == before, route
-        if when == "INSERT":  # and with the record it is done, under the same key
-            answer = ask()
+        assert table_contents(owner) == before, route
+        if when == "INSERT":  # with the audit log it succeeds under the same key
+            answer = send()
             assert answer.status_code in {200, 201, 204}, (route, method, answer.content)
-            assert everything(owner) != before, route
+            assert table_contents(owner) != before, route
 
 
-def test_no_act_of_the_admin_without_its_record(owner, ids, alice, sign_in):
-    client = sign_in(alice)
+def test_admin_action_without_audit_log_is_not_done(owner, ids, alice, client_for):
+    client = client_for(alice)
     client.raise_request_exception = False
     pages = [
         ("/admin/organizations/facility/add/", {"name": "Hall 7"}),
@@ -130,20 +130,20 @@ def test_no_act_of_the_admin_without_its_record(owner, ids, alice, sign_in):
          {"action": "acknowledge", "_selected_action": [str(ids["alert"])], "index": "0"}),
     ]  # fmt: skip
     for path, body in pages:
-        before = everything(owner)
+        before = table_contents(owner)
         with failing(owner, "INSERT"):
             answer = client.post(path, body)
         assert (answer.status_code, answer.get("Retry-After")) == (503, "2"), path
-        assert everything(owner) == before, path
+        assert table_contents(owner) == before, path
         assert client.post(path, body).status_code in {200, 302}, path
 
 
-def test_nobody_signs_in_or_out_without_it(owner, alice, sign_in, client):
+def test_login_and_logout_without_audit_log_get_503(owner, alice, client_for, client):
     client.raise_request_exception = False
-    signed_in = sign_in(alice)
+    signed_in = client_for(alice)
     signed_in.raise_request_exception = False
     body = {"email": alice.email, "password": PASSWORD}
-    before = everything(owner)
+    before = table_contents(owner)
     with failing(owner, "INSERT"):
         answers = [
             client.post("/admin/login/", body),
@@ -152,17 +152,19 @@ def test_nobody_signs_in_or_out_without_it(owner, alice, sign_in, client):
             signed_in.get("/api/v1/audit-logs/export"),
         ]
     assert [answer.status_code for answer in answers] == [503] * 4
-    assert everything(owner) == before
+    assert table_contents(owner) == before
     assert signed_in.get("/api/v1/robots").status_code == 200
 
 
-def test_what_needs_no_record_goes_on(owner, ids, alice, bob, sign_in, organization_a, make_key):
+def test_reads_and_telemetry_without_audit_log_still_work(
+    owner, ids, alice, bob, client_for, organization_a, make_key
+):
     device = make_key(organization_a, ["telemetry:write"])
-    reader, viewer = sign_in(alice), sign_in(bob)
+    reader, viewer = client_for(alice), client_for(bob)
     point = {"robot_id": str(ids["robot"]), "metric_name": "a", "time": timezone.now().isoformat()}
     with failing(owner, "INSERT"):
         assert reader.get("/api/v1/robots").status_code == 200
-        assert viewer.get("/api/v1/api-keys").status_code == 403  # refused all the same
+        assert viewer.get("/api/v1/api-keys").status_code == 403  # still denied
         answer = reader.post(
             "/api/v1/telemetry", {"points": [{**point, "value": 1}]},
             content_type="application/json", headers={"x-api-key": device},
@@ -170,7 +172,7 @@ def test_what_needs_no_record_goes_on(owner, ids, alice, bob, sign_in, organizat
         assert answer.status_code == 200
 
 
-def test_other_faults_are_no_failing_record(owner, alice, sign_in, monkeypatch):
+def test_other_database_error_gets_500(owner, alice, client_for, monkeypatch):
     from django.db import connection
 
     from apps.robots.api.robots import RobotViewSet
@@ -180,6 +182,6 @@ def test_other_faults_are_no_failing_record(owner, alice, sign_in, monkeypatch):
             cursor.execute("SELECT 1 / 0")
 
     monkeypatch.setattr(RobotViewSet, "list", fail)
-    client = sign_in(alice)
+    client = client_for(alice)
     client.raise_request_exception = False
     assert client.get("/api/v1/robots").status_code == 500
