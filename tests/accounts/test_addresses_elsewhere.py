@@ -44,7 +44,7 @@ def test_then_every_address_is_answered_alike(client, bob, charlie, organization
     page = client.post(
         reverse("admin:accounts_user_add"), {"email": "free@acme.example", "role": "viewer"}
     )
-    assert "invite people" in page.content.decode()
+    assert "send an invitation" in page.content.decode()
     with tenant(organization_a):
         assert not User.objects.filter(email="free@acme.example").exists()
     body = {"email": charlie.email}

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import ApiKey, User, UserSession
-from apps.accounts.services import api_keys, users
+from apps.accounts.services import api_keys, sessions, users
 from apps.accounts.services.users import user_update
 from apps.organizations.models import Organization
 from apps.organizations.services.platform import organization_deactivate
@@ -157,7 +157,7 @@ def test_a_step_up_that_crosses_the_end_of_its_sign_in(
     client, statuses = client_for(alice), []
     met = at(
         monkeypatch,
-        users,
+        sessions,
         "organization_hold",
         lambda: meanwhile(lambda: statuses.append(step_up_api(client))),
         before=True,

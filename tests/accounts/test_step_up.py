@@ -20,7 +20,7 @@ from apps.accounts.services.second_factors import (
 from apps.accounts.services.step_up import password_check_alone, step_up
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
-from urfmp.common.security import recent_auth
+from urfmp.common.security import authentication_time, recent_auth
 from urfmp.common.security.password_validators import MAX_LENGTH
 from urfmp.common.security.recent_auth import StepUpRequiredError, require_recent_auth
 
@@ -40,7 +40,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(recent_auth, "time", clock)
+    for module in (authentication_time, recent_auth):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
-from apps.accounts.auth.password_validators import ALONE, MAX_LENGTH
 from apps.accounts.auth.trusted_devices import known_device
 from apps.accounts.models import User
-from apps.accounts.selectors.credentials import Account, account_of
+from apps.accounts.selectors.credentials import LoginIdentity, login_identity
 from apps.accounts.throttling import password_attempt
+from urfmp.common.security.password_validators import ALONE, MAX_LENGTH
 from urfmp.common.tenancy.context import tenant_transaction
 
 
@@ -27,14 +27,14 @@ class EmailBackend:
         Raises:
             TooManyAttemptsError: Before any password is hashed, whether or not the address is
                 anybody's.
-            HashingBusyError: Too many others are being checked; it does not count.
+            PasswordHashingOverloadedError: Too many others are being checked; it does not count.
         """
-        account = account_of(username)
+        account = login_identity(username)
         place = known_device(request, account) if request else None
-        with password_attempt(account.name, place):
+        with password_attempt(account.account_hash, place):
             return self._check(account, username, password)
 
-    def _check(self, account: Account, username: str, password: str) -> User | None:
+    def _check(self, account: LoginIdentity, username: str, password: str) -> User | None:
         if len(password) > MAX_LENGTH:  # nobody's: none that long was ever set
             return None
         if account.organization_id is None:
@@ -45,12 +45,12 @@ class EmailBackend:
             if not (user.check_password(password) and user.is_active):
                 return None
             # Good beside a second factor alone, and dead with it, whoever removes that.
-            user.leans_on_second_factor = len(password) < ALONE
-            if user.leans_on_second_factor and not user.has_second_factor:
+            user.password_needs_second_factor = len(password) < ALONE
+            if user.password_needs_second_factor and not user.has_second_factor:
                 return None
             return user
 
     def get_user(self, user_id: UUID) -> User | None:
         """Return an active person of the open tenant transaction's organization."""
-        user: User | None = User.objects.signing_in().filter(pk=user_id).first()
+        user: User | None = User.objects.able_to_log_in().filter(pk=user_id).first()
         return user

@@ -12,7 +12,7 @@ from types import TracebackType
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-from apps.accounts.exceptions import HashingBusyError
+from apps.accounts.exceptions import PasswordHashingOverloadedError
 
 # In each process. Whoever waits holds one of 16 threads; one account's ten attempts find room.
 _AT_ONCE, _WITH_WAITING = 2, 10
@@ -30,11 +30,11 @@ class Room:
         """Wait for a turn.
 
         Raises:
-            HashingBusyError: Too many wait already.
+            PasswordHashingOverloadedError: Too many wait already.
         """
         with self._lock:
             if not self._places:
-                raise HashingBusyError
+                raise PasswordHashingOverloadedError
             self._places -= 1
         self._free.acquire()
 
@@ -60,7 +60,7 @@ class BoundedArgon2Hasher(Argon2PasswordHasher):
         """Hash a password.
 
         Raises:
-            HashingBusyError: Too many are being hashed.
+            PasswordHashingOverloadedError: Too many are being hashed.
         """
         with _room:
             return super().encode(password, salt)
@@ -69,7 +69,7 @@ class BoundedArgon2Hasher(Argon2PasswordHasher):
         """Compare a password with a hash.
 
         Raises:
-            HashingBusyError: Too many are being hashed.
+            PasswordHashingOverloadedError: Too many are being hashed.
         """
         with _room:
             return super().verify(password, encoded)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from apps.accounts.permissions.roles import scopes_grant
+from apps.accounts.permissions.roles import scopes_have_permission
 from apps.accounts.selectors.credentials import KeyCredential
 
 
@@ -36,7 +36,7 @@ class KeyPrincipal:
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Tell whether the key's scopes hold Django's `app.action_model`."""
-        return scopes_grant(self.scopes, perm)
+        return scopes_have_permission(self.scopes, perm)
 
     def has_module_perms(self, app_label: str) -> bool:
         """Keep keys out of the admin."""

@@ -11,10 +11,10 @@ from django.middleware.csrf import rotate_token
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
 from apps.accounts.permissions.active_organization import ActiveOrganization
-from urfmp.common.http.client_ip import plain_address
+from urfmp.common.http.client_ip import normalize_ip
 from urfmp.common.http.middleware import user_agent_of
 from urfmp.common.http.request_state import request_state
-from urfmp.common.security.bearer_secrets import digest
+from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor
 
 
@@ -52,7 +52,9 @@ def current_session_id(request: HttpRequest) -> UUID | None:
     if not token:
         return None
     row: UUID | None = (
-        UserSession.objects.filter(session_token=digest(token)).values_list("pk", flat=True).first()
+        UserSession.objects.filter(session_token=hash_token(token))
+        .values_list("pk", flat=True)
+        .first()
     )
     return row
 
@@ -62,7 +64,7 @@ ADDRESS_NOT_ALLOWED = ("address_not_allowed", "This key is not taken from this a
 
 def client_address(request: HttpRequest) -> str | None:
     """Return the peer's address; behind a proxy the server has already put the client's here."""
-    return plain_address(request.META.get("REMOTE_ADDR", ""))
+    return normalize_ip(request.META.get("REMOTE_ADDR", ""))
 
 
 def session_of(request: HttpRequest) -> SessionStore:

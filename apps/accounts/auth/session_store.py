@@ -17,9 +17,13 @@ from django.db.models import Exists
 from django.utils import timezone
 
 from apps.accounts.models import User, UserSession
-from apps.accounts.selectors.api_tokens import proves
-from apps.accounts.selectors.credentials import forget_session, session_credential, session_end_time
-from urfmp.common.security.bearer_secrets import digest
+from apps.accounts.selectors.api_tokens import session_hash_matches
+from apps.accounts.selectors.credentials import (
+    invalidate_cached_session,
+    new_session_expiry,
+    session_credential,
+)
+from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import tenant_transaction
 
 _TOKEN_BYTES = 32
@@ -63,10 +67,10 @@ class SessionStore(SessionBase):
         end, what is cached would bring the session back. Call it inside the organization's
         tenant transaction.
         """
-        rows = UserSession.objects.filter(session_token=digest(str(self.session_key)))
-        people = User.objects.signing_in().filter(Exists(rows), pk=self[SESSION_KEY])
+        rows = UserSession.objects.filter(session_token=hash_token(str(self.session_key)))
+        people = User.objects.able_to_log_in().filter(Exists(rows), pk=self[SESSION_KEY])
         user: User | None = people.first()
-        is_proven = user is not None and proves(self.get(HASH_SESSION_KEY, ""), user)
+        is_proven = user is not None and session_hash_matches(self.get(HASH_SESSION_KEY, ""), user)
         return user if is_proven else None
 
     def is_empty(self) -> bool:
@@ -96,7 +100,7 @@ class SessionStore(SessionBase):
         if self.organization_id is None:
             msg = "Sign-in names the session's organization before anything is saved."
             raise RuntimeError(msg)
-        token_digest = digest(str(self.session_key))
+        token_digest = hash_token(str(self.session_key))
         with tenant_transaction(self.organization_id):
             if self._is_new:
                 self._insert(self.organization_id, token_digest)
@@ -105,7 +109,7 @@ class SessionStore(SessionBase):
             ):
                 raise UpdateError
         if not self._is_new:  # nobody can have read a row that was not there
-            forget_session(token_digest)
+            invalidate_cached_session(token_digest)
         self._is_new = False
 
     def renew(self) -> None:
@@ -116,16 +120,16 @@ class SessionStore(SessionBase):
         Raises:
             UpdateError: The session was ended while this request ran.
         """
-        old = digest(str(self.session_key))
+        old = hash_token(str(self.session_key))
         self._session_key = secrets.token_urlsafe(_TOKEN_BYTES)
         changed = UserSession.objects.filter(session_token=old).update(
-            session_token=digest(self._session_key),
+            session_token=hash_token(self._session_key),
             data=self._session,
             last_activity_at=timezone.now(),
         )
         if not changed:
             raise UpdateError
-        forget_session(old)
+        invalidate_cached_session(old)
         self.modified = True
 
     def _insert(self, organization_id: UUID, token_digest: str) -> None:
@@ -134,7 +138,7 @@ class SessionStore(SessionBase):
             user_id=UUID(self._session[SESSION_KEY]),
             session_token=token_digest,
             data=self._session,
-            expires_at=session_end_time(),
+            expires_at=new_session_expiry(),
             ip_address=self.ip_address,
             user_agent=self.user_agent,
         )
@@ -145,8 +149,8 @@ class SessionStore(SessionBase):
         if key is None or self.organization_id is None:
             return
         with tenant_transaction(self.organization_id):
-            UserSession.objects.filter(session_token=digest(key)).delete()
-        forget_session(digest(key))
+            UserSession.objects.filter(session_token=hash_token(key)).delete()
+        invalidate_cached_session(hash_token(key))
 
     def touch(self) -> None:
         """Note that the person is active, at most once a minute.
@@ -160,10 +164,10 @@ class SessionStore(SessionBase):
             return
         if timezone.now() - self._last_activity_at < _TOUCH_AFTER:
             return
-        token_digest = digest(self.session_key)
+        token_digest = hash_token(self.session_key)
         with tenant_transaction(self.organization_id):
-            UserSession.objects.filter(session_token=token_digest).note_activity()
-        forget_session(token_digest)
+            UserSession.objects.filter(session_token=token_digest).record_activity()
+        invalidate_cached_session(token_digest)
 
     @classmethod
     def clear_expired(cls) -> None:

@@ -18,7 +18,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.models import User
-from apps.accounts.selectors.credentials import Account, account_of, device_mark
+from apps.accounts.selectors.credentials import LoginIdentity, login_identity, trusted_device_tag
 
 _AGE_SECONDS = int(timedelta(days=180).total_seconds())
 _SALT = "urfmp.device"
@@ -40,10 +40,10 @@ def _read(request: HttpRequest) -> tuple[str, list[str]] | None:
     return found["device"], found["accounts"]
 
 
-def known_device(request: HttpRequest, account: Account) -> str | None:
+def known_device(request: HttpRequest, account: LoginIdentity) -> str | None:
     """Return the device's id if this account has signed in on it, and nothing ended that since."""
     found = _read(request)
-    return found[0] if found and account.device_mark in found[1] else None
+    return found[0] if found and account.trusted_device_tag in found[1] else None
 
 
 def remember_device(request: HttpRequest, response: HttpResponse, user: User) -> HttpResponse:
@@ -56,7 +56,9 @@ def remember_device(request: HttpRequest, response: HttpResponse, user: User) ->
             is not known.
     """
     device, marks = _read(request) or (secrets.token_urlsafe(16), [])
-    mark = device_mark(account_of(user.email).name, user.devices_known_since)
+    mark = trusted_device_tag(
+        login_identity(user.email).account_hash, user.trusted_devices_reset_at
+    )
     marks = [mark, *(other for other in marks if other != mark)][:_ACCOUNTS_AT_MOST]
     response.set_cookie(
         _cookie_name(),

@@ -11,13 +11,13 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from apps.accounts.exceptions import KeyEndedError, KeyReplacedError, UnknownScopeError
+from apps.accounts.exceptions import ApiKeyInactiveError, ApiKeyRotationError, UnknownScopeError
 from apps.accounts.models import ApiKey, User
 from apps.accounts.permissions.roles import DEVICE_SCOPES, SCOPES
 from apps.accounts.selectors.key_format import generate_key, key_prefix
 from apps.accounts.services.quotas import take_place
-from urfmp.common.security.bearer_secrets import digest
-from urfmp.common.tenancy.context import act
+from urfmp.common.security.bearer_secrets import hash_token
+from urfmp.common.tenancy.context import audit_action
 
 ROTATION_OVERLAP = timedelta(hours=24)
 _LONGEST_OVERLAP = timedelta(days=30)
@@ -107,14 +107,14 @@ def api_key_create(
         allowed_networks=normalized_networks(allowed_networks),
         line_protocol_mapping=line_protocol_mapping or {},
     )
-    with act("accounts.api_key.create"):
+    with audit_action("accounts.api_key.create"):
         take_place(organization_id, "api_keys")
         return row, _issue(row)
 
 
 def _issue(row: ApiKey) -> str:
     key = generate_key()
-    row.key_hash, row.key_prefix = digest(key), key_prefix(key)
+    row.key_hash, row.key_prefix = hash_token(key), key_prefix(key)
     row.full_clean()
     row.save(force_insert=True)
     return key
@@ -129,10 +129,10 @@ def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
             `line_protocol_mapping`.
 
     Raises:
-        KeyEndedError: It has been revoked or has expired.
+        ApiKeyInactiveError: It has been revoked or has expired.
         ValidationError: A value does not fit.
     """
-    with act("accounts.api_key.update"):
+    with audit_action("accounts.api_key.update"):
         _lock(key)
         if "expires_at" in changes:
             _check_end(key, changes["expires_at"])
@@ -148,7 +148,7 @@ def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
 def _check_end(key: ApiKey, end: datetime | None) -> None:
     """Keep a key that is being replaced, which takes no place of the plan, from living on."""
     is_later = key.expires_at is not None and (end is None or end > key.expires_at)
-    if is_later and any(successor.is_running for successor in ApiKey.objects.filter(replaces=key)):
+    if is_later and any(successor.is_valid for successor in ApiKey.objects.filter(replaces=key)):
         msg = "This key is being replaced: its end can only come forward."
         raise ValidationError({"expires_at": msg})
 
@@ -170,20 +170,20 @@ def api_key_rotate(
         The new row, alike but for the secret and the end of the old one, and the new key itself.
 
     Raises:
-        KeyEndedError: The old one has ended, or has a successor already.
-        KeyReplacedError: It is itself a successor whose own predecessor still works.
+        ApiKeyInactiveError: The old one has ended, or has a successor already.
+        ApiKeyRotationError: It is itself a successor whose own predecessor still works.
         ValidationError: The overlap does not fit.
     """
     if not timedelta(0) <= overlap <= _LONGEST_OVERLAP:
         raise ValidationError({"overlap_hours": "Both keys work for 0 to 720 hours."})
-    with act("accounts.api_key.rotate"):
+    with audit_action("accounts.api_key.rotate"):
         _lock(key)
         if ApiKey.objects.filter(replaces=key).exists():
             msg = "This key has a successor already; rotate that one."
-            raise KeyEndedError(msg)
-        if key.replaces is not None and key.replaces.is_running:
+            raise ApiKeyInactiveError(msg)
+        if key.replaces is not None and key.replaces.is_valid:
             msg = "The key before this one still works; revoke it first."
-            raise KeyReplacedError(msg)
+            raise ApiKeyRotationError(msg)
         end = timezone.now() + overlap
         successor = ApiKey(
             organization_id=key.organization_id,
@@ -205,7 +205,7 @@ def api_key_rotate(
 
 def api_key_revoke(key: ApiKey) -> ApiKey:
     """End a key; the next request with it is refused."""
-    with act("accounts.api_key.revoke"):
+    with audit_action("accounts.api_key.revoke"):
         key.is_active = False
         key.save(update_fields=["is_active"])
     return key
@@ -213,5 +213,5 @@ def api_key_revoke(key: ApiKey) -> ApiKey:
 
 def _lock(key: ApiKey) -> None:
     key.refresh_from_db(from_queryset=ApiKey.objects.select_for_update())
-    if not key.is_running:
-        raise KeyEndedError
+    if not key.is_valid:
+        raise ApiKeyInactiveError

@@ -24,8 +24,8 @@ from apps.accounts.services.locks import standing_hold
 from apps.accounts.services.login_audit import record_login, record_logout
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.security.authentication_time import AuthenticationTime
-from urfmp.common.security.bearer_secrets import digest
-from urfmp.common.tenancy.context import Actor, act, tenant_transaction
+from urfmp.common.security.bearer_secrets import hash_token
+from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
 # Two requests of one honest client may find the access token expired at the same moment.
 _SIBLINGS_WITHIN = timedelta(seconds=10)
@@ -55,7 +55,7 @@ def token_pair_issue(user: User, actor: Actor, *, second_factor: bool = False) -
     now = timezone.now()
     with (
         tenant_transaction(user.organization_id, replace(actor, user_id=user.pk)),
-        act("accounts.session.login"),
+        audit_action("accounts.session.login"),
     ):
         standing_hold(user)
         User.objects.filter(pk=user.pk).update(last_login=now)
@@ -86,7 +86,7 @@ def token_pair_rotate(token: str, actor: Actor) -> TokenPair:
     if found is None:
         raise InvalidRefreshTokenError
     with tenant_transaction(found.organization_id, replace(actor, user_id=found.user_id)):
-        pair = _renew(actor, found, digest(token))
+        pair = _renew(actor, found, hash_token(token))
     if pair is None:  # after the commit: that a family was ended must stay
         raise InvalidRefreshTokenError
     return pair
@@ -106,7 +106,7 @@ def _renew(actor: Actor, found: RefreshCredential, token_digest: str) -> TokenPa
         root.data.get(HASH_SESSION_KEY, ""), User.objects.get(pk=root.user_id)
     ):
         return None
-    with act("accounts.session.refresh"):
+    with audit_action("accounts.session.refresh"):
         if row.spent_at is None:
             UserSession.objects.filter(pk=row.pk).update(spent_at=now)
         UserSession.objects.filter(pk=root.pk).update(last_activity_at=now)
@@ -122,7 +122,7 @@ def _renew(actor: Actor, found: RefreshCredential, token_digest: str) -> TokenPa
 
 
 def _end_stolen(root: UserSession) -> None:
-    with act("accounts.session.refresh_reuse"):
+    with audit_action("accounts.session.refresh_reuse"):
         audit_record(
             action="accounts.session.refresh_reuse",
             resource_type="session",
@@ -135,7 +135,7 @@ def _end_stolen(root: UserSession) -> None:
 
 def _store(actor: Actor, row: UserSession, now: datetime) -> TokenPair:
     access, refresh = generate_access_token(), generate_refresh_token()
-    row.session_token, row.refresh_token = digest(access), digest(refresh)
+    row.session_token, row.refresh_token = hash_token(access), hash_token(refresh)
     row.access_expires_at = min(now + ACCESS_TOKEN_LIFETIME, row.expires_at)
     row.ip_address, row.user_agent = actor.ip_address, actor.user_agent
     row.save(force_insert=True)
@@ -144,6 +144,6 @@ def _store(actor: Actor, row: UserSession, now: datetime) -> TokenPair:
 
 def token_family_revoke(session_id: UUID, *, user_id: UUID) -> None:
     """Sign out of the API: all tokens of the sign-in end at once."""
-    with act("accounts.session.logout"):
+    with audit_action("accounts.session.logout"):
         record_logout(user_id)
         UserSession.objects.filter(pk=session_id).delete()

@@ -21,10 +21,10 @@ from uuid import UUID
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 
-from apps.accounts.exceptions import AddressesRefusedError
+from apps.accounts.exceptions import EmailEnumerationLimitError
 from apps.accounts.models import User
 from apps.accounts.services.users import ADDRESS_TAKEN
-from urfmp.common.redis.rate_limit import Counter, take
+from urfmp.common.redis.rate_limit import RateLimit, hit
 
 _TOLD_A_DAY, _DAY_SECONDS = 10, 24 * 60 * 60
 
@@ -42,14 +42,14 @@ def address_tried(organization_id: UUID, email: str | None) -> Iterator[None]:
         email: The address; None where it stays as it is.
 
     Raises:
-        AddressesRefusedError: The organization was told of too many. The same answer for an
+        EmailEnumerationLimitError: The organization was told of too many. The same answer for an
             address that is free.
     """
     if email is None:
         yield
         return
     if (until := cache.get(_spent_key(organization_id))) is not None:
-        raise AddressesRefusedError(max(1, int(until - time.time())))
+        raise EmailEnumerationLimitError(max(1, int(until - time.time())))
     try:
         yield
     except ValidationError as error:
@@ -73,9 +73,9 @@ def _is_elsewhere(error: ValidationError, email: str) -> bool:
 
 def _count(organization_id: UUID) -> None:
     name = f"{{{organization_id}}}:addresses_told"
-    decision = take(Counter(name, _TOLD_A_DAY, _DAY_SECONDS))
+    decision = hit(RateLimit(name, _TOLD_A_DAY, _DAY_SECONDS))
     if not decision.admitted or decision.remaining == 0:
         end = time.time() + decision.reset_seconds
         cache.set(_spent_key(organization_id), end, timeout=decision.reset_seconds)
     if not decision.admitted:
-        raise AddressesRefusedError(decision.reset_seconds)
+        raise EmailEnumerationLimitError(decision.reset_seconds)

@@ -14,24 +14,22 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from apps.accounts.auth.requests import request_actor
 from apps.accounts.choices import Role
-from apps.accounts.exceptions import GrantError, LinkRefusedError, RoleNotHereError
+from apps.accounts.exceptions import GrantExceedsOwnError, InvalidLinkError, RoleNotAllowedError
 from apps.accounts.models import ApiKey, Invitation, User
-from apps.accounts.permissions.grants import check_grant, held_permissions
-from apps.accounts.selectors.one_time_links import generate_link_token, link_digest
+from apps.accounts.permissions.grants import check_can_grant, effective_permissions
+from apps.accounts.selectors.one_time_links import generate_link_token, hash_link_token
 from apps.accounts.services.quotas import take_place
 from apps.accounts.services.users import user_create
 from apps.accounts.throttling import take_mail
-from urfmp.common.db.constraints import must_be_free
-from urfmp.common.mail import mail_must_be_configured, mail_send
-from urfmp.common.security.bearer_secrets import digest
-from urfmp.common.tenancy.context import act, tenant_transaction
+from urfmp.common.db.constraints import unique_error_on
+from urfmp.common.mail import mail_send, require_mail_configured
+from urfmp.common.security.bearer_secrets import hash_token
+from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
 INVITATION_AGE = timedelta(days=7)
 _RIGHT = "user.invite"
@@ -58,12 +56,12 @@ def invitation_create(
 
     Raises:
         MailNotConfiguredError: E-mail has no way out.
-        MailRefusedError: The organization has sent too much, to this address or in all.
+        OutgoingMailLimitError: The organization has sent too much, to this address or in all.
         PlanLimitError: The plan has no room for another person; who is invited counts.
-        RoleNotHereError: Nobody is invited to be a super admin.
+        RoleNotAllowedError: Nobody is invited to be a super admin.
         ValidationError: A field does not fit, or the person is here or invited already.
     """
-    mail_must_be_configured()
+    require_mail_configured()
     invitation = Invitation(
         organization_id=organization_id,
         email=email.strip().lower(),
@@ -74,10 +72,10 @@ def invitation_create(
         expires_at=timezone.now() + INVITATION_AGE,
     )
     if role == Role.SUPER_ADMIN:
-        raise RoleNotHereError
+        raise RoleNotAllowedError
     with (
-        must_be_free("email", "This person is invited already; send it again, or revoke it."),
-        act("accounts.invitation.create"),
+        unique_error_on("email", "This person is invited already; send it again, or revoke it."),
+        audit_action("accounts.invitation.create"),
     ):
         take_place(organization_id, "users")
         if User.objects.filter(email=invitation.email).exists():
@@ -100,11 +98,11 @@ def invitation_resend(
 
     Raises:
         MailNotConfiguredError: E-mail has no way out.
-        MailRefusedError: The organization has sent too much, to this address or in all.
+        OutgoingMailLimitError: The organization has sent too much, to this address or in all.
         PlanLimitError: It had expired, and the plan has no room any more.
     """
-    mail_must_be_configured()
-    with act("accounts.invitation.resend"):
+    require_mail_configured()
+    with audit_action("accounts.invitation.resend"):
         invitation.refresh_from_db(from_queryset=Invitation.objects.select_for_update())
         if invitation.is_expired:
             take_place(invitation.organization_id, "users")
@@ -120,7 +118,7 @@ def invitation_resend(
 
 def invitation_revoke(invitation: Invitation) -> None:
     """Take an invitation back; its link is dead."""
-    with act("accounts.invitation.revoke"):
+    with audit_action("accounts.invitation.revoke"):
         Invitation.objects.filter(pk=invitation.pk).delete()
 
 
@@ -137,12 +135,12 @@ def invitation_send(*, organization_id: UUID, invitation_id: UUID) -> None:
     The token is in the e-mail and nowhere else. It is stored before the e-mail goes out.
     """
     token = generate_link_token()
-    with tenant_transaction(organization_id), act("accounts.invitation.send"):
+    with tenant_transaction(organization_id), audit_action("accounts.invitation.send"):
         rows = Invitation.objects.select_for_update(of=("self",)).select_related("organization")
         found: Invitation | None = rows.filter(pk=invitation_id).first()
         if found is None or found.is_expired:
             return
-        found.token_digest = digest(token)
+        found.token_digest = hash_token(token)
         found.save(update_fields=["token_digest"])
     mail_send(
         to=found.email,
@@ -173,7 +171,7 @@ class InvitationCredential:
 
 def invitation_credential(token: str) -> InvitationCredential | None:
     """Return what a token stands for; None for one that is unknown, used, revoked or expired."""
-    if (token_digest := link_digest(token)) is None:
+    if (token_digest := hash_link_token(token)) is None:
         return None
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, organization_id FROM invitation_credential(%s)", [token_digest])
@@ -182,7 +180,7 @@ def invitation_credential(token: str) -> InvitationCredential | None:
 
 
 def invitation_accept(
-    request: HttpRequest,
+    actor: Actor,
     *,
     token: str,
     password: str,
@@ -196,22 +194,22 @@ def invitation_accept(
     the address is known to be the person's.
 
     Raises:
-        LinkRefusedError: The link is unknown, used, revoked or expired, or the inviter may not
+        InvalidLinkError: The link is unknown, used, revoked or expired, or the inviter may not
             give as much any more.
         ValidationError: A field does not fit, or the address has an account elsewhere; the link
             stays good.
     """
     credential = invitation_credential(token)
     if credential is None:
-        raise LinkRefusedError
+        raise InvalidLinkError
     with (
-        tenant_transaction(credential.organization_id, request_actor(request)),
-        act("accounts.invitation.accept"),
+        tenant_transaction(credential.organization_id, actor),
+        audit_action("accounts.invitation.accept"),
     ):
         rows = Invitation.objects.select_for_update().filter(pk=credential.id)
         found: Invitation | None = rows.first()
         if found is None or found.is_expired:
-            raise LinkRefusedError
+            raise InvalidLinkError
         _check_inviter(found)
         rows.delete()  # makes room in the plan for the person
         user = user_create(
@@ -237,13 +235,13 @@ def _check_inviter(invitation: Invitation) -> None:
         inviter, is_there = person, person is not None and bool(person.is_active)
     else:
         key: ApiKey | None = invitation.invited_by_key
-        inviter, is_there = key, key is not None and key.is_running
-    if not is_there or _RIGHT not in held_permissions(inviter):
-        raise LinkRefusedError
+        inviter, is_there = key, key is not None and key.is_valid
+    if not is_there or _RIGHT not in effective_permissions(inviter):
+        raise InvalidLinkError
     try:
-        check_grant(inviter, {"role": invitation.role, "permissions": invitation.permissions})
-    except GrantError as error:
-        raise LinkRefusedError from error
+        check_can_grant(inviter, {"role": invitation.role, "permissions": invitation.permissions})
+    except GrantExceedsOwnError as error:
+        raise InvalidLinkError from error
 
 
 def _is_super_admin(user_id: UUID) -> bool:
@@ -255,7 +253,7 @@ def _is_super_admin(user_id: UUID) -> bool:
 
 def clean_up_invitations() -> int:
     """Delete the open organization's invitations that expired 30 days ago; return how many."""
-    with act("accounts.invitation.clean_up"):
+    with audit_action("accounts.invitation.clean_up"):
         limit = timezone.now() - timedelta(days=30)
         removed, _ = Invitation.objects.filter(expires_at__lt=limit).delete()
     return int(removed)

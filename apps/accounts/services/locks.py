@@ -7,9 +7,7 @@ from uuid import UUID
 from django.db import connection
 
 from apps.accounts.choices import Role
-from apps.accounts.exceptions import (
-    SignInRefusedError,
-)
+from apps.accounts.exceptions import LoginFailedError
 from apps.accounts.models import User
 
 ADMIN_ROLES = (Role.ADMIN, Role.SUPER_ADMIN)
@@ -46,8 +44,8 @@ def standing_hold(user: User) -> None:
     them (FOR NO KEY UPDATE): every record of what they do meanwhile does.
 
     Raises:
-        SignInRefusedError: One of them is not active any more.
+        LoginFailedError: One of them is not active any more.
     """
     rows = User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True)
     if not rows.exists() or not organization_hold(user.organization_id):
-        raise SignInRefusedError
+        raise LoginFailedError

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.http import HttpRequest
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from apps.accounts.auth.requests import client_address, request_actor
-from apps.accounts.auth.trusted_devices import known_device
 from apps.accounts.choices import LinkPurpose
-from apps.accounts.exceptions import LinkRefusedError, SystemUserError
+from apps.accounts.exceptions import InvalidLinkError, SystemUserError
 from apps.accounts.models import OneTimeLink, User
-from apps.accounts.selectors.credentials import account_of
+from apps.accounts.selectors.credentials import LoginIdentity, login_identity
 from apps.accounts.selectors.one_time_links import (
-    PURPOSES,
+    LINK_KINDS,
     LinkCredential,
     generate_link_token,
-    link_address,
     link_credential,
+    link_url,
 )
 from apps.accounts.services.login_audit import stranger_record
 from apps.accounts.services.users import user_set_password
 from apps.accounts.throttling import take_link, take_mail
 from apps.audit.services.audit_logs import audit_record
-from urfmp.common.mail import mail_must_be_configured, mail_send
-from urfmp.common.security.bearer_secrets import digest
-from urfmp.common.tenancy.context import Actor, act, current_actor, tenant_transaction
+from urfmp.common.mail import mail_send, require_mail_configured
+from urfmp.common.security.bearer_secrets import hash_token
+from urfmp.common.tenancy.context import Actor, audit_action, current_actor, tenant_transaction
 
 
 def link_order(user: User, purpose: str) -> None:
@@ -37,12 +35,12 @@ def link_order(user: User, purpose: str) -> None:
 
     Raises:
         MailNotConfiguredError: E-mail has no way out.
-        MailRefusedError: The organization has sent too much, to this address or in all.
+        OutgoingMailLimitError: The organization has sent too much, to this address or in all.
         SystemUserError: It is not a person.
     """
     if user.is_system:
         raise SystemUserError
-    mail_must_be_configured()
+    require_mail_configured()
     take_mail(user.organization_id, user.email)
     actor = current_actor()
     app.configure_task("accounts.send_link").defer(
@@ -64,21 +62,29 @@ def password_link_order(user: User) -> str:
     return purpose
 
 
-def password_reset_order(request: HttpRequest, *, email: str) -> None:
-    """Have a link sent to whoever says that they forgot their password.
+def password_reset_request(
+    actor: Actor, *, email: str, account: LoginIdentity, client_scope: str | None
+) -> None:
+    """Enqueue a password reset link for an e-mail address.
 
-    The same is done whether or not the address is anybody's: the job looks it up. Call it outside
-    of transactions, so that what is counted stays counted.
+    Unknown addresses are handled identically; the job does the lookup, so timing reveals nothing.
+    Call it outside of transactions, so that the attempt stays counted.
+
+    Args:
+        actor: Client of the request.
+        email: E-mail address that was entered.
+        account: Login identity of that address.
+        client_scope: Trusted device, which has attempts of its own.
 
     Raises:
-        MailNotConfiguredError: E-mail has no way out.
-        TooManyAttemptsError: For this address, or from this one, too many were asked for.
+        MailNotConfiguredError: E-mail is not configured.
+        TooManyAttemptsError: Too many links were requested for this e-mail address or from this IP
+            address.
     """
-    mail_must_be_configured()
-    account = account_of(email)
-    take_link(account.name, known_device(request, account), client_address(request))
+    require_mail_configured()
+    take_link(account.account_hash, client_scope, actor.ip_address)
     app.configure_task("accounts.send_password_reset").defer(
-        email=email.strip(), actor=_as_json(request_actor(request))
+        email=email.strip(), actor=_as_json(actor)
     )
 
 
@@ -102,7 +108,7 @@ def password_reset_send(*, email: str, actor: dict[str, Any]) -> None:
 
     Nobody has the address, or they were invited and have no password yet: nothing is sent.
     """
-    account, asked_by = account_of(email), _from_json(actor)
+    account, asked_by = login_identity(email), _from_json(actor)
     action, kind = "accounts.user.forgot_password", "user"
     if account.organization_id is None:
         stranger_record(asked_by, action=action, email=email, resource_type=kind)
@@ -132,7 +138,7 @@ def link_send(*, organization_id: UUID, user_id: UUID, purpose: str, actor: dict
     is tried again and sends another one. The person's row is locked: while they are given another
     address, no link may go to the one before.
     """
-    kind = PURPOSES[purpose]
+    kind = LINK_KINDS[purpose]
     with tenant_transaction(organization_id, _from_json(actor)):
         people = User.objects.select_for_update(no_key=True)
         user: User | None = people.filter(pk=user_id, is_active=True).first()
@@ -142,9 +148,9 @@ def link_send(*, organization_id: UUID, user_id: UUID, purpose: str, actor: dict
         context = {
             "user": user,
             "organization": user.organization,
-            "link": link_address(token),
+            "link": link_url(token),
             "token": token,
-            "hours": int(kind.age.total_seconds() // 3600),
+            "hours": int(kind.lifetime.total_seconds() // 3600),
         }
     mail_send(to=user.email, subject=kind.subject, template=kind.template, context=context)
 
@@ -157,13 +163,17 @@ def link_make(user: User, purpose: str) -> tuple[str, datetime]:
     """
     token = generate_link_token()
     now = timezone.now()
-    expires_at = now + PURPOSES[purpose].age
-    with act(f"accounts.link.{purpose}"):
+    expires_at = now + LINK_KINDS[purpose].lifetime
+    with audit_action(f"accounts.link.{purpose}"):
         OneTimeLink.objects.update_or_create(
             organization_id=user.organization_id,
             user=user,
             purpose=purpose,
-            defaults={"token_digest": digest(token), "expires_at": expires_at, "created_at": now},
+            defaults={
+                "token_digest": hash_token(token),
+                "expires_at": expires_at,
+                "created_at": now,
+            },
         )
     return token, expires_at
 
@@ -174,30 +184,30 @@ def link_take(found: LinkCredential) -> User:
     The person's row is locked first: of two requests with one link the second finds it used.
 
     Raises:
-        LinkRefusedError: Somebody was faster.
+        InvalidLinkError: Somebody was faster.
     """
     user: User | None = User.objects.select_for_update(no_key=True).filter(pk=found.user_id).first()
     used, _ = OneTimeLink.objects.filter(pk=found.id, expires_at__gt=timezone.now()).delete()
     if user is None or not used:
-        raise LinkRefusedError
+        raise InvalidLinkError
     return user
 
 
-def password_choose(request: HttpRequest, *, token: str, password: str) -> User:
+def password_set_with_token(actor: Actor, *, token: str, password: str) -> User:
     """Give a person the password that they chose, against a link from their e-mail.
 
     It ends all of their sign-ins, keeps their second factor, and shows that the address is theirs.
 
     Raises:
-        LinkRefusedError: The link is unknown, used, replaced or expired.
+        InvalidLinkError: The link is unknown, used, replaced or expired.
         ValidationError: The password does not fit; the link stays good.
     """
     found = link_credential(token)
-    if found is None or not PURPOSES[found.purpose].sets_password:
-        raise LinkRefusedError
+    if found is None or not LINK_KINDS[found.purpose].sets_password:
+        raise InvalidLinkError
     with (
-        tenant_transaction(found.organization_id, request_actor(request, user_id=found.user_id)),
-        act(f"accounts.user.{found.purpose}"),
+        tenant_transaction(found.organization_id, replace(actor, user_id=found.user_id)),
+        audit_action(f"accounts.user.{found.purpose}"),
     ):
         user = link_take(found)
         user.email_verified = True
@@ -207,7 +217,7 @@ def password_choose(request: HttpRequest, *, token: str, password: str) -> User:
 
 def clean_up_links() -> int:
     """Delete the open organization's links that expired 30 days ago; return how many."""
-    with act("accounts.link.clean_up"):
+    with audit_action("accounts.link.clean_up"):
         limit = timezone.now() - timedelta(days=30)
         removed, _ = OneTimeLink.objects.filter(expires_at__lt=limit).delete()
     return int(removed)

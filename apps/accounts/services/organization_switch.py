@@ -1,28 +1,28 @@
-"""Keep with a sign-in which organization a super admin works in."""
+"""Store the organization that a super admin works in with their session."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest
-from django.middleware.csrf import rotate_token
+from uuid import UUID
 
-from apps.accounts.auth.requests import current_session_id
+from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
-from apps.accounts.permissions.active_organization import CHOSEN, ChosenOrganization
+from apps.accounts.permissions.active_organization import SESSION_KEY, ActiveOrganization
 
 
-def chosen_store(request: HttpRequest, chosen: ChosenOrganization | None) -> None:
-    """Keep a choice, or none, with the sign-in that asks; at home, in its transaction.
+def active_organization_store(
+    session: SessionStore | UUID, organization: ActiveOrganization | None
+) -> None:
+    """Store the active organization in the session data, inside the platform's transaction.
 
-    Forms that were opened before are refused from now on: what somebody began in one organization
-    must not be stored in another.
+    Args:
+        session: Session of the browser, or the id of the session of an access token.
+        organization: Organization to work in; None to work in the platform's own again.
     """
-    value = {"id": str(chosen.id), "name": chosen.name} if chosen else None
-    if getattr(request, "token_session_id", None) is not None:
-        row = UserSession.objects.select_for_update().get(pk=current_session_id(request))
-        row.data = {**row.data, CHOSEN: value}
+    value = {"id": str(organization.id), "name": organization.name} if organization else None
+    if isinstance(session, UUID):
+        row = UserSession.objects.select_for_update().get(pk=session)
+        row.data = {**row.data, SESSION_KEY: value}
         row.save(update_fields=["data"])
     else:
-        request.session[CHOSEN] = value
-        request.session.save()
-        rotate_token(request)
-    request.chosen_organization = chosen  # type: ignore[attr-defined]
+        session[SESSION_KEY] = value
+        session.save()

@@ -13,14 +13,14 @@ from django.urls import reverse
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
-from apps.accounts.auth.password_validators import ALONE
-from apps.accounts.exceptions import SecondFactorRefusedError, SecondFactorStateError
+from apps.accounts.exceptions import InvalidSecondFactorError, SecondFactorStateError
 from apps.accounts.models import SecondFactor, User
 from apps.accounts.services.sessions import sessions_end_all_of
 from urfmp.common.mail import mail_send
-from urfmp.common.security.bearer_secrets import digest, random_text
-from urfmp.common.security.field_encryption import seal, unseal
-from urfmp.common.tenancy.context import act, tenant_transaction
+from urfmp.common.security.bearer_secrets import hash_token, random_text
+from urfmp.common.security.field_encryption import decrypt, encrypt
+from urfmp.common.security.password_validators import ALONE
+from urfmp.common.tenancy.context import audit_action, tenant_transaction
 
 ISSUER = "URFMP"
 _STEP_SECONDS = 30
@@ -46,7 +46,7 @@ def pending_second_factor_of(user: User) -> SecondFactor | None:
 
 
 def _seed(row: SecondFactor) -> str:
-    return unseal(row.seed, organization_id=row.organization_id, row_id=row.pk, field=_FIELD)
+    return decrypt(row.seed, organization_id=row.organization_id, row_id=row.pk, field=_FIELD)
 
 
 def _lock_person(user: User) -> None:
@@ -56,7 +56,7 @@ def _lock_person(user: User) -> None:
 
 def _end_sign_ins(user: User) -> None:
     sessions_end_all_of(user)
-    user.save(update_fields=["devices_known_since"])
+    user.save(update_fields=["trusted_devices_reset_at"])
 
 
 def second_factor_begin(user: User) -> SecondFactor:
@@ -65,13 +65,13 @@ def second_factor_begin(user: User) -> SecondFactor:
     Raises:
         SecondFactorStateError: They have a second factor in use.
     """
-    with act("accounts.second_factor.begin"):
+    with audit_action("accounts.second_factor.begin"):
         _lock_person(user)
         if second_factor_of(user) is not None:
             raise SecondFactorStateError
         SecondFactor.objects.filter(user_id=user.pk).delete()
         row = SecondFactor(pk=uuid4(), organization_id=user.organization_id, user=user)
-        row.seed = seal(
+        row.seed = encrypt(
             pyotp.random_base32(),
             organization_id=row.organization_id,
             row_id=row.pk,
@@ -124,7 +124,7 @@ def _plain(code: str) -> str:
 
 
 def _digests(codes: list[str]) -> list[str]:
-    return [digest(_plain(code)) for code in codes]
+    return [hash_token(_plain(code)) for code in codes]
 
 
 def second_factor_confirm(user: User, code: str) -> list[str]:
@@ -134,17 +134,17 @@ def second_factor_confirm(user: User, code: str) -> list[str]:
         Recovery codes, which nobody can show again.
 
     Raises:
-        SecondFactorRefusedError: The code is not the app's.
+        InvalidSecondFactorError: The code is not the app's.
         SecondFactorStateError: None was begun.
     """
-    with act("accounts.second_factor.create"):
+    with audit_action("accounts.second_factor.create"):
         _lock_person(user)
         row = SecondFactor.objects.select_for_update().filter(user_id=user.pk).first()
         if row is None or row.confirmed_at is not None:
             raise SecondFactorStateError
         step = _step_of(row, code)
         if step is None:
-            raise SecondFactorRefusedError
+            raise InvalidSecondFactorError
         codes = _new_recovery_codes()
         row.confirmed_at, row.last_step = timezone.now(), step
         row.recovery_digests = _digests(codes)
@@ -160,7 +160,7 @@ def recovery_codes_renew(user: User) -> list[str]:
         SecondFactorStateError: The person has no second factor.
     """
     codes = _new_recovery_codes()
-    with act("accounts.second_factor.renew_codes"):
+    with audit_action("accounts.second_factor.renew_codes"):
         _lock_person(user)
         changed = SecondFactor.objects.filter(user_id=user.pk, confirmed_at__isnull=False).update(
             recovery_digests=_digests(codes)
@@ -177,7 +177,7 @@ def second_factor_remove(user: User) -> None:
     Raises:
         SecondFactorStateError: The person has none.
     """
-    with act("accounts.second_factor.delete"):
+    with audit_action("accounts.second_factor.delete"):
         _lock_person(user)
         removed, _ = SecondFactor.objects.filter(
             user_id=user.pk, confirmed_at__isnull=False
@@ -195,7 +195,7 @@ def second_factor_reset(user: User) -> None:
     Raises:
         SecondFactorStateError: The person has none.
     """
-    with act("accounts.second_factor.delete"):
+    with audit_action("accounts.second_factor.delete"):
         second_factor_remove(user)
         if settings.MAIL_IS_CONFIGURED:
             app.configure_task("accounts.send_second_factor_removed").defer(
@@ -206,7 +206,7 @@ def second_factor_reset(user: User) -> None:
 def second_factor_removed_send(*, organization_id: UUID, user_id: UUID) -> None:
     """Tell a person that somebody has taken their second factor away."""
     with tenant_transaction(organization_id):
-        user: User | None = User.objects.signing_in().filter(pk=user_id).first()
+        user: User | None = User.objects.able_to_log_in().filter(pk=user_id).first()
     if user is None:
         return
     mail_send(
@@ -229,18 +229,18 @@ def second_factor_take(row: SecondFactor, code: str) -> None:
     first, with `take_code`.
 
     Raises:
-        SecondFactorRefusedError: The code is wrong, too old, or was used before.
+        InvalidSecondFactorError: The code is wrong, too old, or was used before.
     """
-    with act("accounts.second_factor.use"):
+    with audit_action("accounts.second_factor.use"):
         row = SecondFactor.objects.select_for_update().get(pk=row.pk)
         if (step := _step_of(row, code)) is not None:
             row.last_step = step
             row.save(update_fields=["last_step"])
             return
-        given = digest(_plain(code))
+        given = hash_token(_plain(code))
         left = [known for known in row.recovery_digests if not hmac.compare_digest(known, given)]
         if len(left) == len(row.recovery_digests):
-            raise SecondFactorRefusedError
+            raise InvalidSecondFactorError
         row.recovery_digests = left
         row.save(update_fields=["recovery_digests"])
 

@@ -27,7 +27,7 @@ from apps.accounts.throttling import SESSION, password_attempt
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.security.authentication_time import AuthenticationTime
 from urfmp.common.security.password_validators import ALONE, MAX_LENGTH
-from urfmp.common.tenancy.context import Actor, act, crossing_transaction
+from urfmp.common.tenancy.context import Actor, audit_action, switch_organization_transaction
 
 StepUpFailure = (
     InvalidSecondFactorError,
@@ -87,7 +87,7 @@ def _at_home(user: User) -> Iterator[None]:
     chosen = user.organization_id
     user.organization_id, user.home_organization_id = user.home_organization_id, None
     try:
-        with crossing_transaction(user.organization_id):
+        with switch_organization_transaction(user.organization_id):
             yield
     finally:
         user.switch_organization(chosen)
@@ -105,7 +105,7 @@ def _step_up(
         account = login_identity(user.email)
         verify_code(user, code, actor=actor, account=account, client_scope=SESSION)
     sign_in = AuthenticationTime.now(has_second_factor=has_second_factor)
-    with act("accounts.session.step_up"):
+    with audit_action("accounts.session.step_up"):
         if isinstance(session, UUID):
             root = UserSession.objects.select_for_update().filter(pk=session).first()
             if root is None:

@@ -11,19 +11,19 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apps.accounts.choices import PLATFORM_SLUG, Role
-from apps.accounts.exceptions import LastAdminError, RoleNotHereError, SystemUserError
+from apps.accounts.exceptions import LastAdminError, RoleNotAllowedError, SystemUserError
 from apps.accounts.models import OneTimeLink, User
 from apps.accounts.services.locks import ADMIN_ROLES, admins_hold
 from apps.accounts.services.quotas import take_place
 from apps.accounts.services.sessions import sessions_end_all_of
-from urfmp.common.db.constraints import must_be_free
-from urfmp.common.tenancy.context import act
+from urfmp.common.db.constraints import unique_error_on
+from urfmp.common.tenancy.context import audit_action
 
 ADDRESS_TAKEN = "This address is taken."
 
 
 def _address_must_be_free() -> AbstractContextManager[None]:
-    return must_be_free("email", ADDRESS_TAKEN)
+    return unique_error_on("email", ADDRESS_TAKEN)
 
 
 def _set_password(user: User, password: str) -> None:
@@ -57,7 +57,7 @@ def user_create(
 
     Raises:
         PlanLimitError: The plan has no room for another person.
-        RoleNotHereError: A super admin would be made outside of the platform.
+        RoleNotAllowedError: A super admin would be made outside of the platform.
         ValidationError: A field does not fit, or the address is taken.
     """
     user = User(
@@ -67,7 +67,7 @@ def user_create(
         first_name=first_name,
         last_name=last_name,
         permissions=permissions or [],
-        devices_known_since=timezone.now(),  # the address may have been somebody else's
+        trusted_devices_reset_at=timezone.now(),  # the address may have been somebody else's
     )
     if user.email.endswith(".invalid"):
         raise ValidationError({"email": "Addresses under .invalid are the system's own."})
@@ -75,7 +75,7 @@ def user_create(
         user.set_unusable_password()
     else:
         _set_password(user, password)
-    with _address_must_be_free(), act("accounts.user.create"):
+    with _address_must_be_free(), audit_action("accounts.user.create"):
         _check_role(user)
         take_place(organization_id, "users")
         user.full_clean()
@@ -86,7 +86,7 @@ def user_create(
 def _check_role(user: User) -> None:
     """Keep super admins out of tenants: their role counts everywhere."""
     if user.role == Role.SUPER_ADMIN and user.organization.slug != PLATFORM_SLUG:
-        raise RoleNotHereError
+        raise RoleNotAllowedError
 
 
 def system_user_create(*, organization_id: UUID, slug: str) -> User:
@@ -100,7 +100,7 @@ def system_user_create(*, organization_id: UUID, slug: str) -> User:
         is_active=False,
     )
     user.set_unusable_password()
-    with act("accounts.user.create"):
+    with audit_action("accounts.user.create"):
         user.save(force_insert=True)
     return user
 
@@ -121,14 +121,14 @@ def user_update(user: User, **changes: Any) -> User:
 
     Raises:
         LastAdminError: Nobody would be left to administer the organization.
-        RoleNotHereError: A super admin would be made outside of the platform.
+        RoleNotAllowedError: A super admin would be made outside of the platform.
         PlanLimitError: The plan has no room for a person who returns.
         SystemUserError: It is not a person.
         ValidationError: A field does not fit.
     """
     if user.is_system:
         raise SystemUserError
-    with _address_must_be_free(), act("accounts.user.update"):
+    with _address_must_be_free(), audit_action("accounts.user.update"):
         admins = admins_hold(user.organization_id)
         user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))
         if changes.get("is_active") and not user.is_active:

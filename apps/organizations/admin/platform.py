@@ -24,7 +24,7 @@ from apps.organizations.models import Organization, PlatformOrganization
 from apps.organizations.services.platform import organization_onboard, organization_switch
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, ScopedModelForm
 from urfmp.common.http.view_policy import view_policy
-from urfmp.common.rendering.html import moment
+from urfmp.common.rendering.html import datetime_html
 
 
 def usage_parts(usage: Usage) -> tuple[SafeString, str]:
@@ -124,7 +124,7 @@ class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
 
     @admin.display(description="Since", ordering="created_at")
     def created(self, organization: PlatformOrganization) -> Any:
-        return moment(organization.created_at)
+        return datetime_html(organization.created_at)
 
     @admin.display(description="")
     def enter_button(self, organization: PlatformOrganization) -> SafeString:
@@ -139,7 +139,7 @@ class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
         return response
 
     def perform_create(self, request: HttpRequest, form: Any) -> PlatformOrganization:
-        values = {**form.changes(), "admin_email": form.cleaned_data["admin_email"]}
+        values = {**form.service_kwargs(), "admin_email": form.cleaned_data["admin_email"]}
         row: PlatformOrganization = PlatformOrganization.objects.get(
             pk=organization_onboard(**values).pk
         )

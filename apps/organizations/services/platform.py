@@ -1,6 +1,7 @@
-"""What the platform's super admins do: open organizations, enter them, limit and end them.
+"""Services for super admins: onboard, enter, limit and deactivate organizations.
 
-Only these step from one organization's transaction into another's. Both records tell of it.
+Only these services switch from one organization's transaction to another's. Both organizations'
+audit logs contain such an action.
 """
 
 from __future__ import annotations
@@ -17,30 +18,36 @@ from apps.accounts.services.quotas import LIMIT_COLUMNS
 from apps.accounts.services.sessions import sessions_end_all
 from apps.accounts.services.users import user_create
 from apps.audit.services.audit_logs import audit_record
-from apps.organizations.exceptions import NoOrganizationChosenError, PlatformOrganizationError
+from apps.organizations.exceptions import NoActiveOrganizationError, PlatformOrganizationError
 from apps.organizations.models import Organization, PlatformOrganization
 from apps.organizations.services.organizations import organization_create
-from urfmp.common.tenancy.context import act, crossing_transaction
+from urfmp.common.tenancy.context import audit_action, switch_organization_transaction
 
 
 def organization_onboard(
     *, name: str, slug: str, plan: str, admin_email: str | None = None
 ) -> Organization:
-    """Make a tenant and, where an address is given, its first admin, who is sent an invitation.
+    """Create an organization and, optionally, invite its first admin.
+
+    Args:
+        name: Name of the organization.
+        slug: Unique slug of the organization.
+        plan: One of `Plan`.
+        admin_email: Address of the first admin, who receives an invitation; None for no admin.
 
     Raises:
-        MailNotConfiguredError: An address was given, and e-mail has no way out.
-        ValidationError: A field does not fit, or the slug or the address is taken.
+        MailNotConfiguredError: An address is given, but sending e-mail is not configured.
+        ValidationError: A field is invalid, or the slug or the address is taken.
     """
-    with act("organizations.organization.create"):
+    with audit_action("organizations.organization.create"):
         organization = organization_create(name=name, slug=slug, plan=plan)
         if admin_email:
-            with crossing_transaction(organization.pk):
+            with switch_organization_transaction(organization.pk):
                 admin = user_create(
                     organization_id=organization.pk, email=admin_email, role=Role.ADMIN
                 )
                 link_order(admin, LinkPurpose.INVITATION)
-        _record("organizations.organization.create", organization)
+        _audit_action("organizations.organization.create", organization)
     return organization
 
 
@@ -50,7 +57,9 @@ def organization_switch(
     *,
     active: ActiveOrganization | None,
 ) -> ActiveOrganization:
-    """Let a super admin work in an organization from the next request on.
+    """Make an organization active in a super admin's session.
+
+    The change applies from the next request on.
 
     Call it inside the platform's transaction. The organization that was active before is left.
 
@@ -62,13 +71,13 @@ def organization_switch(
     Returns:
         The new active organization.
     """
-    with act("organizations.organization.choose"):
+    with audit_action("organizations.organization.choose"):
         if active is not None:
             organization_switch_back(session, active)
         chosen = ActiveOrganization(organization.pk, organization.name)
-        _record("organizations.organization.choose", chosen)
-        with crossing_transaction(chosen.id):
-            _record("organizations.organization.choose", chosen)
+        _audit_action("organizations.organization.choose", chosen)
+        with switch_organization_transaction(chosen.id):
+            _audit_action("organizations.organization.choose", chosen)
         active_organization_store(session, chosen)
     return chosen
 
@@ -76,7 +85,9 @@ def organization_switch(
 def organization_switch_back(
     session: SessionStore | UUID, chosen: ActiveOrganization | None
 ) -> None:
-    """Let a super admin work in the platform's own organization from the next request on.
+    """Return a super admin's session to the platform's own organization.
+
+    The change applies from the next request on.
 
     Args:
         session: Session of the browser, or the id of the session of an access token.
@@ -86,15 +97,15 @@ def organization_switch_back(
         NoOrganizationChosenError: No organization is active.
     """
     if chosen is None:
-        raise NoOrganizationChosenError
-    with act("organizations.organization.leave"):
-        _record("organizations.organization.leave", chosen)
-        with crossing_transaction(chosen.id):
-            _record("organizations.organization.leave", chosen)
+        raise NoActiveOrganizationError
+    with audit_action("organizations.organization.leave"):
+        _audit_action("organizations.organization.leave", chosen)
+        with switch_organization_transaction(chosen.id):
+            _audit_action("organizations.organization.leave", chosen)
         active_organization_store(session, None)
 
 
-def _record(action: str, organization: Organization | ActiveOrganization) -> None:
+def _audit_action(action: str, organization: Organization | ActiveOrganization) -> None:
     audit_record(
         action=action,
         resource_type="organization",
@@ -104,19 +115,21 @@ def _record(action: str, organization: Organization | ActiveOrganization) -> Non
 
 
 def organization_set_plan(organization: Organization, *, plan: str, **limits: Any) -> Organization:
-    """Change what an organization may have in use; what it has stays.
+    """Change the plan and the limits of an organization.
+
+    Existing robots, users and API keys are kept, even above the new limits.
 
     Args:
-        organization: Whose plan.
+        organization: Organization to change.
         plan: One of `Plan`.
-        limits: `robot_limit`, `user_limit` and `api_key_limit` of the plan custom; None for any
-            number. With another plan they are cleared.
+        limits: `robot_limit`, `user_limit` and `api_key_limit` of the plan custom; None for no
+            limit. With another plan they are cleared.
 
     Raises:
-        ValidationError: A value does not fit.
+        ValidationError: A value is invalid.
     """
     wanted = {column: limits.get(column) for column in LIMIT_COLUMNS.values()}
-    with act("organizations.organization.set_plan"):
+    with audit_action("organizations.organization.set_plan"):
         organization.plan = plan
         for column, limit in wanted.items():
             setattr(organization, column, limit if plan == "custom" else None)
@@ -127,26 +140,29 @@ def organization_set_plan(organization: Organization, *, plan: str, **limits: An
 
 
 def organization_deactivate(organization: Organization) -> Organization:
-    """End everything of an organization at once: sign-ins, tokens, keys, streams.
+    """Deactivate an organization and revoke all its credentials at once.
 
-    Its sign-ins are deleted; keys and links are refused while it is not active, as every look-up of
-    a credential asks for that; streams close when their credential is gone. Its row is locked, so
-    that nothing is counted against its plan meanwhile.
+    Sessions and their tokens are deleted. API keys and links are rejected while the organization
+    is not active, because every credential look-up checks that. Streams close once their
+    credential is invalid. The row is locked, so that no quota is reserved meanwhile.
 
     Raises:
-        PlatformOrganizationError: It is the platform's own.
+        PlatformOrganizationError: The organization is the platform's own.
     """
     if organization.slug == PLATFORM_SLUG:
         raise PlatformOrganizationError
-    with act("organizations.organization.deactivate"):
+    with audit_action("organizations.organization.deactivate"):
         _set_active(organization, is_active=False)
         sessions_end_all(organization.pk)
     return organization
 
 
 def organization_reactivate(organization: Organization) -> Organization:
-    """Let an organization work again; its people sign in anew, its keys are good as before."""
-    with act("organizations.organization.reactivate"):
+    """Reactivate an organization.
+
+    Its users have to sign in again; its API keys are valid again.
+    """
+    with audit_action("organizations.organization.reactivate"):
         _set_active(organization, is_active=True)
     return organization
 

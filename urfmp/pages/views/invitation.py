@@ -11,11 +11,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
+from apps.accounts.auth.requests import request_actor
 from apps.accounts.services.invitations import invitation_accept
-from urfmp.common.admin import refusal_messages
+from urfmp.common.admin import error_messages
 from urfmp.common.exceptions import ApplicationError
 from urfmp.pages.views.password_links import LOOK, ChooseForm
-from urfmp.pages.views.rendering import page
+from urfmp.pages.views.rendering import render_page
 
 
 class AcceptForm(ChooseForm):
@@ -42,15 +43,15 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = {name: form.cleaned_data[name] for name in form.fields if name != "again"}
         try:
-            invitation_accept(request, **values)
+            invitation_accept(request_actor(request), **values)
         except ValidationError as error:
             for name, errors in error.message_dict.items():
                 form.add_error(name if name in form.fields else None, errors)
         except ApplicationError as error:
-            form.add_error(None, refusal_messages(error))
+            form.add_error(None, error_messages(error))
         else:
             messages.success(request, "Welcome. Sign in with your address and password.")
             return HttpResponseRedirect(reverse("admin:login"))
-    response = page(request, "pages/accept_invitation.html", "Join", form=form)
+    response = render_page(request, "pages/accept_invitation.html", "Join", form=form)
     response.status_code = 400 if form.is_bound else 200
     return response

@@ -18,11 +18,13 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from unfold.widgets import BASE_INPUT_CLASSES
 
-from apps.accounts.auth.password_validators import MAX_LENGTH
-from apps.accounts.exceptions import LinkRefusedError, TooManyAttemptsError
-from apps.accounts.services.one_time_links import password_choose, password_reset_order
+from apps.accounts.auth.login import request_password_reset
+from apps.accounts.auth.requests import request_actor
+from apps.accounts.exceptions import InvalidLinkError, TooManyAttemptsError
+from apps.accounts.services.one_time_links import password_set_with_token
 from urfmp.common.mail import MailNotConfiguredError
-from urfmp.pages.views.rendering import page
+from urfmp.common.security.password_validators import MAX_LENGTH
+from urfmp.pages.views.rendering import render_page
 
 LOOK = " ".join(BASE_INPUT_CLASSES)
 
@@ -76,7 +78,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
     form = ForgottenForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            password_reset_order(request, email=form.cleaned_data["email"])
+            request_password_reset(request, email=form.cleaned_data["email"])
         except TooManyAttemptsError as error:
             form.add_error(None, error.message)
             response = _page(request, "forgot_password", "Forgot password", form, 429)
@@ -85,7 +87,7 @@ def forgot_password(request: HttpRequest) -> HttpResponse:
         except MailNotConfiguredError as error:
             form.add_error(None, error.message)
             return _page(request, "forgot_password", "Forgot password", form, 503)
-        return page(
+        return render_page(
             request,
             "pages/forgot_password_sent.html",
             "Look into your mailbox",
@@ -104,8 +106,10 @@ def choose_password(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            password_choose(request, token=values["token"], password=values["password"])
-        except LinkRefusedError as error:
+            password_set_with_token(
+                request_actor(request), token=values["token"], password=values["password"]
+            )
+        except InvalidLinkError as error:
             form.add_error(None, error.message)
         except ValidationError as error:
             form.add_error("password", error.messages)
@@ -120,6 +124,6 @@ def choose_password(request: HttpRequest) -> HttpResponse:
 def _page(
     request: HttpRequest, name: str, title: str, form: forms.Form, status: int
 ) -> TemplateResponse:
-    response = page(request, f"pages/{name}.html", title, form=form)
+    response = render_page(request, f"pages/{name}.html", title, form=form)
     response.status_code = status
     return response
