@@ -8,7 +8,7 @@ from django.urls import reverse
 from apps.audit.models import AuditLog
 from tests.support.access_matrix import ADMIN_PAGES, API
 from tests.support.sample_data import RESOURCE, address, model_pages
-from urfmp.common.export_slots import AT_ONCE
+from urfmp.common.export_slots import MAX_CONCURRENT_PER_ORGANIZATION
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +37,7 @@ def audit_actions(organization_a, tenant):
 def test_head_of_export_gets_405(path, organization_a, alice, client_for, audit_actions):
     client = client_for(alice)
     before = audit_actions()
-    for _ in range(AT_ONCE + 1):
+    for _ in range(MAX_CONCURRENT_PER_ORGANIZATION + 1):
         answer = client.head(path)
         assert (answer.status_code, answer.streaming) == (405, False)
         assert "GET" in answer["Allow"]

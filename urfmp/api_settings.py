@@ -9,7 +9,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": ["urfmp.common.api.permissions.ModelPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["urfmp.common.api.parsers.StrictJsonParser"],
-    "DEFAULT_PAGINATION_CLASS": "urfmp.common.api.pagination.Cursor",
+    "DEFAULT_PAGINATION_CLASS": "urfmp.common.api.pagination.KeysetPagination",
     "DEFAULT_FILTER_BACKENDS": [
         "urfmp.common.api.filters.ScopedFilterBackend",
         "urfmp.common.api.filters.OrderingFilter",
@@ -36,8 +36,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.telemetry.api.schema.add_ingest",
-        "urfmp.live.schema.add_events",
-        "urfmp.common.api.openapi_hooks.complete_document",
+        "urfmp.live.schema.add_event_stream",
+        "urfmp.common.api.openapi_hooks.add_common_responses",
     ],
     "ENUM_NAME_OVERRIDES": {
         "PermissionEnum": "apps.accounts.permissions.roles.PERMISSION_CHOICES",

@@ -11,7 +11,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.urls import reverse
 
-from urfmp.db.startup import refuse_privileged_role
+from urfmp.db.startup import reject_privileged_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
 
@@ -19,7 +19,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
 _FOR_PAGES = frozenset(
     {
         "whitenoise.middleware.WhiteNoiseMiddleware",
-        "urfmp.common.http.middleware.PagePolicyMiddleware",
+        "urfmp.common.http.middleware.ContentSecurityPolicyMiddleware",
         "apps.accounts.middleware.session.SessionMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -55,7 +55,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
     return handler(environ, start_response)
 
 
-refuse_privileged_role()
+reject_privileged_role()
 
 # What is loaded by now stays loaded: collecting garbage need not look at it again and again.
 gc.collect()

@@ -18,7 +18,7 @@ from apps.accounts.services import (
     second_factors,
     sessions,
 )
-from urfmp.common.redis.rate_limit import forget_old_windows
+from urfmp.common.redis.rate_limit import delete_expired_windows
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.common.tenancy.organizations import organization_ids
 
@@ -65,4 +65,4 @@ def clean_up(timestamp: int) -> None:
             idempotency.clean_up_idempotency_keys()
             one_time_links.clean_up_links()
             invitations.clean_up_invitations()
-    forget_old_windows()
+    delete_expired_windows()

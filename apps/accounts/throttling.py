@@ -8,10 +8,14 @@ from uuid import UUID
 
 from django.conf import settings
 
-from apps.accounts.exceptions import HashingBusyError, MailRefusedError, TooManyAttemptsError
-from apps.accounts.selectors.credentials import KeyCredential, account_of
-from urfmp.common.http.client_ip import address_block
-from urfmp.common.redis.rate_limit import Counter, Decision, give_back, take
+from apps.accounts.exceptions import (
+    OutgoingMailLimitError,
+    PasswordHashingOverloadedError,
+    TooManyAttemptsError,
+)
+from apps.accounts.selectors.credentials import KeyCredential, login_identity
+from urfmp.common.http.client_ip import client_network
+from urfmp.common.redis.rate_limit import RateLimit, RateLimitResult, hit, refund
 
 SESSION = "session"  # the place of whoever is signed in
 _ATTEMPTS, _ATTEMPT_SECONDS = 10, 15 * 60
@@ -21,7 +25,7 @@ _LINKS, _LINKS_OF_A_CLIENT, _LINK_SECONDS = 5, 50, 60 * 60
 _MAILS, _MAILS_OF_AN_ORGANIZATION = 5, 500
 
 
-def take_request(credential: KeyCredential) -> Decision | None:
+def take_request(credential: KeyCredential) -> RateLimitResult | None:
     """Count one request for a key and for its organization, or for neither.
 
     Returns:
@@ -31,10 +35,10 @@ def take_request(credential: KeyCredential) -> Decision | None:
     start = f"{{{credential.organization_id}}}"
     counters = []
     if credential.rate_limit is not None:
-        counters.append(Counter(f"{start}:key:{credential.id}", credential.rate_limit))
+        counters.append(RateLimit(f"{start}:key:{credential.id}", credential.rate_limit))
     if settings.ORGANIZATION_RATE_LIMIT:
-        counters.append(Counter(f"{start}:keys", settings.ORGANIZATION_RATE_LIMIT))
-    return take(*counters) if counters else None
+        counters.append(RateLimit(f"{start}:keys", settings.ORGANIZATION_RATE_LIMIT))
+    return hit(*counters) if counters else None
 
 
 def take_code(account: str, place: str | None) -> None:
@@ -51,7 +55,7 @@ def take_code(account: str, place: str | None) -> None:
     """
     name = f"{{{account}}}:code:{place or ''}"
     _take_slot(name)
-    decision = take(Counter(f"{name}:day", _CODES_A_DAY, _DAY_SECONDS))
+    decision = hit(RateLimit(f"{name}:day", _CODES_A_DAY, _DAY_SECONDS))
     if not decision.admitted:
         raise _refusal(name, decision.reset_seconds)
     _take_of_devices(f"{{{account}}}:code", place, _CODES_A_DAY, _DAY_SECONDS)
@@ -68,8 +72,8 @@ def _take_slot(name: str) -> str:
     """
     waits = []
     for slot in range(_ATTEMPTS):
-        counter = Counter(f"{name}:{slot}", 1, _ATTEMPT_SECONDS)
-        decision = take(counter)
+        counter = RateLimit(f"{name}:{slot}", 1, _ATTEMPT_SECONDS)
+        decision = hit(counter)
         if decision.admitted:
             return counter.name
         waits.append(decision.reset_seconds)
@@ -85,15 +89,15 @@ def _take_of_devices(name: str, place: str | None, limit: int, seconds: int) -> 
     if place in {None, SESSION}:
         return []
     together = f"{name}:devices"
-    decision = take(Counter(together, limit * _DEVICES, seconds))
+    decision = hit(RateLimit(together, limit * _DEVICES, seconds))
     if not decision.admitted:
         raise _refusal(together, decision.reset_seconds)
     return [together]
 
 
 def _refusal(name: str, wait_seconds: int) -> TooManyAttemptsError:
-    told = take(Counter(f"{name}:told", 1, wait_seconds))
-    return TooManyAttemptsError(wait_seconds, is_first=told.admitted)
+    told = hit(RateLimit(f"{name}:told", 1, wait_seconds))
+    return TooManyAttemptsError(wait_seconds, is_first_rejection=told.admitted)
 
 
 @contextmanager
@@ -115,8 +119,8 @@ def password_attempt(account: str, place: str | None) -> Iterator[None]:
     counted += _take_of_devices(name, place, _ATTEMPTS, _ATTEMPT_SECONDS)
     try:
         yield
-    except HashingBusyError:
-        give_back(*counted)
+    except PasswordHashingOverloadedError:
+        refund(*counted)
         raise
 
 
@@ -133,12 +137,12 @@ def take_link(account: str, place: str | None, address: str | None) -> None:
     """
     # In turn, not in one step: an account's counter and an address's share no node of a cluster.
     for name, limit in (
-        (f"{{{address_block(address)}}}:links", _LINKS_OF_A_CLIENT),
+        (f"{{{client_network(address)}}}:links", _LINKS_OF_A_CLIENT),
         (f"{{{account}}}:links:{place or ''}", _LINKS),
     ):
-        decision = take(Counter(name, limit, _LINK_SECONDS))
+        decision = hit(RateLimit(name, limit, _LINK_SECONDS))
         if not decision.admitted:
-            raise TooManyAttemptsError(decision.reset_seconds, is_first=False)
+            raise TooManyAttemptsError(decision.reset_seconds, is_first_rejection=False)
 
 
 def take_mail(organization_id: UUID, email: str) -> None:
@@ -152,13 +156,14 @@ def take_mail(organization_id: UUID, email: str) -> None:
         email: Where to.
 
     Raises:
-        MailRefusedError: The address has had five within an hour, or the organization has sent 500
+        OutgoingMailLimitError: The address has received five within an hour, or the
+            organization has sent 500
             within a day.
     """
     start = f"{{{organization_id}}}:mail"
-    decision = take(
-        Counter(f"{start}:{account_of(email).name}", _MAILS, _LINK_SECONDS),
-        Counter(f"{start}:all", _MAILS_OF_AN_ORGANIZATION, _DAY_SECONDS),
+    decision = hit(
+        RateLimit(f"{start}:{login_identity(email).account_hash}", _MAILS, _LINK_SECONDS),
+        RateLimit(f"{start}:all", _MAILS_OF_AN_ORGANIZATION, _DAY_SECONDS),
     )
     if not decision.admitted:
-        raise MailRefusedError(decision.reset_seconds)
+        raise OutgoingMailLimitError(decision.reset_seconds)

@@ -15,13 +15,19 @@ from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_resolve
 from urfmp.common.admin import (
     AutocompleteFilter,
-    NewestSearchMixin,
     ObjectAction,
     ReadOnlyAdmin,
+    RecentRowsSearchMixin,
     TimeRangeFilter,
-    viewer,
+    request_user,
 )
-from urfmp.common.rendering.html import NOTHING, ago, badge, block, moment
+from urfmp.common.rendering.html import (
+    NOTHING,
+    badge,
+    datetime_html,
+    preformatted,
+    relative_time_html,
+)
 
 
 class StateFilter(DropdownFilter):
@@ -51,7 +57,7 @@ def _can_resolve(alert: Alert) -> bool:
 
 
 @admin.register(Alert)
-class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
+class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     audit_resource = "alert"
     list_display = ("title", "severity_badge", "robot", "state", "raised", "next_step")
     list_filter = (
@@ -59,7 +65,7 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
         ("created_at", TimeRangeFilter),
     )  # fmt: skip
     search_fields = ("title", "message", "robot__name")
-    searched_texts = ("title", "message")
+    search_text_fields = ("title", "message")
     list_select_related = ("robot", "acknowledged_by")
     fields = (
         "title", "severity_badge", "state", "robot_link", "message", "type", "source", "raised_at",
@@ -74,7 +80,7 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
             permission="acknowledge",
             icon="visibility",
             applies=_can_acknowledge,
-            run=lambda request, alert, _values: alert_acknowledge(alert, viewer(request)),
+            run=lambda request, alert, _values: alert_acknowledge(alert, request_user(request)),
         ),
         ObjectAction(
             name="resolve",
@@ -83,7 +89,7 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
             permission="acknowledge",
             icon="check",
             applies=_can_resolve,
-            run=lambda request, alert, _values: alert_resolve(alert, viewer(request)),
+            run=lambda request, alert, _values: alert_resolve(alert, request_user(request)),
         ),
     )
 
@@ -110,11 +116,11 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
 
     @admin.display(description="Raised", ordering="created_at")
     def raised(self, alert: Alert) -> SafeString | str:
-        return ago(alert.created_at)
+        return relative_time_html(alert.created_at)
 
     @admin.display(description="Raised")
     def raised_at(self, alert: Alert) -> SafeString | str:
-        return moment(alert.created_at)
+        return datetime_html(alert.created_at)
 
     @admin.display(description="Robot")
     def robot_link(self, alert: Alert) -> SafeString | str:
@@ -125,18 +131,18 @@ class AlertAdmin(NewestSearchMixin, ReadOnlyAdmin[Alert]):
 
     @admin.display(description="Details")
     def details(self, alert: Alert) -> SafeString:
-        return block(alert.metadata)
+        return preformatted(alert.metadata)
 
     @admin.display(description="Acknowledged")
     def acknowledged(self, alert: Alert) -> SafeString | str:
         if not alert.is_acknowledged:
             return NOTHING
         actor = alert.acknowledged_by or "An API key"
-        return format_html("{}, {}", str(actor), moment(alert.acknowledged_at))
+        return format_html("{}, {}", str(actor), datetime_html(alert.acknowledged_at))
 
     @admin.display(description="Resolved")
     def resolved(self, alert: Alert) -> SafeString | str:
-        return moment(alert.resolved_at)
+        return datetime_html(alert.resolved_at)
 
     @admin.display(description="")
     def next_step(self, alert: Alert) -> SafeString | str:

@@ -12,8 +12,8 @@ from apps.alerts.querysets import AlertQuerySet
 from urfmp.common.db.fields import (
     choices_check,
     created_at,
-    organization_key,
-    plain_key,
+    organization_fk,
+    unconstrained_fk,
     uuid_primary_key,
 )
 from urfmp.common.tenancy.models import TenantModel
@@ -23,8 +23,8 @@ class Alert(TenantModel):
     """A problem, open from when it was raised until it is resolved."""
 
     id = uuid_primary_key()
-    organization = organization_key()
-    robot = plain_key("robots.Robot", null=True, blank=True)
+    organization = organization_fk()
+    robot = unconstrained_fk("robots.Robot", null=True, blank=True)
     type = models.CharField(max_length=50, choices=AlertType)
     severity = models.CharField(max_length=20, choices=AlertSeverity)
     title = models.CharField(max_length=255)
@@ -36,7 +36,7 @@ class Alert(TenantModel):
     is_acknowledged = models.BooleanField(
         "acknowledged", null=True, default=False, db_default=False, editable=False
     )
-    acknowledged_by = plain_key(
+    acknowledged_by = unconstrained_fk(
         "accounts.User", null=True, blank=True, db_column="acknowledged_by", editable=False
     )
     acknowledged_at = models.DateTimeField(null=True, blank=True, editable=False)

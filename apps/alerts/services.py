@@ -13,7 +13,7 @@ from apps.alerts.choices import AlertAction, AlertState, allows
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
 from urfmp.common.db.json_values import check_json
-from urfmp.common.tenancy.context import act
+from urfmp.common.tenancy.context import audit_action
 
 
 def alert_create(*, organization_id: UUID, **fields: Any) -> Alert:
@@ -26,7 +26,7 @@ def alert_create(*, organization_id: UUID, **fields: Any) -> Alert:
     if alert.robot is not None and alert.robot.organization_id != organization_id:
         raise ValidationError({"robot": "Robot not found."})
     check_json(metadata=alert.metadata)
-    with act("alerts.alert.create"):
+    with audit_action("alerts.alert.create"):
         alert.full_clean()
         alert.save(force_insert=True)
     return alert
@@ -45,7 +45,7 @@ def alert_acknowledge(alert: Alert, user: User | None) -> Alert:
     Raises:
         AlertResolvedError: The alert is already resolved.
     """
-    with act("alerts.alert.acknowledge"):
+    with audit_action("alerts.alert.acknowledge"):
         alert = _lock(alert)
         if alert.state == AlertState.RESOLVED:
             raise AlertResolvedError
@@ -66,7 +66,7 @@ def alert_resolve(alert: Alert, user: User | None) -> Alert:
         alert: Alert to resolve. Its row is locked.
         user: User who resolves; None for an API key, which the audit log names.
     """
-    with act("alerts.alert.resolve"):
+    with audit_action("alerts.alert.resolve"):
         alert = _lock(alert)
         if allows(AlertAction.RESOLVE, alert.state):
             now = timezone.now()

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NoReturn
 from django.db import models
 
 from apps.audit.querysets import AuditLogQuerySet
-from urfmp.common.db.fields import created_at, plain_key, uuid_primary_key
+from urfmp.common.db.fields import created_at, unconstrained_fk, uuid_primary_key
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -27,8 +27,8 @@ class AuditLog(TenantModel):
         db_index=False,
         related_name="+",
     )
-    user = plain_key("accounts.User", null=True)
-    api_key = plain_key("accounts.ApiKey", null=True, on_delete=models.DO_NOTHING)
+    user = unconstrained_fk("accounts.User", null=True)
+    api_key = unconstrained_fk("accounts.ApiKey", null=True, on_delete=models.DO_NOTHING)
     action = models.CharField(max_length=100)
     resource_type = models.CharField(max_length=50, null=True)  # noqa: DJ001 - spec
     resource_id = models.UUIDField(null=True)

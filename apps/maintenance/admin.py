@@ -22,14 +22,14 @@ from apps.maintenance.services import (
 )
 from urfmp.common.admin import (
     AutocompleteFilter,
-    NewestSearchMixin,
     ObjectAction,
     OrganizationScopedAdmin,
+    RecentRowsSearchMixin,
     RelatedOnlyFilter,
     ScopedModelForm,
-    viewer,
+    request_user,
 )
-from urfmp.common.rendering.html import NOTHING, ago, badge, moment
+from urfmp.common.rendering.html import NOTHING, badge, datetime_html, relative_time_html
 
 
 class CompleteForm(forms.Form):
@@ -90,7 +90,7 @@ def _can_update(task: MaintenanceTask) -> bool:
 
 
 @admin.register(MaintenanceTask)
-class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[MaintenanceTask]):
+class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[MaintenanceTask]):
     audit_resource = "maintenance_task"
     form = TaskForm
     list_display = ("title", "robot", "state", "shown_priority", "assigned_to", "due", "next_step")
@@ -99,8 +99,8 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
         ("assigned_to", RelatedOnlyFilter),
     )  # fmt: skip
     search_fields = ("title", "robot__name", "robot__serial_number")
-    searched_texts = ("title",)
-    newest_by = "due_at"
+    search_text_fields = ("title",)
+    recency_field = "due_at"
     list_select_related = ("robot", "assigned_to")
     autocomplete_fields = ("robot",)
     ordering = (F("due_at").asc(nulls_last=True), "id")
@@ -174,15 +174,19 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
 
     @admin.display(description="Due", ordering="due_at")
     def due(self, task: MaintenanceTask) -> SafeString | str:
-        return ago(task.due_at, never=NOTHING) if _can_update(task) else moment(task.due_at)
+        return (
+            relative_time_html(task.due_at, never=NOTHING)
+            if _can_update(task)
+            else datetime_html(task.due_at)
+        )
 
     @admin.display(description="Started")
     def started(self, task: MaintenanceTask) -> SafeString | str:
-        return moment(task.started_at)
+        return datetime_html(task.started_at)
 
     @admin.display(description="Completed")
     def completed(self, task: MaintenanceTask) -> SafeString | str:
-        return moment(task.completed_at)
+        return datetime_html(task.completed_at)
 
     @admin.display(description="Created by")
     def author(self, task: MaintenanceTask) -> str:
@@ -196,10 +200,10 @@ class MaintenanceTaskAdmin(NewestSearchMixin, OrganizationScopedAdmin[Maintenanc
 
     def perform_create(self, request: HttpRequest, form: Any) -> MaintenanceTask:
         return task_create(
-            organization_id=viewer(request).organization_id,
-            created_by=viewer(request),
-            **form.changes(),
+            organization_id=request_user(request).organization_id,
+            created_by=request_user(request),
+            **form.service_kwargs(),
         )
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> MaintenanceTask:
-        return task_update(obj, **form.changes())
+        return task_update(obj, **form.service_kwargs())

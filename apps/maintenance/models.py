@@ -10,12 +10,12 @@ from django.db import models
 from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, MaintenanceType
 from apps.maintenance.querysets import MaintenanceTaskQuerySet
 from urfmp.common.db.fields import (
+    bounded_datetime_check,
+    bounded_datetime_field,
     choices_check,
     created_at,
-    moment,
-    moment_check,
-    organization_key,
-    plain_key,
+    organization_fk,
+    unconstrained_fk,
     updated_at,
     uuid_primary_key,
 )
@@ -26,8 +26,8 @@ class MaintenanceTask(TenantModel):
     """One piece of work, on one robot or on none in particular."""
 
     id = uuid_primary_key()
-    organization = organization_key()
-    robot = plain_key("robots.Robot", null=True, blank=True)
+    organization = organization_fk()
+    robot = unconstrained_fk("robots.Robot", null=True, blank=True)
     title = models.CharField(max_length=255)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
     type = models.CharField(max_length=50, choices=MaintenanceType)
@@ -46,9 +46,9 @@ class MaintenanceTask(TenantModel):
         db_default=MaintenanceStatus.SCHEDULED,
         editable=False,
     )
-    assigned_to = plain_key("accounts.User", null=True, blank=True, db_column="assigned_to")
-    scheduled_at = moment()
-    due_at = moment(help_text="Leave blank to use the scheduled time.")
+    assigned_to = unconstrained_fk("accounts.User", null=True, blank=True, db_column="assigned_to")
+    scheduled_at = bounded_datetime_field()
+    due_at = bounded_datetime_field(help_text="Leave blank to use the scheduled time.")
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     estimated_duration = models.IntegerField(
@@ -62,7 +62,7 @@ class MaintenanceTask(TenantModel):
         null=True, blank=True, help_text="[{part, name, quantity, unit_cost}]"
     )
     notes = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
-    created_by = plain_key("accounts.User", db_column="created_by", editable=False)
+    created_by = unconstrained_fk("accounts.User", db_column="created_by", editable=False)
     created_at = created_at()
     updated_at = updated_at()
 
@@ -75,8 +75,8 @@ class MaintenanceTask(TenantModel):
             choices_check("maintenance_tasks", "type", MaintenanceType),
             choices_check("maintenance_tasks", "priority", MaintenancePriority),
             choices_check("maintenance_tasks", "status", MaintenanceStatus),
-            moment_check("maintenance_tasks", "scheduled_at"),
-            moment_check("maintenance_tasks", "due_at"),
+            bounded_datetime_check("maintenance_tasks", "scheduled_at"),
+            bounded_datetime_check("maintenance_tasks", "due_at"),
         )
         indexes = (
             models.Index(fields=("robot",), name="idx_maintenance_robot"),

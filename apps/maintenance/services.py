@@ -19,7 +19,7 @@ from apps.maintenance.choices import (
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
 from urfmp.common.db.json_values import check_json
-from urfmp.common.tenancy.context import act
+from urfmp.common.tenancy.context import audit_action
 
 # Upper limit of a part's quantity and of its unit cost.
 _MAX_PART_NUMBER = 1_000_000
@@ -34,7 +34,7 @@ def task_create(*, organization_id: UUID, created_by: User, **fields: Any) -> Ma
     """
     task = MaintenanceTask(organization_id=organization_id, created_by=created_by, **fields)
     task.due_at = task.due_at or task.scheduled_at
-    with act("maintenance.maintenance_task.create"):
+    with audit_action("maintenance.maintenance_task.create"):
         _check(task)
         task.save(force_insert=True)
     return task
@@ -50,7 +50,7 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
         TaskStateError: The task is closed.
         ValidationError: A field is invalid, or a reference belongs to another organization.
     """
-    with act("maintenance.maintenance_task.update"):
+    with audit_action("maintenance.maintenance_task.update"):
         task = _lock(task)
         _require(task, MaintenanceAction.UPDATE, "changed")
         moved = "scheduled_at" in changes and "due_at" not in changes
@@ -71,7 +71,7 @@ def task_start(task: MaintenanceTask) -> MaintenanceTask:
     Raises:
         TaskStateError: The task is in progress, requires approval or is closed.
     """
-    with act("maintenance.maintenance_task.start"):
+    with audit_action("maintenance.maintenance_task.start"):
         task = _lock(task)
         _require(task, MaintenanceAction.START, "started")
         task.status = MaintenanceStatus.IN_PROGRESS
@@ -92,7 +92,7 @@ def task_complete(task: MaintenanceTask, notes: str | None = None) -> Maintenanc
     Raises:
         TaskStateError: The task is not in progress.
     """
-    with act("maintenance.maintenance_task.complete"):
+    with audit_action("maintenance.maintenance_task.complete"):
         task = _lock(task)
         _require(task, MaintenanceAction.COMPLETE, "completed")
         task.status = MaintenanceStatus.COMPLETED
@@ -113,7 +113,7 @@ def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
     Raises:
         TaskStateError: The task is already closed.
     """
-    with act("maintenance.maintenance_task.cancel"):
+    with audit_action("maintenance.maintenance_task.cancel"):
         task = _lock(task)
         _require(task, MaintenanceAction.CANCEL, "cancelled")
         task.status = MaintenanceStatus.CANCELLED
@@ -128,7 +128,7 @@ def tasks_mark_overdue() -> int:
     Returns:
         Number of tasks marked.
     """
-    with act("maintenance.maintenance_task.overdue"):
+    with audit_action("maintenance.maintenance_task.overdue"):
         return int(
             MaintenanceTask.objects.filter(
                 status__in=TRANSITIONS[MaintenanceAction.MARK_OVERDUE],

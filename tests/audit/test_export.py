@@ -22,29 +22,36 @@ from apps.audit.selectors.canonical import (
 )
 from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.audit.services.export import COLUMNS
-from urfmp.common.export_slots import AT_ONCE
+from urfmp.common.export_slots import MAX_CONCURRENT_PER_ORGANIZATION
 from urfmp.common.tenancy.context import Actor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 URL = "/api/v1/audit-logs/export"
-ODD = {"text": 'ü"\\\n\t\x01\x7f', "n": 1.50, "big": 10**30, "e": 1e-7, "bb": None, "a": [True, {}]}
+UNUSUAL_JSON = {
+    "text": 'ü"\\\n\t\x01\x7f',
+    "n": 1.50,
+    "big": 10**30,
+    "e": 1e-7,
+    "bb": None,
+    "a": [True, {}],
+}
 
 
-def body(answer):
-    assert answer.status_code == 200, answer.content
-    return b"".join(answer.streaming_content).decode()
+def body(response):
+    assert response.status_code == 200, response.content
+    return b"".join(response.streaming_content).decode()
 
 
 @pytest.fixture
-def filled(organization_a, alice, tenant):
+def organization_with_rows(organization_a, alice, tenant):
     actor = Actor(user_id=alice.pk, ip_address="2001:db8::1", user_agent='=cmd("x")')
     for number in range(20):
         with tenant(organization_a, actor):
             audit_record(
                 action=f"test.act.{number}",
                 resource_type="@thing",
-                request_data=ODD,
+                request_data=UNUSUAL_JSON,
                 success=number % 2 == 0,
                 error_message=FORMULA_PREFIXES[number % 9].replace("\0", "-") + "1+1",
             )
@@ -56,54 +63,58 @@ def kind(request):
     return request.param
 
 
-def verified(tmp_path, text):
+def verify_file(tmp_path, text):
     file = tmp_path / "export"
     file.write_text(text, encoding="utf-8", newline="")
     call_command("audit_verify_export", str(file), stdout=(out := io.StringIO()))
     return out.getvalue()
 
 
-def test_a_file_is_verified_without_the_database(filled, alice, client_for, kind, tmp_path):
+def test_export_verifies_without_database(
+    organization_with_rows, alice, client_for, kind, tmp_path
+):
     text = body(client_for(alice).get(URL, {"format": kind}))
     rows = list(read_rows(iter(text.splitlines(keepends=True))))
     assert [int(row["seq"]) for row in rows] == list(range(1, len(rows) + 1))
     assert set(rows[0]) == set(COLUMNS)
-    said = verified(tmp_path, text)
-    assert f"{len(rows)} rows are intact" in said
-    assert "not in the file" not in said
-    assert rows[-1]["hash"] in said
+    printed = verify_file(tmp_path, text)
+    assert f"{len(rows)} rows are intact" in printed
+    assert "not in the file" not in printed
+    assert rows[-1]["hash"] in printed
     named = [row for row in rows if row["action"] == "test.act.3"]
     assert [row["user_email"] for row in named] == ["alice@acme.example"]
-    assert json.loads(canonical_dumps(named[0]["request_data"])) == ODD
+    assert json.loads(canonical_dumps(named[0]["request_data"])) == UNUSUAL_JSON
 
 
-def test_a_filtered_file_is_verified_too(filled, alice, client_for, kind, tmp_path):
+def test_filtered_export_verifies(organization_with_rows, alice, client_for, kind, tmp_path):
     text = body(client_for(alice).get(URL, {"format": kind, "success": "false"}))
     rows = list(read_rows(iter(text.splitlines(keepends=True))))
     assert {row["success"] for row in rows} == {False}
     assert len(rows) == 10
-    assert "9 numbers between them are not in the file." in verified(tmp_path, text)
+    assert "9 numbers between them are not in the file." in verify_file(tmp_path, text)
 
 
-def test_what_was_cleaned_up_does_not_hinder(filled, alice, client_for, superuser, tmp_path):
+def test_export_after_clean_up_verifies(
+    organization_with_rows, alice, client_for, superuser, tmp_path
+):
     superuser.execute(
         "INSERT INTO audit_logs (organization_id, action, success, created_at)"
         " VALUES (%s, 'test.old', true, now() - interval '2 years')",
-        [filled.id],
+        [organization_with_rows.id],
     )
     client = client_for(alice)
     assert audit_clean_up() == 1
-    said = verified(tmp_path, body(client.get(URL)))
-    assert "1 numbers between them are not in the file." in said
+    printed = verify_file(tmp_path, body(client.get(URL)))
+    assert "1 numbers between them are not in the file." in printed
 
 
-def test_a_row_of_any_size_is_verified(organization_a, alice, tenant, client_for, kind, tmp_path):
-    """A cell of more than 128 KiB is more than the standard library reads unless told."""
+def test_export_of_large_row_verifies(organization_a, alice, tenant, client_for, kind, tmp_path):
+    """A cell above 128 KiB exceeds the default limit of the csv module."""
     with tenant(organization_a):
         audit_record(action="test.large", request_data={"list": ["x" * 1_000] * 300})
     text = body(client_for(alice).get(URL, {"format": kind}))
     assert len(text) > 300_000
-    assert "rows are intact" in verified(tmp_path, text)
+    assert "rows are intact" in verify_file(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -115,71 +126,79 @@ def test_a_row_of_any_size_is_verified(organization_a, alice, tenant, client_for
         ("true", "false"),
     ],
 )
-def test_a_changed_file_is_found(filled, alice, client_for, tmp_path, old, new):
+def test_verify_export_detects_changed_file(
+    organization_with_rows, alice, client_for, tmp_path, old, new
+):
     text = body(client_for(alice).get(URL, {"format": "jsonl", "action_starts": "test."}))
-    with pytest.raises(CommandError) as refused:
-        verified(tmp_path, text.replace(old, new, 1))
-    assert refused.value.returncode == 1
-    assert re.match(r"row \d+: it was changed\.", str(refused.value))
+    with pytest.raises(CommandError) as raised:
+        verify_file(tmp_path, text.replace(old, new, 1))
+    assert raised.value.returncode == 1
+    assert re.match(r"row \d+: it was changed\.", str(raised.value))
 
 
-def test_a_removed_and_a_moved_row_show(filled, alice, client_for, tmp_path):
+def test_verify_export_detects_removed_and_moved_rows(
+    organization_with_rows, alice, client_for, tmp_path
+):
     lines = body(client_for(alice).get(URL, {"format": "jsonl"})).splitlines(keepends=True)
-    assert "1 numbers" in verified(tmp_path, "".join(lines[:5] + lines[6:]))
+    assert "1 numbers" in verify_file(tmp_path, "".join(lines[:5] + lines[6:]))
     with pytest.raises(CommandError, match=r"it follows row \d+"):
-        verified(tmp_path, "".join([*lines[:5], lines[6], lines[5]]))
+        verify_file(tmp_path, "".join([*lines[:5], lines[6], lines[5]]))
     forged = json.loads(lines[5])
     forged["previous_hash"] = "00" * 32
     report = verify_rows([*map(canonical_loads, lines[:5]), canonical_loads(json.dumps(forged))])
     assert "does not follow" in report.error
 
 
-def test_cells_are_no_formulas(filled, alice, client_for):
+def test_csv_cells_are_escaped_formulas(organization_with_rows, alice, client_for):
     text = body(client_for(alice).get(URL, {"format": "csv", "action_starts": "test."}))
     for row in csv.reader(io.StringIO(text)):
         assert not [cell for cell in row if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))]
     assert "'=cmd(" in text
 
 
-def test_the_export_is_recorded_before_and_after(filled, alice, client_for, tenant):
-    answer = client_for(alice).get(URL, {"action_starts": "test.", "success": "true"})
-    with tenant(filled):
-        begun = AuditLog.objects.get(action="audit.record.export")
+def test_export_writes_audit_rows_at_start_and_end(
+    organization_with_rows, alice, client_for, tenant
+):
+    response = client_for(alice).get(URL, {"action_starts": "test.", "success": "true"})
+    with tenant(organization_with_rows):
+        started = AuditLog.objects.get(action="audit.record.export")
         assert not AuditLog.objects.filter(action="audit.record.export_end").exists()
-    assert begun.user_id == alice.pk
-    assert begun.request_data["filters"] == {"action_starts": "test.", "success": "true"}
-    assert (begun.request_data["rows"], begun.request_data["format"]) == (10, "csv")
-    text = body(answer)
+    assert started.user_id == alice.pk
+    assert started.request_data["filters"] == {"action_starts": "test.", "success": "true"}
+    assert (started.request_data["rows"], started.request_data["format"]) == (10, "csv")
+    text = body(response)
     assert len(list(csv.reader(io.StringIO(text)))) == 11
-    with tenant(filled):
+    with tenant(organization_with_rows):
         end = AuditLog.objects.get(action="audit.record.export_end")
     assert (end.success, end.response_data) == (True, {"rows": 10})
-    assert end.resource_id == begun.resource_id
+    assert end.resource_id == started.resource_id
 
 
-def test_an_export_that_is_broken_off_shows_as_such(filled, alice, client_for, tenant):
-    answer = client_for(alice).get(URL)
-    next(iter(answer.streaming_content))
-    answer.close()
-    with tenant(filled):
+def test_aborted_export_writes_failed_audit_row(organization_with_rows, alice, client_for, tenant):
+    response = client_for(alice).get(URL)
+    next(iter(response.streaming_content))
+    response.close()
+    with tenant(organization_with_rows):
         end = AuditLog.objects.get(action="audit.record.export_end")
     assert (end.success, end.error_message) == (False, "The export was aborted.")
 
 
-def test_what_is_written_meanwhile_is_not_part_of_it(filled, alice, client_for, tenant):
-    answer = client_for(alice).get(URL)
-    with tenant(filled):
+def test_export_excludes_later_rows(organization_with_rows, alice, client_for, tenant):
+    response = client_for(alice).get(URL)
+    with tenant(organization_with_rows):
         audit_record(action="test.later")
-        told = AuditLog.objects.get(action="audit.record.export").request_data["rows"]
-    text = body(answer)
+        recorded_rows = AuditLog.objects.get(action="audit.record.export").request_data["rows"]
+    text = body(response)
     assert "test.later" not in text
-    assert len(list(csv.reader(io.StringIO(text)))) == told + 1
+    assert len(list(csv.reader(io.StringIO(text)))) == recorded_rows + 1
 
 
-def test_who_may_export(filled, make_user, make_key, client_for, charlie):
-    assert client_for(make_user(filled, "manager")).get(URL).status_code == 403
+def test_export_requires_permission(
+    organization_with_rows, make_user, make_key, client_for, charlie
+):
+    assert client_for(make_user(organization_with_rows, "manager")).get(URL).status_code == 403
     assert Client().get(URL).status_code == 401
-    key = Client(headers={"x-api-key": make_key(filled, ["audit:read"])})
+    key = Client(headers={"x-api-key": make_key(organization_with_rows, ["audit:read"])})
     assert "test.act.3" in body(key.get(URL))
     assert "test.act.3" not in body(client_for(charlie).get(URL))
 
@@ -187,38 +206,42 @@ def test_who_may_export(filled, make_user, make_key, client_for, charlie):
 @pytest.mark.parametrize(
     "query", [{"format": "xlsx"}, {"page_size": "5"}, {"nothing": "1"}, {"user": "x"}]
 )
-def test_bad_parameters_are_refused(filled, alice, client_for, query):
+def test_export_with_invalid_parameters_returns_400(
+    organization_with_rows, alice, client_for, query
+):
     assert client_for(alice).get(URL, query).status_code == 400
 
 
-def test_the_list_leaves_as_it_is_filtered(filled, alice, client_for, make_user, tenant, tmp_path):
+def test_admin_export_applies_filters(
+    organization_with_rows, alice, client_for, make_user, tenant, tmp_path
+):
     client = client_for(alice)
     page = client.get("/admin/audit/auditlog/?outcome=denied")
     address = "/admin/audit/auditlog/export/jsonl/?outcome=denied"
     assert address in page.content.decode()
     text = body(client.get(address))
     assert text.count("\n") == 10
-    assert "10 rows are intact" in verified(tmp_path, text)
-    with tenant(filled):
-        begun = AuditLog.objects.get(action="audit.record.export")
-    assert begun.request_data["filters"] == {"outcome": "denied"}
+    assert "10 rows are intact" in verify_file(tmp_path, text)
+    with tenant(organization_with_rows):
+        started = AuditLog.objects.get(action="audit.record.export")
+    assert started.request_data["filters"] == {"outcome": "denied"}
     assert client.get("/admin/audit/auditlog/export/xlsx/").status_code == 404
     assert client.get(address + "&object=x").status_code == 302
-    manager = client_for(make_user(filled, "manager"))
+    manager = client_for(make_user(organization_with_rows, "manager"))
     assert manager.get(address).status_code == 403
     assert "/export/" not in manager.get("/admin/audit/auditlog/").content.decode()
 
 
-def test_few_leave_at_once(filled, alice, client_for, superuser):
+def test_export_without_free_slot_returns_429(organization_with_rows, alice, client_for, superuser):
     client = client_for(alice)
     with superuser.transaction():
         superuser.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, n)) FROM generate_series(1, %s) n",
-            [f"audit.export:{filled.id}", AT_ONCE],
+            [f"audit.export:{organization_with_rows.id}", MAX_CONCURRENT_PER_ORGANIZATION],
         )
-        refused = client.get(URL)
-        assert (refused.status_code, refused["Retry-After"]) == (429, "30")
-        assert refused.json()["code"] == "too_many_exports"
+        response = client.get(URL)
+        assert (response.status_code, response["Retry-After"]) == (429, "30")
+        assert response.json()["code"] == "too_many_exports"
         page = client.get("/admin/audit/auditlog/export/csv/?outcome=done", follow=True)
         assert "As many exports run as may run at once" in page.content.decode()
     assert body(client.get(URL))
@@ -239,7 +262,7 @@ _json = st.recursive(
 
 @given(st.lists(_json, min_size=1, max_size=10))
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-def test_json_is_written_as_the_database_writes_it(values):
+def test_canonical_json_matches_postgresql(values):
     with connections["default"].cursor() as cursor:
         for value in values:
             cursor.execute("SELECT %s::jsonb::text", [json.dumps(value)])

@@ -163,7 +163,7 @@ def test_redis_is_left_alone_after_a_failure(without_redis, monkeypatch):
     hit(RateLimit("a", 3))
     monkeypatch.setattr(without_redis, "_script", None)
     assert hit(RateLimit("a", 3)).remaining == 1
-    without_redis.rest.end()
+    without_redis.breaker.reset()
     with pytest.raises(TypeError):
         hit(RateLimit("a", 3))
 

@@ -301,7 +301,7 @@ def places(transactional_db):
     def take(name, count):
         other = psycopg.connect(**_parameters())
         taken.append(other)
-        return other.execute(export_slots.PLACE, [count, name]).fetchone()
+        return other.execute(export_slots.ACQUIRE_SQL, [count, name]).fetchone()
 
     yield take
     for other in taken:
@@ -316,9 +316,12 @@ def _parameters():
 @pytest.mark.parametrize("whose", ["organization", "platform"])
 def test_so_many_run_at_once(whose, places, client, organization_a, organization_b, make_key):
     if whose == "organization":
-        name, count = f"telemetry.export:{organization_a.id}", export_slots.AT_ONCE
+        name, count = (
+            f"telemetry.export:{organization_a.id}",
+            export_slots.MAX_CONCURRENT_PER_ORGANIZATION,
+        )
     else:
-        name, count = "telemetry.export", export_slots.AT_ONCE_ON_PLATFORM
+        name, count = "telemetry.export", export_slots.MAX_CONCURRENT_TOTAL
     for _ in range(count):
         assert places(name, count)
     assert places(name, count) is None
@@ -335,8 +338,10 @@ def test_so_many_run_at_once(whose, places, client, organization_a, organization
 def test_who_loses_the_race_for_a_place_waits(places, client, organization_a, monkeypatch):
     monkeypatch.setattr(export, "_MAX_SLOT_WAIT_SECONDS", 0.3)
     answer = client.get(URL, {**RANGE, "format": "csv"})
-    for _ in range(export_slots.AT_ONCE):
-        assert places(f"telemetry.export:{organization_a.id}", export_slots.AT_ONCE)
+    for _ in range(export_slots.MAX_CONCURRENT_PER_ORGANIZATION):
+        assert places(
+            f"telemetry.export:{organization_a.id}", export_slots.MAX_CONCURRENT_PER_ORGANIZATION
+        )
     with pytest.raises(export_slots.TooManyExportsError):
         body(answer)
     assert not connection.in_atomic_block

@@ -10,10 +10,11 @@ from django.db import connection
 from urfmp.common.exceptions import ApplicationError
 
 # Of one organization, and of all together.
-AT_ONCE, AT_ONCE_ON_PLATFORM = 2, 6
+MAX_CONCURRENT_PER_ORGANIZATION = 2
+MAX_CONCURRENT_TOTAL = 6
 RETRY_AFTER_SECONDS = 30
 # The first free place, if any; it is free again when the transaction ends, however it ends.
-PLACE = """
+ACQUIRE_SQL = """
     SELECT n FROM generate_series(1, %s) AS n
     WHERE pg_try_advisory_xact_lock(hashtextextended(%s, n)) LIMIT 1
 """
@@ -27,15 +28,18 @@ class TooManyExportsError(ApplicationError):
     retry_after = RETRY_AFTER_SECONDS
 
 
-def takes_place(kind: str, organization_id: UUID) -> bool:
+def try_acquire_export_slot(kind: str, organization_id: UUID) -> bool:
     """Take a place among the exports of a kind until the open transaction ends.
 
     Returns:
         False when all places, the organization's or the platform's, are taken.
     """
     with connection.cursor() as cursor:
-        for count, text in ((AT_ONCE, f"{kind}:{organization_id}"), (AT_ONCE_ON_PLATFORM, kind)):
-            cursor.execute(PLACE, [count, text])
+        for count, text in (
+            (MAX_CONCURRENT_PER_ORGANIZATION, f"{kind}:{organization_id}"),
+            (MAX_CONCURRENT_TOTAL, kind),
+        ):
+            cursor.execute(ACQUIRE_SQL, [count, text])
             if cursor.fetchone() is None:
                 return False
     return True

@@ -21,7 +21,7 @@ class MailNotConfiguredError(ApplicationError):
     code = "mail_not_configured"
 
 
-def mail_must_be_configured() -> None:
+def require_mail_configured() -> None:
     """Check that e-mail has a way out, before somebody is told to wait for one.
 
     Raises:
@@ -44,7 +44,7 @@ def mail_send(*, to: str, subject: str, template: str, context: dict[str, Any]) 
         MailNotConfiguredError: E-mail has no way out.
         OSError: The mail server is away or refuses; try again later.
     """
-    mail_must_be_configured()
+    require_mail_configured()
     text = render_to_string(
         template, {"product": "URFMP", "origin": settings.WEB_ORIGIN, **context}
     )

@@ -65,7 +65,7 @@ class UnknownUnitError(ApplicationError):
 
 @dataclass(frozen=True)
 class Conversion:
-    """A linear conversion: value times `factor` plus `offset` is the value in `unit`."""
+    """A linear conversion: value * factor + offset, in `unit`."""
 
     unit: str | None
     factor: float = 1.0
@@ -73,7 +73,7 @@ class Conversion:
 
     @property
     def is_identity(self) -> bool:
-        """Whether values stay unchanged."""
+        """True if values stay unchanged."""
         return self.factor == 1 and self.offset == 0
 
     def convert(self, value: float | None) -> float | None:
@@ -82,7 +82,7 @@ class Conversion:
 
 
 def quantity_of(unit: str | None) -> str | None:
-    """Return the quantity that a unit measures, or None if it is not known."""
+    """Return the quantity that a unit measures, if known."""
     return _QUANTITY_OF_UNIT.get(_ALIASES.get(unit or "", unit or ""))
 
 
@@ -109,9 +109,9 @@ def check_units(units: Sequence[str]) -> None:
 
 
 def conversion_for(stored: str | None, wanted: Sequence[str]) -> Conversion:
-    """Return the conversion from a stored unit to the chosen unit of the same quantity.
+    """Return the conversion to the chosen unit of the same quantity.
 
-    Without such a unit, the conversion leaves values unchanged.
+    Without such a unit, values stay unchanged.
 
     Args:
         stored: Unit of the stored values; None if they have none.

@@ -7,7 +7,7 @@ from string import Template
 
 from django.db.migrations import RunSQL
 
-_PROTECT = Path(__file__).parent / "sql"
+_SQL_FOLDER = Path(__file__).parent / "sql"
 
 
 def run_sql(migration_file: str, name: str) -> RunSQL:
@@ -49,7 +49,7 @@ def protect_table(
         "organization": organization_column,
     }
     forward, reverse = (
-        Template((_PROTECT / name).read_text(encoding="utf-8")).substitute(values)
+        Template((_SQL_FOLDER / name).read_text(encoding="utf-8")).substitute(values)
         for name in ("protect_table.sql", "protect_table.reverse.sql")
     )
     return RunSQL(forward, reverse)

@@ -35,7 +35,7 @@ class ReportCommand(BaseCommand):
             found = [dict(zip(names, row, strict=True)) for row in rows]
             self.stdout.write(json.dumps(found, indent=2))
         else:
-            self.stdout.write(aligned(names, rows))
+            self.stdout.write(format_table(names, rows))
 
     def _rows(self, database: str) -> tuple[list[str], list[tuple[Any, ...]]]:
         with connections[database].cursor() as cursor:
@@ -43,7 +43,7 @@ class ReportCommand(BaseCommand):
             return [column.name for column in cursor.description], cursor.fetchall()
 
 
-def aligned(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+def format_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Return a table of text with columns under each other, numbers to the right."""
     numeric = [any(isinstance(row[at], int) for row in rows) for at in range(len(names))]
     table = [list(names), *(["" if value is None else str(value) for value in row] for row in rows)]

@@ -14,7 +14,7 @@ def _connect() -> None:
     connection.close()
 
 
-def refuse_privileged_role() -> None:
+def reject_privileged_role() -> None:
     """Connect once, which refuses a role that row-level security does not hold.
 
     A database that is away is no reason not to start: requests answer 503 until it is back, and

@@ -1,4 +1,4 @@
-"""Refused streams in the record, as web does it for what it refuses."""
+"""Audit denied streams, as the web process audits denied requests."""
 
 from __future__ import annotations
 
@@ -6,28 +6,31 @@ from typing import cast
 from uuid import UUID
 
 from django.http import HttpRequest
+from starlette.requests import Request
 
 from apps.accounts.auth.requests import presented_key
 from apps.accounts.middleware.access_denied import owner_of_key, record_refusal
 from apps.accounts.selectors.api_tokens import access_credential, is_access_token
 from apps.accounts.selectors.credentials import session_credential
-from apps.accounts.selectors.key_format import key_is_well_formed
+from apps.accounts.selectors.key_format import is_well_formed_key
 from urfmp.common.http.middleware import user_agent_of
-from urfmp.common.security.bearer_secrets import digest
+from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor
-from urfmp.live.http import Problem, Request
+from urfmp.live.http.errors import HttpError
+from urfmp.live.http.requests import client_ip, request_id, session_token
 
 
-def note_refusal(request: Request, problem: Problem) -> None:
-    """Record who was not let in; what nobody's organization can be told of is not recorded.
+def audit_denied_stream(request: Request, error: HttpError) -> None:
+    """Write a denied stream to the organization's audit log.
 
-    Queries the database: call it in a thread.
+    A credential that belongs to no organization is not audited. Queries the database: call it in
+    a thread.
 
     Args:
-        request: What was asked for.
-        problem: The answer, with a status that is recorded.
+        request: Denied request.
+        error: Response, with a status that is audited.
     """
-    if (found := _whose(request)) is None:
+    if (found := _find_owner(request)) is None:
         return
     organization_id, user_id, key_id, reason = found
     record_refusal(
@@ -35,24 +38,24 @@ def note_refusal(request: Request, problem: Problem) -> None:
         Actor(
             user_id=user_id,
             api_key_id=key_id,
-            ip_address=request.address,
+            ip_address=client_ip(request),
             user_agent=user_agent_of(request.headers),
-            request_id=request.id,
+            request_id=request_id(request),
         ),
-        status=problem.status,
+        status=error.status,
         method=request.method,
-        route=request.path.removeprefix("/"),
-        reason=reason or problem.code,
+        route=request.scope["path"].removeprefix("/"),
+        reason=reason or error.code,
     )
 
 
-def _whose(request: Request) -> tuple[UUID, UUID | None, UUID | None, str | None] | None:
-    """Return the organization, the person or the key, and what is wrong with the key."""
+def _find_owner(request: Request) -> tuple[UUID, UUID | None, UUID | None, str | None] | None:
+    """Return organization, user or API key of a request, and the reason to reject the key."""
     key = presented_key(cast("HttpRequest", request))
     if key is not None and not is_access_token(key):
-        if not key_is_well_formed(key) or (owner := owner_of_key(digest(key))) is None:
+        if not is_well_formed_key(key) or (owner := owner_of_key(hash_token(key))) is None:
             return None
-        key_id, organization_id, fault = owner
-        return organization_id, None, key_id, f"key_{fault}" if fault else None
-    person = access_credential(key) if key else session_credential(request.session_token or "")
-    return (person.organization_id, person.user_id, None, None) if person else None
+        key_id, organization_id, error = owner
+        return organization_id, None, key_id, f"key_{error}" if error else None
+    login = access_credential(key) if key else session_credential(session_token(request) or "")
+    return (login.organization_id, login.user_id, None, None) if login else None

@@ -1,4 +1,4 @@
-"""The live process: what stays open.
+"""ASGI entry point of the live process, which serves the connections that stay open.
 
 Run it with `uvicorn urfmp.live.asgi:application --http urfmp.servers.uvicorn:Protocol`.
 """
@@ -11,9 +11,8 @@ import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
 django.setup()
+from urfmp.db.startup import reject_privileged_role  # noqa: E402 - needs django.setup()
+from urfmp.live.application import create_application  # noqa: E402 - needs django.setup()
 
-from urfmp.db.startup import refuse_privileged_role  # noqa: E402 - the set-up comes first
-from urfmp.live.application import LiveApplication  # noqa: E402 - models need the set-up
-
-application = LiveApplication()
-refuse_privileged_role()
+application = create_application()
+reject_privileged_role()

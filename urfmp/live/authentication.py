@@ -35,7 +35,7 @@ from apps.accounts.selectors.credentials import (
 from apps.accounts.throttling import take_request
 from apps.robots.models import Robot
 from urfmp.common.security.authentication_time import AuthenticationTime
-from urfmp.common.security.bearer_secrets import digest
+from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor, tenant_transaction
 from urfmp.live.http.errors import HttpError
 from urfmp.live.http.requests import (
@@ -69,7 +69,7 @@ class PresentedCredential:
     @property
     def digest(self) -> str:
         """The digest of the token, as the database stores it."""
-        return digest(self.token)
+        return hash_token(self.token)
 
 
 @dataclass(frozen=True)

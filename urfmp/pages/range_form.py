@@ -1,4 +1,4 @@
-"""From when to when a page shows something, as its address says."""
+"""The time range of a page, read from its query string."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
-from urfmp.common.db.fields import validate_moment
+from urfmp.common.db.fields import validate_datetime_range
 
 PRESETS = {
     "15m": ("15 min", timedelta(minutes=15)),
@@ -20,40 +20,40 @@ PRESETS = {
     "30d": ("30 d", timedelta(days=30)),
     "1y": ("1 y", timedelta(days=365)),
 }
-OWN = "own"
+CUSTOM = "custom"
 
 
 class RangeForm(forms.Form):
-    """One of the presets up to now, or two times of one's own in the viewer's timezone."""
+    """A preset range that ends now, or a custom range in the organization's timezone."""
 
     range = forms.ChoiceField(required=False)
-    start = forms.DateTimeField(required=False, validators=[validate_moment])
-    end = forms.DateTimeField(required=False, validators=[validate_moment])
+    start = forms.DateTimeField(required=False, validators=[validate_datetime_range])
+    end = forms.DateTimeField(required=False, validators=[validate_datetime_range])
 
     def __init__(self, data: Any, *, default: str, presets: Sequence[str] = tuple(PRESETS)) -> None:
-        """Offer some of the presets; `default` counts where the address names none."""
+        """Set the presets on offer and the one used without a valid choice."""
         super().__init__(data)
         self.default = default
         self.presets = {key: PRESETS[key][0] for key in presets}
-        self.fields["range"].choices = [*self.presets.items(), (OWN, "")]  # type: ignore[attr-defined]
+        self.fields["range"].choices = [*self.presets.items(), (CUSTOM, "")]  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
-        """Check that an own range is one."""
+        """Validate that a custom range has a start before its end."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        if values.get("range") == OWN:
+        if values.get("range") == CUSTOM:
             start, end = values.get("start"), values.get("end")
             if start is None or end is None or start >= end:
-                self.add_error("range", "Give a start, and an end after it.")
+                self.add_error("range", "Enter a start, and an end after it.")
         return values
 
     @property
-    def chosen(self) -> str:
-        """The preset's key, or `own`; what cannot be read counts as not said."""
+    def selected(self) -> str:
+        """Key of the selected preset, or `custom`. Invalid values select the default."""
         return (self.cleaned_data["range"] if self.is_valid() else "") or self.default
 
-    def limits(self, now: datetime | None = None) -> tuple[datetime, datetime]:
-        """Return start and end."""
-        if self.chosen == OWN:
+    def bounds(self, now: datetime | None = None) -> tuple[datetime, datetime]:
+        """Return the start and the end of the range."""
+        if self.selected == CUSTOM:
             return self.cleaned_data["start"], self.cleaned_data["end"]
         now = now or timezone.now()
-        return now - PRESETS[self.chosen][1], now
+        return now - PRESETS[self.selected][1], now

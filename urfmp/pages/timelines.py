@@ -17,7 +17,7 @@ from apps.robots.selectors.status_intervals import (
     status_segments,
     status_summaries,
 )
-from urfmp.common.rendering.html import clock
+from urfmp.common.rendering.html import format_local_datetime
 
 UNKNOWN = "Unknown"
 # A timeline is about a thousand pixels wide.
@@ -130,7 +130,7 @@ def _timeline_segments(
 
 def _segment_label(segment: StatusSegment) -> str:
     names = ", ".join(map(status_label, segment.statuses or (segment.status,)))
-    times = f"{clock(segment.start)} to {clock(segment.end)}"
+    times = f"{format_local_datetime(segment.start)} to {format_local_datetime(segment.end)}"
     if segment.spells > 1:
         return f"{names}, {segment.spells} occurrences, {times}"
     return f"{names}, {times}{f': {segment.reason}' if segment.reason else ''}"

@@ -18,7 +18,7 @@ _PROBLEMS = {
     431: ("headers_too_large", "The headers are too many or too large; send fewer cookies."),
     501: ("unsupported_transfer_coding", "Send the body plain, with a Content-Length."),
 }
-_FAULT = "server_error", "The server failed; the fault is recorded."
+_SERVER_ERROR = "server_error", "The server failed; the fault is recorded."
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -29,9 +29,9 @@ _HEADERS = {
 }
 
 
-def refusal(status: int) -> bytes:
+def raw_error_response(status: int) -> bytes:
     """Return a whole answer, after which the connection is closed."""
-    code, detail = _PROBLEMS.get(status, _FAULT)
+    code, detail = _PROBLEMS.get(status, _SERVER_ERROR)
     found = problem(status, code, detail)
     headers = {**found.headers, **_HEADERS, "Content-Length": str(len(found.body))}
     lines = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"]

@@ -20,12 +20,12 @@ from gunicorn import util
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.workers.gthread import ThreadWorker
 
-from urfmp.servers.error_responses import refusal
+from urfmp.servers.error_responses import raw_error_response
 
 # Seconds: enough for another worker to wake up.
-_LEFT_TO_OTHERS = 0.001
+_ACCEPT_PAUSE_SECONDS = 0.001
 # What gunicorn takes of a body that nobody has read before it gives the connection up.
-_TAKEN_UNREAD = 64 * 1024
+_MAX_UNREAD_BYTES = 64 * 1024
 # A client that has its last answer is given so long, and so many bytes, to hang up.
 _LAST_SECONDS, _LAST_BYTES, _LAST_READ = 2.0, 4 * 1024 * 1024, 64 * 1024
 
@@ -38,7 +38,7 @@ _STALL_SECONDS, _READER_STALL_SECONDS = 30, 300
 _ARRIVAL_SECONDS, _LEAST_BYTES_PER_SECOND = 30.0, 16 * 1024
 
 
-class _Client(socket.socket):
+class DeadlineSocket(socket.socket):
     """A client's connection, over which no thread waits without end.
 
     Whoever is too slow is treated as one who has gone away.
@@ -51,7 +51,7 @@ class _Client(socket.socket):
     deadline = math.inf
 
     @classmethod
-    def of(cls, accepted: socket.socket) -> _Client:
+    def of(cls, accepted: socket.socket) -> DeadlineSocket:
         """Take a connection over."""
         client = cls(fileno=accepted.detach())
         for option, seconds in (
@@ -79,7 +79,7 @@ class _Client(socket.socket):
             raise BrokenPipeError(errno.EPIPE, "Nothing is read any more.") from None
 
 
-class _WholeReader(LengthReader):
+class CompleteBodyReader(LengthReader):
     """Reads a body of known length; gunicorn's takes one that breaks off for a shorter one."""
 
     def read(self, size: int) -> bytes:
@@ -94,7 +94,7 @@ class _WholeReader(LengthReader):
         return data
 
 
-class _Intercepted:
+class ResponseCapture:
     """Stands for the client, and takes what gunicorn would have sent."""
 
     def __init__(self, client: Any) -> None:
@@ -128,7 +128,7 @@ class Worker(ThreadWorker):
         super().__init__(*args, **kwargs)
         # It waits for a reader of a file however long; what is sent piece by piece does not.
         self.cfg.set("sendfile", False)
-        self._last_conns: deque[Any] = deque()
+        self._lingering: deque[Any] = deque()
 
     def load_wsgi(self) -> None:
         """Load the application, as one that tells when a connection ends."""
@@ -143,7 +143,7 @@ class Worker(ThreadWorker):
         """
         super().accept(listener)
         if self.nr_conns > self.cfg.threads:
-            time.sleep(_LEFT_TO_OTHERS)
+            time.sleep(_ACCEPT_PAUSE_SECONDS)
 
     def enqueue_req(self, conn: Any) -> None:
         """Have a thread answer what comes, once it comes, and for as long as it does.
@@ -154,7 +154,7 @@ class Worker(ThreadWorker):
         if conn.initialized or conn.data_ready:
             super().enqueue_req(conn)
             return
-        conn.sock = _Client.of(conn.sock)
+        conn.sock = DeadlineSocket.of(conn.sock)
         conn.sock.setblocking(False)
         conn.timeout = time.monotonic() + _SILENCE_SECONDS
         self.pending_conns.append(conn)
@@ -171,7 +171,7 @@ class Worker(ThreadWorker):
         conn.sock.deadline = math.inf
         reader = req.body.reader
         if isinstance(reader, LengthReader) and reader.length:
-            req.body.reader = _WholeReader(reader.unreader, reader.length)
+            req.body.reader = CompleteBodyReader(reader.unreader, reader.length)
         return super().handle_request(req, conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
@@ -188,41 +188,41 @@ class Worker(ThreadWorker):
             conn.sock.setblocking(False)
             conn.sock.shutdown(socket.SHUT_WR)
         except OSError:
-            self._hang_up(conn)
+            self._close(conn)
             return
         conn.timeout, conn.left = time.monotonic() + _LAST_SECONDS, _LAST_BYTES
-        self._last_conns.append(conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._take_last, conn))
+        self._lingering.append(conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._linger, conn))
 
-    def _take_last(self, conn: Any, client: Any) -> None:
+    def _linger(self, conn: Any, client: Any) -> None:
         """Take what still comes: a connection closed over it is torn, and the answer with it."""
         with suppress(OSError):
             taken = len(client.recv(_LAST_READ))
             conn.left -= taken
             if taken and conn.left > 0:
                 return
-        self._last_conns.remove(conn)
+        self._lingering.remove(conn)
         self.poller.unregister(client)
-        self._hang_up(conn)
+        self._close(conn)
 
-    def _hang_up(self, conn: Any) -> None:
+    def _close(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
 
     def murder_pending(self) -> None:
         """End connections whose client has sent nothing, or has not hung up, in time."""
         super().murder_pending()
-        while self._last_conns and self._last_conns[0].timeout <= time.monotonic():
-            conn = self._last_conns.popleft()
+        while self._lingering and self._lingering[0].timeout <= time.monotonic():
+            conn = self._lingering.popleft()
             self.poller.unregister(conn.sock)
-            self._hang_up(conn)
+            self._close(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
         """Answer what cannot be read; gunicorn judges it, and writes the log."""
-        page = _Intercepted(client)
+        page = ResponseCapture(client)
         super().handle_error(req, page, addr, exc)
         with suppress(OSError):
-            util.write_nonblock(client, refusal(_status(page.sent)))
+            util.write_nonblock(client, raw_error_response(_status(page.sent)))
 
 
 def _answer(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
@@ -241,7 +241,7 @@ def _leaves_too_much(body: Any) -> bool:
     reader = body.reader
     if isinstance(reader, ChunkedReader):
         return reader.parser is not None
-    return bool(body.failed or reader.length + body.buf.tell() >= _TAKEN_UNREAD)
+    return bool(body.failed or reader.length + body.buf.tell() >= _MAX_UNREAD_BYTES)
 
 
 def _status(page: bytes) -> int:

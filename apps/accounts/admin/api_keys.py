@@ -32,10 +32,10 @@ from urfmp.common.admin import (
     ObjectAction,
     OrganizationScopedAdmin,
     ScopedModelForm,
-    viewer,
+    request_user,
 )
 from urfmp.common.http.request_state import request_state
-from urfmp.common.rendering.html import NOTHING, ago, moment
+from urfmp.common.rendering.html import NOTHING, datetime_html, relative_time_html
 
 
 def _is_valid(key: ApiKey) -> bool:
@@ -208,26 +208,28 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
 
     @admin.display(description="Last used", ordering="last_used_at")
     def last_used(self, key: ApiKey) -> SafeString | str:
-        return ago(key.last_used_at)
+        return relative_time_html(key.last_used_at)
 
     @admin.display(description="Expires", ordering="expires_at")
     def expires(self, key: ApiKey) -> SafeString | str:
-        return ago(key.expires_at)
+        return relative_time_html(key.expires_at)
 
     @admin.display(description="Created")
     def created(self, key: ApiKey) -> SafeString | str:
-        return moment(key.created_at)
+        return datetime_html(key.created_at)
 
     def perform_create(self, request: HttpRequest, form: Any) -> ApiKey:
         row, shown_once = api_key_create(
-            organization_id=viewer(request).organization_id, user=viewer(request), **form.changes()
+            organization_id=request_user(request).organization_id,
+            user=request_user(request),
+            **form.service_kwargs(),
         )
         request_state(request).new_api_key = shown_once
         return row
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> ApiKey:
-        check_can_grant_scopes(viewer(request), obj.permissions or ())
-        return api_key_update(obj, **form.changes())
+        check_can_grant_scopes(request_user(request), obj.permissions or ())
+        return api_key_update(obj, **form.service_kwargs())
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
@@ -254,7 +256,7 @@ def _key_page(request: HttpRequest, row: ApiKey, key: str) -> HttpResponse:
 
 
 def _rotate(request: HttpRequest, key: ApiKey, overlap_hours: int) -> HttpResponse:
-    user = viewer(request)
+    user = request_user(request)
     check_can_grant_scopes(user, key.permissions or ())
     row, shown_once = api_key_rotate(key, user=user, overlap=timedelta(hours=overlap_hours))
     return _key_page(request, row, shown_once)

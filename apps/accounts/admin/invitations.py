@@ -15,19 +15,19 @@ from unfold.widgets import UnfoldAdminEmailInputWidget
 from apps.accounts.admin.forms import GrantForm
 from apps.accounts.choices import Role
 from apps.accounts.models import Invitation
-from apps.accounts.permissions.grants import check_authority, check_grant
+from apps.accounts.permissions.grants import check_can_grant, check_can_manage
 from apps.accounts.services.invitations import (
     grants_of,
     invitation_create,
     invitation_resend,
     invitation_revoke,
 )
-from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, viewer
-from urfmp.common.rendering.html import NOTHING, ago, badge, moment
+from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, request_user
+from urfmp.common.rendering.html import NOTHING, badge, datetime_html, relative_time_html
 
 
 class InvitationForm(GrantForm):
-    """Whom to ask, and what they may do. Nobody hands out more rights than they hold."""
+    """Form to invite a user."""
 
     email = forms.EmailField(label="E-mail", max_length=255, widget=UnfoldAdminEmailInputWidget())
 
@@ -37,8 +37,8 @@ class InvitationForm(GrantForm):
 
 
 def _resend(request: HttpRequest, invitation: Invitation, _values: Any) -> None:
-    check_authority(viewer(request), invitation)
-    invitation_resend(invitation, invited_by=viewer(request))
+    check_can_manage(request_user(request), invitation)
+    invitation_resend(invitation, invited_by=request_user(request))
 
 
 def _revoke(_request: HttpRequest, invitation: Invitation, _values: Any) -> None:
@@ -55,17 +55,17 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
     search_fields = ("email",)
     add_fieldsets = (
         (None, {"fields": ("email", "role")}),
-        ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+        ("Additional permissions", {"fields": ("permissions",), "classes": ("collapse",)}),
     )
     fieldsets = (
         (None, {"fields": ("email", ("role_badge", "state"), ("inviter", "sent"))}),
-        ("Further rights", {"fields": ("permissions",)}),
+        ("Additional permissions", {"fields": ("permissions",)}),
     )
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
         ObjectAction(
             name="resend",
-            label="Send again",
-            done="is sent the invitation again",
+            label="Resend",
+            done="was sent the invitation again",
             permission="change",
             icon="forward_to_inbox",
             run=_resend,
@@ -74,7 +74,7 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
         ObjectAction(
             name="revoke",
             label="Revoke",
-            done="is not invited any more",
+            done="is no longer invited",
             permission="delete",
             icon="cancel_schedule_send",
             run=_revoke,
@@ -94,13 +94,13 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
         return ("email", "role_badge", "state", "inviter", "sent", "permissions")
 
     def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Go back to the list from one that is revoked: its page is gone."""
+        """Redirect to the list after a revocation, which deletes the row."""
         response = super().object_action_view(request, object_id, name)
-        is_gone = (
+        is_deleted = (
             response.status_code == HTTPStatus.FOUND
             and self.get_object(request, unquote(object_id)) is None
         )
-        if is_gone:
+        if is_deleted:
             return HttpResponseRedirect(reverse("admin:accounts_invitation_changelist"))
         return response
 
@@ -108,9 +108,9 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
     def role_badge(self, invitation: Invitation) -> SafeString:
         return badge("role", invitation.role, Role(invitation.role).label)
 
-    @admin.display(description="Good until", ordering="expires_at")
+    @admin.display(description="Valid until", ordering="expires_at")
     def state(self, invitation: Invitation) -> SafeString | str:
-        return "expired" if invitation.is_expired else ago(invitation.expires_at)
+        return "expired" if invitation.is_expired else relative_time_html(invitation.expires_at)
 
     @admin.display(description="Invited by")
     def inviter(self, invitation: Invitation) -> str:
@@ -118,13 +118,13 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
             return str(invitation.invited_by)
         return f"API key {invitation.invited_by_key or NOTHING}"
 
-    @admin.display(description="Since", ordering="created_at")
+    @admin.display(description="Sent", ordering="created_at")
     def sent(self, invitation: Invitation) -> SafeString | str:
-        return moment(invitation.created_at)
+        return datetime_html(invitation.created_at)
 
     def perform_create(self, request: HttpRequest, form: Any) -> Invitation:
-        person = viewer(request)
-        check_grant(person, grants_of(form.changes()))
+        user = request_user(request)
+        check_can_grant(user, grants_of(form.service_kwargs()))
         return invitation_create(
-            organization_id=person.organization_id, invited_by=person, **form.changes()
+            organization_id=user.organization_id, invited_by=user, **form.service_kwargs()
         )

@@ -1,4 +1,4 @@
-"""Sessions of users in the admin: read and ended."""
+"""Sessions in the admin: read and revoke."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from apps.accounts.models import UserSession
-from apps.accounts.permissions.grants import check_authority
+from apps.accounts.permissions.grants import check_can_manage
 from apps.accounts.services.sessions import session_end
-from urfmp.common.admin import (
-    AutocompleteFilter,
-    ObjectAction,
-    ReadOnlyAdmin,
-    viewer,
-)
-from urfmp.common.rendering.html import NOTHING, ago, moment
+from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin, request_user
+from urfmp.common.rendering.html import NOTHING, datetime_html, relative_time_html
 
 
 def _end_session(request: HttpRequest, session: UserSession, _values: Any) -> None:
-    check_authority(viewer(request), session.user)
+    check_can_manage(request_user(request), session.user)
     session_end(session)
 
 
 @admin.register(UserSession)
 class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
     audit_resource = "session"
-    list_display = ("person", "started", "active", "ip_address", "browser", "ends", "end_button")
+    list_display = (
+        "session_user",
+        "started",
+        "active",
+        "ip_address",
+        "browser",
+        "ends",
+        "end_button",
+    )
     list_filter = (("user", AutocompleteFilter),)
     search_fields = ("user__email", "ip_address")
     list_select_related = ("user",)
-    fields = ("person", "started", "active", "ends", "ip_address", "user_agent")
+    fields = ("session_user", "started", "active", "ends", "ip_address", "user_agent")
     readonly_fields = fields
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
         ObjectAction(
@@ -49,28 +52,28 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: Any = super().get_queryset(request)
-        sign_ins: QuerySet[Any] = rows.sign_ins().select_related("user")
-        return sign_ins
+        roots: QuerySet[Any] = rows.roots().select_related("user")
+        return roots
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         columns = tuple(super().get_list_display(request))
         return columns if self.allowed_actions(request) else columns[:-1]
 
-    @admin.display(description="Person", ordering="user__email")
-    def person(self, session: UserSession) -> str:
+    @admin.display(description="User", ordering="user__email")
+    def session_user(self, session: UserSession) -> str:
         return f"{session.user}"
 
-    @admin.display(description="Since", ordering="created_at")
+    @admin.display(description="Started", ordering="created_at")
     def started(self, session: UserSession) -> SafeString | str:
-        return moment(session.created_at)
+        return datetime_html(session.created_at)
 
-    @admin.display(description="Active", ordering="last_activity_at")
+    @admin.display(description="Last active", ordering="last_activity_at")
     def active(self, session: UserSession) -> SafeString | str:
-        return ago(session.last_activity_at)
+        return relative_time_html(session.last_activity_at)
 
-    @admin.display(description="Ends", ordering="expires_at")
+    @admin.display(description="Expires", ordering="expires_at")
     def ends(self, session: UserSession) -> SafeString | str:
-        return ago(session.expires_at)
+        return relative_time_html(session.expires_at)
 
     @admin.display(description="Browser")
     def browser(self, session: UserSession) -> str:

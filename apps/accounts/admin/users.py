@@ -11,20 +11,16 @@ from django.utils.safestring import SafeString
 from apps.accounts.admin.forms import UserAddForm, UserForm
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.models import SecondFactor, User
-from apps.accounts.permissions.grants import check_authority, check_grant
+from apps.accounts.permissions.grants import check_can_grant, check_can_manage
 from apps.accounts.services.email_enumeration import address_tried, moved_to
 from apps.accounts.services.one_time_links import link_order, password_link_order
 from apps.accounts.services.second_factors import second_factor_reset
 from apps.accounts.services.users import user_create, user_update
-from urfmp.common.admin import (
-    ObjectAction,
-    OrganizationScopedAdmin,
-    viewer,
-)
-from urfmp.common.rendering.html import NOTHING, ago, badge, moment
+from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, request_user
+from urfmp.common.rendering.html import NOTHING, badge, datetime_html, relative_time_html
 
 
-def _may_sign_in(user: User) -> bool:
+def _can_log_in(user: User) -> bool:
     return bool(user.is_active)
 
 
@@ -33,12 +29,12 @@ def _has_second_factor(user: User) -> bool:
 
 
 def _remove_second_factor(request: HttpRequest, user: User, _values: Any) -> None:
-    check_authority(viewer(request), user)
+    check_can_manage(request_user(request), user)
     second_factor_reset(user)
 
 
 def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
-    check_authority(viewer(request), user)
+    check_can_manage(request_user(request), user)
     password_link_order(user)
 
 
@@ -55,29 +51,29 @@ class UserAdmin(OrganizationScopedAdmin[User]):
     readonly_fields = ("last_seen", "created")
     fieldsets = (
         (None, {"fields": (("first_name", "last_name"), "email", ("role", "is_active"))}),
-        ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+        ("Additional permissions", {"fields": ("permissions",), "classes": ("collapse",)}),
         ("Activity", {"fields": (("last_seen", "created"),)}),
     )
     add_fieldsets = (
         (None, {"fields": ("email", ("first_name", "last_name"), "role")}),
-        ("Further rights", {"fields": ("permissions",), "classes": ("collapse",)}),
+        ("Additional permissions", {"fields": ("permissions",), "classes": ("collapse",)}),
     )
 
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
         ObjectAction(
             name="password-link",
-            label="Send a password link",
-            done="is sent a link to choose a password with",
+            label="Send password link",
+            done="was sent a password link",
             permission="change",
             icon="mail",
-            applies=_may_sign_in,
+            applies=_can_log_in,
             run=_send_password_link,
             needs_step_up=True,
         ),
         ObjectAction(
             name="second-factor",
             label="Remove second factor",
-            done="signs in with the password alone; one under 15 characters is good no more",
+            done="no longer has a second factor; a password under 15 characters must now be reset",
             permission="change",
             icon="phonelink_erase",
             applies=_has_second_factor,
@@ -88,10 +84,10 @@ class UserAdmin(OrganizationScopedAdmin[User]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        in_use = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
+        confirmed = SecondFactor.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
         rows = super().get_queryset(request).filter(is_system=False)
-        people: QuerySet[Any] = rows.annotate(guarded=Exists(in_use))
-        return people
+        users: QuerySet[Any] = rows.annotate(uses_second_factor=Exists(confirmed))
+        return users
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return () if obj is None else ("last_seen", "created")
@@ -114,37 +110,37 @@ class UserAdmin(OrganizationScopedAdmin[User]):
     def role_badge(self, user: User) -> SafeString:
         return badge("role", user.role, Role(user.role).label)
 
-    @admin.display(description="Second factor", ordering="guarded", boolean=True)
+    @admin.display(description="Second factor", ordering="uses_second_factor", boolean=True)
     def second_factor(self, user: Any) -> bool:
-        return bool(user.guarded)
+        return bool(user.uses_second_factor)
 
-    @admin.display(description="Last sign-in", ordering="last_login")
+    @admin.display(description="Last login", ordering="last_login")
     def last_seen(self, user: User) -> SafeString | str:
-        return ago(user.last_login)
+        return relative_time_html(user.last_login)
 
     @admin.display(description="Added", ordering="created_at")
     def created(self, user: User) -> SafeString | str:
-        return moment(user.created_at)
+        return datetime_html(user.created_at)
 
     def perform_create(self, request: HttpRequest, form: Any) -> User:
-        check_grant(viewer(request), form.changes())
-        organization_id, fields = viewer(request).organization_id, form.changes()
+        check_can_grant(request_user(request), form.service_kwargs())
+        organization_id, fields = request_user(request).organization_id, form.service_kwargs()
         with address_tried(organization_id, fields["email"]):
             user = user_create(organization_id=organization_id, **fields)
         if settings.MAIL_IS_CONFIGURED:
             link_order(user, LinkPurpose.INVITATION)
-            text = f"{user.email} is sent a link to choose a password with."
+            text = f"Password link sent to {user.email}."
         else:
             text = (
-                "This installation sends no e-mail. Its operator gets a link for this person with"
-                f" manage.py password_link {user.email}"
+                "E-mail is not configured. The operator of this installation can create a password"
+                f" link with: manage.py password_link {user.email}"
             )
         self.message_user(request, text, messages.INFO)
         return user
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> User:
-        # Whoever could change a stronger person's address could take the account over.
-        check_authority(viewer(request), obj)
-        check_grant(viewer(request), form.changes())
-        with address_tried(obj.organization_id, moved_to(obj, form.changes())):
-            return user_update(obj, **form.changes())
+        # Changing the address of a user with more permissions would allow an account takeover.
+        check_can_manage(request_user(request), obj)
+        check_can_grant(request_user(request), form.service_kwargs())
+        with address_tried(obj.organization_id, moved_to(obj, form.service_kwargs())):
+            return user_update(obj, **form.service_kwargs())

@@ -19,7 +19,7 @@ from apps.accounts.auth.requests import request_actor, session_of
 from apps.accounts.models import User
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.http.request_state import request_state
-from urfmp.common.redis.rate_limit import Counter, take
+from urfmp.common.redis.rate_limit import RateLimit, hit
 from urfmp.common.tenancy.context import Actor, tenant_transaction
 
 logger = logging.getLogger(__name__)
@@ -102,7 +102,7 @@ def record_refusal(
     """
     name = f"{{{organization_id}}}:denied:{actor.user_id or actor.api_key_id}:{int(status)}:"
     name += f"{method}:{route}"
-    counted = take(Counter(name, _COUNTED_TO, _WINDOW_SECONDS))
+    counted = hit(RateLimit(name, _COUNTED_TO, _WINDOW_SECONDS))
     count = _COUNTED_TO - counted.remaining
     limit_told = status == HTTPStatus.TOO_MANY_REQUESTS and count > 1
     if not counted.admitted or count not in _TOLD or limit_told:

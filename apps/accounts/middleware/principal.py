@@ -40,11 +40,11 @@ from apps.accounts.selectors.credentials import key_credential, record_key_use
 from apps.accounts.selectors.key_format import is_well_formed_key
 from apps.accounts.throttling import take_request
 from urfmp.common.http.problem_details import problem_response
-from urfmp.common.http.request_body import CHUNK_BYTES, read_on
+from urfmp.common.http.request_body import CHUNK_BYTES, drain_body
 from urfmp.common.http.request_state import request_state
 from urfmp.common.http.view_policy import policy_of
 from urfmp.common.security.authentication_time import AuthenticationTime
-from urfmp.common.security.bearer_secrets import digest
+from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import tenant_transaction
 
 View = Callable[..., HttpResponseBase]
@@ -128,19 +128,19 @@ class PrincipalMiddleware:
             # Whoever shows a key means the key: a session beside it does not count.
             request.user = AnonymousUser()
             if is_well_formed_key(key):
-                request_state(request).rejected_key_digest = digest(key)
+                request_state(request).rejected_key_digest = hash_token(key)
             return None
         if not credential.allows_ip(client_address(request)):
             request.user = AnonymousUser()
-            request_state(request).rejected_key_digest = digest(key)
-            read_on(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
+            request_state(request).rejected_key_digest = hash_token(key)
+            drain_body(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
             return problem_response(HTTPStatus.FORBIDDEN, *ADDRESS_NOT_ALLOWED)
         request.user = KeyPrincipal(credential)  # type: ignore[assignment]
         # Before any transaction: a hit stays counted whatever becomes of the request.
         if not policy.rate_limit_exempt and (decision := take_request(credential)):
             request_state(request).rate_limit_headers = decision.headers()
             if not decision.admitted:
-                read_on(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
+                drain_body(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
                 return problem_response(
                     HTTPStatus.TOO_MANY_REQUESTS,
                     "rate_limited",

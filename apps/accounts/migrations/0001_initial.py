@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 (
                     "last_activity_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                             ),
                         ),
                         default=list,
-                        help_text="Grants beyond the role, as in robot.control.",
+                        help_text="Permissions in addition to the role's, such as robot.control.",
                         size=None,
                     ),
                 ),
@@ -130,13 +130,13 @@ class Migration(migrations.Migration):
                         db_column="last_login_at",
                         editable=False,
                         null=True,
-                        verbose_name="last sign-in",
+                        verbose_name="last login",
                     ),
                 ),
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -144,7 +144,7 @@ class Migration(migrations.Migration):
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -219,7 +219,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),

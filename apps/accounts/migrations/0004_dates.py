@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             model_name="apikey",
             name="expires_at",
             field=models.DateTimeField(
-                blank=True, null=True, validators=[urfmp.common.db.fields.validate_moment]
+                blank=True, null=True, validators=[urfmp.common.db.fields.validate_datetime_range]
             ),
         ),
         migrations.AddConstraint(

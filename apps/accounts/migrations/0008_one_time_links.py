@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),

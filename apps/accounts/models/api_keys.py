@@ -1,4 +1,4 @@
-"""Where people are signed in, and the keys of machines."""
+"""API keys."""
 
 from __future__ import annotations
 
@@ -9,32 +9,33 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 
-from apps.accounts.models.line_protocol_mapping import validate_line_mapping
+from apps.accounts.models.line_protocol_mapping import validate_line_protocol_mapping
 from apps.accounts.querysets import (
     ApiKeyQuerySet,
 )
 from urfmp.common.db.fields import (
+    bounded_datetime_check,
+    bounded_datetime_field,
     created_at,
-    moment,
-    moment_check,
-    organization_key,
-    plain_key,
+    organization_fk,
+    unconstrained_fk,
     uuid_primary_key,
 )
 from urfmp.common.tenancy.models import TenantModel
 
 
 class ApiKey(TenantModel):
-    """A machine's credential: shown once, stored as a digest, limited to scopes.
+    """Credential of a machine, stored as a digest and limited to scopes.
 
-    Bound to a robot it is that robot's identity; it survives the person who made it. A key that
-    was rotated has a successor, which names it in `replaces`.
+    The key itself is shown once, when it is created. A key that is bound to a robot (a device key)
+    is that robot's identity. A key stays valid when the user who created it is deactivated. After
+    a rotation, the new key refers to the old one in `replaces`.
     """
 
     id = uuid_primary_key()
-    organization = organization_key()
-    user = plain_key("accounts.User")
-    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING, null=True, blank=True)
+    organization = organization_fk()
+    user = unconstrained_fk("accounts.User")
+    robot = unconstrained_fk("robots.Robot", on_delete=models.DO_NOTHING, null=True, blank=True)
     name = models.CharField(max_length=255)
     key_hash = models.CharField(max_length=255, editable=False)
     key_prefix = models.CharField(max_length=20, editable=False)
@@ -51,31 +52,31 @@ class ApiKey(TenantModel):
         default=1000,
         db_default=1000,
         validators=(MinValueValidator(1),),
-        help_text="Requests per minute; empty for no limit.",
+        help_text="Requests per minute. Leave blank for no limit.",
     )
     allowed_networks = ArrayField(
         models.TextField(),
         default=list,
         db_default=models.Value([], ArrayField(models.TextField())),
         blank=True,
-        help_text="Addresses and networks from which the key is taken; none for any.",
+        help_text="IP addresses and CIDR ranges that may use the key. Leave blank to allow any.",
     )
     line_protocol_mapping = models.JSONField(
         "line protocol",
         default=dict,
         db_default=models.Value({}, models.JSONField()),
         blank=True,
-        validators=(validate_line_mapping,),
-        help_text="How lines that Telegraf or InfluxDB's clients write with this key are read:"
-        ' {"robot_tag": "machine", "metadata_tags": ["firmware"], "dropped_tags": ["host"],'
-        ' "prefix": "plc"}, each as needed. A tag that is not named becomes part of the metric.',
+        validators=(validate_line_protocol_mapping,),
+        help_text="Mapping of tags for lines that Telegraf or an InfluxDB client writes with this"
+        ' key: {"robot_tag": "machine", "metadata_tags": ["firmware"], "dropped_tags": ["host"],'
+        ' "prefix": "plc"}. Every key is optional. Any other tag becomes part of the metric name.',
     )
-    replaces = plain_key(
+    replaces = unconstrained_fk(
         "accounts.ApiKey", on_delete=models.DO_NOTHING, null=True, blank=True, editable=False
     )
     is_active = models.BooleanField("active", null=True, default=True, db_default=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    expires_at = moment()
+    expires_at = bounded_datetime_field()
     created_at = created_at()
 
     objects: ClassVar[Any] = ApiKeyQuerySet.as_manager()
@@ -87,7 +88,7 @@ class ApiKey(TenantModel):
         constraints = (
             models.UniqueConstraint(fields=("key_hash",), name="api_keys_key_hash_key"),
             models.UniqueConstraint(fields=("replaces",), name="api_keys_one_successor"),
-            moment_check("api_keys", "expires_at"),
+            bounded_datetime_check("api_keys", "expires_at"),
         )
         indexes = (
             models.Index(fields=("key_hash",), name="idx_api_keys_hash"),
@@ -101,12 +102,12 @@ class ApiKey(TenantModel):
 
     @property
     def scopes(self) -> tuple[str, ...]:
-        """What it may do, as whoever checks a grant asks for it."""
+        """Return the scopes as a tuple; empty if there are none."""
         return tuple(self.permissions or ())
 
     @property
-    def is_running(self) -> bool:
-        """Whether it has neither been revoked nor expired."""
+    def is_valid(self) -> bool:
+        """Return whether the key is neither revoked nor expired."""
         return bool(self.is_active) and (
             self.expires_at is None or self.expires_at > timezone.now()
         )

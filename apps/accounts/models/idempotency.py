@@ -1,4 +1,4 @@
-"""Responses that are stored under an Idempotency-Key."""
+"""Stored responses for the Idempotency-Key header."""
 
 from __future__ import annotations
 
@@ -9,23 +9,19 @@ from django.db import models
 from apps.accounts.querysets import (
     IdempotencyRecordQuerySet,
 )
-from urfmp.common.db.fields import (
-    created_at,
-    organization_key,
-    uuid_primary_key,
-)
+from urfmp.common.db.fields import created_at, organization_fk, uuid_primary_key
 from urfmp.common.tenancy.models import TenantModel
 
 
 class IdempotencyRecord(TenantModel):
-    """The answer to a request that carried an `Idempotency-Key`, kept for a day.
+    """Response to a request with an `Idempotency-Key`, stored for a day.
 
-    Written in the transaction of what the request did: there is no answer without the effect, and
-    no effect without the answer. Not audited: the effect is.
+    The response is written in the transaction of the request's changes, so that neither is stored
+    without the other. This table is not audited, because the changes are.
     """
 
     id = uuid_primary_key()
-    organization = organization_key()
+    organization = organization_fk()
     principal_id = models.UUIDField(editable=False)
     key = models.CharField(max_length=255, editable=False)
     request_hash = models.CharField(max_length=64, editable=False)

@@ -15,22 +15,22 @@ from apps.accounts.querysets import (
 from urfmp.common.db.fields import (
     choices_check,
     created_at,
-    organization_key,
-    plain_key,
+    organization_fk,
+    unconstrained_fk,
     uuid_primary_key,
 )
 from urfmp.common.tenancy.models import TenantModel
 
 
 class Invitation(TenantModel):
-    """Somebody who has been asked to join an organization, until they do or it is revoked.
+    """Invitation to join an organization, deleted when accepted or revoked.
 
-    The link's token is stored as a digest, once it has been sent. Rows are kept for 30 days after
-    `expires_at`; those that are not expired take a place of the plan.
+    The token is stored as a digest, from the time at which the e-mail is sent. Rows are kept for
+    30 days after `expires_at`. An invitation that is not expired counts towards the plan's users.
     """
 
     id = uuid_primary_key()
-    organization = organization_key()
+    organization = organization_fk()
     email = models.EmailField("e-mail", max_length=255)
     role = models.CharField(
         max_length=50, choices=Role, default=Role.OPERATOR, db_default=Role.OPERATOR
@@ -41,13 +41,13 @@ class Invitation(TenantModel):
         db_default=models.Value([], ArrayField(models.TextField())),
         blank=True,
     )
-    invited_by = plain_key(
+    invited_by = unconstrained_fk(
         "accounts.User", null=True, blank=True, db_column="invited_by", editable=False
     )
-    invited_by_key = plain_key(
+    invited_by_key = unconstrained_fk(
         "accounts.ApiKey", on_delete=models.DO_NOTHING, null=True, blank=True, editable=False
     )
-    token_digest = models.CharField(  # noqa: DJ001 - none before it is sent
+    token_digest = models.CharField(  # noqa: DJ001 - NULL until the e-mail is sent
         max_length=64, null=True, editable=False
     )
     expires_at = models.DateTimeField(editable=False)
@@ -75,5 +75,5 @@ class Invitation(TenantModel):
 
     @property
     def is_expired(self) -> bool:
-        """Whether its link is too old, and takes no place any more."""
+        """Return whether the invitation has expired."""
         return self.expires_at <= timezone.now()

@@ -1,4 +1,4 @@
-"""What is sent by e-mail and opens something once."""
+"""One-time links, sent by e-mail."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from apps.accounts.querysets import (
 from urfmp.common.db.fields import (
     choices_check,
     created_at,
-    organization_key,
-    plain_key,
+    organization_fk,
+    unconstrained_fk,
     uuid_primary_key,
 )
 from urfmp.common.tenancy.models import TenantModel
 
 
 class OneTimeLink(TenantModel):
-    """A link that a person was sent by e-mail (`selectors.one_time_links` describes its life).
+    """One-time link that a user received by e-mail.
 
-    One for each person and purpose: a newer one takes the place of the one before. The token is
-    stored as a digest. Rows are kept for 30 days after `expires_at`, unless they are used.
+    `apps.accounts.selectors.one_time_links` describes its life cycle. A user has at most one link
+    per purpose: a newer one replaces it. The token is stored as a digest. Using a link deletes its
+    row; other rows are kept for 30 days after `expires_at`.
     """
 
     id = uuid_primary_key()
-    organization = organization_key()
-    user = plain_key("accounts.User", on_delete=models.DO_NOTHING)
+    organization = organization_fk()
+    user = unconstrained_fk("accounts.User", on_delete=models.DO_NOTHING)
     purpose = models.CharField(max_length=50, choices=LinkPurpose)
     token_digest = models.CharField(max_length=64, editable=False)
     expires_at = models.DateTimeField()

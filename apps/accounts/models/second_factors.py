@@ -10,27 +10,22 @@ from django.db import models
 from apps.accounts.querysets import (
     SecondFactorQuerySet,
 )
-from urfmp.common.db.fields import (
-    created_at,
-    organization_key,
-    plain_key,
-    uuid_primary_key,
-)
+from urfmp.common.db.fields import created_at, organization_fk, unconstrained_fk, uuid_primary_key
 from urfmp.common.tenancy.models import TenantModel
 
 
 class SecondFactor(TenantModel):
-    """A person's second factor: the seed of their app, sealed, and digests of recovery codes.
+    """Second factor of a user: encrypted TOTP secret and hashed recovery codes.
 
-    One a person. Without `confirmed_at` it is being set up and asks nobody for anything. It goes
-    when the person, or an admin for them, does without it.
+    A user has at most one. Until `confirmed_at` is set, it is being set up and no login requires
+    it. The row is deleted when the user or an admin removes the second factor.
     """
 
-    sealed_fields: ClassVar[tuple[str, ...]] = ("seed",)
+    encrypted_fields: ClassVar[tuple[str, ...]] = ("seed",)
 
     id = uuid_primary_key()
-    organization = organization_key()
-    user = plain_key("accounts.User", on_delete=models.DO_NOTHING)
+    organization = organization_fk()
+    user = unconstrained_fk("accounts.User", on_delete=models.DO_NOTHING)
     seed = models.TextField(editable=False)
     recovery_digests = ArrayField(
         models.TextField(),

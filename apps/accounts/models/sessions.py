@@ -12,8 +12,8 @@ from apps.accounts.querysets import (
 )
 from urfmp.common.db.fields import (
     created_at,
-    organization_key,
-    plain_key,
+    organization_fk,
+    unconstrained_fk,
     updated_at,
     uuid_primary_key,
 )
@@ -21,21 +21,25 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class UserSession(TenantModel):
-    """One sign-in of one person on one device. Tokens are stored as SHA-256 digests only.
+    """Session of a user on one device.
 
-    In a browser it is one row, which ends at `expires_at`, after an hour of silence, or when it is
-    deleted. Through the API it is a family: a root, which stands for the sign-in, and one row more
-    for each time its tokens were renewed; deleting the root ends all of them. Rows are kept for 30
-    days after `expires_at`.
+    Tokens are stored as SHA-256 digests.
+
+    A browser session is one row. It expires at `expires_at` or after an hour without activity, and
+    deleting the row revokes it. An API session is a token family: a root row, and one more row per
+    refresh. Deleting the root revokes the whole family. Rows are kept for 30 days after
+    `expires_at`.
     """
 
     id = uuid_primary_key()
-    organization = organization_key()
-    user = plain_key("accounts.User", on_delete=models.DO_NOTHING)
+    organization = organization_fk()
+    user = unconstrained_fk("accounts.User", on_delete=models.DO_NOTHING)
     session_token = models.CharField(max_length=255)
     refresh_token = models.CharField(max_length=255, null=True, blank=True)  # noqa: DJ001 - spec
     data = models.JSONField(default=dict, db_default=models.Value({}, models.JSONField()))
-    family = plain_key("accounts.UserSession", on_delete=models.DO_NOTHING, null=True, blank=True)
+    family = unconstrained_fk(
+        "accounts.UserSession", on_delete=models.DO_NOTHING, null=True, blank=True
+    )
     parent_id = models.UUIDField(null=True, blank=True, editable=False)
     access_expires_at = models.DateTimeField(null=True, blank=True)
     spent_at = models.DateTimeField(null=True, blank=True)
@@ -72,10 +76,10 @@ class UserSession(TenantModel):
 
     @property
     def kind(self) -> str:
-        """`browser` or `api`: what the sign-in is used with."""
+        """Return `browser` or `api`."""
         return "browser" if self.family_id is None else "api"
 
     @property
     def device(self) -> str:
-        """What the browser or program calls itself, in short."""
+        """Return a short name of the browser or program."""
         return device_name(self.user_agent)

@@ -1,4 +1,4 @@
-"""People, and what they prove themselves with."""
+"""Users."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from django.db.models.functions import Lower
 
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.models.second_factors import SecondFactor
-from apps.accounts.permissions.platform_staff import Roaming
-from apps.accounts.permissions.roles import ROLE_PERMISSIONS, role_grants
+from apps.accounts.permissions.platform_staff import PlatformStaffMixin
+from apps.accounts.permissions.roles import ROLE_PERMISSIONS, role_has_permission
 from apps.accounts.querysets import (
     UserQuerySet,
 )
 from urfmp.common.db.fields import (
     choices_check,
     created_at,
-    organization_key,
+    organization_fk,
     updated_at,
     uuid_primary_key,
     validate_one_line,
@@ -28,22 +28,27 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
-    """Look users up by e-mail without regard to case."""
+    """Manager that looks users up by e-mail, ignoring case."""
 
     def get_by_natural_key(self, username: str | None) -> User:
-        """Return the user with this e-mail address."""
+        """Return the user with this e-mail address.
+
+        Raises:
+            User.DoesNotExist: The open organization has no user with this address.
+        """
         user: User = self.get(email__iexact=username)
         return user
 
 
-class User(Roaming, AbstractBaseUser, TenantModel):
-    """A person of one organization, or its system user, the author of what no person did.
+class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
+    """User of one organization.
 
-    Never deleted while the record names them: people are deactivated.
+    Each organization also has one system user, the author of changes that no user made. Users are
+    deactivated, not deleted, because audit log entries refer to them.
     """
 
     id = uuid_primary_key()
-    organization = organization_key()
+    organization = organization_fk()
     email = models.EmailField("e-mail", max_length=255)
     password = models.CharField(max_length=255, db_column="password_hash")
     first_name = models.CharField(  # noqa: DJ001 - spec
@@ -60,16 +65,18 @@ class User(Roaming, AbstractBaseUser, TenantModel):
         default=list,
         db_default=models.Value([], ArrayField(models.TextField())),
         blank=True,
-        help_text="Grants beyond the role, as in robot.control.",
+        help_text="Permissions in addition to the role's, such as robot.control.",
     )
     is_system = models.BooleanField(default=False, db_default=False, editable=False)
     is_active = models.BooleanField(  # type: ignore[assignment]  # the spec lets it be NULL
         "active", null=True, default=True, db_default=True
     )
     email_verified = models.BooleanField(null=True, default=False, db_default=False)
-    devices_known_since = models.DateTimeField(null=True, blank=True, editable=False)
+    trusted_devices_reset_at = models.DateTimeField(
+        null=True, blank=True, editable=False, db_column="devices_known_since"
+    )
     last_login = models.DateTimeField(
-        "last sign-in", null=True, blank=True, editable=False, db_column="last_login_at"
+        "last login", null=True, blank=True, editable=False, db_column="last_login_at"
     )
     created_at = created_at()
     updated_at = updated_at()
@@ -102,47 +109,56 @@ class User(Roaming, AbstractBaseUser, TenantModel):
         return self.get_full_name() or self.email
 
     robot_id = None
-    # Whether the password that was shown just now is too short to be all there is.
-    leans_on_second_factor = False
+    # Set by the authentication backend: the verified password is too short to be used alone.
+    password_needs_second_factor = False
 
     @property
     def is_staff(self) -> bool:
-        """Everybody who may sign in works in the admin; what they see there depends on the role."""
+        """Return whether the user may open the admin, as every active user.
+
+        The role decides which pages the user sees there.
+        """
         return bool(self.is_active)
 
     @property
     def is_superuser(self) -> bool:
-        """Nobody passes unchecked: the role decides for super admins as well."""
+        """Return False: even super admins have permissions only by their role."""
         return False
 
     @property
     def has_second_factor(self) -> bool:
-        """Whether the person has one in use. One query, inside the tenant transaction."""
+        """Return whether a confirmed second factor exists.
+
+        Runs one query; requires the tenant transaction.
+        """
         rows = SecondFactor.objects.filter(user_id=self.pk, confirmed_at__isnull=False)
         return bool(rows.exists())
 
     @property
     def password_link_purpose(self) -> str:
-        """What a link to choose a password with is for: whoever has none yet was invited."""
+        """Return the purpose of a password link for this user.
+
+        A user who has not set a password yet is sent an invitation, not a reset.
+        """
         has_password = self.has_usable_password()
         return LinkPurpose.PASSWORD_RESET if has_password else LinkPurpose.INVITATION
 
     def get_full_name(self) -> str:
-        """Return first and last name, as far as they are known."""
+        """Return first and last name; empty if neither is set."""
         return " ".join(part for part in (self.first_name, self.last_name) if part)
 
     def get_short_name(self) -> str:
-        """Return what the person is called in a greeting."""
+        """Return the name to use in a greeting."""
         return self.first_name or self.email
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Tell whether the role, or a grant beyond it, holds Django's `app.action_model`."""
-        return bool(self.is_active) and role_grants(self.role, self.permissions or (), perm)
+        """Return whether the user has Django's permission `app.action_model`."""
+        return bool(self.is_active) and role_has_permission(self.role, self.permissions or (), perm)
 
     def has_perms(self, perms: list[str], obj: Any = None) -> bool:
-        """Tell whether all of several permissions are held."""
+        """Return whether the user has all of these permissions."""
         return all(self.has_perm(perm) for perm in perms)
 
     def has_module_perms(self, app_label: str) -> bool:
-        """Show an app in the admin to everybody with any right; its models decide the rest."""
+        """Return whether the user has any permission; each model checks its own."""
         return bool(self.is_active) and bool(ROLE_PERMISSIONS[self.role] or self.permissions)

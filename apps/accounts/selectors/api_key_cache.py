@@ -1,7 +1,7 @@
-"""API keys that were looked up a moment ago, remembered in each process.
+"""API keys, cached in each process for a few seconds.
 
-Only for views that have the key looked at again in the transaction in which they store
-(`confirms_key`): what is remembered saves a query, and decides nothing.
+Only views that check the key again in the transaction of their writes may use this cache, because
+a cached key may have been revoked.
 """
 
 from __future__ import annotations
@@ -10,43 +10,48 @@ import time
 from uuid import UUID
 
 from apps.accounts.selectors.credentials import KeyCredential, key_credential
-from apps.accounts.selectors.key_format import key_is_well_formed
-from urfmp.common.security.bearer_secrets import digest
+from apps.accounts.selectors.key_format import is_well_formed_key
+from urfmp.common.security.bearer_secrets import hash_token
 
-_SECONDS = 5.0
-_MOST_KEYS = 4_096
+_CACHE_SECONDS = 5.0
+_MAX_CACHED_KEYS = 4_096
 
-# By the keys' digests: what lies in memory opens nothing.
-_remembered: dict[str, tuple[float, KeyCredential]] = {}
+# Indexed by digest, so that keys are not kept in memory.
+_cache: dict[str, tuple[float, KeyCredential]] = {}
 
 
-def remembered_key_credential(key: str) -> KeyCredential | None:
-    """Return what a key stands for, or stood for a few seconds ago; None for an unknown one."""
-    if not key_is_well_formed(key):
+def cached_key_credential(key: str) -> KeyCredential | None:
+    """Return a key's credential, at most five seconds old.
+
+    Returns:
+        The credential; None if the key is unknown, revoked or expired.
+    """
+    if not is_well_formed_key(key):
         return None
-    now, name = time.monotonic(), digest(key)
-    found = _remembered.get(name)
+    now, name = time.monotonic(), hash_token(key)
+    found = _cache.get(name)
     if found is not None and now < found[0]:
         return found[1]
     credential = key_credential(key)
     if credential is not None:
-        if len(_remembered) >= _MOST_KEYS:
-            _remembered.clear()
-        _remembered[name] = now + _SECONDS, credential
+        if len(_cache) >= _MAX_CACHED_KEYS:
+            _cache.clear()
+        _cache[name] = now + _CACHE_SECONDS, credential
     return credential
 
 
-def key_has_ended(key: str) -> bool:
-    """Look a remembered key up anew, and tell whether it no longer stands for anything.
+def is_key_revoked(key: str) -> bool:
+    """Return whether a key is invalid, bypassing the cache.
 
-    For refusals: no transaction stores anything before them, in which the key would be confirmed.
+    Used before a request is rejected for another reason: such a request has no transaction that
+    would check the key.
     """
-    _remembered.pop(digest(key), None)
-    return remembered_key_credential(key) is None
+    _cache.pop(hash_token(key), None)
+    return cached_key_credential(key) is None
 
 
-def forget_key(key_id: UUID) -> None:
-    """Look a key up anew the next time it is shown."""
-    for name, (_, credential) in list(_remembered.items()):
+def invalidate_key(key_id: UUID) -> None:
+    """Remove a key from this process's cache."""
+    for name, (_, credential) in list(_cache.items()):
         if credential.id == key_id:
-            _remembered.pop(name, None)
+            _cache.pop(name, None)

@@ -21,7 +21,7 @@ from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User, UserSession
 from urfmp.common.security.authentication_time import AuthenticationTime
-from urfmp.common.security.bearer_secrets import checksum, digest, random_text
+from urfmp.common.security.bearer_secrets import checksum, hash_token, random_text
 from urfmp.common.tenancy.context import tenant_transaction
 
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=15)
@@ -116,7 +116,7 @@ def access_credential(token: str) -> AccessCredential | None:
         cursor.execute(
             "SELECT family_id, user_id, organization_id, data, access_expires_at, last_activity_at"
             " FROM access_token_credential(%s)",
-            [digest(token)],
+            [hash_token(token)],
         )
         row = cursor.fetchone()
     if row is None:
@@ -139,7 +139,7 @@ def refresh_credential(token: str) -> RefreshCredential | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT family_id, user_id, organization_id FROM refresh_token_credential(%s)",
-            [digest(token)],
+            [hash_token(token)],
         )
         row = cursor.fetchone()
     return RefreshCredential(*row) if row else None

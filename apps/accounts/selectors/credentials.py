@@ -1,7 +1,7 @@
 """Look up credentials before the organization is known.
 
-Row-level security hides every table until then, so these go through functions of the tables'
-owner that take an exact digest and give ids and states, nothing to search with.
+Row-level security hides every row until then. These look-ups call SQL functions of the tables'
+owner, which accept an exact digest or address and return only ids and states.
 """
 
 from __future__ import annotations
@@ -19,23 +19,27 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from apps.accounts.selectors.key_format import key_is_well_formed
-from urfmp.common.security.bearer_secrets import digest
+from apps.accounts.selectors.key_format import is_well_formed_key
+from urfmp.common.security.bearer_secrets import hash_token
 
-# While Redis does not take the mark of a change, an ended session may live on for this long.
+# A revoked session may be accepted for this long if Redis cannot store the marker of the change.
 _SESSION_CACHE_SECONDS = 5
-_CHANGED = "changed"
-_NOTE_USE_AFTER = timedelta(minutes=1)
+_CHANGED_MARKER = "changed"
+_USE_RECORDING_INTERVAL = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class KeyCredential:
-    """What a valid API key stands for.
+    """A valid API key, as stored.
 
     Attributes:
-        rate_limit: Requests per minute; None for any number.
-        allowed_networks: Networks, as in `192.0.2.0/24`, from which it is taken; none for any.
-        last_used_at: When it was last used, to the minute. Aware.
+        id: Id of the key.
+        organization_id: Organization that owns the key.
+        robot_id: Robot that the key is bound to; None for other keys.
+        scopes: Scopes of the key.
+        rate_limit: Requests per minute; None for no limit.
+        allowed_networks: CIDR ranges, such as `192.0.2.0/24`, that may use the key; empty for any.
+        last_used_at: Last use, to the minute. Aware.
     """
 
     id: UUID
@@ -46,8 +50,12 @@ class KeyCredential:
     allowed_networks: tuple[str, ...] = ()
     last_used_at: datetime | None = None
 
-    def admits(self, address: str | None) -> bool:
-        """Tell whether the key is taken from an address; one that is unknown is no exception."""
+    def allows_ip(self, address: str | None) -> bool:
+        """Return whether an IP address may use the key.
+
+        Args:
+            address: IP address of the client; None, if unknown, is allowed only without limits.
+        """
         if not self.allowed_networks:
             return True
         if address is None:
@@ -58,7 +66,15 @@ class KeyCredential:
 
 @dataclass(frozen=True)
 class SessionCredential:
-    """What a session's token stands for. Times are aware."""
+    """A browser session, as stored.
+
+    Attributes:
+        user_id: Id of the session's user.
+        organization_id: Id of the user's organization.
+        data: Data of the session.
+        expires_at: Latest expiry. Aware.
+        last_activity_at: Last use, to the minute. Aware.
+    """
 
     user_id: UUID
     organization_id: UUID
@@ -67,21 +83,21 @@ class SessionCredential:
     last_activity_at: datetime
 
     @property
-    def is_alive(self) -> bool:
-        """Whether neither the end nor an hour of silence has been reached."""
+    def is_valid(self) -> bool:
+        """Return whether the session is neither expired nor idle for `SESSION_IDLE`."""
         now = timezone.now()
         return now < self.expires_at and now - self.last_activity_at < settings.SESSION_IDLE
 
 
 def key_credential(key: str) -> KeyCredential | None:
-    """Return what a key stands for; None for one that is unknown, ended or expired."""
-    if not key_is_well_formed(key):
+    """Return an API key's credential; None if unknown, revoked or expired."""
+    if not is_well_formed_key(key):
         return None
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, organization_id, robot_id, permissions, rate_limit, allowed_networks,"
             " last_used_at FROM api_key_credential(%s)",
-            [digest(key)],
+            [hash_token(key)],
         )
         row = cursor.fetchone()
     if row is None:
@@ -89,14 +105,17 @@ def key_credential(key: str) -> KeyCredential | None:
     return KeyCredential(row[0], row[1], row[2], tuple(row[3] or ()), row[4], tuple(row[5]), row[6])
 
 
-def note_key_use(credential: KeyCredential) -> bool:
-    """Write down that a key is in use, at most once a minute; return whether it was due.
+def record_key_use(credential: KeyCredential) -> bool:
+    """Update a key's time of last use, at most once a minute.
 
-    A statement of its own, which waits for nobody: call it outside of a transaction, so that the
-    key's row is not held while the request runs.
+    Call this outside a transaction, so that the key's row is not locked during the request. A row
+    that is locked is skipped.
+
+    Returns:
+        Whether the time was due for an update.
     """
-    last = credential.last_used_at
-    if last is not None and timezone.now() - last < _NOTE_USE_AFTER:
+    last_used_at = credential.last_used_at
+    if last_used_at is not None and timezone.now() - last_used_at < _USE_RECORDING_INTERVAL:
         return False
     with connection.cursor() as cursor:
         cursor.execute("SELECT api_key_used(%s)", [credential.id])
@@ -104,8 +123,12 @@ def note_key_use(credential: KeyCredential) -> bool:
 
 
 def session_credential(token: str) -> SessionCredential | None:
-    """Return what a session's token stands for; None for one that is unknown or ended."""
-    token_digest = digest(token)
+    """Return a browser session's credential, at most five seconds old.
+
+    Returns:
+        The credential; None if the session is unknown, revoked or expired.
+    """
+    token_digest = hash_token(token)
     cached = cache.get(_cache_key(token_digest))
     row: list[Any] | None
     if isinstance(cached, list):
@@ -114,7 +137,7 @@ def session_credential(token: str) -> SessionCredential | None:
     elif (row := _stored_session(token_digest)) is None:
         return None
     credential = SessionCredential(*row)
-    return credential if credential.is_alive else None
+    return credential if credential.is_valid else None
 
 
 def _cache_key(token_digest: str) -> str:
@@ -131,8 +154,8 @@ def _stored_session(token_digest: str) -> list[Any] | None:
         if (found := cursor.fetchone()) is None:
             return None
     row = list(found)
-    row[2] = json.loads(row[2])  # Django's connections leave JSON as text
-    # Not over a mark: whoever read the row before it changed must not bring it back.
+    row[2] = json.loads(row[2])  # Django's connections return JSON as text
+    # add() keeps a marker: a row that was read before a change must not be cached again.
     cache.add(
         _cache_key(token_digest),
         [str(row[0]), str(row[1]), row[2], row[3].isoformat(), row[4].isoformat()],
@@ -141,23 +164,23 @@ def _stored_session(token_digest: str) -> list[Any] | None:
     return row
 
 
-def forget_session(token_digest: str) -> None:
-    """Take a session that changes out of the read cache, at once and again after the commit.
+def invalidate_cached_session(token_digest: str) -> None:
+    """Invalidate a changed session, now and again after the commit.
 
-    In its place comes a mark that sends readers to the database for as long as a value that
-    somebody has just read could have stayed.
+    A marker replaces the cached value. While it lasts, sessions are read from the database, and a
+    concurrent reader cannot cache the old row.
     """
 
-    def forget() -> None:
-        cache.set(_cache_key(token_digest), _CHANGED, timeout=_SESSION_CACHE_SECONDS)
+    def invalidate() -> None:
+        cache.set(_cache_key(token_digest), _CHANGED_MARKER, timeout=_SESSION_CACHE_SECONDS)
 
-    forget()
+    invalidate()
     if connection.in_atomic_block:
-        transaction.on_commit(forget)
+        transaction.on_commit(invalidate)
 
 
-def user_organization(email: str) -> UUID | None:
-    """Return the organization of the active person with this address, if there is one."""
+def user_organization_id(email: str) -> UUID | None:
+    """Return the organization of the active user with this address, or None."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT user_organization(%s)", [email])
         row = cursor.fetchone()
@@ -165,26 +188,26 @@ def user_organization(email: str) -> UUID | None:
 
 
 @dataclass(frozen=True)
-class Account:
-    """What an address that somebody signs in with stands for.
+class LoginIdentity:
+    """Identity behind the e-mail address of a login attempt.
 
     Attributes:
-        name: The same for every way to write the address, whether or not it is anybody's; nothing
-            can be read from it.
-        organization_id: The organization of the active person with this address, if there is one.
-        device_mark: What a browser holds in which the account has signed in.
+        account_hash: Keyed hash of the address, ignoring case. It also exists for addresses without
+            an account and does not reveal the address.
+        organization_id: Organization of the active user with this address, or None.
+        trusted_device_tag: Value of the cookie in browsers in which the user has logged in.
     """
 
-    name: str
+    account_hash: str
     organization_id: UUID | None
-    device_mark: str
+    trusted_device_tag: str
 
 
-def account_of(email: str) -> Account:
-    """Return the account behind an address, in one query.
+def login_identity(email: str) -> LoginIdentity:
+    """Return the identity behind an e-mail address, in one query.
 
-    The database writes the address in lower case, as it does for the look-up: two addresses that
-    it takes for one must not count as two.
+    The database lower-cases the address, as it does for the look-up. Addresses that it considers
+    equal must share one account hash.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -192,22 +215,22 @@ def account_of(email: str) -> Account:
             " FROM (SELECT %s) g (given) LEFT JOIN account_standing(given) a ON true",
             [email.strip()],
         )
-        address, organization_id, since = cursor.fetchone()
-    name = salted_hmac("urfmp.account", address, algorithm="sha256").hexdigest()[:32]
-    return Account(name, organization_id, device_mark(name, since))
+        address, organization_id, reset_at = cursor.fetchone()
+    account_hash = salted_hmac("urfmp.account", address, algorithm="sha256").hexdigest()[:32]
+    return LoginIdentity(account_hash, organization_id, trusted_device_tag(account_hash, reset_at))
 
 
-def device_mark(account: str, since: datetime | None) -> str:
-    """Return what a browser holds in which an account has signed in.
+def trusted_device_tag(account_hash: str, reset_at: datetime | None) -> str:
+    """Return the cookie value of a user's trusted browsers.
 
     Args:
-        account: Its name.
-        since: When all sign-ins before were ended; None for never.
+        account_hash: Account hash of the user's address.
+        reset_at: Time at which all earlier trusted devices were reset; None for never.
     """
-    text = f"{account}:{since.timestamp() if since else ''}"
+    text = f"{account_hash}:{reset_at.timestamp() if reset_at else ''}"
     return salted_hmac("urfmp.device", text, algorithm="sha256").hexdigest()[:32]
 
 
-def session_end_time() -> datetime:
-    """Return when a session that begins now ends at the latest."""
+def new_session_expiry() -> datetime:
+    """Return the latest expiry of a session that starts now."""
     return timezone.now() + timedelta(seconds=settings.SESSION_COOKIE_AGE)

@@ -1,18 +1,18 @@
-"""One-time links: what a person gets by e-mail to choose a password with.
+"""One-time links, with which users set a password.
 
-A link is asked for by a service, with `link_order` in `link_services`. That enqueues a job within
-the transaction of its cause; the job makes the token, stores its digest and sends the e-mail. So
-the token itself is in the e-mail and nowhere else: in no table, not in the queue, in no log. In the
-address it stands behind the `#`, which browsers keep to themselves.
+`services.one_time_links` enqueues a job in the transaction of the change that needs a link. The job
+creates the token, stores its digest and sends the e-mail. The token exists only in the e-mail: it
+is not in a table, in the queue or in a log. In the URL it follows the `#`, which browsers do not
+send to servers.
 
-A link is good once and for a time. It is dead after its use, after a newer one for the same purpose
-(one row for each person and purpose), after any change of the password, and while the person or
-their organization is not active.
+A link expires and can be used once. It also becomes invalid when a newer link for the same purpose
+is created (one row per user and purpose), when the password changes, and while the user or the
+organization is inactive.
 
-To add a purpose: a value of `LinkPurpose` and a migration for the changed CHECK; an entry of
-`PURPOSES` below; its text in `templates/mail/`. Where the person chooses a password at the end, the
-page and `POST auth/password-reset/confirm` take it as it is. Where something else happens at the
-end, leave `sets_password` False and write a service of its own, which calls `link_take`.
+To add a purpose, add a value to `LinkPurpose` with a migration for the changed CHECK, an entry to
+`LINK_KINDS` below, and a text in `templates/mail/`. Links with `sets_password` work with the page
+and with `POST auth/password-reset/confirm`. A link with another effect needs its own service, which
+consumes the token.
 """
 
 from __future__ import annotations
@@ -26,38 +26,38 @@ from django.db import connection
 from django.urls import reverse
 
 from apps.accounts.choices import LinkPurpose
-from apps.accounts.selectors.api_tokens import generate_token, token_is_well_formed
-from urfmp.common.security.bearer_secrets import digest
+from apps.accounts.selectors.api_tokens import generate_token, is_well_formed_token
+from urfmp.common.security.bearer_secrets import hash_token
 
-_START = "urfmp_ln_"
+_PREFIX = "urfmp_ln_"
 
 
 @dataclass(frozen=True)
-class Purpose:
-    """What a kind of link says and does.
+class LinkKind:
+    """Lifetime and e-mail of the links of one purpose.
 
     Attributes:
-        age: How long a link is good.
-        subject: Of the e-mail.
-        template: The e-mail's text; it knows `user`, `link`, `token` and `hours`.
-        sets_password: Whether the person chooses a password at the end.
+        lifetime: Time for which a link is valid.
+        subject: Subject of the e-mail.
+        template: Template of the e-mail; its variables are `user`, `link`, `token` and `hours`.
+        sets_password: Whether the user sets a password with the link.
     """
 
-    age: timedelta
+    lifetime: timedelta
     subject: str
     template: str
     sets_password: bool = False
 
 
-PURPOSES: dict[str, Purpose] = {
-    LinkPurpose.PASSWORD_RESET: Purpose(
-        age=timedelta(hours=1),
-        subject="Choose a new password",
+LINK_KINDS: dict[str, LinkKind] = {
+    LinkPurpose.PASSWORD_RESET: LinkKind(
+        lifetime=timedelta(hours=1),
+        subject="Reset your password",
         template="mail/password_reset.txt",
         sets_password=True,
     ),
-    LinkPurpose.INVITATION: Purpose(
-        age=timedelta(days=7),
+    LinkPurpose.INVITATION: LinkKind(
+        lifetime=timedelta(days=7),
         subject="Your account",
         template="mail/invitation.txt",
         sets_password=True,
@@ -67,7 +67,7 @@ PURPOSES: dict[str, Purpose] = {
 
 @dataclass(frozen=True)
 class LinkCredential:
-    """What a link that is still good stands for."""
+    """A valid one-time link, as stored."""
 
     id: UUID
     user_id: UUID
@@ -77,29 +77,29 @@ class LinkCredential:
 
 def generate_link_token() -> str:
     """Return a new token."""
-    return generate_token(_START)
+    return generate_token(_PREFIX)
 
 
-def link_address(token: str) -> str:
-    """Return the address that a person opens. What follows the `#` reaches no server."""
+def link_url(token: str) -> str:
+    """Return a link's URL; browsers do not send its fragment to servers."""
     return f"{settings.WEB_ORIGIN}{reverse('admin:choose_password')}#{token}"
 
 
-def link_digest(token: str) -> str | None:
-    """Return the digest under which a link's token is stored; None for what is no such token."""
+def hash_link_token(token: str) -> str | None:
+    """Return the digest of a link's token; None if malformed."""
     token = token.strip()
-    return digest(token) if token_is_well_formed(token, _START) else None
+    return hash_token(token) if is_well_formed_token(token, _PREFIX) else None
 
 
 def link_credential(token: str) -> LinkCredential | None:
-    """Return what a token stands for; None for one that is unknown, used, replaced or expired."""
+    """Return a link's credential; None if unknown, used, replaced or expired."""
     token = token.strip()
-    if not token_is_well_formed(token, _START):
+    if not is_well_formed_token(token, _PREFIX):
         return None
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT id, user_id, organization_id, purpose FROM link_credential(%s)",
-            [digest(token)],
+            [hash_token(token)],
         )
         row = cursor.fetchone()
     return LinkCredential(*row) if row else None

@@ -1,5 +1,5 @@
--- Counters for the time in which Redis does not answer. Unlogged: what was counted in the last
--- minute is not worth a wait for the disk at each request; after a crash the windows begin anew.
+-- Counters for the time in which Redis is unavailable. Unlogged, because a request must not wait
+-- for the disk to count a hit; after a crash, all windows restart.
 CREATE UNLOGGED TABLE rate_limit_counters (
     name text PRIMARY KEY,
     ends_at timestamptz NOT NULL,
@@ -8,9 +8,9 @@ CREATE UNLOGGED TABLE rate_limit_counters (
 CREATE INDEX idx_rate_limit_ends ON rate_limit_counters (ends_at);
 REVOKE ALL ON rate_limit_counters FROM urfmp_app;
 
--- One hit for every counter, or for none when one of them is full. Rows are taken in the order of
--- their names, so that two callers cannot wait for each other, and held until the caller commits,
--- so that nobody sees a hit that is taken back. The clock is read once the row is held.
+-- Counts a hit in every counter, or in none if one of them is full. Rows are locked in the order of
+-- their names, which prevents deadlocks, and until the caller commits, so that a hit that is undone
+-- is never visible. The clock is read after the row is locked.
 CREATE FUNCTION rate_limit_take(names text[], limits integer[], seconds integer[])
 RETURNS TABLE (admitted boolean, hits integer, seconds_left double precision)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -34,7 +34,7 @@ BEGIN
     END LOOP;
     IF NOT is_free THEN
         UPDATE rate_limit_counters AS c SET hits = c.hits - 1 WHERE c.name = ANY (names);
-        -- A hit that is not counted opens no window.
+        -- A hit that is not counted does not start a window.
         DELETE FROM rate_limit_counters AS c WHERE c.name = ANY (names) AND c.hits <= 0;
     END IF;
     RETURN QUERY
@@ -58,7 +58,7 @@ REVOKE ALL ON FUNCTION rate_limit_take(text[], integer[], integer[]), rate_limit
 GRANT EXECUTE ON FUNCTION rate_limit_take(text[], integer[], integer[]), rate_limit_clean_up()
     TO urfmp_app;
 
--- The key's limit comes with the look-up that each request makes anyway.
+-- The look-up of each request also returns the key's rate limit.
 DROP FUNCTION api_key_credential(text);
 CREATE FUNCTION api_key_credential(key_digest text)
 RETURNS TABLE (

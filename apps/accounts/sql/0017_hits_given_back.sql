@@ -1,5 +1,5 @@
--- Take back one hit of each counter, because nothing came of it. Rows are taken in the order of
--- their names, as `rate_limit_take` does it. A window without a hit is none.
+-- Undoes one hit of each counter. Rows are locked in the order of their names, as in
+-- `rate_limit_take`. A window without hits is deleted.
 CREATE FUNCTION rate_limit_give_back(names text[]) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT FROM rate_limit_counters AS c WHERE c.name = ANY (names) ORDER BY c.name FOR UPDATE;

@@ -17,7 +17,7 @@ from apps.alerts.choices import AlertSeverity, AlertType
 from apps.alerts.models import Alert
 from apps.robots.models import Robot
 from urfmp.common.api.examples import body_example
-from urfmp.common.api.filters import BooleanFilter, MomentFilter
+from urfmp.common.api.filters import AwareDateTimeFilter, BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import ReadViewSet
 
@@ -70,8 +70,8 @@ class AlertFilterSet(django_filters.FilterSet):
     type = django_filters.ChoiceFilter(choices=AlertType.choices)
     is_acknowledged = BooleanFilter()
     is_resolved = BooleanFilter()
-    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
-    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    created_after = AwareDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = AwareDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
 
 class AlertViewSet(IdempotentCreateMixin, ReadViewSet):

@@ -42,12 +42,18 @@ from urfmp.common.admin import (
     ReadOnlyAdmin,
     ScopedChangeList,
     audited_admins,
-    object_names,
-    reference_names,
-    viewer,
+    object_labels,
+    reference_labels,
+    request_user,
 )
 from urfmp.common.export_slots import TooManyExportsError
-from urfmp.common.rendering.html import NOTHING, badge, block, difference, moment
+from urfmp.common.rendering.html import (
+    NOTHING,
+    badge,
+    datetime_html,
+    difference_table,
+    preformatted,
+)
 from urfmp.common.security.recent_auth import require_recent_auth
 
 _FIELDS = (
@@ -97,7 +103,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         try:
             export = audit_export(
                 entries.select_related(None),
-                organization_id=viewer(request).organization_id,
+                organization_id=request_user(request).organization_id,
                 kind=kind,
                 filters={name: value for name, value in request.GET.items() if value},
             )
@@ -149,7 +155,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             return queryset, False
         actions = [
             action
-            for action in recorded_actions(viewer(request).organization_id)
+            for action in recorded_actions(request_user(request).organization_id)
             if term.lower() in action
         ]
         if actions:
@@ -165,9 +171,9 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         """Load the names that the page shows."""
         entry: Any = super().get_object(request, object_id, from_field)
         if entry is not None:
-            names = object_names(self.admin_site, request, [entry])
+            names = object_labels(self.admin_site, request, [entry])
             entry.object_name = names.get(str(entry.resource_id))
-            entry.names = reference_names(self.admin_site, request, [entry])
+            entry.names = reference_labels(self.admin_site, request, [entry])
         return entry
 
     def render_change_form(
@@ -179,7 +185,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
 
     @admin.display(description="Time", ordering="created_at")
     def time(self, entry: AuditLog) -> SafeString | str:
-        return moment(entry.created_at)
+        return datetime_html(entry.created_at)
 
     @admin.display(description="Who", ordering="user")
     def who(self, entry: AuditLog) -> str:
@@ -199,7 +205,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             return format_html('<span title="{}">{} {}</span>', key, kind, named or key[:8])
         return format_html(
             '<a class="u-link" href="{}" title="{}">{} {}</a>',
-            owner.change_address(key),
+            owner.change_url(key),
             key,
             kind,
             name,
@@ -236,15 +242,15 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
 
     @admin.display(description="Before and after")
     def change(self, entry: Any) -> SafeString:
-        return difference(entry.before, entry.after, getattr(entry, "names", None))
+        return difference_table(entry.before, entry.after, getattr(entry, "names", None))
 
     @admin.display(description="Request")
     def asked(self, entry: AuditLog) -> SafeString:
-        return block(entry.request_data)
+        return preformatted(entry.request_data)
 
     @admin.display(description="Response")
     def answered(self, entry: AuditLog) -> SafeString:
-        return block(entry.response_data)
+        return preformatted(entry.response_data)
 
     @admin.display(description="Number")
     def number(self, entry: AuditLog) -> str:
@@ -256,10 +262,10 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
 
 
 def _can_export(request: HttpRequest) -> bool:
-    return bool(viewer(request).has_perm("audit.export_auditlog"))
+    return bool(request_user(request).has_perm("audit.export_auditlog"))
 
 
 def _can_use_filter(request: HttpRequest, item: tuple[str, type[ListFilter]]) -> bool:
     """Return whether the user may view the rows that a filter lists."""
     needed = {"user": "accounts.view_user", "api_key": "accounts.view_apikey"}.get(item[0])
-    return needed is None or bool(viewer(request).has_perm(needed))
+    return needed is None or bool(request_user(request).has_perm(needed))

@@ -16,8 +16,8 @@ from urfmp.common.admin import (
     ScopedChangeList,
     TimeRangeFilter,
     audited_admins,
-    object_names,
-    viewer,
+    object_labels,
+    request_user,
 )
 
 
@@ -66,7 +66,9 @@ class ActionFilter(DropdownFilter):
     parameter_name = "action"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(action, action) for action in recorded_actions(viewer(request).organization_id)]
+        return [
+            (action, action) for action in recorded_actions(request_user(request).organization_id)
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(action=self.value()) if self.value() else queryset
@@ -102,7 +104,7 @@ class AuditChangeList(ScopedChangeList):
 
     def _read(self, request: HttpRequest) -> None:
         super()._read(request)
-        names = object_names(self.model_admin.admin_site, request, self.result_list)
+        names = object_labels(self.model_admin.admin_site, request, self.result_list)
         for entry in self.result_list:
             entry.object_name = names.get(str(entry.resource_id))
 

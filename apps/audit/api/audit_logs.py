@@ -17,7 +17,7 @@ from rest_framework.request import Request
 
 from apps.audit.models import AuditLog
 from apps.audit.services.export import CONTENT_TYPES, audit_export
-from urfmp.common.api.filters import BooleanFilter, MomentFilter
+from urfmp.common.api.filters import AwareDateTimeFilter, BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
 
@@ -67,8 +67,8 @@ class AuditLogFilterSet(django_filters.FilterSet):
     resource_id = django_filters.UUIDFilter()
     request_id = django_filters.CharFilter()
     success = BooleanFilter()
-    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
-    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
+    created_after = AwareDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = AwareDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
 
 class _IgnoreAcceptHeader(DefaultContentNegotiation):

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from apps.audit.selectors.canonical import FORMULA_PREFIXES, HASHED_COLUMNS, JSON_COLUMNS
 from apps.audit.services.audit_logs import audit_record
-from urfmp.common.export_slots import TooManyExportsError, takes_place
+from urfmp.common.export_slots import TooManyExportsError, try_acquire_export_slot
 from urfmp.common.tenancy.context import Actor, current_actor, tenant_transaction
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
@@ -71,7 +71,7 @@ def audit_export(
     Raises:
         TooManyExportsError: Too many exports of the organization or the platform are running.
     """
-    if not takes_place(_SLOT_KIND, organization_id):
+    if not try_acquire_export_slot(_SLOT_KIND, organization_id):
         raise TooManyExportsError
     found = entries.order_by().aggregate(rows=Count("pk"), through=Max("seq"))
     export_id = uuid4()
@@ -101,7 +101,7 @@ def _stream(
     sent, error = 0, "The export was aborted."
     try:
         with tenant_transaction(organization_id, actor):
-            if not takes_place(_SLOT_KIND, organization_id):
+            if not try_acquire_export_slot(_SLOT_KIND, organization_id):
                 error = "Another export took its slot."
                 raise TooManyExportsError
             with connection.cursor() as cursor:

@@ -19,7 +19,7 @@ from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, Mai
 from apps.maintenance.models import MaintenanceTask
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
-from urfmp.common.api.filters import MomentFilter
+from urfmp.common.api.filters import AwareDateTimeFilter
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 from urfmp.common.api.viewsets import WriteViewSet
 
@@ -124,7 +124,7 @@ class MaintenanceTaskFilterSet(django_filters.FilterSet):
     status = django_filters.MultipleChoiceFilter(choices=MaintenanceStatus.choices)
     type = django_filters.ChoiceFilter(choices=MaintenanceType.choices)
     priority = django_filters.ChoiceFilter(choices=MaintenancePriority.choices)
-    due_before = MomentFilter(field_name="due_at", lookup_expr="lt")
+    due_before = AwareDateTimeFilter(field_name="due_at", lookup_expr="lt")
 
 
 class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):

@@ -24,14 +24,14 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="Empty means the scheduled time.",
                 null=True,
-                validators=[urfmp.common.db.fields.validate_moment],
+                validators=[urfmp.common.db.fields.validate_datetime_range],
             ),
         ),
         migrations.AlterField(
             model_name="maintenancetask",
             name="scheduled_at",
             field=models.DateTimeField(
-                blank=True, null=True, validators=[urfmp.common.db.fields.validate_moment]
+                blank=True, null=True, validators=[urfmp.common.db.fields.validate_datetime_range]
             ),
         ),
         migrations.AddConstraint(

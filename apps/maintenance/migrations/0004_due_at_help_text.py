@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="Leave blank to use the scheduled time.",
                 null=True,
-                validators=[urfmp.common.db.fields.validate_moment],
+                validators=[urfmp.common.db.fields.validate_datetime_range],
             ),
         ),
     ]

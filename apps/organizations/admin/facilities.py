@@ -12,7 +12,7 @@ from unfold.widgets import UnfoldAdminSelectWidget
 from apps.organizations.admin.forms import timezone_choices
 from apps.organizations.models import Facility
 from apps.organizations.services.facilities import facility_create, facility_delete, facility_update
-from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, viewer
+from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, request_user
 
 
 class FacilityForm(ScopedModelForm):
@@ -42,10 +42,12 @@ class FacilityAdmin(OrganizationScopedAdmin[Facility]):
         return facility.timezone or "same as the organization"
 
     def perform_create(self, request: HttpRequest, form: Any) -> Facility:
-        return facility_create(organization_id=viewer(request).organization_id, **form.changes())
+        return facility_create(
+            organization_id=request_user(request).organization_id, **form.service_kwargs()
+        )
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Facility:
-        return facility_update(obj, **form.changes())
+        return facility_update(obj, **form.service_kwargs())
 
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
         facility_delete(obj)

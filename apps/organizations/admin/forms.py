@@ -166,9 +166,9 @@ class OrganizationForm(ScopedModelForm):
             times = {"from": f"{hours.start:%H:%M}", "to": f"{hours.end:%H:%M}"}
             self.initial.setdefault(day, times)
 
-    def changes(self) -> dict[str, Any]:
+    def service_kwargs(self) -> dict[str, Any]:
         """Return the changed fields, and all settings if one of them changed."""
-        changes = super().changes()
+        changes = super().service_kwargs()
         changed = set(self.changed_data)
         if changed & {*SETTINGS, *WEEKDAYS}:
             changes["settings"] = self._settings(changed)

@@ -21,7 +21,7 @@ from apps.organizations.services.platform import (
     organization_set_plan,
 )
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin
-from urfmp.common.rendering.html import NOTHING, moment
+from urfmp.common.rendering.html import NOTHING, datetime_html
 
 
 @admin.register(Organization)
@@ -88,7 +88,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
 
     @admin.display(description="Since")
     def created(self, organization: Organization) -> Any:
-        return moment(organization.created_at)
+        return datetime_html(organization.created_at)
 
     @admin.display(description="In use")
     def usage(self, organization: Organization) -> SafeString:
@@ -139,4 +139,4 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
         return shown if self.has_change_permission(request, obj) else (*shown, *SETTINGS)
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Organization:
-        return organization_update(obj, **form.changes())
+        return organization_update(obj, **form.service_kwargs())

@@ -77,7 +77,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -156,7 +156,7 @@ class Migration(migrations.Migration):
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),

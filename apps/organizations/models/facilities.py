@@ -12,7 +12,7 @@ from apps.organizations.querysets import (
 )
 from urfmp.common.db.fields import (
     created_at,
-    organization_key,
+    organization_fk,
     updated_at,
     uuid_primary_key,
     validate_one_line,
@@ -27,7 +27,7 @@ class Facility(TenantModel):
     """
 
     id = uuid_primary_key()
-    organization = organization_key()
+    organization = organization_fk()
     name = models.CharField(max_length=255, validators=[validate_one_line])
     timezone = models.CharField(
         max_length=64,

@@ -11,14 +11,14 @@ from django.db import IntegrityError
 
 from apps.organizations.exceptions import FacilityInUseError
 from apps.organizations.models import Facility
-from urfmp.common.db.constraints import must_be_free
-from urfmp.common.tenancy.context import act
+from urfmp.common.db.constraints import unique_error_on
+from urfmp.common.tenancy.context import audit_action
 
 _MAX_SIDE_METRES = 1e6
 
 
 def _unique_name() -> AbstractContextManager[None]:
-    return must_be_free("name", "A facility with this name already exists.")
+    return unique_error_on("name", "A facility with this name already exists.")
 
 
 def _check_floor_plan(plan: Any) -> None:
@@ -39,7 +39,7 @@ def facility_create(*, organization_id: UUID, **fields: Any) -> Facility:
         ValidationError: A field is invalid, or the name is taken.
     """
     facility = Facility(organization_id=organization_id, **fields)
-    with _unique_name(), act("organizations.facility.create"):
+    with _unique_name(), audit_action("organizations.facility.create"):
         _check_floor_plan(facility.floor_plan)
         facility.full_clean()
         facility.save(force_insert=True)
@@ -52,7 +52,7 @@ def facility_update(facility: Facility, **changes: Any) -> Facility:
     Raises:
         ValidationError: A field is invalid, or the name is taken.
     """
-    with _unique_name(), act("organizations.facility.update"):
+    with _unique_name(), audit_action("organizations.facility.update"):
         for name, value in changes.items():
             setattr(facility, name, value)
         _check_floor_plan(facility.floor_plan)
@@ -69,7 +69,7 @@ def facility_delete(facility: Facility) -> None:
         FacilityInUseError: Robots are located in the facility.
     """
     try:
-        with act("organizations.facility.delete"):
+        with audit_action("organizations.facility.delete"):
             facility.delete()
     except IntegrityError as error:
         raise FacilityInUseError from error

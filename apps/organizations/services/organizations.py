@@ -12,8 +12,8 @@ from apps.accounts.services.users import system_user_create
 from apps.audit.services.checkpoints import checkpoint_enqueue
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import error_lines, settings_errors
-from urfmp.common.db.constraints import must_be_free
-from urfmp.common.tenancy.context import act, crossing_transaction
+from urfmp.common.db.constraints import unique_error_on
+from urfmp.common.tenancy.context import audit_action, switch_organization_transaction
 
 
 def organization_create(
@@ -42,9 +42,9 @@ def organization_create(
     )
     # Validation cannot find a duplicate slug: other organizations' rows are invisible.
     with (
-        must_be_free("slug", "An organization with this slug already exists."),
-        crossing_transaction(organization.id),
-        act("organizations.organization.create"),
+        unique_error_on("slug", "An organization with this slug already exists."),
+        switch_organization_transaction(organization.id),
+        audit_action("organizations.organization.create"),
     ):
         _check_settings(organization)
         organization.full_clean()
@@ -60,7 +60,7 @@ def organization_update(organization: Organization, **changes: Any) -> Organizat
     Raises:
         ValidationError: A field is invalid.
     """
-    with act("organizations.organization.update"):
+    with audit_action("organizations.organization.update"):
         for name, value in changes.items():
             setattr(organization, name, value)
         if "settings" in changes:  # settings stored before a rule existed do not block a rename

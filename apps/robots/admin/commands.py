@@ -8,15 +8,15 @@ from django.utils.safestring import SafeString
 from apps.robots.models import RobotCommand
 from urfmp.common.admin import (
     AutocompleteFilter,
-    NewestSearchMixin,
     ReadOnlyAdmin,
+    RecentRowsSearchMixin,
     TimeRangeFilter,
 )
-from urfmp.common.rendering.html import badge, block, moment
+from urfmp.common.rendering.html import badge, datetime_html, preformatted
 
 
 @admin.register(RobotCommand)
-class RobotCommandAdmin(NewestSearchMixin, ReadOnlyAdmin[RobotCommand]):
+class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
     audit_resource = "command"
     list_display = ("shown_type", "robot", "state", "shown_priority", "user", "made", "ended")
     list_filter = (
@@ -46,24 +46,24 @@ class RobotCommandAdmin(NewestSearchMixin, ReadOnlyAdmin[RobotCommand]):
 
     @admin.display(description="Payload")
     def asked(self, command: RobotCommand) -> SafeString:
-        return block(command.payload)
+        return preformatted(command.payload)
 
     @admin.display(description="Result")
     def answer(self, command: RobotCommand) -> SafeString:
-        return block(command.result)
+        return preformatted(command.result)
 
     @admin.display(description="Created", ordering="created_at")
     def made(self, command: RobotCommand) -> SafeString | str:
-        return moment(command.created_at)
+        return datetime_html(command.created_at)
 
     @admin.display(description="Scheduled for")
     def scheduled(self, command: RobotCommand) -> SafeString | str:
-        return moment(command.scheduled_at)
+        return datetime_html(command.scheduled_at)
 
     @admin.display(description="Executed")
     def executed(self, command: RobotCommand) -> SafeString | str:
-        return moment(command.executed_at)
+        return datetime_html(command.executed_at)
 
     @admin.display(description="Ended", ordering="completed_at")
     def ended(self, command: RobotCommand) -> SafeString | str:
-        return moment(command.completed_at)
+        return datetime_html(command.completed_at)

@@ -34,10 +34,10 @@ from urfmp.common.admin import (
     OrganizationScopedAdmin,
     ScopedChangeList,
     ScopedModelForm,
+    request_user,
     restricted,
-    viewer,
 )
-from urfmp.common.rendering.html import NOTHING, ago, badge
+from urfmp.common.rendering.html import NOTHING, badge, relative_time_html
 
 
 class DatalistInput(UnfoldAdminTextInputWidget):
@@ -109,8 +109,8 @@ class RobotForm(ScopedModelForm):
                 merged[name] = value
         return merged
 
-    def changes(self) -> dict[str, Any]:
-        changes = super().changes()
+    def service_kwargs(self) -> dict[str, Any]:
+        changes = super().service_kwargs()
         touched = set(self.changed_data)
         if touched & set(self.location_names):
             changes["location"] = self._merged(self.instance.location, self.location_names)
@@ -257,10 +257,12 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
 
     @admin.display(description="Last seen", ordering="last_seen")
     def seen(self, robot: Robot) -> SafeString | str:
-        return ago(robot.last_seen)
+        return relative_time_html(robot.last_seen)
 
     def perform_create(self, request: HttpRequest, form: Any) -> Robot:
-        return robot_register(organization_id=viewer(request).organization_id, **form.changes())
+        return robot_register(
+            organization_id=request_user(request).organization_id, **form.service_kwargs()
+        )
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Robot:
-        return robot_update(obj, **form.changes())
+        return robot_update(obj, **form.service_kwargs())

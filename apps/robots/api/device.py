@@ -14,7 +14,7 @@ from apps.accounts.api.idempotency import IdempotentMixin
 from apps.robots.choices import ReportedStatus
 from apps.robots.models import RobotStatusHistory
 from apps.robots.services import status
-from urfmp.common.api.datetimes import MomentField
+from urfmp.common.api.datetimes import AwareDateTimeField
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView
@@ -32,7 +32,7 @@ from urfmp.common.api.viewsets import PrincipalView
 class StatusReportSerializer(StrictSerializer):
     status = serializers.ChoiceField(ReportedStatus.choices)
     reason = serializers.CharField(required=False, allow_blank=True, max_length=1000)
-    time = MomentField(required=False, help_text="Time of the robot's clock.")
+    time = AwareDateTimeField(required=False, help_text="Time of the robot's clock.")
     metadata = serializers.DictField(required=False)
 
 

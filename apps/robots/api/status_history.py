@@ -7,7 +7,7 @@ import django_filters
 from apps.robots.api.nested import RobotNestedViewSet
 from apps.robots.choices import RobotStatus
 from apps.robots.models import RobotStatusHistory
-from urfmp.common.api.filters import MomentFilter
+from urfmp.common.api.filters import AwareDateTimeFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
 
 
@@ -20,8 +20,8 @@ class RobotStatusHistorySerializer(ScopedModelSerializer):
 
 class StatusHistoryFilterSet(django_filters.FilterSet):
     status = django_filters.ChoiceFilter(choices=RobotStatus.choices)
-    start = MomentFilter(field_name="time", lookup_expr="gte")
-    end = MomentFilter(field_name="time", lookup_expr="lt")
+    start = AwareDateTimeFilter(field_name="time", lookup_expr="gte")
+    end = AwareDateTimeFilter(field_name="time", lookup_expr="lt")
 
 
 class StatusHistoryViewSet(RobotNestedViewSet):

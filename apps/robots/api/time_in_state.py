@@ -22,7 +22,7 @@ from apps.robots.selectors.status_intervals import (
     status_segments,
     status_summary,
 )
-from urfmp.common.api.datetimes import MomentField
+from urfmp.common.api.datetimes import AwareDateTimeField
 from urfmp.common.api.viewsets import PrincipalView
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -37,8 +37,10 @@ _FORMULA = (
 class RangeParameters(serializers.Serializer[Any]):
     """Time range of a request; the default is the last 24 hours."""
 
-    start = MomentField(required=False, help_text="The default is 24 hours before the end.")
-    end = MomentField(required=False, help_text="The default is now; later times are cut to now.")
+    start = AwareDateTimeField(required=False, help_text="The default is 24 hours before the end.")
+    end = AwareDateTimeField(
+        required=False, help_text="The default is now; later times are cut to now."
+    )
 
     @property
     def span(self) -> TimeRange:

@@ -33,7 +33,10 @@ class Migration(migrations.Migration):
                         serialize=False,
                     ),
                 ),
-                ("time", models.DateTimeField(db_default=urfmp.common.db.fields.TransactionNow())),
+                (
+                    "time",
+                    models.DateTimeField(db_default=urfmp.common.db.fields.TransactionTimestamp()),
+                ),
                 (
                     "status",
                     models.CharField(
@@ -188,7 +191,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -196,7 +199,7 @@ class Migration(migrations.Migration):
                 (
                     "updated_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),
@@ -306,7 +309,7 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        db_default=urfmp.common.db.fields.TransactionNow(),
+                        db_default=urfmp.common.db.fields.TransactionTimestamp(),
                         editable=False,
                         null=True,
                     ),

@@ -15,12 +15,12 @@ from apps.robots.querysets import (
     RobotCommandQuerySet,
 )
 from urfmp.common.db.fields import (
+    bounded_datetime_check,
+    bounded_datetime_field,
     choices_check,
     created_at,
-    moment,
-    moment_check,
-    organization_key,
-    plain_key,
+    organization_fk,
+    unconstrained_fk,
     uuid_primary_key,
 )
 from urfmp.common.tenancy.models import TenantModel
@@ -30,9 +30,9 @@ class RobotCommand(TenantModel):
     """A command to a robot, with its author and its result."""
 
     id = uuid_primary_key()
-    organization = organization_key()
-    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
-    user = plain_key("accounts.User", null=True, blank=True)
+    organization = organization_fk()
+    robot = unconstrained_fk("robots.Robot", on_delete=models.DO_NOTHING)
+    user = unconstrained_fk("accounts.User", null=True, blank=True)
     type = models.CharField(max_length=50, choices=CommandType)
     payload = models.JSONField(
         null=True, blank=True, default=dict, db_default=models.Value({}, models.JSONField())
@@ -51,7 +51,7 @@ class RobotCommand(TenantModel):
         default=CommandStatus.PENDING,
         db_default=CommandStatus.PENDING,
     )
-    scheduled_at = moment()
+    scheduled_at = bounded_datetime_field()
     executed_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
     error_message = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
@@ -68,7 +68,7 @@ class RobotCommand(TenantModel):
             choices_check("robot_commands", "type", CommandType),
             choices_check("robot_commands", "priority", CommandPriority),
             choices_check("robot_commands", "status", CommandStatus),
-            moment_check("robot_commands", "scheduled_at"),
+            bounded_datetime_check("robot_commands", "scheduled_at"),
         )
         indexes = (
             models.Index(fields=("robot",), name="idx_commands_robot"),

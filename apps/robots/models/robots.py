@@ -20,7 +20,7 @@ from apps.robots.querysets import (
 from urfmp.common.db.fields import (
     choices_check,
     created_at,
-    organization_key,
+    organization_fk,
     updated_at,
     uuid_primary_key,
 )
@@ -38,7 +38,7 @@ class Robot(TenantModel):
     """
 
     id = uuid_primary_key()
-    organization = organization_key()
+    organization = organization_fk()
     name = models.CharField(max_length=255)
     model = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
     vendor = models.CharField(

@@ -14,10 +14,7 @@ from apps.robots.querysets import (
     HypertableQuerySet,
     visible_robots,
 )
-from urfmp.common.db.fields import (
-    TransactionNow,
-    plain_key,
-)
+from urfmp.common.db.fields import TransactionTimestamp, unconstrained_fk
 
 
 class HypertableManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
@@ -36,8 +33,8 @@ class RobotStatusHistory(models.Model):
     """
 
     pk = models.CompositePrimaryKey("robot", "time")
-    time = models.DateTimeField(db_default=TransactionNow())
-    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
+    time = models.DateTimeField(db_default=TransactionTimestamp())
+    robot = unconstrained_fk("robots.Robot", on_delete=models.DO_NOTHING)
     status = models.CharField(max_length=50, choices=RobotStatus)
     previous_status = models.CharField(  # noqa: DJ001 - spec
         max_length=50, null=True, choices=RobotStatus

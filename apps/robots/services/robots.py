@@ -13,8 +13,8 @@ from apps.accounts.services.quotas import take_place
 from apps.robots.choices import Lifecycle, RobotAction, allows
 from apps.robots.models import Robot
 from apps.robots.services.validation import validate_robot
-from urfmp.common.db.constraints import must_be_free
-from urfmp.common.tenancy.context import act
+from urfmp.common.db.constraints import unique_error_on
+from urfmp.common.tenancy.context import audit_action
 
 
 def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
@@ -26,7 +26,7 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
     """
     robot = Robot(organization_id=organization_id, **fields)
     robot.serial_number = robot.serial_number or None
-    with _unique_serial_number(), act("robots.robot.create"):
+    with _unique_serial_number(), audit_action("robots.robot.create"):
         take_place(organization_id, "robots")
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
@@ -48,13 +48,13 @@ def robot_update(robot: Robot, **changes: Any) -> Robot:
 
 
 def _unique_serial_number() -> AbstractContextManager[None]:
-    return must_be_free("serial_number", "A robot with this serial number already exists.")
+    return unique_error_on("serial_number", "A robot with this serial number already exists.")
 
 
 def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
     if not changes:
         return robot
-    with _unique_serial_number(), act("robots.robot.update"):
+    with _unique_serial_number(), audit_action("robots.robot.update"):
         for name, value in changes.items():
             setattr(robot, name, value)
         robot.serial_number = robot.serial_number or None
@@ -69,7 +69,7 @@ def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
 
 def robot_retire(robot: Robot) -> Robot:
     """Retire a robot: its keys stop working, its history is kept."""
-    with act("robots.robot.retire"):
+    with audit_action("robots.robot.retire"):
         return _save_changes(robot, {"is_active": False, "lifecycle": Lifecycle.RETIRED})
 
 
@@ -81,7 +81,7 @@ def robot_return_to_service(robot: Robot) -> Robot:
     Raises:
         PlanLimitError: The plan allows no further robot.
     """
-    with act("robots.robot.return_to_service"):
+    with audit_action("robots.robot.return_to_service"):
         locked = Robot.objects.select_for_update(no_key=True).get(pk=robot.pk)
         if allows(RobotAction.RETURN_TO_SERVICE, locked.service_state):
             take_place(robot.organization_id, "robots")

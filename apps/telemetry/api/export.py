@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponseBase
+from django.http import Http404, HttpResponseBase, StreamingHttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -16,21 +16,21 @@ from apps.robots.models import Robot
 from apps.telemetry.api.parameters import comma_separated
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.services.export import ExportQuery, telemetry_export
-from apps.telemetry.services.export_formats import FORMATS
-from urfmp.common.api.datetimes import MomentField
+from apps.telemetry.services.export_formats import EXPORT_FORMATS
+from urfmp.common.api.datetimes import AwareDateTimeField
 from urfmp.common.api.viewsets import PrincipalView
-from urfmp.common.db.fields import validate_moment
+from urfmp.common.db.fields import validate_datetime_range
 
 
 class ExportParametersSerializer(serializers.Serializer[Any]):
-    format = serializers.ChoiceField(choices=list(FORMATS))
-    start = MomentField(validators=[validate_moment])
-    end = MomentField(validators=[validate_moment])
+    format = serializers.ChoiceField(choices=list(EXPORT_FORMATS))
+    start = AwareDateTimeField(validators=[validate_datetime_range])
+    end = AwareDateTimeField(validators=[validate_datetime_range])
     robots = serializers.CharField(
-        required=False, help_text="Ids, joined by commas; without it all robots."
+        required=False, help_text="Robot ids, separated by commas; all robots by default."
     )
     metrics = serializers.CharField(
-        required=False, help_text="Names, joined by commas; without it all metrics."
+        required=False, help_text="Metric names, separated by commas; all metrics by default."
     )
 
     def validate_robots(self, value: str) -> tuple[UUID, ...]:
@@ -43,8 +43,8 @@ class ExportParametersSerializer(serializers.Serializer[Any]):
         return tuple(dict.fromkeys(comma_separated(value)))
 
 
-class _AnyFormat(DefaultContentNegotiation):
-    """`format` names the file's format here, and the file is what is wanted, whatever is said."""
+class _IgnoreFormatNegotiation(DefaultContentNegotiation):
+    """Ignores `format` and Accept: `format` is the file's format here."""
 
     def select_renderer(
         self, request: Request, renderers: Any, format_suffix: str | None = None
@@ -52,47 +52,64 @@ class _AnyFormat(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
+def export_response(query: ExportQuery, *, organization_id: UUID) -> StreamingHttpResponse:
+    """Return an export as a download.
+
+    Rows are read while the response is sent.
+
+    Raises:
+        InvalidRangeError: `start` is not before `end`.
+        TooManyExportsError: Too many exports of the organization, or of the platform, are running.
+    """
+    response = StreamingHttpResponse(
+        telemetry_export(query, organization_id=organization_id),
+        content_type=EXPORT_FORMATS[query.format].content_type,
+    )
+    response["Content-Disposition"] = f'attachment; filename="{query.file_name}"'
+    return response
+
+
 class ExportView(PrincipalView):
-    """Telemetry as a file, of any range."""
+    """Export telemetry of any range as a file."""
 
     model = RobotTelemetry
     parameters_class = ExportParametersSerializer
     action = "export"
     permission_actions = {"export": "export"}
-    content_negotiation_class = _AnyFormat
+    content_negotiation_class = _IgnoreFormatNegotiation
     http_method_names = ("get", "options")
 
     @extend_schema(
         parameters=[ExportParametersSerializer],
         responses={
             (200, kind.content_type.partition(";")[0]): OpenApiTypes.BINARY
-            for kind in FORMATS.values()
+            for kind in EXPORT_FORMATS.values()
         },
         operation_id="telemetry_export",
     )
     def get(self, request: Request) -> HttpResponseBase:
-        # A list joined again: what is named twice counts, and an empty one is not none.
-        given = {name: ",".join(values) for name, values in request.query_params.lists()}
-        parameters = ExportParametersSerializer(data=given)
+        # Repeated parameters are joined; an empty list differs from a missing one.
+        data = {name: ",".join(values) for name, values in request.query_params.lists()}
+        parameters = ExportParametersSerializer(data=data)
         parameters.is_valid(raise_exception=True)
-        asked = parameters.validated_data
+        values = parameters.validated_data
         principal = self.principal
         if not principal.has_perm("robots.view_robot"):
-            msg = "The names of robots are in the file: the key also needs the scope robots:read."
+            msg = "The file contains robot names, so the key also needs the scope robots:read."
             raise PermissionDenied(msg)
         robots = Robot.objects.restrict(principal).order_by("pk")
-        named = asked.get("robots")
-        if named is not None:
-            robots = robots.filter(pk__in=named)
+        requested = values.get("robots")
+        if requested is not None:
+            robots = robots.filter(pk__in=requested)
         robot_ids = tuple(robots.values_list("pk", flat=True))
-        if named is not None and len(robot_ids) != len(named):
+        if requested is not None and len(robot_ids) != len(requested):
             raise Http404
         query = ExportQuery(
             robot_ids=robot_ids,
-            metrics=asked.get("metrics"),
-            start=asked["start"],
-            end=asked["end"],
-            format=asked["format"],
-            is_whole_fleet=named is None,
+            metrics=values.get("metrics"),
+            start=values["start"],
+            end=values["end"],
+            format=values["format"],
+            is_whole_fleet=requested is None,
         )
-        return telemetry_export(query, organization_id=principal.organization_id)
+        return export_response(query, organization_id=principal.organization_id)

@@ -1,4 +1,4 @@
-"""Histograms through the API."""
+"""Histograms in the API."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from rest_framework.request import Request
 
 from apps.telemetry.api.parameters import json_response, robot_id_parameter, validated_parameters
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.protocols.points import MAX_METRIC_NAME
+from apps.telemetry.protocols.points import MAX_METRIC_NAME_LENGTH
 from apps.telemetry.selectors import (
     HistogramQuery,
-    histogram,
+    get_histogram,
 )
-from urfmp.common.api.datetimes import MomentField
+from urfmp.common.api.datetimes import AwareDateTimeField
 from urfmp.common.api.viewsets import PrincipalView
 
 
 class HistogramParametersSerializer(serializers.Serializer[Any]):
-    metric = serializers.CharField(max_length=MAX_METRIC_NAME)
-    start = MomentField()
-    end = MomentField()
+    metric = serializers.CharField(max_length=MAX_METRIC_NAME_LENGTH)
+    start = AwareDateTimeField()
+    end = AwareDateTimeField()
     bins = serializers.IntegerField(min_value=1, max_value=200, default=20)
 
 
 class BinSerializer(serializers.Serializer[Any]):
     start = serializers.FloatField()
-    end = serializers.FloatField(help_text="Not in the bin, except in the last one.")
+    end = serializers.FloatField(help_text="Exclusive, except in the last bin.")
     count = serializers.IntegerField()
 
 
@@ -43,7 +43,7 @@ class HistogramSerializer(serializers.Serializer[Any]):
 
 
 class HistogramView(PrincipalView):
-    """How the values of a robot's metric are spread over a range."""
+    """Distribution of a metric's values over a time range."""
 
     model = RobotTelemetry
     parameters_class = HistogramParametersSerializer
@@ -56,4 +56,4 @@ class HistogramView(PrincipalView):
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
         robot_id_parameter(request, robot_id)
         values = validated_parameters(request, HistogramParametersSerializer).validated_data
-        return json_response(histogram(HistogramQuery(robot_id=robot_id, **values)))
+        return json_response(get_histogram(HistogramQuery(robot_id=robot_id, **values)))

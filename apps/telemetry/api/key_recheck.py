@@ -1,4 +1,4 @@
-"""The key that sends telemetry: how it was read, and what happens when it no longer holds."""
+"""Verify the cached API key of requests that store nothing."""
 
 from __future__ import annotations
 
@@ -11,35 +11,42 @@ from apps.accounts.auth.principals import KeyPrincipal
 from apps.accounts.selectors.api_key_cache import invalidate_key, is_key_revoked
 from apps.telemetry.services.ingest.writer import WritingKey
 from urfmp.common.http.request_state import request_state
-from urfmp.common.security.bearer_secrets import digest
+from urfmp.common.security.bearer_secrets import hash_token
 
-# 204 is InfluxDB's answer to a body without a line.
+# InfluxDB's response to a body without lines is 204.
 _STATUSES_WITHOUT_WRITE = frozenset({204, 400, 403, 413, 415})
 
 
 def writing_key(principal: Any) -> WritingKey | None:
-    """Return what is to be confirmed of a key; None for a person, who was read just now."""
+    """Return the API key to verify.
+
+    None for a user, who was read for this request.
+    """
     if not isinstance(principal, KeyPrincipal):
         return None
     return WritingKey(principal.key_id, principal.robot_id, principal.allowed_networks)
 
 
 def invalidate_rejected_key(request: HttpRequest) -> None:
-    """Read the key anew the next time, so that a refusal of it says why."""
+    """Invalidate the cached API key.
+
+    The next request reads it again and gets the precise error.
+    """
     principal: Any = request.user
     invalidate_key(principal.key_id)
 
 
 def response_needs_401(request: HttpRequest, response: HttpResponse, key: str | None) -> bool:
-    """Tell whether the key has ended of a request that is about to be answered without storing.
+    """Return whether an invalid API key requires 401 instead.
 
-    The transaction that stores confirms the key; what is refused for its body never comes to one,
-    and whoever has no key any longer is told that alone. It is recorded as a refusal of the key.
+    The storing transaction verifies the key. A request that is rejected for its body never
+    reaches it, so the key is verified here, and an invalid key gets no other error than 401. It
+    is audited like any rejected key.
 
     Args:
-        request: `RequestState.is_key_verified` says that a transaction has looked at the key.
-        response: What would be answered.
-        key: The key that the request shows.
+        request: Request with the key; nothing is done if `RequestState.is_key_verified`.
+        response: Response to be sent otherwise.
+        key: Presented API key.
     """
     principal: Any = request.user
     if key is None or not isinstance(principal, KeyPrincipal):
@@ -52,5 +59,5 @@ def response_needs_401(request: HttpRequest, response: HttpResponse, key: str | 
     if not is_key_revoked(key):
         return False
     request.user = AnonymousUser()
-    request_state(request).rejected_key_digest = digest(key)
+    request_state(request).rejected_key_digest = hash_token(key)
     return True

@@ -1,4 +1,4 @@
-"""Read the body of a request: plain, gzip or zstd, never more than a batch may be."""
+"""Read request bodies, plain or compressed, up to the maximum batch size."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, UnreadablePostError
 
 from apps.telemetry.exceptions import (
-    BodyTooLargeError,
-    BrokenBodyError,
+    BatchTooLargeError,
     BusyError,
+    IncompleteBodyError,
     MalformedEncodingError,
     UnsupportedEncodingError,
 )
-from apps.telemetry.services.ingest.backpressure import Admission
-from urfmp.common.http.request_body import read_on
+from apps.telemetry.services.ingest.backpressure import ByteBudget
+from urfmp.common.http.request_body import drain_body
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -30,7 +30,7 @@ else:
     from backports import zstd
 
 
-# A frame names the window that its reader has to hold; ours is as large as a batch, 8 MB.
+# A frame declares the window that its reader must allocate; the maximum is that of a batch, 8 MB.
 _ZSTD_OPTIONS: dict[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
 
 
@@ -47,51 +47,50 @@ _READERS: dict[str, Callable[[bytes], BufferedIOBase]] = {
     "x-gzip": _gzip_reader,
     "zstd": _zstd_reader,
 }
-# How a part of a packed body begins, one that holds nothing included. Each part costs its reader
-# the same, empty or not: a body of nothing but empty ones would take half a minute.
-_PART_MARKS: dict[str, tuple[bytes, ...]] = {
+# The magic bytes of each part of a compressed body. A part has a fixed cost, even if it is empty: a
+# body of empty parts would take half a minute to decompress.
+_PART_MAGIC: dict[str, tuple[bytes, ...]] = {
     "gzip": (b"\x1f\x8b\x08",),
     "x-gzip": (b"\x1f\x8b\x08",),
     "zstd": (b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"),
 }
-_PARTS_AT_MOST = 1_000
-_admission = Admission()
+_MAX_PARTS = 1_000
+_budget = ByteBudget()
 
 
 @contextmanager
-def admitted_body(request: HttpRequest, organization_id: UUID) -> Iterator[bytes]:
-    """Give the body, unpacked, while there is room for it, and hold the room for the block.
+def reserved_body(request: HttpRequest, organization_id: UUID) -> Iterator[bytes]:
+    """Yield the decompressed body, with its bytes reserved.
 
     Raises:
-        BusyError: There is no room for it. What was still coming has been read and dropped.
+        BusyError: The byte budget is exhausted. The rest of the body was read and dropped.
     """
     length = int(request.META.get("CONTENT_LENGTH") or 0)
     try:
-        with _admission.admitted(
+        with _budget.reserve(
             organization_id, min(length, settings.TELEMETRY_MAX_BODY_BYTES)
-        ) as room:
+        ) as reservation:
             body = read_body(request)
-            room.grow(max(len(body) - room.size, 0))
+            reservation.extend(max(len(body) - reservation.size, 0))
             yield body
     except BusyError:
-        read_on(request, 4 * settings.TELEMETRY_MAX_BODY_BYTES)
+        drain_body(request, 4 * settings.TELEMETRY_MAX_BODY_BYTES)
         raise
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """Return the body, unpacked.
+    """Return the decompressed body.
 
     Raises:
-        BrokenBodyError: It did not come whole.
-        BodyTooLargeError: It is larger than `TELEMETRY_MAX_BODY_BYTES`, packed or unpacked.
-            What was still coming has been read, within reason, so that the sender gets to the
-            answer.
-        MalformedEncodingError: It cannot be unpacked.
-        UnsupportedEncodingError: Its Content-Encoding is neither gzip nor zstd.
+        IncompleteBodyError: The client sent less than it declared.
+        BatchTooLargeError: The body exceeds `TELEMETRY_MAX_BODY_BYTES`, compressed or not. The
+            rest of it was read up to a limit, so that the client can read the response.
+        MalformedEncodingError: The body cannot be decompressed.
+        UnsupportedEncodingError: The Content-Encoding is neither gzip nor zstd.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in {*_READERS, "identity", ""}:
-        msg = "Send the body plain, or with Content-Encoding gzip or zstd."
+        msg = "Send the body uncompressed, or with Content-Encoding gzip or zstd."
         raise UnsupportedEncodingError(msg)
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.TELEMETRY_MAX_BODY_BYTES:
         raise _too_large(request)
@@ -100,34 +99,34 @@ def read_body(request: HttpRequest) -> bytes:
     except RequestDataTooBig as error:
         raise _too_large(request) from error
     except UnreadablePostError as error:
-        raise BrokenBodyError from error
+        raise IncompleteBodyError from error
     if encoding in _READERS:
-        return _unpacked(body, encoding)
+        return _decompress(body, encoding)
     return body
 
 
-def _unpacked(body: bytes, encoding: str) -> bytes:
+def _decompress(body: bytes, encoding: str) -> bytes:
     limit = settings.TELEMETRY_MAX_BODY_BYTES
-    # Inside a part marks turn up by chance too, about one in the largest body: no exact count.
-    if sum(map(body.count, _PART_MARKS[encoding])) > _PARTS_AT_MOST:
-        msg = f"The body is packed in more than {_PARTS_AT_MOST} parts; pack it as one."
+    # An upper bound: magic bytes also occur by chance, about once in the largest body.
+    if sum(map(body.count, _PART_MAGIC[encoding])) > _MAX_PARTS:
+        msg = f"The body is compressed in more than {_MAX_PARTS} parts. Compress it as one."
         raise MalformedEncodingError(msg)
     try:
         with _READERS[encoding](body) as reader:
-            unpacked = reader.read(limit + 1)
+            content = reader.read(limit + 1)
     except (OSError, EOFError, zlib.error, zstd.ZstdError) as error:
-        msg = f"The body cannot be unpacked as {encoding}: {error}"
+        msg = f"The body cannot be decompressed as {encoding}: {error}"
         raise MalformedEncodingError(msg) from error
-    if len(unpacked) > limit:
-        raise BodyTooLargeError(_limit_sentence())
-    return unpacked
+    if len(content) > limit:
+        raise BatchTooLargeError(_size_limit_message())
+    return content
 
 
-def _too_large(request: HttpRequest) -> BodyTooLargeError:
-    read_on(request, 4 * settings.TELEMETRY_MAX_BODY_BYTES)
-    return BodyTooLargeError(_limit_sentence())
+def _too_large(request: HttpRequest) -> BatchTooLargeError:
+    drain_body(request, 4 * settings.TELEMETRY_MAX_BODY_BYTES)
+    return BatchTooLargeError(_size_limit_message())
 
 
-def _limit_sentence() -> str:
+def _size_limit_message() -> str:
     megabytes = settings.TELEMETRY_MAX_BODY_BYTES // (1024 * 1024)
-    return f"A batch is at most {megabytes} MB; send it in smaller parts."
+    return f"A batch must be at most {megabytes} MB. Send smaller batches."

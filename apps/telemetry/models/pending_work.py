@@ -8,20 +8,21 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from apps.telemetry.querysets import TelemetryBatchQuerySet
-from urfmp.common.db.fields import created_at, organization_key
+from urfmp.common.db.fields import created_at, organization_fk
 from urfmp.common.tenancy.models import TenantModel
 
 
 class TelemetryBatch(TenantModel):
-    """Points that were stored and not yet worked on; see `apps.telemetry.services.pending_work`.
+    """Stored points that consumers have not processed yet.
 
-    Written by ingest in the transaction of the points, deleted when every consumer has filled its
-    column. Not audited: machines move it all day. Nothing refers to the organization's row,
-    because many senders at once would queue for locks on it.
+    See `apps.telemetry.services.pending_work`. Ingest inserts rows in the transaction of the
+    points; they are deleted when every consumer has set its column. Not audited, because rows
+    change constantly. There is no foreign key to the organization's row: many concurrent senders
+    would queue for locks on it.
     """
 
     id = models.BigAutoField(primary_key=True)
-    organization = organization_key()
+    organization = organization_fk()
     robot_ids = ArrayField(models.UUIDField(), editable=False)
     metric_names = ArrayField(models.CharField(max_length=100), editable=False)
     least_time = models.DateTimeField(editable=False)

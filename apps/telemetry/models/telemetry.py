@@ -8,20 +8,20 @@ from django.db import models
 
 from apps.robots.models import HypertableManager
 from apps.telemetry.querysets import TelemetryLatestQuerySet
-from urfmp.common.db.fields import organization_key, plain_key
+from urfmp.common.db.fields import organization_fk, unconstrained_fk
 from urfmp.common.tenancy.models import TenantModel
 
 
 class RobotTelemetry(models.Model):
-    """One measured value of one metric of one robot at one time; kept for a year.
+    """A measured value of a robot's metric; kept for a year.
 
-    A hypertable, unique by robot, metric and time. Times have microseconds; the unit, a UCUM
-    code, travels with the point.
+    A hypertable, unique by robot, metric and time. Times have microseconds. The unit is a UCUM
+    code, stored with each point.
     """
 
     pk = models.CompositePrimaryKey("robot", "metric_name", "time")
     time = models.DateTimeField()
-    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
+    robot = unconstrained_fk("robots.Robot", on_delete=models.DO_NOTHING)
     metric_name = models.CharField(max_length=100)
     value = models.FloatField(null=True)
     unit = models.CharField(max_length=20, null=True)  # noqa: DJ001 - spec
@@ -40,15 +40,15 @@ class RobotTelemetry(models.Model):
 
 
 class TelemetryLatest(TenantModel):
-    """The newest point of one metric of one robot, as far as batches are rolled up.
+    """The newest rolled-up point of a robot's metric.
 
-    Read it through `latest_values()`, which looks at newer points as well. Goes with its robot. Not
-    audited: machines move it all day.
+    Read it through `latest_values()`, which also considers points that are not rolled up yet.
+    Deleted with its robot. Not audited, because rows change constantly.
     """
 
     pk = models.CompositePrimaryKey("robot", "metric_name")
-    organization = organization_key()
-    robot = plain_key("robots.Robot", on_delete=models.DO_NOTHING)
+    organization = organization_fk()
+    robot = unconstrained_fk("robots.Robot", on_delete=models.DO_NOTHING)
     metric_name = models.CharField(max_length=100, editable=False)
     time = models.DateTimeField(editable=False)
     value = models.FloatField(null=True, editable=False)

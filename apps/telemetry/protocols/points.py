@@ -1,4 +1,4 @@
-"""A batch of points: decoded, checked, and what was wrong with which of them."""
+"""Decoded points, and the checks that each must pass."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from urfmp.common.db.json_values import json_fault
+from urfmp.common.db.json_values import json_storage_error
 
 
-class SentPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """One item as JSON brings it, with the members of `Point` in their order.
+class RawPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    """A point as sent in JSON.
 
-    Time and id stay text: most of them come many times in a batch, and are read once.
+    It has the fields of `Point`, in the same order. Time and id stay text: most of them repeat
+    within a batch and are parsed once.
     """
 
     metric_name: str
@@ -28,15 +29,17 @@ class SentPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     metadata: dict[str, Any] | None = None
 
 
-METRIC_NAME = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
-MAX_METRIC_NAME, MAX_UNIT, MAX_SERIAL_NUMBER = 100, 20, 100
+METRIC_NAME_PATTERN = re.compile(r"[a-z0-9_]+(\.[a-z0-9_]+)*")
+MAX_METRIC_NAME_LENGTH = 100
+MAX_UNIT_LENGTH = 20
+MAX_SERIAL_NUMBER_LENGTH = 100
 MAX_METADATA_BYTES = 4096
-# A robot's clock may be ahead by this much.
-MAX_AHEAD = timedelta(minutes=5)
+# How far a robot's clock may be ahead.
+MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 class Point(msgspec.Struct, gc=False):
-    """One item of a batch. `time` is aware; `value` is finite."""
+    """A decoded point. `time` is aware; `value` is finite."""
 
     metric_name: str
     time: datetime
@@ -48,89 +51,95 @@ class Point(msgspec.Struct, gc=False):
 
 
 class Rejection(msgspec.Struct):
-    """Why one item was not stored: its place in the batch, a stable code, and a sentence."""
+    """Why a point was not stored: index in the batch, code, sentence."""
 
     index: int
     code: str
     detail: str
 
 
-Fault = tuple[str, str]
-"""A stable code, and a sentence."""
+Issue = tuple[str, str]
+"""A stable error code, and a sentence."""
 
 
 @dataclass
-class Batch:
-    """Decoded items with their places, and those that could not be decoded."""
+class DecodedBatch:
+    """Decoded points with their indexes, and rejections of invalid ones."""
 
-    points: list[tuple[int, Point | SentPoint]] = field(default_factory=list)
+    points: list[tuple[int, Point | RawPoint]] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
 
 
 _AwareTime = Annotated[datetime, msgspec.Meta(tz=True)]
-_LENGTH_OF_MICROSECONDS = len("2026-01-31T12:00:00.000000")
-_FINER_THAN_MICROSECONDS = re.compile(r"(.{19}\.\d{6})\d+(.*)", re.DOTALL)
+_MICROSECONDS_LENGTH = len("2026-01-31T12:00:00.000000")
+_SUB_MICROSECONDS = re.compile(r"(.{19}\.\d{6})\d+(.*)", re.DOTALL)
 
 
-def read_time(text: str) -> datetime:
-    """Return the time that a text of RFC 3339 gives, cut to microseconds.
+def parse_time(text: str) -> datetime:
+    """Parse an RFC 3339 time, truncated to microseconds.
 
-    Cut, not rounded: a point that comes again keeps its key whatever its sender's precision.
+    Truncated, not rounded, so that a resent point keeps its key whatever the sender's precision.
 
     Raises:
-        msgspec.ValidationError: It is no time, or has no offset.
+        msgspec.ValidationError: The text is not a time, or has no offset.
     """
-    if len(text) > _LENGTH_OF_MICROSECONDS:
-        text = _FINER_THAN_MICROSECONDS.sub(r"\1\2", text)
+    if len(text) > _MICROSECONDS_LENGTH:
+        text = _SUB_MICROSECONDS.sub(r"\1\2", text)
     return msgspec.convert(text, _AwareTime)
 
 
-def read_id(text: str) -> UUID:
-    """Return the id that a text gives.
+def parse_uuid(text: str) -> UUID:
+    """Parse a UUID.
 
     Raises:
-        msgspec.ValidationError: It is none.
+        msgspec.ValidationError: The text is not a UUID.
     """
     return msgspec.convert(text, UUID)
 
 
-def name_fault(metric_name: str) -> Fault | None:
-    """Return what keeps a metric's name from being stored, or None."""
-    if len(metric_name) <= MAX_METRIC_NAME and METRIC_NAME.fullmatch(metric_name):
+def metric_name_error(metric_name: str) -> Issue | None:
+    """Return why a metric name cannot be stored, or None."""
+    if len(metric_name) <= MAX_METRIC_NAME_LENGTH and METRIC_NAME_PATTERN.fullmatch(metric_name):
         return None
     detail = (
-        "A metric name is lower-case letters, digits and _ in parts joined by dots, at most "
-        f"{MAX_METRIC_NAME} characters."
+        "A metric name must consist of lower-case letters, digits and underscores, with parts "
+        f"separated by dots; at most {MAX_METRIC_NAME_LENGTH} characters."
     )
     return "metric_name", detail
 
 
-def time_fault(time: datetime, now: datetime, oldest: datetime) -> Fault | None:
-    """Return what keeps a time from being stored, or None.
+def time_error(time: datetime, now: datetime, oldest: datetime) -> Issue | None:
+    """Return why a time cannot be stored, or None.
 
     Args:
-        time: A point's time.
-        now: The time.
-        oldest: The first moment that the organization keeps, `telemetry_kept_since()`.
+        time: The point's time.
+        now: The current time.
+        oldest: Oldest time that the organization keeps, from `telemetry_kept_since()`.
     """
-    if time > now + MAX_AHEAD:
-        return "clock_skew", "The time is more than 5 minutes ahead; check the sender's clock."
+    if time > now + MAX_CLOCK_SKEW:
+        return (
+            "clock_skew",
+            "The time is more than 5 minutes in the future. Check the sender's clock.",
+        )
     if time < oldest:
-        return "too_old", f"Telemetry is kept since {oldest:%Y-%m-%d %H:%M} UTC; this is older."
+        return (
+            "too_old",
+            f"The time is before {oldest:%Y-%m-%d %H:%M} UTC, the oldest that is kept.",
+        )
     return None
 
 
-def unit_fault(unit: str | None) -> Fault | None:
-    """Return what keeps a unit from being stored, or None."""
-    if unit is not None and (len(unit) > MAX_UNIT or "\x00" in unit):
-        return "unit", f"A unit is a UCUM code of at most {MAX_UNIT} characters."
+def unit_error(unit: str | None) -> Issue | None:
+    """Return why a unit cannot be stored, or None."""
+    if unit is not None and (len(unit) > MAX_UNIT_LENGTH or "\x00" in unit):
+        return "unit", f"A unit must be a UCUM code of at most {MAX_UNIT_LENGTH} characters."
     return None
 
 
-def metadata_fault(metadata: dict[str, Any]) -> Fault | None:
-    """Return what keeps metadata from being stored, or None."""
+def metadata_error(metadata: dict[str, Any]) -> Issue | None:
+    """Return why metadata cannot be stored, or None."""
     if len(msgspec.json.encode(metadata)) > MAX_METADATA_BYTES:
-        detail = f"Metadata is at most {MAX_METADATA_BYTES} bytes of JSON."
+        detail = f"Metadata must be at most {MAX_METADATA_BYTES} bytes of JSON."
         return "metadata", detail
-    fault = json_fault(metadata)
-    return ("metadata", fault) if fault else None
+    error = json_storage_error(metadata)
+    return ("metadata", error) if error else None

@@ -1,4 +1,4 @@
-"""Telemetry out as a file, of any range, in bounded memory."""
+"""Export telemetry of any range to a file, in bounded memory."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.http import StreamingHttpResponse
 
 from apps.audit.services.audit_logs import audit_record
-from apps.telemetry.exceptions import ExportTooLongError
-from apps.telemetry.selectors import RangeError
-from apps.telemetry.services.export_formats import FORMATS, ExportFormat
-from urfmp.common.export_slots import TooManyExportsError, takes_place
+from apps.telemetry.exceptions import ExportTooLongError, InvalidRangeError
+from apps.telemetry.services.export_formats import EXPORT_FORMATS, ExportFormat
+from urfmp.common.export_slots import TooManyExportsError, try_acquire_export_slot
 from urfmp.common.tenancy.context import Actor, current_actor, tenant_transaction
 
-# Rows that are in memory at one time, in the database's answer and as lines.
-PREFETCH_ROWS = 5_000
-# An export keeps dead rows from being cleaned up and old chunks from being dropped: it may take an
-# hour, and its reader may stand still for five minutes, after which the server ends the session.
-_MAX_SECONDS, _MAX_STALL = 3600, "5min"
-_PATIENCE_SECONDS, _POLL_SECONDS = 60.0, 0.25
-_SETTINGS = """
+# Rows in memory at one time, in the database result and as lines.
+FETCH_ROWS = 5_000
+# An export prevents vacuum from removing dead rows and retention from dropping chunks. So it may
+# take an hour, and its client may stop reading for five minutes before PostgreSQL aborts it.
+_MAX_DURATION_SECONDS = 3600
+_MAX_IDLE = "5min"
+_MAX_SLOT_WAIT_SECONDS = 60.0
+_POLL_SECONDS = 0.25
+_SESSION_SETTINGS = """
     SELECT set_config('idle_in_transaction_session_timeout', %s, true),
            set_config('max_parallel_workers_per_gather', '0', true),
            set_config('enable_sort', 'off', true)
 """
-# Characters at which a spreadsheet takes a cell for a formula, and the one that keeps it from it.
-_FORMULA = "('=', '+', '-', '@', E'\\t', E'\\r', E'\\n', '''', '＝', '＋', '－', '＠')"  # noqa: RUF001
-# Robot by robot, oldest first. An index gives that order, so nothing is sorted and the first row
-# comes at once. The robots are read through their policy, and bound the points by it.
-_ROWS = """
-    SELECT r.start || ',' || {metric_name} || ','
+# Initial characters that make a spreadsheet evaluate a cell as a formula, and the escape itself.
+_FORMULA_CHARACTERS = "('=', '+', '-', '@', E'\\t', E'\\r', E'\\n', '''', '＝', '＋', '－', '＠')"  # noqa: RUF001
+# Robot by robot, oldest first. An index provides that order, so nothing is sorted and the first row
+# arrives at once. The row-level security policy of `robots` restricts the points as well.
+_SELECT_LINES = """
+    SELECT r.prefix || ',' || {metric_name} || ','
         || to_char(t.time AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
         || ',' || coalesce(t.value::text, '')
         || ',' || coalesce({unit}, '') || ',' || coalesce({metadata}, '')
     FROM (
-        SELECT id, id::text || ',' || {name} || ',' || coalesce({serial_number}, '') AS start
+        SELECT id, id::text || ',' || {name} || ',' || coalesce({serial_number}, '') AS prefix
         FROM robots WHERE id = ANY (%(robots)s) ORDER BY id
     ) AS r
     CROSS JOIN LATERAL (
         SELECT time, metric_name, value, unit, metadata FROM robot_telemetry
-        WHERE robot_id = r.id AND time >= %(start)s AND time < %(end)s {only}
+        WHERE robot_id = r.id AND time >= %(start)s AND time < %(end)s {metric_filter}
         ORDER BY time, metric_name
     ) AS t
 """
@@ -54,15 +54,15 @@ _ROWS = """
 
 @dataclass(frozen=True)
 class ExportQuery:
-    """What to export: points of robots from `start` to before `end`.
+    """What to export.
 
     Attributes:
-        robot_ids: The robots; the caller has made sure that they may be seen.
-        metrics: Names, or None for every metric.
-        start: The first moment.
-        end: The moment after the last.
+        robot_ids: Robots to export; the caller has checked that they are visible.
+        metrics: Metric names, or None for every metric.
+        start: Start of the time range.
+        end: End of the time range, exclusive.
         format: A key of `FORMATS`.
-        is_whole_fleet: Whether the robots are all of those that the caller sees.
+        is_whole_fleet: Whether these are all robots that are visible to the user.
     """
 
     robot_ids: tuple[UUID, ...]
@@ -74,44 +74,43 @@ class ExportQuery:
 
     @property
     def file_name(self) -> str:
-        """A name that says what is in the file."""
+        """File name with the time range."""
         start, end = (f"{at.astimezone(UTC):%Y%m%dT%H%M%SZ}" for at in (self.start, self.end))
-        return f"telemetry_{start}_{end}.{FORMATS[self.format].suffix}"
+        return f"telemetry_{start}_{end}.{EXPORT_FORMATS[self.format].suffix}"
 
 
-def telemetry_export(query: ExportQuery, *, organization_id: UUID) -> StreamingHttpResponse:
-    """Record an export and return it; its rows are read while it is sent.
+def telemetry_export(query: ExportQuery, *, organization_id: UUID) -> Iterator[bytes]:
+    """Audit an export and return its content.
 
-    The rows are those of one moment, that of the first one's reading. They are read in a
-    transaction of their own, which ends with the response, also when the reader goes away.
+    Rows are read while the iterator is consumed, in a transaction of their own. It ends with the
+    iterator, also if that is closed early. All rows belong to one snapshot, taken when the first
+    one is read.
 
     Raises:
-        RangeError: `start` is not before `end`.
-        TooManyExportsError: Others of the organization, or of the platform, are running.
+        InvalidRangeError: `start` is not before `end`.
+        TooManyExportsError: Too many exports of the organization, or of the platform, are running.
     """
     if query.start >= query.end:
-        raise RangeError
-    if not _takes_place(organization_id):
+        raise InvalidRangeError
+    if not _try_acquire_slot(organization_id):
         raise TooManyExportsError
     audit_record(
-        action="telemetry.export", resource_type="robot_telemetry", request_data=_recorded(query)
+        action="telemetry.export",
+        resource_type="robot_telemetry",
+        request_data=_audit_details(query),
     )
-    kind = FORMATS[query.format]
-    response = StreamingHttpResponse(
-        _stream(kind, export_lines(query, organization_id, current_actor())),
-        content_type=kind.content_type,
+    return _encode(
+        EXPORT_FORMATS[query.format], read_lines(query, organization_id, current_actor())
     )
-    response["Content-Disposition"] = f'attachment; filename="{query.file_name}"'
-    return response
 
 
-def _stream(kind: ExportFormat, lines: Generator[list[str]]) -> Iterator[bytes]:
-    """Yield the file; whoever stops reading ends the transaction at once."""
+def _encode(file_format: ExportFormat, lines: Generator[list[str]]) -> Iterator[bytes]:
+    """Yield the encoded file; closing it ends the transaction at once."""
     with closing(lines):
-        yield from kind.encode(lines)
+        yield from file_format.encode(lines)
 
 
-def _recorded(query: ExportQuery) -> dict[str, Any]:
+def _audit_details(query: ExportQuery) -> dict[str, Any]:
     return {
         "format": query.format,
         "start": query.start.isoformat(),
@@ -121,34 +120,34 @@ def _recorded(query: ExportQuery) -> dict[str, Any]:
     }
 
 
-def _takes_place(organization_id: UUID) -> bool:
-    return takes_place("telemetry.export", organization_id)
+def _try_acquire_slot(organization_id: UUID) -> bool:
+    return try_acquire_export_slot("telemetry.export", organization_id)
 
 
-def export_lines(query: ExportQuery, organization_id: UUID, actor: Actor) -> Generator[list[str]]:
-    """Yield batches of lines of CSV, in the order of `COLUMNS`, as `_ROWS` reads them.
+def read_lines(query: ExportQuery, organization_id: UUID, actor: Actor) -> Generator[list[str]]:
+    """Yield batches of CSV lines with `COLUMNS`.
 
-    Who starts in the same moment as others may find its place taken after all; it waits for one.
+    Exports that start at the same moment may compete for the last slot; the loser waits.
 
     Raises:
-        ExportTooLongError: It took longer than an hour.
-        TooManyExportsError: No place became free.
+        ExportTooLongError: The export took longer than an hour.
+        TooManyExportsError: No slot became free in time.
     """
-    begun = time.monotonic()
+    started_at = time.monotonic()
     while True:
         with tenant_transaction(organization_id, actor):
-            if _takes_place(organization_id):
-                yield from _lines(query)
+            if _try_acquire_slot(organization_id):
+                yield from _fetch_lines(query)
                 return
-        if time.monotonic() - begun > _PATIENCE_SECONDS:
+        if time.monotonic() - started_at > _MAX_SLOT_WAIT_SECONDS:
             raise TooManyExportsError
         time.sleep(_POLL_SECONDS)
 
 
-def _lines(query: ExportQuery) -> Iterator[list[str]]:
-    ends = time.monotonic() + _MAX_SECONDS
+def _fetch_lines(query: ExportQuery) -> Iterator[list[str]]:
+    deadline = time.monotonic() + _MAX_DURATION_SECONDS
     with connection.cursor() as cursor:
-        cursor.execute(_SETTINGS, [_MAX_STALL])
+        cursor.execute(_SESSION_SETTINGS, [_MAX_IDLE])
     with connection.chunked_cursor() as cursor:
         cursor.execute(
             _statement(query),
@@ -159,8 +158,8 @@ def _lines(query: ExportQuery) -> Iterator[list[str]]:
                 "end": query.end,
             },
         )
-        while rows := cursor.fetchmany(PREFETCH_ROWS):
-            if time.monotonic() > ends:
+        while rows := cursor.fetchmany(FETCH_ROWS):
+            if time.monotonic() > deadline:
                 raise ExportTooLongError
             yield [line for (line,) in rows]
 
@@ -168,13 +167,14 @@ def _lines(query: ExportQuery) -> Iterator[list[str]]:
 def _statement(query: ExportQuery) -> str:
     def quoted(column: str) -> str:
         text = f"replace({column}, '\"', '\"\"')"
-        if FORMATS[query.format].is_for_spreadsheets:
-            text = f"CASE WHEN left({column}, 1) IN {_FORMULA} THEN '''' ELSE '' END || {text}"
+        if EXPORT_FORMATS[query.format].is_for_spreadsheets:
+            is_formula = f"left({column}, 1) IN {_FORMULA_CHARACTERS}"
+            text = f"CASE WHEN {is_formula} THEN '''' ELSE '' END || {text}"
         return f"'\"' || {text} || '\"'"
 
-    return _ROWS.format(
+    return _SELECT_LINES.format(
         **{name: quoted(name) for name in ("name", "serial_number")},
         **{name: quoted(f"t.{name}") for name in ("metric_name", "unit")},
         metadata=quoted("t.metadata::text"),
-        only="" if query.metrics is None else "AND metric_name = ANY (%(metrics)s)",
+        metric_filter="" if query.metrics is None else "AND metric_name = ANY (%(metrics)s)",
     )

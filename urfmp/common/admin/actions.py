@@ -10,7 +10,7 @@ from django import forms
 from django.http import HttpRequest
 
 
-def _nothing(_row: Any) -> dict[str, Any]:
+def _no_initial(_row: Any) -> dict[str, Any]:
     return {}
 
 
@@ -41,6 +41,6 @@ class ObjectAction:
     icon: str = "check"
     applies: Callable[[Any], bool] = bool
     form_class: type[forms.Form] | None = None
-    initial: Callable[[Any], dict[str, Any]] = _nothing
+    initial: Callable[[Any], dict[str, Any]] = _no_initial
     is_danger: bool = False
     needs_step_up: bool = False

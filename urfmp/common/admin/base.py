@@ -36,10 +36,10 @@ from urfmp.common.admin.forms import (
     BlankJsonField,
     ScopedChoiceField,
     ScopedModelForm,
-    accepted_values,
-    refusal_messages,
+    error_messages,
+    initial_from_query,
 )
-from urfmp.common.admin.history import RecordedAdmin
+from urfmp.common.admin.history import AuditedAdmin
 from urfmp.common.admin.lists import (
     AutocompleteFilter,
     CappedPaginator,
@@ -52,12 +52,12 @@ from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.recent_auth import StepUpRequiredError, require_recent_auth
 
-_BULK_LIMIT = 1_000
+_MAX_BULK_ROWS = 1_000
 
 Row = TypeVar("Row", bound=Model)
 
 
-class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
+class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     """Rows of the viewer's organization, changed through services.
 
     Attributes:
@@ -173,7 +173,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         """Tell the form who asks, and what the service has refused."""
         form = super().get_form(request, obj, change=change, **kwargs)
         form.request = request
-        form.refusal = request_state(request).service_error
+        form.service_error = request_state(request).service_error
         return form
 
     def changeform_view(
@@ -196,7 +196,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         """Begin a new row with what the address gives, as far as the form takes it."""
         if not request.GET:
             return {}
-        return accepted_values(self.get_form(request)(), request.GET)
+        return initial_from_query(self.get_form(request)(), request.GET)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Hand the form's values to a service; the form's own copy of the row is not saved."""
@@ -233,7 +233,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
             return super().delete_view(request, object_id, extra_context)
         except ApplicationError as error:
             self.message_user(request, error.message, messages.ERROR)
-            return HttpResponseRedirect(self.change_address(object_id))
+            return HttpResponseRedirect(self.change_url(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Offer it only where there is a service for it."""
@@ -298,7 +298,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
             require_recent_auth(request)
         done, refused, skipped = 0, [], 0
         rows = restricted(self.model, request, action.permission).filter(
-            pk__in=list(selected.values_list("pk", flat=True)[:_BULK_LIMIT])
+            pk__in=list(selected.values_list("pk", flat=True)[:_MAX_BULK_ROWS])
         )
         for obj in rows:
             if not action.applies(obj):
@@ -307,7 +307,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
             try:
                 action.run(request, obj, {})
             except (ApplicationError, ValidationError) as error:
-                refused.append(f"{obj}: {' '.join(refusal_messages(error))}")
+                refused.append(f"{obj}: {' '.join(error_messages(error))}")
             else:
                 done += 1
         self.message_user(request, f"{self._named(done)} {action.done}.", messages.SUCCESS)
@@ -342,7 +342,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
             try:
                 result = action.run(request, obj, form.cleaned_data if bound else {})
             except (ApplicationError, ValidationError) as error:
-                self.message_user(request, " ".join(refusal_messages(error)), messages.ERROR)
+                self.message_user(request, " ".join(error_messages(error)), messages.ERROR)
             else:
                 if isinstance(result, HttpResponse):
                     return result
@@ -364,12 +364,12 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         }
         return TemplateResponse(request, "admin/object_action.html", context)
 
-    def change_address(self, object_id: Any) -> str:
+    def change_url(self, object_id: Any) -> str:
         """Return where a row is shown."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return reverse(name, args=[object_id])
 
-    def action_address(self, obj: Any, name: str) -> str:
+    def action_url(self, obj: Any, name: str) -> str:
         """Return where an action on a row is sent to."""
         view = f"admin:{self.opts.app_label}_{self.opts.model_name}_act"
         return reverse(view, args=[obj.pk, name])
@@ -381,11 +381,11 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         )
         address = urlsplit(wanted)
         if not own or address.path == request.path:
-            return self.change_address(obj.pk)
+            return self.change_url(obj.pk)
         target = f"{address.path}?{address.query}" if address.query else address.path
         # Alone, a path may be read as the name of a host: `//evil.example/`.
         is_path = target.startswith("/") and url_has_allowed_host_and_scheme(target, None)
-        return target if is_path else self.change_address(obj.pk)
+        return target if is_path else self.change_url(obj.pk)
 
     def action_button(self, obj: Any, name: str) -> SafeString:
         """Return a button for a list, which sends the list's form, with its token, to an action."""
@@ -393,7 +393,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         return format_html(
             '<button type="submit" class="u-button" formaction="{}" formmethod="post" '
             'aria-label="{}: {}">{}</button>',
-            self.action_address(obj, name),
+            self.action_url(obj, name),
             action.label,
             obj,
             action.label,
@@ -405,7 +405,7 @@ class OrganizationScopedAdmin(RecordedAdmin, Generic[Row]):
         """Give the page the actions that fit its row."""
         obj = kwargs.get("obj")
         context["object_actions"] = [
-            {"action": action, "address": self.action_address(obj, action.name)}
+            {"action": action, "address": self.action_url(obj, action.name)}
             for action in (self.allowed_actions(request) if obj is not None else ())
             if action.applies(obj)
         ]

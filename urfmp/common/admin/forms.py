@@ -10,13 +10,13 @@ from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from django.http import QueryDict
 
-from urfmp.common.db.json_values import json_fault
+from urfmp.common.db.json_values import json_storage_error
 from urfmp.common.exceptions import ApplicationError
 
-Refusal = ApplicationError | ValidationError
+ServiceError = ApplicationError | ValidationError
 
 
-def refusal_messages(error: Refusal) -> list[str]:
+def error_messages(error: ServiceError) -> list[str]:
     """Return what a refused change is told with."""
     return error.messages if isinstance(error, ValidationError) else [error.message]
 
@@ -38,7 +38,7 @@ class BlankJsonField(forms.JSONField):
             decoded = msgspec.json.decode(value)
         except (ValueError, RecursionError) as error:
             raise ValidationError(self.error_messages["invalid"], code="invalid") from error
-        if fault := json_fault(decoded):
+        if fault := json_storage_error(decoded):
             raise ValidationError(fault, code="invalid")
         return decoded
 
@@ -86,7 +86,7 @@ class ScopedChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
         )
 
 
-def accepted_values(form: forms.BaseForm, asked: QueryDict) -> dict[str, Any]:
+def initial_from_query(form: forms.BaseForm, asked: QueryDict) -> dict[str, Any]:
     """Return those values of an address that the form's fields accept, to begin a form with."""
     accepted = {}
     for name in form.fields.keys() & asked.keys():
@@ -110,11 +110,11 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
 
     Attributes:
         request: The request; `get_form` sets it on the class that it makes.
-        refusal: Why the service did not carry out what this form sent.
+        service_error: Why the service did not carry out what this form sent.
     """
 
     request: ClassVar[Any] = None
-    refusal: ClassVar[Refusal | None] = None
+    service_error: ClassVar[ServiceError | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Give a new row its organization, so that uniqueness is checked within it."""
@@ -127,16 +127,18 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
         return super()._get_validation_exclusions() - {"organization"}  # type: ignore[misc,no-any-return]
 
     def clean(self) -> dict[str, Any]:
-        """Add the service's refusal, if it has already refused."""
+        """Add the service's service_error, if it has already refused."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
-        if isinstance(self.refusal, ValidationError) and hasattr(self.refusal, "error_dict"):
-            for name, errors in self.refusal.error_dict.items():
+        if isinstance(self.service_error, ValidationError) and hasattr(
+            self.service_error, "error_dict"
+        ):
+            for name, errors in self.service_error.error_dict.items():
                 self.add_error(name if name in self.fields else None, errors)
-        elif self.refusal is not None:
-            self.add_error(None, refusal_messages(self.refusal))
+        elif self.service_error is not None:
+            self.add_error(None, error_messages(self.service_error))
         return values
 
-    def changes(self) -> dict[str, Any]:
+    def service_kwargs(self) -> dict[str, Any]:
         """Return what is handed to the service: the model's fields that were changed or filled."""
         names = {field.name for field in self._meta.model._meta.fields}
         wanted = self.fields if self.is_new else self.changed_data

@@ -13,13 +13,13 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from unfold.admin import ModelAdmin
 
-from urfmp.common.admin.labels import reference_names
+from urfmp.common.admin.labels import reference_labels
 from urfmp.common.admin.visibility import restricted
 
 _HISTORY_LIMIT = 200
 
 
-class RecordedAdmin(ModelAdmin):
+class AuditedAdmin(ModelAdmin):
     """An admin whose rows the database keeps a record of.
 
     Attributes:
@@ -59,8 +59,8 @@ class RecordedAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"History of {obj}",
             "entries": entries,
-            "names": reference_names(self.admin_site, request, entries),
-            "explorer": self.history_address(obj.pk) if entries else "",
+            "names": reference_labels(self.admin_site, request, entries),
+            "explorer": self.history_url(obj.pk) if entries else "",
             "object": obj,
             "opts": self.opts,
             **(extra_context or {}),
@@ -68,7 +68,7 @@ class RecordedAdmin(ModelAdmin):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/object_history.html", context)
 
-    def history_address(self, object_id: Any) -> str:
+    def history_url(self, object_id: Any) -> str:
         """Return where the record shows everything that was done to a row."""
         query = urlencode({"resource": self.audit_resource, "object": object_id})
         return f"{reverse('admin:audit_auditlog_changelist')}?{query}"

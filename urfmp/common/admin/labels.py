@@ -14,11 +14,11 @@ from django.http import HttpRequest
 
 from urfmp.common.admin.visibility import restricted
 
-_NAMES_AT_MOST = 500
+_MAX_LABELS = 500
 
-_NAMED_BY = ("name", "title", "email")
+_LABEL_FIELDS = ("name", "title", "email")
 
-Names = dict[str, str]
+Labels = dict[str, str]
 
 
 def audited_admins(site: AdminSite) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def audited_admins(site: AdminSite) -> dict[str, Any]:
     }
 
 
-def object_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Names:
+def object_labels(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Labels:
     """Return the names of what recorded acts were done to, by id; one query.
 
     What the viewer may not see, or what is gone, has none.
@@ -50,10 +50,10 @@ def object_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) 
     for entry in entries:
         if entry.resource_id is not None and entry.resource_type in admins:
             wanted[admins[entry.resource_type].model].add(str(entry.resource_id))
-    return _names(request, wanted)
+    return _labels(request, wanted)
 
 
-def reference_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Names:
+def reference_labels(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Labels:
     """Return the names of rows that recorded values refer to, by id.
 
     One query, and another one where people are named whom the viewer may not see: those of the
@@ -67,14 +67,14 @@ def reference_names(site: AdminSite, request: HttpRequest, entries: Iterable[Any
         for values in (entry.before, entry.after):
             for model, key in _references(owner.model, values or {}):
                 wanted[model].add(key)
-    names = _names(request, wanted)
+    names = _labels(request, wanted)
     for model, keys in wanted.items():
         if hasattr(model, "placeholder_for"):
-            names |= _of_the_platform(model, sorted(keys - names.keys())[:_NAMES_AT_MOST])
+            names |= _platform_labels(model, sorted(keys - names.keys())[:_MAX_LABELS])
     return names
 
 
-def _of_the_platform(model: Any, keys: list[str]) -> Names:
+def _platform_labels(model: Any, keys: list[str]) -> Labels:
     """Return what stands for those of some people whom the open organization does not have."""
     if not keys:
         return {}
@@ -99,10 +99,10 @@ def _is_uuid(value: str) -> bool:
     return True
 
 
-def _names(request: HttpRequest, wanted: dict[type[Model], set[str]]) -> Names:
+def _labels(request: HttpRequest, wanted: dict[type[Model], set[str]]) -> Labels:
     parts = [
         restricted(model, request)
-        .filter(pk__in=sorted(keys)[:_NAMES_AT_MOST])
+        .filter(pk__in=sorted(keys)[:_MAX_LABELS])
         .order_by()
         .annotate(label=_label(model))
         .values_list("pk", "label")
@@ -120,5 +120,5 @@ def _names(request: HttpRequest, wanted: dict[type[Model], set[str]]) -> Names:
 
 def _label(model: type[Model]) -> Cast:
     names = {field.name for field in model._meta.concrete_fields}
-    named_by = next((name for name in _NAMED_BY if name in names), None)
+    named_by = next((name for name in _LABEL_FIELDS if name in names), None)
     return Cast(F(named_by) if named_by else Value(""), TextField())

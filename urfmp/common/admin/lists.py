@@ -22,9 +22,9 @@ from unfold.contrib.filters.admin import (
 from unfold.views import ChangeList
 
 from urfmp.common.admin.visibility import restricted
-from urfmp.common.db.fields import validate_moment
+from urfmp.common.db.fields import validate_datetime_range
 
-_COUNT_LIMIT = 10_000
+_MAX_COUNT = 10_000
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
@@ -35,7 +35,7 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
         """The number of rows, at most 10,000."""
         rows = self.object_list
         if isinstance(rows, QuerySet):
-            return rows.order_by()[:_COUNT_LIMIT].count()
+            return rows.order_by()[:_MAX_COUNT].count()
         return len(rows)
 
 
@@ -103,7 +103,7 @@ class TimeRangeFilter(RangeDateTimeFilter):
         Raises:
             IncorrectLookupParameters: One of the ends is no time.
         """
-        field = forms.DateTimeField(validators=[validate_moment])
+        field = forms.DateTimeField(validators=[validate_datetime_range])
         for end, lookup in (("from", "gte"), ("to", "lte")):
             parts = [self.used_parameters.get(f"{self.field_path}_{end}_{n}") for n in (0, 1)]
             if not all(parts):

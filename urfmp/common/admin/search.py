@@ -11,23 +11,23 @@ from django.http import HttpRequest
 from urfmp.common.admin.visibility import restricted
 
 # Words can stand anywhere in a text, so each row has to be read; so many are read in a moment.
-_NEWEST = 50_000
+_MAX_ROWS_SEARCHED = 50_000
 _FOUND, _ROBOTS = 1_000, 200
 
 
-class NewestSearchMixin:
+class RecentRowsSearchMixin:
     """Search texts in the newest rows, and names of robots whatever the age of their rows.
 
     What the list's filters have left is searched: with a filter by state, robot or time the
     newest rows reach further back.
 
     Attributes:
-        searched_texts: The model's own columns in which words are looked for.
-        newest_by: The column that says which rows are the newest.
+        search_text_fields: The model's own columns in which words are looked for.
+        recency_field: The column that says which rows are the newest.
     """
 
-    searched_texts: ClassVar[tuple[str, ...]] = ()
-    newest_by: ClassVar[str] = "created_at"
+    search_text_fields: ClassVar[tuple[str, ...]] = ()
+    recency_field: ClassVar[str] = "created_at"
     search_help_text = "Robot, or words of the newest rows"
 
     def get_search_results(
@@ -36,9 +36,9 @@ class NewestSearchMixin:
         """Return the rows that are found; at most three short queries before the list's own."""
         if not search_term.strip():
             return queryset, False
-        newest = queryset.order_by(f"-{self.newest_by}")
+        newest = queryset.order_by(f"-{self.recency_field}")
         found = {*self._by_robot(request, newest, search_term.strip())}
-        if self.searched_texts:
+        if self.search_text_fields:
             found |= {*self._by_words(newest, search_term.split())}
         return queryset.filter(pk__in=found), False
 
@@ -50,10 +50,12 @@ class NewestSearchMixin:
         return rows.values_list("pk", flat=True)[:_FOUND]
 
     def _by_words(self, newest: QuerySet[Any], words: list[str]) -> list[Any]:
-        rows = newest.select_related(None).values("id", *self.searched_texts)[:_NEWEST]
+        rows = newest.select_related(None).values("id", *self.search_text_fields)[
+            :_MAX_ROWS_SEARCHED
+        ]
         inner, values = rows.query.sql_with_params()
         text = ", ".join(
-            f"newest.{connection.ops.quote_name(name)}" for name in self.searched_texts
+            f"newest.{connection.ops.quote_name(name)}" for name in self.search_text_fields
         )
         condition = " AND ".join(f"concat_ws(' ', {text}) ILIKE %s" for _ in words)
         patterns = [f"%{connection.ops.prep_for_like_query(word)}%" for word in words]

@@ -8,7 +8,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 
-def viewer(request: HttpRequest) -> Any:
+def request_user(request: HttpRequest) -> Any:
     """Return the person who asks: the admin lets nobody in without one."""
     return request.user
 

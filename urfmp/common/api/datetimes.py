@@ -11,7 +11,7 @@ from rest_framework import serializers
 NEEDS_OFFSET = "Write the time with its offset, as in 2026-01-31T14:30:00Z or with +02:00."
 
 
-class MomentField(serializers.DateTimeField):
+class AwareDateTimeField(serializers.DateTimeField):
     """A time with its offset; DRF's own takes one without for one in UTC."""
 
     def to_internal_value(self, value: Any) -> datetime:

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 
-class _ProblemsMixin(APIView):
+class _JsonProblemsMixin(APIView):
     """A refusal is the problem document that its type says it is, whatever the view renders."""
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
@@ -23,13 +23,13 @@ class _ProblemsMixin(APIView):
         return response
 
 
-class SchemaView(_ProblemsMixin, SpectacularAPIView):
+class SchemaView(_JsonProblemsMixin, SpectacularAPIView):
     """The document, as YAML or JSON: `Accept`, or `?format=json`."""
 
     content_negotiation_class = DefaultContentNegotiation
 
 
-class DocsView(_ProblemsMixin, SpectacularSwaggerSplitView):
+class DocsView(_JsonProblemsMixin, SpectacularSwaggerSplitView):
     """The page: a document and scripts from our own address, nothing inline."""
 
     template_name = "pages/api_docs.html"

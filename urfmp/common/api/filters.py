@@ -23,7 +23,7 @@ from urfmp.common.api.datetimes import NEEDS_OFFSET
 _COMMON = frozenset({"cursor", "page_size", "ordering", "fields"})
 
 
-def refuse_unknown(request: Request, known: Collection[str]) -> None:
+def reject_unknown_params(request: Request, known: Collection[str]) -> None:
     """Refuse a parameter that means nothing, and a NUL character, which no row holds.
 
     Raises:
@@ -36,7 +36,7 @@ def refuse_unknown(request: Request, known: Collection[str]) -> None:
             raise ValidationError({name: "A NUL character is not allowed."})
 
 
-def refuse_empty(request: Request, names: Iterable[str]) -> None:
+def reject_empty_params(request: Request, names: Iterable[str]) -> None:
     """Refuse a parameter without a value: taken for none at all, it would let everything through.
 
     Raises:
@@ -87,13 +87,13 @@ class ScopedFilterBackend(DjangoFilterBackend):
         """
         filterset_class = self.get_filterset_class(view, queryset)
         known = _COMMON | (set(filterset_class.base_filters) if filterset_class else set())
-        refuse_unknown(request, known)
+        reject_unknown_params(request, known)
         if filterset_class:
-            refuse_empty(request, _filters_of_values(filterset_class))
+            reject_empty_params(request, _filters_with_value(filterset_class))
         return super().filter_queryset(request, queryset, view)
 
 
-def _filters_of_values(filterset_class: Any) -> list[str]:
+def _filters_with_value(filterset_class: Any) -> list[str]:
     return [
         name
         for name, found in filterset_class.base_filters.items()
@@ -101,7 +101,7 @@ def _filters_of_values(filterset_class: Any) -> list[str]:
     ]
 
 
-class _MomentField(IsoDateTimeField):
+class _AwareDateTimeField(IsoDateTimeField):
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str):
             with suppress(ValueError):
@@ -111,10 +111,10 @@ class _MomentField(IsoDateTimeField):
         return super().to_python(value)
 
 
-class MomentFilter(django_filters.IsoDateTimeFilter):
+class AwareDateTimeFilter(django_filters.IsoDateTimeFilter):
     """A time with its offset; django-filter's own takes one without for one in UTC."""
 
-    field_class = _MomentField
+    field_class = _AwareDateTimeField
 
 
 class OrderingFilter(BaseFilterBackend):

@@ -31,7 +31,7 @@ _PLAIN_CODES: dict[int, tuple[str, ...]] = {
     500: ("server_error",),
     503: ("unavailable", "busy"),
 }
-_SAYS = {
+_DESCRIPTIONS = {
     400: "Something in the request does not fit; `errors` names the fields and parameters.",
     401: "No credential, or none that is valid.",
     403: "The role or the key's scopes do not include this.",
@@ -149,7 +149,7 @@ def problem_codes() -> dict[int, list[str]]:
     return {status: sorted(found) for status, found in sorted(codes.items())}
 
 
-def complete_document(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+def add_common_responses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Give every operation its refusals, headers and credentials."""
     components = result["components"]
     components["securitySchemes"] = {**_CREDENTIALS, **_INFLUX_CREDENTIALS}
@@ -164,7 +164,7 @@ def complete_document(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     for path, item in result["paths"].items():
         for method, operation in item.items():
             for parameter in operation.get("parameters", ()):
-                _refuse_nul(parameter)
+                _reject_nul(parameter)
             _complete(path, method, operation)
             used |= set(operation["tags"])
     result["tags"] = [
@@ -175,7 +175,7 @@ def complete_document(result: dict[str, Any], **_: Any) -> dict[str, Any]:
 
 
 def _name(status: int) -> str | None:
-    return HTTPStatus(status).phrase.replace(" ", "") if status in _SAYS else None
+    return HTTPStatus(status).phrase.replace(" ", "") if status in _DESCRIPTIONS else None
 
 
 def _response(status: int, codes: list[str]) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _response(status: int, codes: list[str]) -> dict[str, Any]:
     known = {"properties": {"status": {"const": status}, "code": {"enum": codes}}}
     schema = {"allOf": [{"$ref": "#/components/schemas/Problem"}, known]}
     return {
-        "description": _SAYS[status],
+        "description": _DESCRIPTIONS[status],
         "headers": headers,
         "content": {CONTENT_TYPE: {"schema": schema}},
     }
@@ -211,7 +211,7 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
         operation["security"] = own
     responses = operation["responses"]
     own_form = operation.pop("x-own-errors", False)
-    for status in _refusals(path, method, operation, is_public=is_public):
+    for status in _error_statuses(path, method, operation, is_public=is_public):
         if not own_form or str(status) not in responses:
             responses[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
     for status in list(responses):
@@ -225,13 +225,15 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _refuse_nul(parameter: dict[str, Any]) -> None:
+def _reject_nul(parameter: dict[str, Any]) -> None:
     schema = parameter["schema"]
     if schema.get("type") == "string" and not {"enum", "format", "pattern"} & set(schema):
         schema["pattern"] = r"^[^\u0000]*$"
 
 
-def _refusals(path: str, method: str, operation: dict[str, Any], *, is_public: bool) -> set[int]:
+def _error_statuses(
+    path: str, method: str, operation: dict[str, Any], *, is_public: bool
+) -> set[int]:
     """Return the refusals that any operation of this form can come to."""
     headers = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
     found = {400, 406, 429, 503}

@@ -21,7 +21,7 @@ from rest_framework.utils.urls import replace_query_param
 _DEFAULT_SIZE, _MAX_SIZE = 100, 1000
 
 
-class Cursor(BasePagination):
+class KeysetPagination(BasePagination):
     """Keyset pagination: the cursor is the order, the last row's value in it, and its id.
 
     The answer is `{"results": [...], "next": URL or null}`.

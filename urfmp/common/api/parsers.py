@@ -9,10 +9,10 @@ from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-from urfmp.common.db.json_values import MAX_DEPTH, is_nested_deep
+from urfmp.common.db.json_values import MAX_DEPTH, exceeds_max_depth
 
 
-class BodyTooLargeError(APIException):
+class JsonBodyTooLargeError(APIException):
     """The body is larger than any that the API takes."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -43,7 +43,7 @@ class StrictJsonParser(BaseParser):
         limit = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         body = stream.read(limit + 1)
         if len(body) > limit:
-            raise BodyTooLargeError
+            raise JsonBodyTooLargeError
         try:
             data = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -52,15 +52,15 @@ class StrictJsonParser(BaseParser):
         if b"\\u0000" in body and _holds_nul(data):
             msg = "A text in the body holds a NUL character, which cannot be stored."
             raise ParseError(msg)
-        if is_nested_deep(body, data):
+        if exceeds_max_depth(body, data):
             msg = f"Values in the body are nested in each other at most {MAX_DEPTH} times."
             raise ParseError(msg)
         # The decoder takes the last of two members with one name; whoever sent both meant neither.
-        json.loads(body, object_pairs_hook=_once_each)
+        json.loads(body, object_pairs_hook=_reject_duplicate_members)
         return data
 
 
-def _once_each(members: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicate_members(members: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(members)
     if len(found) != len(members):
         names = [name for name, _ in members]

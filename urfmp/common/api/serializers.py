@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django.db import models
 from rest_framework import serializers
 
-from urfmp.common.api.datetimes import MomentField
+from urfmp.common.api.datetimes import AwareDateTimeField
 
 
 class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[type-arg]
@@ -79,7 +79,7 @@ class ScopedModelSerializer(StrictFieldsMixin, serializers.ModelSerializer):  # 
     serializer_related_field = ScopedRelatedField
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
         **serializers.ModelSerializer.serializer_field_mapping,
-        models.DateTimeField: MomentField,
+        models.DateTimeField: AwareDateTimeField,
     }
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:

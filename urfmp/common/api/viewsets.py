@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from urfmp.common.api.filters import refuse_empty, refuse_unknown
+from urfmp.common.api.filters import reject_empty_params, reject_unknown_params
 from urfmp.common.api.permissions import permission_action
 from urfmp.common.api.serializers import field_names
 from urfmp.common.security.recent_auth import require_recent_auth
@@ -44,8 +44,10 @@ class PrincipalView(APIView):
         method = (request.method or "").lower()
         is_answered = method in self.http_method_names and hasattr(self, method)  # else 405
         if is_answered and (known := self.known_parameters()) is not None:
-            refuse_unknown(request, known)
-            refuse_empty(request, self.parameters_class().fields if self.parameters_class else ())
+            reject_unknown_params(request, known)
+            reject_empty_params(
+                request, self.parameters_class().fields if self.parameters_class else ()
+            )
 
     def known_parameters(self) -> frozenset[str] | None:
         """Return the parameters of this request's method; None where a filter backend checks."""

@@ -13,7 +13,7 @@ from psycopg.errors import UniqueViolation
 
 
 @contextmanager
-def must_be_free(field: str, message: str) -> Iterator[None]:
+def unique_error_on(field: str, message: str) -> Iterator[None]:
     """Say that a value is taken, where validation could not see by whom.
 
     Put it around the service's transaction, so that this is undone before the answer is made.
@@ -29,7 +29,7 @@ def must_be_free(field: str, message: str) -> Iterator[None]:
         yield
     except ValidationError as error:
         # Validation has seen it: the same words as for what only the database sees.
-        if not _is_taken(error, field):
+        if not _is_unique_error(error, field):
             raise
         raise ValidationError({**error.error_dict, field: message}) from error
     except IntegrityError as error:
@@ -38,12 +38,12 @@ def must_be_free(field: str, message: str) -> Iterator[None]:
         raise
 
 
-def _is_taken(error: ValidationError, field: str) -> bool:
+def _is_unique_error(error: ValidationError, field: str) -> bool:
     faults = error.error_dict.get(field, ()) if hasattr(error, "error_dict") else ()
     return any(fault.code == "unique" for fault in faults)
 
 
-def under_fields(row: Model, error: ValidationError) -> dict[str, list[Any]]:
+def errors_by_field(row: Model, error: ValidationError) -> dict[str, list[Any]]:
     """Return the faults that constraints found, each under the field that people can change.
 
     Django tells of a constraint over several columns, or over an expression, under no field. Where

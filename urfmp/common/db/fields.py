@@ -25,7 +25,7 @@ class GenerateUuid(Func):
     output_field = models.UUIDField()
 
 
-class TransactionNow(Func):
+class TransactionTimestamp(Func):
     """`now()`: the time at which the transaction began. Django's `Now` is another function."""
 
     function = "NOW"
@@ -48,26 +48,28 @@ def validate_one_line(value: str) -> None:
         raise ValidationError(msg, code="one_line")
 
 
-EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+MIN_DATETIME = datetime(2000, 1, 1, tzinfo=UTC)
+MAX_DATETIME = datetime(2200, 1, 1, tzinfo=UTC)
 
 
-def validate_moment(value: datetime) -> None:
+def validate_datetime_range(value: datetime) -> None:
     """Refuse a time that no plant means, and that another timezone could not even write."""
-    if not EARLIEST <= value < LATEST:
+    if not MIN_DATETIME <= value < MAX_DATETIME:
         msg = "Write a time between the years 2000 and 2200."
         raise ValidationError(msg, code="moment")
 
 
-def moment(**kwargs: Any) -> models.DateTimeField[Any, Any]:
+def bounded_datetime_field(**kwargs: Any) -> models.DateTimeField[Any, Any]:
     """Return a column for a time that people type in."""
-    return models.DateTimeField(null=True, blank=True, validators=[validate_moment], **kwargs)
+    return models.DateTimeField(
+        null=True, blank=True, validators=[validate_datetime_range], **kwargs
+    )
 
 
-def moment_check(table: str, column: str) -> models.CheckConstraint:
+def bounded_datetime_check(table: str, column: str) -> models.CheckConstraint:
     """Return the CHECK behind `moment`, for rows that no form has seen."""
     return models.CheckConstraint(
-        condition=models.Q(**{f"{column}__gte": EARLIEST, f"{column}__lt": LATEST}),
+        condition=models.Q(**{f"{column}__gte": MIN_DATETIME, f"{column}__lt": MAX_DATETIME}),
         name=f"{table}_{column}_check",
     )
 
@@ -81,15 +83,15 @@ def uuid_primary_key() -> models.UUIDField[Any, Any]:
 
 def created_at() -> models.DateTimeField[Any, Any]:
     """Return a column that the database fills with the start of the inserting transaction."""
-    return models.DateTimeField(null=True, db_default=TransactionNow(), editable=False)
+    return models.DateTimeField(null=True, db_default=TransactionTimestamp(), editable=False)
 
 
 def updated_at() -> models.DateTimeField[Any, Any]:
     """Return a column that a trigger renews at every update."""
-    return models.DateTimeField(null=True, db_default=TransactionNow(), editable=False)
+    return models.DateTimeField(null=True, db_default=TransactionTimestamp(), editable=False)
 
 
-def organization_key(**kwargs: Any) -> models.ForeignKey[Any, Any]:
+def organization_fk(**kwargs: Any) -> models.ForeignKey[Any, Any]:
     """Return the tenant's column. The foreign key itself is made by SQL under the spec's name."""
     return models.ForeignKey(
         "organizations.Organization",
@@ -102,7 +104,7 @@ def organization_key(**kwargs: Any) -> models.ForeignKey[Any, Any]:
     )
 
 
-class _PersonDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
+class _UserDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
     """Reads a person who may be of the platform: their row is behind the tenant wall."""
 
     def __get__(self, instance: Any, cls: Any = None) -> Any:
@@ -121,10 +123,10 @@ class _PersonDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
         return person
 
 
-class PersonKey(models.ForeignKey[Any, Any]):
+class UserForeignKey(models.ForeignKey[Any, Any]):
     """A reference to a person. A super admin acts in organizations that are not their own."""
 
-    forward_related_accessor_class = _PersonDescriptor
+    forward_related_accessor_class = _UserDescriptor
 
     def deconstruct(self) -> Any:
         """Be a plain foreign key to migrations: the column is one."""
@@ -144,11 +146,11 @@ class PersonKey(models.ForeignKey[Any, Any]):
         super().validate(value, model_instance)
 
 
-def plain_key(to: str, **kwargs: Any) -> Any:
+def unconstrained_fk(to: str, **kwargs: Any) -> Any:
     """Return a foreign key whose constraint and index are made elsewhere, under their own names."""
     kwargs.setdefault("on_delete", models.PROTECT)
     kwargs.setdefault("related_name", "+")
-    kind = PersonKey if to == "accounts.User" else models.ForeignKey
+    kind = UserForeignKey if to == "accounts.User" else models.ForeignKey
     return kind(to, db_constraint=False, db_index=False, **kwargs)
 
 

@@ -12,12 +12,12 @@ MAX_DEPTH = 50
 _MAX_WHOLE_NUMBER = 10**300
 
 
-def json_fault(value: Any, depth: int = 0) -> str | None:
+def json_storage_error(value: Any, depth: int = 0) -> str | None:
     """Return what keeps a value from being stored as JSON, or None."""
     if depth > MAX_DEPTH:
         return f"Values are nested in each other at most {MAX_DEPTH} times."
     if isinstance(value, str):
-        return _text_fault(value)
+        return _text_storage_error(value)
     if isinstance(value, int | float):
         fits = math.isfinite(value) if isinstance(value, float) else abs(value) < _MAX_WHOLE_NUMBER
         return None if fits else "A number is finite."
@@ -29,11 +29,11 @@ def json_fault(value: Any, depth: int = 0) -> str | None:
         parts = list(value)
     else:
         return f"{type(value).__name__} is no JSON."
-    faults = (json_fault(part, depth + 1) for part in parts)
+    faults = (json_storage_error(part, depth + 1) for part in parts)
     return next((fault for fault in faults if fault), None)
 
 
-def is_nested_deep(text: bytes, value: Any) -> bool:
+def exceeds_max_depth(text: bytes, value: Any) -> bool:
     """Tell whether a decoded value is nested deeper than may be.
 
     Args:
@@ -51,7 +51,7 @@ def _depth_left(value: Any, left: int) -> int:
     return min((_depth_left(part, left - 1) for part in parts), default=left - 1)
 
 
-def _text_fault(text: str) -> str | None:
+def _text_storage_error(text: str) -> str | None:
     if "\x00" in text:
         return "A text holds a NUL character, which cannot be stored."
     try:
@@ -70,6 +70,6 @@ def check_json(**values: Any) -> None:
     Raises:
         ValidationError: A value cannot be stored, under its field's name.
     """
-    faults = {name: json_fault(value) for name, value in values.items()}
+    faults = {name: json_storage_error(value) for name, value in values.items()}
     if wrong := {name: fault for name, fault in faults.items() if fault}:
         raise ValidationError(wrong)

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
 # The functions that write the record, in PostgreSQL's account of where an error came from.
-_RECORD = re.compile(r"\baudit_(?:row|record|link|digest|redact|pick|logs|heads)\b")
+_AUDIT_FUNCTIONS = re.compile(r"\baudit_(?:row|record|link|digest|redact|pick|logs|heads)\b")
 
 
 def _wants_problem(request: HttpRequest) -> bool:
@@ -59,7 +59,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return unavailable(request, error)
     if isinstance(error, ApplicationError) and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return unavailable(request, error, error.message)
-    if record_has_failed(error):
+    if audit_write_failed(error):
         logger.error("The audit record cannot be written, so nothing is done: %s", error)
         return unavailable(
             request, error, "The audit record cannot be written, so nothing was done."
@@ -69,12 +69,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return HttpResponse(render_to_string("500.html"), status=500)
 
 
-def record_has_failed(error: BaseException | None) -> bool:
+def audit_write_failed(error: BaseException | None) -> bool:
     """Tell whether it was the writing of the audit record that failed: no act without a record."""
     cause = getattr(error, "__cause__", None)
     if not (isinstance(error, DatabaseError) and isinstance(cause, psycopg.Error)):
         return False
-    return _RECORD.search(f"{cause.diag.context} {cause.diag.table_name}") is not None
+    return _AUDIT_FUNCTIONS.search(f"{cause.diag.context} {cause.diag.table_name}") is not None
 
 
 def unavailable(

@@ -12,7 +12,7 @@ from django.core.exceptions import MiddlewareNotUsed
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
-from urfmp.common.http.client_ip import forwarded_address
+from urfmp.common.http.client_ip import forwarded_ip
 from urfmp.common.http.problem_details import problem_response
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.redaction import redact_text
@@ -63,7 +63,7 @@ class ClientAddressMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Put the address where everything reads it."""
         if forwarded := request.META.get("HTTP_X_FORWARDED_FOR"):
-            request.META["REMOTE_ADDR"] = forwarded_address(forwarded)
+            request.META["REMOTE_ADDR"] = forwarded_ip(forwarded)
         return self.get_response(request)
 
 
@@ -81,7 +81,7 @@ class BodyLengthMiddleware:
         return self.get_response(request)
 
 
-class PagePolicyMiddleware(CSPMiddleware):
+class ContentSecurityPolicyMiddleware(CSPMiddleware):
     """Put the content security policy on pages: nothing else is shown by a browser as one."""
 
     def process_response(

@@ -9,14 +9,14 @@ from django.http import HttpRequest, UnreadablePostError
 CHUNK_BYTES = 64 * 1024
 
 
-def read_on(request: HttpRequest, most_bytes: int) -> None:
+def drain_body(request: HttpRequest, max_bytes: int) -> None:
     """Take and drop what is still coming: a sender that is cut off sees no answer.
 
     Args:
         request: Whose body nobody will look at.
-        most_bytes: How much is taken at most, in whole chunks of 64 KiB.
+        max_bytes: How much is taken at most, in whole chunks of 64 KiB.
     """
     with suppress(UnreadablePostError):
-        for _ in range(most_bytes // CHUNK_BYTES):
+        for _ in range(max_bytes // CHUNK_BYTES):
             if not request.read(CHUNK_BYTES):
                 break

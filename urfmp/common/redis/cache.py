@@ -9,26 +9,26 @@ from django_redis.cache import RedisCache  # type: ignore[import-untyped]
 from django_redis.exceptions import ConnectionInterrupted  # type: ignore[import-untyped]
 from redis.exceptions import RedisError
 
-from urfmp.common.redis.circuit_breaker import Rest
+from urfmp.common.redis.circuit_breaker import CircuitBreaker
 
 logger = logging.getLogger(__name__)
 
 
-class ForgivingRedisCache(RedisCache):
+class FailOpenRedisCache(RedisCache):
     """django-redis's cache, left alone for two seconds after each failure."""
 
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         """Build the client lazily, as django-redis does."""
         super().__init__(server, params)
-        self._rest = Rest()
+        self._breaker = CircuitBreaker()
 
     def _forgiving(self, method: str, missing: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._rest:
+        if self._breaker:
             return missing
         try:
             return getattr(self.client, method)(*args, **kwargs)
         except (ConnectionInterrupted, RedisError, OSError) as error:
-            self._rest.begin()
+            self._breaker.trip()
             logger.warning("Redis is not answering, going on without it: %s", error)
             return missing
         except ValueError:

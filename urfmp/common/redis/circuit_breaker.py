@@ -1,6 +1,6 @@
 """Redis, which may be away: short waits, and a pause after each failure.
 
-Without the pause every question would wait for its own time-out while Redis hangs.
+Without the pause every command would wait for its own time-out while Redis hangs.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
-_REST_SECONDS = 2.0
+_OPEN_SECONDS = 2.0
 
-_Answer = TypeVar("_Answer")
+_Reply = TypeVar("_Reply")
 
 
-class Rest:
+class CircuitBreaker:
     """Two seconds in which a process leaves Redis alone."""
 
     def __init__(self) -> None:
@@ -33,20 +33,20 @@ class Rest:
         """Tell whether Redis is left alone at this moment."""
         return time.monotonic() < self._until
 
-    def begin(self) -> None:
+    def trip(self) -> None:
         """Leave Redis alone from now on."""
-        self._until = time.monotonic() + _REST_SECONDS
+        self._until = time.monotonic() + _OPEN_SECONDS
 
-    def end(self) -> None:
+    def reset(self) -> None:
         """Ask Redis again."""
         self._until = 0.0
 
 
-class RestingRedis:
+class GuardedRedis:
     """The process's connections to Redis, left alone for two seconds after each failure."""
 
     def __init__(self, url: str) -> None:
-        """Connect when the first question comes."""
+        """Connect when the first command comes."""
         pool = ConnectionPool.from_url(
             url,
             socket_connect_timeout=0.25,
@@ -54,20 +54,20 @@ class RestingRedis:
             retry=Retry(NoBackoff(), 0),
         )
         self.client = Redis(connection_pool=pool)
-        self.rest = Rest()
+        self.breaker = CircuitBreaker()
 
-    def ask(self, question: Callable[[], _Answer], *, otherwise: str) -> _Answer | None:
-        """Return what a question to `client` returns; None while Redis does not answer.
+    def call(self, command: Callable[[], _Reply], *, fallback: str) -> _Reply | None:
+        """Return what a command to `client` returns; None while Redis does not answer.
 
         Args:
-            question: What is asked.
-            otherwise: For the log: what happens without an answer.
+            command: What is asked.
+            fallback: For the log: what happens without an answer.
         """
-        if self.rest:
+        if self.breaker:
             return None
         try:
-            return question()
+            return command()
         except (RedisError, OSError) as error:
-            self.rest.begin()
-            logger.warning("Redis is not answering, %s: %s", otherwise, error)
+            self.breaker.trip()
+            logger.warning("Redis is not answering, %s: %s", fallback, error)
             return None

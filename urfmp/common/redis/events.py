@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 
-from urfmp.common.redis.circuit_breaker import RestingRedis
+from urfmp.common.redis.circuit_breaker import GuardedRedis
 
 CHANNEL_PREFIX = "urfmp:events:"
 
@@ -67,13 +67,13 @@ def telemetry_events(
     return [TelemetryEvent(robot_id, [*points.values()]) for robot_id, points in newest.items()]
 
 
-class _Publisher(RestingRedis):
+class _Publisher(GuardedRedis):
     def publish(self, channel: str, bodies: list[bytes]) -> bool:
         """Return whether Redis took all of them, and there was one."""
         with self.client.pipeline(transaction=False) as pipeline:
             for body in bodies:
                 pipeline.publish(channel, body)
-            taken = self.ask(pipeline.execute, otherwise="live pages read the database")
+            taken = self.call(pipeline.execute, fallback="live pages read the database")
         return bool(taken)
 
 

@@ -19,11 +19,11 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from urfmp.common.redis.circuit_breaker import RestingRedis
+from urfmp.common.redis.circuit_breaker import GuardedRedis
 
 # ARGV holds limit and window (ms) of each key. First all are read; they are raised only if each
 # has room. A key without an end could only come from outside: it gets one.
-_SCRIPT = """
+_HIT_SCRIPT = """
 local admitted, answer = 1, {}
 for i, key in ipairs(KEYS) do
   if tonumber(redis.call('GET', key) or 0) >= tonumber(ARGV[2 * i - 1]) then admitted = 0 end
@@ -45,7 +45,7 @@ answer[1] = admitted
 return answer
 """
 
-_GIVE_BACK_SCRIPT = """
+_REFUND_SCRIPT = """
 for _, key in ipairs(KEYS) do
   local hits = tonumber(redis.call('GET', key) or 0)
   if hits > 1 then redis.call('DECR', key) elseif hits == 1 then redis.call('DEL', key) end
@@ -55,7 +55,7 @@ return 1
 
 
 @dataclass(frozen=True)
-class Counter:
+class RateLimit:
     """What is counted, and how often it may happen.
 
     Attributes:
@@ -70,7 +70,7 @@ class Counter:
 
 
 @dataclass(frozen=True)
-class Decision:
+class RateLimitResult:
     """Whether a hit was counted, and how the tightest of its counters stands afterwards.
 
     Attributes:
@@ -95,7 +95,7 @@ class Decision:
         return fields if self.admitted else {**fields, "Retry-After": str(self.reset_seconds)}
 
 
-def take(*counters: Counter) -> Decision:
+def hit(*counters: RateLimit) -> RateLimitResult:
     """Count one hit in every counter, or in none when one of them is full.
 
     One round trip to Redis. Without Redis it is one statement of PostgreSQL, which holds the
@@ -104,11 +104,11 @@ def take(*counters: Counter) -> Decision:
     Args:
         counters: At least one; their names differ.
     """
-    found = _redis_counters().take(counters)
-    return _decide(counters, *(_take_from_database(counters) if found is None else found))
+    found = _redis_rate_limits().hit(counters)
+    return _tightest_result(counters, *(_hit_database(counters) if found is None else found))
 
 
-def give_back(*names: str) -> None:
+def refund(*names: str) -> None:
     """Take back one hit of each counter, which `take` has just counted: nothing came of it.
 
     Redis takes it back, or without it PostgreSQL, as with `take`. Where the one has counted and
@@ -117,36 +117,36 @@ def give_back(*names: str) -> None:
     Args:
         names: Of the counters.
     """
-    if not _redis_counters().give_back(names):
+    if not _redis_rate_limits().refund(names):
         with connection.cursor() as cursor:
             keys = [settings.RATE_LIMIT_PREFIX + name for name in names]
             cursor.execute("SELECT rate_limit_give_back(%s)", [keys])
 
 
-def _decide(
-    counters: Sequence[Counter], admitted: bool, states: list[tuple[int, float]]
-) -> Decision:
+def _tightest_result(
+    counters: Sequence[RateLimit], admitted: bool, states: list[tuple[int, float]]
+) -> RateLimitResult:
     """Return what the counter says that has least room, and of several the longest wait."""
     remaining, _, reset_seconds, limit = min(
         (max(counter.limit - hits, 0), -seconds, max(ceil(seconds), 1), counter.limit)
         for counter, (hits, seconds) in zip(counters, states, strict=True)
     )
-    return Decision(admitted, limit, remaining, reset_seconds)
+    return RateLimitResult(admitted, limit, remaining, reset_seconds)
 
 
-class _RedisCounters(RestingRedis):
+class _RedisRateLimits(GuardedRedis):
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self._script = self.client.register_script(_SCRIPT)
-        self._give_back_script = self.client.register_script(_GIVE_BACK_SCRIPT)
+        self._script = self.client.register_script(_HIT_SCRIPT)
+        self._refund_script = self.client.register_script(_REFUND_SCRIPT)
 
-    def take(self, counters: Sequence[Counter]) -> tuple[bool, list[tuple[int, float]]] | None:
+    def hit(self, counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, float]]] | None:
         """Return whether all took the hit, and each one's hits and seconds; None without Redis."""
         keys = [settings.RATE_LIMIT_PREFIX + counter.name for counter in counters]
         numbers = [part for c in counters for part in (c.limit, c.seconds * 1000)]
-        answer = self.ask(
+        answer = self.call(
             lambda: self._script(keys=keys, args=numbers),
-            otherwise="PostgreSQL counts meanwhile",
+            fallback="PostgreSQL counts meanwhile",
         )
         if answer is None:
             return None
@@ -154,21 +154,21 @@ class _RedisCounters(RestingRedis):
         pairs = zip(rest[::2], rest[1::2], strict=True)
         return admitted == 1, [(hits, rest_ms / 1000) for hits, rest_ms in pairs]
 
-    def give_back(self, names: Sequence[str]) -> bool:
+    def refund(self, names: Sequence[str]) -> bool:
         """Take a hit of each counter back; tell whether Redis did."""
         keys = [settings.RATE_LIMIT_PREFIX + name for name in names]
-        answer = self.ask(
-            lambda: self._give_back_script(keys=keys), otherwise="PostgreSQL counts meanwhile"
+        answer = self.call(
+            lambda: self._refund_script(keys=keys), fallback="PostgreSQL counts meanwhile"
         )
         return answer is not None
 
 
 @cache
-def _redis_counters() -> _RedisCounters:
-    return _RedisCounters(settings.REDIS_URL)
+def _redis_rate_limits() -> _RedisRateLimits:
+    return _RedisRateLimits(settings.REDIS_URL)
 
 
-def _take_from_database(counters: Sequence[Counter]) -> tuple[bool, list[tuple[int, float]]]:
+def _hit_database(counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, float]]]:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT admitted, hits, seconds_left FROM rate_limit_take(%s, %s, %s)",
@@ -182,7 +182,7 @@ def _take_from_database(counters: Sequence[Counter]) -> tuple[bool, list[tuple[i
     return rows[0][0], [(hits, seconds) for _, hits, seconds in rows]
 
 
-def forget_old_windows() -> int:
+def delete_expired_windows() -> int:
     """Delete PostgreSQL's counters whose windows are over; return how many."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT rate_limit_clean_up()")

@@ -51,12 +51,12 @@ def _walk(path: tuple[str, ...], old: Any, new: Any) -> Iterator[Difference]:
 def _leaf(path: tuple[str, ...], old: Any, new: Any) -> Iterator[Difference]:
     if type(old) is type(new) and old == new:
         return
-    kind: Kind = "added" if _is_nothing(old) else "removed" if _is_nothing(new) else "changed"
+    kind: Kind = "added" if _is_absent(old) else "removed" if _is_absent(new) else "changed"
     name = _SEPARATOR.join((path[0].replace("_", " "), *path[1:])) if path else ""
     yield Difference(name, kind, None if old is _MISSING else old, None if new is _MISSING else new)
 
 
-def _is_nothing(value: Any) -> bool:
+def _is_absent(value: Any) -> bool:
     return value is _MISSING or value is None
 
 

@@ -34,7 +34,7 @@ def badge(family: str, value: str | None, label: str) -> SafeString:
     )
 
 
-def utc(value: datetime) -> datetime:
+def to_utc(value: datetime) -> datetime:
     """Return a time in UTC, or as it is at the ends of the calendar, where there is no such."""
     try:
         return value.astimezone(UTC)
@@ -42,39 +42,39 @@ def utc(value: datetime) -> datetime:
         return value
 
 
-def clock(value: datetime) -> str:
+def format_local_datetime(value: datetime) -> str:
     """Return a time in the viewer's timezone, or in UTC where that timezone cannot write it."""
     try:
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
     except OverflowError:
-        return utc(value).isoformat()
+        return to_utc(value).isoformat()
 
 
-def moment(value: datetime | None) -> SafeString | str:
+def datetime_html(value: datetime | None) -> SafeString | str:
     """Return a time in the viewer's timezone, with the exact UTC in its title."""
     if value is None:
         return NOTHING
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
-        utc(value).isoformat(),
-        f"{utc(value):%Y-%m-%d %H:%M:%S} UTC",
-        clock(value),
+        to_utc(value).isoformat(),
+        f"{to_utc(value):%Y-%m-%d %H:%M:%S} UTC",
+        format_local_datetime(value),
     )
 
 
-def ago(value: datetime | None, never: str = "never") -> SafeString | str:
+def relative_time_html(value: datetime | None, never: str = "never") -> SafeString | str:
     """Return a time as a distance from now, which the page's script keeps up to date."""
     if value is None:
         return never
     return format_html(
         '<time class="u-ago" datetime="{}" title="{}">{}</time>',
-        utc(value).isoformat(),
-        f"{utc(value):%Y-%m-%d %H:%M:%S} UTC",
-        distance(value),
+        to_utc(value).isoformat(),
+        f"{to_utc(value):%Y-%m-%d %H:%M:%S} UTC",
+        relative_time(value),
     )
 
 
-def distance(value: datetime) -> str:
+def relative_time(value: datetime) -> str:
     """Return how far a time is from now, in the largest unit that fits."""
     seconds = (timezone.now() - value).total_seconds()
     amount = abs(seconds)
@@ -85,7 +85,7 @@ def distance(value: datetime) -> str:
     return "now"
 
 
-def duration(value: timedelta) -> str:
+def format_duration(value: timedelta) -> str:
     """Return a length of time in its two largest units."""
     rest = round(value.total_seconds())
     parts: list[str] = []
@@ -97,7 +97,7 @@ def duration(value: timedelta) -> str:
     return " ".join(shown) or "0 s"
 
 
-def pretty(value: Any) -> str:
+def value_text(value: Any) -> str:
     """Return a recorded value as text: JSON for what has parts, a dash for nothing."""
     if value is None or value == "":
         return NOTHING
@@ -108,18 +108,18 @@ def pretty(value: Any) -> str:
     return str(value)
 
 
-def block(value: Any) -> SafeString:
+def preformatted(value: Any) -> SafeString:
     """Return a recorded value with its line breaks."""
-    return format_html('<pre class="u-pre">{}</pre>', pretty(value or None))
+    return format_html('<pre class="u-pre">{}</pre>', value_text(value or None))
 
 
-def _shown(value: Any, names: Mapping[str, str]) -> SafeString:
+def _value_html(value: Any, names: Mapping[str, str]) -> SafeString:
     """Return a value; a long one folded, an id that is known with its name."""
     if isinstance(value, str) and value in names:
         return format_html(
             '{} <span class="u-diff-id">{}</span>', names[value], f"{value[:8]}\u2026"
         )
-    text = pretty(value)
+    text = value_text(value)
     if len(text) <= _FOLD_AT and text.count("\n") < _FOLD_LINES:
         return format_html("{}", text)
     start = " ".join(text[:_FOLD_AT].split())[:60]
@@ -128,7 +128,7 @@ def _shown(value: Any, names: Mapping[str, str]) -> SafeString:
     )
 
 
-def difference(
+def difference_table(
     before: dict[str, Any] | None,
     after: dict[str, Any] | None,
     names: Mapping[str, str] | None = None,
@@ -152,8 +152,8 @@ def difference(
                 item.kind,
                 item.path,
                 f"{_MARKS[item.kind]} {item.kind}",
-                _shown(item.before, names or {}),
-                _shown(item.after, names or {}),
+                _value_html(item.before, names or {}),
+                _value_html(item.after, names or {}),
             )
             for item in found
         ),

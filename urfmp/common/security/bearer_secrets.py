@@ -11,7 +11,7 @@ _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 CHECKSUM_LENGTH = 6
 
 
-def digest(token: str) -> str:
+def hash_token(token: str) -> str:
     """Return the SHA-256 of a random token, in hexadecimal: what the database stores."""
     return hashlib.sha256(token.encode()).hexdigest()
 

@@ -5,7 +5,7 @@ authenticated along with it: copied into another row or another field it does no
 from ENCRYPTION_KEYS, numbered; the highest number seals, all of them open, so that a key is rotated
 by adding one, running `manage.py rotate_encryption_keys`, and taking the old one out.
 
-A model names its sealed columns in `sealed_fields`; the command finds them by that.
+A model names its sealed columns in `encrypted_fields`; the command finds them by that.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _VERSION = "v1"
 _NONCE_BYTES = 12
 
 
-class SecretUnreadableError(RuntimeError):
+class DecryptionError(RuntimeError):
     """A sealed value does not open: it was moved or changed, or its key is gone."""
 
 
@@ -45,7 +45,7 @@ def _context(organization_id: UUID, row_id: UUID, field: str) -> bytes:
     return f"{_VERSION}|{organization_id}|{row_id}|{field}".encode()
 
 
-def seal(text: str, *, organization_id: UUID, row_id: UUID, field: str) -> str:
+def encrypt(text: str, *, organization_id: UUID, row_id: UUID, field: str) -> str:
     """Encrypt a secret for the one place where it will be stored.
 
     Args:
@@ -61,7 +61,7 @@ def seal(text: str, *, organization_id: UUID, row_id: UUID, field: str) -> str:
     return f"{_VERSION}.{number}.{base64.urlsafe_b64encode(sealed).decode()}"
 
 
-def unseal(sealed: str, *, organization_id: UUID, row_id: UUID, field: str) -> str:
+def decrypt(sealed: str, *, organization_id: UUID, row_id: UUID, field: str) -> str:
     """Return a secret that was sealed for this place.
 
     Raises:
@@ -76,12 +76,12 @@ def unseal(sealed: str, *, organization_id: UUID, row_id: UUID, field: str) -> s
         return _cipher(key).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], context).decode()
     except KeyError as error:
         msg = f"The encryption key with the number {error} is not in ENCRYPTION_KEYS."
-        raise SecretUnreadableError(msg) from None
+        raise DecryptionError(msg) from None
     except (ValueError, InvalidTag):
         msg = "A sealed value does not open."
-        raise SecretUnreadableError(msg) from None
+        raise DecryptionError(msg) from None
 
 
-def is_sealed_with_newest_key(sealed: str) -> bool:
+def is_encrypted_with_newest_key(sealed: str) -> bool:
     """Tell whether a value needs no new sealing after a key was added."""
     return sealed.startswith(f"{_VERSION}.{max(_keys())}.")

@@ -28,7 +28,7 @@ _PLURAL = re.compile(
     r"(?:words|wds|phrases|secrets|tokens|keys|credentials|cookies|hashes)$", re.IGNORECASE
 )
 # Camel case counts as words: apiKey, accessToken.
-_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 # Our own credentials: what comes after the part that tells their kind.
 _CREDENTIAL = re.compile(
     r"(?:urfmp_(?=(?:live|at|rt|ln)_)|\burfmp_)(live|at|rt|ln|[a-z]{2,6})_(?!app\b)[A-Za-z0-9_\-]{8,}"
@@ -60,23 +60,23 @@ _PAIR = re.compile(
     r"(?!['\"]?\[secret\])"
     r"(?:\[[^\]\r\n]*+\]?|(\")(?:[^\"\\\r\n]|\\.)++(?=\")|(')(?:[^'\\\r\n]|\\.)++(?=')|['\"]?+[^\s'\"&,;)}\]]+)"
 )
-_LONGEST = 20_000
+_MAX_TEXT_LENGTH = 20_000
 
 # What strangers send is no fault of ours that a traceback would explain.
-_STRANGERS = (
+_CLIENT_ERRORS = (
     "DisallowedHost", "RequestDataTooBig", "SuspiciousMultipartForm", "SuspiciousOperation",
     "TooManyFieldsSent", "TooManyFilesSent",
 )  # fmt: skip
 LOGGERS: dict[str, Any] = {
     **{name: {"level": "WARNING"} for name in ("django.server", "procrastinate")},
-    **{f"django.security.{name}": {"filters": ["one_line"]} for name in _STRANGERS},
+    **{f"django.security.{name}": {"filters": ["one_line"]} for name in _CLIENT_ERRORS},
 }
-_LINE = 160
+_MAX_LINE_LENGTH = 160
 
 
 def is_secret_name(name: str) -> bool:
     """Tell whether a value under this name is nobody's to read."""
-    return _NAME.search(_HUMP.sub("_", name)) is not None
+    return _NAME.search(_CAMEL_BOUNDARY.sub("_", name)) is not None
 
 
 def redact(value: Any) -> Any:
@@ -84,7 +84,7 @@ def redact(value: Any) -> Any:
     if isinstance(value, dict):
         return {
             redact_text(str(name)): SECRET
-            if is_secret_name(str(name)) and not _is_count(str(name), item) and _tells(item)
+            if is_secret_name(str(name)) and not _is_count(str(name), item) and _is_revealing(item)
             else redact(item)
             for name, item in value.items()
         }
@@ -101,12 +101,12 @@ def _is_count(name: str, value: Any) -> bool:
     return all(isinstance(figure, int) or figure is None for figure in figures)
 
 
-def _tells(value: Any) -> bool:
+def _is_revealing(value: Any) -> bool:
     """Tell whether a value can give something away: an id, a yes or nothing at all cannot."""
     if value is None or isinstance(value, bool) or value in ("", [], {}):
         return False
     if isinstance(value, list | tuple):
-        return any(_tells(item) for item in value)
+        return any(_is_revealing(item) for item in value)
     try:
         UUID(str(value))
     except ValueError:
@@ -116,8 +116,8 @@ def _tells(value: Any) -> bool:
 
 def redact_text(text: str) -> str:
     """Return a text without our credentials and without values that it names as secret."""
-    if len(text) > _LONGEST:
-        text = text[:_LONGEST] + "\u2026"
+    if len(text) > _MAX_TEXT_LENGTH:
+        text = text[:_MAX_TEXT_LENGTH] + "\u2026"
     text = _CREDENTIAL.sub(rf"urfmp_\1_{SECRET}", text)
     text = _HEADER.sub(rf"\1\2{SECRET}", text)
     text = _SCHEME.sub(rf"\1 {SECRET}", text)
@@ -145,14 +145,14 @@ class RedactedRecord(logging.LogRecord):
         super().__setattr__(name, value)
 
 
-class OneLine(logging.Filter):
+class SingleLineFilter(logging.Filter):
     """Makes one short line of what a request of a stranger is logged with."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Drop the traceback, and what is long of the message."""
         message = " ".join(record.getMessage().split())
-        if len(message) > _LINE:
-            message = message[:_LINE] + "\u2026"
+        if len(message) > _MAX_LINE_LENGTH:
+            message = message[:_MAX_LINE_LENGTH] + "\u2026"
         record.msg, record.args, record.exc_info, record.exc_text = message, (), None, None
         return True
 

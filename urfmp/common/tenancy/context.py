@@ -119,7 +119,7 @@ def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Ite
 
 
 @contextmanager
-def nobodys_transaction(actor: Actor) -> Iterator[None]:
+def platform_transaction(actor: Actor) -> Iterator[None]:
     """Open a transaction of no organization, for what the platform's own record is to say.
 
     Tenant tables stay out of reach; the record's rows name where the act came from.
@@ -140,7 +140,7 @@ def nobodys_transaction(actor: Actor) -> Iterator[None]:
             _apply(dict.fromkeys(actor.settings(), ""))
 
 
-def tenant_statement(
+def execute_in_tenant(
     organization_id: UUID, sql: str, values: Sequence[Any], **settings: str
 ) -> tuple[Any, ...]:
     """Run one statement in a tenant transaction of its own; return its first row.
@@ -176,7 +176,7 @@ def tenant_statement(
 
 
 @contextmanager
-def crossing_transaction(organization_id: UUID) -> Iterator[None]:
+def switch_organization_transaction(organization_id: UUID) -> Iterator[None]:
     """Step from one organization's transaction into another's, and back, in one transaction.
 
     For acts of the platform, which concern two organizations or make one: both records are
@@ -212,7 +212,7 @@ def _entered(context: _Context) -> Iterator[None]:
 
 
 @contextmanager
-def act(action: str) -> Iterator[None]:
+def audit_action(action: str) -> Iterator[None]:
     """Name what is being done, for the audit trigger, and make it one transaction.
 
     A service that calls another one keeps its own, outer name.

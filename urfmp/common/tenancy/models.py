@@ -7,7 +7,7 @@ from collections.abc import Collection
 from django.core.exceptions import ValidationError
 from django.db import models
 
-from urfmp.common.db.constraints import under_fields
+from urfmp.common.db.constraints import errors_by_field
 
 
 class TenantModel(models.Model):
@@ -27,4 +27,4 @@ class TenantModel(models.Model):
         try:
             super().validate_constraints(exclude)
         except ValidationError as error:
-            raise ValidationError(under_fields(self, error)) from error
+            raise ValidationError(errors_by_field(self, error)) from error

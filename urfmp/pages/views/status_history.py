@@ -16,7 +16,7 @@ from apps.organizations.models import Facility
 from apps.robots.choices import RobotStatus
 from apps.robots.exceptions import InvalidRangeError
 from apps.robots.selectors.status_intervals import TimeRange, status_summary
-from urfmp.common.db.fields import EARLIEST, LATEST
+from urfmp.common.db.fields import MAX_DATETIME, MIN_DATETIME
 from urfmp.pages.range_form import CUSTOM, RangeForm
 from urfmp.pages.selectors import robot_choices
 from urfmp.pages.timelines import filter_robots, status_changes, status_time_rows, timelines_for
@@ -38,7 +38,7 @@ def _parse_time(text: str) -> datetime | None:
     if value is None:
         return None
     value = value.replace(tzinfo=value.tzinfo or UTC)
-    return value if EARLIEST <= value < LATEST else None
+    return value if MIN_DATETIME <= value < MAX_DATETIME else None
 
 
 def _parse_robot_id(text: str) -> UUID | None:

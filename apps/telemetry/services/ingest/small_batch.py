@@ -1,4 +1,4 @@
-"""A few rows into `robot_telemetry`, in one statement and one round trip."""
+"""Insert a small batch into `robot_telemetry` in one statement and round trip."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from uuid import UUID
 
 import msgspec
 
-from apps.telemetry.services.ingest.encoding import Row, Series, outer_keys
-from apps.telemetry.services.ingest.pg_arrays import array_text, quoted
-from apps.telemetry.services.pending_work import blocks_of
-from urfmp.common.tenancy.context import tenant_statement
+from apps.telemetry.services.ingest.encoding import EncodedPoint, SeriesKey, bounding_keys
+from apps.telemetry.services.ingest.pg_arrays import array_literal, quote_element
+from apps.telemetry.services.pending_work import work_items_for
+from urfmp.common.tenancy.context import execute_in_tenant
 
-MOST_ROWS = 1_000
+MAX_SMALL_BATCH_POINTS = 1_000
 """Beyond this COPY is cheaper: its rows are packed already."""
 
 STATEMENT_TIMEOUT = "10s"
 
-_STORE = """
+_INSERT = """
     SELECT telemetry_store(
         %s::uuid[], %s::uuid[], %s::text[], %s, %s::uuid[], %s::text[],
         %s::uuid[], %s::text[], %s::text[], %s::integer[], %s::bigint[],
@@ -25,42 +25,46 @@ _STORE = """
 """
 
 
-def store_rows(
+def insert_points(
     organization_id: UUID,
-    remembered: list[Any],
-    rows: list[Row],
-    series: dict[bytes, Series],
+    cached_references: list[Any],
+    points: list[EncodedPoint],
+    series: dict[bytes, SeriesKey],
 ) -> list[UUID]:
-    """Store rows without metadata, if what was remembered holds, and tell their consumers.
+    """Insert points without metadata and enqueue their pending work.
+
+    Nothing is stored if a cached API key or robot is stale.
 
     Args:
-        organization_id: Whose they are.
-        remembered: What is asked of `telemetry_refused()`.
-        rows: Sorted.
-        series: What their starts stand for.
+        organization_id: Organization that owns the robots.
+        cached_references: Arguments of `telemetry_refused()`.
+        points: Sorted points.
+        series: Series of each key prefix.
 
     Returns:
-        The keys and robots that are not what they were taken for: then nothing was stored.
+        The ids of stale API keys and robots.
 
     Raises:
-        IntegrityError: One of the rows is there already, or comes twice.
+        IntegrityError: A point is stored already, or occurs twice.
     """
     numbers: dict[tuple[bytes, str | None], int] = {}
-    places = [numbers.setdefault((row.start, row.unit), len(numbers) + 1) for row in rows]
-    named = [series[start] for start, _ in numbers]
-    blocks = list(blocks_of(list(outer_keys(rows, series))))
-    values = [
-        *remembered,
-        array_text(one.robot_id for one in named),
-        array_text(quoted(one.metric_name) for one in named),
-        array_text(quoted(unit) for _, unit in numbers),
-        array_text(places),
-        array_text(row.time for row in rows),
-        array_text(row.value for row in rows),
-        msgspec.json.encode(blocks).decode(),
+    series_numbers = [
+        numbers.setdefault((point.key_prefix, point.unit), len(numbers) + 1) for point in points
     ]
-    refused: list[UUID]
-    (refused,) = tenant_statement(
-        organization_id, _STORE, values, statement_timeout=STATEMENT_TIMEOUT
+    series_keys = [series[prefix] for prefix, _ in numbers]
+    work_items = list(work_items_for(list(bounding_keys(points, series))))
+    values = [
+        *cached_references,
+        array_literal(key.robot_id for key in series_keys),
+        array_literal(quote_element(key.metric_name) for key in series_keys),
+        array_literal(quote_element(unit) for _, unit in numbers),
+        array_literal(series_numbers),
+        array_literal(point.time for point in points),
+        array_literal(point.value for point in points),
+        msgspec.json.encode(work_items).decode(),
+    ]
+    stale: list[UUID]
+    (stale,) = execute_in_tenant(
+        organization_id, _INSERT, values, statement_timeout=STATEMENT_TIMEOUT
     )
-    return refused
+    return stale

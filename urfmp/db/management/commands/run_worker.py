@@ -10,7 +10,7 @@ from procrastinate.contrib.django import app
 from procrastinate.exceptions import ConnectorException
 from psycopg import OperationalError
 
-from urfmp.db.startup import refuse_privileged_role
+from urfmp.db.startup import reject_privileged_role
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--concurrency", type=int, default=4)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        refuse_privileged_role()
+        reject_privileged_role()
         asyncio.run(_work(options["concurrency"]))
 
 
