@@ -11,7 +11,7 @@ class PagesConfig(AppConfig):
 
 
 class FleetAdminConfig(AdminConfig):
-    """Django's admin with our site; the theme comes as `unfold.apps.BasicAppConfig` beside it."""
+    """Django admin with `FleetAdminSite`. The app of the theme is installed beside it."""
 
     default = False
     default_site = "urfmp.pages.site.FleetAdminSite"

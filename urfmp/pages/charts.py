@@ -1,4 +1,4 @@
-"""How metrics are put together on charts, and in which units they are shown."""
+"""Grouping of metrics into charts, with the units that they are displayed in."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from apps.telemetry.choices import metric_of
-from urfmp.common.units import conversion
+from apps.telemetry.choices import metric_info
+from urfmp.common.units import conversion_for
 
-# UCUM codes that people write otherwise.
-UNIT_SIGNS = {
+# Display symbols of UCUM codes that are not commonly written as they are.
+UNIT_SYMBOLS = {
     "Cel": "°C", "[degF]": "°F", "count": "", "deg": "°", "deg/s": "°/s", "Ohm": "Ω", "1": "",
     "{rev}/min": "rpm", "/min": "1/min", "[in_i]": "in", "[ft_i]": "ft", "[psi]": "psi",
     "[lbf_av]": "lbf", "[lbf_av].[ft_i]": "lbf·ft", "[lb_av]": "lb",
 }  # fmt: skip
-# Yes or no; drawn as steps.
-_FLAG_GROUPS = frozenset({"Safety", "Production states", "Battery state"})
-_ORDER = (
+# Groups of boolean metrics, drawn as steps.
+_BOOLEAN_GROUPS = frozenset({"Safety", "Production states", "Battery state"})
+_GROUP_ORDER = (
     "Temperatures", "Battery", "Joint currents", "Power", "Supply", "Supply currents",
     "Joint velocities", "Velocity", "Mission", "Path deviation", "Joint torques", "Joint angles",
     "Pose", "Production", "Production states", "Safety", "Battery voltage", "Battery state",
 )  # fmt: skip
 
 
-def unit_sign(unit: str | None) -> str:
-    """Return a unit as people write it."""
-    return UNIT_SIGNS.get(unit or "", unit or "")
+def unit_symbol(unit: str | None) -> str:
+    """Return the display symbol of a UCUM code."""
+    return UNIT_SYMBOLS.get(unit or "", unit or "")
 
 
-class Measured(NamedTuple):
-    """One robot's metric, in the unit in which it is sent."""
+class RobotMetric(NamedTuple):
+    """A metric of one robot, in the unit that the robot sends."""
 
     robot_id: UUID
     robot_name: str
@@ -42,19 +42,19 @@ class Measured(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line on a chart.
+class ChartLine:
+    """A line on a chart. Displayed values are `stored * factor + offset`.
 
     Attributes:
-        robot: The robot's id.
-        metric: The metric's name.
-        label: What it is called in the legend.
-        unit: As people write it.
-        factor: A stored value times this,
-        offset: plus this, is the shown one.
-        axis: 0 for the axis on the left, 1 for the one on the right.
-        colour: Number of its colour.
-        dash: Number of its pattern of dashes.
+        robot: Id of the robot.
+        metric: Name of the metric.
+        label: Text in the legend.
+        unit: Symbol of the displayed unit.
+        factor: Factor of the unit conversion.
+        offset: Offset of the unit conversion.
+        axis: 0 for the left axis, 1 for the right axis.
+        colour: Index into the colour palette.
+        dash: Index into the dash patterns.
     """
 
     robot: str
@@ -70,127 +70,130 @@ class Line:
 
 @dataclass(frozen=True)
 class Chart:
-    """What is drawn together.
+    """Lines that share one drawing area.
 
     Attributes:
-        title: What is measured.
-        units: As people write them: of the axis on the left, of the one on the right.
-        is_flag: Whether the values are yes or no.
-        lines: In the order of the legend.
+        title: Names of the quantities on the chart.
+        units: Unit symbols of the left axis and, if there is one, the right axis.
+        is_boolean: Whether the values are yes or no.
+        lines: Lines in the order of the legend.
     """
 
     title: str
     units: tuple[str, ...]
-    is_flag: bool
-    lines: list[Line] = field(default_factory=list)
+    is_boolean: bool
+    lines: list[ChartLine] = field(default_factory=list)
 
     @property
     def unit(self) -> str:
-        """The units in one."""
+        """All units as one text."""
         return ", ".join(unit for unit in self.units if unit)
 
     @property
     def metrics(self) -> list[str]:
-        """The names of its metrics, in order."""
+        """Metric names in the order of the legend, without duplicates."""
         return list(dict.fromkeys(line.metric for line in self.lines))
 
     @property
     def lines_json(self) -> str:
-        """The lines for the page's script."""
+        """The lines as JSON for the script of the page."""
         return json.dumps([asdict(line) for line in self.lines])
 
 
-def _natural(name: str) -> list[int | str]:
+def _natural_sort_key(name: str) -> list[int | str]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-class _Shown(NamedTuple):
-    measured: Measured
+class _DisplayedMetric(NamedTuple):
+    source: RobotMetric
     group: str
     label: str
-    is_flag: bool
+    is_boolean: bool
     unit: str
     factor: float
     offset: float
 
 
-def _shown(one: Measured, wanted: list[str]) -> _Shown:
-    known = metric_of(one.metric)
-    if is_flag := known.group in _FLAG_GROUPS:
-        return _Shown(one, known.group, known.label, is_flag, "", 1.0, 0.0)
-    target = conversion(one.unit or known.unit, wanted)
-    sign = unit_sign(target.unit)
-    return _Shown(one, known.group, known.label, is_flag, sign, target.factor, target.offset)
+def _displayed(source: RobotMetric, units: list[str]) -> _DisplayedMetric:
+    info = metric_info(source.metric)
+    if info.group in _BOOLEAN_GROUPS:
+        return _DisplayedMetric(source, info.group, info.label, True, "", 1.0, 0.0)
+    target = conversion_for(source.unit or info.unit, units)
+    symbol = unit_symbol(target.unit)
+    return _DisplayedMetric(
+        source, info.group, info.label, False, symbol, target.factor, target.offset
+    )
 
 
 def charts_for(
-    measured: Iterable[Measured], units: Sequence[str] = (), *, together: bool = False
+    metrics: Iterable[RobotMetric], units: Sequence[str] = (), *, combined: bool = False
 ) -> list[Chart]:
-    """Put metrics together on charts, what people look at first in front.
+    """Group metrics into charts, the most important quantities first.
 
     Args:
-        measured: What there is to draw.
-        units: Units to show values in, each for its own kind of quantity.
-        together: Draw different kinds on one chart, as long as two axes are enough; otherwise
-            there is a chart for each kind and unit.
+        metrics: Metrics to draw.
+        units: UCUM codes of the units to display, at most one for each quantity.
+        combined: Combine quantities on one chart while two axes are enough. Otherwise each
+            quantity and unit gets its own chart.
     """
-    rank = {title: number for number, title in enumerate(_ORDER)}
-    shown = [_shown(one, list(units)) for one in measured]
-    shown.sort(key=lambda s: (rank.get(s.group, len(rank)), s.group, _natural(s.measured.metric)))
-    return [_chart(parts) for parts in (_paired(shown) if together else _by_kind(shown))]
+    rank = {title: number for number, title in enumerate(_GROUP_ORDER)}
+    displayed = [_displayed(metric, list(units)) for metric in metrics]
+    displayed.sort(
+        key=lambda d: (rank.get(d.group, len(rank)), d.group, _natural_sort_key(d.source.metric))
+    )
+    groups = _group_by_axes(displayed) if combined else _group_by_quantity(displayed)
+    return [_chart(group) for group in groups]
 
 
-def _by_kind(shown: list[_Shown]) -> list[list[_Shown]]:
-    kinds: dict[Any, list[_Shown]] = {}
-    for one in shown:
-        kinds.setdefault((one.group, one.unit), []).append(one)
-    return list(kinds.values())
+def _group_by_quantity(displayed: list[_DisplayedMetric]) -> list[list[_DisplayedMetric]]:
+    quantities: dict[Any, list[_DisplayedMetric]] = {}
+    for metric in displayed:
+        quantities.setdefault((metric.group, metric.unit), []).append(metric)
+    return list(quantities.values())
 
 
-def _paired(shown: list[_Shown]) -> list[list[_Shown]]:
-    """Return what fits on one chart each: two units at most, flags among themselves."""
-    charts: list[list[_Shown]] = []
-    for one in shown:
-        for parts in charts:
-            units = {part.unit for part in parts} | {one.unit}
-            if parts[0].is_flag == one.is_flag and len(units) <= 2:
-                parts.append(one)
+def _group_by_axes(displayed: list[_DisplayedMetric]) -> list[list[_DisplayedMetric]]:
+    """Return one group per chart: at most two units, booleans separate."""
+    charts: list[list[_DisplayedMetric]] = []
+    for metric in displayed:
+        for group in charts:
+            units = {other.unit for other in group} | {metric.unit}
+            if group[0].is_boolean == metric.is_boolean and len(units) <= 2:
+                group.append(metric)
                 break
         else:
-            charts.append([one])
+            charts.append([metric])
     return charts
 
 
-def _chart(parts: list[_Shown]) -> Chart:
-    units = tuple(dict.fromkeys(part.unit for part in parts))
-    groups = list(dict.fromkeys(part.group for part in parts))
-    metrics = list(dict.fromkeys(part.measured.metric for part in parts))
-    robots = list(dict.fromkeys(part.measured.robot_id for part in parts))
+def _chart(displayed: list[_DisplayedMetric]) -> Chart:
+    units = tuple(dict.fromkeys(metric.unit for metric in displayed))
+    groups = list(dict.fromkeys(metric.group for metric in displayed))
+    names = list(dict.fromkeys(metric.source.metric for metric in displayed))
+    robots = list(dict.fromkeys(metric.source.robot_id for metric in displayed))
     title = " and ".join(groups) if len(groups) < 3 else f"{groups[0]} and {len(groups) - 1} others"
-    chart = Chart(title, units, parts[0].is_flag)
-    for part in parts:
-        one = part.measured
-        metric, robot = metrics.index(one.metric), robots.index(one.robot_id)
-        # One of the two is told by colour: what there is more than one of, the metric first.
-        colour, dash = (robot, 0) if len(metrics) == 1 else (metric, robot)
+    chart = Chart(title, units, displayed[0].is_boolean)
+    for metric in displayed:
+        source = metric.source
+        name_index, robot_index = names.index(source.metric), robots.index(source.robot_id)
+        # Colours distinguish metrics, dashes robots. A single metric has a colour per robot.
+        colour, dash = (robot_index, 0) if len(names) == 1 else (name_index, robot_index)
         words = [
-            one.robot_name if len(robots) > 1 else "",
-            part.group if len(groups) > 1 and part.group != part.label else "",
-            part.label if len(metrics) > 1 or len(robots) == 1 else "",
+            source.robot_name if len(robots) > 1 else "",
+            metric.group if len(groups) > 1 and metric.group != metric.label else "",
+            metric.label if len(names) > 1 or len(robots) == 1 else "",
         ]
-        label = " · ".join(filter(None, words))
-        axis = units.index(part.unit)
         chart.lines.append(
-            Line(
-                str(one.robot_id),
-                one.metric,
-                label,
-                part.unit,
-                part.factor,
-                part.offset,
-                axis,
-                colour,
-                dash,
+            ChartLine(
+                robot=str(source.robot_id),
+                metric=source.metric,
+                label=" · ".join(filter(None, words)),
+                unit=metric.unit,
+                factor=metric.factor,
+                offset=metric.offset,
+                axis=units.index(metric.unit),
+                colour=colour,
+                dash=dash,
             )
         )
     return chart

@@ -1,4 +1,4 @@
-"""What every template can name."""
+"""Context processors: variables that every template can use."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ from django.http import HttpRequest
 
 
 def live(request: HttpRequest) -> dict[str, str]:
-    """Return the address of the live process, which may be another than the page's."""
+    """Add the origin of the live process, which may differ from the page's."""
     return {"live_origin": settings.LIVE_ORIGIN}

@@ -1,4 +1,4 @@
-"""What the pages show, read in a number of queries that does not grow with the fleet."""
+"""Data of the pages, read in a fixed number of queries for any fleet size."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from apps.robots.models import Robot, RobotCommand
 from apps.robots.selectors.robots import robot_status_counts
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.selectors import latest_values
-from urfmp.pages.charts import unit_sign
+from urfmp.pages.charts import unit_symbol
 
-CARD_LIMIT = 240
-LIST_LIMIT = 8
-# A card tells what is, not what was.
-_CARD_VALUES_FROM = timedelta(hours=1)
-_MOTORS = tuple(f"temperature.motor.joint{number}" for number in range(1, 8))
+MAX_CARDS = 240
+MAX_PANEL_ROWS = 8
+# Cards show current values only.
+_MAX_CARD_VALUE_AGE = timedelta(hours=1)
+_MOTOR_TEMPERATURES = tuple(f"temperature.motor.joint{number}" for number in range(1, 8))
 _CARD_METRICS = (
     ("Battery", ("battery.charge",)),
-    ("Hottest motor", _MOTORS),
+    ("Hottest motor", _MOTOR_TEMPERATURES),
     ("Power", ("power.total",)),
     ("Controller", ("temperature.controller",)),
     ("Speed", ("velocity.linear.magnitude",)),
     ("Current", ("current.total",)),
 )
-_VALUES_ON_CARD = 2
-# What needs somebody comes first on a wall that is too small for the fleet.
-_URGENCY = (
+_MAX_CARD_VALUES = 2
+# Robots that need attention come first if not every robot gets a card.
+_STATUS_URGENCY = (
     RobotStatus.EMERGENCY_STOP, RobotStatus.ERROR, RobotStatus.STOPPED, RobotStatus.OFFLINE,
     RobotStatus.MAINTENANCE,
 )  # fmt: skip
@@ -44,13 +44,13 @@ _URGENCY = (
 
 @dataclass(frozen=True)
 class CardValue:
-    """One value on a card: the greatest of the named metrics.
+    """A value on a robot card: the maximum over some metrics.
 
     Attributes:
-        label: What is measured.
-        metrics: Names of the metrics that it is taken from.
-        value: The greatest.
-        unit: As people write it.
+        label: Text above the value.
+        metrics: Names of the metrics that the maximum is taken over.
+        value: The maximum.
+        unit: Symbol of the unit.
     """
 
     label: str
@@ -60,8 +60,8 @@ class CardValue:
 
 
 @dataclass(frozen=True)
-class Card:
-    """A robot on the wall."""
+class RobotCard:
+    """A robot on the home page, with its current values."""
 
     robot: Robot
     values: list[CardValue] = field(default_factory=list)
@@ -69,46 +69,48 @@ class Card:
 
 
 @dataclass(frozen=True)
-class Fleet:
-    """The state of an organization's robots in service.
+class FleetOverview:
+    """State of an organization's robots in service.
 
     Attributes:
-        counts: How many show each status, in the order of the choices.
-        total: How many there are.
-        alive: How many have been heard of lately.
-        walls: Facility and its cards, in the order of their names.
-        is_whole: Whether every robot has a card.
+        counts: Number of robots in each status, in the order of the choices.
+        total: Number of robots.
+        connected: Number of robots that are not offline.
+        robots_by_facility: Facility names with the cards of their robots, both by name.
+        is_complete: Whether every robot has a card.
     """
 
     counts: list[tuple[RobotStatus, int]]
     total: int
-    alive: int
-    walls: list[tuple[str, list[Card]]]
-    is_whole: bool
+    connected: int
+    robots_by_facility: list[tuple[str, list[RobotCard]]]
+    is_complete: bool
 
 
-def fleet_get(principal: Any) -> Fleet:
-    """Return the fleet as the principal sees it; four queries."""
+def fleet_overview(principal: Any) -> FleetOverview:
+    """Return the robots in service that the principal may view. Runs four queries."""
     counted = robot_status_counts(principal)
     urgency = Case(
-        *(When(status=status, then=Value(rank)) for rank, status in enumerate(_URGENCY)),
-        default=Value(len(_URGENCY)),
+        *(When(status=status, then=Value(rank)) for rank, status in enumerate(_STATUS_URGENCY)),
+        default=Value(len(_STATUS_URGENCY)),
         output_field=IntegerField(),
     )
     robots = list(
-        Robot.objects.restrict(principal).in_service().order_by(urgency, "name")[:CARD_LIMIT]
+        Robot.objects.restrict(principal).in_service().order_by(urgency, "name")[:MAX_CARDS]
     )
     values = _card_values(principal, [robot.pk for robot in robots])
-    walls: dict[str, list[Card]] = {}
+    by_facility: dict[str, list[RobotCard]] = {}
     for robot in sorted(robots, key=lambda robot: (robot.facility, robot.name)):
-        walls.setdefault(robot.facility, []).append(_card(robot, values.get(robot.pk, {})))
+        by_facility.setdefault(robot.facility, []).append(
+            _robot_card(robot, values.get(robot.pk, {}))
+        )
     total = sum(counted.values())
-    return Fleet(
+    return FleetOverview(
         counts=[(status, counted.get(status.value, 0)) for status in RobotStatus],
         total=total,
-        alive=total - counted.get(RobotStatus.OFFLINE, 0),
-        walls=list(walls.items()),
-        is_whole=total <= CARD_LIMIT,
+        connected=total - counted.get(RobotStatus.OFFLINE, 0),
+        robots_by_facility=list(by_facility.items()),
+        is_complete=total <= MAX_CARDS,
     )
 
 
@@ -118,7 +120,7 @@ def _card_values(
     if not robot_ids or not principal.has_perm("telemetry.view_robottelemetry"):
         return {}
     names = [name for _, metrics in _CARD_METRICS for name in metrics]
-    since = timezone.now() - _CARD_VALUES_FROM
+    since = timezone.now() - _MAX_CARD_VALUE_AGE
     found: dict[UUID, dict[str, tuple[float, str | None]]] = {}
     for one in latest_values(robot_ids, names):
         if one.value is not None and one.time > since:
@@ -126,14 +128,14 @@ def _card_values(
     return found
 
 
-def _card(robot: Robot, values: dict[str, tuple[float, str | None]]) -> Card:
+def _robot_card(robot: Robot, values: dict[str, tuple[float, str | None]]) -> RobotCard:
     shown: list[CardValue] = []
     for label, metrics in _CARD_METRICS:
         known = [values[name] for name in metrics if name in values]
-        if known and len(shown) < _VALUES_ON_CARD:
+        if known and len(shown) < _MAX_CARD_VALUES:
             value, unit = max(known, key=lambda pair: pair[0])
-            shown.append(CardValue(label, metrics, value, unit_sign(unit)))
-    return Card(robot, shown, {name: value for name, (value, _) in values.items()})
+            shown.append(CardValue(label, metrics, value, unit_symbol(unit)))
+    return RobotCard(robot, shown, {name: value for name, (value, _) in values.items()})
 
 
 def _severity_rank() -> Case:
@@ -147,27 +149,27 @@ def _severity_rank() -> Case:
 
 
 def open_alerts(principal: Any, robot: Robot | None = None) -> tuple[list[Alert], int]:
-    """Return the gravest unresolved alerts, the newest first among equals, and their number."""
+    """Return unresolved alerts, most severe and newest first, and their count."""
     rows = Alert.objects.restrict(principal).unresolved()
     if robot is not None:
         rows = rows.filter(robot=robot)
     shown = list(
-        rows.select_related("robot").order_by(_severity_rank(), "-created_at")[:LIST_LIMIT]
+        rows.select_related("robot").order_by(_severity_rank(), "-created_at")[:MAX_PANEL_ROWS]
     )
-    return shown, len(shown) if len(shown) < LIST_LIMIT else rows.count()
+    return shown, len(shown) if len(shown) < MAX_PANEL_ROWS else rows.count()
 
 
 @dataclass(frozen=True)
 class DueTasks:
-    """Maintenance that is late or due within a week, the earliest first."""
+    """Tasks that are overdue or due within a week, the earliest first."""
 
     tasks: list[MaintenanceTask]
     overdue: int
-    soon: int
+    due_soon: int
 
 
 def due_tasks(principal: Any) -> DueTasks:
-    """Return what is late, and what is due within a week; two queries."""
+    """Return tasks that are overdue or due within a week. Runs two queries."""
     now = timezone.now()
     rows = (
         MaintenanceTask.objects.restrict(principal)
@@ -175,56 +177,59 @@ def due_tasks(principal: Any) -> DueTasks:
         .filter(due_at__lt=now + timedelta(days=7))
     )
     counts = rows.order_by().aggregate(
-        overdue=Count("pk", filter=Q(due_at__lt=now)), soon=Count("pk", filter=Q(due_at__gte=now))
+        overdue=Count("pk", filter=Q(due_at__lt=now)),
+        due_soon=Count("pk", filter=Q(due_at__gte=now)),
     )
-    shown = rows.select_related("robot", "assigned_to").order_by("due_at")[:LIST_LIMIT]
-    return DueTasks(list(shown), counts["overdue"], counts["soon"])
+    shown = rows.select_related("robot", "assigned_to").order_by("due_at")[:MAX_PANEL_ROWS]
+    return DueTasks(list(shown), counts["overdue"], counts["due_soon"])
 
 
 def robot_tasks(principal: Any, robot: Robot) -> list[MaintenanceTask]:
-    """Return a robot's open tasks, the earliest due first."""
+    """Return a robot's open tasks, the earliest due date first."""
     rows = MaintenanceTask.objects.restrict(principal).open().filter(robot=robot)
     return list(
-        rows.select_related("assigned_to").order_by(F("due_at").asc(nulls_last=True))[:LIST_LIMIT]
+        rows.select_related("assigned_to").order_by(F("due_at").asc(nulls_last=True))[
+            :MAX_PANEL_ROWS
+        ]
     )
 
 
 def robot_commands(principal: Any, robot: Robot) -> list[RobotCommand]:
-    """Return the commands that a robot was given last."""
+    """Return a robot's latest commands."""
     rows = RobotCommand.objects.restrict(principal).filter(robot=robot).select_related("user")
-    return list(rows[:LIST_LIMIT])
+    return list(rows[:MAX_PANEL_ROWS])
 
 
 def robot_choices(principal: Any, limit: int = 1000) -> list[tuple[UUID, str]]:
-    """Return id and name of the robots that may be chosen, by name."""
+    """Return id and name of visible robots, sorted by name."""
     return list(Robot.objects.restrict(principal).values_list("pk", "name")[:limit])
 
 
-def first_robot(principal: Any) -> Robot | None:
-    """Return the robot to show where none is named: the first in service by name."""
+def default_robot(principal: Any) -> Robot | None:
+    """Return the first robot in service by name, shown if none is selected."""
     robot: Robot | None = Robot.objects.restrict(principal).in_service().first()
     return robot
 
 
-def robot_named(principal: Any, words: str) -> Robot | None:
-    """Return the robot that somebody means: its name or serial number, or a part of the name."""
+def find_robot(principal: Any, words: str) -> Robot | None:
+    """Find a robot by name, serial number or part of the name."""
     robots = Robot.objects.restrict(principal)
     exact = robots.filter(Q(name__iexact=words) | Q(serial_number__iexact=words))
     robot: Robot | None = exact.first() or robots.filter(name__icontains=words).first()
     return robot
 
 
-def telemetry_is_visible(principal: Any) -> bool:
-    """Tell whether the principal may see measured values."""
+def can_view_telemetry(principal: Any) -> bool:
+    """Return whether the principal may view telemetry."""
     return bool(principal.has_perm(f"telemetry.view_{RobotTelemetry._meta.model_name}"))
 
 
 def search_rows(principal: Any, words: str, limit: int = 8) -> Iterable[tuple[str, str, Any]]:
-    """Yield what the words are found in: kind, what it is called, and the row."""
+    """Yield kind, display name and row of each match."""
     robots = Robot.objects.restrict(principal).filter(
         Q(name__icontains=words) | Q(serial_number__icontains=words) | Q(model__icontains=words)
     )
-    # What is over is looked for in its list: a row of years of titles takes too long here.
+    # Closed rows are searched in their lists: years of titles would take too long here.
     tasks = MaintenanceTask.objects.restrict(principal).open().filter(title__icontains=words)
     alerts = Alert.objects.restrict(principal).unresolved().filter(title__icontains=words)
     for kind, rows in (("robot", robots), ("task", tasks), ("alert", alerts)):

@@ -1,4 +1,4 @@
-"""The admin theme's settings: names, and what the side bar leads to. Colours are in theme.css."""
+"""Settings of the admin theme: titles and menu. Colours are in `theme.css`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 
-def _may(permission: str) -> Callable[[HttpRequest], bool]:
+def _has_permission(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
 
 
-def _file(path: str) -> Callable[[HttpRequest], str]:
+def _static_file(path: str) -> Callable[[HttpRequest], str]:
     return lambda _request: static(path)
 
 
-def _item(title: str, icon: str, view: str, permission: str | None = None) -> dict[str, Any]:
+def _menu_item(title: str, icon: str, view: str, permission: str | None = None) -> dict[str, Any]:
     item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
     if permission:
-        item["permission"] = _may(permission)
+        item["permission"] = _has_permission(permission)
     return item
 
 
@@ -30,19 +30,19 @@ UNFOLD: dict[str, Any] = {
     "SITE_HEADER": "URFMP",
     "SITE_SUBHEADER": "Robot fleet",
     "SITE_URL": None,
-    "SITE_ICON": _file("urfmp/img/logo.svg"),
+    "SITE_ICON": _static_file("urfmp/img/logo.svg"),
     "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": _file("urfmp/img/logo.svg")},
+        {"rel": "icon", "type": "image/svg+xml", "href": _static_file("urfmp/img/logo.svg")},
     ],
-    "SHOW_HISTORY": _may("audit.view_auditlog"),
+    "SHOW_HISTORY": _has_permission("audit.view_auditlog"),
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,
-    "STYLES": [_file("urfmp/css/theme.css"), _file("urfmp/css/urfmp.css")],
-    "SCRIPTS": [_file("urfmp/js/expressions.js"), _file("urfmp/js/common.js")],
+    "STYLES": [_static_file("urfmp/css/theme.css"), _static_file("urfmp/css/urfmp.css")],
+    "SCRIPTS": [_static_file("urfmp/js/expressions.js"), _static_file("urfmp/js/common.js")],
     "ACCOUNT": {
         "navigation": [
             {
-                "title": "Where you are signed in",
+                "title": "My sessions",
                 "link": reverse_lazy("admin:own_sessions_page"),
             },
             {
@@ -60,26 +60,26 @@ UNFOLD: dict[str, Any] = {
             {
                 "title": "Fleet",
                 "items": [
-                    _item("Home", "home", "index"),
-                    _item(
+                    _menu_item("Home", "home", "index"),
+                    _menu_item(
                         "Robots",
                         "precision_manufacturing",
                         "robots_robot_changelist",
                         "robots.view_robot",
                     ),
-                    _item(
+                    _menu_item(
                         "Telemetry",
                         "monitoring",
                         "telemetry_page",
                         "telemetry.view_robottelemetry",
                     ),
-                    _item(
+                    _menu_item(
                         "Status history",
                         "timeline",
                         "status_history_page",
                         "robots.view_robotstatushistory",
                     ),
-                    _item(
+                    _menu_item(
                         "Commands",
                         "terminal",
                         "robots_robotcommand_changelist",
@@ -91,13 +91,13 @@ UNFOLD: dict[str, Any] = {
                 "title": "Work",
                 "separator": True,
                 "items": [
-                    _item(
+                    _menu_item(
                         "Maintenance",
                         "build",
                         "maintenance_maintenancetask_changelist",
                         "maintenance.view_maintenancetask",
                     ),
-                    _item(
+                    _menu_item(
                         "Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"
                     ),
                 ],
@@ -106,41 +106,45 @@ UNFOLD: dict[str, Any] = {
                 "title": "Organization",
                 "separator": True,
                 "items": [
-                    _item(
+                    _menu_item(
                         "Organization",
                         "domain",
                         "organizations_organization_changelist",
                         "organizations.view_organization",
                     ),
-                    _item(
+                    _menu_item(
                         "Facilities",
                         "factory",
                         "organizations_facility_changelist",
                         "organizations.view_facility",
                     ),
-                    _item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
-                    _item(
+                    _menu_item("Users", "group", "accounts_user_changelist", "accounts.view_user"),
+                    _menu_item(
                         "Invitations",
                         "outgoing_mail",
                         "accounts_invitation_changelist",
                         "accounts.view_invitation",
                     ),
-                    _item("API keys", "key", "accounts_apikey_changelist", "accounts.view_apikey"),
-                    _item(
-                        "Sessions",
+                    _menu_item(
+                        "API keys", "key", "accounts_apikey_changelist", "accounts.view_apikey"
+                    ),
+                    _menu_item(
+                        "All sessions",
                         "devices",
                         "accounts_usersession_changelist",
                         "accounts.view_usersession",
                     ),
-                    _item("Audit", "history", "audit_auditlog_changelist", "audit.view_auditlog"),
-                    _item("Storage", "database", "storage_page", "telemetry.view_storage"),
+                    _menu_item(
+                        "Audit", "history", "audit_auditlog_changelist", "audit.view_auditlog"
+                    ),
+                    _menu_item("Storage", "database", "storage_page", "telemetry.view_storage"),
                 ],
             },
             {
                 "title": "Platform",
                 "separator": True,
                 "items": [
-                    _item(
+                    _menu_item(
                         "Organizations",
                         "corporate_fare",
                         "organizations_platformorganization_changelist",

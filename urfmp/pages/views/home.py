@@ -1,4 +1,4 @@
-"""The state of the fleet."""
+"""The home page."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from urfmp.pages.selectors import due_tasks, fleet_get, open_alerts
-from urfmp.pages.views.rendering import page
+from urfmp.pages.selectors import due_tasks, fleet_overview, open_alerts
+from urfmp.pages.views.rendering import render_page
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Show what runs, what is wrong and what is due; what the role may not see stays empty."""
+    """Show robots, open alerts and due tasks; panels without permission stay empty."""
     user: AbstractBaseUser = request.user  # type: ignore[assignment]
-    fleet = fleet_get(user)
+    fleet = fleet_overview(user)
     alerts, alert_count = open_alerts(user)
     latest = {
-        str(card.robot.pk): card.latest for _, cards in fleet.walls for card in cards if card.latest
+        str(card.robot.pk): card.latest
+        for _, cards in fleet.robots_by_facility
+        for card in cards
+        if card.latest
     }
-    return page(
+    return render_page(
         request,
         "pages/home.html",
         "Home",

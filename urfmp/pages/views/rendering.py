@@ -1,4 +1,4 @@
-"""What the pages have in common."""
+"""Rendering and permission checks shared by the pages."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 
-def require(request: HttpRequest, permission: str) -> None:
-    """Let a page be seen by those with the right alone.
+def require_permission(request: HttpRequest, permission: str) -> None:
+    """Deny access unless the user has a permission.
 
     Raises:
-        PermissionDenied: The user does not hold it.
+        PermissionDenied: The user lacks the permission.
     """
     if not request.user.has_perm(permission):
         raise PermissionDenied
 
 
-def page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    """Return a page inside the admin's frame."""
+def render_page(
+    request: HttpRequest, template: str, title: str, **context: Any
+) -> TemplateResponse:
+    """Render a template inside the admin layout."""
     request.current_app = admin.site.name
     frame = admin.site.each_context(request)
     return TemplateResponse(request, template, {**frame, "title": title, **context})

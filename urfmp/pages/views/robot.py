@@ -53,7 +53,7 @@ def _tiles(values: list[LatestValue], units: list[str]) -> list[dict[str, object
                 {
                     "label": label,
                     "metrics": " ".join(value.metric_name for value in found),
-                    "value": shown.of(highest.value),
+                    "value": shown.convert(highest.value),
                     "unit": unit_symbol(shown.unit),
                     "shown": shown,
                     "time": highest.time,

@@ -1,4 +1,4 @@
-"""The command palette's search."""
+"""Search of the command palette."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unfold.dataclasses import SearchResult
 
 from urfmp.pages.selectors import search_rows
 
-_KINDS = {
+_RESULT_KINDS = {
     "robot": ("Robot", "precision_manufacturing", "admin:robot_page"),
     "task": ("Maintenance", "build", "admin:maintenance_maintenancetask_change"),
     "alert": ("Alert", "notifications", "admin:alerts_alert_change"),
@@ -20,14 +20,14 @@ _KINDS = {
 
 
 def search(request: HttpRequest) -> HttpResponse:
-    """Return robots, tasks and open alerts in which the words are found."""
+    """Return robots, open tasks and open alerts that contain the search text."""
     words = request.GET.get("s", "").strip()
     if not words:
         return HttpResponse()
     began = time.monotonic()
     results = []
     for kind, name, row in search_rows(request.user, words[:100]):
-        label, icon, view = _KINDS[kind]
+        label, icon, view = _RESULT_KINDS[kind]
         results.append(SearchResult(name, label, reverse(view, args=[row.pk]), icon))
     paginator = Paginator(results, 100)
     response = render(

@@ -1,4 +1,4 @@
-"""How much telemetry is kept, how fast it grows, and what goes when."""
+"""Storage page: stored telemetry, its growth and its retention."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from apps.telemetry.selectors.storage import (
-    storage_of_chunks,
-    storage_of_organization,
-    storage_of_organizations,
-    storage_of_tables,
+    get_chunk_storage,
+    get_organization_storage,
+    get_organization_storage_summaries,
+    get_table_storage,
 )
-from apps.telemetry.services.retention import retention_of, timescaledb_edition
-from urfmp.pages.views.rendering import page, require
+from apps.telemetry.services.retention import get_organization_retention, timescaledb_edition
+from urfmp.pages.views.rendering import render_page, require_permission
 
-_DAYS = 30
-_HEIGHT, _STEP = 120, 20
-_RUNS_AT = (37, 6)  # minute, and every so many hours: the job `telemetry.forget`
+_DAYS_SHOWN = 30
+_CHART_HEIGHT = 120
+_BAR_STEP = 20
+_PURGE_SCHEDULE = (37, 6)  # minute, and every so many hours: the job `telemetry.forget`
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar of a picture, measured in its units, with the sentence that it stands for."""
+    """A bar of a bar chart in SVG units, with its tooltip text."""
 
     x: int
     y: int
@@ -36,26 +37,26 @@ class Bar:
 
 
 def storage_page(request: HttpRequest) -> HttpResponse:
-    """Show the organization's own numbers; to people of the platform all of them."""
-    require(request, "telemetry.view_storage")
-    person: Any = request.user
-    own = storage_of_organization(person.organization_id)
+    """Show the organization's storage; platform staff see all organizations."""
+    require_permission(request, "telemetry.view_storage")
+    user: Any = request.user
+    own = get_organization_storage(user.organization_id)
     now = timezone.now()
     context: dict[str, Any] = {
         "own": own,
-        "own_bars": _day_bars(own.days, now),
-        "days_shown": _DAYS,
-        "most_a_day": max((points for _, points in own.days), default=0),
-        "kept": list(retention_of(person.organization)),
-        "next_run": _next_run(now),
-        "picture": {"width": _DAYS * _STEP, "height": _HEIGHT},
+        "day_bars": _day_bars(own.days, now),
+        "days_shown": _DAYS_SHOWN,
+        "max_points_per_day": max((points for _, points in own.days), default=0),
+        "retention": list(get_organization_retention(user.organization)),
+        "next_purge": _next_purge(now),
+        "day_chart": {"width": _DAYS_SHOWN * _BAR_STEP, "height": _CHART_HEIGHT},
     }
-    if person.has_perm("telemetry.view_platformstorage"):
-        chunks = storage_of_chunks()
+    if user.has_perm("telemetry.view_platformstorage"):
+        chunks = get_chunk_storage()
         context |= {
             "is_platform": True,
             "edition": timescaledb_edition(),
-            "tables": storage_of_tables(),
+            "tables": get_table_storage(),
             "chunk_bars": _bars(
                 [
                     (
@@ -69,29 +70,36 @@ def storage_page(request: HttpRequest) -> HttpResponse:
                 ]
             ),
             "largest_chunk": max((chunk.total_bytes for chunk in chunks), default=0),
-            "chunk_picture": {"width": max(len(chunks), 1) * _STEP, "height": _HEIGHT},
-            "organizations": storage_of_organizations(),
+            "chunk_chart": {"width": max(len(chunks), 1) * _BAR_STEP, "height": _CHART_HEIGHT},
+            "organizations": get_organization_storage_summaries(),
         }
-    return page(request, "pages/storage.html", "Storage", **context)
+    return render_page(request, "pages/storage.html", "Storage", **context)
 
 
 def _day_bars(days: list[tuple[datetime, int]], now: datetime) -> list[Bar]:
     points = {at.astimezone(UTC).date(): count for at, count in days}
     today = now.astimezone(UTC).date()
-    shown = [today - timedelta(days=n) for n in reversed(range(_DAYS))]
+    shown = [today - timedelta(days=n) for n in reversed(range(_DAYS_SHOWN))]
     return _bars(
         [(points.get(day, 0), f"{day}: {points.get(day, 0):,} points", False) for day in shown]
     )
 
 
 def _bars(values: list[tuple[int, str, bool]]) -> list[Bar]:
-    """Return bars side by side; the highest fills the picture, the least that is not 0 shows."""
-    most = max((value for value, _, _ in values), default=0) or 1
+    """Return bars scaled to the chart height; values above 0 stay visible."""
+    highest = max((value for value, _, _ in values), default=0) or 1
     bars = []
     for number, (value, text, is_marked) in enumerate(values):
-        height = max(round(value / most * _HEIGHT), 2 if value else 0)
+        height = max(round(value / highest * _CHART_HEIGHT), 2 if value else 0)
         bars.append(
-            Bar(number * _STEP, _HEIGHT - height, _STEP - 4, height, text, is_marked=is_marked)
+            Bar(
+                number * _BAR_STEP,
+                _CHART_HEIGHT - height,
+                _BAR_STEP - 4,
+                height,
+                text,
+                is_marked=is_marked,
+            )
         )
     return bars
 
@@ -100,8 +108,8 @@ def _megabytes(size: int) -> str:
     return f"{size / 1024 / 1024:,.1f} MB"
 
 
-def _next_run(now: datetime) -> datetime:
-    minute, hours = _RUNS_AT
+def _next_purge(now: datetime) -> datetime:
+    minute, hours = _PURGE_SCHEDULE
     at = now.astimezone(UTC).replace(minute=minute, second=0, microsecond=0)
     at -= timedelta(hours=at.hour % hours)
     while at <= now:

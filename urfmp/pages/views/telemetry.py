@@ -1,4 +1,4 @@
-"""Telemetry as charts: robots beside each other, any of their metrics, any range."""
+"""Telemetry page: charts that compare robots and metrics over any range."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from apps.robots.models import Robot
-from apps.telemetry.choices import metric_of
+from apps.telemetry.choices import metric_info
 from apps.telemetry.selectors import latest_values
 from urfmp.common.exceptions import ApplicationError
-from urfmp.common.units import check_units, kind_of, units_of_kind
-from urfmp.pages.charts import Chart, Measured, charts_for, unit_sign
+from urfmp.common.units import check_units, quantity_of, units_of_quantity
+from urfmp.pages.charts import Chart, RobotMetric, charts_for, unit_symbol
 from urfmp.pages.range_form import RangeForm
-from urfmp.pages.selectors import first_robot, robot_named
-from urfmp.pages.views.rendering import page, require
+from urfmp.pages.selectors import default_robot, find_robot
+from urfmp.pages.views.rendering import render_page, require_permission
 
-_ROBOTS_AT_ONCE = 6
-_LINES_AT_ONCE = 40
-_OFFERED = 120
+_MAX_ROBOTS = 6
+_MAX_LINES = 40
+_MAX_OFFERED_METRICS = 120
 
 
 def telemetry_page(request: HttpRequest) -> HttpResponse:
-    """Show what is chosen; the address holds all of it, and can be passed on."""
-    require(request, "telemetry.view_robottelemetry")
+    """Show the selected charts. The URL contains the whole selection, so it can be shared."""
+    require_permission(request, "telemetry.view_robottelemetry")
     if "add" in request.GET:
-        return _with_another_robot(request)
-    robots = _robots(request)
-    measured = _measured(robots)
-    asked = dict.fromkeys(request.GET.getlist("metrics"))
-    units = wanted_units(request)
-    together = request.GET.get("layout") == "together"
-    chosen = [one for one in measured if one.metric in asked] or _first_chart(measured)
-    charts = charts_for(chosen[:_LINES_AT_ONCE], units, together=together)
+        return _redirect_with_added_robot(request)
+    robots = _requested_robots(request)
+    metrics = _robot_metrics(robots)
+    requested = dict.fromkeys(request.GET.getlist("metrics"))
+    units = requested_units(request)
+    combined = request.GET.get("layout") == "combined"
+    selected = [m for m in metrics if m.metric in requested] or _default_metrics(metrics)
+    charts = charts_for(selected[:_MAX_LINES], units, combined=combined)
     form = RangeForm(request.GET, default="1h")
     now = timezone.now()
-    start, end = form.limits(now)
-    find = request.GET.get("find", "").strip()
-    return page(
+    start, end = form.bounds(now)
+    search = request.GET.get("find", "").strip()
+    return render_page(
         request,
         "pages/telemetry.html",
         "Telemetry",
@@ -48,29 +48,32 @@ def telemetry_page(request: HttpRequest) -> HttpResponse:
         robot_names={str(robot.pk): robot.name for robot in robots},
         may_see_history=request.user.has_perm("robots.view_robotstatushistory"),
         may_see_alerts=request.user.has_perm("alerts.view_alert"),
-        may_add=len(robots) < _ROBOTS_AT_ONCE,
-        not_found=request.GET.get("unknown", "")[:100],
-        **_choices(measured, {one.metric for one in chosen}, find),
-        find=find,
-        unit_choices=_unit_choices(chosen, units),
+        may_add_robot=len(robots) < _MAX_ROBOTS,
+        unknown_robot=request.GET.get("unknown", "")[:100],
+        **_metric_choices(metrics, {m.metric for m in selected}, search),
+        search=search,
+        unit_choices=_unit_choices(selected, units),
         units=units,
-        together=together,
+        combined=combined,
         charts=charts,
         may_export=request.user.has_perm("telemetry.export_robottelemetry"),
-        chosen_names=[name for chart in charts for name in chart.metrics],
-        left_out=max(len(chosen) - _LINES_AT_ONCE, 0),
+        selected_metrics=[name for chart in charts for name in chart.metrics],
+        omitted_lines=max(len(selected) - _MAX_LINES, 0),
         form=form,
         start=start,
         end=end,
         now=now,
-        address=_address(
-            robots, sorted(asked.keys() & {one.metric for one in chosen}), units, together=together
+        query_string=_query_string(
+            robots,
+            sorted(requested.keys() & {m.metric for m in selected}),
+            units,
+            combined=combined,
         ),
     )
 
 
-def wanted_units(request: HttpRequest) -> list[str]:
-    """Return the units that the address asks for; those that do not fit count as none."""
+def requested_units(request: HttpRequest) -> list[str]:
+    """Return the units in the query string, or none if they are invalid."""
     units = [unit for unit in request.GET.getlist("unit") if unit]
     try:
         check_units(units)
@@ -79,92 +82,95 @@ def wanted_units(request: HttpRequest) -> list[str]:
     return units
 
 
-def _address(robots: list[Robot], metrics: list[str], units: list[str], *, together: bool) -> str:
-    """Return what is shown, as the page's address says it, without the range."""
-    chosen = {"robot": [str(robot.pk) for robot in robots], "metrics": metrics, "unit": units}
-    return urlencode({**chosen, "layout": ["together"] if together else []}, doseq=True)
+def _query_string(
+    robots: list[Robot], metrics: list[str], units: list[str], *, combined: bool
+) -> str:
+    """Return the selection as a query string, without the time range."""
+    selection = {"robot": [str(robot.pk) for robot in robots], "metrics": metrics, "unit": units}
+    return urlencode({**selection, "layout": ["combined"] if combined else []}, doseq=True)
 
 
-def _with_another_robot(request: HttpRequest) -> HttpResponse:
-    """Put the robot that the words mean into the address."""
+def _redirect_with_added_robot(request: HttpRequest) -> HttpResponse:
+    """Redirect to the URL with the robot added that the search text finds."""
     parameters: QueryDict = request.GET.copy()
-    words = str(parameters.pop("add")[-1]).strip()
+    text = str(parameters.pop("add")[-1]).strip()
     parameters.pop("unknown", None)
-    robot = robot_named(request.user, words) if words else None
-    if robot is None and words:
-        parameters["unknown"] = words
+    robot = find_robot(request.user, text) if text else None
+    if robot is None and text:
+        parameters["unknown"] = text
     elif robot is not None and str(robot.pk) not in parameters.getlist("robot"):
         parameters.appendlist("robot", str(robot.pk))
     return HttpResponseRedirect(f"{request.path}?{parameters.urlencode()}")
 
 
-def _robots(request: HttpRequest) -> list[Robot]:
-    wanted: list[UUID] = []
+def _requested_robots(request: HttpRequest) -> list[Robot]:
+    requested: list[UUID] = []
     for text in request.GET.getlist("robot"):
         try:
-            wanted.append(UUID(text))
+            requested.append(UUID(text))
         except ValueError:
             continue
-    rows: dict[UUID, Robot] = Robot.objects.restrict(request.user).in_bulk(wanted[:50])
-    found = [rows[pk] for pk in dict.fromkeys(wanted) if pk in rows][:_ROBOTS_AT_ONCE]
-    if not found and (first := first_robot(request.user)):
+    rows: dict[UUID, Robot] = Robot.objects.restrict(request.user).in_bulk(requested[:50])
+    found = [rows[pk] for pk in dict.fromkeys(requested) if pk in rows][:_MAX_ROBOTS]
+    if not found and (first := default_robot(request.user)):
         found = [first]
     return found
 
 
-def _measured(robots: list[Robot]) -> list[Measured]:
+def _robot_metrics(robots: list[Robot]) -> list[RobotMetric]:
     names = {robot.pk: robot.name for robot in robots}
     order = list(names)
     values = sorted(latest_values(order), key=lambda value: order.index(value.robot_id))
-    return [Measured(v.robot_id, names[v.robot_id], v.metric_name, v.unit) for v in values]
+    return [RobotMetric(v.robot_id, names[v.robot_id], v.metric_name, v.unit) for v in values]
 
 
-def _first_chart(measured: list[Measured]) -> list[Measured]:
-    first: list[Chart] = charts_for(measured)[:1]
+def _default_metrics(metrics: list[RobotMetric]) -> list[RobotMetric]:
+    first: list[Chart] = charts_for(metrics)[:1]
     names = set(first[0].metrics) if first else set()
-    return [one for one in measured if one.metric in names]
+    return [m for m in metrics if m.metric in names]
 
 
-def _choices(measured: list[Measured], chosen: set[str], find: str) -> dict[str, Any]:
-    """Return the metrics to choose from by group: those chosen, then known ones or those found."""
-    units: dict[str, str | None] = {one.metric: one.unit for one in measured}
-    words = find.lower().split()
+def _metric_choices(metrics: list[RobotMetric], selected: set[str], search: str) -> dict[str, Any]:
+    """Return the metrics on offer by group: selected ones, then search matches."""
+    units: dict[str, str | None] = {m.metric: m.unit for m in metrics}
+    words = search.lower().split()
 
-    def is_wanted(name: str) -> bool:
-        known = metric_of(name)
+    def matches(name: str) -> bool:
+        known = metric_info(name)
         text = f"{name} {known.group} {known.label}".lower()
         return all(word in text for word in words)
 
-    found = [name for name in units if name not in chosen and is_wanted(name)]
-    # A name that nothing is known of stands behind those that people know.
-    found.sort(key=lambda name: metric_of(name).group == name)
-    offered = [*chosen & set(units), *found[:_OFFERED]]
-    some = next((one.robot_id for one in measured), UUID(int=0))
-    charts = charts_for(Measured(some, "", name, units[name]) for name in offered)
+    found = [name for name in units if name not in selected and matches(name)]
+    # Metrics in the catalogue come before unknown ones.
+    found.sort(key=lambda name: metric_info(name).group == name)
+    offered = [*selected & set(units), *found[:_MAX_OFFERED_METRICS]]
+    any_robot = next((m.robot_id for m in metrics), UUID(int=0))
+    charts = charts_for(RobotMetric(any_robot, "", name, units[name]) for name in offered)
     return {
         "groups": [
             (
                 chart.title,
-                [(line.metric, line.label, line.metric in chosen) for line in chart.lines],
+                [(line.metric, line.label, line.metric in selected) for line in chart.lines],
             )
             for chart in charts
         ],
         "metric_count": len(units),
-        "hidden_count": len(found) - len(found[:_OFFERED]),
-        "chosen_count": len(chosen),
+        "hidden_count": len(found) - len(found[:_MAX_OFFERED_METRICS]),
+        "selected_count": len(selected),
     }
 
 
-def _unit_choices(chosen: list[Measured], units: list[str]) -> list[dict[str, Any]]:
-    """Return, for each kind of quantity that is shown, the units there are for it."""
-    stored = dict.fromkeys(one.unit or metric_of(one.metric).unit for one in chosen)
-    kinds = dict.fromkeys(kind for unit in stored if (kind := kind_of(unit)))
+def _unit_choices(selected: list[RobotMetric], units: list[str]) -> list[dict[str, Any]]:
+    """Return the available units for each displayed quantity."""
+    stored = dict.fromkeys(one.unit or metric_info(one.metric).unit for one in selected)
+    quantities = dict.fromkeys(q for unit in stored if (q := quantity_of(unit)))
     return [
         {
-            "kind": kind,
+            "quantity": quantity,
             "options": [
-                (unit, unit_sign(unit) or unit, unit in units) for unit in units_of_kind(kind)
+                (unit, unit_symbol(unit) or unit, unit in units)
+                for unit in units_of_quantity(quantity)
             ],
         }
-        for kind in kinds
+        for quantity in quantities
     ]

@@ -1,25 +1,25 @@
-// One chart of telemetry: averages as lines, least to greatest as a band, gaps left open.
+// A telemetry chart: averages as lines, minimum to maximum as bands, gaps left open.
 window.urfmp.Chart = (() => {
   "use strict";
 
   const DASHES = [[], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [4, 4]];
   const COLOURS = 8;
-  const BANDS_UP_TO = 8;
-  const MOST_POINTS = 1000; // a quarter of an hour second by second
-  const METRICS_A_REQUEST = 20;
-  const SHORTEST_GAP_MS = 15000;
+  const MAX_LINES_WITH_BANDS = 8;
+  const MAX_POINTS = 1000; // 15 minutes at one point per second
+  const MAX_METRICS_PER_REQUEST = 20;
+  const MIN_GAP_MS = 15000;
   const { full, tickLabel, ticks } = window.urfmp.time;
-  const { measured } = window.urfmp;
+  const { formatValue } = window.urfmp;
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-  // A colour as Chart.js can read it, whatever the style sheet writes.
-  const painter = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  // Converts any CSS colour into the rgba() form that Chart.js accepts.
+  const colourContext = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
   function rgb(colour, alpha) {
-    painter.clearRect(0, 0, 1, 1);
-    painter.fillStyle = colour;
-    painter.fillRect(0, 0, 1, 1);
-    const [r, g, b] = painter.getImageData(0, 0, 1, 1).data;
+    colourContext.clearRect(0, 0, 1, 1);
+    colourContext.fillStyle = colour;
+    colourContext.fillRect(0, 0, 1, 1);
+    const [r, g, b] = colourContext.getImageData(0, 0, 1, 1).data;
     return `rgba(${r}, ${g}, ${b}, ${alpha})`;
   }
 
@@ -35,15 +35,15 @@ window.urfmp.Chart = (() => {
       this.panel = panel;
       this.lines = JSON.parse(panel.dataset.lines);
       this.units = JSON.parse(panel.dataset.units);
-      this.isFlag = "flag" in panel.dataset;
+      this.isBoolean = "boolean" in panel.dataset;
       this.title = panel.dataset.title;
       this.note = panel.querySelector(".u-chart__note");
       this.canvas = panel.querySelector("canvas");
       this.robots = [...new Set(this.lines.map((line) => line.robot))];
-      this.series = new Map(this.lines.map((line) => [keyOf(line), { line, points: [], resolution: 0, gap: SHORTEST_GAP_MS }]));
+      this.series = new Map(this.lines.map((line) => [keyOf(line), { line, points: [], resolution: 0, gap: MIN_GAP_MS }]));
       this.hidden = new Set();
       this.isDirty = false;
-      this.hasBands = this.lines.length <= BANDS_UP_TO && !this.isFlag;
+      this.hasBands = this.lines.length <= MAX_LINES_WITH_BANDS && !this.isBoolean;
       this.buildLegend();
       this.chart = null;
       this.context = new window.urfmp.ChartContext(this);
@@ -66,7 +66,7 @@ window.urfmp.Chart = (() => {
         const colour = this.colour(line);
         const common = {
           parsing: false, normalized: true, pointRadius: 0, spanGaps: false, hidden: this.hidden.has(key),
-          yAxisID: line.axis ? "y2" : "y", stepped: this.isFlag ? "before" : false,
+          yAxisID: line.axis ? "y2" : "y", stepped: this.isBoolean ? "before" : false,
         };
         sets.push({
           ...common, label: line.label, urfmpKey: key, data: this.column(series, 1),
@@ -81,16 +81,16 @@ window.urfmp.Chart = (() => {
       return sets;
     }
 
-    // Chart.js's {x, y} of one column, with an empty point in every gap.
+    // Returns one column as Chart.js points, with an empty point in each gap.
     column({ points, gap }, column) {
       const line = [];
-      let before = null;
+      let previous = null;
       for (const point of points) {
-        if (before !== null && point[0] - before > gap) {
-          line.push({ x: before + 1, y: NaN });
+        if (previous !== null && point[0] - previous > gap) {
+          line.push({ x: previous + 1, y: NaN });
         }
         line.push({ x: point[0], y: point[column] ?? NaN });
-        before = point[0];
+        previous = point[0];
       }
       return line;
     }
@@ -106,7 +106,7 @@ window.urfmp.Chart = (() => {
         title: { display: Boolean(unit) && this.units.length > 1, text: unit, color: text, font },
         ticks: { color: text, font, maxTicksLimit: 5, padding: 6 },
       };
-      if (this.isFlag) {
+      if (this.isBoolean) {
         axis.ticks.callback = (value) => ({ 0: "no", 1: "yes" })[value] ?? "";
         Object.assign(axis, { min: -0.1, max: 1.1, grace: 0, afterBuildTicks: (built) => { built.ticks = [{ value: 0 }, { value: 1 }]; } });
       }
@@ -144,7 +144,7 @@ window.urfmp.Chart = (() => {
             },
           },
         },
-        plugins: [{ id: "urfmp", afterDatasetsDraw: (chart) => this.context.paint(chart, css("--u-orange")) }],
+        plugins: [{ id: "urfmp", afterDatasetsDraw: (chart) => this.context.drawAlertLines(chart, css("--u-orange")) }],
       };
     }
 
@@ -152,9 +152,9 @@ window.urfmp.Chart = (() => {
       const { line, points } = this.series.get(item.dataset.urfmpKey);
       const point = points.find((candidate) => candidate[0] === item.parsed.x);
       const unit = line.unit ? ` ${line.unit}` : "";
-      const shown = `${line.label}: ${measured(item.parsed.y)}${unit}`;
-      const isOne = !point || point[2] === point[3];
-      return isOne ? shown : `${shown} (${measured(point[2])} to ${measured(point[3])})`;
+      const shown = `${line.label}: ${formatValue(item.parsed.y)}${unit}`;
+      const isSingle = !point || point[2] === point[3];
+      return isSingle ? shown : `${shown} (${formatValue(point[2])} to ${formatValue(point[3])})`;
     }
 
     buildLegend() {
@@ -199,25 +199,25 @@ window.urfmp.Chart = (() => {
         count += series.points.length;
         const last = series.points.at(-1);
         newest = Math.max(newest, last?.[0] ?? 0);
-        this.legend.get(key).textContent = last ? measured(series.newest ?? last[1]) : "";
+        this.legend.get(key).textContent = last ? formatValue(series.newest ?? last[1]) : "";
       }
       this.canvas.dataset.points = String(count);
       this.canvas.dataset.newest = newest ? new Date(newest).toISOString() : "";
-      this.say(count ? "" : "No values in this range");
+      this.showNote(count ? "" : "No values in this range");
     }
 
     update() {
       [this.chart.options.scales.x.min, this.chart.options.scales.x.max] = this.window;
       this.chart.update("none");
-      this.context.place(this.chart.chartArea);
+      this.context.align(this.chart.chartArea);
     }
 
-    say(text) {
+    showNote(text) {
       this.note.hidden = !text;
       this.note.textContent = text;
     }
 
-    recolour() {
+    applyTheme() {
       if (this.chart) {
         this.chart.options.scales = this.scales();
         this.draw();
@@ -226,51 +226,51 @@ window.urfmp.Chart = (() => {
 
     // Data
 
-    // Shows at once what is known of a range, then reads it at the resolution that fits.
+    // Shows known points of the range at once, then loads it at a fitting resolution.
     async load(start, end) {
       this.window = [start, end];
-      this.reading?.abort();
-      const reading = new AbortController();
-      this.reading = reading;
+      this.loading?.abort();
+      const loading = new AbortController();
+      this.loading = loading;
       if (this.chart) {
         this.update();
       } else {
-        this.say("Reading");
+        this.showNote("Loading…");
       }
-      this.context.load(start, end, reading.signal);
+      this.context.load(start, end, loading.signal);
       try {
-        const answers = await Promise.all(this.requests(start, end, reading.signal));
-        if (!reading.signal.aborted) {
-          answers.forEach(({ robot, series }) => series.forEach((one) => this.take(robot, one)));
+        const responses = await Promise.all(this.requests(start, end, loading.signal));
+        if (!loading.signal.aborted) {
+          responses.forEach(({ robot, series }) => series.forEach((data) => this.setSeries(robot, data)));
           this.draw();
           this.canvas.dataset.shown = `${Math.round(start)} ${Math.round(end)}`;
         }
       } catch {
-        if (!reading.signal.aborted) {
-          this.say("The values could not be read. They are tried again with the next range.");
+        if (!loading.signal.aborted) {
+          this.showNote("The values could not be loaded. Change the range to try again.");
         }
       }
     }
 
     requests(start, end, signal) {
-      const limits = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
+      const bounds = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
       const requests = [];
       for (const robot of this.robots) {
         const names = this.lines.filter((line) => line.robot === robot).map((line) => line.metric);
-        for (let at = 0; at < names.length; at += METRICS_A_REQUEST) {
-          requests.push(this.read(robot, {
-            ...limits, metrics: names.slice(at, at + METRICS_A_REQUEST).join(","), max_points: String(MOST_POINTS),
+        for (let first = 0; first < names.length; first += MAX_METRICS_PER_REQUEST) {
+          requests.push(this.fetchSeries(robot, {
+            ...bounds, metrics: names.slice(first, first + MAX_METRICS_PER_REQUEST).join(","), max_points: String(MAX_POINTS),
           }, signal));
         }
       }
       return requests;
     }
 
-    async read(robot, parameters, signal) {
-      const address = `/api/v1/robots/${robot}/telemetry/series?${new URLSearchParams(parameters)}`;
-      const response = await fetch(address, { headers: { Accept: "application/json" }, signal });
+    async fetchSeries(robot, parameters, signal) {
+      const url = `/api/v1/robots/${robot}/telemetry/series?${new URLSearchParams(parameters)}`;
+      const response = await fetch(url, { headers: { Accept: "application/json" }, signal });
       if (response.status === 401) {
-        window.urfmp.showEnded();
+        window.urfmp.showSessionEnded();
       }
       if (!response.ok) {
         throw new Error(String(response.status));
@@ -278,18 +278,18 @@ window.urfmp.Chart = (() => {
       return { robot, series: (await response.json()).series };
     }
 
-    take(robot, one) {
-      const series = this.series.get(`${robot} ${one.metric_name}`);
+    setSeries(robot, data) {
+      const series = this.series.get(`${robot} ${data.metric_name}`);
       const { factor, offset } = series.line;
-      const shown = (value) => (value === null ? null : value * factor + offset);
-      series.points = one.points.map(([time, ...values]) => [Date.parse(time), ...values.slice(0, 3).map(shown)]);
+      const converted = (value) => (value === null ? null : value * factor + offset);
+      series.points = data.points.map(([time, ...values]) => [Date.parse(time), ...values.slice(0, 3).map(converted)]);
       const spacing = median(series.points.slice(1).map((point, index) => point[0] - series.points[index][0]));
-      series.resolution = one.resolution_seconds;
+      series.resolution = data.resolution_seconds;
       series.newest = undefined;
-      series.gap = Math.max(SHORTEST_GAP_MS, 5 * spacing, 3000 * one.resolution_seconds);
+      series.gap = Math.max(MIN_GAP_MS, 5 * spacing, 3000 * data.resolution_seconds);
     }
 
-    // A live point: on its own while points are raw, else into the bucket that is still open.
+    // Adds a live point: as a point of its own while points are raw, else to the open bucket.
     add(robot, point) {
       const series = this.series.get(`${robot} ${point.metric_name}`);
       if (!series || typeof point.value !== "number" || !this.window) {
@@ -303,11 +303,11 @@ window.urfmp.Chart = (() => {
       }
       series.newest = value;
       if (last && time - last[0] < 1000 * series.resolution) {
-        const number = (last[4] ?? 1) + 1;
-        last[1] += (value - last[1]) / number;
+        const count = (last[4] ?? 1) + 1;
+        last[1] += (value - last[1]) / count;
         last[2] = Math.min(last[2], value);
         last[3] = Math.max(last[3], value);
-        last[4] = number;
+        last[4] = count;
       } else {
         series.points.push([time, value, value, value]);
       }

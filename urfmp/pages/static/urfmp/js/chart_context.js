@@ -1,31 +1,32 @@
-// What goes on around the values of a chart: each robot's status as a strip, alerts as markers.
+// Context of a chart: a status timeline for each robot, and alerts as markers.
 window.urfmp.ChartContext = (() => {
   "use strict";
 
-  const MOST_SEGMENTS = 300;
-  const MOST_ALERTS = 100;
+  const MAX_SEGMENTS = 300;
+  const MAX_ALERTS = 100;
+  const CACHE_MS = 3000;
   const SVG = "http://www.w3.org/2000/svg";
   const { label, time } = window.urfmp;
 
-  // Several charts show the same robot over the same range: each answer is asked for once.
-  const asked = new Map();
+  // Several charts show the same robot over the same range: each response is fetched once.
+  const cache = new Map();
 
-  function ask(path, parameters, signal) {
-    const address = `/api/v1/${path}?${new URLSearchParams(parameters)}`;
-    if (!asked.has(address)) {
-      const answer = fetch(address, { headers: { Accept: "application/json" } })
-        .then((response) => (response.ok ? response.json() : null), () => null);
-      asked.set(address, answer);
-      setTimeout(() => asked.delete(address), 3000);
+  function cachedFetch(path, parameters, signal) {
+    const url = `/api/v1/${path}?${new URLSearchParams(parameters)}`;
+    if (!cache.has(url)) {
+      const response = fetch(url, { headers: { Accept: "application/json" } })
+        .then((received) => (received.ok ? received.json() : null), () => null);
+      cache.set(url, response);
+      setTimeout(() => cache.delete(url), CACHE_MS);
     }
-    return asked.get(address).then((answer) => (signal.aborted ? null : answer));
+    return cache.get(url).then((body) => (signal.aborted ? null : body));
   }
 
-  function textOf(segment) {
-    const names = (segment.statuses.length ? segment.statuses : [segment.status || "not known"]).map(label).join(", ");
-    const spells = segment.spells > 1 ? `, ${segment.spells} spells` : "";
+  function describe(segment) {
+    const names = (segment.statuses.length ? segment.statuses : [segment.status || "unknown"]).map(label).join(", ");
+    const occurrences = segment.spells > 1 ? `, ${segment.spells} occurrences` : "";
     const reason = segment.reason ? `: ${segment.reason}` : "";
-    return `${names}${spells}, ${time.range(Date.parse(segment.start), Date.parse(segment.end))}${reason}`;
+    return `${names}${occurrences}, ${time.range(Date.parse(segment.start), Date.parse(segment.end))}${reason}`;
   }
 
   class ChartContext {
@@ -33,23 +34,23 @@ window.urfmp.ChartContext = (() => {
       this.root = chart.panel.querySelector("[data-context]");
       this.chart = chart;
       this.alerts = [];
-      this.strips = new Map();
+      this.timelines = new Map();
       if (!this.root) {
         return;
       }
       this.markers = this.root.querySelector("[data-markers]");
       for (const robot of chart.robots) {
-        const strip = document.createElement("div");
-        strip.className = "u-strip u-strip--thin";
-        strip.dataset.strip = "";
-        strip.setAttribute("role", "slider");
-        strip.setAttribute("aria-readonly", "true");
-        strip.setAttribute("aria-valuemin", "1");
-        strip.tabIndex = "quiet" in this.root.dataset ? -1 : 0;
+        const timeline = document.createElement("div");
+        timeline.className = "u-timeline u-timeline--thin";
+        timeline.dataset.timeline = "";
+        timeline.setAttribute("role", "slider");
+        timeline.setAttribute("aria-readonly", "true");
+        timeline.setAttribute("aria-valuemin", "1");
+        timeline.tabIndex = "quiet" in this.root.dataset ? -1 : 0;
         const name = JSON.parse(this.root.dataset.robots)[robot] || "";
-        strip.setAttribute("aria-label", `${name}: status over time; arrow keys go through it`);
-        this.root.append(strip);
-        this.strips.set(robot, { strip, segments: [] });
+        timeline.setAttribute("aria-label", `${name}: status over time; use the arrow keys to move through it`);
+        this.root.append(timeline);
+        this.timelines.set(robot, { timeline, segments: [] });
       }
     }
 
@@ -57,17 +58,17 @@ window.urfmp.ChartContext = (() => {
       if (!this.root) {
         return;
       }
-      const limits = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
+      const bounds = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
       await Promise.all(this.chart.robots.map(async (robot) => {
-        const [timeline, alerts] = await Promise.all([
-          ask(`robots/${robot}/status-history/timeline`, { ...limits, max_segments: MOST_SEGMENTS }, signal),
-          "alerts" in this.root.dataset ? ask("alerts", {
-            robot, created_after: limits.start, created_before: limits.end, page_size: MOST_ALERTS,
+        const [status, alerts] = await Promise.all([
+          cachedFetch(`robots/${robot}/status-history/timeline`, { ...bounds, max_segments: MAX_SEGMENTS }, signal),
+          "alerts" in this.root.dataset ? cachedFetch("alerts", {
+            robot, created_after: bounds.start, created_before: bounds.end, page_size: MAX_ALERTS,
             fields: "id,title,severity,created_at",
           }, signal) : null,
         ]);
-        if (timeline) {
-          this.strips.get(robot).segments = timeline.segments;
+        if (status) {
+          this.timelines.get(robot).segments = status.segments;
         }
         if (alerts) {
           this.alerts = [
@@ -77,13 +78,13 @@ window.urfmp.ChartContext = (() => {
         }
       }));
       if (!signal.aborted && this.chart.chart) {
-        this.place(this.chart.chart.chartArea);
+        this.align(this.chart.chart.chartArea);
         this.chart.chart.draw();
       }
     }
 
-    // Aligns everything with the chart's own time axis.
-    place(area) {
+    // Aligns timelines and markers with the time axis of the chart.
+    align(area) {
       if (!this.root || !area) {
         return;
       }
@@ -91,35 +92,35 @@ window.urfmp.ChartContext = (() => {
       const percent = (at) => 100 * (at - start) / (end - start);
       this.root.style.marginLeft = `${area.left}px`;
       this.root.style.width = `${area.right - area.left}px`;
-      for (const { strip, segments } of this.strips.values()) {
-        this.fill(strip, segments, percent, end);
+      for (const { timeline, segments } of this.timelines.values()) {
+        this.drawTimeline(timeline, segments, percent, end);
       }
-      this.mark(percent);
+      this.drawMarkers(percent);
     }
 
-    fill(strip, segments, percent, end) {
+    drawTimeline(timeline, segments, percent, end) {
       const svg = document.createElementNS(SVG, "svg");
       svg.setAttribute("width", "100%");
       svg.setAttribute("height", "100%");
       svg.setAttribute("aria-hidden", "true");
       segments.forEach((segment, index) => {
-        // The last status goes on while a live chart moves along.
+        // The latest status extends to the present while a live chart moves.
         const isLast = index === segments.length - 1;
         const left = Math.max(0, percent(Date.parse(segment.start)));
         const right = Math.min(100, percent(isLast ? Math.max(Date.parse(segment.end), Math.min(end, Date.now())) : Date.parse(segment.end)));
         if (right > left) {
           const longest = segment.statuses[0] || segment.status;
-          this.rect(svg, left, right - left, "0", "100%", longest).dataset.text = textOf(segment);
+          this.addRect(svg, left, right - left, "0", "100%", longest).dataset.text = describe(segment);
           if (segment.status !== longest) {
-            this.rect(svg, left, right - left, "60%", "40%", segment.status).classList.add("u-foot");
+            this.addRect(svg, left, right - left, "60%", "40%", segment.status).classList.add("u-timeline__severe");
           }
         }
       });
-      strip.replaceChildren(svg);
-      strip.setAttribute("aria-valuemax", String(Math.max(1, svg.childElementCount)));
+      timeline.replaceChildren(svg);
+      timeline.setAttribute("aria-valuemax", String(Math.max(1, svg.childElementCount)));
     }
 
-    rect(svg, left, width, top, height, status) {
+    addRect(svg, left, width, top, height, status) {
       const rect = document.createElementNS(SVG, "rect");
       const values = { x: `${left}%`, width: `${width}%`, y: top, height, fill: `url(#status-${status})` };
       Object.entries(values).forEach(([name, value]) => rect.setAttribute(name, value));
@@ -127,7 +128,7 @@ window.urfmp.ChartContext = (() => {
       return rect;
     }
 
-    mark(percent) {
+    drawMarkers(percent) {
       if (this.markers.contains(document.activeElement)) {
         return;
       }
@@ -146,8 +147,8 @@ window.urfmp.ChartContext = (() => {
       }));
     }
 
-    // A thin line through the values where an alert was opened.
-    paint(chart, colour) {
+    // Draws a thin line through the values at the time of each alert.
+    drawAlertLines(chart, colour) {
       const { ctx, chartArea, scales } = chart;
       ctx.save();
       ctx.strokeStyle = colour;

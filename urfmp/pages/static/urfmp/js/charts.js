@@ -1,14 +1,15 @@
-// All charts of a page over one range: presets, zoom, the page's address, and the live tail.
+// All charts of a page over one time range: presets, zoom, URL and live updates.
 window.urfmp.Charts = (() => {
   "use strict";
 
-  const SHORTEST_MS = 10000;
-  const LONGEST_MS = 2 * 366 * 86400000;
-  const SETTLE_MS = 120;
+  const MIN_RANGE_MS = 10000;
+  const MAX_RANGE_MS = 2 * 366 * 86400000;
+  const RELOAD_DELAY_MS = 120;
+  const MAX_SLIDING_SPAN_MS = 3600000;
   const { local, fromLocal, range } = window.urfmp.time;
 
   class Charts {
-    // `onDraw` is called after every load; `onRange` when another range is chosen.
+    // `onDraw` is called after every load, `onRange` when another range is selected.
     constructor({ onDraw = () => {}, onRange = () => {} } = {}) {
       this.bar = document.querySelector("[data-view]");
       this.onDraw = onDraw;
@@ -16,21 +17,21 @@ window.urfmp.Charts = (() => {
       this.all = [...document.querySelectorAll("[data-chart]")].map((panel) => new window.urfmp.Chart(panel));
       this.visible = new Set();
       this.waiting = new Set();
-      this.back = [];
-      this.isChosen = false; // the address says what was chosen, nothing else
+      this.history = [];
+      this.isRangeInUrl = false; // only ranges that the user selects go into the URL
       this.setClock(Date.parse(this.bar.dataset.now));
       const { preset, start, end } = this.bar.dataset;
       this.presets = new Map([...this.bar.querySelectorAll("[data-preset]")].map((link) => [link.dataset.preset, link]));
       this.state = this.presets.has(preset) ? { preset } : { start: Date.parse(start), end: Date.parse(end) };
-      this.wireBar();
+      this.bindBar();
       this.all.forEach((chart) => window.urfmp.zoomable(chart, this));
-      this.watch();
+      this.observe();
       this.showState();
     }
 
-    watch() {
+    observe() {
       const byPanel = new Map(this.all.map((chart) => [chart.panel, chart]));
-      const watcher = new IntersectionObserver((entries) => {
+      const observer = new IntersectionObserver((entries) => {
         for (const entry of entries) {
           const chart = byPanel.get(entry.target);
           this.visible[entry.isIntersecting ? "add" : "delete"](chart);
@@ -39,8 +40,8 @@ window.urfmp.Charts = (() => {
           }
         }
       }, { rootMargin: "200px" });
-      this.all.forEach((chart) => watcher.observe(chart.panel));
-      new MutationObserver(() => this.all.forEach((chart) => chart.recolour()))
+      this.all.forEach((chart) => observer.observe(chart.panel));
+      new MutationObserver(() => this.all.forEach((chart) => chart.applyTheme()))
         .observe(document.documentElement, { attributes: true, attributeFilter: ["class"] });
       setInterval(() => this.tick(), 1000);
       this.reload();
@@ -48,7 +49,7 @@ window.urfmp.Charts = (() => {
 
     // The range
 
-    // The server's clock counts; the browser's may be wrong.
+    // Uses the server's clock, since the browser's may be wrong.
     now() {
       return this.serverNow + performance.now() - this.since;
     }
@@ -66,91 +67,91 @@ window.urfmp.Charts = (() => {
       return 1000 * Number(this.presets.get(this.state.preset).dataset.seconds);
     }
 
-    limits() {
+    bounds() {
       const now = this.now();
       return this.isLive ? [now - this.span, now] : [this.state.start, this.state.end];
     }
 
-    go(state, { isReturn = false, isFinal = isReturn } = {}) {
-      if (!isReturn) {
-        this.back.push(this.state);
+    setState(state, { isUndo = false, isFinal = isUndo } = {}) {
+      if (!isUndo) {
+        this.history.push(this.state);
       }
       this.state = state;
-      this.isChosen = true;
+      this.isRangeInUrl = true;
       this.showState();
-      clearTimeout(this.settling);
+      clearTimeout(this.reloadTimer);
       this.all.forEach((chart) => this.visible.has(chart) && chart.chart && this.preview(chart));
       if (isFinal) {
         this.reload();
       } else {
-        this.settling = setTimeout(() => this.reload(), SETTLE_MS);
+        this.reloadTimer = setTimeout(() => this.reload(), RELOAD_DELAY_MS);
       }
       this.onRange(state);
     }
 
     preview(chart) {
-      chart.window = this.limits();
+      chart.window = this.bounds();
       chart.update();
     }
 
     zoomTo(start, end) {
       const middle = (start + end) / 2;
-      const length = Math.min(Math.max(end - start, SHORTEST_MS), LONGEST_MS);
+      const length = Math.min(Math.max(end - start, MIN_RANGE_MS), MAX_RANGE_MS);
       const until = Math.min(middle + length / 2, this.now());
-      this.go({ start: until - length, end: until });
+      this.setState({ start: until - length, end: until });
     }
 
-    // Makes the range longer or shorter; what is at `at` stays where it is.
-    scale(factor, at) {
-      const [start, end] = this.limits();
-      const fixed = at ?? (this.isLive ? end : (start + end) / 2);
+    // Scales the range around a fixed time: the end if live, else the middle.
+    scale(factor, fixedTime) {
+      const [start, end] = this.bounds();
+      const fixed = fixedTime ?? (this.isLive ? end : (start + end) / 2);
       this.zoomTo(fixed - (fixed - start) * factor, fixed + (end - fixed) * factor);
     }
 
-    shift(part) {
-      const [start, end] = this.limits();
-      const by = Math.min((end - start) * part, this.now() - end);
-      if (by) {
-        this.zoomTo(start + by, end + by);
+    shift(share) {
+      const [start, end] = this.bounds();
+      const delta = Math.min((end - start) * share, this.now() - end);
+      if (delta) {
+        this.zoomTo(start + delta, end + delta);
       }
     }
 
-    goBack() {
-      const state = this.back.pop();
+    undo() {
+      const state = this.history.pop();
       if (state) {
-        this.go(state, { isReturn: true });
+        this.setState(state, { isUndo: true });
       }
       return Boolean(state);
     }
 
-    // The bar above the charts, and the address
+    // The toolbar and the URL
 
-    wireBar() {
+    bindBar() {
       for (const [preset, link] of this.presets) {
         link.addEventListener("click", (event) => {
           if (!event.ctrlKey && !event.metaKey && !event.shiftKey) {
             event.preventDefault();
-            this.go({ preset }, { isFinal: true });
+            this.setState({ preset }, { isFinal: true });
           }
         });
       }
-      const acts = {
+      const actions = {
         in: () => this.scale(0.5), out: () => this.scale(2), earlier: () => this.shift(-0.5),
-        later: () => this.shift(0.5), back: () => this.goBack(),
+        later: () => this.shift(0.5), undo: () => this.undo(),
       };
       this.bar.querySelectorAll("[data-zoom]").forEach((button) => {
-        button.addEventListener("click", acts[button.dataset.zoom]);
+        button.addEventListener("click", actions[button.dataset.zoom]);
       });
-      this.own = this.bar.querySelector("[data-own-range]");
-      this.own.addEventListener("submit", (event) => {
+      this.customRange = this.bar.querySelector("[data-custom-range]");
+      this.customRange.addEventListener("submit", (event) => {
         event.preventDefault();
-        const start = fromLocal(this.own.elements.start.value);
-        const end = fromLocal(this.own.elements.end.value);
-        const isRange = start < end;
-        this.own.querySelector("[data-problem]").hidden = isRange;
-        if (isRange) {
-          this.own.closest("details").open = false;
-          this.go({ start, end });
+        const start = fromLocal(this.customRange.elements.start.value);
+        const end = fromLocal(this.customRange.elements.end.value);
+        const isValid = start < end;
+        this.customRange.querySelector("[data-error]").hidden = isValid;
+        if (isValid) {
+          this.customRange.closest("details").open = false;
+          this.setState({ start, end });
         }
       });
       window.addEventListener("popstate", () => location.reload());
@@ -159,26 +160,26 @@ window.urfmp.Charts = (() => {
     parameters() {
       const { preset, start, end } = this.state;
       const iso = (time) => new Date(Math.round(time)).toISOString();
-      return preset ? { range: preset } : { range: "own", start: iso(start), end: iso(end) };
+      return preset ? { range: preset } : { range: "custom", start: iso(start), end: iso(end) };
     }
 
     showState() {
-      const [start, end] = this.limits();
+      const [start, end] = this.bounds();
       for (const [preset, link] of this.presets) {
         link.toggleAttribute("aria-current", preset === this.state.preset);
       }
       this.bar.querySelector("[data-shown]").textContent = this.isLive ? "" : range(start, end);
-      this.bar.querySelector('[data-zoom="back"]').disabled = !this.back.length;
+      this.bar.querySelector('[data-zoom="undo"]').disabled = !this.history.length;
       this.bar.querySelector('[data-zoom="later"]').disabled = this.isLive;
-      this.own.elements.start.value = local(start);
-      this.own.elements.end.value = local(end);
+      this.customRange.elements.start.value = local(start);
+      this.customRange.elements.end.value = local(end);
       const url = new URL(location.href);
       ["range", "start", "end"].forEach((name) => url.searchParams.delete(name));
       Object.entries(this.parameters()).forEach(([name, value]) => url.searchParams.set(name, value));
-      if (this.isChosen) {
+      if (this.isRangeInUrl) {
         history.replaceState(null, "", url);
       }
-      // Links and forms that lead to the same range.
+      // Updates links and forms that keep the range.
       document.querySelectorAll("a[data-keep-range]").forEach((link) => {
         const target = new URL(link.href);
         ["range", "start", "end"].forEach((name) => target.searchParams.delete(name));
@@ -208,7 +209,7 @@ window.urfmp.Charts = (() => {
 
     async loadOne(chart) {
       this.waiting.delete(chart);
-      await chart.load(...this.limits());
+      await chart.load(...this.bounds());
       this.onDraw();
     }
 
@@ -220,14 +221,14 @@ window.urfmp.Charts = (() => {
       }
     }
 
-    // Once a second at most, and for what is seen; over days a pixel is worth minutes.
+    // Slides visible charts once a second. Long ranges slide only with new points.
     tick() {
       if (!this.isLive || document.hidden) {
         return;
       }
       for (const chart of this.visible) {
-        if ((chart.isDirty || this.span <= 3600000) && !chart.isSelecting) {
-          chart.slide(...this.limits());
+        if ((chart.isDirty || this.span <= MAX_SLIDING_SPAN_MS) && !chart.isSelecting) {
+          chart.slide(...this.bounds());
         }
       }
     }

@@ -1,10 +1,10 @@
-// On every page: times that stay true, the copy button, and small helpers for the other scripts.
+// On every page: live relative times, copy buttons and helpers for the other scripts.
 window.urfmp = (() => {
   "use strict";
 
   const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
-  function distance(milliseconds) {
+  function relativeTime(milliseconds) {
     const seconds = milliseconds / 1000;
     for (const [size, unit] of UNITS) {
       if (Math.abs(seconds) >= size) {
@@ -17,28 +17,28 @@ window.urfmp = (() => {
 
   function refreshTimes() {
     for (const element of document.querySelectorAll("time.u-ago")) {
-      const text = distance(Date.now() - Date.parse(element.dateTime));
+      const text = relativeTime(Date.now() - Date.parse(element.dateTime));
       if (element.textContent !== text) {
         element.textContent = text;
       }
     }
   }
 
-  // The element inside `place` that tells when something was seen last; made when it is missing.
-  function setTime(place, time) {
-    let element = place.querySelector("time.u-ago");
+  // Sets the relative time inside an element, and creates the <time> element if it is missing.
+  function setTime(parent, time) {
+    let element = parent.querySelector("time.u-ago");
     if (!element) {
-      place.textContent = "";
+      parent.textContent = "";
       element = document.createElement("time");
       element.className = "u-ago";
-      place.append(element);
+      parent.append(element);
     }
     element.dateTime = time;
     element.title = `${time.slice(0, 19).replace("T", " ")} UTC`;
-    element.textContent = distance(Date.now() - Date.parse(time));
+    element.textContent = relativeTime(Date.now() - Date.parse(time));
   }
 
-  function measured(value) {
+  function formatValue(value) {
     if (value === null || value === undefined) {
       return "–";
     }
@@ -55,14 +55,14 @@ window.urfmp = (() => {
     badge.textContent = label(status);
   }
 
-  // Values are shown as the greatest of the metrics that an element names.
+  // Each element shows the maximum of the metrics that it names.
   function showValues(root, latest) {
     for (const element of root.querySelectorAll("[data-metrics]")) {
       const known = element.dataset.metrics.split(" ").map((name) => latest[name]);
       const numbers = known.filter((value) => typeof value === "number");
       if (numbers.length) {
         const { factor = 1, offset = 0 } = element.dataset;
-        const text = measured(Math.max(...numbers) * Number(factor) + Number(offset));
+        const text = formatValue(Math.max(...numbers) * Number(factor) + Number(offset));
         if (element.textContent !== text) {
           element.textContent = text;
         }
@@ -70,7 +70,7 @@ window.urfmp = (() => {
     }
   }
 
-  const CONNECTION = { open: "Live", lost: "Not live, trying again", ended: "Not live" };
+  const CONNECTION = { open: "Live", lost: "Reconnecting…", ended: "Disconnected" };
 
   function showConnection(state) {
     for (const element of document.querySelectorAll("[data-connection]")) {
@@ -78,12 +78,12 @@ window.urfmp = (() => {
       element.textContent = CONNECTION[state];
     }
     if (state === "ended") {
-      showEnded();
+      showSessionEnded();
     }
   }
 
-  // Nothing on the page moves any more: that has to be seen from across the room.
-  function showEnded() {
+  // Live updates have stopped: the notice must be visible from a distance.
+  function showSessionEnded() {
     const signIn = document.querySelector('meta[name="urfmp-live"]')?.dataset.signIn;
     if (!signIn || document.querySelector(".u-ended")) {
       return;
@@ -95,7 +95,7 @@ window.urfmp = (() => {
     link.className = "u-button u-button--main";
     link.href = `${signIn}?next=${encodeURIComponent(location.pathname + location.search)}`;
     link.textContent = "Sign in again";
-    note.append("You are signed out: what this page shows is no longer up to date.", link);
+    note.append("Your session has expired. This page is no longer up to date.", link);
     document.body.append(note);
   }
 
@@ -130,5 +130,5 @@ window.urfmp = (() => {
     setInterval(refreshTimes, 1000);
   });
 
-  return { distance, label, measured, readJson, setBadge, setTime, showConnection, showEnded, showValues };
+  return { formatValue, label, readJson, relativeTime, setBadge, setTime, showConnection, showSessionEnded, showValues };
 })();

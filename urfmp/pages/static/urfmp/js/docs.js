@@ -1,9 +1,9 @@
-// The API's page is dark where the system is: before anything is drawn, and when that changes.
+// Makes the API documentation follow the system's dark mode, before the first paint and on change.
 (() => {
   "use strict";
 
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
-  dark.addEventListener("change", follow);
-  follow();
+  const apply = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+  dark.addEventListener("change", apply);
+  apply();
 })();

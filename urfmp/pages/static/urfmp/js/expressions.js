@@ -1,11 +1,14 @@
 /*
- * Runs the expressions in the theme's attributes (x-data, x-on:click, x-bind:class and the like)
- * without eval, so that the content security policy can forbid it. Alpine asks an evaluator for
- * each expression; this one reads the part of the language that attributes are written in:
- * literals, names, members, calls, operators, assignments, arrow functions of one value, if.
+ * An interpreter for the Alpine expressions in the theme's attributes (x-data, x-on:click, ...).
  *
- * What it does not know it refuses, aloud. Names come from Alpine's data; of the page's own only
- * those in PAGE_NAMES can be reached.
+ * Why it exists: Alpine evaluates attributes with the Function constructor, which needs
+ * 'unsafe-eval' in the content security policy. Our policy forbids it. The theme ships Alpine's
+ * standard build, and its official CSP build is not available as a Python package, so we replace
+ * the evaluator through Alpine's public hook, `Alpine.setEvaluator`.
+ *
+ * It supports the subset of JavaScript that the theme uses: literals, names, members, calls,
+ * operators, assignments, arrow functions with one parameter, and if. Anything else throws an
+ * error. Names resolve to Alpine's data, or to the globals listed in PAGE_NAMES.
  */
 (() => {
   "use strict";
@@ -18,7 +21,7 @@
   const TOKEN = /\s*(?:(\d+(?:\.\d+)?)|([A-Za-z_$][\w$]*)|('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")|(===|!==|=>|==|!=|<=|>=|&&|\|\||[-+*/!<>=?:;,.(){}[\]]))/y;
   const ESCAPES = { n: "\n", t: "\t" };
   const CONSTANTS = new Map([["true", true], ["false", false], ["null", null], ["undefined", undefined]]);
-  // From loose to tight; && and || are read apart, since they may leave out their right side.
+  // Lowest precedence first. && and || are parsed separately, since they short-circuit.
   const OPERATORS = [
     { "==": (a, b) => a == b, "!=": (a, b) => a != b, "===": (a, b) => a === b, "!==": (a, b) => a !== b },
     { "<": (a, b) => a < b, ">": (a, b) => a > b, "<=": (a, b) => a <= b, ">=": (a, b) => a >= b },
@@ -113,7 +116,7 @@
       return true;
     }
 
-    // A whole attribute: statements, of which the last one's value counts.
+    // Parses a whole attribute: statements, with the value of the last one as the result.
     program() {
       const parts = this.statements(() => this.at < this.tokens.length);
       return { get: (scope) => parts.reduce((_, part) => part.get(scope), undefined) };
@@ -295,8 +298,8 @@
     };
   }
 
-  // Alpine writes a style that is a text into the attribute, which the policy forbids; through the
-  // object model it may be set.
+  // Alpine sets string styles through the attribute, which the policy forbids. The policy allows
+  // setting them through the object model.
   const { setAttribute } = Element.prototype;
   Element.prototype.setAttribute = function set(name, value) {
     if (name === "style") this.style.cssText = value;
@@ -304,7 +307,7 @@
   };
 
   document.addEventListener("alpine:init", () => Alpine.setEvaluator(evaluator));
-  // htmx would add a style element of its own, and run what attributes hold.
+  // Stop htmx from adding a style element and from evaluating attributes: the policy forbids both.
   htmx.config.includeIndicatorStyles = false;
   htmx.config.allowEval = false;
 })();

@@ -1,26 +1,26 @@
-// Forms that choose what a page shows: sent at once, and without what was left empty.
+// Filter forms: submitted on change, without empty fields.
 (() => {
   "use strict";
 
   for (const form of document.querySelectorAll("[data-filters]")) {
     const range = form.querySelector("[name=range]");
-    const own = [...form.querySelectorAll("[data-own]")];
+    const customFields = [...form.querySelectorAll("[data-custom]")];
 
-    function showOwn() {
-      const isOwn = range?.value === "own";
-      own.forEach((field) => {
-        field.hidden = !isOwn;
-        field.querySelector("input").disabled = !isOwn;
+    function showCustomRange() {
+      const isCustom = range?.value === "custom";
+      customFields.forEach((field) => {
+        field.hidden = !isCustom;
+        field.querySelector("input").disabled = !isCustom;
       });
-      return isOwn;
+      return isCustom;
     }
 
-    showOwn();
+    showCustomRange();
     form.addEventListener("change", (event) => {
       if (!event.target.matches("select")) {
         return;
       }
-      if (showOwn() && event.target === range) {
+      if (showCustomRange() && event.target === range) {
         form.querySelector("[name=start]").focus();
       } else {
         form.requestSubmit();
@@ -29,10 +29,10 @@
     form.addEventListener("submit", () => {
       form.querySelectorAll("select, input").forEach((field) => { field.disabled ||= !field.value; });
     });
-    // Shown again by the Back button, everything can be chosen again.
+    // Enables all fields again when the browser's Back button restores the page.
     window.addEventListener("pageshow", () => {
       form.querySelectorAll("select, input").forEach((field) => { field.disabled = false; });
-      showOwn();
+      showCustomRange();
     });
   }
 })();

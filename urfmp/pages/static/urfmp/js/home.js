@@ -1,10 +1,10 @@
-// The home page: cards and counts follow the stream, lists are read again now and then.
+// Home page: the event stream updates cards and counts; panels are refreshed periodically.
 (() => {
   "use strict";
 
   const REFRESH_MS = 30000;
-  const SOON_MS = 2000;
-  const LOUD = new Set(["error", "emergency_stop"]);
+  const URGENT_REFRESH_MS = 2000;
+  const URGENT_STATUSES = new Set(["error", "emergency_stop"]);
 
   const home = document.getElementById("home");
   const latest = window.urfmp.readJson("latest-values");
@@ -12,8 +12,8 @@
 
   const cardOf = (id) => home.querySelector(`.u-card[data-robot-id="${CSS.escape(id)}"]`);
 
-  function count() {
-    if (!("whole" in home.dataset)) {
+  function updateCounts() {
+    if (!("complete" in home.dataset)) {
       return;
     }
     const counts = {};
@@ -22,11 +22,11 @@
       counts[card.dataset.value] = (counts[card.dataset.value] || 0) + 1;
     }
     for (const tile of home.querySelectorAll("[data-tile]")) {
-      const number = String(counts[tile.dataset.tile] || 0);
-      tile.dataset.count = number;
-      tile.querySelector("b").textContent = number;
+      const count = String(counts[tile.dataset.tile] || 0);
+      tile.dataset.count = count;
+      tile.querySelector("b").textContent = count;
     }
-    home.querySelector("[data-alive]").textContent = cards.length - (counts.offline || 0);
+    home.querySelector("[data-connected]").textContent = cards.length - (counts.offline || 0);
   }
 
   function onStatus(event) {
@@ -43,13 +43,13 @@
     card.dataset.value = event.status;
     window.urfmp.setBadge(card.querySelector(".u-badge"), event.status);
     card.classList.remove("u-flash");
-    void card.offsetWidth; // starts the animation anew
+    void card.offsetWidth; // restarts the animation
     card.classList.add("u-flash");
-    count();
-    if (LOUD.has(event.status)) {
+    updateCounts();
+    if (URGENT_STATUSES.has(event.status)) {
       const name = card.querySelector(".u-card__name").textContent;
       document.querySelector("[data-announce]").textContent = `${name}: ${window.urfmp.label(event.status)}`;
-      refreshIn(SOON_MS);
+      scheduleRefresh(URGENT_REFRESH_MS);
     }
   }
 
@@ -70,8 +70,8 @@
     }
   }
 
-  // Alerts and tasks are not in the stream: the page is read again, and its lists taken over,
-  // unless somebody is at work in them.
+  // Alerts and tasks are not in the stream: fetches the page again and replaces its panels,
+  // except for a panel that has the focus.
   async function refresh() {
     if (!document.hidden) {
       try {
@@ -82,16 +82,16 @@
           return;
         }
         if (response.ok) {
-          takeOver(new DOMParser().parseFromString(await response.text(), "text/html"));
+          replaceContent(new DOMParser().parseFromString(await response.text(), "text/html"));
         }
       } catch {
-        // The next turn tries again.
+        // The next refresh tries again.
       }
     }
-    refreshIn(REFRESH_MS);
+    scheduleRefresh(REFRESH_MS);
   }
 
-  function takeOver(page) {
+  function replaceContent(page) {
     for (const part of home.querySelectorAll("[data-refresh]")) {
       const fresh = page.querySelector(`[data-refresh="${part.dataset.refresh}"]`);
       if (fresh && !part.contains(document.activeElement)) {
@@ -105,10 +105,10 @@
         card.innerHTML = fresh.innerHTML;
       }
     }
-    count();
+    updateCounts();
   }
 
-  function refreshIn(milliseconds) {
+  function scheduleRefresh(milliseconds) {
     clearTimeout(timer);
     timer = setTimeout(refresh, milliseconds);
   }
@@ -117,8 +117,8 @@
     status: onStatus,
     telemetry: onTelemetry,
     connection: (event) => window.urfmp.showConnection(event.state),
-    reset: () => refreshIn(0),
+    reset: () => scheduleRefresh(0),
   };
   window.urfmpStream.subscribe((event) => handlers[event.type]?.(event));
-  refreshIn(REFRESH_MS);
+  scheduleRefresh(REFRESH_MS);
 })();

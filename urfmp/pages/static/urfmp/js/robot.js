@@ -1,4 +1,4 @@
-// The robot page: header, values and charts follow the stream.
+// Robot page: the event stream updates header, values and charts.
 (() => {
   "use strict";
 
@@ -7,32 +7,32 @@
   const latest = window.urfmp.readJson("latest-values");
   const bar = document.querySelector("[data-view]");
 
-  function remember({ preset }) {
+  function storePreset({ preset }) {
     try {
       if (preset) {
         localStorage.setItem(KEY, preset);
       }
     } catch {
-      // Without storage the range is kept in the address alone.
+      // Without storage, only the URL keeps the range.
     }
   }
 
-  // Without a range in the address, the one that was chosen last.
-  function remembered() {
+  // Selects the last used preset unless the URL has a range.
+  function restorePreset() {
     try {
       const preset = localStorage.getItem(KEY);
       if (preset && !new URLSearchParams(location.search).has("range")) {
         bar.dataset.preset = bar.querySelector(`[data-preset="${CSS.escape(preset)}"]`) ? preset : bar.dataset.preset;
       }
     } catch {
-      // The page's own range stays.
+      // Without storage, the default range stays selected.
     }
   }
 
   if (bar) {
-    remembered();
+    restorePreset();
   }
-  const charts = bar ? new window.urfmp.Charts({ onRange: remember }) : null;
+  const charts = bar ? new window.urfmp.Charts({ onRange: storePreset }) : null;
 
   function onStatus(event) {
     window.urfmp.setBadge(page.querySelector("[data-status] .u-badge"), event.status);

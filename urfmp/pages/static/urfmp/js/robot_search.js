@@ -1,9 +1,9 @@
-// Suggests robots in fields that take a name: the server finds them, however large the fleet.
+// Suggests robots in name fields. The server searches, so the fleet may be of any size.
 (() => {
   "use strict";
 
-  const PAUSE_MS = 200;
-  const MOST = 12;
+  const DEBOUNCE_MS = 200;
+  const MAX_SUGGESTIONS = 12;
 
   for (const field of document.querySelectorAll("[data-robot-search]")) {
     const list = document.getElementById(field.getAttribute("list"));
@@ -11,11 +11,11 @@
     let latest = "";
 
     async function suggest() {
-      const words = field.value.trim();
-      latest = words;
-      const query = new URLSearchParams({ name: words, fields: "id,name,model", page_size: String(MOST) });
+      const text = field.value.trim();
+      latest = text;
+      const query = new URLSearchParams({ name: text, fields: "id,name,model", page_size: String(MAX_SUGGESTIONS) });
       const response = await fetch(`/api/v1/robots?${query}`, { headers: { Accept: "application/json" } }).catch(() => null);
-      if (!response?.ok || latest !== words) {
+      if (!response?.ok || latest !== text) {
         return;
       }
       const { results } = await response.json();
@@ -27,11 +27,11 @@
       }));
     }
 
-    const later = () => {
+    const suggestDebounced = () => {
       clearTimeout(timer);
-      timer = setTimeout(suggest, PAUSE_MS);
+      timer = setTimeout(suggest, DEBOUNCE_MS);
     };
-    field.addEventListener("input", later);
-    field.addEventListener("focus", later, { once: true });
+    field.addEventListener("input", suggestDebounced);
+    field.addEventListener("focus", suggestDebounced, { once: true });
   }
 })();

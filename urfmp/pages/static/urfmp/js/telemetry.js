@@ -1,14 +1,14 @@
-// The telemetry page: the chosen charts, and their values as a table.
+// Telemetry page: the selected charts and a table of their values.
 (() => {
   "use strict";
 
   const table = document.querySelector("#values tbody");
   const form = document.getElementById("telemetry-form");
-  const { measured } = window.urfmp;
+  const { formatValue } = window.urfmp;
 
-  function cell(row, text, kind = "td") {
-    const element = document.createElement(kind);
-    if (kind === "th") {
+  function addCell(row, text, tag = "td") {
+    const element = document.createElement(tag);
+    if (tag === "th") {
       element.scope = "row";
     } else {
       element.className = "u-number";
@@ -17,27 +17,27 @@
     row.append(element);
   }
 
-  function fill() {
+  function fillTable() {
     const rows = [];
     for (const chart of charts.all) {
       for (const { line, points } of chart.series.values()) {
         const known = points.filter((point) => point[1] !== null);
         const row = document.createElement("tr");
         const unit = line.unit ? ` ${line.unit}` : "";
-        const show = (value) => (known.length ? `${measured(value)}${unit}` : "–");
-        cell(row, chart.title === line.label || chart.units.length > 1 ? line.label : `${chart.title}: ${line.label}`, "th");
-        cell(row, show(known.reduce((least, point) => Math.min(least, point[2]), Infinity)));
-        cell(row, show(known.reduce((sum, point) => sum + point[1], 0) / known.length));
-        cell(row, show(known.reduce((greatest, point) => Math.max(greatest, point[3]), -Infinity)));
-        cell(row, show(known.at(-1)?.[1]));
-        cell(row, known.length ? window.urfmp.time.full(known.at(-1)[0]) : "–");
+        const show = (value) => (known.length ? `${formatValue(value)}${unit}` : "–");
+        addCell(row, chart.title === line.label || chart.units.length > 1 ? line.label : `${chart.title}: ${line.label}`, "th");
+        addCell(row, show(known.reduce((min, point) => Math.min(min, point[2]), Infinity)));
+        addCell(row, show(known.reduce((sum, point) => sum + point[1], 0) / known.length));
+        addCell(row, show(known.reduce((max, point) => Math.max(max, point[3]), -Infinity)));
+        addCell(row, show(known.at(-1)?.[1]));
+        addCell(row, known.length ? window.urfmp.time.full(known.at(-1)[0]) : "–");
         rows.push(row);
       }
     }
     table?.replaceChildren(...rows);
   }
 
-  const charts = document.querySelector("[data-view]") ? new window.urfmp.Charts({ onDraw: () => fill(), onRange: () => showState() }) : null;
+  const charts = document.querySelector("[data-view]") ? new window.urfmp.Charts({ onDraw: () => fillTable(), onRange: () => showState() }) : null;
   const connection = document.querySelector("[data-connection]");
 
   function showState() {
@@ -59,7 +59,7 @@
     });
   }
 
-  // Choices are shown at once; metrics when the list is done, with Enter or the button.
+  // Selects submit on change. Metrics are submitted with Enter or the button.
   form.addEventListener("change", (event) => {
     if (event.target.matches("select, [data-robot-search]") && event.target.value !== undefined) {
       form.requestSubmit();

@@ -1,4 +1,4 @@
-// Times on charts, in the organization's timezone.
+// Formatting of times on charts, in the organization's timezone.
 window.urfmp.time = (() => {
   "use strict";
 
@@ -15,30 +15,30 @@ window.urfmp.time = (() => {
 
   const partsOf = (time) => Object.fromEntries(PARTS.formatToParts(time).map((part) => [part.type, part.value]));
 
-  // How far the zone is from UTC, so that ticks fall on whole local hours.
+  // Returns the timezone offset in milliseconds, so that ticks fall on whole local hours.
   function offset(time) {
     const parts = partsOf(time);
     const local = Date.UTC(parts.year, parts.month - 1, parts.day, parts.hour, parts.minute, parts.second);
     return local - Math.floor(time / 1000) * 1000;
   }
 
-  // A time as <input type="datetime-local"> writes it.
+  // Formats a time for <input type="datetime-local">.
   function local(time) {
     const parts = partsOf(time);
     return `${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}:${parts.second}`;
   }
 
-  // What such an input says, as a moment; of an hour that comes twice, the first.
+  // Parses the value of such an input. An ambiguous hour means its first occurrence.
   function fromLocal(text) {
-    const wall = Date.parse(`${text}Z`);
-    const early = wall - offset(wall - DAY_MS);
-    return local(early).slice(0, text.length) === text ? early : wall - offset(wall + DAY_MS);
+    const asUtc = Date.parse(`${text}Z`);
+    const first = asUtc - offset(asUtc - DAY_MS);
+    return local(first).slice(0, text.length) === text ? first : asUtc - offset(asUtc + DAY_MS);
   }
 
   function ticks(axis) {
-    const wanted = Math.max(2, Math.floor(axis.width / 76));
+    const maxTicks = Math.max(2, Math.floor(axis.width / 76));
     const range = axis.max - axis.min;
-    const step = 1000 * (STEPS.find((seconds) => range / (1000 * seconds) <= wanted) || 7776000);
+    const step = 1000 * (STEPS.find((seconds) => range / (1000 * seconds) <= maxTicks) || 7776000);
     const shift = offset(axis.max);
     axis.ticks = [];
     for (let at = Math.ceil((axis.min + shift) / step) * step - shift; at <= axis.max; at += step) {

@@ -1,15 +1,15 @@
-// Zoom in a chart: drag, pinch, Ctrl with the wheel, or keys; double click or Escape goes back.
+// Zooms a chart by dragging, pinching, Ctrl+wheel or keys. Double-click or Escape undoes.
 window.urfmp.zoomable = (() => {
   "use strict";
 
-  const SHORTEST_DRAG = 8;
+  const MIN_DRAG_PX = 8;
 
   return (chart, view) => {
     const area = chart.panel.querySelector(".u-chart__area");
     const frame = area.querySelector("[data-frame]");
     const pointers = new Map();
-    let from = null; // where a drag began
-    let pinch = null; // the times under two fingers
+    let from = null; // x position where a drag started
+    let pinch = null; // times under the two fingers
 
     const within = (x) => Math.max(chart.chart.chartArea.left, Math.min(chart.chart.chartArea.right, x));
     const xOf = (event) => event.clientX - chart.canvas.getBoundingClientRect().left;
@@ -58,7 +58,7 @@ window.urfmp.zoomable = (() => {
 
     area.addEventListener("pointerup", (event) => {
       if (pinch && pointers.size === 2) {
-        // The two times stay under the two fingers.
+        // Keeps the two times under the two fingers.
         const [[a, timeA], [b, timeB]] = pinch;
         const [xA, xB] = [pointers.get(a), pointers.get(b)];
         const { left, right } = chart.chart.chartArea;
@@ -70,7 +70,7 @@ window.urfmp.zoomable = (() => {
       } else if (from !== null) {
         const to = within(xOf(event));
         const [start, end] = [Math.min(from, to), Math.max(from, to)];
-        if (end - start >= SHORTEST_DRAG) {
+        if (end - start >= MIN_DRAG_PX) {
           view.zoomTo(timeAt(start), timeAt(end));
         }
       }
@@ -84,7 +84,7 @@ window.urfmp.zoomable = (() => {
       finish();
     });
 
-    // A pinch on a touch pad arrives as the wheel with Ctrl; the plain wheel scrolls the page.
+    // Browsers report a touchpad pinch as Ctrl+wheel. The plain wheel scrolls the page.
     area.addEventListener("wheel", (event) => {
       if (chart.chart && (event.ctrlKey || event.metaKey)) {
         event.preventDefault();
@@ -92,7 +92,7 @@ window.urfmp.zoomable = (() => {
       }
     }, { passive: false });
 
-    area.addEventListener("dblclick", () => view.goBack());
+    area.addEventListener("dblclick", () => view.undo());
 
     const keys = {
       "+": () => view.scale(0.5), "=": () => view.scale(0.5), "-": () => view.scale(2),
@@ -106,7 +106,7 @@ window.urfmp.zoomable = (() => {
         if (from !== null) {
           finish();
         } else {
-          view.goBack();
+          view.undo();
         }
       } else if (keys[event.key]) {
         event.preventDefault();
