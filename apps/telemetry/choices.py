@@ -1,4 +1,4 @@
-"""Known metrics: how they are called, grouped and measured. Others are stored as well."""
+"""The catalogue of known metrics; other metrics are stored as well."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Metric:
+class MetricInfo:
     """A known metric: group, label and default unit (a UCUM code)."""
 
     group: str
@@ -15,7 +15,7 @@ class Metric:
     unit: str
 
 
-_KNOWN: tuple[tuple[str, str, str, str], ...] = (
+_METRICS: tuple[tuple[str, str, str, str], ...] = (
     (r"position\.([xyz])", "Pose", "Position {0}", "mm"),
     (r"position\.(r[xyz])", "Pose", "Rotation {0}", "rad"),
     (r"joint\.(\d+)\.angle", "Joint angles", "Joint {0}", "rad"),
@@ -48,12 +48,12 @@ _KNOWN: tuple[tuple[str, str, str, str], ...] = (
     (r"navigation\.path_deviation", "Path deviation", "Path deviation", "m"),
     (r"navigation\.mission_progress", "Mission", "Progress", "%"),
 )
-_PATTERNS = [(re.compile(pattern), group, label, unit) for pattern, group, label, unit in _KNOWN]
+_PATTERNS = [(re.compile(pattern), group, label, unit) for pattern, group, label, unit in _METRICS]
 
 
-def metric_of(name: str) -> Metric:
-    """Return what is known of a metric; an unknown one stands alone under its own name."""
+def metric_info(name: str) -> MetricInfo:
+    """Return a metric's label and unit; unknown metrics are ungrouped."""
     for pattern, group, label, unit in _PATTERNS:
         if found := pattern.fullmatch(name):
-            return Metric(group, label.format(*found.groups()), unit)
-    return Metric(name, name, "")
+            return MetricInfo(group, label.format(*found.groups()), unit)
+    return MetricInfo(name, name, "")

@@ -24,7 +24,7 @@ class MalformedEncodingError(ApplicationError):
 
 
 class IncompleteBodyError(ApplicationError):
-    """The request body is incomplete. Nothing was stored; send the request again."""
+    """The request body is incomplete. Nothing was stored; send it again."""
 
     code = "malformed"
     status = 400
@@ -38,7 +38,7 @@ class UnsupportedEncodingError(ApplicationError):
 
 
 class MalformedBatchError(ApplicationError):
-    """The request body is not a JSON object of the form {"points": [...]}."""
+    """The body must be JSON of the form {"points": [...]}."""
 
     code = "malformed"
     status = 400
@@ -73,14 +73,17 @@ class UnknownMetricError(ApplicationError):
 
 
 class RangeTooLargeError(ApplicationError):
-    """The range has too many points for percentiles or a histogram. Choose a shorter range."""
+    """The range has too many points. Choose a shorter range."""
 
     code = "range_too_large"
     status = 400
 
 
 class ExportTooLongError(RuntimeError):
-    """An export exceeded its time limit; the response is already being sent, so it breaks off."""
+    """An export exceeded its time limit.
+
+    The response is already being sent, so it breaks off.
+    """
 
 
 class BusyError(ApplicationError):
@@ -96,7 +99,7 @@ class BusyError(ApplicationError):
 
 
 class OrganizationOverloadedError(BusyError):
-    """Your organization has too many requests in progress. Send the request again later."""
+    """Your organization has too many requests in progress. Try again later."""
 
     code = "too_much_under_way"
     status = HTTPStatus.TOO_MANY_REQUESTS

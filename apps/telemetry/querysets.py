@@ -4,8 +4,8 @@ from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScop
 
 
 class TelemetryBatchQuerySet(OrganizationScopedQuerySet):
-    """What one organization's senders stored lately; read by workers and selectors, not people."""
+    """Pending work of an organization; read by workers and selectors only."""
 
 
 class TelemetryLatestQuerySet(RobotScopedQuerySet):
-    """The newest points of one organization's robots, as far as they are rolled up."""
+    """The newest rolled-up points of an organization's robots."""

@@ -77,7 +77,7 @@ def make_chunks(timestamp: int) -> None:
 @app.periodic(cron="7 2 * * *")
 @app.task(name="telemetry.tune_chunks", queueing_lock="telemetry.tune_chunks")
 def tune_chunks(timestamp: int) -> None:
-    """Adapt the chunk length to the load and compress old chunks, every night."""
+    """Adapt the chunk length and compress old chunks, every night."""
     compression_apply()
     if (measure := chunk_length_adapt()) is not None:
         logger.info("The chunk length of telemetry was changed: %s.", measure)

@@ -21,10 +21,11 @@ _REASONS = [
     r"Addresses under \.invalid are the system's own\.",
     r"This cursor is not from a page of this list in this order\.",
     r"Unknown timezone; use an IANA name such as Europe/Berlin\.",
-    # Lists in one parameter: names joined by commas.
-    r"Write ids of robots, joined by commas\.",
-    r"There is no (aggregation|unit|metric) .*",
-    r"Name .*",
+    # Lists in one parameter: names separated by commas.
+    r"Enter robot ids, separated by commas\.",
+    r"There is no (unit|metric) .*",
+    r"Unknown aggregation: .*",
+    r"(Choose|Name) .*",
     r"Values cannot be shown in .*",
     r"Write this in one line, without control characters\.",
     # Rules between fields, and of datetimes.
@@ -34,7 +35,7 @@ _REASONS = [
     r"A range (ends|begins) .*",
     r"Nobody chooses another person's password\.",
     r"A text in the body holds a NUL character, which cannot be stored\.",
-    r"The body cannot be unpacked as .*",
+    r"The body cannot be decompressed as .*",
     r"This password is .*",
     r"The password is .*",
 ]  # fmt: skip

@@ -137,7 +137,7 @@ PUBLIC_PAGES = {
 DJANGO_ADMIN_PAGES = {
     "admin:login",
     "admin:logout",
-    "admin:leave_organization",  # tests/organizations/test_platform.py
+    "admin:leave_organization",  # tests/organizations/test_organization_switch.py
     "admin:password_change",
     "admin:password_change_done",
     "admin:autocomplete",

@@ -5,7 +5,7 @@ from urfmp.common.tenancy.context import tenant_transaction
 
 
 def record(organization, count):
-    """Add so many rows to an organization's record, each in a transaction of its own."""
+    """Write audit rows of an organization, each in a transaction of its own."""
     for number in range(count):
         with tenant_transaction(organization.id):
             audit_record(action=f"test.act.{number}", request_data={"number": number})

@@ -1,4 +1,4 @@
-"""A super admin who chooses and leaves organizations, and what the records say of it."""
+"""A super admin who enters and leaves organizations, and the audit rows of that."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ LIST = reverse("admin:organizations_platformorganization_changelist")
 
 
 def enter(client, organization):
-    address = reverse(
-        "admin:organizations_platformorganization_act", args=[organization.pk, "enter"]
-    )
-    answer = client.post(address)
-    assert (answer.status_code, answer["location"]) == (302, "/admin/"), answer.content
+    url = reverse("admin:organizations_platformorganization_act", args=[organization.pk, "enter"])
+    response = client.post(url)
+    assert (response.status_code, response["location"]) == (302, "/admin/"), response.content
     return client
 
 

@@ -20,9 +20,9 @@ from apps.telemetry.selectors import (
     RESOLUTIONS,
     SeriesQuery,
     SeriesTooLongError,
+    get_series,
     latest_json,
     latest_values,
-    series,
 )
 from apps.telemetry.services.pending_work import (
     organizations_with_pending_work,
@@ -158,7 +158,7 @@ class Plant:
             tuple(self.robots), tuple(sorted(known)), start, end, 2000, NAMES, width
         )
         try:
-            answer = series(query)
+            answer = get_series(query)
         except SeriesTooLongError:
             assert width is not None
             assert width == 0 or (end - start).total_seconds() / width > 1998

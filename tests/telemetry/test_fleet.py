@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apps.telemetry.selectors import SeriesQuery, series
+from apps.telemetry.selectors import SeriesQuery, get_series
 from apps.telemetry.selectors.resolution import bucket_count, bucket_width, levels_for
 from apps.telemetry.services.rollups import roll_up
 from tests.support import telemetry_storing
@@ -161,7 +161,7 @@ def test_query_count(robots, organization_a, tenant):
                 tuple(robot.pk for robot in some), metrics, START, START + timedelta(days=30)
             )
             with CaptureQueriesContext(connection) as queries:
-                series(query)
+                get_series(query)
             counts.append(len(queries))
     assert counts == [3, 3]
 

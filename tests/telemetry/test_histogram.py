@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.db import connection
 
-from apps.telemetry.selectors import HistogramQuery, RangeTooLargeError, SeriesQuery, series
-from apps.telemetry.selectors import histogram as worked_out
+from apps.telemetry.selectors import HistogramQuery, RangeTooLargeError, SeriesQuery, get_series
+from apps.telemetry.selectors import get_histogram as worked_out
 from apps.telemetry.services.pending_work import pending_work_enqueue
 from apps.telemetry.services.rollups import roll_up
 
@@ -96,7 +96,7 @@ def test_more_points_than_are_looked_at(room, monkeypatch):
         (room.pk,), ("power.total",), START, end, 50, ("p50",), resolution_seconds=3600
     )
     with pytest.raises(RangeTooLargeError, match="there are 100"):
-        series(wanted)
+        get_series(wanted)
 
 
 def test_api(stored, alice, client_for):

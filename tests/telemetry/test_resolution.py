@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.telemetry.selectors import SeriesQuery, series
+from apps.telemetry.selectors import SeriesQuery, get_series
 from apps.telemetry.services.rollups import roll_up
 from tests.support import telemetry_storing
 
@@ -32,7 +32,7 @@ def read(robot, tenant, organization_a):
         first, last = (START + timedelta(seconds=second) for second in (start, end))
         query = SeriesQuery((robot.pk,), ("a",), first, last, resolution_seconds=60)
         with tenant(organization_a):
-            (one,) = series(query)
+            (one,) = get_series(query)
         return {(point[0] - START).total_seconds(): point[1] for point in one.points}
 
     return get
@@ -80,5 +80,5 @@ def test_the_unit_is_that_of_the_newest_point_that_says_one(robot, tenant, organ
     )
     for _ in range(2):
         with tenant(organization_a):
-            assert [one.unit for one in series(query)] == ["kW"]
+            assert [one.unit for one in get_series(query)] == ["kW"]
         roll_up(organization_a.pk)

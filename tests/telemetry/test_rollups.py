@@ -18,7 +18,7 @@ from django.utils import timezone
 from apps.telemetry import tasks
 from apps.telemetry.models import TelemetryBatch
 from apps.telemetry.models.rollups import COLUMNS, LEVELS
-from apps.telemetry.selectors import SeriesQuery, latest_values, series
+from apps.telemetry.selectors import SeriesQuery, get_series, latest_values
 from apps.telemetry.services import rollup_check
 from apps.telemetry.services.pending_work import organizations_with_pending_work
 from apps.telemetry.services.rollup_check import RollupMismatch
@@ -235,11 +235,11 @@ def test_who_reads_during_a_repair_misses_nothing(
         (robot.pk,), ("power.total",), START, START + 2 * HOUR, resolution_seconds=60
     )
     with tenant(organization_a):
-        (before,) = series(asked)
+        (before,) = get_series(asked)
     newest = latest_of(robot)
     monkeypatch.setattr(rollup_check, "roll_up", lambda *_: 0)  # whoever repairs is cut short here
     module = import_module("apps.telemetry.selectors.series")
-    cut = module.pieces
+    cut = module.plan_slices
 
     def meanwhile(*arguments):
         assert run_concurrently(lambda: rollup_check.rollups_repair(organization_a.id, fault)) == [
@@ -249,7 +249,7 @@ def test_who_reads_during_a_repair_misses_nothing(
 
     monkeypatch.setattr(module, "plan_slices", meanwhile)
     with tenant(organization_a):
-        (found,) = series(asked)
+        (found,) = get_series(asked)
     assert found == before
     rollup_check.rollups_repair(
         organization_a.id,
@@ -305,7 +305,7 @@ def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization
     assert kept(tenant, organization_a) == {60: [], 3600: [], 86400: []}
     with tenant(organization_a):
         end = START + timedelta(hours=2)
-        (one,) = series(
+        (one,) = get_series(
             SeriesQuery(
                 (robot.pk,), ("power.total",), START, end, 10, ("count",), resolution_seconds=3600
             )

@@ -13,7 +13,7 @@ from apps.telemetry.selectors import (
     InvalidRangeError,
     SeriesQuery,
     UnknownMetricError,
-    series,
+    get_series,
 )
 from tests.support import telemetry_storing
 
@@ -28,7 +28,7 @@ def store(robot, points, metric="power.total", unit="W"):
 
 def read(robot, seconds, max_points=MAX_POINTS_PER_SERIES, metrics=("power.total",), start=START):
     end = start + timedelta(seconds=seconds)
-    return series(SeriesQuery((robot.pk,), metrics, start, end, max_points))
+    return get_series(SeriesQuery((robot.pk,), metrics, start, end, max_points))
 
 
 @pytest.fixture

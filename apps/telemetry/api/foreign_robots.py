@@ -9,7 +9,7 @@ from urfmp.common.http.request_state import request_state
 
 
 def audit_foreign_robot(request: HttpRequest, result: IngestResult) -> None:
-    """Have it recorded that a robot's own key named another robot."""
+    """Audit that a robot's own API key named another robot."""
     principal: Any = request.user
     if principal.robot_id is not None and any(
         rejection.code == "unknown_robot" for rejection in result.rejected

@@ -1,4 +1,4 @@
-"""The addresses at which clients of InfluxDB write: line protocol in, its form of errors out."""
+"""InfluxDB-compatible write endpoints: line protocol in, InfluxDB errors out."""
 
 from __future__ import annotations
 
@@ -39,17 +39,18 @@ _ERROR_CODES = {
     429: "too many requests",
     503: "unavailable",
 }
-# A line carries several values; a client's batch of lines has to fit in one request.
+# A line has several values; a client's batch of lines must fit into one request.
 _MAX_VALUES_PER_LINE = 10
-# The version whose way of writing is spoken here.
+# The InfluxDB version whose write API this is compatible with.
 _VERSION = "2.7.0-urfmp"
-_MAX_REJECTIONS_IN_MESSAGE, _MAX_REJECTIONS_LISTED = 3, 1_000
+_MAX_REJECTIONS_IN_MESSAGE = 3
+_MAX_REJECTIONS_LISTED = 1_000
 
 
 def influx_key(request: HttpRequest) -> str | None:
-    """Return the API key wherever a client of InfluxDB puts its token or its password.
+    """Return the API key, wherever InfluxDB clients may put it.
 
-    That is `Authorization: Token`, also with a user's name before it, HTTP Basic, or the
+    That is `Authorization: Token`, optionally with a username before it, HTTP Basic, or the
     parameter `p`.
     """
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
@@ -67,21 +68,21 @@ def influx_key(request: HttpRequest) -> str | None:
 @csrf_exempt
 @view_policy(manual_transactions=True, reverify_key_on_write=True, api_key_reader=influx_key)
 def write_v2(request: HttpRequest) -> HttpResponse:
-    """Store line protocol as the second InfluxDB takes it; 204 means committed, all of it."""
+    """Store line protocol as in InfluxDB 2; 204 means committed."""
     return _write(request, _PRECISIONS_V2)
 
 
 @csrf_exempt
 @view_policy(manual_transactions=True, reverify_key_on_write=True, api_key_reader=influx_key)
 def write_v1(request: HttpRequest) -> HttpResponse:
-    """Store line protocol as the first InfluxDB takes it; 204 means committed, all of it."""
+    """Store line protocol as in InfluxDB 1; 204 means committed."""
     return _write(request, _PRECISIONS_V1)
 
 
 @csrf_exempt
 @view_policy(public=True)
 def ping(request: HttpRequest) -> HttpResponse:
-    """Say that somebody is here, as clients of every InfluxDB ask before they write."""
+    """Answer the ping that InfluxDB clients send before they write."""
     if request.method not in {"GET", "HEAD"}:
         return _method_not_allowed()
     return _with_version_headers(HttpResponse(status=204))
@@ -90,13 +91,13 @@ def ping(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @view_policy(public=True)
 def health(request: HttpRequest) -> HttpResponse:
-    """Answer the second InfluxDB's question whether the server can write: 503 when it cannot."""
+    """Report health as in InfluxDB 2: 503 without a database."""
     if request.method not in {"GET", "HEAD"}:
         return _method_not_allowed()
     is_up = healthz(request).status_code == HTTPStatus.OK
     body: dict[str, Any] = {
         "name": "urfmp",
-        "message": "ready for writes" if is_up else "the database is away",
+        "message": "ready for writes" if is_up else "the database is unavailable",
         "status": "pass" if is_up else "fail",
         "checks": [],
         "version": _VERSION,
@@ -110,19 +111,19 @@ def health(request: HttpRequest) -> HttpResponse:
 @csrf_exempt
 @view_policy(public=True)
 def query(request: HttpRequest) -> HttpResponse:
-    """Refuse to be read through InfluxDB's query languages, and say where reading is done."""
-    message = "Queries are not supported; read at /api/v1/robots/{id}/telemetry/series."
+    """Reject queries, and name the endpoint that replaces them."""
+    message = "Queries are not supported. Use /api/v1/robots/{id}/telemetry/series instead."
     return _with_version_headers(_error(501, "not implemented", message))
 
 
 def _method_not_allowed() -> HttpResponse:
-    response = _error(405, "method not allowed", "Ask with GET or HEAD.")
+    response = _error(405, "method not allowed", "Use GET or HEAD.")
     response["Allow"] = "GET, HEAD"
     return response
 
 
 def _with_version_headers(response: HttpResponse) -> HttpResponse:
-    """Add the headers by which clients tell the version that they talk to."""
+    """Add the headers that report the InfluxDB version to clients."""
     response["X-Influxdb-Version"] = _VERSION
     response["X-Influxdb-Build"] = "URFMP"
     return response
@@ -136,12 +137,12 @@ def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
 
 
 def _handle_write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
-    if refusal := _check_request(request):
-        return refusal
+    if response := _check_request(request):
+        return response
     precision = precisions.get(request.GET.get("precision", ""))
     if precision is None:
         known = ", ".join(filter(None, precisions))
-        return _error(400, "invalid", f"There is no such precision; send one of {known}.")
+        return _error(400, "invalid", f"Unknown precision. Use one of {known}.")
     principal = cast("KeyPrincipal", request.user)
     try:
         with reserved_body(request, principal.organization_id) as body:
@@ -167,7 +168,7 @@ def _handle_write(request: HttpRequest, precisions: dict[str, str]) -> HttpRespo
 
 def _check_request(request: HttpRequest) -> HttpResponse | None:
     if request.method != "POST":
-        response = _error(405, "method not allowed", "Write points with POST.")
+        response = _error(405, "method not allowed", "Use POST to write points.")
         response["Allow"] = "POST"
         return response
     principal: Any = request.user
@@ -184,10 +185,10 @@ def _unauthorized(message: str) -> HttpResponse:
 
 
 def _ingest_in_parts(principal: KeyPrincipal, batch: LineProtocolBatch) -> IngestResult:
-    """Store as many points at a time as a batch may hold, each part in its own transaction.
+    """Store the points in parts, each in its own transaction.
 
-    A part that fails leaves those before it stored; the client sends the whole again, and they
-    count as duplicates then.
+    If a part fails, the previous ones stay stored. When the client sends the whole body again,
+    they count as duplicates.
     """
     total = IngestResult(0, 0, list(batch.rejected))
     size = settings.TELEMETRY_MAX_POINTS
@@ -206,7 +207,7 @@ def _ingest_in_parts(principal: KeyPrincipal, batch: LineProtocolBatch) -> Inges
 
 
 def _partial_write(batch: LineProtocolBatch, result: IngestResult) -> HttpResponse:
-    """Answer as InfluxDB does when some points were dropped; clients do not send them again."""
+    """Return InfluxDB's error for a partial write, which clients do not repeat."""
     rejected = [
         {
             "line": batch.lines[rejection.index],
@@ -238,7 +239,10 @@ def _error(
     headers: dict[str, str] | None = None,
     **extra: Any,
 ) -> HttpResponse:
-    """Return an error as InfluxDB writes it: `error` is where the first version's clients look."""
+    """Return an error in InfluxDB's format.
+
+    InfluxDB 1 clients read `error`.
+    """
     body = {"code": code, "message": message, "error": message, **extra}
     content_type = "application/json"
     return HttpResponse(

@@ -1,4 +1,4 @@
-"""The way in for telemetry. A plain view: no serializer stands between a point and the database."""
+"""The ingest endpoint, a plain Django view: serializers would slow it down."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ _DECODERS = {"application/json": decode_json, "application/x-ndjson": decode_ndj
 @csrf_exempt
 @view_policy(manual_transactions=True, reverify_key_on_write=True)
 def ingest(request: HttpRequest) -> HttpResponse:
-    """Take a batch of points from a key with the scope `telemetry:write`, or an admin's token.
+    """Store a batch of points.
 
-    200 means committed; the body tells how many points were new, how many were there already,
-    and which were refused. 422 when not one was good.
+    Requires an API key with the scope `telemetry:write`, or an admin's access token. 200 means
+    committed. The body has the number of new points and duplicates, and the rejected points. 422
+    if every point was rejected.
     """
     response = _handle_ingest(request)
     if response_needs_401(request, response, presented_key(request)):
@@ -39,8 +40,8 @@ def ingest(request: HttpRequest) -> HttpResponse:
 
 
 def _handle_ingest(request: HttpRequest) -> HttpResponse:
-    if refusal := _check_request(request):
-        return refusal
+    if response := _check_request(request):
+        return response
     principal: Any = request.user
     try:
         with reserved_body(request, principal.organization_id) as body:
@@ -61,7 +62,7 @@ def _handle_ingest(request: HttpRequest) -> HttpResponse:
         return problem_response(
             422,
             "nothing_stored",
-            "Not one point of the batch could be stored.",
+            "None of the points could be stored.",
             accepted=0,
             duplicate=0,
             rejected=result.rejected,
@@ -71,11 +72,11 @@ def _handle_ingest(request: HttpRequest) -> HttpResponse:
 
 def _check_request(request: HttpRequest) -> HttpResponse | None:
     if request.method != "POST":
-        response = problem_response(405, "method_not_allowed", "Send points with POST.")
+        response = problem_response(405, "method_not_allowed", "Use POST to send points.")
         response["Allow"] = "POST"
         return response
     principal: Any = request.user
-    # A browser's session does not count here: nothing would protect it from foreign pages.
+    # Browser sessions are not accepted: this view has no CSRF protection.
     if presented_key(request) is None or not principal.is_authenticated:
         return _not_authenticated("Send a valid API key or access token in Authorization: Bearer.")
     if not principal.has_perm("telemetry.write_robottelemetry"):
@@ -86,7 +87,7 @@ def _check_request(request: HttpRequest) -> HttpResponse | None:
         return problem_response(
             415,
             "unsupported_media_type",
-            "Send the batch as application/json, or one point a line as application/x-ndjson.",
+            "Send the batch as application/json, or one point per line as application/x-ndjson.",
         )
     return None
 

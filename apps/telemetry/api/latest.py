@@ -1,4 +1,4 @@
-"""Latest values through the API."""
+"""Latest values in the API."""
 
 from __future__ import annotations
 
@@ -50,19 +50,21 @@ class FleetLatestSerializer(serializers.Serializer[Any]):
 
 class FleetLatestParametersSerializer(serializers.Serializer[Any]):
     metrics = serializers.CharField(
-        required=False, max_length=2000, help_text="Names, joined by commas; all unless given."
+        required=False,
+        max_length=2000,
+        help_text="Metric names, separated by commas; all by default.",
     )
     robots = serializers.CharField(
-        required=False, max_length=4000, help_text="Ids, joined by commas; all unless given."
+        required=False, max_length=4000, help_text="Robot ids, separated by commas; all by default."
     )
     page_size = serializers.IntegerField(
         min_value=1,
         max_value=10_000,
         default=1_000,
-        help_text="Robots a page; more than 1,000 only where at most 3 metrics are named.",
+        help_text="Robots per page; more than 1,000 only with at most 3 metrics.",
     )
     cursor = serializers.UUIDField(
-        required=False, help_text="From the `next` address of the page before."
+        required=False, help_text="From the `next` URL of the previous page."
     )
 
     def validate_metrics(self, value: str) -> tuple[str, ...]:
@@ -73,13 +75,13 @@ class FleetLatestParametersSerializer(serializers.Serializer[Any]):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["page_size"] > 1_000 and not 1 <= len(attrs.get("metrics", ())) <= 3:
-            msg = "Name 1 to 3 metrics, or ask for at most 1,000 robots a page."
+            msg = "Choose 1 to 3 metrics, or at most 1,000 robots per page."
             raise serializers.ValidationError({"page_size": msg})
         return attrs
 
 
 class LatestView(PrincipalView):
-    """The newest value of each metric of a robot."""
+    """Latest value of each metric of a robot."""
 
     model = RobotTelemetry
 
@@ -97,7 +99,7 @@ class LatestView(PrincipalView):
 
 
 class FleetLatestView(PrincipalView):
-    """The newest values of many robots, some robots a page."""
+    """Latest values of many robots, paginated by robot."""
 
     model = RobotTelemetry
     parameters_class = FleetLatestParametersSerializer
@@ -108,16 +110,16 @@ class FleetLatestView(PrincipalView):
         operation_id="telemetry_latest",
     )
     def get(self, request: Request) -> HttpResponse:
-        wanted = validated_parameters(request, FleetLatestParametersSerializer).validated_data
+        parameters = validated_parameters(request, FleetLatestParametersSerializer).validated_data
         robots = Robot.objects.restrict(request.user).order_by("pk")
-        if "robots" in wanted:
-            robots = robots.filter(pk__in=wanted["robots"])
-        if "cursor" in wanted:
-            robots = robots.filter(pk__gt=wanted["cursor"])
-        size = wanted["page_size"]
+        if "robots" in parameters:
+            robots = robots.filter(pk__in=parameters["robots"])
+        if "cursor" in parameters:
+            robots = robots.filter(pk__gt=parameters["cursor"])
+        size = parameters["page_size"]
         last = list(robots.values_list("pk", flat=True)[size - 1 : size + 1])
-        following = None
+        next_url = None
         if len(last) > 1:
-            following = replace_query_param(request.build_absolute_uri(), "cursor", str(last[0]))
-        results = msgspec.Raw(latest_json(robots[:size], wanted.get("metrics")))
-        return json_response({"results": results, "next": following})
+            next_url = replace_query_param(request.build_absolute_uri(), "cursor", str(last[0]))
+        results = msgspec.Raw(latest_json(robots[:size], parameters.get("metrics")))
+        return json_response({"results": results, "next": next_url})

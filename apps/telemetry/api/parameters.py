@@ -1,4 +1,4 @@
-"""Query parameters that the telemetry endpoints share."""
+"""Query parameters shared by the telemetry endpoints."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from apps.robots.models import Robot
-from apps.telemetry.api.serializers import MAX_METRICS
+
+MAX_METRICS = 20
+MAX_ROBOTS = 100
+MAX_SERIES = 200
 
 
 def name_list(value: str) -> tuple[str, ...]:
-    """Return comma-separated names without repetitions, in their order."""
+    """Return comma-separated names without duplicates, in order."""
     return tuple(dict.fromkeys(comma_separated(value)))
 
 
@@ -25,7 +28,7 @@ def id_list(value: str) -> tuple[UUID, ...]:
     try:
         return tuple(UUID(name) for name in name_list(value))
     except ValueError as error:
-        msg = "Write ids of robots, joined by commas."
+        msg = "Enter robot ids, separated by commas."
         raise serializers.ValidationError(msg) from error
 
 
@@ -33,16 +36,16 @@ def metric_list(value: str) -> tuple[str, ...]:
     """Return comma-separated metric names, at most `MAX_METRICS`."""
     names = name_list(value)
     if not 1 <= len(names) <= MAX_METRICS:
-        msg = f"Name 1 to {MAX_METRICS} metrics."
+        msg = f"Choose 1 to {MAX_METRICS} metrics."
         raise serializers.ValidationError(msg)
     return names
 
 
 def comma_separated(value: str) -> list[str]:
-    """Return the parts of a comma-separated value; an empty part is an error."""
+    """Return the parts of a comma-separated value; reject empty ones."""
     parts = [part.strip() for part in value.split(",")]
     if not all(parts):
-        msg = "Join them by single commas."
+        msg = "Separate them with single commas."
         raise serializers.ValidationError(msg)
     return parts
 
@@ -51,19 +54,19 @@ Parameters = TypeVar("Parameters", bound=Serializer[Any])
 
 
 def robot_id_parameter(request: Request, robot_id: UUID) -> UUID:
-    """Return the id of a robot whose telemetry the caller may see; anything else is 404."""
+    """Return the id of a visible robot; otherwise raise 404."""
     if not Robot.objects.restrict(request.user).filter(pk=robot_id).exists():
         raise Http404
     return robot_id
 
 
 def validated_parameters(request: Request, serializer: type[Parameters]) -> Parameters:
-    """Return the query's parameters, checked."""
+    """Return the validated query parameters."""
     parameters = serializer(data=request.query_params)
     parameters.is_valid(raise_exception=True)
     return parameters
 
 
 def json_response(data: Any) -> HttpResponse:
-    """Return a response encoded by msgspec, which serializers would slow down."""
+    """Return a JSON response encoded by msgspec, faster than serializers."""
     return HttpResponse(msgspec.json.encode(data), content_type="application/json")

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about the plain ingest views, which DRF does not see."""
+"""OpenAPI descriptions of the ingest views, which are not DRF views."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ _REJECTION = {
     "type": "object",
     "required": ["index", "code", "detail"],
     "properties": {
-        "index": {"type": "integer", "description": "Place in the batch, from 0."},
+        "index": {"type": "integer", "description": "Index in the batch, from 0."},
         "code": {
             "type": "string",
             "enum": [
@@ -90,12 +90,12 @@ _INFLUX_ERROR = {
         },
     },
 }
-_INFLUX_ANSWERS = {
-    "400": "A partial write: the other points are stored. Or nothing of the body could be read.",
+_INFLUX_RESPONSES = {
+    "400": "A partial write: the other points are stored. Or the body is invalid.",
     "401": "No valid API key.",
     "403": "The key does not have the scope telemetry:write.",
-    "413": "More than 10,000 lines, 100,000 fields or 8 MB, unpacked.",
-    "415": "Packed in another way than gzip or zstd.",
+    "413": "More than 10,000 lines, 100,000 fields or 8 MB, decompressed.",
+    "415": "The Content-Encoding is neither gzip nor zstd.",
 }
 
 
@@ -106,8 +106,9 @@ def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...])
             "operationId": f"influx_write_{version}",
             "summary": "Store InfluxDB line protocol",
             "description": (
-                "204 means committed, all of it. The key stands in `Authorization: Token`, in HTTP "
-                "Basic as the password, in the parameter `p`, or where keys stand elsewhere."
+                "204 means that everything is committed. Send the API key in `Authorization: "
+                "Token`, as the password of HTTP Basic, in the parameter `p`, or as in the rest of "
+                "the API."
             ),
             "tags": ["telemetry"],
             "security": [{"influxToken": []}],
@@ -140,10 +141,10 @@ def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...])
                 "content": {"text/plain": {"schema": {"type": "string"}}},
             },
             "responses": {
-                "204": {"description": "Stored, all of it."},
+                "204": {"description": "Everything is stored."},
                 **{
                     status: {"description": text, **error}
-                    for status, text in _INFLUX_ANSWERS.items()
+                    for status, text in _INFLUX_RESPONSES.items()
                 },
             },
         }
@@ -151,7 +152,7 @@ def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...])
 
 
 def add_ingest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the ways in for telemetry to the document; a post-processing hook of drf-spectacular."""
+    """Add the ingest endpoints; a postprocessing hook of drf-spectacular."""
     result["paths"]["/api/v2/write"] = _influx_write(
         "v2", ["ns", "us", "ms", "s"], ("bucket", "org")
     )
@@ -170,7 +171,7 @@ def add_ingest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
             "summary": "Store a batch of points",
             "description": (
                 "200 means committed. A point that is stored already counts as a duplicate, so a "
-                "batch may be sent again. A key bound to a robot may leave the robot out."
+                "batch may be sent again. An API key bound to a robot may leave the robot out."
             ),
             "tags": ["telemetry"],
             "security": [{"bearer": []}],
@@ -191,7 +192,7 @@ def add_ingest(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                     "description": "Stored.",
                     "content": {"application/json": {"schema": _RESULT}},
                 },
-                "422": {"description": "Not one point was good; `rejected` says why."},
+                "422": {"description": "Every point was rejected; `rejected` says why."},
             },
         }
     }

@@ -10,25 +10,25 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Level:
-    """A rollup: its table, the width of its buckets in seconds, and the table it is made from."""
+class RollupLevel:
+    """A rollup table: bucket width and chunk length in seconds."""
 
     table: str
     seconds: int
     chunk_seconds: int
 
 
-MINUTES = Level("telemetry_minutes", 60, 7 * 86_400)
-HOURS = Level("telemetry_hours", 3_600, 90 * 86_400)
-DAYS = Level("telemetry_days", 86_400, 365 * 86_400)
+MINUTES = RollupLevel("telemetry_minutes", 60, 7 * 86_400)
+HOURS = RollupLevel("telemetry_hours", 3_600, 90 * 86_400)
+DAYS = RollupLevel("telemetry_days", 86_400, 365 * 86_400)
 LEVELS = (MINUTES, HOURS, DAYS)
-# From a double of 1e150 on a sum might leave the range; scaled by a power of two, which loses no
-# digit, it does not. `wide_sum` is left NULL where there is no such value.
-WIDE = 2.0**600
+# Sums of values from 1e150 on might overflow a double. Divided by a power of two, which loses no
+# precision, they do not. `wide_sum` is NULL for buckets without such a value.
+WIDE_SCALE = 2.0**600
 POINT_COLUMNS = f"""
     1 AS count,
     CASE WHEN abs(t.value) < 1e150 THEN t.value END AS sum,
-    CASE WHEN abs(t.value) < 1e150 THEN NULL ELSE t.value / {WIDE!r} END AS wide_sum,
+    CASE WHEN abs(t.value) < 1e150 THEN NULL ELSE t.value / {WIDE_SCALE!r} END AS wide_sum,
     t.value AS min, t.value AS max, t.value AS first, t.time AS first_at,
     t.value AS last, t.time AS last_at, t.unit AS unit
 """
@@ -42,6 +42,6 @@ AGGREGATES = {
     "first_at": "min(p.first_at)",
     "last": "last(p.last, p.last_at)",
     "last_at": "max(p.last_at)",
-    # That of the newest point which says its unit.
+    # The unit of the newest point that has one.
     "unit": "last(p.unit, p.last_at) FILTER (WHERE p.unit IS NOT NULL)",
 }

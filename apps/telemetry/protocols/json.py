@@ -7,77 +7,77 @@ from io import BytesIO
 import msgspec
 
 from apps.telemetry.exceptions import MalformedBatchError, TooManyPointsError
-from apps.telemetry.protocols.points import Batch, Rejection, SentPoint
+from apps.telemetry.protocols.points import DecodedBatch, RawPoint, Rejection
 
 
-class _Batch(msgspec.Struct, forbid_unknown_fields=True):
-    points: list[SentPoint]
+class _JsonBatch(msgspec.Struct, forbid_unknown_fields=True):
+    points: list[RawPoint]
 
 
-class _RawBatch(msgspec.Struct, forbid_unknown_fields=True):
+class _UndecodedBatch(msgspec.Struct, forbid_unknown_fields=True):
     points: list[msgspec.Raw]
 
 
-_fast = msgspec.json.Decoder(_Batch)
-_slow = msgspec.json.Decoder(_RawBatch)
-_item = msgspec.json.Decoder(SentPoint)
+_batch_decoder = msgspec.json.Decoder(_JsonBatch)
+_batch_splitter = msgspec.json.Decoder(_UndecodedBatch)
+_point_decoder = msgspec.json.Decoder(RawPoint)
 
 
-def decode_batch(body: bytes, *, max_points: int) -> Batch:
-    """Decode a JSON body at once; where an item does not fit, item by item.
+def decode_json(body: bytes, *, max_points: int) -> DecodedBatch:
+    """Decode a JSON body, point by point if one is invalid.
 
     Raises:
-        MalformedBatchError: It is not JSON of the expected form.
-        TooManyPointsError: It holds more than `max_points` items.
+        MalformedBatchError: The body is not JSON of the expected form.
+        TooManyPointsError: The body has more than `max_points` points.
     """
     try:
-        batch = Batch([*enumerate(_fast.decode(body).points)])
+        batch = DecodedBatch([*enumerate(_batch_decoder.decode(body).points)])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        batch = _decode_items(body)
+        batch = _decode_point_by_point(body)
     count = len(batch.points) + len(batch.rejected)
     if count > max_points:
-        msg = f"The batch holds {count} points; send at most {max_points} at once."
+        msg = f"The batch has {count} points. Send at most {max_points} at once."
         raise TooManyPointsError(msg)
     return batch
 
 
-def decode_ndjson(body: bytes, *, max_points: int) -> Batch:
-    """Decode a body with one item a line; places count the lines that are not empty.
+def decode_ndjson(body: bytes, *, max_points: int) -> DecodedBatch:
+    """Decode a body with one point per line; indexes skip empty lines.
 
     Raises:
-        TooManyPointsError: It holds more than `max_points` items.
+        TooManyPointsError: The body has more than `max_points` points.
     """
-    batch = Batch()
+    batch = DecodedBatch()
     for index, line in enumerate(line for line in BytesIO(body) if line.strip()):
         if index == max_points:
-            msg = f"The body holds more than {max_points} points; send fewer at once."
+            msg = f"The body has more than {max_points} points. Send at most {max_points} at once."
             raise TooManyPointsError(msg)
-        _decode_item(batch, index, line)
+        _decode_point(batch, index, line)
     return batch
 
 
-def _decode_item(batch: Batch, index: int, item: bytes | msgspec.Raw) -> None:
+def _decode_point(batch: DecodedBatch, index: int, text: bytes | msgspec.Raw) -> None:
     try:
-        batch.points.append((index, _item.decode(item)))
+        batch.points.append((index, _point_decoder.decode(text)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         batch.rejected.append(Rejection(index, "invalid", str(error)))
 
 
-def _decode_items(body: bytes) -> Batch:
+def _decode_point_by_point(body: bytes) -> DecodedBatch:
     try:
-        # Raw items are only skipped over, so that what is no JSON at all shows here.
+        # Splitting skips over points without parsing them; this finds invalid JSON inside them.
         msgspec.json.decode(body)
     except msgspec.ValidationError:
-        pass  # a number out of range: that item is rejected below
+        pass  # a number out of range: that point is rejected below
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"The body is not JSON: {error}"
         raise MalformedBatchError(msg) from error
     try:
-        items = _slow.decode(body).points
+        raw_points = _batch_splitter.decode(body).points
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f'The body is not of the form {{"points": [...]}}: {error}'
         raise MalformedBatchError(msg) from error
-    batch = Batch()
-    for index, raw in enumerate(items):
-        _decode_item(batch, index, raw)
+    batch = DecodedBatch()
+    for index, raw in enumerate(raw_points):
+        _decode_point(batch, index, raw)
     return batch

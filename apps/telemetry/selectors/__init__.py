@@ -1,43 +1,43 @@
-"""Telemetry out: latest values, series, histograms; exact from the moment of a 2xx on."""
+"""Read telemetry; acknowledged points are visible at once."""
 
 from __future__ import annotations
 
 from apps.telemetry.exceptions import (
-    RangeError,
+    InvalidRangeError,
     RangeTooLargeError,
     SeriesTooLongError,
     UnknownMetricError,
 )
-from apps.telemetry.selectors.histogram import Histogram, HistogramQuery, histogram
+from apps.telemetry.selectors.histogram import Histogram, HistogramQuery, get_histogram
 from apps.telemetry.selectors.latest import LatestValue, latest_json, latest_values, metric_names
-from apps.telemetry.selectors.resolution import MAX_POINTS, RESOLUTIONS
+from apps.telemetry.selectors.resolution import MAX_POINTS_PER_SERIES, RESOLUTIONS
 from apps.telemetry.selectors.series import (
     AGGREGATIONS,
     DEFAULT_AGGREGATIONS,
     Series,
     SeriesQuery,
-    percentile_of,
-    series,
+    get_series,
+    parse_percentile,
 )
 
 __all__ = [
     "AGGREGATIONS",
     "DEFAULT_AGGREGATIONS",
-    "MAX_POINTS",
+    "MAX_POINTS_PER_SERIES",
     "RESOLUTIONS",
     "Histogram",
     "HistogramQuery",
+    "InvalidRangeError",
     "LatestValue",
-    "RangeError",
     "RangeTooLargeError",
     "Series",
     "SeriesQuery",
     "SeriesTooLongError",
     "UnknownMetricError",
-    "histogram",
+    "get_histogram",
+    "get_series",
     "latest_json",
     "latest_values",
     "metric_names",
-    "percentile_of",
-    "series",
+    "parse_percentile",
 ]

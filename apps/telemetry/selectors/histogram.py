@@ -1,4 +1,4 @@
-"""How the values of one metric of one robot are spread over a range."""
+"""Histograms: the distribution of a metric's values over a time range."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import msgspec
 from django.db import connection
 
 from apps.telemetry.exceptions import RangeTooLargeError
-from apps.telemetry.selectors.series import MAX_RAW, SeriesQuery, series
+from apps.telemetry.selectors.series import MAX_RAW_POINTS, SeriesQuery, get_series
 
-# Counted against the edges that the answer shows: worked out otherwise, a value that lies on one
-# might be rounded into the bin before it. The greatest value belongs to the last bin, and so does
-# what has come in since it was looked up.
-_BINS = """
+# Values are compared with the edges of the response: other arithmetic might round a value on an
+# edge into the previous bin. The last bin includes the maximum, and values stored since it was
+# read.
+_COUNT_BINS = """
     SELECT greatest(1, width_bucket(t.value, %(starts)s::float8[])) AS bin, count(*)
     FROM robot_telemetry t
     WHERE t.robot_id IN (SELECT id FROM robots WHERE id = %(robot)s)
@@ -27,7 +27,10 @@ _BINS = """
 
 
 class Bin(msgspec.Struct, frozen=True):
-    """How many values lie from `start` to before `end`; in the last bin, to `end`."""
+    """The number of values from `start` to `end`.
+
+    `end` is exclusive, except in the last bin.
+    """
 
     start: float
     end: float
@@ -35,7 +38,7 @@ class Bin(msgspec.Struct, frozen=True):
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """The bins between the least and the greatest value; none where there is no value."""
+    """The bins from the minimum to the maximum; empty without values."""
 
     robot_id: UUID
     metric_name: str
@@ -46,7 +49,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class HistogramQuery:
-    """One metric of one robot from `start` to before `end`, in at most so many bins."""
+    """A query for a histogram; `end` is exclusive, `bins` their maximum number."""
 
     robot_id: UUID
     metric: str
@@ -55,47 +58,53 @@ class HistogramQuery:
     bins: int
 
 
-def histogram(query: HistogramQuery) -> Histogram:
-    """Return bins of equal width; a single one where all values are the same.
+def get_histogram(query: HistogramQuery) -> Histogram:
+    """Return bins of equal width; one if all values are equal.
 
     Raises:
-        RangeError: `start` is not before `end`.
-        RangeTooLargeError: There are more than `MAX_RAW` points.
+        InvalidRangeError: `start` is not before `end`.
+        RangeTooLargeError: There are more than `MAX_RAW_POINTS` points.
         UnknownMetricError: The robot has never sent the metric.
     """
-    (one,) = series(
+    (found,) = get_series(
         SeriesQuery(
             (query.robot_id,), (query.metric,), query.start, query.end, 2000,
             ("count", "min", "max"),
         )
     )  # fmt: skip
-    points = [point for point in one.points if point[1]]
+    points = [point for point in found.points if point[1]]
     count = sum(point[1] for point in points)
-    if count > MAX_RAW:
+    if count > MAX_RAW_POINTS:
         msg = (
-            f"A histogram is worked out from the points themselves, and there are {count:,}; "
-            f"ask for a shorter range, with at most {MAX_RAW:,}."
+            f"The range has {count:,} points. A histogram needs a range with at most "
+            f"{MAX_RAW_POINTS:,}."
         )
         raise RangeTooLargeError(msg)
     bins = []
     if points:
-        least, greatest = min(point[2] for point in points), max(point[3] for point in points)
-        bins = _single(least, count) if least == greatest else _bins(query, least, greatest)
-    return Histogram(query.robot_id, query.metric, one.unit, sum(b.count for b in bins), bins)
+        minimum = min(point[2] for point in points)
+        maximum = max(point[3] for point in points)
+        bins = (
+            _single_bin(minimum, count)
+            if minimum == maximum
+            else _equal_width_bins(query, minimum, maximum)
+        )
+    return Histogram(query.robot_id, query.metric, found.unit, sum(b.count for b in bins), bins)
 
 
-def _single(value: float, count: int) -> list[Bin]:
+def _single_bin(value: float, count: int) -> list[Bin]:
     return [Bin(value, value, count)]
 
 
-def _bins(query: HistogramQuery, least: float, greatest: float) -> list[Bin]:
-    # Each factor is kept within the range of a double, however far apart the ends are.
-    between = [
-        least * (1 - number / query.bins) + greatest * (number / query.bins)
+def _equal_width_bins(query: HistogramQuery, minimum: float, maximum: float) -> list[Bin]:
+    # This cannot overflow a double, however far apart minimum and maximum are.
+    inner_edges = [
+        minimum * (1 - number / query.bins) + maximum * (number / query.bins)
         for number in range(1, query.bins)
     ]
-    # Rounding may lead past the neighbours where hardly any doubles lie between the ends.
-    edges = [least, *sorted(min(max(edge, least), greatest) for edge in between), greatest]
+    # Rounding may exceed the limits if there are hardly any doubles between them.
+    inner_edges = sorted(min(max(edge, minimum), maximum) for edge in inner_edges)
+    edges = [minimum, *inner_edges, maximum]
     values: dict[str, Any] = {
         "robot": query.robot_id,
         "metric": query.metric,
@@ -104,7 +113,7 @@ def _bins(query: HistogramQuery, least: float, greatest: float) -> list[Bin]:
         "starts": edges[:-1],
     }
     with connection.cursor() as cursor:
-        cursor.execute(_BINS, values)
+        cursor.execute(_COUNT_BINS, values)
         counts = dict(cursor.fetchall())
     return [
         Bin(edges[number], edges[number + 1], counts.get(number + 1, 0))

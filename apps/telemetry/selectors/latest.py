@@ -1,4 +1,4 @@
-"""The newest point of each metric, of one robot or of a fleet."""
+"""The newest point of each metric, of one robot or a fleet."""
 
 from __future__ import annotations
 
@@ -11,37 +11,37 @@ import msgspec
 from django.db import connection
 from django.db.models import QuerySet
 
-# What batches that are not rolled up yet can add to the table, as limits in time. Looking for a few
-# robots in the lists of a batch is quick, looking for a fleet is not.
-_FEW_ROBOTS = 50
-_WAITING = """
+# The time range of points that are not rolled up yet. Filtering the pending work by a few robots is
+# fast, filtering it by a fleet is not.
+_MAX_FILTERED_ROBOTS = 50
+_PENDING_FILTER = """
     b.rolled_up_at IS NULL
     AND (%(few)s::uuid[] IS NULL OR b.robot_ids && %(few)s::uuid[])
     AND (%(metrics)s::text[] IS NULL OR b.metric_names && %(metrics)s::varchar[])
 """
-_PENDING = f"""
-    SELECT min(b.least_time), max(b.greatest_time) FROM telemetry_batches b WHERE {_WAITING}
+_PENDING_TIME_RANGE = f"""
+    SELECT min(b.least_time), max(b.greatest_time) FROM telemetry_batches b WHERE {_PENDING_FILTER}
 """  # noqa: S608 - constants
-_KNOWN = """
+_ROLLED_UP = """
     SELECT l.robot_id, l.metric_name, l.time, l.value, l.unit FROM telemetry_latest l
     WHERE l.robot_id IN (SELECT id FROM wanted)
       AND (%(metrics)s::text[] IS NULL OR l.metric_name = ANY (%(metrics)s))
 """
-_SETTLED = f"""
+_WITHOUT_PENDING = f"""
     WITH wanted AS MATERIALIZED ({{wanted}})
-    {_KNOWN} ORDER BY l.robot_id, l.metric_name
+    {_ROLLED_UP} ORDER BY l.robot_id, l.metric_name
 """
-# One look into the index of the points for each series that was sent since.
-_FRESH = f"""
+# One index lookup in the points for each series with pending work.
+_WITH_PENDING = f"""
     WITH wanted AS MATERIALIZED ({{wanted}}),
-    known AS ({_KNOWN}),
+    known AS ({_ROLLED_UP}),
     pending AS MATERIALIZED (
         SELECT robot.id AS robot_id, metric.name AS metric_name,
                min(b.least_time) AS least, max(b.greatest_time) AS greatest
         FROM telemetry_batches b
         CROSS JOIN unnest(b.robot_ids) AS robot (id)
         CROSS JOIN unnest(b.metric_names) AS metric (name)
-        WHERE {_WAITING} AND robot.id IN (SELECT id FROM wanted)
+        WHERE {_PENDING_FILTER} AND robot.id IN (SELECT id FROM wanted)
           AND (%(metrics)s::text[] IS NULL OR metric.name = ANY (%(metrics)s))
         GROUP BY 1, 2
     )
@@ -61,8 +61,8 @@ _FRESH = f"""
     WHERE coalesce(newest.time, known.time) IS NOT NULL
     ORDER BY robot_id, metric_name
 """  # noqa: S608 - constants
-_SOME_ROBOTS = "SELECT id FROM robots WHERE id = ANY (%(robots)s)"
-# Written by the database: making 10,000 objects only to write them down takes longer than all else.
+_ROBOTS_BY_ID = "SELECT id FROM robots WHERE id = ANY (%(robots)s)"
+# The database writes the JSON: building 10,000 objects just to encode them would dominate.
 _AS_JSON = """
     SELECT '[' || coalesce(string_agg(
         '{{"robot_id":"' || robot_id || '","metric_name":' || to_json(metric_name)
@@ -71,7 +71,7 @@ _AS_JSON = """
         || ',"time":' || to_json(time) || '}}', ','), '') || ']'
     FROM ({rows}) AS rows
 """
-_NAMES = """
+_METRIC_NAMES = """
     SELECT l.metric_name FROM telemetry_latest l WHERE l.robot_id = %(robot)s
     UNION
     SELECT unnest(b.metric_names) FROM telemetry_batches b
@@ -94,27 +94,27 @@ class LatestValue(msgspec.Struct, frozen=True):
 def latest_values(
     robot_ids: Iterable[UUID], metrics: Collection[str] | None = None
 ) -> list[LatestValue]:
-    """Return the newest point of every metric of the robots, by robot and metric; two queries.
+    """Return the newest point of each robot and metric; two queries.
 
     Robots of other organizations have none.
 
     Args:
-        robot_ids: Of which robots.
-        metrics: Of these metrics alone.
+        robot_ids: Robots to include.
+        metrics: Metrics to include; all by default.
     """
     ids = list(robot_ids)
-    values = {"robots": ids, "few": ids if len(ids) <= _FEW_ROBOTS else None}
+    values = {"robots": ids, "few": ids if len(ids) <= _MAX_FILTERED_ROBOTS else None}
     with connection.cursor() as cursor:
-        _execute(cursor, "{rows}", _SOME_ROBOTS, values, metrics)
+        _execute(cursor, "{rows}", _ROBOTS_BY_ID, values, metrics)
         return [LatestValue(*row) for row in cursor.fetchall()]
 
 
 def latest_json(robots: QuerySet[Any], metrics: Collection[str] | None = None) -> bytes:
-    """Return the same as `latest_values` for many robots, as a JSON list of objects.
+    """Return `latest_values` of many robots, as a JSON list of objects.
 
     Args:
-        robots: Which robots: those that the caller may see, in an order, and a slice of them.
-        metrics: Of these metrics alone.
+        robots: Robots that are visible to the user; ordered and sliced.
+        metrics: Metrics to include; all by default.
     """
     wanted, parameters = robots.values("id").query.sql_with_params()
     named = {f"wanted_{number}": value for number, value in enumerate(parameters)}
@@ -126,23 +126,23 @@ def latest_json(robots: QuerySet[Any], metrics: Collection[str] | None = None) -
 
 def _execute(
     cursor: Any,
-    shape: str,
+    template: str,
     wanted: str,
     values: dict[str, Any],
     metrics: Collection[str] | None,
 ) -> None:
     values["metrics"] = None if metrics is None else list(metrics)
-    cursor.execute(_PENDING, values)
+    cursor.execute(_PENDING_TIME_RANGE, values)
     least, greatest = cursor.fetchone()
-    # Limits that stand in the statement keep chunks of other days out of its plan. What is stored
-    # since they were read need not be found.
-    rows = _SETTLED if least is None else _FRESH
-    statement = shape.format(rows=rows.format(wanted=wanted))
+    # Limits in the statement keep chunks of other days out of its plan. Points stored after they
+    # were read need not be found.
+    rows = _WITHOUT_PENDING if least is None else _WITH_PENDING
+    statement = template.format(rows=rows.format(wanted=wanted))
     cursor.execute(statement, {**values, "least": least, "greatest": greatest})
 
 
 def metric_names(robot_id: UUID) -> list[str]:
-    """Return the names of all metrics that a robot has ever sent, in order."""
+    """Return the names of all metrics that a robot has sent, sorted."""
     with connection.cursor() as cursor:
-        cursor.execute(_NAMES, {"robot": robot_id})
+        cursor.execute(_METRIC_NAMES, {"robot": robot_id})
         return [row[0] for row in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""How fine a series is, and from which rollup each part of it is read."""
+"""Choose the resolution of a series, and the source of each part."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from apps.telemetry.models.rollups import DAYS, HOURS, MINUTES, Level
+from apps.telemetry.models.rollups import DAYS, HOURS, MINUTES, RollupLevel
 
-MAX_POINTS = 2000
-# A Monday, so that buckets of a week begin as weeks do. Buckets are cut in UTC.
-ORIGIN = datetime(2000, 1, 3, tzinfo=UTC)
+MAX_POINTS_PER_SERIES = 2000
+# A Monday, so that buckets of a week start with the week. Buckets are aligned in UTC.
+BUCKET_ORIGIN = datetime(2000, 1, 3, tzinfo=UTC)
 RESOLUTIONS: dict[str, int] = {
     "raw": 0,
     "1s": 1, "2s": 2, "5s": 5, "10s": 10, "15s": 15, "30s": 30,
@@ -19,55 +19,57 @@ RESOLUTIONS: dict[str, int] = {
     "1d": 86_400, "2d": 172_800, "7d": 604_800, "14d": 1_209_600, "28d": 2_419_200,
 }  # fmt: skip
 _WIDTHS = sorted(RESOLUTIONS.values())[1:]
-# Of one series, and of all series of a question, at most about so many rows are read; rather than
-# more, the next coarser rollup answers. Points are reckoned as one a second.
-_ROWS_OF_ONE, _ROWS_OF_ALL = 30_000, 300_000
+# Approximate limits of the rows that are read for one series, and for all series of a query. Beyond
+# them the next coarser rollup is used. The estimate assumes one point per second.
+_MAX_ROWS_PER_SERIES = 30_000
+_MAX_ROWS_TOTAL = 300_000
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A stretch of time and where it is read from: a rollup, or the points where `level` is None.
+class TimeSlice:
+    """A time range and its source.
 
-    The limits are microseconds since `ORIGIN`.
+    The source is a rollup, or the points if `level` is None. The limits are microseconds since
+    `BUCKET_ORIGIN`.
     """
 
-    level: Level | None
+    level: RollupLevel | None
     start: int
     end: int
 
 
-def microseconds(time: datetime) -> int:
-    """Return a time as microseconds since `ORIGIN`, exactly."""
-    return (time - ORIGIN) // timedelta(microseconds=1)
+def datetime_to_micros(time: datetime) -> int:
+    """Return a time as microseconds since `BUCKET_ORIGIN`, exactly."""
+    return (time - BUCKET_ORIGIN) // timedelta(microseconds=1)
 
 
-def moment(value: int) -> datetime:
-    """Return the time that is so many microseconds after `ORIGIN`."""
-    return ORIGIN + timedelta(microseconds=value)
+def micros_to_datetime(value: int) -> datetime:
+    """Return the time from microseconds since `BUCKET_ORIGIN`."""
+    return BUCKET_ORIGIN + timedelta(microseconds=value)
 
 
-def levels_for(width: int) -> tuple[Level, ...]:
-    """Return the rollups that buckets of this width are made of, the coarsest first."""
+def levels_for(width: int) -> tuple[RollupLevel, ...]:
+    """Return the rollups that divide buckets of this width, coarsest first."""
     return tuple(level for level in (DAYS, HOURS, MINUTES) if width and width % level.seconds == 0)
 
 
 def bucket_count(start: datetime, end: datetime, width: int) -> int:
-    """Return how many buckets of `width` seconds a range touches."""
+    """Return the number of buckets of `width` seconds that overlap a range."""
     step = width * 1_000_000
-    return -(-microseconds(end) // step) - microseconds(start) // step
+    return -(-datetime_to_micros(end) // step) - datetime_to_micros(start) // step
 
 
-def width_for(start: datetime, end: datetime, *, max_points: int, series: int) -> int:
-    """Return the narrowest width of buckets, in seconds, that keeps to the limits.
+def bucket_width(start: datetime, end: datetime, *, max_points: int, series: int) -> int:
+    """Return the narrowest bucket width, in seconds, that respects the limits.
 
     Args:
-        start: Where the range begins.
-        end: Where it ends.
-        max_points: At most so many buckets, two or more: any range may touch two.
-        series: How many series are asked for at once.
+        start: Start of the range.
+        end: End of the range.
+        max_points: Maximum number of buckets, at least two: any range may overlap two.
+        series: Number of series in the query.
     """
     seconds = (end - start).total_seconds()
-    rows = min(_ROWS_OF_ONE, _ROWS_OF_ALL // max(series, 1))
+    rows = min(_MAX_ROWS_PER_SERIES, _MAX_ROWS_TOTAL // max(series, 1))
     for width in _WIDTHS:
         source = next((level.seconds for level in levels_for(width)), 1)
         is_last = source == DAYS.seconds
@@ -81,49 +83,55 @@ def width_for(start: datetime, end: datetime, *, max_points: int, series: int) -
     return width
 
 
-def pieces(
-    start: datetime, end: datetime, levels: Sequence[Level], pending: Sequence[tuple[int, int]]
-) -> list[Piece]:
-    """Cut a range into what each rollup can answer; the ends and what is pending go further down.
+def plan_slices(
+    start: datetime,
+    end: datetime,
+    levels: Sequence[RollupLevel],
+    pending: Sequence[tuple[int, int]],
+) -> list[TimeSlice]:
+    """Split a range by source: the coarsest rollup that covers each part.
+
+    Partial buckets at both ends, and ranges with pending points, are read from finer sources.
 
     Args:
-        start: Where the range begins.
-        end: Where it ends.
-        levels: Rollups, the coarsest first.
-        pending: Stretches in which points are not rolled up, in order, without overlap, in
-            microseconds since `ORIGIN`.
+        start: Start of the range.
+        end: End of the range.
+        levels: Rollups, coarsest first.
+        pending: Time ranges with points that are not rolled up; sorted, without overlaps, in
+            microseconds since `BUCKET_ORIGIN`.
     """
-    found: list[Piece] = []
-    for piece in _cut(microseconds(start), microseconds(end), levels, pending):
-        if found and (found[-1].level, found[-1].end) == (piece.level, piece.start):
-            found[-1] = Piece(piece.level, found[-1].start, piece.end)
+    merged: list[TimeSlice] = []
+    for part in _slices(datetime_to_micros(start), datetime_to_micros(end), levels, pending):
+        if merged and (merged[-1].level, merged[-1].end) == (part.level, part.start):
+            merged[-1] = TimeSlice(part.level, merged[-1].start, part.end)
         else:
-            found.append(piece)
-    return found
+            merged.append(part)
+    return merged
 
 
-def _cut(
-    start: int, end: int, levels: Sequence[Level], pending: Sequence[tuple[int, int]]
-) -> Iterator[Piece]:
+def _slices(
+    start: int, end: int, levels: Sequence[RollupLevel], pending: Sequence[tuple[int, int]]
+) -> Iterator[TimeSlice]:
     if start >= end:
         return
     if not levels:
-        yield Piece(None, start, end)
+        yield TimeSlice(None, start, end)
         return
     level, finer = levels[0], levels[1:]
     step = level.seconds * 1_000_000
     first, last = -(-start // step) * step, end // step * step
     if first >= last:
-        yield from _cut(start, end, finer, pending)
+        yield from _slices(start, end, finer, pending)
         return
-    yield from _cut(start, first, finer, pending)
-    for least, greatest in pending:
-        lower, upper = max(least // step * step, first), min(-(-greatest // step) * step, last)
+    yield from _slices(start, first, finer, pending)
+    for pending_start, pending_end in pending:
+        lower = max(pending_start // step * step, first)
+        upper = min(-(-pending_end // step) * step, last)
         if lower < upper:
             if first < lower:
-                yield Piece(level, first, lower)
-            yield from _cut(lower, upper, finer, pending)
+                yield TimeSlice(level, first, lower)
+            yield from _slices(lower, upper, finer, pending)
             first = upper
     if first < last:
-        yield Piece(level, first, last)
-    yield from _cut(last, end, finer, pending)
+        yield TimeSlice(level, first, last)
+    yield from _slices(last, end, finer, pending)

@@ -79,7 +79,7 @@ class TableStorage:
 
     @property
     def oldest_goes_at(self) -> datetime | None:
-        """When the oldest chunk will be dropped with today's settings, or None."""
+        """Time at which the oldest chunk will be dropped, or None."""
         if self.oldest_end is None:
             return None
         now = datetime.now(self.dropped_before.tzinfo)
@@ -97,7 +97,7 @@ class ChunkStorage:
 
 
 @dataclass
-class OwnStorage:
+class OrganizationStorage:
     """The storage of one organization.
 
     Attributes:
@@ -144,9 +144,9 @@ def get_chunk_storage() -> list[ChunkStorage]:
         return [ChunkStorage(*row) for row in reversed(cursor.fetchall())]
 
 
-def get_organization_storage(organization_id: UUID) -> OwnStorage:
+def get_organization_storage(organization_id: UUID) -> OrganizationStorage:
     """Return the storage of the open transaction's organization."""
-    storage = OwnStorage()
+    storage = OrganizationStorage()
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT what, at, points FROM storage_numbers(%s, %s)",

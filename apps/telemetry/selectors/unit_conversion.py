@@ -1,4 +1,4 @@
-"""Series in the units that a reader wants."""
+"""Convert series to the units that a user chose."""
 
 from __future__ import annotations
 
@@ -6,44 +6,49 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from apps.telemetry.selectors import Series
-from urfmp.common.units import Conversion, UnknownUnitError, conversion, kind_of
+from urfmp.common.units import Conversion, UnknownUnitError, conversion_for, quantity_of
 
 
-def in_units(answer: list[Series], wanted: Sequence[str]) -> list[Series]:
-    """Return series with the values of each kind in the unit that is wanted for it.
+def convert_series(found: list[Series], units: Sequence[str]) -> list[Series]:
+    """Return series converted to the unit chosen for their quantity.
 
     Args:
-        answer: As they are stored; a series without a unit stays as it is.
-        wanted: Units, each of its own kind of quantity; series of other kinds stay.
+        found: Series as stored; a series without a unit stays unchanged.
+        units: Units, one per quantity; series of other quantities stay unchanged.
 
     Raises:
-        UnknownUnitError: A unit fits none of the series, or cannot be had for a sum.
+        UnknownUnitError: A unit fits none of the series, or a sum cannot be converted to it.
     """
-    kinds = {kind_of(one.unit) for one in answer}
-    is_known = all(one.unit for one in answer)
-    if is_known and (beside := [unit for unit in wanted if kind_of(unit) not in kinds]):
-        msg = f"None of these metrics can be shown in {', '.join(beside)}."
+    quantities = {quantity_of(one.unit) for one in found}
+    have_units = all(one.unit for one in found)
+    if have_units and (unused := [unit for unit in units if quantity_of(unit) not in quantities]):
+        msg = f"None of these metrics can be shown in {', '.join(unused)}."
         raise UnknownUnitError(msg)
-    return [_shown(one, conversion(one.unit, wanted)) for one in answer]
+    return [_convert_one(one, conversion_for(one.unit, units)) for one in found]
 
 
-def _shown(one: Series, how: Conversion) -> Series:
-    if how.is_none:
+def _convert_one(one: Series, conversion: Conversion) -> Series:
+    if conversion.is_identity:
         return one
-    if how.offset and "sum" in one.aggregations:
-        msg = f"A sum has no meaning in {how.unit}; leave out sum, or the unit."
+    if conversion.offset and "sum" in one.aggregations:
+        msg = f"A sum cannot be shown in {conversion.unit}. Leave out the sum or the unit."
         raise UnknownUnitError(msg)
-    columns: list[Callable[[Any], Any]] = [
-        _as_is if name == "count" else how.of for name in one.aggregations
+    converters: list[Callable[[Any], Any]] = [
+        _unchanged if name == "count" else conversion.convert for name in one.aggregations
     ]
     points = [
-        (time, *(show(value) for show, value in zip(columns, values, strict=True)))
+        (time, *(convert(value) for convert, value in zip(converters, values, strict=True)))
         for time, *values in one.points
     ]
     return Series(
-        one.robot_id, one.metric_name, how.unit, one.resolution_seconds, one.aggregations, points
+        one.robot_id,
+        one.metric_name,
+        conversion.unit,
+        one.resolution_seconds,
+        one.aggregations,
+        points,
     )
 
 
-def _as_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value

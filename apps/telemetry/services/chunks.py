@@ -1,4 +1,4 @@
-"""The pieces in which TimescaleDB keeps telemetry: made in time, of a good length, compressed."""
+"""Chunks of the hypertables: created ahead, sized by load, compressed."""
 
 from __future__ import annotations
 
@@ -11,80 +11,85 @@ from django.db import OperationalError, connection, transaction
 
 logger = logging.getLogger(__name__)
 
-# Lengths that a chunk may have, each a part of a day or whole days.
-LENGTHS = tuple(timedelta(hours=hours) for hours in (1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 168))
-# The part of the memory that the indexes of the chunk that is being written may take. Source:
+# Allowed chunk lengths; each divides a day or is a multiple of one.
+CHUNK_LENGTHS = tuple(timedelta(hours=hours) for hours in (1, 2, 3, 4, 6, 8, 12, 24, 48, 96, 168))
+# Fraction of the memory that the indexes of the current chunk may occupy. Source:
 # TimescaleDB's documentation, "Hypertables: best practices for time partitioning": the indexes of
 # the chunks that are written to at one time should fit within a quarter of the main memory.
-MEMORY_PART = 0.25
-# A longer chunk has to be worth it by this much, so that a rate on the edge changes nothing.
-_GROWTH = 1.5
-_MOST_AT_ONCE = 100
+MAX_INDEX_MEMORY_FRACTION = 0.25
+# A longer chunk must fit with this margin, so that a rate near the limit does not flap.
+_MIN_GROWTH_FACTOR = 1.5
+_MAX_CHUNKS_PER_RUN = 100
 
 
 @dataclass(frozen=True)
 class ChunkMeasure:
-    """What the length of a chunk of telemetry is decided by.
+    """The measurements that determine the chunk length of telemetry.
 
     Attributes:
-        length: What it is now.
-        index_bytes_a_second: What a second of the last week's busiest chunk takes for its
-            indexes; None when nothing was stored.
-        memory_bytes: What the server counts on for caching, `effective_cache_size`.
+        length: Current chunk length.
+        index_bytes_per_second: Index bytes per second of the last week's busiest chunk; None if
+            nothing was stored.
+        memory_bytes: Memory that the server assumes for caching, `effective_cache_size`.
     """
 
     length: timedelta
-    index_bytes_a_second: float | None
+    index_bytes_per_second: float | None
     memory_bytes: int
 
 
 def chunks_make_ahead() -> list[str]:
-    """Make the chunks that will soon be needed; return the tables' names, one for each chunk.
+    """Create the chunks needed soon; return the table of each.
 
-    Each in a transaction of its own. One whose lock is not to be had is made the next time.
+    Each chunk is created in a transaction of its own. After a lock timeout the rest is left to
+    the next run.
     """
-    made: list[str] = []
+    created: list[str] = []
     try:
-        while len(made) < _MOST_AT_ONCE:
+        while len(created) < _MAX_CHUNKS_PER_RUN:
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SELECT chunk_make_next()")
                 (table,) = cursor.fetchone()
             if table is None:
                 break
-            made.append(table)
+            created.append(table)
     except OperationalError as error:
-        logger.warning("A chunk is not made yet: %s", error)
-    return made
+        logger.warning("Creating a chunk is postponed: %s", error)
+    return created
 
 
 def chunk_measure() -> ChunkMeasure:
-    """Measure what the length of a chunk is decided by; looks at sizes alone, not at rows."""
+    """Return the measurements for the chunk length; reads sizes, not rows."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM chunk_measure()")
         return ChunkMeasure(*cursor.fetchone())
 
 
 def chunk_length_for(measure: ChunkMeasure) -> timedelta:
-    """Return how long a chunk should be.
+    """Return the best chunk length.
 
-    The longest for which `length * index_bytes_a_second <= MEMORY_PART * memory_bytes`, from an
-    hour to a week. Without points the length stays.
+    The longest of `CHUNK_LENGTHS` with `length * index_bytes_per_second <=
+    MAX_INDEX_MEMORY_FRACTION * memory_bytes`. Without points the length stays.
     """
-    if not measure.index_bytes_a_second:
+    if not measure.index_bytes_per_second:
         return measure.length
-    ideal = MEMORY_PART * measure.memory_bytes / measure.index_bytes_a_second
-    fitting = [length for length in LENGTHS if length.total_seconds() <= ideal]
-    best = fitting[-1] if fitting else LENGTHS[0]
+    ideal = MAX_INDEX_MEMORY_FRACTION * measure.memory_bytes / measure.index_bytes_per_second
+    fitting = [length for length in CHUNK_LENGTHS if length.total_seconds() <= ideal]
+    best = fitting[-1] if fitting else CHUNK_LENGTHS[0]
     if best <= measure.length:
         return best
-    worth_it = [length for length in fitting if length.total_seconds() * _GROWTH <= ideal]
-    return max([*worth_it, measure.length])
+    with_margin = [
+        length for length in fitting if length.total_seconds() * _MIN_GROWTH_FACTOR <= ideal
+    ]
+    return max([*with_margin, measure.length])
 
 
 def chunk_length_adapt() -> ChunkMeasure | None:
-    """Choose the length of the chunks to come; return by what, or None when it stays.
+    """Adapt the length of new chunks.
 
-    Effects: audit action `telemetry.chunk_interval.set`, a row of the platform.
+    Returns the measurements, or None if the length stays.
+
+    Effects: audit action `telemetry.chunk_interval.set` of the platform.
     """
     measure = chunk_measure()
     length = chunk_length_for(measure)
@@ -92,7 +97,7 @@ def chunk_length_adapt() -> ChunkMeasure | None:
         return None
     reason = {
         "before_seconds": int(measure.length.total_seconds()),
-        "index_bytes_a_second": round(measure.index_bytes_a_second or 0),
+        "index_bytes_a_second": round(measure.index_bytes_per_second or 0),
         "memory_bytes": measure.memory_bytes,
     }
     with connection.cursor() as cursor:
@@ -104,9 +109,10 @@ def chunk_length_adapt() -> ChunkMeasure | None:
 
 
 def compression_apply() -> str:
-    """Make sure that old chunks are compressed; return `policy`, or `none` on the Apache edition.
+    """Ensure compression of old chunks.
 
-    Chunks are compressed 30 days after their end: what robots send late arrives before.
+    Returns `policy`, or `none` on the Apache edition, which cannot compress. Chunks are compressed
+    30 days after their end, when late points have arrived.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT compression_apply()")

@@ -1,7 +1,7 @@
-"""Exported rows as files: CSV, packed CSV, Parquet. Each encoder holds one batch, or one row group.
+"""Encode exported rows as CSV, gzip-compressed CSV or Parquet.
 
-Rows come as lines of CSV in which all text is quoted, so that a missing value and an empty text
-differ, and in which nothing but the text inside the quotes is left to choose.
+An encoder keeps only one batch, or one row group, in memory. Rows are CSV lines in which all text
+is quoted, so that a missing value differs from an empty text.
 """
 
 from __future__ import annotations
@@ -31,51 +31,52 @@ _SCHEMA = pa.schema(
         for name in COLUMNS
     ]
 )
-# A row group is written when it has this many rows or this many bytes of lines.
-_GROUP_ROWS, _GROUP_BYTES = 100_000, 32 * 1024 * 1024
+# A row group is written when it reaches either limit; the bytes are those of its lines.
+_MAX_ROW_GROUP_ROWS = 100_000
+_MAX_ROW_GROUP_BYTES = 32 * 1024 * 1024
 
-Batches = Iterator[list[str]]
+LineBatches = Iterator[list[str]]
 
 
-def csv_bytes(batches: Batches) -> Iterator[bytes]:
-    """Yield a CSV file: a line with the columns' names, then a line a row."""
+def encode_csv(batches: LineBatches) -> Iterator[bytes]:
+    """Yield a CSV file: a header line, then one line per row."""
     yield (",".join(COLUMNS) + "\n").encode()
     for lines in batches:
-        yield _joined(lines)
+        yield _join_lines(lines)
 
 
-def packed_csv_bytes(batches: Batches) -> Iterator[bytes]:
-    """Yield the same file packed with gzip."""
-    packer = zlib.compressobj(level=5, wbits=zlib.MAX_WBITS | 16)
-    for part in csv_bytes(batches):
-        if packed := packer.compress(part):
-            yield packed
-    yield packer.flush()
+def encode_gzip_csv(batches: LineBatches) -> Iterator[bytes]:
+    """Yield a gzip-compressed CSV file."""
+    compressor = zlib.compressobj(level=5, wbits=zlib.MAX_WBITS | 16)
+    for part in encode_csv(batches):
+        if compressed := compressor.compress(part):
+            yield compressed
+    yield compressor.flush()
 
 
-def parquet_bytes(batches: Batches) -> Iterator[bytes]:
+def encode_parquet(batches: LineBatches) -> Iterator[bytes]:
     """Yield a Parquet file, row group by row group."""
-    sink = _Sink()
+    sink = _DrainableBuffer()
     with pq.ParquetWriter(sink, _SCHEMA, compression="zstd") as writer:
         group, rows, size = [], 0, 0
         for lines in batches:
-            text = _joined(lines)
-            group.append(_table(text))
+            text = _join_lines(lines)
+            group.append(_parse_lines(text))
             rows, size = rows + len(lines), size + len(text)
-            if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            if rows >= _MAX_ROW_GROUP_ROWS or size >= _MAX_ROW_GROUP_BYTES:
                 writer.write_table(pa.concat_tables(group))
                 group, rows, size = [], 0, 0
-                yield sink.taken()
+                yield sink.drain()
         if group:
             writer.write_table(pa.concat_tables(group))
-    yield sink.taken()
+    yield sink.drain()
 
 
-def _joined(lines: list[str]) -> bytes:
+def _join_lines(lines: list[str]) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def _table(text: bytes) -> pa.Table:
+def _parse_lines(text: bytes) -> pa.Table:
     return pyarrow.csv.read_csv(
         io.BytesIO(text),
         read_options=pyarrow.csv.ReadOptions(
@@ -91,8 +92,8 @@ def _table(text: bytes) -> pa.Table:
     )
 
 
-class _Sink(io.RawIOBase):
-    """What is written, until somebody takes it; there is no going back in it."""
+class _DrainableBuffer(io.RawIOBase):
+    """A write-only buffer, not seekable, whose content is read in parts."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,35 +106,35 @@ class _Sink(io.RawIOBase):
         self._parts.append(bytes(part))
         return len(part)
 
-    def taken(self) -> bytes:
-        """Return what was written since the last time."""
+    def drain(self) -> bytes:
+        """Return the bytes written since the last call."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
 
 
 @dataclass(frozen=True)
 class ExportFormat:
-    """A kind of file.
+    """A file format.
 
     Attributes:
-        label: What people call it.
-        content_type: Its media type.
-        suffix: How its name ends.
-        is_for_spreadsheets: Whether a program may take text in it for a formula.
-        encode: From batches of lines to the file.
+        label: Name for users.
+        content_type: Media type.
+        suffix: File name extension.
+        is_for_spreadsheets: Whether a spreadsheet may evaluate text as a formula.
+        encode: Function from batches of lines to the file's content.
     """
 
     label: str
     content_type: str
     suffix: str
     is_for_spreadsheets: bool
-    encode: Callable[[Batches], Iterator[bytes]]
+    encode: Callable[[LineBatches], Iterator[bytes]]
 
 
-FORMATS = {
-    "csv": ExportFormat("CSV", "text/csv; charset=utf-8", "csv", True, csv_bytes),
-    "csv.gz": ExportFormat("CSV, packed", "application/gzip", "csv.gz", True, packed_csv_bytes),
+EXPORT_FORMATS = {
+    "csv": ExportFormat("CSV", "text/csv; charset=utf-8", "csv", True, encode_csv),
+    "csv.gz": ExportFormat("CSV, gzip", "application/gzip", "csv.gz", True, encode_gzip_csv),
     "parquet": ExportFormat(
-        "Parquet", "application/vnd.apache.parquet", "parquet", False, parquet_bytes
+        "Parquet", "application/vnd.apache.parquet", "parquet", False, encode_parquet
     ),
 }

@@ -1,12 +1,12 @@
-"""What has been stored and not yet been worked on: the queue between ingest and its consumers.
+"""The outbox between ingest and the consumers of new points.
 
-Each transaction that stores points says in rows of `telemetry_batches` which ones: blocks of
-robots, metrics and a stretch of time that hold all of them. Rollups work through these rows, and
-so can anything else that has to see every new point, such as rules: each consumer has a column of
-its own, claims rows in which it is empty, and fills it in the transaction of its work.
+Each transaction that stores points also inserts work items into `telemetry_batches`: robots,
+metrics and a time range that cover the new points. Rollups process these items, and so can any
+other consumer that has to see every new point, such as alert rules. Each consumer has a column of
+its own. It claims items in which the column is empty, and sets it in the transaction of its work.
 
-Never remember a number or a time instead. Transactions do not commit in the order in which they
-take their numbers, so a row may appear behind any place that was reached before.
+A cursor by id or time would miss items: transactions do not commit in the order of their ids, so
+an item may appear behind any position that was reached before.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from uuid import UUID
 
 from django.db import connection
 
-from apps.telemetry.services.ingest.pg_arrays import array_text
+from apps.telemetry.services.ingest.pg_arrays import array_literal
 
-Key = tuple[UUID, str, datetime]
+PointKey = tuple[UUID, str, datetime]
 
-# A block lies within ten minutes, so that little beside its own points has to be looked at, however
-# far apart the points of a batch are.
+# A work item lies within ten minutes, so that consumers read few other points, however far apart
+# the points of a batch are.
 SLOT_SECONDS = 600
 
-_ADD = """
+_ENQUEUE = """
     INSERT INTO telemetry_batches
         (organization_id, robot_ids, metric_names, least_time, greatest_time)
     VALUES (%s, %s::uuid[], %s, %s, %s)
 """
-# `before` is what the rows ahead cost: robots by metrics by minutes. Rows of the same robots,
-# metrics and minutes, as one sender makes them every second, cost as much as one and go together.
+# `before` is the cost of the previous items: robots by metrics by minutes. Items with the same
+# robots, metrics and minutes, as one sender creates every second, cost as much as one item and are
+# claimed together.
 _CLAIM = """
     SELECT robot_ids, metric_names, least_time, greatest_time, id
     FROM telemetry_batches
-    WHERE {mark} IS NULL AND id IN (
+    WHERE {column} IS NULL AND id IN (
         SELECT unnest(ids) FROM (
             SELECT ids, sum(weight) OVER (ORDER BY first_id) - weight AS before FROM (
                 SELECT array_agg(id) AS ids, min(id) AS first_id,
@@ -48,7 +49,7 @@ _CLAIM = """
                     SELECT id, robot_ids, metric_names,
                            date_trunc('minute', least_time) AS since,
                            date_trunc('minute', greatest_time) AS until
-                    FROM telemetry_batches WHERE {mark} IS NULL ORDER BY id LIMIT %s
+                    FROM telemetry_batches WHERE {column} IS NULL ORDER BY id LIMIT %s
                 ) AS oldest
                 GROUP BY robot_ids, metric_names, since, until
             ) AS weighed
@@ -58,7 +59,7 @@ _CLAIM = """
     ORDER BY id
     FOR UPDATE SKIP LOCKED
 """
-_ADD_STORED = """
+_ENQUEUE_STORED = """
     INSERT INTO telemetry_batches
         (organization_id, robot_ids, metric_names, least_time, greatest_time)
     SELECT r.organization_id, ARRAY[r.id], array_agg(DISTINCT t.metric_name),
@@ -71,24 +72,25 @@ _ADD_STORED = """
     GROUP BY r.organization_id, r.id, time_bucket(%(slot)s * interval '1 second', t.time)
     RETURNING robot_ids, metric_names, least_time, greatest_time, id
 """
-_MARK = "UPDATE telemetry_batches SET {mark} = now() WHERE id = ANY (%s)"
+_ACKNOWLEDGE = "UPDATE telemetry_batches SET {column} = now() WHERE id = ANY (%s)"
 
 
-class Mark(Enum):
-    """The column that a consumer fills; a new consumer gets one, with an index like the first's.
+class Consumer(Enum):
+    """A consumer of new points, by its column in `telemetry_batches`.
 
-    `telemetry_batches_clean_up()` in the database deletes rows in which all are filled.
+    A new consumer needs a column and an index like that of the first one. The SQL function
+    `telemetry_batches_clean_up()` deletes the rows in which every column is set.
     """
 
     ROLLED_UP = "rolled_up_at"
 
 
 @dataclass(frozen=True)
-class Block:
-    """New points: some of these metrics, of these robots, from `least_time` to `greatest_time`.
+class WorkItem:
+    """New points of robots and metrics, from `least_time` to `greatest_time`.
 
-    Every new point of its transaction lies in one of its blocks. Each robot of a block has a new
-    point of each of its metrics; both times lie in the same ten minutes.
+    The work items of a transaction cover all of its new points. Each robot of an item has a new
+    point of each of its metrics. Both times lie in the same ten minutes.
     """
 
     robot_ids: list[UUID]
@@ -98,44 +100,44 @@ class Block:
     id: int = 0
 
 
-def batches_add(organization_id: UUID, keys: Collection[Key]) -> None:
-    """Tell the consumers of points; call it in the transaction that stores them.
+def pending_work_enqueue(organization_id: UUID, keys: Collection[PointKey]) -> None:
+    """Enqueue new points for the consumers, in the transaction that stores them.
 
     Args:
-        organization_id: Whose points they are.
+        organization_id: Organization that owns the robots.
         keys: Robot, metric and time of each stored point, in any order.
     """
     rows = [
         (
             organization_id,
-            array_text(block.robot_ids),
-            block.metric_names,
-            block.least_time,
-            block.greatest_time,
+            array_literal(item.robot_ids),
+            item.metric_names,
+            item.least_time,
+            item.greatest_time,
         )
-        for block in blocks_of(keys)
+        for item in work_items_for(keys)
     ]
     with connection.cursor() as cursor:
         if len(rows) == 1:
-            cursor.execute(_ADD, rows[0])
+            cursor.execute(_ENQUEUE, rows[0])
         elif rows:
-            cursor.executemany(_ADD, rows)
+            cursor.executemany(_ENQUEUE, rows)
 
 
-def batches_add_stored(
+def pending_work_enqueue_stored(
     robot_ids: Collection[UUID],
     *,
     start: datetime,
     end: datetime,
     metrics: Collection[str] | None = None,
-) -> list[Block]:
-    """Tell the consumers of points that were stored by other ways than ingest; return how.
+) -> list[WorkItem]:
+    """Enqueue points stored without ingest; return the work items.
 
     Args:
-        robot_ids: Of these robots.
-        start: From this time on.
-        end: Before this time.
-        metrics: Of these metrics alone.
+        robot_ids: Robots to which the points belong.
+        start: Start of the time range.
+        end: End of the time range, exclusive.
+        metrics: Metrics to include; all by default.
     """
     values = {
         "robots": list(robot_ids),
@@ -145,75 +147,79 @@ def batches_add_stored(
         "slot": SLOT_SECONDS,
     }
     with connection.cursor() as cursor:
-        cursor.execute(_ADD_STORED, values)
-        return [Block(*row) for row in cursor.fetchall()]
+        cursor.execute(_ENQUEUE_STORED, values)
+        return [WorkItem(*row) for row in cursor.fetchall()]
 
 
-def blocks_of(keys: Collection[Key]) -> Iterator[Block]:
-    """Yield the blocks that hold the points: one, for most batches."""
+def work_items_for(keys: Collection[PointKey]) -> Iterator[WorkItem]:
+    """Yield the work items that cover the points: one for most batches."""
     if not keys:
         return
     times = [key[2] for key in keys]
-    least, greatest = min(times), max(times)
-    if _slot(least) == _slot(greatest):
-        yield from _alike(keys, least, greatest)
+    first, last = min(times), max(times)
+    if _slot(first) == _slot(last):
+        yield from _group_by_metrics(keys, first, last)
         return
-    slots: defaultdict[int, list[Key]] = defaultdict(list)
+    slots: defaultdict[int, list[PointKey]] = defaultdict(list)
     for key in keys:
         slots[_slot(key[2])].append(key)
     for members in slots.values():
         times = [key[2] for key in members]
-        yield from _alike(members, min(times), max(times))
+        yield from _group_by_metrics(members, min(times), max(times))
 
 
 def _slot(time: datetime) -> int:
     return int(time.timestamp() // SLOT_SECONDS)
 
 
-def _alike(keys: Iterable[Key], least: datetime, greatest: datetime) -> Iterator[Block]:
-    """Yield a block for each set of robots that sent the same metrics."""
+def _group_by_metrics(
+    keys: Iterable[PointKey], first: datetime, last: datetime
+) -> Iterator[WorkItem]:
+    """Yield a work item for all robots with the same metrics."""
     metrics: defaultdict[UUID, set[str]] = defaultdict(set)
     for robot_id, metric_name, _ in keys:
         metrics[robot_id].add(metric_name)
     robots: defaultdict[frozenset[str], list[UUID]] = defaultdict(list)
-    for robot_id, names in metrics.items():
-        robots[frozenset(names)].append(robot_id)
-    for same, robot_ids in robots.items():
-        yield Block(robot_ids, sorted(same), least, greatest)
+    for robot_id, metric_names in metrics.items():
+        robots[frozenset(metric_names)].append(robot_id)
+    for names, robot_ids in robots.items():
+        yield WorkItem(robot_ids, sorted(names), first, last)
 
 
-def batches_claim(mark: Mark, *, rows: int = 2000, weight: int = 50_000) -> list[Block]:
-    """Return blocks that nobody has marked, the oldest first, locked until the transaction ends.
+def pending_work_claim(
+    consumer: Consumer, *, max_items: int = 2000, max_weight: int = 50_000
+) -> list[WorkItem]:
+    """Return unprocessed work items, oldest first, locked until the transaction ends.
 
-    Two workers never get the same block: rows that another one holds are left out. Whoever
-    claims marks them in the same transaction; if that is rolled back, they are free again.
+    Two workers never get the same item: items that another worker has locked are skipped. The
+    consumer acknowledges them in the same transaction; after a rollback they can be claimed again.
 
     Args:
-        mark: For which consumer.
-        rows: At most so many.
-        weight: No more once the robots by metrics by minutes of those before reach this; those of
-            the same robots, metrics and minutes count once.
+        consumer: Consumer that processes the items.
+        max_items: Maximum number of items.
+        max_weight: Stop once the robots by metrics by minutes of the previous items reach this.
+            Items with the same robots, metrics and minutes count once.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CLAIM.format(mark=mark.value), [rows, weight])
-        return [Block(*row) for row in cursor.fetchall()]
+        cursor.execute(_CLAIM.format(column=consumer.value), [max_items, max_weight])
+        return [WorkItem(*row) for row in cursor.fetchall()]
 
 
-def batches_mark(mark: Mark, blocks: Iterable[Block]) -> None:
-    """Say that a consumer is done with blocks that it claimed in this transaction."""
+def pending_work_acknowledge(consumer: Consumer, items: Iterable[WorkItem]) -> None:
+    """Acknowledge work items that the consumer claimed in this transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(_MARK.format(mark=mark.value), [[block.id for block in blocks]])
+        cursor.execute(_ACKNOWLEDGE.format(column=consumer.value), [[item.id for item in items]])
 
 
-def batch_organizations() -> list[UUID]:
-    """Return the organizations that have blocks; needs no tenant transaction."""
+def organizations_with_pending_work() -> list[UUID]:
+    """Return the organizations with work items; needs no tenant transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM telemetry_batch_organizations()")
         return [row[0] for row in cursor.fetchall()]
 
 
-def batches_clean_up() -> int:
-    """Delete the blocks that every consumer is done with; return how many those were."""
+def pending_work_clean_up() -> int:
+    """Delete the work items that every consumer has acknowledged; return their number."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT telemetry_batches_clean_up()")
         return int(cursor.fetchone()[0])

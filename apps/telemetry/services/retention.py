@@ -1,4 +1,4 @@
-"""How long telemetry and status history are kept, on either edition of TimescaleDB."""
+"""Retention of telemetry and status history, on both editions of TimescaleDB."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from apps.organizations.models import Organization
-from apps.organizations.models.settings import TELEMETRY_RETENTION_DAYS
+from apps.organizations.models.settings import MAX_TELEMETRY_RETENTION_DAYS
 from apps.telemetry.services.rollups import rollups_lock
 from urfmp.common.tenancy.context import tenant_transaction
 
 logger = logging.getLogger(__name__)
 
-KINDS = ("telemetry", "status_history")
+RETENTION_KINDS = ("telemetry", "status_history")
 _TABLES = {"telemetry": "robot_telemetry", "status_history": "robot_status_history"}
-# Rows of a transaction: short locks, and little to undo. An organization has its turn this long.
-_BATCH_ROWS, _TURN_SECONDS = 10_000, 600.0
-# A change of the setting reaches ingest within this time.
-_REMEMBERED_SECONDS = 10.0
+# Short transactions: locks are held briefly, and a rollback loses little.
+_MAX_ROWS_PER_TRANSACTION = 10_000
+# How long a purge works for one organization.
+_TIME_SLICE_SECONDS = 600.0
+# A changed setting reaches ingest within this time.
+_CACHE_TTL_SECONDS = 10.0
 
-# Robots with rows that their organization no longer keeps. Of status history the row in force at
-# the limit stays, so that one older row is none too many.
-_STALE = """
+# Robots with rows that their organization no longer keeps. Of status history, the row in effect at
+# the limit is kept, so one older row does not count.
+_EXPIRED_ROBOTS = """
     SELECT r.id, old.time FROM organizations o
     JOIN robots r ON r.organization_id = o.id
     CROSS JOIN LATERAL (
@@ -40,7 +42,7 @@ _STALE = """
     WHERE o.id = %s
     ORDER BY r.id
 """
-_STALE_ROLLUPS = """
+_EXPIRED_ROLLUPS = """
     SELECT DISTINCT l.robot_id FROM organizations o
     JOIN telemetry_latest l ON l.organization_id = o.id
     LEFT JOIN LATERAL (
@@ -55,7 +57,7 @@ _STALE_ROLLUPS = """
 
 @dataclass(frozen=True)
 class DueChunk:
-    """A chunk that is older than its hypertable is kept; `until` is the end of its range."""
+    """A chunk beyond its hypertable's retention; its range ends at `until`."""
 
     hypertable: str
     chunk: str
@@ -64,10 +66,10 @@ class DueChunk:
 
 @dataclass(frozen=True)
 class RetentionResult:
-    """What was done for a hypertable.
+    """What `retention_apply()` did for a hypertable.
 
-    `method` is `policy` (native, drops by itself), `drop_chunks`, or `busy`: somebody reads what
-    would go, so that it is tried again an hour later.
+    `method` is `policy` (the native policy drops chunks), `drop_chunks`, or `busy`: the chunks are
+    being read, so the next run, an hour later, tries again.
     """
 
     hypertable: str
@@ -76,15 +78,15 @@ class RetentionResult:
 
 
 @dataclass(frozen=True)
-class OwnRetention:
-    """What one organization keeps, and what of it is due.
+class OrganizationRetention:
+    """An organization's retention of one kind of rows, and what is due.
 
     Attributes:
-        kind: One of `KINDS`.
-        days: How long it is kept.
-        since: The first moment that is kept; what lies before goes at the job's next run.
-        robots: How many robots have rows that go.
-        oldest: The time of the oldest row that goes, if any does.
+        kind: One of `RETENTION_KINDS`.
+        days: Days that rows are kept.
+        since: Oldest time that is kept; older rows are deleted at the job's next run.
+        robots: Number of robots with expired rows.
+        oldest: Time of the oldest expired row, if any.
     """
 
     kind: str
@@ -95,7 +97,7 @@ class OwnRetention:
 
 
 def timescaledb_edition() -> str:
-    """Return `timescale` (Community), `apache`, or `none` where the extension is not loaded."""
+    """Return `timescale` (Community), `apache`, or `none` without the extension."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT timescaledb_edition()")
         return str(cursor.fetchone()[0])
@@ -109,9 +111,10 @@ def retention_due() -> list[DueChunk]:
 
 
 def retention_methods() -> list[tuple[str, str, datetime]]:
-    """Return, for each hypertable: its name, `policy` or `drop_chunks`, and before when chunks go.
+    """Return each hypertable's retention method, as `retention_apply()` chooses it.
 
-    As `retention_apply()` decides it.
+    Each item has the hypertable, `policy` or `drop_chunks`, and the time before which chunks are
+    dropped.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT hypertable, method, dropped_before FROM retention_methods()")
@@ -119,9 +122,9 @@ def retention_methods() -> list[tuple[str, str, datetime]]:
 
 
 def retention_apply() -> list[RetentionResult]:
-    """Make sure of the native policy where the edition has one; elsewhere drop what is due.
+    """Ensure the native policy if the edition has one; drop due chunks.
 
-    Chunks that no organization wants any longer are dropped by us on both editions.
+    Chunks that no organization keeps any longer are dropped by this function on both editions.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT hypertable, method, dropped FROM retention_apply()")
@@ -129,20 +132,20 @@ def retention_apply() -> list[RetentionResult]:
 
 
 def _since(days: int, now: datetime) -> datetime:
-    """Return the midnight (UTC) since which something is kept, as `retention_since()` does."""
+    """Return the midnight (UTC) at which retention starts, as in `retention_since()`."""
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days)
 
 
-class _Memory:
-    """Days by organization, each for some seconds: ingest asks for every batch."""
+class _RetentionCache:
+    """Caches retention days by organization: every batch needs them."""
 
     def __init__(self) -> None:
         self._days: dict[UUID, tuple[float, int]] = {}
 
     def days(self, organization_id: UUID) -> int:
-        ends, days = self._days.get(organization_id, (0.0, 0))
+        expires_at, days = self._days.get(organization_id, (0.0, 0))
         now = time.monotonic()
-        if ends < now:
+        if expires_at < now:
             with tenant_transaction(organization_id):
                 row = Organization.objects.unscoped(reason="its own limit").filter(
                     pk=organization_id
@@ -151,102 +154,106 @@ class _Memory:
             days = (
                 organization.effective_settings.telemetry_retention_days
                 if organization
-                else TELEMETRY_RETENTION_DAYS
+                else MAX_TELEMETRY_RETENTION_DAYS
             )
-            self._days[organization_id] = (now + _REMEMBERED_SECONDS, days)
+            self._days[organization_id] = (now + _CACHE_TTL_SECONDS, days)
         return days
 
-    def forget(self) -> None:
-        """Read everything anew."""
+    def invalidate(self) -> None:
+        """Clear the cache."""
         self._days.clear()
 
 
-_memory = _Memory()
-forget_limits = _memory.forget
+_retention_cache = _RetentionCache()
+invalidate_retention_cache = _retention_cache.invalidate
 
 
 def telemetry_kept_since(organization_id: UUID, now: datetime) -> datetime:
-    """Return the first moment whose points an organization keeps: older ones are too old to store.
+    """Return the oldest time whose points an organization keeps.
 
-    Remembered for some seconds in each process; opens a transaction of the organization now and
-    then.
+    Older points are rejected. The setting is cached for some seconds in each process; on a cache
+    miss this opens a tenant transaction.
     """
-    days = _memory.days(organization_id)
-    return max(_since(days, now), now - timedelta(days=TELEMETRY_RETENTION_DAYS))
+    days = _retention_cache.days(organization_id)
+    return max(_since(days, now), now - timedelta(days=MAX_TELEMETRY_RETENTION_DAYS))
 
 
-def retention_of(organization: Organization) -> Iterator[OwnRetention]:
-    """Yield what an organization keeps and what is due; inside its transaction."""
+def get_organization_retention(organization: Organization) -> Iterator[OrganizationRetention]:
+    """Yield an organization's retention and what is due; inside its transaction."""
     settings = organization.effective_settings
-    for kind in KINDS:
+    for kind in RETENTION_KINDS:
         days = getattr(settings, f"{kind}_retention_days")
-        stale = _stale(kind, organization.pk)
-        oldest = min(stale.values(), default=None)
-        yield OwnRetention(kind, days, _since(days, timezone.now()), len(stale), oldest)
+        expired = _expired_robots(kind, organization.pk)
+        oldest = min(expired.values(), default=None)
+        yield OrganizationRetention(kind, days, _since(days, timezone.now()), len(expired), oldest)
 
 
-def _stale(kind: str, organization_id: UUID) -> dict[UUID, datetime]:
-    """Return the robots that have rows of a kind to delete, each with its oldest one's time."""
+def _expired_robots(kind: str, organization_id: UUID) -> dict[UUID, datetime]:
+    """Return the robots with expired rows, and their oldest time."""
     kept = 1 if kind == "status_history" else 0
     with connection.cursor() as cursor:
-        sql = _STALE.format(table=_TABLES[kind], kept=kept)
+        sql = _EXPIRED_ROBOTS.format(table=_TABLES[kind], kept=kept)
         cursor.execute(sql, [kind, organization_id])
         return dict(cursor.fetchall())
 
 
-def retention_forget(organization_id: UUID, *, seconds: float = _TURN_SECONDS) -> dict[str, int]:
-    """Delete what an organization no longer keeps; return how many rows of each kind.
+def purge_expired(organization_id: UUID, *, seconds: float = _TIME_SLICE_SECONDS) -> dict[str, int]:
+    """Delete an organization's expired rows; return their number by kind.
 
-    Telemetry includes what was made from it. Robot by robot, a transaction for each batch. Any
-    number of workers may do it at the same time, beside ingest; what is left over after
-    `seconds`, or because a lock was not to be had, goes the next time.
+    Telemetry includes its rollups. Rows are deleted robot by robot, in short transactions. Any
+    number of workers may run at the same time, concurrently with ingest. Rows that are left after
+    `seconds`, or because of a lock timeout, are deleted in the next run.
     """
-    ends = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     deleted = {}
-    for kind in KINDS:
+    for kind in RETENTION_KINDS:
         with tenant_transaction(organization_id):
-            robots = list(_stale(kind, organization_id))
-        deleted[kind] = _forget(
-            organization_id, robots, ends, partial(_rows, kind, organization_id)
+            robots = list(_expired_robots(kind, organization_id))
+        deleted[kind] = _purge_robots(
+            organization_id, robots, deadline, partial(_delete_points, kind, organization_id)
         )
     with tenant_transaction(organization_id), connection.cursor() as cursor:
-        cursor.execute(_STALE_ROLLUPS, [organization_id])
+        cursor.execute(_EXPIRED_ROLLUPS, [organization_id])
         robots = [robot_id for (robot_id,) in cursor.fetchall()]
-    deleted["telemetry"] += _forget(
-        organization_id, robots, ends, partial(_rollups, organization_id)
+    deleted["telemetry"] += _purge_robots(
+        organization_id, robots, deadline, partial(_delete_rollups, organization_id)
     )
     return deleted
 
 
-def _forget(
-    organization_id: UUID, robots: list[UUID], ends: float, delete: Callable[[UUID], int]
+def _purge_robots(
+    organization_id: UUID, robots: list[UUID], deadline: float, delete: Callable[[UUID], int]
 ) -> int:
     total = 0
     for robot_id in robots:
         count = 1
-        while count and time.monotonic() < ends:
+        while count and time.monotonic() < deadline:
             try:
                 with tenant_transaction(organization_id):
                     count = delete(robot_id)
             except OperationalError as error:
-                logger.warning("Retention of robot %s waits: %s", robot_id, error)
+                logger.warning("Retention of robot %s is postponed: %s", robot_id, error)
                 count = 0
             total += count
     return total
 
 
-def _rows(kind: str, organization_id: UUID, robot_id: UUID) -> int:
+def _delete_points(kind: str, organization_id: UUID, robot_id: UUID) -> int:
     if kind == "telemetry":
-        # A worker that has added points up still has to find them when it looks for the newest:
-        # buckets of a series without a newest point are not found by what deletes them.
+        # A worker that has rolled points up still needs them to find the latest value: rollups of a
+        # series without a latest value would never be purged.
         rollups_lock(organization_id, wait=True)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT retention_forget(%s, %s, %s)", [kind, robot_id, _BATCH_ROWS])
+        cursor.execute(
+            "SELECT retention_forget(%s, %s, %s)", [kind, robot_id, _MAX_ROWS_PER_TRANSACTION]
+        )
         return int(cursor.fetchone()[0])
 
 
-def _rollups(organization_id: UUID, robot_id: UUID) -> int:
+def _delete_rollups(organization_id: UUID, robot_id: UUID) -> int:
     rollups_lock(organization_id, wait=True)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT retention_forget_rollups(%s, %s)", [robot_id, _BATCH_ROWS])
+        cursor.execute(
+            "SELECT retention_forget_rollups(%s, %s)", [robot_id, _MAX_ROWS_PER_TRANSACTION]
+        )
         return int(cursor.fetchone()[0])

@@ -1,4 +1,4 @@
-"""Compare rollups and latest values with the points that they are made from, and repair them."""
+"""Compare rollups and latest values with the points, and repair mismatches."""
 
 from __future__ import annotations
 
@@ -11,18 +11,25 @@ from uuid import UUID
 from django.db import connection
 from django.utils import timezone
 
-from apps.telemetry.models.rollups import AGGREGATES, COLUMNS, LEVELS, POINT_COLUMNS, WIDE, Level
-from apps.telemetry.services.pending_work import batches_add_stored
+from apps.telemetry.models.rollups import (
+    AGGREGATES,
+    COLUMNS,
+    LEVELS,
+    POINT_COLUMNS,
+    WIDE_SCALE,
+    RollupLevel,
+)
+from apps.telemetry.services.pending_work import pending_work_enqueue_stored
 from apps.telemetry.services.retention import telemetry_kept_since
-from apps.telemetry.services.rollups import blocks_roll_up, roll_up, rollups_lock
+from apps.telemetry.services.rollups import roll_up, rollups_lock, work_items_roll_up
 from urfmp.common.tenancy.context import tenant_transaction
 
-_DAY = timedelta(days=1)
-# Points of the oldest day that is kept may be gone in part, with their chunk.
-_COMPARED = timedelta(days=363)
+_ONE_DAY = timedelta(days=1)
+# The oldest day that is kept may have lost some points with their chunk.
+_MAX_AGE = timedelta(days=363)
 
-# Sums are compared up to what the order of adding up changes. What waits to be rolled up is not
-# expected to be there yet.
+# Sums are compared with a tolerance for the order of addition. Series with pending work are
+# skipped, because they are not rolled up yet.
 _COMPARE = """
     WITH made AS (
         SELECT p.robot_id, p.metric_name,
@@ -74,8 +81,8 @@ _COMPARE_LATEST = """
           AND s.robot_id = ANY (b.robot_ids) AND s.metric_name = ANY (b.metric_names)
     )
 """
-# Of points, and of rollups too: those that no point stands behind any longer are wrong as well.
-_FIRST_AND_LAST = """
+# Of points and rollups: a rollup without points is wrong as well.
+_TIME_RANGE = """
     SELECT min(bounds.least), max(bounds.greatest) FROM (
         SELECT (SELECT t.time FROM robot_telemetry t WHERE t.robot_id = r.id
                 ORDER BY t.time LIMIT 1) AS least,
@@ -85,22 +92,22 @@ _FIRST_AND_LAST = """
         {rollups}
     ) AS bounds
 """
-_ROLLUPS = """
+_ROLLUP_TIME_RANGE = """
         UNION ALL SELECT min(k.bucket), max(k.bucket) FROM {table} k
         WHERE k.robot_id IN (SELECT id FROM robots)
 """
 
 
 @dataclass(frozen=True)
-class Fault:
-    """A series whose rollups of a day, or whose latest value, are not what its points say.
+class RollupMismatch:
+    """A series whose rollups or latest value differ from its points.
 
     Attributes:
-        robot_id: Whose.
-        metric_name: Which metric.
-        table: Where it shows.
-        day: Of a rollup: the day, UTC.
-        newest: Of a latest value: the time of the newest point, if there is one.
+        robot_id: Robot of the series.
+        metric_name: Metric of the series.
+        table: Table that has the mismatch.
+        day: For a rollup: the day, UTC.
+        newest: For a latest value: the time of the newest point, if there is one.
     """
 
     robot_id: UUID
@@ -112,94 +119,94 @@ class Fault:
 
 def rollups_check(
     organization_id: UUID, *, since: date | None = None, until: date | None = None
-) -> Iterator[Fault]:
-    """Yield what is wrong with an organization's rollups, day by day, then with latest values.
+) -> Iterator[RollupMismatch]:
+    """Yield mismatches of rollups, day by day, then of latest values.
 
-    What waits to be rolled up is rolled up first; what comes in meanwhile is left out.
+    Rolls up pending work first. Points that arrive in the meantime are left out.
 
     Args:
-        organization_id: Whose.
-        since: From this day on; the first with points or rollups unless given.
-        until: Up to this day; the last with points or rollups unless given.
+        organization_id: Organization that owns the robots.
+        since: First day; by default the first one with points or rollups.
+        until: Last day; by default the last one with points or rollups.
     """
     while roll_up(organization_id):
         pass
     with tenant_transaction(organization_id), connection.cursor() as cursor:
-        rollups = "".join(_ROLLUPS.format(table=level.table) for level in LEVELS)
-        cursor.execute(_FIRST_AND_LAST.format(rollups=rollups))
+        rollups = "".join(_ROLLUP_TIME_RANGE.format(table=level.table) for level in LEVELS)
+        cursor.execute(_TIME_RANGE.format(rollups=rollups))
         first, last = cursor.fetchone()
     if first is not None:
-        # Before that the clean-up may have taken the points, and not yet their rollups.
+        # Retention may have deleted older points and not yet their rollups.
         now = timezone.now()
-        since_kept = max(now - _COMPARED, telemetry_kept_since(organization_id, now))
+        since_kept = max(now - _MAX_AGE, telemetry_kept_since(organization_id, now))
         earliest = max(first, since_kept).astimezone(UTC).date()
         day = max(since or earliest, earliest)
         latest = last.astimezone(UTC).date()
         end = min(until or latest, latest)
         while day <= end:
-            yield from _faults_of_day(organization_id, day)
-            day += _DAY
+            yield from _mismatches_on_day(organization_id, day)
+            day += _ONE_DAY
     with tenant_transaction(organization_id), connection.cursor() as cursor:
         rollups_lock(organization_id, wait=True)
         cursor.execute(_COMPARE_LATEST)
         rows = cursor.fetchall()
     for robot_id, name, newest in rows:
-        yield Fault(robot_id, name, "telemetry_latest", newest=newest)
+        yield RollupMismatch(robot_id, name, "telemetry_latest", newest=newest)
 
 
-def _midnight(day: date) -> datetime:
+def _start_of_day(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
-def _faults_of_day(organization_id: UUID, day: date) -> Iterator[Fault]:
+def _mismatches_on_day(organization_id: UUID, day: date) -> Iterator[RollupMismatch]:
     for level in LEVELS:
         with tenant_transaction(organization_id), connection.cursor() as cursor:
             rollups_lock(organization_id, wait=True)
-            cursor.execute(_comparison(level), _limits(day, level))
+            cursor.execute(_comparison(level), _parameters(day, level))
             rows = cursor.fetchall()
         for robot_id, name in rows:
-            yield Fault(robot_id, name, level.table, day=day)
+            yield RollupMismatch(robot_id, name, level.table, day=day)
 
 
-def _comparison(level: Level) -> str:
+def _comparison(level: RollupLevel) -> str:
     return _COMPARE.format(
         aggregates=", ".join(f"{AGGREGATES[name]} AS {name}" for name in COLUMNS),
         point_columns=POINT_COLUMNS,
         table=level.table,
-        wide=repr(WIDE),
+        wide=repr(WIDE_SCALE),
     )
 
 
-def _limits(day: date, level: Level) -> dict[str, Any]:
-    start = _midnight(day)
-    return {"start": start, "end": start + _DAY, "width": level.seconds}
+def _parameters(day: date, level: RollupLevel) -> dict[str, Any]:
+    start = _start_of_day(day)
+    return {"start": start, "end": start + _ONE_DAY, "width": level.seconds}
 
 
-def rollups_repair(organization_id: UUID, fault: Fault) -> None:
-    """Forget what is wrong and make it anew.
+def rollups_repair(organization_id: UUID, mismatch: RollupMismatch) -> None:
+    """Delete the wrong rows and recompute them.
 
-    In one transaction: a reader that has looked up what is to be read from points would find
-    nothing in between.
+    In one transaction: a concurrent reader, who has determined which ranges to read from rollups,
+    would find nothing in between.
     """
     with tenant_transaction(organization_id), connection.cursor() as cursor:
         rollups_lock(organization_id, wait=True)
-        values: dict[str, Any] = {"robot": fault.robot_id, "metric": fault.metric_name}
-        start = _midnight(fault.day) if fault.day else fault.newest
-        end = start and start + (_DAY if fault.day else timedelta(microseconds=1))
-        if fault.day is None:
+        values: dict[str, Any] = {"robot": mismatch.robot_id, "metric": mismatch.metric_name}
+        start = _start_of_day(mismatch.day) if mismatch.day else mismatch.newest
+        end = start and start + (_ONE_DAY if mismatch.day else timedelta(microseconds=1))
+        if mismatch.day is None:
             cursor.execute(
                 "DELETE FROM telemetry_latest WHERE robot_id = %(robot)s"
                 " AND metric_name = %(metric)s",
                 values,
             )
-        for level in LEVELS if fault.day else ():
+        for level in LEVELS if mismatch.day else ():
             cursor.execute(
                 f"DELETE FROM {level.table} WHERE robot_id = %(robot)s"  # noqa: S608 - constant
                 " AND metric_name = %(metric)s AND bucket >= %(start)s AND bucket < %(end)s",
                 {**values, "start": start, "end": end},
             )
         if start and end:
-            blocks = batches_add_stored(
-                [fault.robot_id], start=start, end=end, metrics=[fault.metric_name]
+            items = pending_work_enqueue_stored(
+                [mismatch.robot_id], start=start, end=end, metrics=[mismatch.metric_name]
             )
-            blocks_roll_up(organization_id, blocks)
+            work_items_roll_up(organization_id, items)

@@ -1,9 +1,9 @@
-"""Points added up by minute, hour and day, and the newest of each series, kept as points come in.
+"""Maintain rollups by minute, hour and day, and latest values.
 
-A bucket is never added to: it is worked out anew from the points that it holds, so doing it twice
-changes nothing, late points need no care, and work that is cut short leaves what was there. One
-worker at a time works for an organization, because the one that looked first must not write last.
-Until a batch is marked as rolled up, selectors read the points that it touches themselves.
+A bucket is always recomputed from all of its points. So a repeated run changes nothing, late
+points need no special handling, and an interrupted run leaves the previous state. Only one worker
+at a time processes an organization: otherwise the one that read first might write last. Until a
+work item is acknowledged, selectors read the points that it covers instead of rollups.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ from apps.telemetry.models.rollups import (
     HOURS,
     MINUTES,
     POINT_COLUMNS,
-    Level,
+    RollupLevel,
 )
 from apps.telemetry.services.pending_work import (
     SLOT_SECONDS,
-    Block,
-    Mark,
-    batches_claim,
-    batches_mark,
+    Consumer,
+    WorkItem,
+    pending_work_acknowledge,
+    pending_work_claim,
 )
 from urfmp.common.tenancy.context import tenant_transaction
 
 _AGGREGATES = ", ".join(AGGREGATES[name] for name in COLUMNS)
-# The series that blocks touch, with the whole buckets that hold their new points. A block lies in
-# one slot of ten minutes, so that what is listed of a series does not overlap.
-_TOUCHED = f"""
+# The series of work items, with the range of whole buckets that contain their new points. A work
+# item lies in one slot of ten minutes, so the ranges of a series do not overlap.
+_AFFECTED_SERIES = f"""
     SELECT robot.id AS robot_id, metric.name AS metric_name,
            min(time_bucket(%(width)s * interval '1 second', b.least_time)) AS least,
            max(time_bucket(%(width)s * interval '1 second', b.greatest_time))
@@ -46,13 +46,12 @@ _TOUCHED = f"""
     FROM telemetry_batches b
     CROSS JOIN unnest(b.robot_ids) AS robot (id)
     CROSS JOIN unnest(b.metric_names) AS metric (name)
-    WHERE b.id = ANY (%(blocks)s)
+    WHERE b.id = ANY (%(items)s)
     GROUP BY 1, 2,
         time_bucket(greatest(%(width)s, {SLOT_SECONDS}) * interval '1 second', b.least_time)
 """  # noqa: S608 - constants
-# A day's blocks at a time, with its limits written out, so that only chunks of that day are planned
-# for and looked at. OFFSET 0 keeps it one look into an index for each series: how many there are
-# the planner cannot know.
+# One day at a time, with its limits in the statement, so that the planner only considers chunks of
+# that day. OFFSET 0 forces one index scan for each series, whose number the planner cannot know.
 _FROM_POINTS = f"""
     SELECT {POINT_COLUMNS}
     FROM robot_telemetry t
@@ -86,7 +85,7 @@ _LATEST = f"""
         (organization_id, robot_id, metric_name, time, value, unit)
     SELECT %(organization)s, w.robot_id, w.metric_name, newest.time, newest.value, newest.unit
     FROM (SELECT robot_id, metric_name, min(least) AS least, max(until) AS until
-          FROM ({_TOUCHED}) AS touched GROUP BY 1, 2) AS w
+          FROM ({_AFFECTED_SERIES}) AS touched GROUP BY 1, 2) AS w
     CROSS JOIN LATERAL (
         SELECT t.time, t.value, t.unit FROM robot_telemetry t
         WHERE t.robot_id = w.robot_id AND t.metric_name = w.metric_name
@@ -101,19 +100,19 @@ _LATEST = f"""
 """  # noqa: S608 - constants
 
 
-def _upsert(level: Level, source: str) -> str:
+def _upsert(level: RollupLevel, source: str) -> str:
     return _UPSERT.format(
         table=level.table,
         columns=", ".join(COLUMNS),
         aggregates=_AGGREGATES,
-        touched=_TOUCHED,
+        touched=_AFFECTED_SERIES,
         source=source,
         excluded=", ".join(f"excluded.{name}" for name in COLUMNS),
         old=", ".join(f"old.{name}" for name in COLUMNS),
     )
 
 
-def _from(level: Level) -> str:
+def _from_buckets(level: RollupLevel) -> str:
     return _FROM_BUCKETS.format(
         table=level.table, columns=", ".join(f"t.{name}" for name in COLUMNS)
     )
@@ -121,42 +120,43 @@ def _from(level: Level) -> str:
 
 _STATEMENTS = (
     (MINUTES, _upsert(MINUTES, _FROM_POINTS)),
-    (HOURS, _upsert(HOURS, _from(MINUTES))),
-    (DAYS, _upsert(DAYS, _from(HOURS))),
+    (HOURS, _upsert(HOURS, _from_buckets(MINUTES))),
+    (DAYS, _upsert(DAYS, _from_buckets(HOURS))),
 )
 
 
-def roll_up(organization_id: UUID, *, rows: int = 2000, weight: int = 50_000) -> int:
+def roll_up(organization_id: UUID, *, max_items: int = 2000, max_weight: int = 50_000) -> int:
     """Roll up some of an organization's new points, in one transaction.
 
-    Nothing is done while another worker does the same and takes longer than a second.
+    Does nothing if another worker holds the lock for longer than a second.
 
     Args:
-        organization_id: Whose.
-        rows: Of at most so many blocks.
-        weight: No more blocks once those before touch so many buckets of a minute.
+        organization_id: Organization that owns the points.
+        max_items: Maximum number of work items.
+        max_weight: Claim no more work items once the previous ones touch this many minute buckets.
 
     Returns:
-        How many blocks it was.
+        The number of processed work items.
     """
     with tenant_transaction(organization_id):
         if not rollups_lock(organization_id, wait=False):
             return 0
-        blocks = batches_claim(Mark.ROLLED_UP, rows=rows, weight=weight)
-        blocks_roll_up(organization_id, blocks)
-        return len(blocks)
+        items = pending_work_claim(Consumer.ROLLED_UP, max_items=max_items, max_weight=max_weight)
+        work_items_roll_up(organization_id, items)
+        return len(items)
 
 
 def rollups_lock(organization_id: UUID, *, wait: bool) -> bool:
-    """Be the only one to write an organization's rollups until the transaction ends.
+    """Lock an organization's rollups until the transaction ends.
 
-    What is read after this sees all that the holder before has written. Whoever waits has its
-    turn before those that come later.
+    Reads after this see everything that the previous holder has written. Waiting transactions
+    acquire the lock in the order of their arrival.
 
     Args:
-        organization_id: Whose.
-        wait: Until it is free; otherwise tell whether it was within a second. Retention and checks
-            take it again as soon as they have given it back, and are free for an instant only.
+        organization_id: Organization to which the rollups belong.
+        wait: Wait until the lock is free. Otherwise wait for a second and return whether it was
+            acquired. Retention and checks release the lock only for an instant before they
+            acquire it again, so a shorter wait would starve.
     """
     statement = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
     try:
@@ -173,21 +173,24 @@ def rollups_lock(organization_id: UUID, *, wait: bool) -> bool:
     return True
 
 
-def blocks_roll_up(organization_id: UUID, blocks: Collection[Block]) -> None:
-    """Roll up these blocks and mark them; the open transaction holds `rollups_lock()` and them."""
-    days: defaultdict[date, list[Block]] = defaultdict(list)
-    for block in blocks:
-        days[block.least_time.astimezone(UTC).date()].append(block)
+def work_items_roll_up(organization_id: UUID, items: Collection[WorkItem]) -> None:
+    """Roll up work items and acknowledge them.
+
+    The open transaction has claimed the items and holds `rollups_lock()`.
+    """
+    days: defaultdict[date, list[WorkItem]] = defaultdict(list)
+    for item in items:
+        days[item.least_time.astimezone(UTC).date()].append(item)
     with connection.cursor() as cursor:
-        for day, members in sorted(days.items()):
+        for day, day_items in sorted(days.items()):
             start = datetime(day.year, day.month, day.day, tzinfo=UTC)
             values: dict[str, Any] = {
                 "organization": organization_id,
-                "blocks": [block.id for block in members],
+                "items": [item.id for item in day_items],
                 "start": start,
                 "end": start + timedelta(days=1),
             }
             for level, statement in _STATEMENTS:
                 cursor.execute(statement, {**values, "width": level.seconds})
             cursor.execute(_LATEST, {**values, "width": MINUTES.seconds})
-    batches_mark(Mark.ROLLED_UP, blocks)
+    pending_work_acknowledge(Consumer.ROLLED_UP, items)

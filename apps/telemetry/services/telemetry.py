@@ -1,4 +1,4 @@
-"""Telemetry in: stored once, acknowledged after commit."""
+"""Ingest telemetry: each point is stored once and acknowledged after commit."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ import msgspec
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from apps.telemetry.exceptions import BusyError, KeyEndedError, RefusedError
-from apps.telemetry.protocols.points import Batch, Rejection
-from apps.telemetry.services.ingest.after_commit import tell
-from apps.telemetry.services.ingest.encoding import Sheet, write_rows
-from apps.telemetry.services.ingest.group_commit import Intake
-from apps.telemetry.services.ingest.robot_cache import forget_robots
-from apps.telemetry.services.ingest.writer import SendingKey, SheetParcel, store_parcels
+from apps.telemetry.exceptions import BusyError, StaleReferenceError, WritingKeyInvalidError
+from apps.telemetry.protocols.points import DecodedBatch, Rejection
+from apps.telemetry.services.ingest.after_commit import publish_points
+from apps.telemetry.services.ingest.encoding import EncodedBatch, encode_batch
+from apps.telemetry.services.ingest.group_commit import GroupCommitter
+from apps.telemetry.services.ingest.robot_cache import invalidate_robots
+from apps.telemetry.services.ingest.writer import PendingWrite, WritingKey, write_group
 
-_TRIES = 3
-_intake: Intake[SheetParcel] = Intake(store_parcels, tell)
+_MAX_ATTEMPTS = 3
+_committer: GroupCommitter[PendingWrite] = GroupCommitter(write_group, publish_points)
 
 
 class IngestResult(msgspec.Struct):
-    """What became of a batch: how many points are new, how many were there, and which failed."""
+    """The result of a batch: new points, duplicates, and rejected points."""
 
     accepted: int
     duplicate: int
@@ -32,74 +32,78 @@ class IngestResult(msgspec.Struct):
 def telemetry_ingest(
     *,
     organization_id: UUID,
-    read: Callable[[], Batch],
-    own_robot_id: UUID | None = None,
-    key: SendingKey | None = None,
+    decode: Callable[[], DecodedBatch],
+    bound_robot_id: UUID | None = None,
+    key: WritingKey | None = None,
 ) -> IngestResult:
-    """Store a batch in one transaction; when this returns, it is committed.
+    """Store a batch in one transaction; it is committed when this returns.
 
-    Other batches of the organization may share the transaction; none of them fails because of
-    another. A point whose robot, metric and time are already stored counts as a duplicate, or as
-    a conflict when its value is another; the stored one stays. Afterwards, in transactions of
-    their own, the robots are noted as heard of, and live pages are told.
+    Other batches of the organization may share the transaction; an error in one does not affect
+    the others. A point whose robot, metric and time are already stored counts as a duplicate. With
+    another value it is rejected as a conflict, and the stored value stays. Afterwards, in
+    transactions of their own, the robots' last seen is updated and live pages are notified.
 
     Args:
-        organization_id: Whose robots may be named.
-        read: Decodes the items; called again when a robot turned out to be another one than
-            remembered. Decoded items take five times the room of their text, so they are not
-            held while their rows wait to be stored. What it raises is raised on.
-        own_robot_id: The robot to which the key is bound: the only one it may name, and the one
-            meant where an item names none.
-        key: The key that sends, if one does; looked at again in the transaction.
+        organization_id: Organization that owns the robots.
+        decode: Returns the decoded batch. Called again when a cached robot turns out to be stale:
+            decoded points need five times the memory of their text, so they are not kept while
+            the encoded batch waits to be written. Its exceptions are passed on.
+        bound_robot_id: The robot to which the API key is bound: the only one it may name, and the
+            default for points that name none.
+        key: The API key that sends the batch, if any; verified again in the transaction.
 
     Raises:
-        KeyEndedError: The key no longer is what it was taken for.
-        BusyError: The server has too much to do.
+        WritingKeyInvalidError: The API key is no longer valid.
+        BusyError: The server is overloaded.
     """
-    for _ in range(_TRIES):
-        sheet = write_rows(organization_id, read(), timezone.now(), own_robot_id)
-        parcel = SheetParcel(sheet, key)
-        _intake.submit(organization_id, parcel)
-        if not isinstance(parcel.error, RefusedError):
+    for _ in range(_MAX_ATTEMPTS):
+        batch = encode_batch(organization_id, decode(), timezone.now(), bound_robot_id)
+        write = PendingWrite(batch, key)
+        _committer.submit(organization_id, write)
+        if not isinstance(write.error, StaleReferenceError):
             break
-        forget_robots(organization_id)
-        if key is not None and key.id in parcel.error.ids:
-            raise KeyEndedError
-    if parcel.error is not None:
-        raise _own(parcel.error) from parcel.error
-    return _result(parcel)
+        invalidate_robots(organization_id)
+        if key is not None and key.id in write.error.ids:
+            raise WritingKeyInvalidError
+    if write.error is not None:
+        raise _copy_of_error(write.error) from write.error
+    return _ingest_result(write)
 
 
-def _own(error: Exception) -> Exception:
-    """Return an error for this thread alone: several may share the one that was caught."""
+def _copy_of_error(error: Exception) -> Exception:
+    """Return an own copy of an error that a group shares."""
     if isinstance(error, OperationalError | InterfaceError):
         return OperationalError(*error.args)
-    return BusyError() if isinstance(error, RefusedError) else error
+    return BusyError() if isinstance(error, StaleReferenceError) else error
 
 
-def _result(parcel: SheetParcel) -> IngestResult:
-    sheet = parcel.sheet
-    duplicate, conflicts = _judge(sheet, parcel)
-    rejected = sheet.rejected + [_conflict(index) for index in conflicts]
+def _ingest_result(write: PendingWrite) -> IngestResult:
+    batch = write.batch
+    duplicate, conflicts = _split_conflicts(batch, write)
+    rejected = batch.rejected + [_conflict_rejection(index) for index in conflicts]
     rejected.sort(key=lambda rejection: rejection.index)
-    return IngestResult(len(parcel.stored), duplicate, rejected)
+    return IngestResult(len(write.stored), duplicate, rejected)
 
 
-def _judge(sheet: Sheet, parcel: SheetParcel) -> tuple[int, list[int]]:
-    """Tell duplicates from conflicts, each against the value that is stored now."""
-    old = []
-    if len(parcel.stored) < len(sheet.rows):
-        new = {row.place for row in parcel.stored}
-        old = [(row, row.place, row.value) for row in sheet.rows if row.place not in new]
-    if sheet.repeats:
-        first = {row.key: row for row in sheet.rows}
-        old += [(first[again.key], again.place, again.value) for again in sheet.repeats]
+def _split_conflicts(batch: EncodedBatch, write: PendingWrite) -> tuple[int, list[int]]:
+    """Return the number of duplicates, and the indexes of conflicts."""
+    existing = []
+    if len(write.stored) < len(batch.points):
+        new = {point.index for point in write.stored}
+        existing = [
+            (point, point.index, point.value) for point in batch.points if point.index not in new
+        ]
+    if batch.repeats:
+        first = {point.key: point for point in batch.points}
+        existing += [(first[repeat.key], repeat.index, repeat.value) for repeat in batch.repeats]
     conflicts = [
-        index for row, index, value in old if value != parcel.others.get(row.key, row.value)
+        index
+        for point, index, value in existing
+        if value != write.conflicting_values.get(point.key, point.value)
     ]
-    return len(old) - len(conflicts), conflicts
+    return len(existing) - len(conflicts), conflicts
 
 
-def _conflict(index: int) -> Rejection:
-    detail = "Another value is stored for this robot, metric and time; it stays."
+def _conflict_rejection(index: int) -> Rejection:
+    detail = "A different value is already stored for this robot, metric and time."
     return Rejection(index, "conflict", detail)

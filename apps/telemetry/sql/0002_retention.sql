@@ -1,6 +1,6 @@
--- How long the hypertables are kept. TimescaleDB's Community edition drops chunks by a policy of
--- its own; the Apache edition has none, so a periodic job calls retention_apply(). Which edition
--- runs is asked every time, so a database may move from one to the other.
+-- Retention of the hypertables. TimescaleDB's Community edition drops chunks by a native policy; the
+-- Apache edition has none, so a periodic job calls retention_apply(). The edition is detected at
+-- every call, so a database may move from one to the other.
 
 CREATE FUNCTION timescaledb_edition() RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
@@ -15,7 +15,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     END;
 $$;
 
--- Chunks that are older than their hypertable is kept, oldest first.
+-- Chunks beyond the retention of their hypertable, oldest first.
 CREATE FUNCTION retention_due() RETURNS TABLE (hypertable text, chunk text, until timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT c.hypertable_name::text, format('%I.%I', c.chunk_schema, c.chunk_name), c.range_end
@@ -25,7 +25,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     ORDER BY c.hypertable_name, c.range_end;
 $$;
 
--- Make sure of the native policy, or drop what is due, and tell what was done.
+-- Ensure the native policy, or drop due chunks; return what was done.
 CREATE FUNCTION retention_apply() RETURNS TABLE (hypertable text, method text, dropped bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE

@@ -8,13 +8,13 @@ CREATE TABLE robot_telemetry (
 
     CONSTRAINT fk_telemetry_robot
         FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE,
-    -- A retry stores nothing twice.
+    -- A retry stores no point twice.
     CONSTRAINT robot_telemetry_robot_metric_time_key UNIQUE (robot_id, metric_name, time)
 );
 
 SELECT create_hypertable('robot_telemetry', 'time', chunk_time_interval => INTERVAL '1 day');
 
--- Telemetry is added to. Retention drops whole chunks, as the tables' owner.
+-- Telemetry is append-only. Retention drops whole chunks, as the owner of the tables.
 REVOKE UPDATE, DELETE ON robot_telemetry FROM urfmp_app;
 
 CREATE INDEX idx_telemetry_robot_time ON robot_telemetry (robot_id, time DESC);

@@ -1,4 +1,4 @@
--- A policy without the record's trigger: machines move these rows all day.
+-- A policy without the audit trigger: these rows change constantly.
 ALTER TABLE telemetry_batches ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tenant ON telemetry_batches
@@ -9,13 +9,13 @@ CREATE POLICY tenant ON telemetry_batches
 ALTER TABLE telemetry_batches SET (
     fillfactor = 80, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0.1);
 
--- Workers go through the organizations that have work, each in a transaction of its own.
+-- Workers process the organizations that have pending work, each in a transaction of its own.
 CREATE FUNCTION telemetry_batch_organizations() RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT DISTINCT organization_id FROM telemetry_batches WHERE rolled_up_at IS NULL;
 $$;
 
--- What every consumer is done with.
+-- Delete the rows that every consumer has processed.
 CREATE FUNCTION telemetry_batches_clean_up() RETURNS bigint
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     WITH gone AS (DELETE FROM telemetry_batches WHERE rolled_up_at IS NOT NULL RETURNING 1)
@@ -26,7 +26,7 @@ REVOKE ALL ON FUNCTION telemetry_batch_organizations(), telemetry_batches_clean_
 GRANT EXECUTE ON FUNCTION telemetry_batch_organizations(), telemetry_batches_clean_up()
     TO urfmp_app;
 
--- What was stored before there were rollups waits for them as well.
+-- Points that were stored before rollups existed are pending work as well.
 INSERT INTO telemetry_batches (organization_id, robot_ids, metric_names, least_time, greatest_time)
 SELECT r.organization_id, ARRAY[r.id], array_agg(DISTINCT t.metric_name), min(t.time), max(t.time)
 FROM robot_telemetry t

@@ -1,5 +1,5 @@
--- Points added up by minute, hour and day (UTC), and the newest of each series. Kept by the worker
--- from telemetry_batches; what is not there yet is read from the points themselves.
+-- Rollups by minute, hour and day (UTC), and the newest point of each series. The worker maintains
+-- them from telemetry_batches; ranges that are not rolled up yet are read from the points.
 
 DO $levels$
 DECLARE
@@ -15,8 +15,8 @@ BEGIN
                 metric_name VARCHAR(100) NOT NULL,
                 bucket TIMESTAMPTZ NOT NULL,
                 count BIGINT NOT NULL,
-                -- Values below 1e150 are added up as they are; larger ones, whose sum may leave
-                -- the range of a double, times 2^-600.
+                -- `sum` adds values below 1e150; `wide_sum` adds larger ones, whose sum might
+                -- overflow a double, times 2^-600.
                 sum DOUBLE PRECISION,
                 wide_sum DOUBLE PRECISION,
                 min DOUBLE PRECISION NOT NULL,
@@ -43,7 +43,7 @@ ALTER TABLE telemetry_latest
         FOREIGN KEY (robot_id) REFERENCES robots (id) ON DELETE CASCADE,
     SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
 
--- A policy without the record's trigger: machines move these rows all day.
+-- A policy without the audit trigger: these rows change constantly.
 ALTER TABLE telemetry_latest ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tenant ON telemetry_latest

@@ -1,4 +1,4 @@
--- Chunks that are older than their hypertable is kept, oldest first.
+-- Chunks beyond the retention of their hypertable, oldest first.
 CREATE OR REPLACE FUNCTION retention_due() RETURNS TABLE (hypertable text, chunk text, until timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT c.hypertable_name::text, format('%I.%I', c.chunk_schema, c.chunk_name), c.range_end
@@ -8,7 +8,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     ORDER BY c.hypertable_name, c.range_end;
 $$;
 
--- Make sure of the native policy, or drop what is due, and tell what was done.
+-- Ensure the native policy, or drop due chunks; return what was done.
 CREATE OR REPLACE FUNCTION retention_apply() RETURNS TABLE (hypertable text, method text, dropped bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE

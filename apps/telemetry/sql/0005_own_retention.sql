@@ -1,5 +1,5 @@
--- An organization may keep less than the platform does. Whole chunks go where nobody wants them any
--- longer; a single organization's rows are deleted, in bounded batches, robot by robot.
+-- An organization may keep less than the platform does. Whole chunks are dropped once no organization
+-- keeps them; the rows of a single organization are deleted in bounded batches, robot by robot.
 
 CREATE OR REPLACE FUNCTION retention_period(hypertable text) RETURNS interval
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
@@ -11,7 +11,7 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     END;
 $$;
 
--- What is kept how long: kind, setting, the most days. Telemetry includes what is made from it.
+-- Days of retention: the setting, up to the maximum of the kind. Telemetry includes its rollups.
 CREATE FUNCTION retention_days(kind text, settings jsonb) RETURNS integer
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     SELECT CASE
@@ -23,16 +23,16 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     FROM (SELECT CASE kind WHEN 'telemetry' THEN 365 WHEN 'status_history' THEN 730 END) AS m (most);
 $$;
 
--- The first moment that an organization keeps. A midnight (UTC), so that no hour or day that was
--- added up loses a part of what it counts.
+-- The oldest time that an organization keeps. A midnight (UTC), so that no rollup of an hour or a day
+-- loses a part of its points.
 CREATE FUNCTION retention_since(kind text, settings jsonb) RETURNS timestamptz
 LANGUAGE sql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT date_trunc('day', now(), 'UTC')
         - make_interval(hours => 24 * retention_days(kind, settings));
 $$;
 
--- The same of a robot's organization, if that is the open transaction's; NULL, which deletes
--- nothing, if it is not.
+-- The same for a robot's organization, if it is the organization of the open transaction; otherwise
+-- NULL, which deletes nothing.
 CREATE FUNCTION retention_since_of(kind text, robot uuid, most integer) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, public, pg_temp AS $$
 BEGIN
@@ -47,9 +47,9 @@ BEGIN
 END;
 $$;
 
--- Delete what the open transaction's organization does not keep of one robot, at most so many rows;
--- return how many went. The status that was in force at the limit stays, as the
--- beginning of the first day that is kept.
+-- Delete expired rows of one robot of the open transaction's organization, at most `most`; return
+-- their number. The status that was in effect at the limit is kept, as the initial status of the
+-- first day that is kept.
 CREATE FUNCTION retention_forget(kind text, robot uuid, most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET lock_timeout = '5s' AS $$
@@ -67,7 +67,7 @@ BEGIN
         SELECT max(h.time) INTO since FROM robot_status_history h
         WHERE h.robot_id = robot AND h.time < since;
     END IF;
-    -- Written out with its limits, so that only the chunks in question are looked at.
+    -- Dynamic SQL with literal limits, so that only the affected chunks are planned.
     EXECUTE format('SELECT min(time) FROM %I WHERE robot_id = %L AND time < %L',
         hypertable, robot, since) INTO least_time;
     IF least_time IS NULL THEN
@@ -75,7 +75,7 @@ BEGIN
     END IF;
     EXECUTE format('SELECT time FROM %I WHERE robot_id = %L AND time >= %L AND time < %L'
         ' ORDER BY time OFFSET %s LIMIT 1', hypertable, robot, least_time, since, most) INTO until;
-    -- More rows of one moment than may go at once go together.
+    -- Rows with the same time are deleted together, even if they exceed the limit.
     until := greatest(coalesce(until, since), least_time + interval '1 microsecond');
     EXECUTE format('DELETE FROM %I WHERE robot_id = %L AND time >= %L AND time < %L',
         hypertable, robot, least_time, until);
@@ -84,8 +84,8 @@ BEGIN
 END;
 $$;
 
--- The same for what is made from a robot's telemetry, metric by metric: days go last, because by
--- them the job sees that something is left, and the newest values after them.
+-- The same for the rollups of a robot, metric by metric. Days are deleted last, because the job finds
+-- remaining work by them, and latest values after them.
 CREATE FUNCTION retention_forget_rollups(robot uuid, most integer) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET lock_timeout = '5s' AS $$
@@ -121,8 +121,8 @@ BEGIN
 END;
 $$;
 
--- Until when nobody keeps telemetry: chunks that end before it go whole. Never later than what the
--- organization that keeps longest keeps, of those that have robots.
+-- The time before which no organization keeps telemetry: chunks that end before it are dropped. It is
+-- the oldest limit of all organizations with robots.
 CREATE FUNCTION retention_dropped_before(hypertable text) RETURNS timestamptz
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT greatest(
@@ -133,7 +133,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
         END);
 $$;
 
--- How chunks go, and before when: by the edition's own policy where that drops all that is due.
+-- How chunks are dropped, and before which time: by the native policy if that drops all due chunks.
 CREATE FUNCTION retention_methods()
 RETURNS TABLE (hypertable text, method text, dropped_before timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -158,9 +158,9 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     ORDER BY c.hypertable_name, c.range_end;
 $$;
 
--- Dropping a chunk locks `robots` for a moment, because its reference goes with it. Everybody who
--- reads robots would queue behind whoever waits for that lock: so it is not waited for long, and
--- an hour later it is tried again.
+-- Dropping a chunk locks `robots` briefly, because its foreign key is dropped as well. Readers of
+-- robots would queue behind a transaction that waits for that lock, so the lock timeout is short, and
+-- the next run, an hour later, tries again.
 CREATE OR REPLACE FUNCTION retention_apply()
 RETURNS TABLE (hypertable text, method text, dropped bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp

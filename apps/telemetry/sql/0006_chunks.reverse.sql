@@ -1,4 +1,4 @@
--- Chunks keep the length and the form that they have.
+-- Existing chunks keep their length and compression.
 DROP FUNCTION compression_apply();
 DROP FUNCTION chunk_interval_set(interval, jsonb);
 DROP FUNCTION chunk_measure();

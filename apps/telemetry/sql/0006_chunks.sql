@@ -1,17 +1,16 @@
--- Chunks: made before they are needed, as long as the rate of points asks for, compressed when old.
+-- Chunks: created ahead, sized by the rate of points, compressed when old.
 
--- Tables whose chunks are made ahead. A chunk's birth locks `robots` against writers, for its
--- reference: whoever has written a robot in the same transaction then waits for others who have,
--- and they for them.
+-- Tables whose chunks are created ahead. Creating a chunk locks `robots` against writers, for its
+-- foreign key. Two transactions that have both written robots would deadlock on that lock.
 CREATE FUNCTION chunk_tables() RETURNS TABLE (name text, moment text)
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog AS $$
     VALUES ('robot_telemetry', 'time'), ('robot_status_history', 'time'),
         ('telemetry_minutes', 'bucket'), ('telemetry_hours', 'bucket'), ('telemetry_days', 'bucket');
 $$;
 
--- Make one chunk that will be needed within a day or within its table's interval, whichever is
--- longer; return its table's name, or NULL when there is none to make. One at a time, because the
--- lock on `robots` lasts as long as the transaction; and it is not waited for long.
+-- Create one chunk that will be needed within a day or within its table's interval, whichever is
+-- longer; return the table, or NULL if there is none to create. One at a time, because the lock on
+-- `robots` lasts until the end of the transaction. The lock timeout is short.
 CREATE FUNCTION chunk_make_next() RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET lock_timeout = '2s' AS $$
@@ -40,7 +39,7 @@ BEGIN
             missing := until;
         END LOOP;
         IF until IS NULL THEN
-            -- The one way to make a chunk on both editions: a row that nobody ever sees.
+            -- The only way to create a chunk on both editions: insert a row and delete it again.
             EXECUTE format(CASE part.moment
                 WHEN 'bucket' THEN 'INSERT INTO %I (robot_id, metric_name, bucket, count, min, max,'
                     ' first, first_at, last, last_at) VALUES (%L, '''', %3$L, 0, 0, 0, 0, %3$L, 0, %3$L)'
@@ -59,8 +58,8 @@ BEGIN
 END;
 $$;
 
--- What the length of telemetry's chunks is decided by: what it is, what the busiest chunk of the
--- last week takes for its indexes in a second, and the memory that the server counts on.
+-- The measurements that determine the chunk length of telemetry: the current length, index bytes per
+-- second of the busiest chunk of the last week, and the memory that the server assumes for caching.
 CREATE FUNCTION chunk_measure()
 RETURNS TABLE (current_interval interval, index_bytes_a_second double precision, memory_bytes bigint)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
@@ -76,7 +75,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
         pg_size_bytes(current_setting('effective_cache_size'));
 $$;
 
--- Let the chunks of telemetry that are made from now on be so long; recorded.
+-- Set the length of new chunks of telemetry; audited.
 CREATE FUNCTION chunk_interval_set(length interval, reason jsonb) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET lock_timeout = '2s' AS $$
@@ -90,8 +89,8 @@ BEGIN
 END;
 $$;
 
--- Compress chunks that ended 30 days ago, where the edition can. What comes later than that is
--- stored all the same, more slowly: its chunk is unpacked where it goes.
+-- Compress chunks that ended 30 days ago, if the edition supports it. Later points are still stored,
+-- but more slowly: the affected parts of their chunk are decompressed.
 CREATE FUNCTION compression_apply() RETURNS text
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp
 SET lock_timeout = '2s' AS $$
@@ -108,7 +107,7 @@ BEGIN
             timescaledb.compress,
             timescaledb.compress_segmentby = 'robot_id, metric_name',
             timescaledb.compress_orderby = 'time DESC');
-        -- Late points and retention may unpack what they touch, however much that is.
+        -- Late points and retention may decompress any number of rows.
         EXECUTE format('ALTER DATABASE %I SET'
             ' timescaledb.max_tuples_decompressed_per_dml_transaction = 0', current_database());
     END IF;

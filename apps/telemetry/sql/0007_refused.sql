@@ -1,7 +1,7 @@
--- Ingest remembers keys and robots for a few seconds. In the transaction that stores it asks which
--- of them are not what it took them for: keys that have ended, lost the scope, or have another
--- robot or other networks, robots that are out of service or have another serial number. Row-level security
--- lets it see its own organization's alone.
+-- Ingest caches API keys and robots. The transaction that stores points asks which of them are stale:
+-- API keys that were revoked or expired, lost the scope, or have another robot or other networks;
+-- robots that are retired or have another serial number. Row-level security restricts the function to
+-- the organization's own rows.
 CREATE FUNCTION telemetry_refused(
     key_ids uuid[], key_robots uuid[], key_networks text[], scope text,
     robot_ids uuid[], serial_numbers text[])

@@ -1,9 +1,9 @@
--- What is stored, for the page that shows it: estimated from rollups of some series, so that it
--- takes the same time however many points there are.
+-- Storage statistics, estimated from rollups of sampled series, so that they take constant time
+-- however many points there are.
 
--- Of one organization, as far as the caller may see its series: their number, how many of them were
--- looked at, and, for all of them, points in all, in the last hour, in the last day (both up to
--- now, a second), and on each of the last 30 days. Exact while there are no more than `most`.
+-- Statistics of one organization's visible series: their number, how many were sampled, and for all
+-- of them: total points, points per second in the last hour and the last day, and points on each of
+-- the last 30 days. Exact up to `most` series.
 CREATE FUNCTION storage_numbers(organization uuid, most integer)
 RETURNS TABLE (what text, at timestamptz, points double precision)
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, public, pg_temp AS $$
@@ -43,7 +43,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog, public, pg_temp AS $$
               AND t.bucket >= date_trunc('hour', now() - interval '23 hours')) AS h ON true;
 $$;
 
--- The same of every organization, for people of the platform's own one alone.
+-- The same for every organization; only for users of the platform organization.
 CREATE FUNCTION storage_of_organizations(most integer)
 RETURNS TABLE (name text, slug text, settings jsonb, what text, points double precision)
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

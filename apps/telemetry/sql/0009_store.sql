@@ -1,6 +1,6 @@
--- A few rows in one statement: many small requests share it, and a round trip costs them more than
--- the rows. What ingest remembered is asked again first; nothing is stored unless it holds. Series
--- are numbered from 1; times count microseconds since the year 2000.
+-- Store a small batch in one statement: for small requests, round trips cost more than rows. Cached
+-- API keys and robots are verified first; nothing is stored if one is stale. Series are numbered from
+-- 1; times are microseconds since the year 2000.
 CREATE FUNCTION telemetry_store(
     key_ids uuid[], key_robots uuid[], key_networks text[], scope text,
     robot_ids uuid[], serial_numbers text[],

@@ -1,7 +1,7 @@
--- A hard delete of robots locks them, and then takes their rollups along; the worker locks rollups,
--- and then asks for their robots. So that the two cannot wait for each other, a delete has its turn
--- with the worker before it locks anything: rollups_lock() of the transaction's organization, or of
--- all of them, one after the other, for the owner, who is in none.
+-- A hard delete of robots locks them and then deletes their rollups; the worker locks rollups and then
+-- reads their robots. To prevent a deadlock, a delete acquires the worker's lock first: rollups_lock()
+-- of the transaction's organization, or of all organizations, in order, for the table owner, who has
+-- none.
 CREATE FUNCTION robots_delete_in_turn() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE

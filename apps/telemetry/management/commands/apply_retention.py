@@ -8,18 +8,18 @@ from apps.telemetry.services.retention import retention_apply, retention_due, ti
 
 
 class Command(BaseCommand):
-    help = "Drop telemetry older than a year and status history older than two."
+    help = "Drop telemetry older than a year and status history older than two years."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--dry-run",
             action="store_true",
-            help="Show how it is done and what is due; drop nothing.",
+            help="Show the method and the chunks that are due, but drop nothing.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         edition = timescaledb_edition()
-        how = "a native policy" if edition == "timescale" else "our own job, once an hour"
+        how = "a native policy" if edition == "timescale" else "an hourly job"
         self.stdout.write(f"TimescaleDB edition: {edition}; chunks are dropped by {how}.")
         for due in retention_due():
             self.stdout.write(f"due: {due.hypertable} {due.chunk}, data until {due.until:%Y-%m-%d}")

@@ -11,7 +11,7 @@ from urfmp.common.tenancy.organizations import organization_ids
 
 
 class Command(BaseCommand):
-    """Compare rollups and latest values with the points; exit with 1 on mismatches."""
+    """Compare rollups with the points; exit with 1 on mismatches."""
 
     help = "Compare rollups and latest values with the points."
 

@@ -1,4 +1,4 @@
-"""Update last seen and notify live pages after a commit. Failures here lose no points."""
+"""Update last seen and notify live pages after a commit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _MAX_ORGANIZATIONS = 1_000
 
 
 def publish_points(organization_id: UUID, writes: list[PendingWrite]) -> None:
-    """Update the robots' last seen and publish the newest point of each series."""
+    """Update the robots' last seen and publish the newest points.
+
+    The points are committed: a failure here loses none of them.
+    """
     committed = [write for write in writes if write.error is None]
     robot_ids = {id_ for write in committed for id_ in write.batch.robots}
     if due := _last_seen_throttle.due(organization_id, robot_ids):
@@ -46,7 +49,7 @@ def publish_points(organization_id: UUID, writes: list[PendingWrite]) -> None:
 
 @dataclass
 class _OrganizationLastSeen:
-    """When this process touched each robot of an organization, and which robots are waiting."""
+    """Touched and waiting robots of an organization, in this process."""
 
     touched_at: dict[UUID, float] = field(default_factory=dict)
     waiting: set[UUID] = field(default_factory=set)

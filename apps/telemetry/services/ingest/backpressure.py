@@ -8,66 +8,79 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from apps.telemetry.exceptions import BusyError, SendingTooMuchError
+from apps.telemetry.exceptions import BusyError, OrganizationOverloadedError
 
 _MEGABYTE = 1024 * 1024
-# A thread of the server holds one request. An organization that sends large batches gets busy
-# before it has all the threads.
-MOST_BYTES = 12 * _MEGABYTE
-MOST_BYTES_OF_ONE = 5 * _MEGABYTE
+MAX_BYTES_TOTAL = 12 * _MEGABYTE
+# Each request occupies a thread of the server. An organization that sends large batches is
+# rejected before it occupies all threads.
+MAX_BYTES_PER_ORGANIZATION = 5 * _MEGABYTE
 
 
-class Admission:
-    """Counts the bytes of the requests that are under way in this process."""
+class ByteBudget:
+    """Counts the bytes of the requests that this process is handling."""
 
-    def __init__(self, most: int = MOST_BYTES, most_of_one: int = MOST_BYTES_OF_ONE) -> None:
-        self._most, self._most_of_one = most, most_of_one
+    def __init__(
+        self,
+        max_total: int = MAX_BYTES_TOTAL,
+        max_per_organization: int = MAX_BYTES_PER_ORGANIZATION,
+    ) -> None:
+        self._max_total = max_total
+        self._max_per_organization = max_per_organization
         self._lock = threading.Lock()
-        self._held: dict[UUID, int] = {}
+        self._reserved: dict[UUID, int] = {}
         self._total = 0
 
     @contextmanager
-    def admitted(self, organization_id: UUID, size: int) -> Iterator[Room]:
-        """Hold room for so many bytes for the length of a block.
+    def reserve(self, organization_id: UUID, size: int) -> Iterator[Reservation]:
+        """Reserve bytes for the duration of a block.
 
         Raises:
-            SendingTooMuchError: The organization holds too much with them.
-            BusyError: All of them together do.
+            OrganizationOverloadedError: The organization would exceed its share.
+            BusyError: All organizations together would exceed the total.
         """
-        room = Room(self, organization_id)
-        room.grow(size)
+        reservation = Reservation(self, organization_id)
+        reservation.extend(size)
         try:
-            yield room
+            yield reservation
         finally:
-            self.change(room, -room.size)
+            self.resize(reservation, -reservation.size)
 
-    def change(self, room: Room, more: int) -> None:
-        """Let a room grow or shrink. What stands alone may be of any size."""
+    def resize(self, reservation: Reservation, change: int) -> None:
+        """Change a reservation's size. A reservation without competitors may have any size."""
         with self._lock:
-            held = self._held.get(room.organization_id, 0)
-            if more > 0 and held > room.size and held + more > self._most_of_one:
-                raise SendingTooMuchError
-            if more > 0 and self._total > room.size and self._total + more > self._most:
+            reserved = self._reserved.get(reservation.organization_id, 0)
+            if (
+                change > 0
+                and reserved > reservation.size
+                and reserved + change > self._max_per_organization
+            ):
+                raise OrganizationOverloadedError
+            if (
+                change > 0
+                and self._total > reservation.size
+                and self._total + change > self._max_total
+            ):
                 raise BusyError
-            room.size += more
-            self._total += more
-            self._held[room.organization_id] = held + more
-            if held + more <= 0:
-                del self._held[room.organization_id]
+            reservation.size += change
+            self._total += change
+            self._reserved[reservation.organization_id] = reserved + change
+            if reserved + change <= 0:
+                del self._reserved[reservation.organization_id]
 
 
 @dataclass
-class Room:
-    """What a request holds of the bytes that one process takes in."""
+class Reservation:
+    """The bytes of a budget that one request occupies."""
 
-    admission: Admission
+    budget: ByteBudget
     organization_id: UUID
     size: int = 0
 
-    def grow(self, more: int) -> None:
-        """Hold more bytes, as when a body is larger unpacked.
+    def extend(self, size: int) -> None:
+        """Reserve more bytes, as when a body is larger after decompression.
 
         Raises:
-            BusyError: There is no room for them.
+            BusyError: The budget does not allow it.
         """
-        self.admission.change(self, more)
+        self.budget.resize(self, size)

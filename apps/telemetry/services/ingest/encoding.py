@@ -1,7 +1,7 @@
-"""From points to rows of `robot_telemetry`, in the bytes that PostgreSQL's binary COPY takes.
+"""Check points and pack them as rows for PostgreSQL's binary COPY.
 
-Written by hand because every point comes through here. What points have in common (the robot and
-metric before the time, the unit behind the value) is checked and packed once for a series.
+Hand-written, because every point passes through here. The parts that points of a series share
+(robot and metric before the time, unit after the value) are checked and packed once.
 """
 
 from __future__ import annotations
@@ -19,307 +19,316 @@ import msgspec
 from msgspec.structs import astuple
 
 from apps.telemetry.protocols.points import (
-    MAX_METRIC_NAME,
-    Batch,
-    Fault,
+    MAX_METRIC_NAME_LENGTH,
+    DecodedBatch,
+    Issue,
     Rejection,
-    metadata_fault,
-    name_fault,
-    read_id,
-    read_time,
-    time_fault,
-    unit_fault,
+    metadata_error,
+    metric_name_error,
+    parse_time,
+    parse_uuid,
+    time_error,
+    unit_error,
 )
-from apps.telemetry.services.ingest.robot_cache import KnownRobot, Name, find_robots
-from apps.telemetry.services.pending_work import SLOT_SECONDS, Key
+from apps.telemetry.services.ingest.robot_cache import CachedRobot, RobotReference, resolve_robots
+from apps.telemetry.services.pending_work import SLOT_SECONDS, PointKey
 from apps.telemetry.services.retention import telemetry_kept_since
 
 COLUMNS = "robot_id, metric_name, time, value, unit, metadata"
-_FIELDS = struct.Struct(">h").pack(6)
+_FIELD_COUNT = struct.Struct(">h").pack(6)
 _NULL = struct.Struct(">i").pack(-1)
 _length = struct.Struct(">i").pack
 _time_and_value = struct.Struct(">qid").pack
 _JSONB_VERSION = b"\x01"
-# Times count microseconds from here.
+# Times are microseconds since this one.
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_SLOT = SLOT_SECONDS * 1_000_000
+_SLOT_MICROS = SLOT_SECONDS * 1_000_000
 
 
-RowKey = tuple[bytes, int]
-"""A row's start and time: robot, metric and time."""
+EncodedKey = tuple[bytes, int]
+"""Key prefix and time of a point: robot, metric and time."""
 
 
-class Row(msgspec.Struct, gc=False):
-    """A point that can be stored.
+class EncodedPoint(msgspec.Struct, gc=False):
+    """A valid point, packed as a row.
 
-    It refers to nothing that could refer to it, so the collector need not look at it: tens of
-    thousands are alive at once, and looking cost as much as packing them.
+    It cannot be part of a reference cycle, so the garbage collector skips it. Tens of thousands
+    exist at once, and scanning them cost as much as packing them.
 
     Attributes:
-        start: Field count, robot, metric and the length of the time: the same for a series.
+        key_prefix: Field count, robot, metric and the length of the time; the same for a series.
         time: Microseconds since the year 2000.
-        data: The whole row, as COPY takes it.
-        place: The point's place in its batch.
-        value: What was measured.
-        unit: Its unit.
+        data: The whole row in the format of binary COPY.
+        index: The point's index in its batch.
+        value: The measured value.
+        unit: The unit, a UCUM code.
     """
 
-    start: bytes
+    key_prefix: bytes
     time: int
     data: bytes
-    place: int
+    index: int
     value: float
     unit: str | None
 
     @property
-    def key(self) -> RowKey:
-        """What no two stored rows have in common."""
-        return self.start, self.time
+    def key(self) -> EncodedKey:
+        """The unique key of the stored row."""
+        return self.key_prefix, self.time
 
 
-class Series(NamedTuple):
-    """Whose rows begin with the same bytes."""
+class SeriesKey(NamedTuple):
+    """The robot and metric that a key prefix encodes."""
 
     robot_id: UUID
     metric_name: str
 
 
-class Repeat(NamedTuple):
-    """A point whose robot, metric and time came before in the same batch."""
+class RepeatedPoint(msgspec.Struct, gc=False):
+    """A point with the key of an earlier one in its batch."""
 
-    key: RowKey
-    place: int
+    key: EncodedKey
+    index: int
     value: float
 
 
 @dataclass
-class Sheet:
-    """A batch that is ready to be stored.
+class EncodedBatch:
+    """A batch that is ready to be written.
 
     Attributes:
-        rows: In the order of robot, metric and time, each once: in the same order for everybody,
-            so that two batches with the same points cannot wait for each other.
-        repeats: What came again within the batch.
-        rejected: What cannot be stored.
-        has_metadata: Whether any of the rows has metadata.
-        series: What the starts of the rows stand for.
-        robots: The robots that are written to, as they were when the batch was read.
+        points: Sorted by robot, metric and time, without repeats. All batches use this order, so
+            that two batches with the same points cannot deadlock.
+        repeats: Points that repeat an earlier one of the batch.
+        rejected: Points that cannot be stored.
+        has_metadata: Whether any of the points has metadata.
+        series: Robot and metric of each key prefix.
+        robots: The robots that are written to, as they were cached.
     """
 
-    rows: list[Row] = field(default_factory=list)
-    repeats: list[Repeat] = field(default_factory=list)
+    points: list[EncodedPoint] = field(default_factory=list)
+    repeats: list[RepeatedPoint] = field(default_factory=list)
     rejected: list[Rejection] = field(default_factory=list)
     has_metadata: bool = False
-    series: dict[bytes, Series] = field(default_factory=dict)
-    robots: dict[UUID, KnownRobot] = field(default_factory=dict)
+    series: dict[bytes, SeriesKey] = field(default_factory=dict)
+    robots: dict[UUID, CachedRobot] = field(default_factory=dict)
 
 
-@lru_cache(maxsize=4_096)  # the metrics of a robot come with the same times
-def moment(time: int) -> datetime:
-    """Return a row's time as a datetime."""
+@lru_cache(maxsize=4_096)  # a robot's metrics usually share their times
+def micros_to_datetime(time: int) -> datetime:
+    """Return a point's time as a datetime."""
     return _EPOCH + timedelta(microseconds=time)
 
 
-def outer_keys(rows: list[Row], series: dict[bytes, Series]) -> Iterator[Key]:
-    """Yield keys that say as much about where the rows lie as the keys of all of them.
+def bounding_keys(points: list[EncodedPoint], series: dict[bytes, SeriesKey]) -> Iterator[PointKey]:
+    """Yield the first and last key of each series and time slot.
+
+    They lead to the same pending work as the keys of all points.
 
     Args:
-        rows: Sorted.
-        series: What their starts stand for.
+        points: Sorted points.
+        series: Robot and metric of each key prefix.
     """
-    if not rows:
+    if not points:
         return
-    least, greatest = min(row.time for row in rows), max(row.time for row in rows)
-    if least // _SLOT == greatest // _SLOT:
-        # As nearly always: one stretch of time for all of them.
-        first = moment(least)
-        for start in {row.start for row in rows}:
-            yield (*series[start], first)
-        yield (*series[rows[0].start], moment(greatest))
+    first, last = min(point.time for point in points), max(point.time for point in points)
+    if first // _SLOT_MICROS == last // _SLOT_MICROS:
+        # The usual case: one time slot for all points.
+        start = micros_to_datetime(first)
+        for prefix in {point.key_prefix for point in points}:
+            yield (*series[prefix], start)
+        yield (*series[points[0].key_prefix], micros_to_datetime(last))
         return
-    before: Row | None = None
-    for row in rows:
-        same = (
-            before is not None
-            and before.start == row.start
-            and before.time // _SLOT == row.time // _SLOT
+    previous: EncodedPoint | None = None
+    for point in points:
+        is_same_slot = (
+            previous is not None
+            and previous.key_prefix == point.key_prefix
+            and previous.time // _SLOT_MICROS == point.time // _SLOT_MICROS
         )
-        if not same:
-            if before is not None:
-                yield (*series[before.start], moment(before.time))
-            yield (*series[row.start], moment(row.time))
-        before = row
-    if before is not None:
-        yield (*series[before.start], moment(before.time))
+        if not is_same_slot:
+            if previous is not None:
+                yield (*series[previous.key_prefix], micros_to_datetime(previous.time))
+            yield (*series[point.key_prefix], micros_to_datetime(point.time))
+        previous = point
+    if previous is not None:
+        yield (*series[previous.key_prefix], micros_to_datetime(previous.time))
 
 
-def newest(rows: list[Row]) -> Iterator[Row]:
-    """Yield the last row of each series; rows are sorted."""
-    last: dict[bytes, Row] = {row.start: row for row in rows}
+def newest_points(points: list[EncodedPoint]) -> Iterator[EncodedPoint]:
+    """Yield the last point of each series; the points are sorted."""
+    last: dict[bytes, EncodedPoint] = {point.key_prefix: point for point in points}
     yield from last.values()
 
 
-class _Packed(NamedTuple):
-    """What the points of a series with one unit share, and the rows found for it."""
+class _SeriesEncoding(NamedTuple):
+    """The shared bytes of a series with one unit, and its points."""
 
-    start: bytes
-    end: bytes
-    rows: dict[int, Row]
+    key_prefix: bytes
+    suffix: bytes
+    points: dict[int, EncodedPoint]
 
 
-class _Writer:
-    """Packs the points of one batch."""
+class _Encoder:
+    """Encodes the points of one batch."""
 
     def __init__(
-        self, robots: dict[Name, KnownRobot | None], now: datetime, oldest: datetime
+        self,
+        robots: dict[RobotReference, CachedRobot | None],
+        now: datetime,
+        oldest: datetime,
     ) -> None:
-        self.sheet = Sheet()
+        self.encoded = EncodedBatch()
         self._robots = robots
-        self._now, self._oldest = now, oldest
-        self._rows: dict[bytes, dict[int, Row]] = {}
-        self._packed: dict[tuple[Any, ...], _Packed | Fault] = {}
-        self._times: dict[Any, int | Fault] = {}
+        self._now = now
+        self._oldest = oldest
+        self._points: dict[bytes, dict[int, EncodedPoint]] = {}
+        self._series: dict[tuple[Any, ...], _SeriesEncoding | Issue] = {}
+        self._times: dict[Any, int | Issue] = {}
 
-    def write(self, batch: Batch) -> Sheet:
+    def encode(self, batch: DecodedBatch) -> EncodedBatch:
         """Check and pack every point."""
-        sheet, packed, times = self.sheet, self._packed, self._times
-        sheet.rejected.extend(batch.rejected)
+        encoded, series, times = self.encoded, self._series, self._times
+        encoded.rejected.extend(batch.rejected)
         for index, point in batch.points:
-            name, when, value, robot, serial, unit, metadata = astuple(point)
-            unit = unit or None  # an empty text says as little as none
-            key = robot, serial, name, unit
-            found = packed.get(key)
+            metric_name, sent_time, value, robot_id, serial_number, unit, metadata = astuple(point)
+            unit = unit or None  # an empty unit means no unit
+            series_key = robot_id, serial_number, metric_name, unit
+            found = series.get(series_key)
             if found is None:
-                found = packed[key] = self._series(*key)
-            if not isinstance(found, _Packed):
-                sheet.rejected.append(Rejection(index, *found))
+                found = series[series_key] = self._encode_series(*series_key)
+            if not isinstance(found, _SeriesEncoding):
+                encoded.rejected.append(Rejection(index, *found))
                 continue
-            time = times.get(when)
+            time = times.get(sent_time)
             if time is None:
-                time = times[when] = self._time(when)
+                time = times[sent_time] = self._encode_time(sent_time)
             if isinstance(time, tuple) or metadata is not None or not isfinite(value):
-                self._rare(index, found, time, value, unit, metadata)
+                self._encode_uncommon(index, found, time, value, unit, metadata)
                 continue
-            start, end, rows = found
-            if time in rows:
-                sheet.repeats.append(Repeat((start, time), index, value))
+            key_prefix, suffix, points = found
+            if time in points:
+                encoded.repeats.append(RepeatedPoint((key_prefix, time), index, value))
             else:
-                data = start + _time_and_value(time, 8, value) + end
-                rows[time] = Row(start, time, data, index, value, unit)
-        for start in sorted(self._rows):
-            rows = self._rows[start]
-            sheet.rows.extend([rows[time] for time in sorted(rows)])
-        return sheet
+                data = key_prefix + _time_and_value(time, 8, value) + suffix
+                points[time] = EncodedPoint(key_prefix, time, data, index, value, unit)
+        for key_prefix in sorted(self._points):
+            points = self._points[key_prefix]
+            encoded.points.extend([points[time] for time in sorted(points)])
+        return encoded
 
-    def _rare(
+    def _encode_uncommon(
         self,
         index: int,
-        packed: _Packed,
-        time: int | Fault,
+        series: _SeriesEncoding,
+        time: int | Issue,
         value: float,
         unit: str | None,
         metadata: dict[str, Any] | None,
     ) -> None:
         if isinstance(time, tuple):
-            self.sheet.rejected.append(Rejection(index, *time))
+            self.encoded.rejected.append(Rejection(index, *time))
             return
-        fault: Fault | None = None
+        issue: Issue | None = None
         if not isfinite(value):
-            fault = "not_finite", "A value is a finite number."
+            issue = "not_finite", "The value must be a finite number."
         elif metadata is not None:
-            fault = metadata_fault(metadata)
-        if fault is not None:
-            self.sheet.rejected.append(Rejection(index, *fault))
+            issue = metadata_error(metadata)
+        if issue is not None:
+            self.encoded.rejected.append(Rejection(index, *issue))
             return
-        start, end, rows = packed
-        if time in rows:
-            self.sheet.repeats.append(Repeat((start, time), index, value))
+        key_prefix, suffix, points = series
+        if time in points:
+            self.encoded.repeats.append(RepeatedPoint((key_prefix, time), index, value))
             return
         if metadata is not None:
-            self.sheet.has_metadata = True
+            self.encoded.has_metadata = True
             document = _JSONB_VERSION + msgspec.json.encode(metadata)
-            end = end[: -len(_NULL)] + _length(len(document)) + document
-        data = start + _time_and_value(time, 8, value) + end
-        rows[time] = Row(start, time, data, index, value, unit)
+            suffix = suffix[: -len(_NULL)] + _length(len(document)) + document
+        data = key_prefix + _time_and_value(time, 8, value) + suffix
+        points[time] = EncodedPoint(key_prefix, time, data, index, value, unit)
 
-    def _time(self, when: str | datetime) -> int | Fault:
-        if isinstance(when, str):
+    def _encode_time(self, sent_time: str | datetime) -> int | Issue:
+        if isinstance(sent_time, str):
             try:
-                when = read_time(when)
+                sent_time = parse_time(sent_time)
             except msgspec.ValidationError as error:
                 return "invalid", f"{error} - at `$.time`"
-        if fault := time_fault(when, self._now, self._oldest):
-            return fault
-        since = when - _EPOCH
+        if issue := time_error(sent_time, self._now, self._oldest):
+            return issue
+        since = sent_time - _EPOCH
         return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
-    def _series(
-        self, robot_id: Any, serial_number: str | None, name: str, unit: str | None
-    ) -> _Packed | Fault:
+    def _encode_series(
+        self, robot_id: Any, serial_number: str | None, metric_name: str, unit: str | None
+    ) -> _SeriesEncoding | Issue:
         robot = self._robots.get((robot_id, serial_number))
         if robot is None:
-            return _robot_fault(robot_id)
-        # What does not fit is not remembered: it may be of any length.
-        fault = name_fault(name) if len(name) > MAX_METRIC_NAME else unit_fault(unit)
-        if fault is not None:
-            return fault
-        start = _start_of(robot.id, name)
-        if not isinstance(start, bytes):
-            return start
-        end = _end_of(unit)
-        self.sheet.series[start] = Series(robot.id, name)
-        self.sheet.robots[robot.id] = robot
-        return _Packed(start, end, self._rows.setdefault(start, {}))
+            return _robot_error(robot_id)
+        # Names that are too long are not cached: they may be of any length.
+        is_long = len(metric_name) > MAX_METRIC_NAME_LENGTH
+        issue = metric_name_error(metric_name) if is_long else unit_error(unit)
+        if issue is not None:
+            return issue
+        key_prefix = _key_prefix(robot.id, metric_name)
+        if not isinstance(key_prefix, bytes):
+            return key_prefix
+        suffix = _suffix(unit)
+        self.encoded.series[key_prefix] = SeriesKey(robot.id, metric_name)
+        self.encoded.robots[robot.id] = robot
+        return _SeriesEncoding(key_prefix, suffix, self._points.setdefault(key_prefix, {}))
 
 
 @lru_cache(maxsize=16_384)
-def _start_of(robot_id: UUID, name: str) -> bytes | Fault:
-    if fault := name_fault(name):
-        return fault
-    metric = name.encode()
+def _key_prefix(robot_id: UUID, metric_name: str) -> bytes | Issue:
+    if issue := metric_name_error(metric_name):
+        return issue
+    metric = metric_name.encode()
     return b"".join(
-        (_FIELDS, _length(16), robot_id.bytes, _length(len(metric)), metric, _length(8))
+        (_FIELD_COUNT, _length(16), robot_id.bytes, _length(len(metric)), metric, _length(8))
     )
 
 
 @lru_cache(maxsize=1_024)
-def _end_of(unit: str | None) -> bytes:
+def _suffix(unit: str | None) -> bytes:
     if unit is None:
         return _NULL + _NULL
     code = unit.encode()
     return _length(len(code)) + code + _NULL
 
 
-def _robot_fault(robot_id: Any) -> Fault:
+def _robot_error(robot_id: Any) -> Issue:
     if isinstance(robot_id, str):
         try:
-            read_id(robot_id)
+            parse_uuid(robot_id)
         except msgspec.ValidationError as error:
             return "invalid", f"{error} - at `$.robot_id`"
-    return "unknown_robot", "There is no such robot, or it is not yours."
+    return "unknown_robot", "Robot not found."
 
 
-def write_rows(
-    organization_id: UUID, batch: Batch, now: datetime, own_robot_id: UUID | None
-) -> Sheet:
-    """Check a batch and make its rows.
+def encode_batch(
+    organization_id: UUID, batch: DecodedBatch, now: datetime, bound_robot_id: UUID | None
+) -> EncodedBatch:
+    """Check and encode a batch.
 
     Args:
-        organization_id: Whose robots may be named.
-        batch: Decoded items.
-        now: What their times are judged by.
-        own_robot_id: The only robot that may be named, and the one meant where none is.
+        organization_id: Organization that owns the robots.
+        batch: Decoded points.
+        now: The current time, which points are checked against.
+        bound_robot_id: The only robot that may be named, and the default for points without one.
     """
-    names: set[Name] = {(point.robot_id, point.serial_number) for _, point in batch.points}
-    names = {name for name in names if _can_be_looked_up(name)}
-    robots = find_robots(organization_id, names, own_robot_id)
-    return _Writer(robots, now, telemetry_kept_since(organization_id, now)).write(batch)
+    references: set[RobotReference] = {
+        (point.robot_id, point.serial_number) for _, point in batch.points
+    }
+    references = {reference for reference in references if _has_valid_id(reference)}
+    robots = resolve_robots(organization_id, references, bound_robot_id)
+    return _Encoder(robots, now, telemetry_kept_since(organization_id, now)).encode(batch)
 
 
-def _can_be_looked_up(name: Name) -> bool:
-    if isinstance(name[0], str):
+def _has_valid_id(reference: RobotReference) -> bool:
+    if isinstance(reference[0], str):
         try:
-            read_id(name[0])
+            parse_uuid(reference[0])
         except msgspec.ValidationError:
             return False
     return True

@@ -1,10 +1,8 @@
-"""How much telemetry one process takes in at once, and who stores it.
+"""Commit waiting writes of an organization together, as a group.
 
-What is let in is bounded in bytes, for each organization and for all of them; beyond that senders
-are told when to come back, before their bodies are read. Of what is let in, requests of one
-organization that wait at the same time are stored together by whichever of their threads comes
-first. Organizations take turns, and none holds every place, so that one that sends without a
-pause does not keep the others waiting.
+Concurrent writes are bounded in all and for each organization. Writes that wait at the same time
+form a group, which the thread of its first write commits. Organizations are served in turn, and
+none may occupy all slots, so that a continuous sender does not delay the others.
 """
 
 from __future__ import annotations
@@ -18,90 +16,93 @@ from uuid import UUID
 
 from apps.telemetry.exceptions import BusyError
 
-# Transactions that store at the same time, in all and for one organization.
-PLACES, PLACES_OF_ONE = 3, 2
-MOST_ROWS_TOGETHER = 10_000
-# An organization gets a further place when so many of its rows wait: they keep a processor busy,
-# while fewer cost less together with those that come next.
-ROWS_FOR_ANOTHER_PLACE = 2_500
+MAX_CONCURRENT_GROUPS = 3
+MAX_CONCURRENT_GROUPS_PER_ORGANIZATION = 2
+MAX_POINTS_PER_GROUP = 10_000
+# An organization starts another group when this many of its points wait. They keep a processor
+# busy; fewer points cost less when they share a group with the next ones.
+MIN_POINTS_FOR_ANOTHER_GROUP = 2_500
 # A transaction ends sooner by its own time-outs.
-_LONGEST_WAIT = 30.0
+_MAX_WAIT_SECONDS = 30.0
 
 
-class Parcel(Protocol):
-    """What a request wants to have stored."""
+class WriteRequest(Protocol):
+    """The points that one request wants to store."""
 
     @property
     def size(self) -> int:
-        """How many rows it has."""
+        """Number of points."""
         ...
 
 
-P = TypeVar("P", bound=Parcel)
-Store = Callable[[UUID, list[P]], None]
+W = TypeVar("W", bound=WriteRequest)
+GroupWriter = Callable[[UUID, list[W]], None]
 
 
-def _held_lock() -> threading.Lock:
+def _acquired_lock() -> threading.Lock:
     lock = threading.Lock()
     lock.acquire()
     return lock
 
 
 @dataclass(eq=False, slots=True)
-class _Waiting(Generic[P]):
-    """A thread that waits: until its parcel is stored, or until it is to store a group."""
+class _Waiter(Generic[W]):
+    """A waiting thread: for its write, or to commit a group."""
 
-    parcel: P
-    # Held until the thread is called: a bare lock costs a tenth of what an Event does.
-    called: threading.Lock = field(default_factory=_held_lock)
-    group: list[_Waiting[P]] | None = None
+    write: W
+    # Released to wake the thread: a bare lock costs a tenth of what an Event does.
+    wakeup: threading.Lock = field(default_factory=_acquired_lock)
+    group: list[_Waiter[W]] | None = None
 
     def wait(self) -> bool:
-        """Return whether the thread was called in time."""
-        return self.called.acquire(timeout=_LONGEST_WAIT)
+        """Return whether the thread was woken in time."""
+        return self.wakeup.acquire(timeout=_MAX_WAIT_SECONDS)
 
 
-class Intake(Generic[P]):
-    """Lets waiting threads store their parcels together, an organization at a time.
+class GroupCommitter(Generic[W]):
+    """Groups the writes of waiting threads, by organization.
 
     Args:
-        store: Stores parcels of one organization in the calling thread and notes in each what
-            became of it; it does not raise for what concerns a parcel.
-        after: Is called with the same once the others go on: what need not be waited for.
-        places: How many groups are stored at the same time.
-        places_of_one: How many of them may be one organization's.
+        write_group: Commits writes of one organization in the calling thread and sets the result
+            of each. It does not raise for errors of a single write.
+        after_commit: Called with the same arguments after the waiting threads are released.
+        max_groups: Groups that are committed at the same time.
+        max_groups_per_organization: How many of them may belong to one organization.
     """
 
     def __init__(
         self,
-        store: Store[P],
-        after: Store[P],
-        places: int = PLACES,
-        places_of_one: int = PLACES_OF_ONE,
+        write_group: GroupWriter[W],
+        after_commit: GroupWriter[W],
+        max_groups: int = MAX_CONCURRENT_GROUPS,
+        max_groups_per_organization: int = MAX_CONCURRENT_GROUPS_PER_ORGANIZATION,
     ) -> None:
-        self._store, self._after = store, after
-        self._places, self._places_of_one = places, places_of_one
+        self._write_group = write_group
+        self._after_commit = after_commit
+        self._max_groups = max_groups
+        self._max_groups_per_organization = max_groups_per_organization
         self._lock = threading.Lock()
-        # The first organization is the next to have its turn.
-        self._queues: OrderedDict[UUID, deque[_Waiting[P]]] = OrderedDict()
-        self._storing: dict[UUID, int] = {}
+        # The first organization is the next one to be served.
+        self._queues: OrderedDict[UUID, deque[_Waiter[W]]] = OrderedDict()
+        self._active_groups: dict[UUID, int] = {}
 
-    def submit(self, organization_id: UUID, parcel: P) -> None:
-        """Return when the parcel has been dealt with; the parcel says how.
+    def submit(self, organization_id: UUID, write: W) -> None:
+        """Return when the write is done; its own fields have the result.
 
         Raises:
-            BusyError: Its turn did not come in time; it is not stored, or will be found stored.
+            BusyError: The write did not finish in time. It was not stored, or a retry will find
+                its points stored.
         """
-        own = _Waiting(parcel)
+        own = _Waiter(write)
         with self._lock:
             self._queues.setdefault(organization_id, deque()).append(own)
-            self._call_next()
+            self._wake_next()
         if not own.wait():
-            self._give_up(organization_id, own)
+            self._cancel(organization_id, own)
         if own.group is not None:
-            self._lead(organization_id, own)
+            self._commit_group(organization_id, own)
 
-    def _give_up(self, organization_id: UUID, own: _Waiting[P]) -> None:
+    def _cancel(self, organization_id: UUID, own: _Waiter[W]) -> None:
         with self._lock:
             queue = self._queues.get(organization_id, deque())
             if own in queue:
@@ -109,52 +110,52 @@ class Intake(Generic[P]):
                 if not queue:
                     self._queues.pop(organization_id, None)
                 raise BusyError
-        # Somebody is storing it right now.
+        # Another thread is committing it.
         if not own.wait():
             raise BusyError
 
-    def _lead(self, organization_id: UUID, own: _Waiting[P]) -> None:
-        # Nothing may refer to itself: rows would wait for the collector to come by.
+    def _commit_group(self, organization_id: UUID, own: _Waiter[W]) -> None:
+        # Avoid reference cycles: points would stay in memory until the next garbage collection.
         group, own.group = own.group or [own], None
-        parcels = [one.parcel for one in group]
+        writes = [waiter.write for waiter in group]
         try:
-            self._store(organization_id, parcels)
+            self._write_group(organization_id, writes)
         finally:
-            for one in group:
-                if one is not own:
-                    one.called.release()
+            for waiter in group:
+                if waiter is not own:
+                    waiter.wakeup.release()
             with self._lock:
-                left = self._storing[organization_id] - 1
-                if left:
-                    self._storing[organization_id] = left
+                remaining = self._active_groups[organization_id] - 1
+                if remaining:
+                    self._active_groups[organization_id] = remaining
                 else:
-                    del self._storing[organization_id]
-                self._call_next()
-        self._after(organization_id, parcels)
+                    del self._active_groups[organization_id]
+                self._wake_next()
+        self._after_commit(organization_id, writes)
 
-    def _call_next(self) -> None:
-        """Give free places to those whose turn it is; the lock is held."""
-        while sum(self._storing.values()) < self._places:
-            if (organization_id := next(filter(self._may_store, self._queues), None)) is None:
+    def _wake_next(self) -> None:
+        """Start groups while slots are free. The caller holds the lock."""
+        while sum(self._active_groups.values()) < self._max_groups:
+            if (organization_id := next(filter(self._may_start, self._queues), None)) is None:
                 return
-            group = self._take(organization_id)
-            self._storing[organization_id] = self._storing.get(organization_id, 0) + 1
+            group = self._next_group(organization_id)
+            self._active_groups[organization_id] = self._active_groups.get(organization_id, 0) + 1
             group[0].group = group
-            group[0].called.release()
+            group[0].wakeup.release()
 
-    def _may_store(self, organization_id: UUID) -> bool:
-        storing = self._storing.get(organization_id, 0)
-        if not 0 < storing < self._places_of_one:
-            return storing == 0
-        waiting = sum(one.parcel.size for one in self._queues[organization_id])
-        return waiting >= ROWS_FOR_ANOTHER_PLACE
+    def _may_start(self, organization_id: UUID) -> bool:
+        active = self._active_groups.get(organization_id, 0)
+        if not 0 < active < self._max_groups_per_organization:
+            return active == 0
+        waiting = sum(waiter.write.size for waiter in self._queues[organization_id])
+        return waiting >= MIN_POINTS_FOR_ANOTHER_GROUP
 
-    def _take(self, organization_id: UUID) -> list[_Waiting[P]]:
+    def _next_group(self, organization_id: UUID) -> list[_Waiter[W]]:
         queue = self._queues[organization_id]
         group = [queue.popleft()]
-        rows = group[0].parcel.size
-        while queue and rows + queue[0].parcel.size <= MOST_ROWS_TOGETHER:
-            rows += queue[0].parcel.size
+        points = group[0].write.size
+        while queue and points + queue[0].write.size <= MAX_POINTS_PER_GROUP:
+            points += queue[0].write.size
             group.append(queue.popleft())
         if queue:
             self._queues.move_to_end(organization_id)

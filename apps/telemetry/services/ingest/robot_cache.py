@@ -1,7 +1,7 @@
-"""Which robots a sender's names stand for, remembered for a moment in each process.
+"""Resolve the robots that points name, cached for a minute.
 
-What is remembered is a guess: whoever stores confirms it in the same transaction, so a robot
-that has retired meanwhile, or has another serial number, is not written to.
+A cached robot may be stale. The writer verifies it in the transaction that stores the points, so
+nothing is stored for a robot that was retired or got another serial number in the meantime.
 """
 
 from __future__ import annotations
@@ -15,114 +15,120 @@ from uuid import UUID
 from django.db.models import Q
 
 from apps.robots.models import Robot
-from apps.telemetry.protocols.points import MAX_SERIAL_NUMBER, read_id
+from apps.telemetry.protocols.points import MAX_SERIAL_NUMBER_LENGTH, parse_uuid
 from urfmp.common.tenancy.context import tenant_transaction
 
-Name = tuple[UUID | str | None, str | None]
-"""A robot's id, as it was sent, and its serial number; one of them or both."""
+RobotReference = tuple[UUID | str | None, str | None]
+"""A robot's id, as it was sent, and its serial number; either may be None."""
 
-_SECONDS = 60.0
-_MOST_ROBOTS, _MOST_AT_ONCE = 50_000, 5_000
+_TTL_SECONDS = 60.0
+_MAX_ROBOTS_TOTAL = 50_000
+_MAX_ROBOTS_PER_QUERY = 5_000
 
 
-class KnownRobot(NamedTuple):
-    """A robot in service, as it was read."""
+class CachedRobot(NamedTuple):
+    """An active robot, as it was read."""
 
     id: UUID
     serial_number: str | None
 
 
 @dataclass
-class _Organization:
-    ends_at: float
-    is_read: bool = False
-    by_id: dict[UUID, KnownRobot] = field(default_factory=dict)
-    by_serial: dict[str, KnownRobot] = field(default_factory=dict)
+class _OrganizationRobots:
+    expires_at: float
+    is_loaded: bool = False
+    by_id: dict[UUID, CachedRobot] = field(default_factory=dict)
+    by_serial: dict[str, CachedRobot] = field(default_factory=dict)
 
 
-_organizations: dict[UUID, _Organization] = {}
+_organizations: dict[UUID, _OrganizationRobots] = {}
 
 
-def forget_robots(organization_id: UUID) -> None:
-    """Read an organization's robots anew the next time they are named."""
+def invalidate_robots(organization_id: UUID) -> None:
+    """Remove an organization's robots from the cache."""
     _organizations.pop(organization_id, None)
 
 
-def find_robots(
-    organization_id: UUID, names: Iterable[Name], own_robot_id: UUID | None
-) -> dict[Name, KnownRobot | None]:
-    """Return the robot in service that each name stands for, or None; at most two queries.
+def resolve_robots(
+    organization_id: UUID, references: Iterable[RobotReference], bound_robot_id: UUID | None
+) -> dict[RobotReference, CachedRobot | None]:
+    """Return the active robot of each reference; at most two queries.
 
     Args:
-        organization_id: Whose robots they are.
-        names: As points give them; ids that are text have been checked.
-        own_robot_id: The only robot that may be named, and the one meant by `(None, None)`.
+        organization_id: Organization that owns the robots.
+        references: Robot references of points; ids that are text are valid UUIDs.
+        bound_robot_id: The robot that the API key is bound to. It is the only robot that may be
+            named, and the default for `(None, None)`.
     """
-    known = _remembered(organization_id)
-    wanted = [_Wanted.of(name, own_robot_id) for name in names]
-    unknown = [one for one in wanted if one.find(known) is None]
-    if unknown and not known.is_read:
-        # Most of a fleet sends within the next seconds: one query instead of one for each.
-        known.is_read = True
-        _read(organization_id, known, Q())
-        unknown = [one for one in unknown if one.find(known) is None]
-    if unknown and (names_of_unknown := _filter(unknown)):
-        _read(organization_id, known, names_of_unknown)
-    found: dict[Name, KnownRobot | None] = {}
-    for one in wanted:
-        robot = one.find(known)
-        if robot is not None and own_robot_id is not None and robot.id != own_robot_id:
+    cached = _cached(organization_id)
+    lookups = [_Lookup.of(reference, bound_robot_id) for reference in references]
+    missing = [lookup for lookup in lookups if lookup.find(cached) is None]
+    if missing and not cached.is_loaded:
+        # Most of a fleet sends within the next seconds: one query instead of one for each robot.
+        cached.is_loaded = True
+        _load(organization_id, cached, Q())
+        missing = [lookup for lookup in missing if lookup.find(cached) is None]
+    if missing and (condition := _lookup_filter(missing)):
+        _load(organization_id, cached, condition)
+    resolved: dict[RobotReference, CachedRobot | None] = {}
+    for lookup in lookups:
+        robot = lookup.find(cached)
+        if robot is not None and bound_robot_id is not None and robot.id != bound_robot_id:
             robot = None
-        if robot is not None and one.name[1] not in {None, robot.serial_number}:
+        if robot is not None and lookup.reference[1] not in {None, robot.serial_number}:
             robot = None
-        found[one.name] = robot
-    return found
+        resolved[lookup.reference] = robot
+    return resolved
 
 
-class _Wanted(NamedTuple):
-    name: Name
+class _Lookup(NamedTuple):
+    reference: RobotReference
     robot_id: UUID | None
     serial_number: str | None
 
     @classmethod
-    def of(cls, name: Name, own_robot_id: UUID | None) -> _Wanted:
-        robot_id, serial_number = name
+    def of(cls, reference: RobotReference, bound_robot_id: UUID | None) -> _Lookup:
+        robot_id, serial_number = reference
         if isinstance(robot_id, str):
-            robot_id = read_id(robot_id)
+            robot_id = parse_uuid(robot_id)
         if robot_id is None and serial_number is None:
-            robot_id = own_robot_id
-        return cls(name, robot_id, serial_number)
+            robot_id = bound_robot_id
+        return cls(reference, robot_id, serial_number)
 
-    def find(self, known: _Organization) -> KnownRobot | None:
+    def find(self, cached: _OrganizationRobots) -> CachedRobot | None:
         if self.robot_id is not None:
-            return known.by_id.get(self.robot_id)
-        return known.by_serial.get(self.serial_number) if self.serial_number else None
+            return cached.by_id.get(self.robot_id)
+        return cached.by_serial.get(self.serial_number) if self.serial_number else None
 
 
-def _remembered(organization_id: UUID) -> _Organization:
+def _cached(organization_id: UUID) -> _OrganizationRobots:
     now = time.monotonic()
-    known = _organizations.get(organization_id)
-    if known is None or known.ends_at < now:
-        if sum(len(one.by_id) for one in [*_organizations.values()]) > _MOST_ROBOTS:
+    cached = _organizations.get(organization_id)
+    if cached is None or cached.expires_at < now:
+        if sum(len(each.by_id) for each in [*_organizations.values()]) > _MAX_ROBOTS_TOTAL:
             _organizations.clear()
-        known = _organizations[organization_id] = _Organization(now + _SECONDS)
-    return known
+        cached = _organizations[organization_id] = _OrganizationRobots(now + _TTL_SECONDS)
+    return cached
 
 
-def _filter(unknown: list[_Wanted]) -> Q | None:
-    ids = {one.robot_id for one in unknown if one.robot_id is not None}
-    serials = {one.serial_number for one in unknown if one.robot_id is None and one.serial_number}
-    serials = {text for text in serials if len(text) <= MAX_SERIAL_NUMBER and "\x00" not in text}
+def _lookup_filter(missing: list[_Lookup]) -> Q | None:
+    ids = {each.robot_id for each in missing if each.robot_id is not None}
+    serials = {
+        each.serial_number for each in missing if each.robot_id is None and each.serial_number
+    }
+    serials = {
+        text for text in serials if len(text) <= MAX_SERIAL_NUMBER_LENGTH and "\x00" not in text
+    }
     return Q(pk__in=ids) | Q(serial_number__in=serials) if ids or serials else None
 
 
-def _read(organization_id: UUID, known: _Organization, which: Q) -> None:
+def _load(organization_id: UUID, cached: _OrganizationRobots, condition: Q) -> None:
     robots = Robot.objects.unscoped(reason="a sender's key may write to any of them")
-    found = robots.filter(which, is_active=True).order_by().values_list("pk", "serial_number")
+    found = robots.filter(condition, is_active=True).order_by().values_list("pk", "serial_number")
     with tenant_transaction(organization_id):
-        rows = list(found[:_MOST_AT_ONCE])
+        rows = list(found[:_MAX_ROBOTS_PER_QUERY])
     for pk, serial_number in rows:
-        robot = KnownRobot(pk, serial_number)
-        known.by_id[pk] = robot
+        robot = CachedRobot(pk, serial_number)
+        cached.by_id[pk] = robot
         if serial_number:
-            known.by_serial[serial_number] = robot
+            cached.by_serial[serial_number] = robot

@@ -1,4 +1,4 @@
-"""Rows into `robot_telemetry`: together where nothing stands in the way, else one by one."""
+"""Write groups of batches to `robot_telemetry`; on errors, one by one."""
 
 from __future__ import annotations
 
@@ -10,25 +10,37 @@ from uuid import UUID
 from django.db import DatabaseError, IntegrityError, InterfaceError, OperationalError, connection
 from psycopg.errors import DeadlockDetected
 
-from apps.telemetry.exceptions import RefusedError
-from apps.telemetry.services.ingest.encoding import COLUMNS, Row, RowKey, Series, Sheet, outer_keys
-from apps.telemetry.services.ingest.small_batch import MOST_ROWS, STATEMENT_TIMEOUT, store_rows
-from apps.telemetry.services.pending_work import batches_add
+from apps.telemetry.exceptions import StaleReferenceError
+from apps.telemetry.services.ingest.encoding import (
+    COLUMNS,
+    EncodedBatch,
+    EncodedKey,
+    EncodedPoint,
+    SeriesKey,
+    bounding_keys,
+)
+from apps.telemetry.services.ingest.small_batch import (
+    MAX_SMALL_BATCH_POINTS,
+    STATEMENT_TIMEOUT,
+    insert_points,
+)
+from apps.telemetry.services.pending_work import pending_work_enqueue
 from urfmp.common.tenancy.context import tenant_transaction
 
-_HEAD, _END = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
-_STAGING_FIELDS = b"\x00\x07\x00\x00\x00\x04"
+_COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
+_COPY_TRAILER = b"\xff\xff"
+_STAGING_FIELD_COUNT = b"\x00\x07\x00\x00\x00\x04"
 _COPY = f"COPY robot_telemetry ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
 _COPY_TO_STAGING = f"COPY telemetry_staging (ordinal, {COLUMNS}) FROM STDIN (FORMAT BINARY)"
-_STAGING = """
+_CREATE_STAGING = """
     CREATE TEMPORARY TABLE IF NOT EXISTS telemetry_staging (
         ordinal integer, robot_id uuid, metric_name varchar(100), time timestamptz,
         value double precision, unit varchar(20), metadata jsonb
     ) ON COMMIT DELETE ROWS;
-    -- For who stores twice within one transaction.
+    -- For callers that write twice within one transaction.
     DELETE FROM telemetry_staging
 """
-_INSERT = f"""
+_INSERT_STAGED = f"""
     WITH fresh AS (
         INSERT INTO robot_telemetry ({COLUMNS})
         SELECT {COLUMNS} FROM telemetry_staging ORDER BY ordinal
@@ -36,29 +48,29 @@ _INSERT = f"""
     )
     SELECT s.ordinal FROM telemetry_staging s JOIN fresh USING (robot_id, metric_name, time)
 """  # noqa: S608 - constant columns
-# A statement of its own, so that it sees what was committed while the insert waited. The range
-# leaves out the chunks that cannot hold any.
-_OTHERS = """
+# A separate statement, so that it sees rows that were committed while the insert waited. The time
+# range excludes chunks that cannot contain any.
+_CONFLICTING_VALUES = """
     SELECT s.ordinal, t.value FROM telemetry_staging s
     JOIN robot_telemetry t USING (robot_id, metric_name, time)
     WHERE t.value IS DISTINCT FROM s.value AND t.time BETWEEN
         timestamptz '2000-01-01 00:00:00+00' + %s * interval '1 microsecond'
         AND timestamptz '2000-01-01 00:00:00+00' + %s * interval '1 microsecond'
 """
-_CONFIRM = """
+_FIND_STALE_REFERENCES = """
     SELECT set_config('statement_timeout', %s, true),
            ARRAY(SELECT telemetry_refused(
                %s::uuid[], %s::uuid[], %s::text[], %s, %s::uuid[], %s::text[]))
 """
 _SCOPE = "telemetry:write"
 # By robot, metric and time.
-_ORDER = attrgetter("start", "time")
-_TRIES = 3
+_SORT_KEY = attrgetter("key_prefix", "time")
+_MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class SendingKey:
-    """The key that sends, as it was read: it is confirmed in the transaction that stores."""
+class WritingKey:
+    """The API key that sends points, as it was cached."""
 
     id: UUID
     robot_id: UUID | None
@@ -66,141 +78,144 @@ class SendingKey:
 
 
 @dataclass(eq=False)
-class SheetParcel:
-    """A sheet that waits to be stored, and what became of it.
+class PendingWrite:
+    """An encoded batch that waits to be written, and the result.
 
     Attributes:
-        sheet: What to store.
-        key: Who sends it; None for a person, who was read for this request.
-        stored: The rows that are new.
-        others: Stored values that differ from those of the sheet, by start and time.
-        error: Why nothing was stored; None once it is settled. Whatever cuts the work short
-            leaves it in place, so that nobody is told of points that are not there.
+        batch: The points to store.
+        key: The API key that sends them; None for a user, who was read for this request.
+        stored: The points that are new.
+        conflicting_values: Stored values that differ from those of the batch, by point key.
+        error: Why nothing was stored; None after success. It starts as an error, so that an
+            interrupted write never counts as stored.
     """
 
-    sheet: Sheet
-    key: SendingKey | None
-    stored: list[Row] = field(default_factory=list)
-    others: dict[RowKey, float | None] = field(default_factory=dict)
+    batch: EncodedBatch
+    key: WritingKey | None
+    stored: list[EncodedPoint] = field(default_factory=list)
+    conflicting_values: dict[EncodedKey, float | None] = field(default_factory=dict)
     error: Exception | None = field(default_factory=lambda: OperationalError("not stored"))
 
     @property
     def size(self) -> int:
-        """How many rows there are."""
-        return len(self.sheet.rows)
+        """Number of points."""
+        return len(self.batch.points)
 
 
-def store_parcels(organization_id: UUID, parcels: list[SheetParcel]) -> None:
-    """Store parcels of one organization, and note in each what became of it.
+def write_group(organization_id: UUID, writes: list[PendingWrite]) -> None:
+    """Commit the writes of one organization and set the result of each.
 
-    All of them share a transaction, unless something stands in its way: then each has its own,
-    so that one that fails does not fail its neighbours. When this returns, what it calls stored
-    is committed.
+    All of them share one transaction. If that fails, each gets its own, so that an error in one
+    does not affect the others. Points reported as stored are committed when this returns.
     """
     try:
-        _store_together(organization_id, parcels)
-    except Exception as error:  # noqa: BLE001 - each parcel's own is handed to its thread
-        for parcel in parcels:
-            parcel.error = error
-        if is_lost(error):
+        _write_shared(organization_id, writes)
+    except Exception as error:  # noqa: BLE001 - each write passes its own error to its thread
+        for write in writes:
+            write.error = error
+        if is_database_unavailable(error):
             return
-        for place, parcel in enumerate(parcels):
-            alone = parcel.error = _store_alone(organization_id, parcel, error)
-            if alone is not None and is_lost(alone):
-                for behind in parcels[place + 1 :]:
-                    behind.error = alone
+        for index, write in enumerate(writes):
+            own_error = write.error = _write_single(organization_id, write, error)
+            if own_error is not None and is_database_unavailable(own_error):
+                for unwritten in writes[index + 1 :]:
+                    unwritten.error = own_error
                 return
 
 
-def is_lost(error: Exception) -> bool:
-    """Tell whether the database is away or overloaded, so that trying again now is no use."""
+def is_database_unavailable(error: Exception) -> bool:
+    """Return whether the database is down or overloaded."""
     if not isinstance(error, OperationalError | InterfaceError):
         return False
     return not isinstance(error.__cause__, DeadlockDetected)
 
 
-def _store_alone(organization_id: UUID, parcel: SheetParcel, error: Exception) -> Exception | None:
-    for _ in range(_TRIES):
+def _write_single(organization_id: UUID, write: PendingWrite, error: Exception) -> Exception | None:
+    for _ in range(_MAX_ATTEMPTS):
         if isinstance(error, IntegrityError):
-            _let_go(error)
+            _clear_tracebacks(error)
         try:
-            if isinstance(error, IntegrityError) and parcel.size:
-                _store_new(organization_id, parcel)
+            if isinstance(error, IntegrityError) and write.size:
+                _write_missing(organization_id, write)
             else:
-                _store_together(organization_id, [parcel])
-        except RefusedError as refused:
-            return refused
-        except (DatabaseError, InterfaceError) as again:
-            error = again
-            if is_lost(error):
+                _write_shared(organization_id, [write])
+        except StaleReferenceError as stale:
+            return stale
+        except (DatabaseError, InterfaceError) as retry_error:
+            error = retry_error
+            if is_database_unavailable(error):
                 return error
-        except Exception as unforeseen:  # noqa: BLE001 - it is this parcel's alone
-            return unforeseen
+        except Exception as unexpected:  # noqa: BLE001 - it concerns this write alone
+            return unexpected
         else:
             return None
     return error
 
 
-def _let_go(error: BaseException | None) -> None:
-    """Take the frames from an error that was expected.
+def _clear_tracebacks(error: BaseException | None) -> None:
+    """Clear the tracebacks of an expected error and its causes.
 
-    One of them refers to the error: with it, every row of the request would wait for the
-    collector.
+    Their frames refer to the error, so the points of the request would stay in memory until the
+    next garbage collection.
     """
     while error is not None:
         error.__traceback__ = None
         error = error.__cause__ or error.__context__
 
 
-def _store_together(organization_id: UUID, parcels: list[SheetParcel]) -> None:
-    """Copy straight into the table.
+def _write_shared(organization_id: UUID, writes: list[PendingWrite]) -> None:
+    """Write directly to the table, in one transaction.
 
     Raises:
-        IntegrityError: One of the rows is there already, or comes twice.
-        RefusedError: A key or robot is not what it was taken for.
+        IntegrityError: A point is stored already, or occurs twice.
+        StaleReferenceError: A cached API key or robot has changed.
     """
-    series: dict[bytes, Series] = {}
-    for parcel in parcels:
-        series.update(parcel.sheet.series)
-    if len(parcels) == 1:
-        rows = parcels[0].sheet.rows
+    series: dict[bytes, SeriesKey] = {}
+    for write in writes:
+        series.update(write.batch.series)
+    if len(writes) == 1:
+        points = writes[0].batch.points
     else:
-        rows = [row for parcel in parcels for row in parcel.sheet.rows]
-        rows.sort(key=_ORDER)
-    if len(rows) <= MOST_ROWS and not any(parcel.sheet.has_metadata for parcel in parcels):
-        if refused := store_rows(organization_id, _remembered(parcels), rows, series):
-            raise RefusedError(refused)
+        points = [point for write in writes for point in write.batch.points]
+        points.sort(key=_SORT_KEY)
+    if len(points) <= MAX_SMALL_BATCH_POINTS and not any(
+        write.batch.has_metadata for write in writes
+    ):
+        if stale := insert_points(organization_id, _cached_references(writes), points, series):
+            raise StaleReferenceError(stale)
     else:
         with tenant_transaction(organization_id):
-            _confirm(parcels)
-            _copy(_COPY, b"".join((_HEAD, *[row.data for row in rows], _END)))
-            batches_add(organization_id, list(outer_keys(rows, series)))
-    for parcel in parcels:
-        parcel.stored, parcel.error = parcel.sheet.rows, None
+            _verify_references(writes)
+            _copy(_COPY, b"".join((_COPY_HEADER, *[point.data for point in points], _COPY_TRAILER)))
+            pending_work_enqueue(organization_id, list(bounding_keys(points, series)))
+    for write in writes:
+        write.stored, write.error = write.batch.points, None
 
 
-def _store_new(organization_id: UUID, parcel: SheetParcel) -> None:
-    """Store through a staging table what is not there yet."""
-    sheet = parcel.sheet
-    rows = sheet.rows
-    staged = [_HEAD]
-    for ordinal, row in enumerate(rows):
-        staged += (_STAGING_FIELDS, ordinal.to_bytes(4, "big"), row.data[2:])
-    staged.append(_END)
-    least, greatest = min(row.time for row in rows), max(row.time for row in rows)
+def _write_missing(organization_id: UUID, write: PendingWrite) -> None:
+    """Write the points that are not stored yet, through a staging table."""
+    batch = write.batch
+    points = batch.points
+    staged = [_COPY_HEADER]
+    for ordinal, point in enumerate(points):
+        staged += (_STAGING_FIELD_COUNT, ordinal.to_bytes(4, "big"), point.data[2:])
+    staged.append(_COPY_TRAILER)
+    first_time, last_time = min(point.time for point in points), max(point.time for point in points)
     with tenant_transaction(organization_id):
-        _confirm([parcel])
+        _verify_references([write])
         with connection.cursor() as cursor:
-            cursor.execute(_STAGING)
+            cursor.execute(_CREATE_STAGING)
             _copy(_COPY_TO_STAGING, b"".join(staged))
-            cursor.execute(_INSERT)
-            stored = [rows[ordinal] for (ordinal,) in sorted(cursor.fetchall())]
-            others = {}
-            if len(stored) < len(rows):
-                cursor.execute(_OTHERS, [least, greatest])
-                others = {rows[ordinal].key: value for ordinal, value in cursor.fetchall()}
-        batches_add(organization_id, list(outer_keys(stored, sheet.series)))
-    parcel.stored, parcel.others, parcel.error = stored, others, None
+            cursor.execute(_INSERT_STAGED)
+            stored = [points[ordinal] for (ordinal,) in sorted(cursor.fetchall())]
+            conflicting_values = {}
+            if len(stored) < len(points):
+                cursor.execute(_CONFLICTING_VALUES, [first_time, last_time])
+                conflicting_values = {
+                    points[ordinal].key: value for ordinal, value in cursor.fetchall()
+                }
+        pending_work_enqueue(organization_id, list(bounding_keys(stored, batch.series)))
+    write.stored, write.conflicting_values, write.error = stored, conflicting_values, None
 
 
 def _copy(statement: str, data: bytes) -> None:
@@ -212,24 +227,27 @@ def _copy(statement: str, data: bytes) -> None:
         copy.write(data)
 
 
-def _confirm(parcels: list[SheetParcel]) -> None:
-    """Have the database say that every key and robot still is what it was taken for.
+def _verify_references(writes: list[PendingWrite]) -> None:
+    """Verify every cached API key and robot, and set the statement timeout.
 
-    One read by primary keys, and the transaction's limit of time with it.
+    One read by primary keys.
+
+    Raises:
+        StaleReferenceError: A cached API key or robot has changed.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_CONFIRM, [STATEMENT_TIMEOUT, *_remembered(parcels)])
-        refused = cast("tuple[str, list[UUID]]", cursor.fetchone())[1]
-    if refused:
-        raise RefusedError(refused)
+        cursor.execute(_FIND_STALE_REFERENCES, [STATEMENT_TIMEOUT, *_cached_references(writes)])
+        stale = cast("tuple[str, list[UUID]]", cursor.fetchone())[1]
+    if stale:
+        raise StaleReferenceError(stale)
 
 
-def _remembered(parcels: list[SheetParcel]) -> list[Any]:
-    """Return what keys and robots were taken for, as `telemetry_refused()` is asked."""
-    keys = {parcel.key for parcel in parcels if parcel.key is not None}
+def _cached_references(writes: list[PendingWrite]) -> list[Any]:
+    """Return the cached API keys and robots as arguments of `telemetry_refused()`."""
+    keys = {write.key for write in writes if write.key is not None}
     robots = {}
-    for parcel in parcels:
-        robots.update(parcel.sheet.robots)
+    for write in writes:
+        robots.update(write.batch.robots)
     return [
         [key.id for key in keys],
         [key.robot_id for key in keys],
