@@ -121,7 +121,8 @@ def schema_text(cursor: CursorWrapper) -> str:
 
 def _rows(cursor: CursorWrapper, query: str, *values: Any) -> list[tuple[Any, ...]]:
     cursor.execute(query, values or None)
-    return cursor.fetchall()
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def _heading(name: str) -> str:
