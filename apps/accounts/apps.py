@@ -8,5 +8,5 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        """Let the OpenAPI generator find the extension, which registers itself."""
+        """Import the OpenAPI extension, which registers itself."""
         import apps.accounts.api.schema  # noqa: F401, PLC0415

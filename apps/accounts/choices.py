@@ -7,7 +7,7 @@ PLATFORM_SLUG = "platform"
 
 
 class Role(models.TextChoices):
-    """What a person may do; `apps.accounts.permissions.roles` has the table."""
+    """Role of a user; `apps.accounts.permissions.roles` lists its permissions."""
 
     SUPER_ADMIN = "super_admin", "Super admin"
     ADMIN = "admin", "Admin"
@@ -19,7 +19,10 @@ class Role(models.TextChoices):
 
 
 class LinkPurpose(models.TextChoices):
-    """What a one-time link is for; `apps.accounts.selectors.one_time_links` says how to add one."""
+    """Purpose of a one-time link.
+
+    The docstring of `apps.accounts.selectors.one_time_links` describes how to add one.
+    """
 
     PASSWORD_RESET = "password_reset", "Password reset"
     INVITATION = "invitation", "Invitation"

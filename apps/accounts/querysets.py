@@ -10,52 +10,58 @@ from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScop
 
 
 class UserQuerySet(OrganizationScopedQuerySet):
-    """People of one organization."""
+    """Users of one organization."""
 
-    def signing_in(self) -> Self:
-        """Return those who may be signed in, with their organization: both are active."""
+    def able_to_log_in(self) -> Self:
+        """Return active users of active organizations, joined with the organization."""
         rows = self.filter(is_active=True, organization__is_active=True)
         return rows.select_related("organization")
 
 
 class UserSessionQuerySet(OrganizationScopedQuerySet):
-    """Sign-ins of one organization's people."""
+    """Sessions of one organization's users."""
 
-    def of_person(self, user: Any) -> Self:
-        """Return a person's own sign-ins, which they may see and end whatever their role is."""
+    def of_user(self, user: Any) -> Self:
+        """Return a user's own sessions, which any role may read and revoke."""
         return self.filter(organization_id=user.organization_id, user_id=user.pk)
 
-    def sign_ins(self) -> Self:
-        """Return one row for each sign-in: a browser's session, or the root of a token family."""
+    def roots(self) -> Self:
+        """Return one row per session: browser sessions and roots of token families."""
         return self.filter(Q(family=None) | Q(family=F("pk")))
 
-    def alive(self) -> Self:
-        """Return those that have not ended; a browser's ends after an hour of silence, too."""
+    def active(self) -> Self:
+        """Return sessions that are not expired.
+
+        A browser session also expires after `SESSION_IDLE` without activity.
+        """
         now = timezone.now()
         is_used = Q(last_activity_at__gt=now - settings.SESSION_IDLE) | ~Q(family=None)
         return self.filter(is_used, expires_at__gt=now)
 
-    def note_activity(self) -> None:
-        """Write down that these are in use now; a row that somebody holds is left to them."""
+    def record_activity(self) -> None:
+        """Set the last activity to now, skipping locked rows."""
         free = list(self.select_for_update(skip_locked=True).values_list("pk", flat=True))
         self.model._default_manager.filter(pk__in=free).update(last_activity_at=timezone.now())
 
 
 class ApiKeyQuerySet(RobotScopedQuerySet):
-    """Keys of one organization; a device key sees its own robot's."""
+    """API keys of one organization; device keys read their robot's keys."""
 
 
 class SecondFactorQuerySet(OrganizationScopedQuerySet):
-    """Second factors of one organization's people."""
+    """Second factors of one organization's users."""
 
 
 class OneTimeLinkQuerySet(OrganizationScopedQuerySet):
-    """Links that one organization's people were sent."""
+    """One-time links of one organization's users."""
 
 
 class InvitationQuerySet(OrganizationScopedQuerySet):
-    """People whom one organization has invited."""
+    """Invitations into one organization."""
 
 
 class IdempotencyRecordQuerySet(OrganizationScopedQuerySet):
-    """Answers kept for one organization's clients; each is read by its own client alone."""
+    """Stored responses for one organization's clients.
+
+    A response is repeated only to the principal that sent the first request.
+    """

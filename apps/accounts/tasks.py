@@ -50,7 +50,7 @@ def send_password_reset(email: str, actor: dict[str, Any]) -> None:
 @app.task(name="accounts.send_second_factor_removed", retry=_RETRY_STRATEGY)
 def send_second_factor_removed(organization_id: str, user_id: str) -> None:
     """Notify a user that their second factor was removed."""
-    second_factors.second_factor_removed_send(
+    second_factors.second_factor_removed_mail_send(
         organization_id=UUID(organization_id), user_id=UUID(user_id)
     )
 
@@ -61,8 +61,8 @@ def clean_up(timestamp: int) -> None:
     """Delete expired sessions, links, invitations, stored responses and counters, nightly."""
     for organization_id in organization_ids():
         with tenant_transaction(organization_id):
-            sessions.clean_up_sessions()
-            idempotency.clean_up_idempotency_keys()
-            one_time_links.clean_up_links()
-            invitations.clean_up_invitations()
+            sessions.expired_sessions_delete()
+            idempotency.expired_idempotency_keys_delete()
+            one_time_links.expired_links_delete()
+            invitations.expired_invitations_delete()
     delete_expired_windows()

@@ -14,7 +14,7 @@ from django.utils import timezone
 from apps.accounts.exceptions import InvalidLinkError, PlanLimitError, RoleNotAllowedError
 from apps.accounts.models import Invitation, User
 from apps.accounts.services.invitations import (
-    clean_up_invitations,
+    expired_invitations_delete,
     invitation_accept,
     invitation_create,
     invitation_resend,
@@ -326,5 +326,5 @@ def test_old_ones_are_forgotten(invite, tenant, organization_a):
                 expires_at=timezone.now() - timedelta(days=days)
             )
     with tenant(organization_a):
-        assert clean_up_invitations() == 1
+        assert expired_invitations_delete() == 1
         assert Invitation.objects.get().email == KIM

@@ -22,8 +22,8 @@ from apps.accounts.choices import LinkPurpose
 from apps.accounts.exceptions import InvalidLinkError
 from apps.accounts.models import OneTimeLink, User, UserSession
 from apps.accounts.services.one_time_links import (
-    clean_up_links,
-    link_order,
+    expired_links_delete,
+    link_request,
     link_send,
     password_reset_send,
     password_set_with_token,
@@ -198,7 +198,7 @@ def test_the_code_is_in_the_e_mail_alone(
 ):
     api_post("auth/password-reset", {"email": ALICE})
     with tenant(organization_a):
-        link_order(alice, LinkPurpose.PASSWORD_RESET)
+        link_request(alice, LinkPurpose.PASSWORD_RESET)
     run_jobs()
     token = newest_code()
     choose(api_post, token, "short")
@@ -338,7 +338,7 @@ def test_nobody_sends_one_to_whoever_holds_more(
 def test_a_cause_that_is_taken_back_sends_nothing(alice, organization_a, tenant, run_jobs):
     def order():
         with tenant(organization_a):
-            link_order(alice, LinkPurpose.PASSWORD_RESET)
+            link_request(alice, LinkPurpose.PASSWORD_RESET)
             raise ValidationError("no")
 
     with pytest.raises(ValidationError):
@@ -389,6 +389,6 @@ def test_the_page_bears_incomplete_forms(client, form):
 
 def test_old_links_are_forgotten(code, tenant, organization_a):
     with tenant(organization_a):
-        assert clean_up_links() == 0
+        assert expired_links_delete() == 0
         OneTimeLink.objects.update(expires_at=timezone.now() - timedelta(days=31))
-        assert clean_up_links() == 1
+        assert expired_links_delete() == 1

@@ -18,10 +18,10 @@ from apps.accounts.services import second_factors
 from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
-    second_factor_of,
+    second_factor_get,
     second_factor_remove,
-    second_factor_take,
-    seed_shown,
+    second_factor_verify,
+    totp_setup_display,
 )
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
@@ -68,7 +68,7 @@ def enrol(clock):
 
     def give(user):
         with tenant_transaction(user.organization_id):
-            seed, _ = seed_shown(second_factor_begin(user))
+            seed, _ = totp_setup_display(second_factor_begin(user))
             app = App(seed, clock)
             codes = second_factor_confirm(user, app.code())
         clock.now += 30
@@ -112,7 +112,7 @@ def test_it_is_set_up_on_its_page(alice, client_for, clock, tenant, organization
     assert page.context["seed"] not in again
     assert not any(code in again for code in codes)
     with tenant(organization_a), pytest.raises(SecondFactorStateError):
-        seed_shown(second_factor_of(alice))
+        totp_setup_display(second_factor_get(alice))
 
 
 def test_without_a_code_the_password_opens_nothing(alice, enrol, tenant, organization_a):
@@ -158,13 +158,13 @@ def test_no_code_is_good_twice(alice, enrol, clock):
 def test_of_two_at_once_one_gets_in(alice, enrol, tenant, organization_a):
     app, codes = enrol(alice)
     with tenant(organization_a):
-        row = second_factor_of(alice)
+        row = second_factor_get(alice)
     for code in (app.code(), codes[0]):
 
         def take(code=code):
             try:
                 with tenant(organization_a):
-                    second_factor_take(row, code)
+                    second_factor_verify(row, code)
             except InvalidSecondFactorError:
                 return False
             return True
@@ -178,7 +178,7 @@ def test_a_recovery_code_is_good_once(alice, enrol, tenant, organization_a):
     assert not is_in(enter(codes[3])[0])
     assert is_in(enter(codes[4])[0])
     with tenant(organization_a):
-        assert len(second_factor_of(alice).recovery_digests) == 8
+        assert len(second_factor_get(alice).recovery_digests) == 8
 
 
 def test_new_recovery_codes_replace_the_old(alice, enrol, client_for):
@@ -411,7 +411,7 @@ def test_the_seed_is_sealed_in_its_row(alice, bob, enrol, tenant, organization_a
         assert SecondFactor.objects.get(user=bob).seed not in stored.partition("audit")[2]
         SecondFactor.objects.filter(user=alice).update(seed=SecondFactor.objects.get(user=bob).seed)
         with pytest.raises(DecryptionError):
-            second_factor_take(second_factor_of(alice), app.code())
+            second_factor_verify(second_factor_get(alice), app.code())
 
 
 def test_seeds_are_sealed_anew_with_a_new_key(alice, enrol, settings):
@@ -419,11 +419,11 @@ def test_seeds_are_sealed_anew_with_a_new_key(alice, enrol, settings):
     settings.ENCRYPTION_KEYS = {**settings.ENCRYPTION_KEYS, 99: "n" * 43}
     out = StringIO()
     call_command("rotate_encryption_keys", stdout=out)
-    assert out.getvalue() == "1 secrets sealed anew.\n"
+    assert out.getvalue() == "1 secrets re-encrypted.\n"
     settings.ENCRYPTION_KEYS = {99: "n" * 43}
     assert is_in(enter(app.code())[0])
     call_command("rotate_encryption_keys", stdout=out)
-    assert out.getvalue().endswith("0 secrets sealed anew.\n")
+    assert out.getvalue().endswith("0 secrets re-encrypted.\n")
 
 
 def test_writes_audit_row(alice, enrol, tenant, organization_a):

@@ -15,9 +15,9 @@ from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
-    seed_shown,
+    totp_setup_display,
 )
-from apps.accounts.services.step_up import password_check_alone, step_up
+from apps.accounts.services.step_up import password_verify_sufficient_alone, step_up
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
 from urfmp.common.security import authentication_time, recent_auth
@@ -261,7 +261,7 @@ def test_nobody_steps_up_without_a_sign_in(api_post):
 
 def test_with_a_second_factor_its_code_is_asked_too(alice, api_post, clock, tenant, organization_a):
     with tenant(organization_a):
-        seed, _ = seed_shown(second_factor_begin(alice))
+        seed, _ = totp_setup_display(second_factor_begin(alice))
         totp = pyotp.TOTP(seed.replace(" ", ""))
         codes = second_factor_confirm(alice, totp.now())
     pair = api_post(
@@ -319,7 +319,7 @@ def test_a_seed_that_was_begun_is_no_step_up(alice, client_for, clock, tenant, o
 def test_a_super_admin_steps_up_where_they_work(root, organization_a, client_for, clock, tenant):
     home = root.organization_of_test
     with tenant(home):
-        seed, _ = seed_shown(second_factor_begin(root))
+        seed, _ = totp_setup_display(second_factor_begin(root))
         codes = second_factor_confirm(root, pyotp.TOTP(seed.replace(" ", "")).now())
     client = Client()
     client.post("/admin/login/", {"email": root.email, "password": PASSWORD})
@@ -365,6 +365,6 @@ def test_a_password_that_nobody_can_choose_is_not_tried(alice, actor, organizati
         with pytest.raises(WrongPasswordError):
             step_up(alice, actor, session=SessionStore(), password=long)
         with pytest.raises(WrongPasswordError):
-            password_check_alone(alice, actor, long)
+            password_verify_sufficient_alone(alice, actor, long)
         alice.set_password(long[:-1])
-        password_check_alone(alice, actor, long[:-1])
+        password_verify_sufficient_alone(alice, actor, long[:-1])

@@ -1,4 +1,4 @@
-"""The accounts app's admin pages; importing a module registers its pages."""
+"""Admin pages of the accounts app, registered by importing their modules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Forms of people and of invitations: nobody hands out more rights than they hold."""
+"""Forms of users and invitations, limited to permissions the user may grant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unfold.widgets import (
 
 from apps.accounts.choices import Role
 from apps.accounts.models import User
-from apps.accounts.permissions.grants import held_permissions
+from apps.accounts.permissions.grants import effective_permissions
 from apps.accounts.permissions.roles import PERMISSIONS, ROLE_PERMISSIONS
 from urfmp.common.admin import ScopedModelForm
 
@@ -23,49 +23,51 @@ def _sorted_choices(names: Any) -> list[tuple[str, str]]:
 
 
 class GrantForm(ScopedModelForm):
-    """A role and further rights, of those that the giver holds."""
+    """Form with the role and permissions that the user may grant."""
 
     permissions = forms.MultipleChoiceField(
         choices=_sorted_choices(PERMISSIONS),
         required=False,
-        label="Further rights",
-        help_text="Beyond those of the role.",
+        label="Additional permissions",
+        help_text="In addition to the role's permissions.",
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer the roles that the giver may give."""
+        """Limit the roles to those that the current user may grant."""
         super().__init__(*args, **kwargs)
         if "role" in self.fields:
-            held = held_permissions(self.request.user)
+            own = effective_permissions(self.request.user)
             self.fields["role"] = forms.ChoiceField(
                 choices=[
-                    c for c in Role.choices if ROLE_PERMISSIONS[c[0]] <= held and self._may(c)
+                    c
+                    for c in Role.choices
+                    if ROLE_PERMISSIONS[c[0]] <= own and self._may_grant_role(c)
                 ],
                 initial=Role.OPERATOR,
                 widget=UnfoldAdminSelectWidget(),
             )
 
-    def _may(self, choice: tuple[str, str]) -> bool:
+    def _may_grant_role(self, choice: tuple[str, str]) -> bool:
         user = self.request.user
         is_home = user.role == Role.SUPER_ADMIN and user.home_organization_id is None
         return choice[0] != Role.SUPER_ADMIN or is_home
 
     def clean_permissions(self) -> list[str]:
-        """Refuse what the giver does not hold."""
-        chosen = set(self.cleaned_data["permissions"])
+        """Reject permissions that neither the current user nor the edited one has."""
+        requested = set(self.cleaned_data["permissions"])
         if (
-            beyond := chosen
-            - held_permissions(self.request.user)
+            denied := requested
+            - effective_permissions(self.request.user)
             - set(self.instance.permissions or ())
         ):
-            msg = f"You do not hold {', '.join(sorted(beyond))} yourself."
+            msg = f"You do not have the permissions {', '.join(sorted(denied))}."
             raise ValidationError(msg)
-        return sorted(chosen)
+        return sorted(requested)
 
 
 class UserForm(GrantForm):
-    """A person. Nobody hands out more rights than they hold."""
+    """Form to change a user."""
 
     class Meta:
         model = User
@@ -74,7 +76,7 @@ class UserForm(GrantForm):
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
-        """Keep people from locking themselves out."""
+        """Reject the deactivation of the current user."""
         values = super().clean()
         is_own = self.instance.pk == self.request.user.pk
         if is_own and not values.get("is_active", True):
@@ -83,7 +85,10 @@ class UserForm(GrantForm):
 
 
 class UserAddForm(UserForm):
-    """A new person. They choose their password themselves, by a link that they are sent."""
+    """Form to add a user.
+
+    The new user sets a password with a link that is sent by e-mail.
+    """
 
     class Meta(UserForm.Meta):
         fields = ("email", "first_name", "last_name", "role", "permissions")

@@ -17,7 +17,7 @@ from apps.accounts.choices import Role
 from apps.accounts.models import Invitation
 from apps.accounts.permissions.grants import check_can_grant, check_can_manage
 from apps.accounts.services.invitations import (
-    grants_of,
+    grants_from_fields,
     invitation_create,
     invitation_resend,
     invitation_revoke,
@@ -124,7 +124,7 @@ class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
 
     def perform_create(self, request: HttpRequest, form: Any) -> Invitation:
         user = request_user(request)
-        check_can_grant(user, grants_of(form.service_kwargs()))
+        check_can_grant(user, grants_from_fields(form.service_kwargs()))
         return invitation_create(
             organization_id=user.organization_id, invited_by=user, **form.service_kwargs()
         )

@@ -11,14 +11,14 @@ from django.utils.safestring import SafeString
 
 from apps.accounts.models import UserSession
 from apps.accounts.permissions.grants import check_can_manage
-from apps.accounts.services.sessions import session_end
+from apps.accounts.services.sessions import session_revoke
 from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin, request_user
 from urfmp.common.rendering.html import NOTHING, datetime_html, relative_time_html
 
 
 def _end_session(request: HttpRequest, session: UserSession, _values: Any) -> None:
     check_can_manage(request_user(request), session.user)
-    session_end(session)
+    session_revoke(session)
 
 
 @admin.register(UserSession)

@@ -12,8 +12,8 @@ from apps.accounts.admin.forms import UserAddForm, UserForm
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.models import SecondFactor, User
 from apps.accounts.permissions.grants import check_can_grant, check_can_manage
-from apps.accounts.services.email_enumeration import address_tried, moved_to
-from apps.accounts.services.one_time_links import link_order, password_link_order
+from apps.accounts.services.email_enumeration import changed_email, enumeration_guard
+from apps.accounts.services.one_time_links import link_request, password_link_request
 from apps.accounts.services.second_factors import second_factor_reset
 from apps.accounts.services.users import user_create, user_update
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, request_user
@@ -35,7 +35,7 @@ def _remove_second_factor(request: HttpRequest, user: User, _values: Any) -> Non
 
 def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
     check_can_manage(request_user(request), user)
-    password_link_order(user)
+    password_link_request(user)
 
 
 @admin.register(User)
@@ -125,10 +125,10 @@ class UserAdmin(OrganizationScopedAdmin[User]):
     def perform_create(self, request: HttpRequest, form: Any) -> User:
         check_can_grant(request_user(request), form.service_kwargs())
         organization_id, fields = request_user(request).organization_id, form.service_kwargs()
-        with address_tried(organization_id, fields["email"]):
+        with enumeration_guard(organization_id, fields["email"]):
             user = user_create(organization_id=organization_id, **fields)
         if settings.MAIL_IS_CONFIGURED:
-            link_order(user, LinkPurpose.INVITATION)
+            link_request(user, LinkPurpose.INVITATION)
             text = f"Password link sent to {user.email}."
         else:
             text = (
@@ -142,5 +142,5 @@ class UserAdmin(OrganizationScopedAdmin[User]):
         # Changing the address of a user with more permissions would allow an account takeover.
         check_can_manage(request_user(request), obj)
         check_can_grant(request_user(request), form.service_kwargs())
-        with address_tried(obj.organization_id, moved_to(obj, form.service_kwargs())):
+        with enumeration_guard(obj.organization_id, changed_email(obj, form.service_kwargs())):
             return user_update(obj, **form.service_kwargs())

@@ -1,4 +1,4 @@
-"""API keys through the API: create, change, rotate, revoke."""
+"""API keys in the API: create, change, rotate, revoke."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import ApiKey, User
-from apps.accounts.models.line_protocol_mapping import JSON_SCHEMA, mapping_faults
-from apps.accounts.permissions.grants import check_scopes
+from apps.accounts.models.line_protocol_mapping import JSON_SCHEMA, line_protocol_mapping_errors
+from apps.accounts.permissions.grants import check_can_grant_scopes
 from apps.accounts.permissions.roles import SCOPES
 from apps.accounts.services import api_keys
 from urfmp.common.api.etags import ETagMixin
@@ -24,6 +24,15 @@ from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 from urfmp.common.api.viewsets import WriteViewSet
+
+
+@extend_schema_field(JSON_SCHEMA)
+class LineProtocolMappingField(serializers.JSONField):
+    def to_internal_value(self, data: Any) -> Any:
+        value = super().to_internal_value(data)
+        if errors := line_protocol_mapping_errors(value):
+            raise serializers.ValidationError(errors)
+        return value
 
 
 @body_example(
@@ -34,26 +43,17 @@ from urfmp.common.api.viewsets import WriteViewSet
         "rate_limit": 6000,
     },
 )
-@extend_schema_field(JSON_SCHEMA)
-class LineMappingField(serializers.JSONField):
-    def to_internal_value(self, data: Any) -> Any:
-        value = super().to_internal_value(data)
-        if faults := mapping_faults(value):
-            raise serializers.ValidationError(faults)
-        return value
-
-
 class ApiKeySerializer(ScopedModelSerializer):
     permissions = serializers.ListField(child=serializers.ChoiceField(sorted(SCOPES)))
     allowed_networks = serializers.ListField(
         child=serializers.CharField(max_length=50),
         required=False,
         max_length=50,
-        help_text="Addresses and networks, as in `192.0.2.0/24`, from which the key is taken.",
+        help_text="IP addresses and CIDR ranges, such as `192.0.2.0/24`, that may use the key.",
     )
-    line_protocol_mapping = LineMappingField(required=False)
+    line_protocol_mapping = LineProtocolMappingField(required=False)
     key = serializers.SerializerMethodField(
-        help_text="The key itself: in the answer to its creation, never again."
+        help_text="The API key itself. Returned only when the key is created or rotated."
     )
 
     class Meta:
@@ -82,18 +82,21 @@ class ApiKeySerializer(ScopedModelSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if self.instance is not None and (fixed := sorted(attrs.keys() & {"permissions", "robot"})):
             raise serializers.ValidationError(
-                dict.fromkeys(fixed, "This stays as it is; make another key.")
+                dict.fromkeys(fixed, "This field cannot be changed; create another API key.")
             )
         return attrs
 
     def get_key(self, row: ApiKey) -> str | None:
-        key: str | None = getattr(row, "shown_once", None)
+        key: str | None = getattr(row, "new_key", None)
         return key
 
 
-class RotationSerializer(StrictSerializer):
+class ApiKeyRotationSerializer(StrictSerializer):
     overlap_hours = serializers.IntegerField(
-        default=24, min_value=0, max_value=720, help_text="How long the old key goes on working."
+        default=24,
+        min_value=0,
+        max_value=720,
+        help_text="Hours for which the old key remains valid.",
     )
 
 
@@ -102,9 +105,9 @@ class ApiKeyFilterSet(django_filters.FilterSet):
     is_active = BooleanFilter()
 
 
-@extend_schema(description="Keys of machines. Deleting one revokes it; the row stays.")
+@extend_schema(description="API keys. Deleting one revokes it; the row is kept.")
 class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
-    """Keys of machines; deleting one revokes it."""
+    """API keys; deleting one revokes it."""
 
     etag_ignores = frozenset({"key", "last_used_at"})
 
@@ -114,26 +117,26 @@ class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, 
     permission_actions = {"rotate": "add"}
     step_up_actions = frozenset({"create", "partial_update", "rotate"})
 
-    def _person(self) -> User:
+    def _require_user(self) -> User:
         user = self.principal
         if not isinstance(user, User):
-            raise PermissionDenied("Only a person makes keys.")  # noqa: EM101
+            raise PermissionDenied("API keys cannot manage API keys; log in as a user.")  # noqa: EM101
         return user
 
     def perform_create(self, serializer: Any) -> None:
-        user = self._person()
-        check_scopes(user, serializer.validated_data["permissions"])
+        user = self._require_user()
+        check_can_grant_scopes(user, serializer.validated_data["permissions"])
         row, key = api_keys.api_key_create(
             organization_id=user.organization_id, user=user, **serializer.validated_data
         )
-        row.shown_once = key  # type: ignore[attr-defined]
+        row.new_key = key  # type: ignore[attr-defined]
         serializer.instance = row
 
-    def kept_answer(self, data: Any) -> Any:
+    def stored_response(self, data: Any) -> Any:
         return {**data, "key": None}
 
     def perform_update(self, serializer: Any) -> None:
-        check_scopes(self._person(), serializer.instance.permissions or ())
+        check_can_grant_scopes(self._require_user(), serializer.instance.permissions or ())
         serializer.instance = api_keys.api_key_update(
             serializer.instance, **serializer.validated_data
         )
@@ -141,16 +144,16 @@ class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, 
     def perform_destroy(self, instance: ApiKey) -> None:
         api_keys.api_key_revoke(instance)
 
-    @extend_schema(request=RotationSerializer, responses={201: ApiKeySerializer})
+    @extend_schema(request=ApiKeyRotationSerializer, responses={201: ApiKeySerializer})
     @action(detail=True, methods=["post"])
     def rotate(self, request: Request, pk: str) -> Response:
-        """Make the key's successor; both work until the overlap is over."""
+        """Create a key that replaces this one, which expires after the overlap."""
         old = self.get_object()
-        user = self._person()
-        given = RotationSerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        check_scopes(user, old.permissions or ())
-        overlap = timedelta(hours=given.validated_data["overlap_hours"])
+        user = self._require_user()
+        form = ApiKeyRotationSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        check_can_grant_scopes(user, old.permissions or ())
+        overlap = timedelta(hours=form.validated_data["overlap_hours"])
         row, key = api_keys.api_key_rotate(old, user=user, overlap=overlap)
-        row.shown_once = key  # type: ignore[attr-defined]
+        row.new_key = key  # type: ignore[attr-defined]
         return Response(self.get_serializer(row).data, status=201)

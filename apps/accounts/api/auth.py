@@ -25,7 +25,7 @@ from apps.accounts.services.api_tokens import (
 )
 from apps.accounts.services.login import requires_second_factor
 from apps.accounts.services.login_audit import USER_DEACTIVATED, record_failed_login
-from apps.accounts.services.step_up import StepUpFailure
+from apps.accounts.services.step_up import STEP_UP_ERRORS
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView
@@ -177,7 +177,7 @@ class StepUpView(PrincipalView):
         code = fields.get("otp") or fields.get("recovery_code") or ""
         try:
             step_up(request._request, password=fields["password"], code=code)  # noqa: SLF001
-        except StepUpFailure as error:
+        except STEP_UP_ERRORS as error:
             return error_response(error)
         return Response(status=204)
 

@@ -7,7 +7,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from apps.accounts.auth.requests import presented_key
+from apps.accounts.auth.requests import presented_token
 from urfmp.common.http.problem_details import BEARER
 
 
@@ -17,20 +17,20 @@ class _CsrfCheck(CsrfViewMiddleware):
 
 
 class PrincipalAuthentication(BaseAuthentication):
-    """Hand on the person or key that the middleware found."""
+    """Return the user or API key that the middleware authenticated."""
 
     def authenticate(self, request: Request) -> tuple[Any, None] | None:
-        """Return who calls.
+        """Return the request's principal; None for a request without credentials.
 
         Raises:
-            AuthenticationFailed: A key or token was sent that is unknown, ended or expired.
-            PermissionDenied: A browser's session without its CSRF token.
+            AuthenticationFailed: The API key or access token is unknown, revoked or expired.
+            PermissionDenied: The CSRF token of a browser session is missing or wrong.
         """
-        plain = request._request  # noqa: SLF001 - the request that the middleware saw
+        plain = request._request  # noqa: SLF001 - the request that the middleware processed
         principal: Any = plain.user
-        if presented_key(plain) is not None:
+        if presented_token(plain) is not None:
             if not principal.is_authenticated:
-                msg = "This API key or access token is unknown, ended or expired."
+                msg = "This API key or access token is invalid, revoked or expired."
                 raise AuthenticationFailed(msg)
             return principal, None
         if not principal.is_authenticated:
@@ -43,5 +43,5 @@ class PrincipalAuthentication(BaseAuthentication):
         return principal, None
 
     def authenticate_header(self, request: Request) -> str:
-        """Make the answer to a missing credential 401."""
+        """Return the header that makes the response to missing credentials a 401."""
         return BEARER

@@ -17,8 +17,8 @@ from rest_framework.response import Response
 
 from apps.accounts.services.idempotency import (
     IdempotentRequest,
-    idempotent_begin,
-    idempotent_finish,
+    idempotency_claim,
+    idempotency_store,
     request_hash,
 )
 
@@ -27,55 +27,58 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     HEADER,
     {"type": "string", "pattern": "^[!-~]{1,255}$"},
     OpenApiParameter.HEADER,
-    description="Your own name for this request, such as a UUID. Sent again within 24 hours, the"
-    " request is not carried out again: the first answer is repeated, with"
-    " `Idempotency-Replayed: true`. 409 `idempotency_in_progress` while the first is under way, 422"
-    " `idempotency_key_reused` with another body.",
+    description="A unique value for this request, such as a UUID. A request with the same value"
+    " within 24 hours is not processed again: the first response is repeated, with"
+    " `Idempotency-Replayed: true`. 409 `idempotency_in_progress` while the first request is being"
+    " processed, 422 `idempotency_key_reused` for a different body.",
 )
-REPLAYED = OpenApiParameter(
+IDEMPOTENCY_REPLAYED = OpenApiParameter(
     "Idempotency-Replayed",
     {"type": "string", "enum": ["true"]},
     OpenApiParameter.HEADER,
-    description="On an answer that was given before.",
+    description="Set if the response is a repetition of an earlier one.",
     response=[200, 201, 204],
 )
-_FORM = re.compile(r"[!-~]{1,255}")
+_KEY_PATTERN = re.compile(r"[!-~]{1,255}")
 
 
-def _principal_id(principal: Any) -> UUID:
-    """Return whose key it is: a super admin is somebody else in each organization."""
+def _idempotency_principal_id(principal: Any) -> UUID:
+    """Return the id under which responses are stored.
+
+    A super admin has a different id in each organization.
+    """
     if getattr(principal, "home_organization_id", None) is None:
         return cast("UUID", principal.pk)
     return uuid5(principal.organization_id, str(principal.pk))
 
 
 class IdempotentMixin:
-    """Views whose POST a client may repeat without harm, whatever it does.
+    """Mixin for views whose POST supports the `Idempotency-Key` header.
 
-    Only answers of success are kept: a refused request has done nothing and may be corrected and
-    sent again under the same key.
+    Only successful responses are stored. A rejected request changed nothing; the client may correct
+    it and send it again with the same key.
     """
 
     principal: Any
     post: Any
 
     def documented_headers(self, method: str) -> list[OpenApiParameter]:
-        """Add the two headers to what POST does."""
+        """Add the request and the response header to the documentation of POST."""
         headers: list[OpenApiParameter] = super().documented_headers(method)  # type: ignore[misc]
-        return [*headers, IDEMPOTENCY_KEY, REPLAYED] if method == "POST" else headers
+        return [*headers, IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED] if method == "POST" else headers
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Put the look for an earlier answer before a POST, once the caller is let in."""
+        """Wrap POST with the look-up of a stored response, after authorization."""
         super().initial(request, *args, **kwargs)  # type: ignore[misc]
         key = request.headers.get(HEADER)
         if request.method == "POST" and key is not None and hasattr(self, "post"):
-            self.post = partial(self._once, self.post, key)
+            self.post = partial(self._post_once, self.post, key)
 
-    def kept_answer(self, data: Any) -> Any:
-        """Return what is kept of an answer, and repeated: without anything secret."""
+    def stored_response(self, data: Any) -> Any:
+        """Return the response data to store; override to remove secrets."""
         return data
 
-    def _once(
+    def _post_once(
         self,
         handler: Callable[..., Response],
         key: str,
@@ -83,29 +86,29 @@ class IdempotentMixin:
         *args: Any,
         **kwargs: Any,
     ) -> Response:
-        if not _FORM.fullmatch(key):
-            raise ValidationError({HEADER: "Write 1 to 255 visible ASCII characters."})
-        wanted = IdempotentRequest(
+        if not _KEY_PATTERN.fullmatch(key):
+            raise ValidationError({HEADER: "Enter 1 to 255 visible ASCII characters."})
+        identified = IdempotentRequest(
             organization_id=self.principal.organization_id,
-            principal_id=_principal_id(self.principal),
+            principal_id=_idempotency_principal_id(self.principal),
             key=key,
             request_hash=request_hash(str(request.method), request.path, request.data),
         )
-        if (found := idempotent_begin(wanted)) is not None:
+        if (stored := idempotency_claim(identified)) is not None:
             return Response(
-                msgspec.json.decode(found.answer) if found.answer else None,
-                status=found.status_code,
+                msgspec.json.decode(stored.answer) if stored.answer else None,
+                status=stored.status_code,
                 headers={"Idempotency-Replayed": "true"},
             )
         response = handler(request, *args, **kwargs)
         if response.status_code < HTTPStatus.BAD_REQUEST:
-            idempotent_finish(
-                wanted,
+            idempotency_store(
+                identified,
                 status_code=response.status_code,
-                answer=JSONRenderer().render(self.kept_answer(response.data)),
+                answer=JSONRenderer().render(self.stored_response(response.data)),
             )
         return response
 
 
 class IdempotentCreateMixin(IdempotentMixin, mixins.CreateModelMixin):
-    """Creation that a client may repeat without harm."""
+    """Create mixin that supports the `Idempotency-Key` header."""

@@ -1,4 +1,4 @@
-"""Invitations through the API: given out, sent again, taken back, accepted."""
+"""Invitations in the API: create, resend, revoke, accept."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
-from apps.accounts.auth.password_validators import MAX_LENGTH
+from apps.accounts.auth.requests import request_actor
 from apps.accounts.choices import Role
 from apps.accounts.models import Invitation, User
-from apps.accounts.permissions.grants import check_authority, check_grant
+from apps.accounts.permissions.grants import check_can_grant, check_can_manage
 from apps.accounts.permissions.roles import PERMISSIONS
 from apps.accounts.services import invitations
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView, ReadViewSet
+from urfmp.common.security.password_validators import MAX_LENGTH
 
 
 @body_example("A technician", {"email": "kim@plant.example", "role": "technician"})
@@ -29,7 +30,7 @@ class InvitationSerializer(ScopedModelSerializer):
     permissions = serializers.ListField(
         child=serializers.ChoiceField(sorted(PERMISSIONS)),
         required=False,
-        help_text="Grants beyond the role.",
+        help_text="Permissions in addition to the role's.",
     )
     is_expired = serializers.BooleanField(read_only=True)
 
@@ -49,11 +50,11 @@ class InvitationSerializer(ScopedModelSerializer):
         read_only_fields = ("id", "invited_by", "invited_by_key", "expires_at", "created_at")
         extra_kwargs = {
             "invited_by": {
-                "help_text": "Who invited; somebody of the platform if `users` does not have them."
-                " Null: a key."
+                "help_text": "User who sent the invitation; platform staff if not in `users`. Null"
+                " for an API key."
             }
         }
-        validators: tuple[Any, ...] = ()  # uniqueness is told by the service
+        validators: tuple[Any, ...] = ()  # the service checks uniqueness
 
 
 class InvitationFilterSet(django_filters.FilterSet):
@@ -62,7 +63,7 @@ class InvitationFilterSet(django_filters.FilterSet):
 
 
 class InvitationViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadViewSet):
-    """People who were asked to join; deleting an invitation revokes it."""
+    """Invitations; deleting one revokes it."""
 
     model = Invitation
     serializer_class = InvitationSerializer
@@ -73,7 +74,7 @@ class InvitationViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadVie
 
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
-        check_grant(self.principal, invitations.grants_of(fields))
+        check_can_grant(self.principal, invitations.grants_from_fields(fields))
         serializer.instance = invitations.invitation_create(
             organization_id=self.principal.organization_id, **self._inviter(), **fields
         )
@@ -89,14 +90,14 @@ class InvitationViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadVie
     @extend_schema(request=None, responses=InvitationSerializer)
     @action(detail=True, methods=["post"])
     def resend(self, request: Request, pk: str) -> Response:
-        """Send it again, good for another seven days."""
+        """Send the invitation again, valid for another seven days."""
         invitation = self.get_object()
-        check_authority(self.principal, invitation)
+        check_can_manage(self.principal, invitation)
         again = invitations.invitation_resend(invitation, **self._inviter())
         return Response(self.get_serializer(again).data)
 
 
-class AcceptSerializer(StrictSerializer):
+class InvitationAcceptSerializer(StrictSerializer):
     token = serializers.CharField(max_length=200)
     password = serializers.CharField(
         max_length=MAX_LENGTH, trim_whitespace=False, style={"input_type": "password"}
@@ -105,20 +106,21 @@ class AcceptSerializer(StrictSerializer):
     last_name = serializers.CharField(max_length=100, required=False, allow_blank=True)
 
 
-class AcceptView(PrincipalView):
-    """Somebody joins by the code of an invitation."""
+class InvitationAcceptView(PrincipalView):
+    """Accept an invitation."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     @extend_schema(
-        request=AcceptSerializer,
+        request=InvitationAcceptSerializer,
         responses={204: None, 409: OpenApiResponse()},
         operation_id="auth_invitation_accept",
-        description="Join an organization by the code of an invitation, and choose a password.",
+        description="Join an organization with the token of an invitation, and set a password.",
     )
     def post(self, request: Request) -> Response:
-        form = AcceptSerializer(data=request.data)
+        form = InvitationAcceptSerializer(data=request.data)
         form.is_valid(raise_exception=True)
-        invitations.invitation_accept(request._request, **form.validated_data)  # noqa: SLF001
+        actor = request_actor(request._request)  # noqa: SLF001
+        invitations.invitation_accept(actor, **form.validated_data)
         return Response(status=204)

@@ -8,8 +8,8 @@ from rest_framework.request import Request
 from apps.accounts.models import User
 
 
-class IsPerson(BasePermission):
-    """A person about their own affairs, whatever the role; no key."""
+class IsUser(BasePermission):
+    """Allow users of any role, for their own account; deny API keys."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         return isinstance(request.user, User)

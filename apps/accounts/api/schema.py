@@ -1,4 +1,4 @@
-"""What drf-spectacular needs to know of our authentication; the document says the rest."""
+"""drf-spectacular extension for the API's authentication class."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 
 
 class PrincipalScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Any of the credentials that `urfmp.common.api.openapi_hooks` describes."""
+    """Security scheme of all credentials, described in `urfmp.common.api.openapi_hooks`."""
 
     target_class = "apps.accounts.api.authentication.PrincipalAuthentication"
     name = "bearer"

@@ -24,19 +24,19 @@ from apps.accounts.exceptions import (
     TooManyAttemptsError,
     WrongPasswordError,
 )
-from apps.accounts.middleware.second_factor import is_required
+from apps.accounts.middleware.second_factor import is_second_factor_required
 from apps.accounts.services.api_tokens import token_pair_issue
 from apps.accounts.services.login import throttle_session_code
 from apps.accounts.services.second_factors import (
-    recovery_codes_renew,
+    recovery_codes_regenerate,
     second_factor_begin,
     second_factor_confirm,
-    second_factor_of,
+    second_factor_get,
     second_factor_remove,
-    seed_address,
-    seed_text,
+    totp_provisioning_uri,
+    totp_secret,
 )
-from apps.accounts.services.step_up import password_check_alone
+from apps.accounts.services.step_up import password_verify_sufficient_alone
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView
@@ -50,7 +50,9 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 class SecondFactorSerializer(serializers.Serializer[Any]):
     is_in_use = serializers.BooleanField()
-    is_required = serializers.BooleanField(help_text="Whether the organization requires one.")
+    is_second_factor_required = serializers.BooleanField(
+        help_text="Whether the organization requires one."
+    )
     confirmed_at = serializers.DateTimeField(allow_null=True)
     recovery_codes_left = serializers.IntegerField()
 
@@ -121,11 +123,11 @@ class SecondFactorView(_SecondFactorBaseView):
         description="State of the current user's second factor.",
     )
     def get(self, request: Request) -> Response:
-        row = second_factor_of(self.principal)
+        row = second_factor_get(self.principal)
         return Response(
             {
                 "is_in_use": row is not None,
-                "is_required": is_required(self.principal),
+                "is_required": is_second_factor_required(self.principal),
                 "confirmed_at": row.confirmed_at if row else None,
                 "recovery_codes_left": len(row.recovery_digests) if row else 0,
             }
@@ -141,7 +143,7 @@ class SecondFactorView(_SecondFactorBaseView):
     def post(self, request: Request) -> Response:
         require_recent_auth(request._request)  # noqa: SLF001
         row = second_factor_begin(self.principal)
-        answer = {"seed": seed_text(row), "otpauth_uri": seed_address(row)}
+        answer = {"seed": totp_secret(row), "otpauth_uri": totp_provisioning_uri(row)}
         return Response(answer, status=201, headers=_NO_STORE)
 
 
@@ -180,7 +182,7 @@ class RecoveryCodesView(_SecondFactorBaseView):
     )
     def post(self, request: Request) -> Response:
         require_recent_auth(request._request)  # noqa: SLF001
-        codes = recovery_codes_renew(self.principal)
+        codes = recovery_codes_regenerate(self.principal)
         answer = {"recovery_codes": codes, **self._new_session(second_factor=True)}
         return Response(answer, headers=_NO_STORE)
 
@@ -201,7 +203,7 @@ class SecondFactorRemoveView(_SecondFactorBaseView):
         password = self._validated_data(CurrentPasswordSerializer)["password"]
         actor = request_actor(request._request)  # noqa: SLF001
         try:
-            password_check_alone(self.principal, actor, password)
+            password_verify_sufficient_alone(self.principal, actor, password)
         except (WrongPasswordError, PasswordTooShortError, TooManyAttemptsError) as error:
             return error_response(error)
         second_factor_remove(self.principal)

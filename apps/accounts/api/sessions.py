@@ -90,7 +90,7 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
 
     def perform_destroy(self, instance: UserSession) -> None:
         check_can_manage(self.principal, instance.user)
-        sessions.session_end(instance)
+        sessions.session_revoke(instance)
 
 
 class OwnSessionFilterSet(django_filters.FilterSet):
@@ -127,11 +127,11 @@ class OwnSessionViewSet(
         return context
 
     def perform_destroy(self, instance: UserSession) -> None:
-        sessions.session_end(instance)
+        sessions.session_revoke(instance)
 
     @extend_schema(request=None, responses=RevokedSessionsSerializer, filters=False)
     @action(detail=False, methods=["post"], url_path="end-others")
     def end_others(self, request: Request) -> Response:
         """Revoke all of the user's sessions except the current one."""
         current_id = current_session_id(request._request)  # noqa: SLF001
-        return Response({"ended": sessions.sessions_end_others(self.principal, keep=current_id)})
+        return Response({"ended": sessions.sessions_revoke_others(self.principal, keep=current_id)})

@@ -12,15 +12,15 @@ from apps.accounts.services.api_tokens import TokenPair
 class TokenPairSerializer(serializers.Serializer[Any]):
     access_token = serializers.CharField(help_text="For `Authorization: Bearer`.")
     token_type = serializers.CharField(help_text="Always `Bearer`.")
-    expires_in = serializers.IntegerField(help_text="Seconds until the access token ends.")
-    refresh_token = serializers.CharField(help_text="Good for one refresh.")
+    expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
+    refresh_token = serializers.CharField(help_text="Can be used once.")
     refresh_expires_in = serializers.IntegerField(
-        help_text="Seconds until the sign-in ends, however often it is refreshed."
+        help_text="Seconds until the session expires. A refresh does not extend it."
     )
 
 
-def pair_fields(pair: TokenPair) -> dict[str, Any]:
-    """Return a pair of tokens as answers show it."""
+def token_pair_payload(pair: TokenPair) -> dict[str, Any]:
+    """Return a token pair as a response body."""
     return {
         "access_token": pair.access_token,
         "token_type": "Bearer",

@@ -1,4 +1,4 @@
-"""Users through the API."""
+"""Users in the API."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rest_framework.response import Response
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.models import User
-from apps.accounts.permissions.grants import check_authority, check_grant
+from apps.accounts.permissions.grants import check_can_grant, check_can_manage
 from apps.accounts.permissions.roles import PERMISSIONS
 from apps.accounts.services import locks, users
-from apps.accounts.services.email_enumeration import address_tried, moved_to
-from apps.accounts.services.one_time_links import link_order, password_link_order
+from apps.accounts.services.email_enumeration import changed_email, enumeration_guard
+from apps.accounts.services.one_time_links import link_request, password_link_request
 from apps.accounts.services.second_factors import second_factor_reset
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
@@ -40,7 +40,7 @@ class UserSerializer(ScopedModelSerializer):
     permissions = serializers.ListField(
         child=serializers.ChoiceField(sorted(PERMISSIONS)),
         required=False,
-        help_text="Grants beyond the role.",
+        help_text="Permissions in addition to the role's.",
     )
 
     class Meta:
@@ -68,7 +68,7 @@ class UserFilterSet(django_filters.FilterSet):
 
 
 class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
-    """People of the organization."""
+    """Users of the organization."""
 
     etag_ignores = frozenset({"updated_at", "last_login"})
 
@@ -81,43 +81,46 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     step_up_actions = frozenset({"create", "partial_update", "password_link", "second_factor"})
 
     def get_object(self) -> Any:
-        """Lock the admins first, as every change of a person does, where the person is locked."""
+        """Lock the admins before the user, for requests that lock the user.
+
+        Every change of a user acquires the locks in this order.
+        """
         if self._condition is not None:
-            locks.admins_hold(self.principal.organization_id)
+            locks.lock_active_admins(self.principal.organization_id)
         return super().get_object()
 
     def perform_create(self, serializer: Any) -> None:
         fields = dict(serializer.validated_data)
         fields.pop("is_active", None)
         fields.setdefault("role", Role.OPERATOR)
-        check_grant(self.principal, fields)
+        check_can_grant(self.principal, fields)
         organization_id = self.principal.organization_id
-        with address_tried(organization_id, fields["email"]):
+        with enumeration_guard(organization_id, fields["email"]):
             serializer.instance = users.user_create(organization_id=organization_id, **fields)
         if settings.MAIL_IS_CONFIGURED:
-            link_order(serializer.instance, LinkPurpose.INVITATION)
+            link_request(serializer.instance, LinkPurpose.INVITATION)
 
     def perform_update(self, serializer: Any) -> None:
-        check_authority(self.principal, serializer.instance)
-        check_grant(self.principal, serializer.validated_data)
-        person, changes = serializer.instance, serializer.validated_data
-        with address_tried(person.organization_id, moved_to(person, changes)):
-            serializer.instance = users.user_update(person, **changes)
+        check_can_manage(self.principal, serializer.instance)
+        check_can_grant(self.principal, serializer.validated_data)
+        user, changes = serializer.instance, serializer.validated_data
+        with enumeration_guard(user.organization_id, changed_email(user, changes)):
+            serializer.instance = users.user_update(user, **changes)
 
     @extend_schema(request=None, responses={202: None})
     @action(detail=True, methods=["post"], url_path="password-link")
     def password_link(self, request: Request, pk: str) -> Response:
-        """Send a person a link to choose a password with: a reset, or their invitation again."""
-        person = self.get_object()
-        check_authority(self.principal, person)
-        password_link_order(person)
+        """Send the user a password link: a reset, or the invitation again."""
+        user = self.get_object()
+        check_can_manage(self.principal, user)
+        password_link_request(user)
         return Response(status=202)
 
     @extend_schema(request=None, responses={204: None})
     @action(detail=True, methods=["delete"], url_path="second-factor")
     def second_factor(self, request: Request, pk: str) -> Response:
-        """Take a person's second factor away, when they have lost app and recovery codes."""
-        person = self.get_object()
-        check_authority(self.principal, person)
-        second_factor_reset(person)
+        """Remove the user's second factor, if app and recovery codes are lost."""
+        user = self.get_object()
+        check_can_manage(self.principal, user)
+        second_factor_reset(user)
         return Response(status=204)

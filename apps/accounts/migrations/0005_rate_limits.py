@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 db_default=1000,
                 default=1000,
-                help_text="Requests per minute; empty for no limit.",
+                help_text="Requests per minute. Leave blank for no limit.",
                 null=True,
                 validators=[django.core.validators.MinValueValidator(1)],
             ),

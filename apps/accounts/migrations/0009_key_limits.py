@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 default=list,
-                help_text="Addresses and networks from which the key is taken; none for any.",
+                help_text="IP addresses and CIDR ranges that may use the key. Leave blank to allow any.",
                 size=None,
             ),
         ),

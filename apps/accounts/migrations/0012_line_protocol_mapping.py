@@ -18,8 +18,10 @@ class Migration(migrations.Migration):
                 blank=True,
                 db_default=models.Value({}, models.JSONField()),
                 default=dict,
-                help_text='How lines that Telegraf or InfluxDB\'s clients write with this key are read: {"robot_tag": "machine", "metadata_tags": ["firmware"], "dropped_tags": ["host"], "prefix": "plc"}, each as needed. A tag that is not named becomes part of the metric.',
-                validators=[apps.accounts.models.line_protocol_mapping.validate_line_mapping],
+                help_text='Mapping of tags for lines that Telegraf or an InfluxDB client writes with this key: {"robot_tag": "machine", "metadata_tags": ["firmware"], "dropped_tags": ["host"], "prefix": "plc"}. Every key is optional. Any other tag becomes part of the metric name.',
+                validators=[
+                    apps.accounts.models.line_protocol_mapping.validate_line_protocol_mapping
+                ],
                 verbose_name="line protocol",
             ),
         ),

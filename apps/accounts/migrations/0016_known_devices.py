@@ -13,8 +13,10 @@ class Migration(migrations.Migration):
     operations = [
         migrations.AddField(
             model_name="user",
-            name="devices_known_since",
-            field=models.DateTimeField(blank=True, editable=False, null=True),
+            name="trusted_devices_reset_at",
+            field=models.DateTimeField(
+                blank=True, db_column="devices_known_since", editable=False, null=True
+            ),
         ),
         run_sql(__file__, "0016_known_devices"),
     ]

@@ -1,4 +1,4 @@
-"""People, where they are signed in, what is sent to them, and the keys of machines."""
+"""Users, sessions, API keys, one-time links and invitations."""
 
 from __future__ import annotations
 

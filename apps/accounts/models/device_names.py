@@ -1,9 +1,9 @@
-"""What a browser or program is called in a list of sign-ins."""
+"""Short device names for lists of sessions."""
 
 from __future__ import annotations
 
-# In this order: many browsers also carry the names of those they are compatible with.
-_PROGRAMS = (
+# The order matters: many browsers also send the names of browsers they are compatible with.
+_BROWSERS = (
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
     ("SamsungBrowser/", "Samsung Internet"),
@@ -13,7 +13,7 @@ _PROGRAMS = (
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
 )
-_SYSTEMS = (
+_OPERATING_SYSTEMS = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
     ("Android", "Android"),
@@ -25,14 +25,14 @@ _SYSTEMS = (
 
 
 def device_name(user_agent: str | None) -> str:
-    """Return a short name such as `Firefox on Windows`; a program's own name if it is no browser.
+    """Return a short device name such as `Firefox on Windows`.
 
-    The header is whatever the client wrote: it helps people to recognise their own devices and
-    decides nothing.
+    A program that is not a browser is listed under its own name. The header is untrusted: the name
+    helps users to recognise their devices and is not used for any decision.
     """
     text = user_agent or ""
-    program = next((name for mark, name in _PROGRAMS if mark in text), "")
-    system = next((name for mark, name in _SYSTEMS if mark in text), "")
-    if not program:
+    browser = next((name for token, name in _BROWSERS if token in text), "")
+    system = next((name for token, name in _OPERATING_SYSTEMS if token in text), "")
+    if not browser:
         return text.split("/", 1)[0].strip()[:40] or "Unknown device"
-    return f"{program} on {system}" if system else program
+    return f"{browser} on {system}" if system else browser

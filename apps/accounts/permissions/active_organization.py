@@ -1,7 +1,8 @@
-"""The organization that a super admin has chosen to work in.
+"""The organization that a super admin has switched to.
 
-A super admin's own rows are the platform's. The sign-in's data names the chosen organization; the
-middleware and the streams look the person up at home and then open the chosen one's transaction.
+A super admin's own row belongs to the platform organization. The session's data stores the active
+organization. The middleware and the live streams look the user up in the platform organization and
+then open the tenant transaction of the active one.
 """
 
 from __future__ import annotations
@@ -13,20 +14,32 @@ from uuid import UUID
 
 from apps.accounts.choices import Role
 
-CHOSEN = "chosen_organization"
+SESSION_KEY = "chosen_organization"
 
 
 @dataclass(frozen=True)
-class ChosenOrganization:
-    """Where a super admin works; the name is that of the time of the choice."""
+class ActiveOrganization:
+    """Organization that a super admin works in.
+
+    Attributes:
+        id: Id of the organization.
+        name: Name of the organization at the time of the switch.
+    """
 
     id: UUID
     name: str
 
 
-def chosen_by(user: Any, data: Mapping[str, Any]) -> ChosenOrganization | None:
-    """Return what a sign-in's data names; it counts for super admins alone."""
-    found = data.get(CHOSEN)
+def active_organization_from_session(
+    user: Any, data: Mapping[str, Any]
+) -> ActiveOrganization | None:
+    """Return the active organization of a session; None if there is none.
+
+    Args:
+        user: User of the session; only super admins can switch organizations.
+        data: Data of the session.
+    """
+    found = data.get(SESSION_KEY)
     if not found or user.role != Role.SUPER_ADMIN:
         return None
-    return ChosenOrganization(UUID(found["id"]), found["name"])
+    return ActiveOrganization(UUID(found["id"]), found["name"])

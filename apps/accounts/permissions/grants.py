@@ -1,4 +1,4 @@
-"""Nobody grants more than they have."""
+"""Checks that users and API keys grant only permissions that they have."""
 
 from __future__ import annotations
 
@@ -6,49 +6,58 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apps.accounts.choices import Role
-from apps.accounts.exceptions import GrantError
-from apps.accounts.permissions.roles import ROLE_PERMISSIONS, permissions_of
+from apps.accounts.exceptions import GrantExceedsOwnError
+from apps.accounts.permissions.roles import ROLE_PERMISSIONS, permissions_of_scopes
 
 
-def held_permissions(principal: Any) -> frozenset[str]:
-    """Return the staff permissions of a person, or those that a key's scopes amount to."""
+def effective_permissions(principal: Any) -> frozenset[str]:
+    """Return the staff permissions of a user or API key."""
     if (scopes := getattr(principal, "scopes", None)) is not None:
-        return permissions_of(scopes)
+        return permissions_of_scopes(scopes)
     return ROLE_PERMISSIONS[principal.role] | frozenset(principal.permissions or ())
 
 
-def check_grant(principal: Any, changes: Mapping[str, Any]) -> None:
-    """Check the role and the grants that somebody is about to give.
+def check_can_grant(principal: Any, changes: Mapping[str, Any]) -> None:
+    """Check that a principal may grant a role and extra permissions.
+
+    Args:
+        principal: User or API key that grants.
+        changes: Fields of the other user; only `role` and `permissions` are read.
 
     Raises:
-        GrantError: They go beyond the giver's own; or a super admin would be made by another.
+        GrantExceedsOwnError: The principal does not have all of these permissions, or is not a
+            super admin and the role is.
     """
-    held = held_permissions(principal)
+    own = effective_permissions(principal)
     role = changes.get("role")
-    wanted = frozenset(changes.get("permissions") or ())
+    requested = frozenset(changes.get("permissions") or ())
     if role is not None:
-        wanted |= ROLE_PERMISSIONS[role]
+        requested |= ROLE_PERMISSIONS[role]
     own_role = getattr(principal, "role", None)
-    if not wanted <= held or (role == Role.SUPER_ADMIN and own_role != Role.SUPER_ADMIN):
-        raise GrantError
+    if not requested <= own or (role == Role.SUPER_ADMIN and own_role != Role.SUPER_ADMIN):
+        raise GrantExceedsOwnError
 
 
-def check_authority(principal: Any, target: Any) -> None:
-    """Check that somebody may change another person.
+def check_can_manage(principal: Any, target: Any) -> None:
+    """Check that a principal may change a user, session or invitation.
 
-    Raises:
-        GrantError: The other one holds rights that the first does not.
-    """
-    if not held_permissions(target) <= held_permissions(principal):
-        msg = "This person holds rights that you do not hold."
-        raise GrantError(msg)
-
-
-def check_scopes(principal: Any, scopes: Iterable[str]) -> None:
-    """Check the scopes that somebody is about to give a key.
+    Args:
+        principal: User or API key that makes the change.
+        target: User or invitation that is changed.
 
     Raises:
-        GrantError: They go beyond the giver's own permissions.
+        GrantExceedsOwnError: The target has permissions that the principal does not have.
     """
-    if not permissions_of(scopes) <= held_permissions(principal):
-        raise GrantError
+    if not effective_permissions(target) <= effective_permissions(principal):
+        msg = "This user has permissions that you do not have."
+        raise GrantExceedsOwnError(msg)
+
+
+def check_can_grant_scopes(principal: Any, scopes: Iterable[str]) -> None:
+    """Check that a principal may give scopes to an API key.
+
+    Raises:
+        GrantExceedsOwnError: The scopes include permissions that the principal does not have.
+    """
+    if not permissions_of_scopes(scopes) <= effective_permissions(principal):
+        raise GrantExceedsOwnError

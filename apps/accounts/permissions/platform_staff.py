@@ -1,18 +1,18 @@
-"""People who work outside of their own organization: the platform's super admins."""
+"""Super admins, who can work in organizations other than their own."""
 
 from __future__ import annotations
 
 from typing import Any, Self
 from uuid import UUID
 
-PLATFORM_STAFF = "URFMP platform staff"
+PLATFORM_STAFF_NAME = "URFMP platform staff"
 
 
-class Roaming:
-    """What a person needs for that.
+class PlatformStaffMixin:
+    """Mixin that lets a user act in another organization for one request.
 
     Attributes:
-        home_organization_id: Where a super admin's row is, while they work in another organization.
+        home_organization_id: Organization of the user's row while they act in another; else None.
     """
 
     home_organization_id: UUID | None = None
@@ -20,18 +20,21 @@ class Roaming:
     _state: Any
 
     @classmethod
-    def behind_the_wall(cls, key: UUID) -> Self:
-        """Return what stands for a person whose row the open organization does not see.
+    def placeholder_for(cls, key: UUID) -> Self:
+        """Return an unsaved user in place of one that row-level security hides.
 
-        Only super admins act outside their own organization.
+        Only super admins act outside their own organization, so the hidden user is one of them.
         """
-        fields: dict[str, Any] = {"first_name": PLATFORM_STAFF, "role": "custom"}
+        fields: dict[str, Any] = {"first_name": PLATFORM_STAFF_NAME, "role": "custom"}
         return cls(pk=key, is_active=False, **fields)  # type: ignore[call-arg]
 
-    def work_in(self, organization_id: UUID) -> None:
-        """See and act in another organization for the length of a request.
+    def switch_organization(self, organization_id: UUID) -> None:
+        """Act in another organization for the rest of the request.
 
-        Nothing of this is stored: the row stays where it is, and is not visible from there.
+        Nothing is saved. The user's own row is not visible from the other organization.
+
+        Args:
+            organization_id: Organization to act in.
         """
         self.home_organization_id = self.organization_id
         self.organization_id = organization_id

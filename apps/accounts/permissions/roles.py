@@ -1,7 +1,7 @@
-"""The one table of who may do what: admin, pages and API read it.
+"""Permissions of roles and scopes, used by admin, pages and API.
 
-A staff permission is `<resource>.<verb>`. Django asks for `app.action_model`; `permission_for`
-translates one into the other, so both name the same right.
+A staff permission is `<resource>.<verb>`. Django checks permissions named `app.action_model`, and
+`staff_permission_for` maps these to staff permissions.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ PERMISSIONS = frozenset(
         "organization": "view update",
         "user": "view create update delete invite",
         "api_key": "view create delete",
-        "webhook": "manage",
         "maintenance": "view create update delete approve",
         "alert": "view create update delete acknowledge",
         "settings": "view update",
@@ -30,7 +29,7 @@ PERMISSIONS = frozenset(
 
 PERMISSION_CHOICES = [(name, name) for name in sorted(PERMISSIONS)]
 
-# What only the platform's super admins may do. Nobody can be granted it beside their role.
+# Only the super admin role has these; they cannot be granted to single users.
 PLATFORM_PERMISSIONS = frozenset({"platform.view", "platform.create", "platform.administer"})
 
 _VIEWER = frozenset(
@@ -70,7 +69,7 @@ ROLE_PERMISSIONS: dict[str, frozenset[str]] = {
     Role.CUSTOM: frozenset(),
 }
 
-# What a model's rows are called in a permission. A model without an entry is nobody's.
+# Resource of each model in a permission. No role has access to a model without an entry.
 _RESOURCES = {
     "accounts.user": "user",
     "accounts.usersession": "user",
@@ -83,7 +82,7 @@ _RESOURCES = {
     "robots.robotcommand": "command",
     "robots.robotstatushistory": "robot",
     "telemetry.robottelemetry": "telemetry",
-    # No models: what is stored, of one's own organization and of all of them.
+    # Not models: storage pages of one organization and of the platform.
     "telemetry.storage": "settings",
     "telemetry.platformstorage": "platform",
     "maintenance.maintenancetask": "maintenance",
@@ -91,8 +90,8 @@ _RESOURCES = {
     "audit.auditlog": "audit",
 }
 _VERBS = {"add": "create", "change": "update"}
-# Where one right holds for several kinds of rows.
-_SAME_AS = {
+# Permissions that are granted by another permission.
+_COVERED_BY = {
     "command.view": "robot.view",
     "command.create": "robot.control",
     "organization.create": "organization.update",
@@ -128,13 +127,11 @@ SCOPES: dict[str, frozenset[str]] = {
     "organization:write": frozenset({"organization.update"}),
     "api_keys:read": frozenset({"api_key.view"}),
     "api_keys:write": frozenset({"api_key.create", "api_key.delete"}),
-    "webhooks:read": frozenset({"webhook.manage"}),
-    "webhooks:write": frozenset({"webhook.manage"}),
     "audit:read": frozenset({"audit.view", "audit.export"}),
 }
 
 
-# What a robot needs of itself; a key that is bound to one may hold nothing else.
+# Scopes that a device key, which is bound to a robot, may have.
 DEVICE_SCOPES = frozenset(
     {
         "robots:read",
@@ -150,8 +147,12 @@ DEVICE_SCOPES = frozenset(
 
 
 @cache
-def permission_for(perm: str) -> str | None:
-    """Translate Django's `app.action_model` into a staff permission; None for an unknown model."""
+def staff_permission_for(perm: str) -> str | None:
+    """Return the staff permission for Django's; None for an unknown model.
+
+    Args:
+        perm: Django's permission, `app.action_model`.
+    """
     app_label, _, codename = perm.partition(".")
     action, _, model = codename.partition("_")
     resource = _RESOURCES.get(f"{app_label}.{model}")
@@ -160,26 +161,32 @@ def permission_for(perm: str) -> str | None:
     return f"{resource}.{_VERBS.get(action, action)}"
 
 
-def role_grants(role: str, extra: Iterable[str], perm: str) -> bool:
-    """Tell whether a role, with grants beyond it, holds Django's `app.action_model`."""
-    permission = permission_for(perm)
+def role_has_permission(role: str, extra: Iterable[str], perm: str) -> bool:
+    """Return whether a role and extra permissions include a Django permission.
+
+    Args:
+        role: Role of the user.
+        extra: Staff permissions of the user in addition to the role's.
+        perm: Django's permission, `app.action_model`.
+    """
+    permission = staff_permission_for(perm)
     if permission is None:
         return False
-    permission = _SAME_AS.get(permission, permission)
+    permission = _COVERED_BY.get(permission, permission)
     return permission in ROLE_PERMISSIONS[role] or permission in extra
 
 
-def permissions_of(scopes: Iterable[str]) -> frozenset[str]:
-    """Return the staff permissions that an API key's scopes amount to."""
+def permissions_of_scopes(scopes: Iterable[str]) -> frozenset[str]:
+    """Return the staff permissions that scopes include; unknown scopes have none."""
     granted = frozenset[str]().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
-    return frozenset(_SAME_AS.get(permission, permission) for permission in granted)
+    return frozenset(_COVERED_BY.get(permission, permission) for permission in granted)
 
 
-def scopes_grant(scopes: Iterable[str], perm: str) -> bool:
-    """Tell whether an API key's scopes hold Django's `app.action_model`."""
-    permission = permission_for(perm)
+def scopes_have_permission(scopes: Iterable[str], perm: str) -> bool:
+    """Return whether an API key's scopes include Django's `app.action_model`."""
+    permission = staff_permission_for(perm)
     granted = frozenset[str]().union(*(SCOPES.get(scope, frozenset()) for scope in scopes))
     if permission is None or permission in granted:
         return permission is not None
-    # A key that may see robots does not see their commands: that is a scope of its own.
-    return not permission.startswith("command.") and _SAME_AS.get(permission) in granted
+    # Reading commands needs its own scope: the scope to read robots does not include it.
+    return not permission.startswith("command.") and _COVERED_BY.get(permission) in granted

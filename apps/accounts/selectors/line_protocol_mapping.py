@@ -1,4 +1,4 @@
-"""The line protocol mapping of an API key, cached in each process."""
+"""Line protocol mappings of API keys, cached in each process."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from uuid import UUID
 
 from apps.accounts.models import ApiKey
 from apps.accounts.models.line_protocol_mapping import (
-    LineMapping,
-    mapping_read,
+    LineProtocolMapping,
+    parse_line_protocol_mapping,
 )
 from urfmp.common.tenancy.context import tenant_transaction
 
-_REMEMBERED_SECONDS = 5.0
-_MOST_REMEMBERED = 4_096
-_remembered: dict[UUID, tuple[float, LineMapping]] = {}
+_CACHE_SECONDS = 5.0
+_MAX_CACHED_MAPPINGS = 4_096
+_cache: dict[UUID, tuple[float, LineProtocolMapping]] = {}
 
 
-def line_mapping_of(key_id: UUID, organization_id: UUID) -> LineMapping:
-    """Return a key's mapping, as it was at most five seconds ago."""
+def get_line_protocol_mapping(key_id: UUID, organization_id: UUID) -> LineProtocolMapping:
+    """Return the mapping of an API key, at most five seconds old."""
     now = time.monotonic()
-    found = _remembered.get(key_id)
+    found = _cache.get(key_id)
     if found is not None and now < found[0]:
         return found[1]
     with tenant_transaction(organization_id):
         keys = ApiKey.objects.unscoped(reason="the key that asks").filter(pk=key_id)
-        mapping = mapping_read(keys.values_list("line_protocol_mapping", flat=True).first())
-    if len(_remembered) >= _MOST_REMEMBERED:
-        _remembered.clear()
-    _remembered[key_id] = now + _REMEMBERED_SECONDS, mapping
+        mapping = parse_line_protocol_mapping(
+            keys.values_list("line_protocol_mapping", flat=True).first()
+        )
+    if len(_cache) >= _MAX_CACHED_MAPPINGS:
+        _cache.clear()
+    _cache[key_id] = now + _CACHE_SECONDS, mapping
     return mapping

@@ -1,4 +1,4 @@
-"""Reads about the person who asks."""
+"""Sessions of the current user."""
 
 from __future__ import annotations
 
@@ -10,6 +10,6 @@ from apps.accounts.models import UserSession
 
 
 def own_sessions(user: Any) -> QuerySet[Any]:
-    """Return where a person is signed in, the last used first."""
-    rows: QuerySet[Any] = UserSession.objects.of_person(user).sign_ins().alive()
+    """Return a user's active sessions, the most recently used first."""
+    rows: QuerySet[Any] = UserSession.objects.of_user(user).roots().active()
     return rows.order_by("-last_activity_at", "-pk")

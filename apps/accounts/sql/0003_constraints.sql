@@ -8,7 +8,8 @@ ALTER TABLE user_sessions
     ADD CONSTRAINT fk_sessions_organization
         FOREIGN KEY (organization_id) REFERENCES organizations (id);
 
--- A device key goes with its robot. The second reference keeps it inside its organization.
+-- Deleting a robot deletes its device keys. The composite foreign key keeps robot and key in one
+-- organization.
 ALTER TABLE api_keys
     ADD CONSTRAINT fk_api_keys_organization
         FOREIGN KEY (organization_id) REFERENCES organizations (id),

@@ -1,6 +1,6 @@
 -- Credentials are looked up before the organization is known, when row-level security hides every
--- row. These functions of the tables' owner take an exact digest or address and give ids and
--- states; nothing can be searched or listed with them.
+-- row. These functions of the tables' owner accept an exact digest or address and return ids and
+-- states; they cannot be used to search or list rows.
 
 CREATE FUNCTION session_credential(token_digest text)
 RETURNS TABLE (
@@ -27,7 +27,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
       AND (k.robot_id IS NULL OR r.is_active);
 $$;
 
--- Digests in, those that no longer open anything out: what closes a stream that is under way.
+-- Returns those of the digests that are no longer valid; open live streams are closed by it.
 CREATE FUNCTION ended_credentials(digests text[]) RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT given.digest FROM unnest(digests) AS given (digest)
@@ -43,7 +43,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     WHERE lower(u.email) = lower(address) AND u.is_active;
 $$;
 
--- Jobs go through the organizations one by one, each in a transaction of its own.
+-- Jobs process the organizations one by one, each in its own transaction.
 CREATE FUNCTION organization_ids() RETURNS SETOF uuid
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     SELECT id FROM organizations ORDER BY id;

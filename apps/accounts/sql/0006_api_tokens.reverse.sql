@@ -1,4 +1,4 @@
--- Tokens mean nothing without their columns; they would be taken for browsers' sessions.
+-- Without the token columns, these rows would be accepted as browser sessions.
 DELETE FROM user_sessions WHERE family_id IS NOT NULL;
 
 CREATE OR REPLACE FUNCTION ended_credentials(digests text[]) RETURNS SETOF text

@@ -1,11 +1,11 @@
--- Deleting the root of a token family, which stands for the sign-in, ends the whole family.
+-- Deleting the root of a token family, which represents the session, revokes the whole family.
 ALTER TABLE user_sessions
     ADD CONSTRAINT fk_sessions_family
         FOREIGN KEY (family_id) REFERENCES user_sessions (id) ON DELETE CASCADE,
     ADD CONSTRAINT user_sessions_tokens_check
         CHECK (family_id IS NULL OR (refresh_token IS NOT NULL AND access_expires_at IS NOT NULL));
 
--- A browser's session alone: an access token in a cookie opens nothing.
+-- Browser sessions only: an access token in a cookie is rejected.
 CREATE OR REPLACE FUNCTION session_credential(token_digest text)
 RETURNS TABLE (
     user_id uuid, organization_id uuid, data jsonb,
@@ -32,7 +32,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
     WHERE s.session_token = token_digest AND s.access_expires_at > now();
 $$;
 
--- Spent tokens too: whoever sends one again is told from whoever guesses.
+-- Returns rotated tokens too, to distinguish reuse from guessing.
 CREATE FUNCTION refresh_token_credential(token_digest text)
 RETURNS TABLE (family_id uuid, user_id uuid, organization_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

@@ -2,7 +2,7 @@ ALTER TABLE idempotency_keys
     ADD CONSTRAINT fk_idempotency_organization
         FOREIGN KEY (organization_id) REFERENCES organizations (id);
 
--- A policy without the record's trigger: what a request did is recorded, its answer is a copy.
+-- A policy without the audit trigger: the changes of a request are audited, its response is not.
 ALTER TABLE idempotency_keys ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tenant ON idempotency_keys

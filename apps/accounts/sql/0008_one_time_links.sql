@@ -4,7 +4,7 @@ ALTER TABLE one_time_links
     ADD CONSTRAINT fk_links_user
         FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE;
 
--- A link is followed before the organization is known, by people who are not signed in.
+-- Links are opened before the organization is known, by users who are not logged in.
 CREATE FUNCTION link_credential(digest text)
 RETURNS TABLE (id uuid, user_id uuid, organization_id uuid, purpose varchar)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,9 +1,9 @@
--- A key may be taken from some networks alone, and has at most one successor.
+-- A key can be limited to networks, and has at most one successor.
 ALTER TABLE api_keys
     ADD CONSTRAINT api_keys_organization_id_key UNIQUE (organization_id, id),
     ADD CONSTRAINT fk_api_keys_replaces
         FOREIGN KEY (organization_id, replaces_id) REFERENCES api_keys (organization_id, id),
-    -- A cast that fails refuses what is no network.
+    -- The cast raises an error for an invalid network.
     ADD CONSTRAINT api_keys_allowed_networks_check
         CHECK (array_position(allowed_networks::cidr[], NULL) IS NULL);
 
@@ -24,8 +24,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_te
       AND (k.robot_id IS NULL OR r.is_active);
 $$;
 
--- Requests that run at the same time do not wait for each other: who finds the row locked leaves
--- it to the other.
+-- Concurrent requests do not wait for each other: a locked row is skipped, because the other
+-- request updates it.
 CREATE FUNCTION api_key_used(key_id uuid) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$
     UPDATE api_keys SET last_used_at = now()

@@ -4,7 +4,7 @@ ALTER TABLE invitations
     ADD CONSTRAINT fk_invitations_invited_by
         FOREIGN KEY (invited_by) REFERENCES users (id);
 
--- An invitation is followed by people who are nobody here yet.
+-- Invitations are opened before the organization is known, by people without an account.
 CREATE FUNCTION invitation_credential(digest text)
 RETURNS TABLE (id uuid, organization_id uuid)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,4 +1,4 @@
--- Whoever invites into an organization from the platform is behind the wall of that organization.
+-- Row-level security hides platform staff from the organization into which they invite.
 CREATE FUNCTION is_super_admin(staff uuid)
 RETURNS boolean
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

@@ -1,5 +1,5 @@
--- What a sign-in asks about an address before anything else. What is returned of the devices opens
--- nothing: it tells which browsers' cookies are too old.
+-- The first look-up of a login. The returned time is not secret: trusted device cookies from before
+-- it are rejected.
 CREATE FUNCTION account_standing(address text)
 RETURNS TABLE (organization_id uuid, devices_known_since timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, public, pg_temp AS $$

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from apps.accounts.services.sessions import clean_up_sessions
+from apps.accounts.services.sessions import expired_sessions_delete
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.common.tenancy.organizations import organization_ids
 
@@ -16,5 +16,5 @@ class Command(BaseCommand):
         removed = 0
         for organization_id in organization_ids():
             with tenant_transaction(organization_id):
-                removed += clean_up_sessions()
+                removed += expired_sessions_delete()
         self.stdout.write(f"{removed} sessions deleted.")

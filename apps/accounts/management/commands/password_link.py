@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from apps.accounts.management.users import get_user_by_email
 from apps.accounts.selectors.one_time_links import link_url
-from apps.accounts.services.one_time_links import link_make
+from apps.accounts.services.one_time_links import link_create
 
 
 class Command(BaseCommand):
@@ -20,5 +20,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         email = options["email"].strip()
         with get_user_by_email(email) as user:
-            token, expires_at = link_make(user, user.password_link_purpose)
+            token, expires_at = link_create(user, user.password_link_purpose)
         self.stdout.write(f"Valid once, until {expires_at:%Y-%m-%d %H:%M} UTC: {link_url(token)}")
