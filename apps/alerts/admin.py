@@ -126,8 +126,8 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     def robot_link(self, alert: Alert) -> SafeString | str:
         if alert.robot is None:
             return NOTHING
-        address = reverse("admin:robot_page", args=[alert.robot_id])
-        return format_html('<a class="u-more" href="{}">{}</a>', address, alert.robot)
+        url = reverse("admin:robot_page", args=[alert.robot_id])
+        return format_html('<a class="u-more" href="{}">{}</a>', url, alert.robot)
 
     @admin.display(description="Details")
     def details(self, alert: Alert) -> SafeString:

@@ -93,7 +93,7 @@ def _can_update(task: MaintenanceTask) -> bool:
 class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[MaintenanceTask]):
     audit_resource = "maintenance_task"
     form = TaskForm
-    list_display = ("title", "robot", "state", "shown_priority", "assigned_to", "due", "next_step")
+    list_display = ("title", "robot", "state", "priority_badge", "assigned_to", "due", "next_step")
     list_filter = (
         DueFilter, "status", "type", "priority", ("robot", AutocompleteFilter),
         ("assigned_to", RelatedOnlyFilter),
@@ -169,7 +169,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         return badge("task", task.status, task.get_status_display())
 
     @admin.display(description="Priority", ordering="priority")
-    def shown_priority(self, task: MaintenanceTask) -> SafeString:
+    def priority_badge(self, task: MaintenanceTask) -> SafeString:
         return badge("priority", task.priority, task.get_priority_display())
 
     @admin.display(description="Due", ordering="due_at")

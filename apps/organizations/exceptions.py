@@ -15,7 +15,7 @@ class PlatformOrganizationError(ApplicationError):
     code = "platform_organization"
 
 
-class NoOrganizationChosenError(ApplicationError):
+class NoActiveOrganizationError(ApplicationError):
     """No organization is selected."""
 
     code = "no_organization_chosen"

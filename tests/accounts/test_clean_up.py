@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from apps.accounts.models import UserSession
-from apps.accounts.services.sessions import clean_up_sessions
+from apps.accounts.services.sessions import expired_sessions_delete
 from apps.accounts.tasks import clean_up
 
 
@@ -23,7 +23,7 @@ def test_clean_up_deletes_sessions_30_days_after_expiry(
                     expires_at=timezone.now() - timedelta(days=days)
                 )
     with tenant(organization_a):
-        assert clean_up_sessions() == 1
+        assert expired_sessions_delete() == 1
         assert UserSession.objects.count() == 1
     clean_up(0)
     with tenant(organization_b):

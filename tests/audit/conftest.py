@@ -7,7 +7,7 @@ from django.db import connections
 
 @pytest.fixture
 def superuser(settings):
-    """What an intruder with all rights could do; each test undoes it by flushing."""
+    """A connection with all rights, as of an attacker; flushing undoes its changes."""
     parameters = connections["owner"].get_connection_params()
     wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
     with psycopg.connect(**wanted, autocommit=True) as link:

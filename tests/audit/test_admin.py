@@ -190,8 +190,8 @@ def test_denied_request_is_listed_without_object_link(
 ):
     """The denial has the robot's id, but is not linked to the robot."""
     robot = make_robot(organization_a)
-    address = reverse("api:robot-detail", args=[robot.pk])
-    assert client_for(bob).patch(address, "{}", "application/json").status_code == 403
+    url = reverse("api:robot-detail", args=[robot.pk])
+    assert client_for(bob).patch(url, "{}", "application/json").status_code == 403
     with tenant(organization_a):
         denial = AuditLog.objects.get(resource_type="access")
         assert AuditLog.objects.filter(resource_id=robot.pk).exclude(pk=denial.pk).exists()

@@ -26,7 +26,7 @@ def organization(make_organization):
     return make_organization()
 
 
-def test_rows_are_numbered_without_a_gap_and_verify(organization):
+def test_chain_has_no_gaps_and_verifies(organization):
     record(organization, 5)
     with tenant_transaction(organization.id):
         numbers = list(AuditLog.objects.order_by("seq").values_list("seq", flat=True))
@@ -35,7 +35,7 @@ def test_rows_are_numbered_without_a_gap_and_verify(organization):
     call_command("audit_verify")
 
 
-def test_acts_of_one_transaction_keep_their_order(organization):
+def test_chain_keeps_order_within_transaction(organization):
     with tenant_transaction(organization.id):
         for number in range(5):
             audit_record(action=f"test.order.{number}")
@@ -44,9 +44,9 @@ def test_acts_of_one_transaction_keep_their_order(organization):
         assert [row.action[-1] for row in rows] == list("01234")
 
 
-def test_200_tamperings_are_all_found(organization, superuser):
+def test_audit_verify_detects_200_changes(organization, superuser):
     record(organization, 40)
-    chance = random.Random(7)
+    randomness = random.Random(7)
     columns = {
         "action": "'forged'",
         "user_id": "NULL, api_key_id = gen_random_uuid()",
@@ -61,9 +61,9 @@ def test_200_tamperings_are_all_found(organization, superuser):
     assert audit_verify() == []
     for _ in range(200):
         with superuser.transaction(force_rollback=True):
-            number = chance.randint(1, 40)
+            number = randomness.randint(1, 40)
             where = f"WHERE organization_id = '{organization.id}' AND seq = {number}"
-            column = chance.choice([*columns, "DELETE"])
+            column = randomness.choice([*columns, "DELETE"])
             if column == "DELETE":
                 superuser.execute(f"DELETE FROM audit_logs {where}")
             else:
@@ -74,7 +74,7 @@ def test_200_tamperings_are_all_found(organization, superuser):
                 assert found[0][1] == number, column
 
 
-def test_cut_tail_and_inserted_row_are_found(organization, superuser):
+def test_audit_verify_detects_truncation_and_inserted_row(organization, superuser):
     record(organization, 5)
     forged = f"VALUES ('{organization.id}', 'forged', true, 99, 'x')"
     for statement in (
@@ -87,29 +87,29 @@ def test_cut_tail_and_inserted_row_are_found(organization, superuser):
             assert (organization.id,) in found
 
 
-def test_command_names_the_row_and_exits_with_1(organization, superuser, capsys):
+def test_verify_command_prints_row_and_exits_1(organization, superuser, capsys):
     record(organization, 3)
     superuser.execute("UPDATE audit_logs SET action = 'forged' WHERE seq = 2")
-    with pytest.raises(CommandError) as broken:
+    with pytest.raises(CommandError) as raised:
         call_command("audit_verify")
-    assert broken.value.returncode == 1
+    assert raised.value.returncode == 1
     assert "number 2" in capsys.readouterr().err
 
 
-def test_a_chain_that_is_gone_with_its_head_is_named(organization, superuser, capsys):
-    """What is left fits together: nothing but the organization itself tells."""
+def test_audit_verify_detects_missing_chain_and_head(organization, superuser, capsys):
+    """The remaining rows are consistent; only the organization without a chain is an error."""
     record(organization, 3)
     superuser.execute("DELETE FROM audit_logs WHERE organization_id = %s", [organization.id])
     superuser.execute("DELETE FROM audit_heads WHERE chain = %s", [organization.id])
-    with pytest.raises(CommandError) as broken:
+    with pytest.raises(CommandError) as raised:
         call_command("audit_verify")
-    assert broken.value.returncode == 1
+    assert raised.value.returncode == 1
     assert f"{organization.id}: after 0: the whole chain is missing" in capsys.readouterr().err
 
 
-def test_parallel_writers_do_not_fork(organization, make_robot):
+def test_parallel_writers_do_not_fork_chain(organization, make_robot):
     robots = [make_robot(organization) for _ in range(4)]
-    faults = []
+    errors = []
 
     def write(turn):
         try:
@@ -119,7 +119,7 @@ def test_parallel_writers_do_not_fork(organization, make_robot):
                     for robot in ordered[: 1 + turn % 4]:
                         audit_record(action="test.parallel", resource_id=robot.pk)
         except DatabaseError as error:
-            faults.append(error)
+            errors.append(error)
         finally:
             connection.close()
 
@@ -128,12 +128,12 @@ def test_parallel_writers_do_not_fork(organization, make_robot):
         thread.start()
     for thread in threads:
         thread.join()
-    assert not faults
+    assert not errors
     assert audit_verify() == []
 
 
-def test_ordered_writers_of_many_rows_never_deadlock(organization, make_robot):
-    """Each changes several rows in one order; the chain adds no lock that would cross it."""
+def test_ordered_writers_do_not_deadlock(organization, make_robot):
+    """Writers change several rows in one order; linking takes no lock out of that order."""
     robots = sorted((make_robot(organization) for _ in range(6)), key=lambda robot: str(robot.pk))
 
     def write(turn):
@@ -151,30 +151,30 @@ def test_ordered_writers_of_many_rows_never_deadlock(organization, make_robot):
         assert rows.count() == AuditLog.objects.filter(action="test.ordered").count() > 100
 
 
-def test_a_long_transaction_holds_nobody_up(organization, make_robot):
+def test_long_transaction_does_not_block_others(organization, make_robot):
     robot, other = make_robot(organization), make_robot(organization)
-    began, may_end = threading.Event(), threading.Event()
+    started, may_finish = threading.Event(), threading.Event()
 
-    def dawdle():
+    def change_slowly():
         try:
             with tenant_transaction(organization.id):
                 robot_update(robot, name="Slow")
-                began.set()
-                may_end.wait(60)
+                started.set()
+                may_finish.wait(60)
         finally:
             connection.close()
 
-    thread = threading.Thread(target=dawdle)
+    thread = threading.Thread(target=change_slowly)
     thread.start()
-    assert began.wait(60)
+    assert started.wait(60)
     start = time.monotonic()
     for number in range(5):
         with tenant_transaction(organization.id):
             robot_update(other, name=f"Quick {number}")
             audit_record(action="test.quick")
     quick = time.monotonic() - start
-    assert thread.is_alive()  # it still holds its rows, recorded and not yet linked
-    may_end.set()
+    assert thread.is_alive()  # its rows are still locked, audited and not yet linked
+    may_finish.set()
     thread.join()
     assert quick < 30
     assert audit_verify() == []
@@ -188,7 +188,7 @@ def old_row(superuser, organization):
     )
 
 
-def test_clean_up_keeps_the_rest_verifiable(organization, superuser):
+def test_clean_up_keeps_rest_verifiable(organization, superuser):
     for pattern in ("oo.oo", "o.o", ".oo", "oo"):
         for letter in pattern:
             if letter == "o":
@@ -198,20 +198,20 @@ def test_clean_up_keeps_the_rest_verifiable(organization, superuser):
         assert audit_clean_up() == pattern.count("o")
         assert audit_verify() == []
     gaps = superuser.execute("SELECT count(*) FROM audit_gaps").fetchone()[0]
-    assert gaps == 4  # neighbours have become one
+    assert gaps == 4  # adjacent gaps are merged
     newest = superuser.execute("SELECT max(seq) FROM audit_logs").fetchone()[0]
     superuser.execute("UPDATE audit_logs SET action = 'forged' WHERE seq = %s", [newest])
-    assert [fault.seq for fault in audit_verify()] == [newest]
+    assert [mismatch.seq for mismatch in audit_verify()] == [newest]
 
 
-def test_a_gap_that_the_clean_up_did_not_make_is_found(organization, superuser):
+def test_audit_verify_detects_gap_not_made_by_clean_up(organization, superuser):
     record(organization, 5)
     superuser.execute("DELETE FROM audit_logs WHERE seq = 3")
-    assert [fault.seq for fault in audit_verify()] == [4]
+    assert [mismatch.seq for mismatch in audit_verify()] == [4]
 
 
-def test_verifying_costs_little_more_than_hashing(organization, superuser):
-    """3 s for 100,000 rows on an idle machine; here as a multiple of what the hashes alone take."""
+def test_audit_verify_takes_less_than_three_times_hashing(organization, superuser):
+    """Compare with the time of the hashes alone: 3 s for 100,000 rows on an idle machine."""
     superuser.execute(
         "INSERT INTO audit_logs (organization_id, action, success, request_data)"
         " SELECT %s, 'test.many', true, jsonb_build_object('number', n)"

@@ -24,7 +24,7 @@ from tests.support.concurrency import run_concurrently
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-# Gives all rows of a chain numbers and hashes anew, as whoever rules the database could.
+# Renumbers and rehashes a chain, as an attacker who controls the database could.
 RELINK = """
     DO $$
     DECLARE
@@ -67,11 +67,11 @@ def lines(folder):
     return (folder / FILE_NAME).read_text().splitlines(keepends=True)
 
 
-def test_a_file_that_grows(organization, folder, caplog):
+def test_checkpoints_are_appended_and_verify(organization, folder, caplog):
     with caplog.at_level(logging.INFO, "apps.audit"):
         record(organization, 3)
         checkpoint(0)
-        checkpoint(0)  # nothing happened but the checkpoint itself
+        checkpoint(0)  # without changes except the checkpoint itself
         record(organization, 2)
         checkpoint(0)
     found = [json.loads(line) for line in lines(folder)]
@@ -84,7 +84,7 @@ def test_a_file_that_grows(organization, folder, caplog):
     call_command("audit_verify")
 
 
-def test_without_a_folder_there_are_none(settings, organization, folder):
+def test_checkpoint_without_folder_writes_nothing(settings, organization, folder):
     settings.AUDIT_CHECKPOINT_DIR = ""
     checkpoint(0)
     assert not folder.exists()
@@ -93,22 +93,22 @@ def test_without_a_folder_there_are_none(settings, organization, folder):
         call_command("audit_checkpoint")
 
 
-def test_200_rewritten_chains_are_found(organization, superuser, folder):
-    """Each fits in itself, so that nothing but the checkpoints tells."""
+def test_checkpoints_detect_200_rewritten_chains(organization, superuser, folder):
+    """Each chain is consistent, so that only the checkpoints reveal the change."""
     record(organization, 20)
     call_command("audit_checkpoint", verbosity=0)
-    chance = random.Random(11)
+    randomness = random.Random(11)
     columns = ("action", "user_agent", "error_message")
     for turn in range(200):
         with superuser.transaction(force_rollback=True):
             where = f"WHERE organization_id = '{organization.id}' AND seq"
-            number = chance.randint(1, 20)
-            way = chance.choice(["change", "delete", "cut"])
-            if way == "change":
-                column = chance.choice(columns)
+            number = randomness.randint(1, 20)
+            kind_of_change = randomness.choice(["change", "delete", "cut"])
+            if kind_of_change == "change":
+                column = randomness.choice(columns)
                 superuser.execute(f"UPDATE audit_logs SET {column} = 'x{turn}' {where} = {number}")
             else:
-                sign = "=" if way == "delete" else ">="
+                sign = "=" if kind_of_change == "delete" else ">="
                 superuser.execute(f"DELETE FROM audit_logs {where} {sign} {number}")
             superuser.execute(RELINK.format(id=organization.id))
             assert superuser.execute("SELECT * FROM audit_verify()").fetchall() == []
@@ -121,50 +121,52 @@ def test_200_rewritten_chains_are_found(organization, superuser, folder):
                     [bytes.fromhex(digest) for _, digest in heads.values()],
                 ],
             ).fetchall()
-            assert found == [(organization.id,)], (way, number)
+            assert found == [(organization.id,)], (kind_of_change, number)
 
 
-@pytest.mark.parametrize("told", ['{"number": "x"}', '{"number": 0, "sha256": "x"}', "{}", "[]"])
-def test_what_the_record_tells_of_a_checkpoint_may_be_nonsense(
-    organization, superuser, folder, capsys, told
+@pytest.mark.parametrize(
+    "request_data", ['{"number": "x"}', '{"number": 0, "sha256": "x"}', "{}", "[]"]
+)
+def test_verify_with_invalid_checkpoint_row_reports_row(
+    organization, superuser, folder, capsys, request_data
 ):
-    """The row that was altered is named all the same."""
+    """The altered row is reported all the same."""
     record(organization, 1)
     call_command("audit_checkpoint", verbosity=0)
     row_id = superuser.execute(
         "UPDATE audit_logs SET request_data = %s WHERE action = 'audit.record.checkpoint'"
         " RETURNING id",
-        [told],
+        [request_data],
     ).fetchone()[0]
-    with pytest.raises(CommandError) as broken:
+    with pytest.raises(CommandError) as raised:
         call_command("audit_verify")
-    assert broken.value.returncode == 1
-    said = capsys.readouterr().err
-    assert str(row_id) in said
-    assert "is invalid: it was altered" in said
+    assert raised.value.returncode == 1
+    printed = capsys.readouterr().err
+    assert str(row_id) in printed
+    assert "is invalid: it was altered" in printed
 
 
-def test_a_cut_tail_is_named(organization, superuser, folder, capsys):
+def test_checkpoints_detect_truncated_chain(organization, superuser, folder, capsys):
     record(organization, 5)
     call_command("audit_checkpoint", verbosity=0)
     superuser.execute("DELETE FROM audit_logs WHERE organization_id IS NOT NULL AND seq > 3")
     superuser.execute(RELINK.format(id=organization.id))
     assert audit_verify() == []
-    with pytest.raises(CommandError) as broken:
+    with pytest.raises(CommandError) as raised:
         call_command("audit_verify")
-    assert broken.value.returncode == 1
-    told = capsys.readouterr().err
-    assert str(organization.id) in told
-    assert "the end was cut off" in told
+    assert raised.value.returncode == 1
+    printed = capsys.readouterr().err
+    assert str(organization.id) in printed
+    assert "the end was cut off" in printed
 
 
-def test_a_removed_chain_is_found(organization, superuser, folder):
+def test_checkpoints_detect_removed_chain(organization, superuser, folder):
     record(organization, 2)
     call_command("audit_checkpoint", verbosity=0)
     superuser.execute("DELETE FROM audit_logs WHERE organization_id IS NOT NULL")
     superuser.execute("DELETE FROM audit_heads WHERE chain = %s", [organization.id])
     assert superuser.execute("SELECT * FROM audit_verify()").fetchall() == []
-    assert [fault for fault in verify(folder) if str(organization.id) in fault]
+    assert [error for error in verify(folder) if str(organization.id) in error]
 
 
 def forge_gap(superuser, organization, first, last):
@@ -180,17 +182,17 @@ def forge_gap(superuser, organization, first, last):
     )
 
 
-def test_a_forged_gap_is_found(organization, superuser, folder):
+def test_checkpoints_detect_forged_gap(organization, superuser, folder):
     checkpoint_write(folder)
     record(organization, 6)
     checkpoint_write(folder)
     forge_gap(superuser, organization, 3, 4)
     assert audit_verify() == []
-    (fault,) = verify(folder)
-    assert "numbers 3 to 4 are missing, though less than a year old" in fault
+    (error,) = verify(folder)
+    assert "numbers 3 to 4 are missing, though less than a year old" in error
 
 
-def test_the_clean_up_leaves_the_rest_verifiable(organization, superuser, folder):
+def test_checkpoints_verify_after_clean_up(organization, superuser, folder):
     now = timezone.now()
     checkpoint_write(folder, now=now - timedelta(days=800))
     for days in (790, 500, 380):
@@ -208,11 +210,11 @@ def test_the_clean_up_leaves_the_rest_verifiable(organization, superuser, folder
     superuser.execute(
         "UPDATE audit_gaps SET hash = sha256(hash) WHERE chain = %s", [organization.id]
     )
-    assert any("rewritten" in fault for fault in verify(folder))
+    assert any("rewritten" in error for error in verify(folder))
 
 
 @pytest.mark.parametrize(
-    ("change", "fault"),
+    ("change", "error"),
     [
         (lambda rows: rows[:-1], "lacks checkpoint 4"),
         (lambda rows: [], "lacks checkpoint 4"),
@@ -224,33 +226,33 @@ def test_the_clean_up_leaves_the_rest_verifiable(organization, superuser, folder
         (lambda rows: [*rows, rows[-1]], "before 4 are missing"),
     ],
 )
-def test_a_missing_or_altered_checkpoint_is_found(organization, folder, change, fault):
+def test_checkpoints_verify_detects_missing_or_altered_line(organization, folder, change, error):
     for _ in range(4):
         checkpoint_write(folder)
     (folder / FILE_NAME).write_text("".join(change(lines(folder))))
-    (told,) = verify(folder)
-    assert fault in told
+    (found,) = verify(folder)
+    assert error in found
 
 
-def test_another_key_does_not_sign(organization, folder, settings):
+def test_checkpoints_verify_with_other_key_fails(organization, folder, settings):
     checkpoint_write(folder)
     settings.AUDIT_CHECKPOINT_KEY = bytes(32).hex()
-    (fault,) = verify(folder)
-    assert "not signed with this key" in fault
+    (error,) = verify(folder)
+    assert "not signed with this key" in error
     with pytest.raises(CommandError):
         call_command("audit_verify")
     settings.AUDIT_CHECKPOINT_KEY = bytes(range(32)).hex()
     call_command("audit_verify", f"--public-key={public_key()}", f"--checkpoints={folder}")
 
 
-def test_workers_at_once_make_one_order(organization, folder):
+def test_concurrent_checkpoints_are_serialized(organization, folder):
     results = run_concurrently(*[lambda: checkpoint_write(folder)] * 6)
     assert sorted(item.number for item in results) == [1, 2, 3, 4, 5, 6]
     assert [json.loads(line)["number"] for line in lines(folder)] == [1, 2, 3, 4, 5, 6]
     assert verify(folder) == []
 
 
-def test_a_line_that_a_crash_cut_is_written_anew(organization, folder):
+def test_checkpoint_replaces_incomplete_line(organization, folder):
     checkpoint_write(folder)
     with (folder / FILE_NAME).open("a") as file:
         file.write('{"number": 2, "ti')
@@ -258,7 +260,7 @@ def test_a_line_that_a_crash_cut_is_written_anew(organization, folder):
     assert verify(folder) == []
 
 
-def test_a_file_that_cannot_be_written_says_so(organization, folder, monkeypatch):
+def test_checkpoint_command_reports_write_error(organization, folder, monkeypatch):
     def fail(*_):
         raise OSError(28, "No space left on device")
 
@@ -268,7 +270,7 @@ def test_a_file_that_cannot_be_written_says_so(organization, folder, monkeypatch
     monkeypatch.undo()
 
 
-def test_the_line_is_one_however_long(make_organization, folder):
+def test_last_checkpoint_longer_than_buffer_is_read(make_organization, folder):
     for _ in range(3):
         make_organization()
     heads = {f"{n:032x}": (n, "00" * 32) for n in range(2000)}

@@ -217,18 +217,18 @@ def test_admin_export_applies_filters(
 ):
     client = client_for(alice)
     page = client.get("/admin/audit/auditlog/?outcome=denied")
-    address = "/admin/audit/auditlog/export/jsonl/?outcome=denied"
-    assert address in page.content.decode()
-    text = body(client.get(address))
+    url = "/admin/audit/auditlog/export/jsonl/?outcome=denied"
+    assert url in page.content.decode()
+    text = body(client.get(url))
     assert text.count("\n") == 10
     assert "10 rows are intact" in verify_file(tmp_path, text)
     with tenant(organization_with_rows):
         started = AuditLog.objects.get(action="audit.record.export")
     assert started.request_data["filters"] == {"outcome": "denied"}
     assert client.get("/admin/audit/auditlog/export/xlsx/").status_code == 404
-    assert client.get(address + "&object=x").status_code == 302
+    assert client.get(url + "&object=x").status_code == 302
     manager = client_for(make_user(organization_with_rows, "manager"))
-    assert manager.get(address).status_code == 403
+    assert manager.get(url).status_code == 403
     assert "/export/" not in manager.get("/admin/audit/auditlog/").content.decode()
 
 

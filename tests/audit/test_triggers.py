@@ -335,18 +335,18 @@ def test_api_key_request_writes_audit_row(organization_a, tenant, make_facility)
             permissions=["organization:read", "organization:write"],
         )
     facility = make_facility(organization_a)
-    answer = Client(REMOTE_ADDR="192.0.2.5").patch(
+    response = Client(REMOTE_ADDR="192.0.2.5").patch(
         f"/api/v1/facilities/{facility.pk}",
         {"name": "Hall 2"},
         content_type="application/json",
         headers={"x-api-key": key, "user-agent": "Probe", "x-request-id": "from-the-client"},
     )
-    assert answer.status_code == 200
+    assert response.status_code == 200
     with tenant(organization_a):
         record = AuditLog.objects.get(action="organizations.facility.update")
     assert (record.api_key_id, record.user_id) == (row.pk, None)
     assert (record.ip_address, record.user_agent) == ("192.0.2.5", "Probe")
-    assert record.request_id == answer["X-Request-ID"] == "from-the-client"
+    assert record.request_id == response["X-Request-ID"] == "from-the-client"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The platform's super admins: one organization at a time, by choice, on the record."""
+"""Super admins work in one organization at a time, and each switch is audited."""
 
 from __future__ import annotations
 
@@ -50,11 +50,11 @@ def test_switch_opens_one_organization(
     assert "You are working in <strong>Acme</strong> as platform staff" in page
     assert reverse("admin:leave_organization") in page
 
-    enter(client, organization_b)  # leaves the one before
+    enter(client, organization_b)  # leaves the previous one
     assert names(client) == {"Other"}
     assert leave(client).status_code == 302
     assert names(client) == set()
-    assert leave(client).status_code == 302  # at home there is nothing to leave
+    assert leave(client).status_code == 302  # in the home organization, leaving has no effect
 
 
 def test_switch_writes_audit_rows_in_both_organizations(client, root, organization_a, tenant):
@@ -72,10 +72,10 @@ def test_changes_by_super_admin_have_their_id(
 ):
     robot = make_robot(organization_a)
     enter(client, organization_a)
-    answer = client.patch(
+    response = client.patch(
         f"/api/v1/robots/{robot.pk}", {"name": "Renamed"}, content_type="application/json"
     )
-    assert answer.status_code == 200, answer.content
+    assert response.status_code == 200, response.content
     with tenant(organization_a):
         entry = AuditLog.objects.get(action="robots.robot.update")
     assert (entry.user_id, entry.organization_id) == (root.pk, organization_a.pk)
@@ -94,8 +94,8 @@ def test_rows_by_platform_staff_show_generic_name(
     assert task.status_code == 201, task.content
     body = {"title": "Staff alert", "message": "m", "type": "system", "severity": "error"}
     alert = client.post("/api/v1/alerts", body, content_type="application/json").json()
-    answer = client.post(f"/api/v1/alerts/{alert['id']}/acknowledge")
-    assert answer.status_code == 200, answer.content
+    response = client.post(f"/api/v1/alerts/{alert['id']}/acknowledge")
+    assert response.status_code == 200, response.content
     body = {"name": "Staff key", "permissions": ["telemetry:write"]}
     key = client.post("/api/v1/api-keys", body, content_type="application/json")
     assert key.status_code == 201, key.content
@@ -113,21 +113,21 @@ def test_rows_by_platform_staff_show_generic_name(
         reverse("admin:robot_page", args=[robot.pk]),
         "/admin/",
     ):
-        answer = own.get(path)
-        assert answer.status_code == 200, path
-        assert root.email not in answer.content.decode(), path
+        response = own.get(path)
+        assert response.status_code == 200, path
+        assert root.email not in response.content.decode(), path
     assert (
         PLATFORM_STAFF_NAME in own.get(reverse("admin:audit_auditlog_changelist")).content.decode()
     )
     page = own.get(reverse("admin:accounts_apikey_change", args=[key.json()["id"]]))
     assert PLATFORM_STAFF_NAME in page.content.decode()
-    # And the organization's own people go on with it.
-    answer = own.patch(
+    # Users of the organization can change the task.
+    response = own.patch(
         f"/api/v1/maintenance-tasks/{task.json()['id']}",
         {"title": "Taken over"},
         content_type="application/json",
     )
-    assert answer.status_code == 200, answer.content
+    assert response.status_code == 200, response.content
     with tenant(organization_a):
         assert MaintenanceTask.objects.get().created_by.get_full_name() == PLATFORM_STAFF_NAME
         assert str(Alert.objects.select_related("acknowledged_by").get().acknowledged_by) == (
@@ -146,8 +146,8 @@ def test_own_sessions_and_password_stay_in_home_organization(
     page = client.get(reverse("admin:own_sessions_page"))
     assert "This device" in page.content.decode()
     assert "You are working in <strong>Acme</strong>" in page.content.decode()
-    answer = client.get(reverse("admin:password_change"))
-    assert answer.status_code == 200
+    response = client.get(reverse("admin:password_change"))
+    assert response.status_code == 200
     assert client.post("/admin/logout/").status_code in {200, 302}
     assert client.get("/api/v1/robots").status_code in {401, 403}
 
@@ -155,7 +155,7 @@ def test_own_sessions_and_password_stay_in_home_organization(
 def test_form_opened_before_switch_is_rejected(
     root, client_for, organization_a, organization_b, tenant
 ):
-    """A form that was opened in one organization is not stored in another."""
+    """A form that was opened in one organization cannot be saved in another."""
     client = client_for(root, enforce_csrf_checks=True)
 
     def token(path):
@@ -165,10 +165,10 @@ def test_form_opened_before_switch_is_rejected(
         return found[1]
 
     def press(organization):
-        address = reverse(
+        url = reverse(
             "admin:organizations_platformorganization_act", args=[organization.pk, "enter"]
         )
-        return client.post(address, {"csrfmiddlewaretoken": token(LIST)})
+        return client.post(url, {"csrfmiddlewaretoken": token(LIST)})
 
     assert press(organization_a).status_code == 302
     form = {
@@ -192,10 +192,10 @@ def test_switch_applies_to_one_session(root, client, organization_a, make_robot,
         return api.post(CHOOSE, {"organization": value}, content_type="application/json")
 
     assert names(api) == set()
-    answer = choose(str(organization_a.pk))
-    assert answer.json() == {"organization": {"id": str(organization_a.pk), "name": "Acme"}}
+    response = choose(str(organization_a.pk))
+    assert response.json() == {"organization": {"id": str(organization_a.pk), "name": "Acme"}}
     assert names(api) == {"Chosen"}
-    assert names(client) == set()  # the browser has not chosen
+    assert names(client) == set()  # the browser's session is unaffected
     for _ in range(3):
         api.get("/api/v1/robots")
     assert recorded(organization_a, tenant, "choose") == [(root.pk, organization_a.pk)]
@@ -212,10 +212,10 @@ def test_switch_applies_to_one_session(root, client, organization_a, make_robot,
 
 
 def test_switch_to_platform_returns_404(client, root):
-    answer = client.post(
+    response = client.post(
         CHOOSE, {"organization": str(root.organization_id)}, content_type="application/json"
     )
-    assert answer.status_code == 404
+    assert response.status_code == 404
 
 
 @pytest.mark.parametrize("role", ["admin", "manager", "viewer"])
@@ -229,17 +229,17 @@ def test_switch_and_list_require_super_admin(
     assert client.get(LIST).status_code == 403
     assert leave(client).status_code == 403
     for verb in ("set-plan", "deactivate", "reactivate"):
-        address = f"/api/v1/organizations/{organization_a.pk}/{verb}"
+        url = f"/api/v1/organizations/{organization_a.pk}/{verb}"
         body = {"plan": "enterprise"} if verb == "set-plan" else {}
-        assert client.post(address, body, content_type="application/json").status_code == 403
-        address = reverse("admin:organizations_organization_act", args=[organization_a.pk, verb])
-        assert client.post(address, {"_confirm": "1", "plan": "free"}).status_code == 403
-    answer = client.patch(
+        assert client.post(url, body, content_type="application/json").status_code == 403
+        url = reverse("admin:organizations_organization_act", args=[organization_a.pk, verb])
+        assert client.post(url, {"_confirm": "1", "plan": "free"}).status_code == 403
+    response = client.patch(
         f"/api/v1/organizations/{organization_a.pk}",
         {"plan": "enterprise"},
         content_type="application/json",
     )
-    assert answer.status_code in {400, 403}
+    assert response.status_code in {400, 403}
 
 
 def test_active_organization_in_session_of_other_role_is_ignored(
@@ -271,7 +271,7 @@ def test_demoted_super_admin_returns_home_at_once(
 def test_step_up_in_other_organization_uses_home_password(
     root, client, organization_a, alice, monkeypatch, tenant, make_user
 ):
-    """Deactivating needs a fresh sign-in, whose rows are the platform's."""
+    """Deactivating needs a recent login, whose rows belong to the platform."""
     from tests.accounts.test_step_up import Clock
     from urfmp.common.security import authentication_time, recent_auth
 
@@ -280,25 +280,23 @@ def test_step_up_in_other_organization_uses_home_password(
         monkeypatch.setattr(module, "time", clock)
     enter(client, organization_a)
     clock.offset = 15 * 60
-    address = reverse(
-        "admin:organizations_organization_act", args=[organization_a.pk, "deactivate"]
-    )
-    assert client.post(address).status_code == 403
+    url = reverse("admin:organizations_organization_act", args=[organization_a.pk, "deactivate"])
+    assert client.post(url).status_code == 403
     wrong = {"_step_up": "POST", "_step_up_password": "not the password"}
-    assert client.post(address, wrong).status_code == 403
+    assert client.post(url, wrong).status_code == 403
     with tenant(root.organization_of_test):
         assert AuditLog.objects.filter(success=False, action="accounts.session.login").exists()
-    assert client.post(address, {**wrong, "_step_up_password": PASSWORD}).status_code == 302
+    assert client.post(url, {**wrong, "_step_up_password": PASSWORD}).status_code == 302
     with tenant(organization_a):
         organization_a.refresh_from_db()
     assert not organization_a.is_active
     clock.offset = 30 * 60
     deactivate = f"/api/v1/organizations/{organization_a.pk}/deactivate"
-    answer = client.post(deactivate)
-    assert (answer.status_code, answer.json()["code"]) == (403, "step_up_required")
+    response = client.post(deactivate)
+    assert (response.status_code, response.json()["code"]) == (403, "step_up_required")
     body = {"password": PASSWORD}
-    answer = client.post("/api/v1/auth/step-up", body, content_type="application/json")
-    assert answer.status_code == 204, answer.content
+    response = client.post("/api/v1/auth/step-up", body, content_type="application/json")
+    assert response.status_code == 204, response.content
     assert client.post(deactivate).status_code == 200
     assert names(client, "organizations") == {"Acme"}
 

@@ -24,7 +24,7 @@ from apps.organizations.models.settings import (
 )
 from apps.organizations.services.organizations import organization_create, organization_update
 
-GOOD = {
+VALID = {
     "timezone": "Asia/Tokyo",
     "locale": "ja-JP",
     "working_hours": {
@@ -35,9 +35,9 @@ GOOD = {
     "telemetry_retention_days": 30,
     "status_history_retention_days": 730,
 }
-# Who requires a second factor is asked for one at the next request.
-GOOD_ALONE = {**GOOD, "second_factor_required": False}
-BAD = [
+# Without the second factor, which the next request would otherwise require.
+VALID_WITHOUT_SECOND_FACTOR = {**VALID, "second_factor_required": False}
+INVALID = [
     ("timezone", "Mars/Base"),
     ("timezone", None),
     ("timezone", ["Europe/Berlin"]),
@@ -66,26 +66,26 @@ BAD = [
 ]
 
 
-def test_the_table_and_the_type_have_the_same_keys():
+def test_settings_table_and_dataclass_have_same_keys():
     assert {item.name for item in fields(OrganizationSettings)} == set(SETTINGS)
     assert set(JSON_SCHEMA["properties"]) == set(SETTINGS)
 
 
-def test_good_settings_are_read_with_their_types():
-    assert not settings_errors(GOOD)
-    read = parse_settings(GOOD)
-    assert (read.timezone, read.locale, read.second_factor_required) == (
+def test_valid_settings_are_parsed():
+    assert not settings_errors(VALID)
+    parsed = parse_settings(VALID)
+    assert (parsed.timezone, parsed.locale, parsed.second_factor_required) == (
         "Asia/Tokyo",
         "ja-JP",
         True,
     )
-    assert (read.telemetry_retention_days, read.status_history_retention_days) == (30, 730)
-    friday = read.working_hours["friday"]
+    assert (parsed.telemetry_retention_days, parsed.status_history_retention_days) == (30, 730)
+    friday = parsed.working_hours["friday"]
     assert (friday.start, friday.end) == (time(22), time(6))
-    assert set(read.working_hours) == {"monday", "friday"}
+    assert set(parsed.working_hours) == {"monday", "friday"}
 
 
-def test_defaults_stand_for_what_is_not_set():
+def test_missing_settings_have_defaults():
     assert parse_settings(None) == parse_settings({}) == OrganizationSettings()
     default = OrganizationSettings()
     assert (default.timezone, default.second_factor_required) == ("UTC", False)
@@ -93,15 +93,15 @@ def test_defaults_stand_for_what_is_not_set():
     assert default.locale in LOCALES
 
 
-@pytest.mark.parametrize(("name", "value"), BAD)
-def test_bad_values_are_told_under_their_key(name, value):
-    faults = settings_errors({**GOOD, name: value})
-    assert isinstance(faults, dict)
-    assert list(faults) == [name]
+@pytest.mark.parametrize(("name", "value"), INVALID)
+def test_invalid_values_are_reported_by_key(name, value):
+    errors = settings_errors({**VALID, name: value})
+    assert isinstance(errors, dict)
+    assert list(errors) == [name]
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 1])
-def test_settings_are_an_object(value):
+def test_settings_must_be_an_object(value):
     assert isinstance(settings_errors(value), str)
 
 
@@ -112,65 +112,67 @@ DAYS = st.dictionaries(st.sampled_from(WEEKDAYS[:3]), VALUES | HOURS, max_size=2
 
 @given(st.dictionaries(st.sampled_from([*SETTINGS, "other"]), VALUES | HOURS | DAYS, max_size=3))
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_whatever_is_stored_can_be_read(stored):
-    """An older row, or one written by hand, breaks no page; what is refused is not read."""
-    read, faults = parse_settings(stored), settings_errors(stored)
+def test_parse_settings_accepts_any_stored_value(stored):
+    """Invalid values, of an older row or written in psql, count as not set."""
+    parsed, errors = parse_settings(stored), settings_errors(stored)
     for name in SETTINGS:
-        if name not in stored or name in faults:
-            assert getattr(read, name) == getattr(OrganizationSettings(), name)
+        if name not in stored or name in errors:
+            assert getattr(parsed, name) == getattr(OrganizationSettings(), name)
 
 
 @pytest.mark.parametrize("name", [*SETTINGS, "working_hours.monday", "description"])
-def test_no_secret_can_be_kept_in_them_nor_is_it_repeated(name):
+def test_secrets_are_rejected_and_not_repeated(name):
     key, _, part = name.partition(".")
     secret = generate_key()
-    faults = settings_errors({key: {part: secret} if part else secret})
-    assert faults
-    assert secret not in str(faults)
+    errors = settings_errors({key: {part: secret} if part else secret})
+    assert errors
+    assert secret not in str(errors)
 
 
-def test_services_refuse_them_and_leave_the_row_alone(organization_a, tenant):
-    with pytest.raises(ValidationError) as refusal:
+def test_services_reject_invalid_settings(organization_a, tenant):
+    with pytest.raises(ValidationError) as raised:
         organization_create(name="X", slug="x", settings={"time_zone": "UTC"})
-    assert "time_zone: Unknown setting" in refusal.value.message_dict["settings"][0]
-    with tenant(organization_a), pytest.raises(ValidationError) as refusal:
+    assert "time_zone: Unknown setting" in raised.value.message_dict["settings"][0]
+    with tenant(organization_a), pytest.raises(ValidationError) as raised:
         organization_update(
             organization_a, settings={"timezone": "x", "working_hours": {"monday": 1}}
         )
-    lines = refusal.value.message_dict["settings"]
+    lines = raised.value.message_dict["settings"]
     assert [line.split(" ")[0] for line in lines] == ["timezone:", "working_hours:"]
     assert "monday: " in lines[1]
     with tenant(organization_a):
         assert Organization.objects.get().settings == {"timezone": "Europe/Berlin"}
 
 
-def test_an_older_row_goes_on_working(organization_a, tenant, alice, client_for):
+def test_invalid_stored_settings_do_not_break_pages(organization_a, tenant, alice, client_for):
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("""UPDATE organizations SET settings = '{"timezone": "X/Y", "old": 1}'""")
     client = client_for(alice)
     assert client.get("/admin/").status_code == 200
-    address = f"/api/v1/organizations/{organization_a.pk}"
-    answer = client.patch(address, {"name": "Acme 2"}, content_type="application/json")
-    assert answer.status_code == 200
-    assert client.get(address).json()["settings"] == {"timezone": "X/Y", "old": 1}
+    url = f"/api/v1/organizations/{organization_a.pk}"
+    response = client.patch(url, {"name": "Acme 2"}, content_type="application/json")
+    assert response.status_code == 200
+    assert client.get(url).json()["settings"] == {"timezone": "X/Y", "old": 1}
 
 
-def test_api_takes_the_object_and_names_the_key(organization_a, alice, client_for):
-    client, address = client_for(alice), f"/api/v1/organizations/{organization_a.pk}"
-    answer = client.patch(address, {"settings": GOOD_ALONE}, content_type="application/json")
-    assert (answer.status_code, answer.json()["settings"]) == (200, GOOD_ALONE)
-    for name, value in BAD[:-2]:
-        body = {"settings": {**GOOD_ALONE, name: value}}
-        answer = client.patch(address, body, content_type="application/json")
-        assert (answer.status_code, list(answer.json()["errors"]["settings"])) == (400, [name])
+def test_api_validates_settings_by_key(organization_a, alice, client_for):
+    client, url = client_for(alice), f"/api/v1/organizations/{organization_a.pk}"
+    response = client.patch(
+        url, {"settings": VALID_WITHOUT_SECOND_FACTOR}, content_type="application/json"
+    )
+    assert (response.status_code, response.json()["settings"]) == (200, VALID_WITHOUT_SECOND_FACTOR)
+    for name, value in INVALID[:-2]:
+        body = {"settings": {**VALID_WITHOUT_SECOND_FACTOR, name: value}}
+        response = client.patch(url, body, content_type="application/json")
+        assert (response.status_code, list(response.json()["errors"]["settings"])) == (400, [name])
     for value in (None, "x", []):
-        answer = client.patch(address, {"settings": value}, content_type="application/json")
-        assert answer.status_code == 400
-        assert list(answer.json()["errors"]) == ["settings"]
-    assert client.get(address).json()["settings"] == GOOD_ALONE
+        response = client.patch(url, {"settings": value}, content_type="application/json")
+        assert response.status_code == 400
+        assert list(response.json()["errors"]) == ["settings"]
+    assert client.get(url).json()["settings"] == VALID_WITHOUT_SECOND_FACTOR
 
 
-def test_api_describes_them(client_for, alice):
+def test_schema_describes_settings(client_for, alice):
     document = client_for(alice).get("/api/v1/schema?format=json").json()
     described = document["components"]["schemas"]["Organization"]["properties"]["settings"]
     assert set(described["properties"]) == set(SETTINGS)
@@ -178,7 +180,7 @@ def test_api_describes_them(client_for, alice):
 
 
 def form_of(page):
-    """Return what a browser would send of a page's form as it is."""
+    """Return the data that a browser would submit for an unchanged form."""
     form = page.context["adminform"].form
     values = {}
     for name in form.fields:
@@ -193,13 +195,13 @@ def form_of(page):
     return values
 
 
-def test_admin_has_a_field_for_each(organization_a, alice, client_for, tenant):
+def test_admin_edits_every_setting(organization_a, alice, client_for, tenant):
     client = client_for(alice)
-    address = reverse("admin:organizations_organization_change", args=[organization_a.pk])
-    values = form_of(client.get(address))
+    url = reverse("admin:organizations_organization_change", args=[organization_a.pk])
+    values = form_of(client.get(url))
     assert values["timezone"] == "Europe/Berlin"
-    # Nothing changed: nothing is written.
-    assert client.post(address, values).status_code == 302
+    # Without changes nothing is written.
+    assert client.post(url, values).status_code == 302
     with tenant(organization_a):
         assert Organization.objects.get().settings == {"timezone": "Europe/Berlin"}
 
@@ -213,18 +215,18 @@ def test_admin_has_a_field_for_each(organization_a, alice, client_for, tenant):
         "friday_from": "22:00",
         "friday_to": "06:00",
     }
-    assert client.post(address, values).status_code == 302
+    assert client.post(url, values).status_code == 302
     with tenant(organization_a):
         stored = Organization.objects.get().settings
-    assert {**stored, "second_factor_required": False} == GOOD_ALONE
-    shown = form_of(client.get(address))
+    assert {**stored, "second_factor_required": False} == VALID_WITHOUT_SECOND_FACTOR
+    shown = form_of(client.get(url))
     assert {name: str(value) for name, value in shown.items()} == {
         **{name: str(value) for name, value in values.items()}
     }
 
     cleared = {**shown, "telemetry_retention_days": "", "friday_from": "", "friday_to": ""}
     cleared["second_factor_required"] = "on"
-    assert client.post(address, cleared).status_code == 302
+    assert client.post(url, cleared).status_code == 302
     with tenant(organization_a):
         stored = Organization.objects.get().settings
     assert "telemetry_retention_days" not in stored
@@ -243,28 +245,28 @@ def test_admin_has_a_field_for_each(organization_a, alice, client_for, tenant):
         ("monday_to", "x", "monday"),
     ],
 )
-def test_admin_tells_what_does_not_fit(
+def test_admin_reports_invalid_fields(
     name, value, field, organization_a, alice, client_for, tenant
 ):
     client = client_for(alice)
-    address = reverse("admin:organizations_organization_change", args=[organization_a.pk])
-    page = client.post(address, {**form_of(client.get(address)), name: value})
+    url = reverse("admin:organizations_organization_change", args=[organization_a.pk])
+    page = client.post(url, {**form_of(client.get(url)), name: value})
     assert page.status_code == 200
     assert list(page.context["adminform"].form.errors) == [field]
     with tenant(organization_a):
         assert Organization.objects.get().settings == {"timezone": "Europe/Berlin"}
 
 
-def test_viewer_reads_them_and_cannot_change(organization_a, bob, client_for):
+def test_viewer_cannot_change(organization_a, bob, client_for):
     client = client_for(bob)
-    address = reverse("admin:organizations_organization_change", args=[organization_a.pk])
-    text = client.get(address).content.decode()
+    url = reverse("admin:organizations_organization_change", args=[organization_a.pk])
+    text = client.get(url).content.decode()
     assert "Europe/Berlin" in text
-    assert client.post(address, {"timezone": "UTC"}).status_code == 403
-    answer = client.patch(
+    assert client.post(url, {"timezone": "UTC"}).status_code == 403
+    response = client.patch(
         f"/api/v1/organizations/{organization_a.pk}",
         {"settings": {}},
         content_type="application/json",
     )
-    assert answer.status_code == 403
-    assert Client().get(address).status_code == 302
+    assert response.status_code == 403
+    assert Client().get(url).status_code == 302

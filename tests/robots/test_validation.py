@@ -14,26 +14,26 @@ from apps.robots.services.robots import robot_register, robot_update
 from apps.robots.services.validation import configuration_errors, location_errors
 from urfmp.common.db.json_values import json_storage_error
 
-GOOD_CONFIGURATIONS = [
+VALID_CONFIGURATIONS = [
     {},
     {"axes": 6, "payload": 3, "reach": 500.5},
     {"axes": 1}, {"axes": 12}, {"axes": 6.0},
     {"capabilities": ["welding", "transport"]},
     {"customSettings": {"a": [1, {"b": None}]}},
 ]  # fmt: skip
-BAD_CONFIGURATIONS = [
+INVALID_CONFIGURATIONS = [
     None, [], "x", 1, {"axes": 0}, {"axes": 13}, {"axes": 6.5}, {"axes": "6"}, {"axes": True},
     {"axes": math.nan}, {"axes": 10**400}, {"payload": -1}, {"payload": math.inf},
     {"payload": None}, {"reach": "far"}, {"reach": 1e7}, {"capabilities": "welding"},
     {"capabilities": ["flying"]}, {"capabilities": [{}]}, {"customSettings": []}, {"colour": "red"},
 ]  # fmt: skip
-GOOD_LOCATIONS = [
+VALID_LOCATIONS = [
     None, {}, {"area": "A", "cell": ""}, {"facility": None},
     {"coordinates": {"x_m": 1, "y_m": -2.5}},
     {"coordinates": {"x_m": 1, "y_m": 2, "theta_rad": 3.1, "map_id": "m"}},
     {"coordinates": {"latitude": 48.1, "longitude": 11.6}}, {"coordinates": None},
 ]  # fmt: skip
-BAD_LOCATIONS = [
+INVALID_LOCATIONS = [
     [], "x", {"room": 1}, {"area": 1}, {"cell": "x" * 256}, {"facility": 7}, {"facility": "none"},
     {"coordinates": {}}, {"coordinates": []}, {"coordinates": {"x_m": 1}},
     {"coordinates": {"x_m": 1, "y_m": "2"}}, {"coordinates": {"latitude": 91, "longitude": 0}},
@@ -43,24 +43,24 @@ BAD_LOCATIONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", GOOD_CONFIGURATIONS)
-def test_good_configuration(value):
+@pytest.mark.parametrize("value", VALID_CONFIGURATIONS)
+def test_valid_configuration_has_no_errors(value):
     assert configuration_errors(value) == []
 
 
-@pytest.mark.parametrize("value", BAD_CONFIGURATIONS)
-def test_bad_configuration(value):
+@pytest.mark.parametrize("value", INVALID_CONFIGURATIONS)
+def test_invalid_configuration_has_errors(value):
     assert configuration_errors(value)
 
 
-@pytest.mark.parametrize("value", GOOD_LOCATIONS)
-def test_good_location(value, organization_a, tenant):
+@pytest.mark.parametrize("value", VALID_LOCATIONS)
+def test_valid_location_has_no_errors(value, organization_a, tenant):
     with tenant(organization_a):
         assert location_errors(value) == []
 
 
-@pytest.mark.parametrize("value", BAD_LOCATIONS)
-def test_bad_location(value, organization_a, tenant):
+@pytest.mark.parametrize("value", INVALID_LOCATIONS)
+def test_invalid_location_has_errors(value, organization_a, tenant):
     with tenant(organization_a):
         assert location_errors(value)
 
@@ -69,7 +69,7 @@ NAMES = st.sampled_from(
     ["axes", "payload", "reach", "capabilities", "customSettings", "facility", "area", "cell",
      "coordinates", "x_m", "y_m", "latitude", "longitude", "map_id"]
 ) | st.text(max_size=5)  # fmt: skip
-# Everything that json.loads can make, which is more than JSON: NaN, NUL, halves of characters.
+# Any result of json.loads, which accepts more than JSON: NaN, NUL, lone surrogates.
 ANYTHING = st.recursive(
     st.none()
     | st.booleans()
@@ -100,7 +100,7 @@ SHAPED = st.fixed_dictionaries(
 @example(configuration={"customSettings": {"x": "\ud800"}}, location=None)
 @example(configuration={}, location={"facility": "\x00"})
 @example(configuration={"payload": 10**400}, location={})
-def test_any_value_is_stored_or_refused(configuration, location, organization_a, tenant):
+def test_register_stores_or_rejects_any_value(configuration, location, organization_a, tenant):
     with tenant(organization_a), transaction.atomic():
         try:
             robot = robot_register(
@@ -110,8 +110,8 @@ def test_any_value_is_stored_or_refused(configuration, location, organization_a,
                 configuration=configuration,
                 location=location,
             )
-        except ValidationError as refusal:
-            assert set(refusal.message_dict) <= {"configuration", "location"}
+        except ValidationError as error:
+            assert set(error.message_dict) <= {"configuration", "location"}
         else:
             stored = Robot.objects.get(pk=robot.pk)
             assert (stored.configuration, stored.location) == (configuration, location)
@@ -120,14 +120,14 @@ def test_any_value_is_stored_or_refused(configuration, location, organization_a,
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(value=ANYTHING)
-def test_api_takes_or_refuses_any_json(
+def test_api_accepts_or_rejects_any_json(
     value, organization_a, alice, client_for, make_robot, shared
 ):
-    """Never a 500, whatever the text of the body: NaN and half characters included."""
+    """No body leads to a 500, including NaN and lone surrogates."""
     client, robot = shared
     body = json.dumps({"configuration": {"customSettings": {"x": value}}, "location": value})
-    answer = client.patch(f"/api/v1/robots/{robot.pk}", body, content_type="application/json")
-    assert answer.status_code in {200, 400}
+    response = client.patch(f"/api/v1/robots/{robot.pk}", body, content_type="application/json")
+    assert response.status_code in {200, 400}
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def nested(depth):
     return value
 
 
-def test_depth_is_limited(organization_a, make_robot, tenant):
+def test_json_depth_is_limited(organization_a, make_robot, tenant):
     assert json_storage_error(nested(40)) is None
     assert json_storage_error(nested(60))
     assert json_storage_error({"a": object()})

@@ -56,15 +56,17 @@ from urfmp.common.rendering.html import (
 )
 from urfmp.common.security.recent_auth import require_recent_auth
 
-_FIELDS = (
-    "time", "who", "action", "resource", "outcome", "error_message", "related", "change", "asked",
-    "answered", "ip_address", "user_agent", "request_id", "number", "digest",
+_SUMMARY_FIELDS = (
+    "time", "actor", "action", "resource", "outcome", "error_message", "related_links",
 )  # fmt: skip
+_CHANGE_FIELDS = ("changes",)
+_REQUEST_FIELDS = ("request_json", "response_json", "ip_address", "user_agent", "request_id")
+_CHAIN_FIELDS = ("sequence_number", "hash_hex")
 
 
 @admin.register(AuditLog)
 class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
-    list_display = ("time", "who", "action", "resource", "outcome", "ip_address")
+    list_display = ("time", "actor", "action", "resource", "outcome", "ip_address")
     list_filter = (
         ("created_at", TimeFilter), ActionFilter, ResourceFilter, ("user", AutocompleteFilter),
         ("api_key", ApiKeyFilter), OutcomeFilter, RequestFilter, ObjectFilter,
@@ -76,12 +78,12 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     search_help_text = "Search by action, request id or object id"
     list_select_related = ("user", "api_key")
     fieldsets = (
-        (None, {"fields": _FIELDS[:7]}),
-        ("Change", {"fields": ("change",)}),
-        ("Request", {"fields": _FIELDS[8:13]}),
-        ("Chain", {"fields": _FIELDS[13:]}),
+        (None, {"fields": _SUMMARY_FIELDS}),
+        ("Change", {"fields": _CHANGE_FIELDS}),
+        ("Request", {"fields": _REQUEST_FIELDS}),
+        ("Chain", {"fields": _CHAIN_FIELDS}),
     )
-    readonly_fields = _FIELDS
+    readonly_fields = (*_SUMMARY_FIELDS, *_CHANGE_FIELDS, *_REQUEST_FIELDS, *_CHAIN_FIELDS)
 
     def get_urls(self) -> list[URLPattern]:
         """Add the export of the filtered list."""
@@ -109,8 +111,8 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             )
         except TooManyExportsError as error:
             self.message_user(request, error.message, messages.ERROR)
-            address = reverse("admin:audit_auditlog_changelist")
-            return HttpResponseRedirect(f"{address}?{request.GET.urlencode()}")
+            url = reverse("admin:audit_auditlog_changelist")
+            return HttpResponseRedirect(f"{url}?{request.GET.urlencode()}")
         disposition = f'attachment; filename="{export.file_name}"'
         return StreamingHttpResponse(
             export.content,
@@ -188,7 +190,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         return datetime_html(entry.created_at)
 
     @admin.display(description="Who", ordering="user")
-    def who(self, entry: AuditLog) -> str:
+    def actor(self, entry: AuditLog) -> str:
         return entry.actor_name
 
     @admin.display(description="What", ordering="resource_type")
@@ -196,17 +198,19 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         """Return the object's name, linked if the user may view it."""
         if entry.resource_type is None:
             return NOTHING
-        kind, key = humanize(entry.resource_type), str(entry.resource_id or "")
+        kind, object_id = humanize(entry.resource_type), str(entry.resource_id or "")
         name = getattr(entry, "object_name", None)
         # A denied request has the id that was requested, which need not exist.
         owner = audited_admins(self.admin_site).get(entry.resource_type)
         if name is None or owner is None:
             named = (entry.after or entry.before or {}).get("name")
-            return format_html('<span title="{}">{} {}</span>', key, kind, named or key[:8])
+            return format_html(
+                '<span title="{}">{} {}</span>', object_id, kind, named or object_id[:8]
+            )
         return format_html(
             '<a class="u-link" href="{}" title="{}">{} {}</a>',
-            owner.change_url(key),
-            key,
+            owner.change_url(object_id),
+            object_id,
             kind,
             name,
         )
@@ -218,7 +222,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         return badge("outcome", "denied", "Denied")
 
     @admin.display(description="See also")
-    def related(self, entry: AuditLog) -> SafeString | str:
+    def related_links(self, entry: AuditLog) -> SafeString | str:
         """Return links to the rows of the same object, request and actor."""
         queries: list[tuple[str, dict[str, Any]]] = []
         if entry.resource_id is not None:
@@ -233,31 +237,31 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         if entry.api_key is not None:
             query = {"api_key__id__exact": entry.api_key_id}
             queries.append((f"All actions by {entry.actor_name}", query))
-        address = reverse("admin:audit_auditlog_changelist")
-        links = ((f"{address}?{urlencode(query)}", text) for text, query in queries)
+        url = reverse("admin:audit_auditlog_changelist")
+        links = ((f"{url}?{urlencode(query)}", text) for text, query in queries)
         return format_html(
             '<span class="u-buttons">{}</span>',
             format_html_join("", '<a class="u-button" href="{}">{}</a>', links),
         )
 
     @admin.display(description="Before and after")
-    def change(self, entry: Any) -> SafeString:
+    def changes(self, entry: Any) -> SafeString:
         return difference_table(entry.before, entry.after, getattr(entry, "names", None))
 
     @admin.display(description="Request")
-    def asked(self, entry: AuditLog) -> SafeString:
+    def request_json(self, entry: AuditLog) -> SafeString:
         return preformatted(entry.request_data)
 
     @admin.display(description="Response")
-    def answered(self, entry: AuditLog) -> SafeString:
+    def response_json(self, entry: AuditLog) -> SafeString:
         return preformatted(entry.response_data)
 
     @admin.display(description="Number")
-    def number(self, entry: AuditLog) -> str:
+    def sequence_number(self, entry: AuditLog) -> str:
         return str(entry.seq or NOTHING)
 
     @admin.display(description="Hash")
-    def digest(self, entry: AuditLog) -> SafeString | str:
+    def hash_hex(self, entry: AuditLog) -> SafeString | str:
         return format_html('<code class="u-pre">{}</code>', bytes(entry.hash or b"").hex())
 
 

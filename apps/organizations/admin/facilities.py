@@ -33,12 +33,12 @@ class FacilityForm(ScopedModelForm):
 class FacilityAdmin(OrganizationScopedAdmin[Facility]):
     audit_resource = "facility"
     form = FacilityForm
-    list_display = ("name", "shown_timezone")
+    list_display = ("name", "timezone_label")
     search_fields = ("name",)
     fields = ("name", "timezone", "floor_plan")
 
     @admin.display(description="Timezone", ordering="timezone")
-    def shown_timezone(self, facility: Facility) -> str:
+    def timezone_label(self, facility: Facility) -> str:
         return facility.timezone or "same as the organization"
 
     def perform_create(self, request: HttpRequest, form: Any) -> Facility:

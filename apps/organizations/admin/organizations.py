@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from apps.accounts.services.quotas import usage_of
+from apps.accounts.services.quotas import quota_usage
 from apps.organizations.admin.forms import OrganizationForm, PlanForm
 from apps.organizations.admin.platform import can_deactivate, plan_initial, usage_parts
 from apps.organizations.models import Organization
@@ -94,7 +94,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     def usage(self, organization: Organization) -> SafeString:
         return format_html(
             '<ul class="u-usage">{}</ul>',
-            format_html_join("", "<li>{}{}</li>", map(usage_parts, usage_of(organization))),
+            format_html_join("", "<li>{}{}</li>", map(usage_parts, quota_usage(organization))),
         )
 
     @admin.display(description="Numbers and dates")

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentMixin
-from apps.accounts.services.quotas import RESOURCES, usage_of
+from apps.accounts.services.quotas import RESOURCES, quota_usage
 from apps.organizations.api.platform import (
     PlanSerializer,
 )
@@ -73,7 +73,7 @@ class OrganizationSerializer(ScopedModelSerializer):
 
     @extend_schema_field(UsageSerializer(many=True))
     def get_usage(self, organization: Organization) -> list[dict[str, Any]]:
-        return [asdict(usage) for usage in usage_of(organization)]
+        return [asdict(usage) for usage in quota_usage(organization)]
 
 
 class OrganizationFilterSet(django_filters.FilterSet):

@@ -114,7 +114,7 @@ class PlatformOrganizationViewSet(IdempotentCreateMixin, ReadViewSet):
 
 
 @view_policy(home_organization=True)
-class ChooseOrganizationView(IdempotentMixin, PrincipalView):
+class OrganizationSwitchView(IdempotentMixin, PrincipalView):
     """The organization that a super admin works in during this session."""
 
     model = PlatformOrganization

@@ -5,7 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from apps.organizations.api.facilities import FacilityViewSet
 from apps.organizations.api.organizations import OrganizationViewSet
-from apps.organizations.api.platform import ChooseOrganizationView, PlatformOrganizationViewSet
+from apps.organizations.api.platform import OrganizationSwitchView, PlatformOrganizationViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("organizations", OrganizationViewSet, basename="organization")
@@ -17,7 +17,7 @@ router.register(
 urlpatterns = [
     path(
         "auth/choose-organization",
-        ChooseOrganizationView.as_view(),
+        OrganizationSwitchView.as_view(),
         name="auth-choose-organization",
     ),
     *router.urls,

@@ -12,10 +12,10 @@ from uuid import UUID
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.choices import PLATFORM_SLUG, LinkPurpose, Role
 from apps.accounts.permissions.active_organization import ActiveOrganization
-from apps.accounts.services.one_time_links import link_order
+from apps.accounts.services.one_time_links import link_request
 from apps.accounts.services.organization_switch import active_organization_store
 from apps.accounts.services.quotas import LIMIT_COLUMNS
-from apps.accounts.services.sessions import sessions_end_all
+from apps.accounts.services.sessions import sessions_revoke_organization
 from apps.accounts.services.users import user_create
 from apps.audit.services.audit_logs import audit_record
 from apps.organizations.exceptions import NoActiveOrganizationError, PlatformOrganizationError
@@ -46,7 +46,7 @@ def organization_onboard(
                 admin = user_create(
                     organization_id=organization.pk, email=admin_email, role=Role.ADMIN
                 )
-                link_order(admin, LinkPurpose.INVITATION)
+                link_request(admin, LinkPurpose.INVITATION)
         _audit_action("organizations.organization.create", organization)
     return organization
 
@@ -153,7 +153,7 @@ def organization_deactivate(organization: Organization) -> Organization:
         raise PlatformOrganizationError
     with audit_action("organizations.organization.deactivate"):
         _set_active(organization, is_active=False)
-        sessions_end_all(organization.pk)
+        sessions_revoke_organization(organization.pk)
     return organization
 
 

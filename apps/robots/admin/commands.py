@@ -18,7 +18,15 @@ from urfmp.common.rendering.html import badge, datetime_html, preformatted
 @admin.register(RobotCommand)
 class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
     audit_resource = "command"
-    list_display = ("shown_type", "robot", "state", "shown_priority", "user", "made", "ended")
+    list_display = (
+        "type_label",
+        "robot",
+        "state",
+        "priority_badge",
+        "user",
+        "created",
+        "completed",
+    )
     list_filter = (
         "type", "status", "priority", ("robot", AutocompleteFilter),
         ("created_at", TimeRangeFilter),
@@ -27,13 +35,13 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
     search_help_text = "Search by robot name or serial number"
     list_select_related = ("robot", "user")
     fields = (
-        "shown_type", "robot", "state", "shown_priority", "user", "asked", "made",
-        "scheduled", "executed", "ended", "answer", "error_message",
+        "type_label", "robot", "state", "priority_badge", "user", "payload_json", "created",
+        "scheduled", "executed", "completed", "result_json", "error_message",
     )  # fmt: skip
     readonly_fields = fields
 
     @admin.display(description="Command", ordering="type")
-    def shown_type(self, command: RobotCommand) -> str:
+    def type_label(self, command: RobotCommand) -> str:
         return command.get_type_display()
 
     @admin.display(description="State", ordering="status")
@@ -41,19 +49,19 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
         return badge("command", command.status, command.get_status_display())
 
     @admin.display(description="Priority", ordering="priority")
-    def shown_priority(self, command: RobotCommand) -> SafeString:
+    def priority_badge(self, command: RobotCommand) -> SafeString:
         return badge("priority", command.priority, command.get_priority_display())
 
     @admin.display(description="Payload")
-    def asked(self, command: RobotCommand) -> SafeString:
+    def payload_json(self, command: RobotCommand) -> SafeString:
         return preformatted(command.payload)
 
     @admin.display(description="Result")
-    def answer(self, command: RobotCommand) -> SafeString:
+    def result_json(self, command: RobotCommand) -> SafeString:
         return preformatted(command.result)
 
     @admin.display(description="Created", ordering="created_at")
-    def made(self, command: RobotCommand) -> SafeString | str:
+    def created(self, command: RobotCommand) -> SafeString | str:
         return datetime_html(command.created_at)
 
     @admin.display(description="Scheduled for")
@@ -65,5 +73,5 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
         return datetime_html(command.executed_at)
 
     @admin.display(description="Ended", ordering="completed_at")
-    def ended(self, command: RobotCommand) -> SafeString | str:
+    def completed(self, command: RobotCommand) -> SafeString | str:
         return datetime_html(command.completed_at)

@@ -175,8 +175,8 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         "status_badge",
         "vendor_name",
         "model",
-        "place",
-        "seen",
+        "location_label",
+        "last_seen_ago",
         "serial_number",
     )
     list_filter = (
@@ -215,13 +215,13 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None or self.has_change_permission(request, obj):
             return self.fieldsets
-        names = ("name", "status_badge", "vendor_name", "model", "serial_number", "place")
+        names = ("name", "status_badge", "vendor_name", "model", "serial_number", "location_label")
         return ((None, {"fields": names}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None or self.has_change_permission(request, obj):
             return ()
-        return ("name", "status_badge", "vendor_name", "model", "serial_number", "place")
+        return ("name", "status_badge", "vendor_name", "model", "serial_number", "location_label")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobotChangeList]:
         return RobotChangeList
@@ -250,13 +250,13 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         return robot.vendor_label
 
     @admin.display(description="Location")
-    def place(self, robot: Robot) -> str:
+    def location_label(self, robot: Robot) -> str:
         location = robot.location or {}
         names = [location.get(name) for name in ("facility", "cell")]
         return " · ".join(str(name) for name in names if name) or NOTHING
 
     @admin.display(description="Last seen", ordering="last_seen")
-    def seen(self, robot: Robot) -> SafeString | str:
+    def last_seen_ago(self, robot: Robot) -> SafeString | str:
         return relative_time_html(robot.last_seen)
 
     def perform_create(self, request: HttpRequest, form: Any) -> Robot:

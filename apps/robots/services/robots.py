@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.db.models import F
 
-from apps.accounts.services.quotas import take_place
+from apps.accounts.services.quotas import reserve_quota
 from apps.robots.choices import Lifecycle, RobotAction, allows
 from apps.robots.models import Robot
 from apps.robots.services.validation import validate_robot
@@ -27,7 +27,7 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
     robot = Robot(organization_id=organization_id, **fields)
     robot.serial_number = robot.serial_number or None
     with _unique_serial_number(), audit_action("robots.robot.create"):
-        take_place(organization_id, "robots")
+        reserve_quota(organization_id, "robots")
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
         robot.save(force_insert=True)
@@ -84,5 +84,5 @@ def robot_return_to_service(robot: Robot) -> Robot:
     with audit_action("robots.robot.return_to_service"):
         locked = Robot.objects.select_for_update(no_key=True).get(pk=robot.pk)
         if allows(RobotAction.RETURN_TO_SERVICE, locked.service_state):
-            take_place(robot.organization_id, "robots")
+            reserve_quota(robot.organization_id, "robots")
         return _save_changes(robot, {"is_active": True, "lifecycle": Lifecycle.ACTIVE})

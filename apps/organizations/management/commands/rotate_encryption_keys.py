@@ -13,28 +13,29 @@ from urfmp.common.tenancy.organizations import organization_ids
 
 class Command(BaseCommand):
     help = (
-        "Seal every stored secret with the newest of ENCRYPTION_KEYS; afterwards older ones may go."
+        "Encrypt every stored secret with the newest of ENCRYPTION_KEYS; afterwards the older keys"
+        " can be removed."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Go through every model that names `encrypted_fields`, one organization at a time."""
-        done = 0
+        """Re-encrypt the `encrypted_fields` of all models, by organization."""
+        count = 0
         models = [model for model in apps.get_models() if getattr(model, "encrypted_fields", ())]
         for organization_id in organization_ids():
             with tenant_transaction(organization_id), audit_action("organizations.secrets.rewrap"):
-                done += sum(_rewrap(model) for model in models)
-        self.stdout.write(f"{done} secrets sealed anew.")
+                count += sum(_reencrypt(model) for model in models)
+        self.stdout.write(f"{count} secrets re-encrypted.")
 
 
-def _rewrap(model: type[Model]) -> int:
-    done = 0
+def _reencrypt(model: type[Model]) -> int:
+    count = 0
     for row in model._default_manager.select_for_update().order_by("pk"):
-        place = {"organization_id": row.organization_id, "row_id": row.pk}  # type: ignore[attr-defined]
+        context = {"organization_id": row.organization_id, "row_id": row.pk}  # type: ignore[attr-defined]
         for field in model.encrypted_fields:  # type: ignore[attr-defined]
             old = getattr(row, field)
             if not old or is_encrypted_with_newest_key(old):
                 continue
-            new = encrypt(decrypt(old, field=field, **place), field=field, **place)
+            new = encrypt(decrypt(old, field=field, **context), field=field, **context)
             model._default_manager.filter(pk=row.pk).update(**{field: new})
-            done += 1
-    return done
+            count += 1
+    return count

@@ -1,4 +1,4 @@
-"""Time in state against a plain model, and what the API tells of it."""
+"""Time in state and timelines against a plain model, and over the API."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from apps.robots.selectors.status_intervals import (
 ORIGIN = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 statuses = st.sampled_from(RobotStatus.values)
-# Microseconds from a month around the origin: three chunks, spells from nothing to weeks.
-moments = st.one_of(
+# Microseconds after the origin, up to 40 days: three chunks, spells from zero to weeks.
+offsets = st.one_of(
     st.integers(0, 40 * 86400).map(lambda seconds: seconds * 1_000_000),
     st.integers(0, 40 * 86400 * 1_000_000),
     st.integers(0, 5),
 )
-histories = st.dictionaries(moments, statuses, max_size=25)
-ranges = st.tuples(moments, moments).filter(lambda pair: pair[0] != pair[1]).map(sorted)
+histories = st.dictionaries(offsets, statuses, max_size=25)
+ranges = st.tuples(offsets, offsets).filter(lambda pair: pair[0] != pair[1]).map(sorted)
 
 
 def at(microseconds):
@@ -48,7 +48,7 @@ def at(microseconds):
 
 
 def model(history, start, end):
-    """Walk through a history, spell by spell: [(status, begins, ends)], nothing known is ''."""
+    """Return [(status, begins, ends)] of a history; an unknown status is empty."""
     changes = sorted(history.items())
     before = [status for time, status in changes if time <= start]
     walk = [(start, before[-1] if before else ""), *(c for c in changes if start < c[0] < end)]
@@ -91,9 +91,7 @@ def micro(delta):
 @given(first=histories, second=histories, span=ranges)
 @example(first={0: "idle"}, second={}, span=[0, 1])
 @example(first={5: "idle", 0: "offline"}, second={1: "error"}, span=[5, 10])
-def test_is_what_a_walk_through_the_history_finds(
-    first, second, span, pair, organization_a, tenant, write
-):
+def test_summary_and_segments_match_model(first, second, span, pair, organization_a, tenant, write):
     start, end = span
     expected = [model(first, start, end), model(second, start, end)]
     with tenant(organization_a), transaction.atomic():
@@ -109,19 +107,19 @@ def test_is_what_a_walk_through_the_history_finds(
 
     for robot, spells in zip(pair, expected, strict=True):
         summary, wanted = each[robot.pk], totals(spells)
-        assert {one.status: micro(one.time) for one in summary.statuses} == {
+        assert {item.status: micro(item.time) for item in summary.statuses} == {
             status: time for status, time in wanted.items() if status
         }
         assert micro(summary.unknown) == wanted.get("", 0)
         assert micro(summary.up) == sum(wanted.get(status, 0) for status in UP)
         assert micro(summary.down) == sum(wanted.get(status, 0) for status in DOWN)
         assert [
-            (one.status, micro(one.start - ORIGIN), micro(one.end - ORIGIN))
-            for one in segments[robot.pk]
+            (item.status, micro(item.start - ORIGIN), micro(item.end - ORIGIN))
+            for item in segments[robot.pk]
         ] == spells
-        check_thinned(few[robot.pk], spells)
+        check_merged(few[robot.pk], spells)
     both = totals([*expected[0], *expected[1]])
-    assert {one.status: micro(one.time) for one in together.statuses} == {
+    assert {item.status: micro(item.time) for item in together.statuses} == {
         status: time for status, time in both.items() if status
     }
     assert micro(together.whole) == 2 * (end - start)
@@ -129,8 +127,8 @@ def test_is_what_a_walk_through_the_history_finds(
     assert together.availability == (up / (up + lost) if up + lost else None)
 
 
-def check_thinned(segments, spells):
-    """Nothing is left out, nothing overlaps, and the gravest gives its name."""
+def check_merged(segments, spells):
+    """Segments have no gaps or overlaps, and show the most severe status."""
     assert len(segments) <= 7
     edges = [(micro(s.start - ORIGIN), micro(s.end - ORIGIN)) for s in segments]
     assert edges[0][0] == spells[0][1]
@@ -139,20 +137,20 @@ def check_thinned(segments, spells):
     assert sum(s.spells for s in segments) == len(spells)
     left = list(spells)
     for segment in segments:
-        tenant = [left.pop(0) for _ in range(segment.spells)]
-        if tenant[0][0]:
-            times = totals(tenant)
+        merged = [left.pop(0) for _ in range(segment.spells)]
+        if merged[0][0]:
+            times = totals(merged)
             assert list(segment.statuses) == sorted(times, key=lambda name: (-times[name], name))
             assert segment.status == min(times, key=STATUS_SEVERITY.index)
 
 
-def test_every_status_counts_as_one_thing():
+def test_every_status_is_in_one_group():
     assert UP | DOWN | {RobotStatus.MAINTENANCE} == set(RobotStatus)
     assert not UP & DOWN
     assert set(STATUS_SEVERITY) == set(RobotStatus)
 
 
-def test_availability_is_up_over_up_and_down():
+def test_availability_formula():
     hours = [("running", 6), ("idle", 1), ("charging", 1), ("error", 1), ("offline", 1)]
     summary = StatusSummary(
         14 * HOUR,
@@ -165,7 +163,7 @@ def test_availability_is_up_over_up_and_down():
     assert StatusSummary(HOUR).availability is None
 
 
-def test_nothing_is_told_of_the_future(organization_a, make_robot, tenant):
+def test_range_is_cut_to_now(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
     now = timezone.now()
     with tenant(organization_a):
@@ -179,7 +177,7 @@ def test_nothing_is_told_of_the_future(organization_a, make_robot, tenant):
 @pytest.mark.parametrize(
     ("start", "end"), [(HOUR, HOUR), (HOUR, 2 * HOUR), (-HOUR, -2 * HOUR), (800 * 24 * HOUR, HOUR)]
 )
-def test_ranges_that_are_none_are_refused(start, end):
+def test_invalid_range_raises(start, end):
     now = timezone.now()
     with pytest.raises(InvalidRangeError):
         TimeRange.of(now - start, now - end)
@@ -187,7 +185,7 @@ def test_ranges_that_are_none_are_refused(start, end):
 
 @pytest.fixture
 def plant(organization_a, make_robot, make_facility, tenant, write):
-    """Hall 1 with one robot that was up for three of four hours, and one elsewhere."""
+    """Hall 1 with a robot that was up for three of four hours, and another robot elsewhere."""
     make_facility(organization_a, "Hall 1")
     make_facility(organization_a, "Hall 2")
     here = make_robot(organization_a, location={"facility": "Hall 1"})
@@ -202,20 +200,24 @@ def plant(organization_a, make_robot, make_facility, tenant, write):
 SPAN = "start=2026-03-01T00:00:00Z&end=2026-03-01T04:00:00Z"
 
 
-def test_api_tells_a_robots_time_in_state(plant, bob, client_for):
-    address = f"/api/v1/robots/{plant.here.pk}/status-history/summary?{SPAN}"
+def test_api_returns_summary_of_robot(plant, bob, client_for):
+    url = f"/api/v1/robots/{plant.here.pk}/status-history/summary?{SPAN}"
 
-    answer = client_for(bob).get(address).json()
+    response = client_for(bob).get(url).json()
 
-    found = {one.pop("status"): tuple(one.values()) for one in answer["statuses"]}
+    found = {item.pop("status"): tuple(item.values()) for item in response["statuses"]}
     assert found == {
         "idle": (7200, 0.5, 1), "running": (3600, 0.25, 1), "error": (3600, 0.25, 1),
     }  # fmt: skip
-    assert answer["availability"] == 0.75
-    assert (answer["up_seconds"], answer["down_seconds"], answer["robots"]) == (10800, 3600, 1)
+    assert response["availability"] == 0.75
+    assert (response["up_seconds"], response["down_seconds"], response["robots"]) == (
+        10800,
+        3600,
+        1,
+    )
 
 
-def test_api_tells_a_facilitys_and_the_fleets(plant, organization_a, make_key):
+def test_api_returns_summary_of_facility_and_fleet(plant, organization_a, make_key):
     client = Client(headers={"x-api-key": make_key(organization_a, ["robots:read"])})
 
     hall = client.get(f"/api/v1/status-history/summary?{SPAN}&facility=Hall 1").json()
@@ -225,12 +227,12 @@ def test_api_tells_a_facilitys_and_the_fleets(plant, organization_a, make_key):
     assert (fleet["robots"], fleet["availability"]) == (2, 3 / 8)
 
 
-def test_api_tells_the_spells(plant, bob, client_for):
-    address = f"/api/v1/robots/{plant.here.pk}/status-history/timeline?{SPAN}"
+def test_api_returns_timeline(plant, bob, client_for):
+    url = f"/api/v1/robots/{plant.here.pk}/status-history/timeline?{SPAN}"
 
-    answer = client_for(bob).get(address).json()
+    response = client_for(bob).get(url).json()
 
-    assert [(s["status"], s["start"]) for s in answer["segments"]] == [
+    assert [(s["status"], s["start"]) for s in response["segments"]] == [
         ("running", "2026-03-01T00:00:00Z"),
         ("error", "2026-03-01T01:00:00Z"),
         ("idle", "2026-03-01T02:00:00Z"),
@@ -250,23 +252,23 @@ def test_api_tells_the_spells(plant, bob, client_for):
         ("robots/{id}/status-history/timeline?max_segments=0", "invalid"),
     ],
 )
-def test_api_says_what_is_wrong(plant, bob, client_for, path, code):
-    answer = client_for(bob).get(f"/api/v1/{path.format(id=plant.here.pk)}")
+def test_api_with_invalid_parameters_returns_400(plant, bob, client_for, path, code):
+    response = client_for(bob).get(f"/api/v1/{path.format(id=plant.here.pk)}")
 
-    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert (response.status_code, response.json()["code"]) == (400, code)
 
 
 def test_other_organization_gets_404(plant, charlie, client_for):
     client = client_for(charlie)
 
     for what in ("summary", "timeline"):
-        address = f"/api/v1/robots/{plant.here.pk}/status-history/{what}"
-        assert client.get(address).status_code == 404
+        url = f"/api/v1/robots/{plant.here.pk}/status-history/{what}"
+        assert client.get(url).status_code == 404
     assert client.get("/api/v1/status-history/summary?facility=Hall 1").status_code == 400
     assert client.get("/api/v1/status-history/summary").json()["robots"] == 0
 
 
-def test_thinned_to_what_a_picture_shows(plant, tenant, write):
+def test_segments_are_merged_to_maximum(plant, tenant, write):
     seconds = {number * 1_000_000: ("running", "idle")[number % 2] for number in range(3000)}
     with tenant(plant.organization):
         write(plant.here, {7_200_000_001 + time: status for time, status in seconds.items()})

@@ -15,7 +15,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from apps.accounts.services.users import system_user_get
-from apps.maintenance.choices import MaintenanceStatus
+from apps.maintenance.choices import (
+    TRANSITIONS,
+    MaintenanceAction,
+    MaintenanceStatus,
+    allows,
+)
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services import (
@@ -86,13 +91,13 @@ class Model(RuleBasedStateMachine):
 
     @rule()
     def cancel(self):
-        open_ = self.status not in {"completed", "cancelled"}
-        if self._try(open_, lambda: task_cancel(self.task, "no time")):
+        is_open = self.status not in {"completed", "cancelled"}
+        if self._try(is_open, lambda: task_cancel(self.task, "no time")):
             self.status = "cancelled"
 
     @rule(status=st.sampled_from(["pending", "on_hold", "requires_approval"]))
-    def other_hand(self, status):
-        """What has no service yet reaches the table by other ways."""
+    def set_other_status(self, status):
+        """Set a status that no service sets yet."""
         if self.status in {"scheduled", "pending", "overdue", "in_progress"}:
             MaintenanceTask.objects.filter(pk=self.task.pk).update(status=status)
             self.status = status
@@ -100,14 +105,14 @@ class Model(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([-90, -1, 90]))
     def move(self, minutes):
         due = self.now + timedelta(minutes=minutes)
-        open_ = self.status not in {"completed", "cancelled"}
-        if self._try(open_, lambda: task_update(self.task, scheduled_at=due)):
+        is_open = self.status not in {"completed", "cancelled"}
+        if self._try(is_open, lambda: task_update(self.task, scheduled_at=due)):
             self.due = due
             if self.status == "overdue" and minutes > 0:
                 self.status = "scheduled"
 
     @rule()
-    def sweep(self):
+    def mark_overdue_tasks(self):
         late = self.status in {"scheduled", "pending"} and self.due < self.now
         assert self._act(tasks_mark_overdue) == int(late)
         if late:
@@ -126,8 +131,48 @@ class Model(RuleBasedStateMachine):
         MaintenanceTask.objects.all().delete()
 
 
+ACTIONS = {
+    MaintenanceAction.UPDATE: lambda task: task_update(task, title="New"),
+    MaintenanceAction.START: task_start,
+    MaintenanceAction.COMPLETE: task_complete,
+    MaintenanceAction.CANCEL: lambda task: task_cancel(task, "no time"),
+}
+
+
+@pytest.mark.parametrize("status", MaintenanceStatus.values)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_services_allow_actions_by_table(action, status, organization_a, make_task, tenant):
+    task = make_task(organization_a)
+    with tenant(organization_a):
+        MaintenanceTask.objects.update(status=status)
+        if status in TRANSITIONS[action]:
+            ACTIONS[action](task)
+        else:
+            with pytest.raises(TaskStateError):
+                ACTIONS[action](task)
+
+
+@pytest.mark.parametrize("status", MaintenanceStatus.values)
+def test_mark_overdue_changes_tasks_by_table(status, organization_a, make_task, tenant):
+    make_task(organization_a, due_at=timezone.now() - timedelta(hours=1))
+    with tenant(organization_a):
+        MaintenanceTask.objects.update(status=status)
+        allowed = status in TRANSITIONS[MaintenanceAction.MARK_OVERDUE]
+        assert tasks_mark_overdue() == int(allowed)
+
+
+def test_task_without_status_counts_as_scheduled():
+    for action in MaintenanceAction:
+        assert allows(action, None) == allows(action, MaintenanceStatus.SCHEDULED)
+
+
+def test_every_action_has_a_transition():
+    assert set(TRANSITIONS) == set(MaintenanceAction)
+    assert set(ACTIONS) == set(MaintenanceAction) - {MaintenanceAction.MARK_OVERDUE}
+
+
 @pytest.mark.django_db
-def test_life_of_a_task_follows_the_model(organization_a, make_task, tenant):
+def test_task_life_cycle_matches_model(organization_a, make_task, tenant):
     with tenant(organization_a):
         Model.make = staticmethod(lambda **fields: make_task(organization_a, **fields))
         run_state_machine_as_test(
@@ -141,7 +186,7 @@ def test_life_of_a_task_follows_the_model(organization_a, make_task, tenant):
         )
 
 
-def test_due_when_scheduled_unless_said_otherwise(organization_a, make_task, tenant):
+def test_due_time_defaults_to_scheduled_time(organization_a, make_task, tenant):
     time = timezone.now() + timedelta(days=1)
     assert make_task(organization_a, scheduled_at=time).due_at == time
     task = make_task(organization_a, scheduled_at=time, due_at=time + timedelta(days=1))
@@ -151,7 +196,9 @@ def test_due_when_scheduled_unless_said_otherwise(organization_a, make_task, ten
     assert make_task(organization_a).due_at is None
 
 
-def test_overdue_job_visits_every_organization(organization_a, organization_b, make_task, tenant):
+def test_overdue_job_marks_tasks_of_every_organization(
+    organization_a, organization_b, make_task, tenant
+):
     past = timezone.now() - timedelta(minutes=1)
     for organization in (organization_a, organization_b):
         make_task(organization, scheduled_at=past)
@@ -163,7 +210,7 @@ def test_overdue_job_visits_every_organization(organization_a, organization_b, m
             assert list(statuses) == ["overdue", "scheduled"]
 
 
-def test_closed_task_stays_as_it_is(organization_a, make_task, tenant):
+def test_closed_task_cannot_be_changed(organization_a, make_task, tenant):
     task = make_task(organization_a, notes="before")
     with tenant(organization_a):
         task_start(task)
@@ -175,28 +222,28 @@ def test_closed_task_stays_as_it_is(organization_a, make_task, tenant):
             task_cancel(task, "late")
 
 
-def test_typed_in_duration_stays(organization_a, make_task, tenant):
+def test_complete_keeps_given_duration(organization_a, make_task, tenant):
     task = make_task(organization_a, actual_duration=7)
     with tenant(organization_a):
         task_start(task)
         assert task_complete(task).actual_duration == 7
 
 
-def test_cancelling_keeps_the_reason(organization_a, make_task, tenant):
+def test_cancel_appends_reason_to_notes(organization_a, make_task, tenant):
     task = make_task(organization_a)
     with tenant(organization_a):
         assert task_cancel(task, "sold").notes == "Cancelled: sold"
 
 
-def test_references_stay_inside_the_organization(
+def test_references_to_other_organization_are_rejected(
     organization_a, organization_b, make_robot, make_user, make_task, tenant
 ):
     robot, person = make_robot(organization_b), make_user(organization_b)
     task = make_task(organization_a)
     for wrong in ({"robot": robot}, {"assigned_to": person}):
-        with pytest.raises(ValidationError) as refusal:
+        with pytest.raises(ValidationError) as raised:
             make_task(organization_a, **wrong)
-        assert set(refusal.value.message_dict) == set(wrong)
+        assert set(raised.value.message_dict) == set(wrong)
         with tenant(organization_a), pytest.raises(ValidationError):
             task_update(task, **wrong)
     with (
@@ -208,7 +255,7 @@ def test_references_stay_inside_the_organization(
         cursor.execute("UPDATE maintenance_tasks SET robot_id = %s", [robot.pk])
 
 
-def test_other_organizations_ids_do_not_exist(
+def test_api_with_ids_of_other_organization_returns_400(
     organization_a, organization_b, alice, client_for, make_robot, make_user
 ):
     client = client_for(alice)
@@ -217,13 +264,13 @@ def test_other_organizations_ids_do_not_exist(
         ("robot", make_robot(organization_b)),
         ("assigned_to", make_user(organization_b)),
     ):
-        answer = client.post(
+        response = client.post(
             "/api/v1/maintenance-tasks",
             {**body, field: str(row.pk)},
             content_type="application/json",
         )
-        assert answer.status_code == 400
-        assert set(answer.json()["errors"]) == {field}
+        assert response.status_code == 400
+        assert set(response.json()["errors"]) == {field}
 
 
 @pytest.mark.parametrize(
@@ -255,16 +302,16 @@ def test_other_organizations_ids_do_not_exist(
         {"parts_used": [{"name": "oil", "part": None}]},
     ],
 )
-def test_what_does_not_fit_is_refused(wrong, organization_a, make_task, tenant):
-    with pytest.raises(ValidationError) as refusal:
+def test_invalid_values_are_rejected(wrong, organization_a, make_task, tenant):
+    with pytest.raises(ValidationError) as raised:
         make_task(organization_a, **wrong)
-    assert set(refusal.value.message_dict) == set(wrong)
+    assert set(raised.value.message_dict) == set(wrong)
     task = make_task(organization_a)
     with tenant(organization_a), pytest.raises(ValidationError):
         task_update(task, **wrong)
 
 
-def test_parts_and_cost_are_kept(organization_a, make_task, tenant):
+def test_parts_and_cost_are_stored(organization_a, make_task, tenant):
     parts = [{"part": "B-7", "name": "Belt", "quantity": 2, "unit_cost": 19.5}, {"name": "Oil"}]
     task = make_task(organization_a, parts_used=parts, cost=Decimal("39.00"))
     with tenant(organization_a):
@@ -274,16 +321,16 @@ def test_parts_and_cost_are_kept(organization_a, make_task, tenant):
 
 
 @pytest.mark.parametrize("cost", ["NaN", "Infinity", "-1", "1e400", "x", True, [], "1.005"])
-def test_api_refuses_odd_costs(cost, alice, client_for):
-    answer = client_for(alice).post(
+def test_api_with_invalid_cost_returns_400(cost, alice, client_for):
+    response = client_for(alice).post(
         "/api/v1/maintenance-tasks",
         {"title": "x", "type": "cleaning", "cost": cost},
         content_type="application/json",
     )
-    assert answer.status_code == 400
+    assert response.status_code == 400
 
 
-def test_life_over_the_api(organization_a, alice, client_for, make_robot):
+def test_task_life_cycle_over_api(organization_a, alice, client_for, make_robot):
     client, robot = client_for(alice), make_robot(organization_a)
 
     def post(path, **body):
@@ -306,7 +353,7 @@ def test_life_over_the_api(organization_a, alice, client_for, make_robot):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_cannot_start_one_task(organization_a, make_task):
+def test_concurrent_starts_succeed_once(organization_a, make_task):
     task = make_task(organization_a)
 
     def start():

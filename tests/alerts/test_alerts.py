@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 
+from apps.alerts.choices import TRANSITIONS, AlertAction, AlertState
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
 from apps.alerts.services import alert_acknowledge, alert_create, alert_resolve
@@ -24,7 +25,7 @@ def make_alert(tenant):
     return make
 
 
-def test_acknowledging_twice_keeps_the_first(organization_a, make_alert, alice, bob, tenant):
+def test_second_acknowledgement_keeps_first_user(organization_a, make_alert, alice, bob, tenant):
     alert = make_alert(organization_a)
     assert (alert.is_acknowledged, alert.is_resolved) == (False, False)
     with tenant(organization_a):
@@ -35,7 +36,7 @@ def test_acknowledging_twice_keeps_the_first(organization_a, make_alert, alice, 
     assert records == 1
 
 
-def test_resolving_implies_having_known(organization_a, make_alert, alice, bob, tenant):
+def test_resolve_acknowledges_new_alert(organization_a, make_alert, alice, bob, tenant):
     alert = make_alert(organization_a)
     with tenant(organization_a):
         first = alert_resolve(alert, alice)
@@ -49,7 +50,7 @@ def test_resolving_implies_having_known(organization_a, make_alert, alice, bob, 
         assert not Alert.objects.unresolved().exists()
 
 
-def test_resolving_keeps_who_knew(organization_a, make_alert, alice, bob, tenant):
+def test_resolve_keeps_acknowledging_user(organization_a, make_alert, alice, bob, tenant):
     alert = make_alert(organization_a)
     with tenant(organization_a):
         known = alert_acknowledge(alert, alice)
@@ -57,8 +58,33 @@ def test_resolving_keeps_who_knew(organization_a, make_alert, alice, bob, tenant
     assert (over.acknowledged_by_id, over.acknowledged_at) == (alice.pk, known.acknowledged_at)
 
 
+@pytest.mark.parametrize("state", AlertState)
+@pytest.mark.parametrize("action", AlertAction)
+def test_services_change_alerts_by_table(action, state, organization_a, make_alert, alice, tenant):
+    alert = make_alert(organization_a)
+    service = {AlertAction.ACKNOWLEDGE: alert_acknowledge, AlertAction.RESOLVE: alert_resolve}
+    with tenant(organization_a):
+        Alert.objects.update(
+            is_acknowledged=state == AlertState.ACKNOWLEDGED,
+            is_resolved=state == AlertState.RESOLVED,
+        )
+        alert.refresh_from_db()
+        assert alert.state == state
+        if (action, state) == (AlertAction.ACKNOWLEDGE, AlertState.RESOLVED):
+            with pytest.raises(AlertResolvedError):
+                service[action](alert, alice)
+        else:
+            service[action](alert, alice)
+        alert.refresh_from_db()
+    assert (alert.state != state) is (state in TRANSITIONS[action])
+
+
+def test_every_action_has_a_transition():
+    assert set(TRANSITIONS) == set(AlertAction)
+
+
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_is_first(organization_a, make_alert, alice, bob):
+def test_concurrent_acknowledgements_keep_one_user(organization_a, make_alert, alice, bob):
     for _ in range(3):
         alert = make_alert(organization_a)
 
@@ -76,7 +102,7 @@ def test_of_two_at_once_one_is_first(organization_a, make_alert, alice, bob):
             assert records.count() == 1
 
 
-def test_robot_of_another_organization(
+def test_robot_of_other_organization_is_rejected(
     organization_a, organization_b, make_alert, make_robot, tenant
 ):
     robot = make_robot(organization_b)
@@ -105,20 +131,20 @@ def test_robot_of_another_organization(
         {"metadata": {"x": "\x00"}},
     ],
 )
-def test_what_does_not_fit_is_refused(wrong, organization_a, make_alert):
-    with pytest.raises(ValidationError) as refusal:
+def test_invalid_values_are_rejected(wrong, organization_a, make_alert):
+    with pytest.raises(ValidationError) as raised:
         make_alert(organization_a, **wrong)
-    assert set(refusal.value.message_dict) == set(wrong)
+    assert set(raised.value.message_dict) == set(wrong)
 
 
-def test_key_acts_without_a_person(organization_a, make_alert, make_key):
+def test_api_key_acknowledges_and_resolves_without_user(organization_a, make_alert, make_key):
     from django.test import Client
 
     alert = make_alert(organization_a)
     key = make_key(organization_a, ["alerts:read", "alerts:write"])
     for verb in ("acknowledge", "resolve"):
-        answer = Client().post(f"/api/v1/alerts/{alert.pk}/{verb}", headers={"x-api-key": key})
-        assert answer.status_code == 200
-        assert answer.json()["acknowledged_by"] is None
-    answer = Client().post(f"/api/v1/alerts/{alert.pk}/acknowledge", headers={"x-api-key": key})
-    assert (answer.status_code, answer.json()["code"]) == (409, "alert_resolved")
+        response = Client().post(f"/api/v1/alerts/{alert.pk}/{verb}", headers={"x-api-key": key})
+        assert response.status_code == 200
+        assert response.json()["acknowledged_by"] is None
+    response = Client().post(f"/api/v1/alerts/{alert.pk}/acknowledge", headers={"x-api-key": key})
+    assert (response.status_code, response.json()["code"]) == (409, "alert_resolved")

@@ -1,4 +1,4 @@
-"""Each column of the record is under its hash: whichever is changed, it is found."""
+"""The hash of an audit row covers every column."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ OTHER = {
     "text": "'other'",
     "character varying": "'other'",
 }
-# References, which have to be to something that there is.
+# Foreign keys, which must reference an existing row.
 REFERENCES = {"organization_id": "NULL", "user_id": "NULL", "api_key_id": "NULL"}
 
 
-def test_every_column_is_under_the_hash(organization_a, alice, make_key, superuser, tenant):
+def test_row_hash_covers_every_column(organization_a, alice, make_key, superuser, tenant):
     make_key(organization_a)
     key_id = superuser.execute("SELECT id FROM api_keys").fetchone()[0]
     actor = Actor(alice.pk, key_id, "192.0.2.7", "Browser/1", "request-1")
@@ -43,18 +43,18 @@ def test_every_column_is_under_the_hash(organization_a, alice, make_key, superus
     ).fetchall()
     assert len(columns) > 15
     assert superuser.execute("SELECT fault FROM audit_verify()").fetchall() == []
-    unnoticed = set()
+    undetected = set()
     for column, kind in columns:
         value = REFERENCES.get(column) or OTHER[kind].format(column)
         with superuser.transaction(force_rollback=True):
             superuser.execute(f"UPDATE audit_logs SET {column} = {value} WHERE id = %s", [row])
             if not superuser.execute("SELECT fault FROM audit_verify()").fetchall():
-                unnoticed.add(column)
-    assert unnoticed == set()
+                undetected.add(column)
+    assert undetected == set()
 
 
 @pytest.mark.parametrize("change", ["seq = seq + 1", "seq = seq - 1", "hash = sha256(hash)"])
-def test_a_head_that_was_changed_is_no_end(change, organization_a, superuser):
+def test_audit_verify_detects_changed_head(change, organization_a, superuser):
     chain = organization_a.pk
     assert superuser.execute("SELECT fault FROM audit_verify()").fetchall() == []
     superuser.execute(f"UPDATE audit_heads SET {change} WHERE chain = %s", [chain])
@@ -62,7 +62,7 @@ def test_a_head_that_was_changed_is_no_end(change, organization_a, superuser):
     assert found == [(chain, "the end is missing")]
 
 
-def test_a_row_beside_the_chain_is_found(organization_a, superuser):
+def test_audit_verify_detects_unlinked_row(organization_a, superuser):
     with superuser.transaction():
         superuser.execute("ALTER TABLE audit_logs DISABLE TRIGGER audit_link_trigger")
         superuser.execute(

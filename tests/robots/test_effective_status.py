@@ -1,4 +1,4 @@
-"""The shown status against a model of it in plain Python."""
+"""The effective status against a model in plain Python."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from apps.robots.services.status import robot_report_status, robots_mark_offline
 
 
 class Model(RuleBasedStateMachine):
-    """What is shown changes only when something is heard, or a sweep finds silence."""
+    """The status changes only on a message, or when the job finds a stale robot."""
 
-    make = None  # a function that registers a robot; the test sets it
+    make = None  # registers a robot; set by the test
 
     def __init__(self):
         super().__init__()
         self.robot = type(self).make()
         self.now = timezone.now()
         self.reported = "online"
-        self.shown = "offline"
+        self.effective = "offline"
         self.last_seen: datetime | None = None
         self.latched = self.locked = False
         self.history = [(None, "offline")]
 
     def _act(self, call):
-        with patch("apps.robots.services.robots.timezone.now", lambda: self.now):
+        with patch("apps.robots.services.status.timezone.now", lambda: self.now):
             return call()
 
-    def _show(self):
+    def _update(self):
         if self.latched:
             status = "emergency_stop"
         elif self.locked:
             status = "maintenance"
-        elif self._silent():
+        elif self._is_stale():
             status = "offline"
         else:
             status = self.reported
-        if status != self.shown:
-            self.history.append((self.shown, status))
-            self.shown = status
+        if status != self.effective:
+            self.history.append((self.effective, status))
+            self.effective = status
 
-    def _silent(self):
+    def _is_stale(self):
         grace = settings.ROBOT_OFFLINE_AFTER
         return self.last_seen is None or self.now - self.last_seen > grace
 
@@ -61,23 +61,25 @@ class Model(RuleBasedStateMachine):
     @rule(status=st.sampled_from(ReportedStatus.values))
     def report(self, status):
         self.reported, self.last_seen = status, self.now
-        self._show()
-        shown = self._act(lambda: robot_report_status(robot_id=self.robot.pk, status=status)).status
-        assert shown == self.shown
+        self._update()
+        effective = self._act(
+            lambda: robot_report_status(robot_id=self.robot.pk, status=status)
+        ).status
+        assert effective == self.effective
 
     @rule()
-    def heard(self):
+    def touch(self):
         stale = self.last_seen is None or self.now - self.last_seen > timedelta(seconds=5)
         if stale:
             self.last_seen = self.now
-            self._show()
+            self._update()
         assert self._act(lambda: robots_touch([self.robot.pk])) == int(stale)
 
     @rule()
-    def sweep(self):
-        due = self._silent() and not (self.latched or self.locked) and self.shown != "offline"
+    def mark_offline(self):
+        due = self._is_stale() and not (self.latched or self.locked) and self.effective != "offline"
         if due:
-            self._show()
+            self._update()
         assert self._act(robots_mark_offline) == int(due)
 
     @rule(on=st.booleans())
@@ -96,7 +98,7 @@ class Model(RuleBasedStateMachine):
     @invariant()
     def agrees(self):
         row = Robot.objects.get(pk=self.robot.pk)
-        assert (row.status, row.reported_status) == (self.shown, self.reported)
+        assert (row.status, row.reported_status) == (self.effective, self.reported)
         assert row.last_seen == self.last_seen
         rows = RobotStatusHistory.objects.filter(robot_id=self.robot.pk).order_by("time")
         assert list(rows.values_list("previous_status", "status")) == self.history
@@ -106,7 +108,7 @@ class Model(RuleBasedStateMachine):
 
 
 @pytest.mark.django_db
-def test_status_follows_the_model(organization_a, make_robot, tenant):
+def test_status_matches_model(organization_a, make_robot, tenant):
     with tenant(organization_a):
         Model.make = staticmethod(lambda: make_robot(organization_a))
         run_state_machine_as_test(

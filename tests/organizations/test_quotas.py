@@ -12,7 +12,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from apps.accounts.exceptions import PlanLimitError
 from apps.accounts.models import ApiKey, User
 from apps.accounts.services.api_keys import api_key_create, api_key_revoke
-from apps.accounts.services.quotas import LIMIT_COLUMNS, PLAN_LIMITS, RESOURCES, limits_of, usage_of
+from apps.accounts.services.quotas import (
+    LIMIT_COLUMNS,
+    PLAN_LIMITS,
+    RESOURCES,
+    quota_limits,
+    quota_usage,
+)
 from apps.accounts.services.users import system_user_get, user_create, user_update
 from apps.organizations.choices import Plan
 from apps.organizations.models import Organization
@@ -22,12 +28,12 @@ from tests.conftest import PASSWORD
 from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
-AT_ONCE = 16
+CONCURRENT_CALLS = 16
 
 
 @pytest.fixture
 def limited(make_organization, tenant):
-    """An organization of the plan Custom with room for three of everything."""
+    """An organization with the plan Custom and a limit of three for each resource."""
     organization = make_organization("small", plan="custom")
     with tenant(organization):
         Organization.objects.update(robot_limit=3, user_limit=3, api_key_limit=3)
@@ -53,10 +59,10 @@ def add(organization, resource, number):
 
 
 def used(organization, resource):
-    return {usage.resource: usage.used for usage in usage_of(organization)}[resource]
+    return {usage.resource: usage.used for usage in quota_usage(organization)}[resource]
 
 
-def test_every_plan_has_limits_for_everything():
+def test_every_plan_limits_every_resource():
     assert set(PLAN_LIMITS) == set(Plan.values) - {"custom"}
     for limits in PLAN_LIMITS.values():
         assert set(limits) == set(RESOURCES) == set(LIMIT_COLUMNS)
@@ -66,29 +72,29 @@ def test_every_plan_has_limits_for_everything():
         assert PLAN_LIMITS["enterprise"][name] is None
 
 
-def test_limits_of_a_custom_plan_are_columns(limited):
-    assert limits_of(limited) == {"robots": 3, "users": 3, "api_keys": 3}
+def test_custom_plan_limits_come_from_columns(limited):
+    assert quota_limits(limited) == {"robots": 3, "users": 3, "api_keys": 3}
     limited.robot_limit = None
-    assert limits_of(limited)["robots"] is None
-    limited.plan = None  # the column lets it be
-    assert limits_of(limited) == PLAN_LIMITS["free"]
+    assert quota_limits(limited)["robots"] is None
+    limited.plan = None  # the column is nullable
+    assert quota_limits(limited) == PLAN_LIMITS["free"]
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
-def test_one_more_than_the_plan_allows_is_refused(resource, limited, tenant):
+def test_add_above_limit_raises(resource, limited, tenant):
     with tenant(limited):
         for number in range(3):
             add(limited, resource, number)
-        with pytest.raises(PlanLimitError) as refusal:
+        with pytest.raises(PlanLimitError) as raised:
             add(limited, resource, 3)
         assert used(limited, resource) == 3
-    assert refusal.value.extra == {"plan": "custom", "resource": resource, "limit": 3, "used": 3}
-    assert "The plan Custom allows 3" in refusal.value.message
+    assert raised.value.extra == {"plan": "custom", "resource": resource, "limit": 3, "used": 3}
+    assert "The plan Custom allows 3" in raised.value.message
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("resource", RESOURCES)
-def test_of_many_at_once_one_takes_the_last_place(resource, limited):
+def test_concurrent_adds_stay_within_limit(resource, limited):
     with tenant_transaction(limited.pk):
         for number in range(2):
             add(limited, resource, number)
@@ -97,44 +103,44 @@ def test_of_many_at_once_one_takes_the_last_place(resource, limited):
         with tenant_transaction(limited.pk):
             return add(limited, resource, 10 + number)
 
-    outcome = run_concurrently(*(lambda number=n: call(number) for n in range(AT_ONCE)))
-    refused = [item for item in outcome if isinstance(item, PlanLimitError)]
-    assert len(refused) == AT_ONCE - 1, outcome
+    outcome = run_concurrently(*(lambda number=n: call(number) for n in range(CONCURRENT_CALLS)))
+    errors = [item for item in outcome if isinstance(item, PlanLimitError)]
+    assert len(errors) == CONCURRENT_CALLS - 1, outcome
     with tenant_transaction(limited.pk):
         assert used(limited, resource) == 3
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_that_return_at_once_one_takes_the_last_place(limited):
-    """Retired robots and new ones, people who come back and new ones."""
+def test_concurrent_returns_and_adds_stay_within_limit(limited):
+    """Retired robots return and new ones are added; likewise users."""
     with tenant_transaction(limited.pk):
         robots = [add(limited, "robots", number) for number in range(3)]
-        people = [add(limited, "users", number) for number in range(3)]
+        users = [add(limited, "users", number) for number in range(3)]
         for robot in robots:
             robot_retire(robot)
-        for person in people:
-            user_update(person, is_active=False)
+        for user in users:
+            user_update(user, is_active=False)
         for number in (10, 11):
             add(limited, "robots", number)
             add(limited, "users", number)
 
-    def tenant(call):
+    def in_tenant(call):
         with tenant_transaction(limited.pk):
             return call()
 
-    calls = [lambda r=r: tenant(lambda: robot_return_to_service(r)) for r in robots]
-    calls += [lambda n=n: tenant(lambda: add(limited, "robots", n)) for n in range(20, 23)]
+    calls = [lambda r=r: in_tenant(lambda: robot_return_to_service(r)) for r in robots]
+    calls += [lambda n=n: in_tenant(lambda: add(limited, "robots", n)) for n in range(20, 23)]
     outcome = run_concurrently(*calls)
     assert sum(isinstance(item, PlanLimitError) for item in outcome) == len(calls) - 1, outcome
-    calls = [lambda p=p: tenant(lambda: user_update(p, is_active=True)) for p in people]
-    calls += [lambda n=n: tenant(lambda: add(limited, "users", n)) for n in range(20, 23)]
+    calls = [lambda p=p: in_tenant(lambda: user_update(p, is_active=True)) for p in users]
+    calls += [lambda n=n: in_tenant(lambda: add(limited, "users", n)) for n in range(20, 23)]
     outcome = run_concurrently(*calls)
     assert sum(isinstance(item, PlanLimitError) for item in outcome) == len(calls) - 1, outcome
     with tenant_transaction(limited.pk):
         assert (used(limited, "robots"), used(limited, "users")) == (3, 3)
 
 
-def test_a_stale_copy_takes_no_place_of_another(limited, tenant):
+def test_return_of_stale_robot_checks_limit(limited, tenant):
     with tenant(limited):
         robots = [add(limited, "robots", number) for number in range(3)]
         stale = Robot.objects.get(pk=robots[0].pk)
@@ -142,10 +148,10 @@ def test_a_stale_copy_takes_no_place_of_another(limited, tenant):
         add(limited, "robots", 3)
         with pytest.raises(PlanLimitError):
             robot_return_to_service(stale)
-        assert robot_return_to_service(robots[1]).is_active  # it never left
+        assert robot_return_to_service(robots[1]).is_active  # it was not retired
 
 
-def test_a_smaller_plan_takes_nothing_away(make_organization, tenant):
+def test_smaller_plan_keeps_existing_rows(make_organization, tenant):
     organization = make_organization("shrinks")
     with tenant(organization):
         robots = [add(organization, "robots", number) for number in range(12)]
@@ -153,14 +159,14 @@ def test_a_smaller_plan_takes_nothing_away(make_organization, tenant):
         organization.refresh_from_db()
         assert used(organization, "robots") == 12
         for number in range(3):
-            with pytest.raises(PlanLimitError) as refusal:
+            with pytest.raises(PlanLimitError) as raised:
                 add(organization, "robots", 20)
-            assert (refusal.value.extra["limit"], refusal.value.extra["used"]) == (10, 12 - number)
+            assert (raised.value.extra["limit"], raised.value.extra["used"]) == (10, 12 - number)
             robot_retire(robots.pop())
         add(organization, "robots", 21)
 
 
-def test_what_is_over_frees_its_place(limited, tenant):
+def test_revoked_and_expired_keys_do_not_count(limited, tenant):
     with tenant(limited):
         keys = [add(limited, "api_keys", number) for number in range(3)]
         api_key_revoke(keys[0])
@@ -169,19 +175,19 @@ def test_what_is_over_frees_its_place(limited, tenant):
         add(limited, "api_keys", 4)
         with pytest.raises(PlanLimitError):
             add(limited, "api_keys", 5)
-        assert User.objects.filter(is_system=True).exists()  # counts for nobody
+        assert User.objects.filter(is_system=True).exists()  # is not counted
         assert used(limited, "users") == 0
 
 
 class PlanMachine(RuleBasedStateMachine):
-    """Whatever comes and goes, there is never more in use than the plan allows."""
+    """Usage never exceeds the plan, whatever is added and removed."""
 
     organization = None
     numbers = 0
 
     def __init__(self):
         super().__init__()
-        self.robots, self.people = [], []
+        self.robots, self.users = [], []
 
     def attempt(self, call, resource):
         with tenant_transaction(self.organization.pk):
@@ -200,10 +206,10 @@ class PlanMachine(RuleBasedStateMachine):
         self.robots += [robot] if robot else []
 
     @rule()
-    def hire(self):
+    def add_user(self):
         PlanMachine.numbers += 1
-        person = self.attempt(lambda: add(self.organization, "users", self.numbers), "users")
-        self.people += [person] if person else []
+        user = self.attempt(lambda: add(self.organization, "users", self.numbers), "users")
+        self.users += [user] if user else []
 
     @rule(which=st.integers(0, 9), back=st.booleans())
     def move_robot(self, which, back):
@@ -213,19 +219,19 @@ class PlanMachine(RuleBasedStateMachine):
             self.attempt(lambda: act(robot), "robots")
 
     @rule(which=st.integers(0, 9), back=st.booleans())
-    def move_person(self, which, back):
-        if self.people:
-            person = self.people[which % len(self.people)]
-            self.attempt(lambda: user_update(person, is_active=back), "users")
+    def move_user(self, which, back):
+        if self.users:
+            user = self.users[which % len(self.users)]
+            self.attempt(lambda: user_update(user, is_active=back), "users")
 
     @invariant()
-    def never_more(self):
+    def usage_within_limits(self):
         with tenant_transaction(self.organization.pk):
-            for usage in usage_of(self.organization):
+            for usage in quota_usage(self.organization):
                 assert usage.used <= usage.limit
 
 
-def test_never_more_than_the_plan_allows(limited):
+def test_usage_never_exceeds_limit(limited):
     PlanMachine.organization = limited
 
     class Machine(PlanMachine):
@@ -245,7 +251,7 @@ def test_never_more_than_the_plan_allows(limited):
     )
 
 
-def test_api_names_limit_and_plan(limited, make_user, client_for):
+def test_api_error_has_limit_and_plan(limited, make_user, client_for):
     client = client_for(make_user(limited))
     body = {"name": "R", "vendor": "kuka", "model": "m"}
     for _ in range(3):
@@ -260,7 +266,7 @@ def test_api_names_limit_and_plan(limited, make_user, client_for):
     assert {"resource": "users", "used": 1, "limit": 3} in shown
 
 
-def test_admin_says_why_and_shows_what_is_in_use(limited, make_user, client_for, tenant):
+def test_admin_shows_limit_error_and_usage(limited, make_user, client_for, tenant):
     client = client_for(make_user(limited))
     with tenant(limited):
         for number in range(3):

@@ -1,4 +1,4 @@
-"""Tables that hold little but secrets: their changes are recorded, what they hold is not."""
+"""Changes of tables with secrets are audited without the secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from apps.accounts.choices import LinkPurpose
 from apps.accounts.models import Invitation, OneTimeLink, SecondFactor
 from apps.audit.models import AuditLog
 
-HUSH, OTHER = "hush-" + "a" * 20, "hush-" + "b" * 20
+SECRET, OTHER_SECRET = "hush-" + "a" * 20, "hush-" + "b" * 20
 
 
 def link(user):
@@ -17,7 +17,7 @@ def link(user):
         organization_id=user.organization_id,
         user=user,
         purpose=LinkPurpose.values[0],
-        token_digest=HUSH,
+        token_digest=SECRET,
         expires_at=timezone.now(),
     )
 
@@ -26,28 +26,30 @@ def invitation(user):
     return Invitation(
         organization_id=user.organization_id,
         email="new@x.example",
-        token_digest=HUSH,
+        token_digest=SECRET,
         expires_at=timezone.now(),
     )
 
 
 def factor(user):
     return SecondFactor(
-        organization_id=user.organization_id, user=user, seed=HUSH, recovery_digests=[HUSH]
+        organization_id=user.organization_id, user=user, seed=SECRET, recovery_digests=[SECRET]
     )
 
 
 @pytest.mark.parametrize(
     ("make", "resource", "changes"),
     [
-        (link, "accounts.link", {"token_digest": OTHER}),
-        (invitation, "accounts.invitation", {"token_digest": OTHER}),
-        (factor, "accounts.second_factor", {"seed": OTHER, "recovery_digests": [OTHER]}),
+        (link, "accounts.link", {"token_digest": OTHER_SECRET}),
+        (invitation, "accounts.invitation", {"token_digest": OTHER_SECRET}),
+        (
+            factor,
+            "accounts.second_factor",
+            {"seed": OTHER_SECRET, "recovery_digests": [OTHER_SECRET]},
+        ),
     ],
 )
-def test_changes_are_recorded_without_what_is_secret(
-    make, resource, changes, alice, organization_a, tenant
-):
+def test_secret_columns_are_masked(make, resource, changes, alice, organization_a, tenant):
     with tenant(organization_a):
         row = make(alice)
         row.save(force_insert=True)

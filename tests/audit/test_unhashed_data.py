@@ -1,4 +1,4 @@
-"""What no hash covers, and the checkpoint that begins with an organization."""
+"""Data that no hash covers, and the checkpoint of a new organization."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ pytestmark = pytest.mark.django_db(transaction=True)
 GAP = "INSERT INTO audit_gaps (chain, first_seq, last_seq, hash) VALUES (%s, %s, %s, '')"
 
 
-def faults():
-    return [(fault.organization_id, fault.seq, fault.error) for fault in audit_verify()]
+def mismatches():
+    return [(item.organization_id, item.seq, item.error) for item in audit_verify()]
 
 
 @pytest.mark.parametrize(("first", "last"), [(2, 3), (4, 1_000), (1_000, 1_001), (0, 0)])
-def test_a_spare_gap_is_found(first, last, make_organization, superuser):
+def test_audit_verify_detects_forged_gap(first, last, make_organization, superuser):
     organization = make_organization()
     record(organization, 5)
-    assert faults() == []
+    assert mismatches() == []
     superuser.execute(GAP, [organization.id, first, last])
-    assert faults() == [(organization.id, first, "a recorded gap is not a gap")]
+    assert mismatches() == [(organization.id, first, "a recorded gap is not a gap")]
 
 
-def test_a_gap_of_no_chain_is_found(make_organization, superuser):
+def test_audit_verify_detects_gap_without_chain(make_organization, superuser):
     record(make_organization(), 1)
     superuser.execute(GAP.replace("%s", "gen_random_uuid()", 1), [1, 1])
-    ((_, seq, fault),) = faults()
-    assert (seq, fault) == (1, "a recorded gap is not a gap")
+    ((_, seq, error),) = mismatches()
+    assert (seq, error) == (1, "a recorded gap is not a gap")
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8::1"])
-def test_a_mask_behind_an_address_is_found(address, make_organization, superuser):
+def test_audit_verify_detects_changed_netmask(address, make_organization, superuser):
     organization = make_organization()
     number = "SELECT max(seq) FROM audit_logs WHERE organization_id = %s"
     superuser.execute(
@@ -46,21 +46,21 @@ def test_a_mask_behind_an_address_is_found(address, make_organization, superuser
         " VALUES (%s, 'test.act', true, %s)",
         [organization.id, address],
     )
-    assert faults() == []
+    assert mismatches() == []
     seq = superuser.execute(number, [organization.id]).fetchone()[0]
     superuser.execute(
         "UPDATE audit_logs SET ip_address = set_masklen(ip_address, 24)"
         " WHERE organization_id = %s AND seq = %s",
         [organization.id, seq],
     )
-    assert faults() == [(organization.id, seq, "its address was changed")]
+    assert mismatches() == [(organization.id, seq, "its address was changed")]
 
 
-def test_an_organization_begins_with_a_checkpoint(make_organization, superuser, tmp_path, settings):
+def test_new_organization_enqueues_checkpoint(make_organization, superuser, tmp_path, settings):
     settings.AUDIT_CHECKPOINT_DIR = str(tmp_path)
     settings.AUDIT_CHECKPOINT_KEY = bytes(range(32)).hex()
     make_organization()
-    organization = make_organization()  # one job waits, and will see both
+    organization = make_organization()  # one queued job covers both
     (job,) = ProcrastinateJob.objects.filter(task_name="audit.checkpoint")
     app.tasks[job.task_name].func(**job.args)
     record(organization, 4)
@@ -71,7 +71,7 @@ def test_an_organization_begins_with_a_checkpoint(make_organization, superuser, 
         [organization.id],
     )
     superuser.execute("DELETE FROM audit_logs WHERE action = 'test.act.2'")
-    assert faults() == []
-    (fault,) = checkpoints_verify(Path(tmp_path), public_key())
-    assert str(organization.id) in fault
-    assert "though less than a year old" in fault
+    assert mismatches() == []
+    (error,) = checkpoints_verify(Path(tmp_path), public_key())
+    assert str(organization.id) in error
+    assert "though less than a year old" in error
