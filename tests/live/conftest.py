@@ -1,4 +1,4 @@
-"""A live process of its own for the tests, and clients that read its streams."""
+"""A live process for the tests, and clients that read its streams."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from django.db import connections
 from psycopg.conninfo import make_conninfo
 from redis.connection import parse_url
 
-# Seconds that streams have once their process is told to end; they are to need none of them.
-GRACE = 20
-# Seconds in which a stream ends whose reason has ended: one, on a machine that has the time. Where
-# nobody tells the live process, it would be a minute.
-SOON = 5
+# Graceful shutdown timeout of the server; streams should need none of it.
+GRACE_SECONDS = 20
+# Time in which a revoked stream closes: one second, more on a busy machine. Without the check for
+# revocations it would be a minute.
+REVOCATION_SECONDS = 5
 
 
 def free_port() -> int:
@@ -70,23 +70,23 @@ class Stream:
         self.events.put(None)
 
     def next(self, seconds: float = 20.0) -> dict[str, Any] | None:
-        """Return the next event; None at the stream's end; raise `queue.Empty` for silence."""
+        """Return the next event, or None at the end; raise `queue.Empty` on timeout."""
         event = self.events.get(timeout=seconds)
         if event and "id" in event:
             self.last_id = event["id"]
         return event
 
     def next_of(self, kind: str, seconds: float = 20.0) -> dict[str, Any]:
-        """Return the next event of a kind, past the others."""
+        """Return the next event of a type, skipping others."""
         end = time.monotonic() + seconds
         while True:
             event = self.next(max(end - time.monotonic(), 0.01))
-            assert event is not None, "the stream ended"
+            assert event is not None, "the stream closed"
             if event.get("type") == kind:
                 return event
 
     def all_within(self, seconds: float) -> list[dict[str, Any]]:
-        """Return the events of a while."""
+        """Return the events that arrive within some seconds."""
         events = []
         end = time.monotonic() + seconds
         with contextlib.suppress(queue.Empty):
@@ -109,7 +109,7 @@ class Stream:
 
 
 class Live:
-    """A live process on a port of its own."""
+    """A live process on its own port."""
 
     def __init__(self, **environment: str) -> None:
         self.port = free_port()
@@ -119,7 +119,7 @@ class Live:
                 *(sys.executable, "-m", "uvicorn", "urfmp.live.asgi:application"),
                 *("--port", str(self.port), "--log-level", "warning"),
                 *("--http", "urfmp.servers.uvicorn:Protocol"),
-                *("--timeout-graceful-shutdown", str(GRACE)),
+                *("--timeout-graceful-shutdown", str(GRACE_SECONDS)),
             ],
             env={
                 **os.environ,
@@ -145,17 +145,17 @@ class Live:
     def _wait(self) -> None:
         end = time.monotonic() + 60
         while time.monotonic() < end:
-            assert self.process.poll() is None, "the live process ended"
+            assert self.process.poll() is None, "the live process exited"
             with contextlib.suppress(OSError):
                 if self.get("/healthz")[0] in {200, 503}:
                     return
             time.sleep(0.05)
-        pytest.fail("the live process does not answer")
+        pytest.fail("the live process does not respond")
 
     def get(
         self, path: str, headers: dict[str, str] | None = None, method: str = "GET"
     ) -> tuple[int, dict[str, str], Any]:
-        """Return status, headers and content of an answer that ends."""
+        """Return status, headers and JSON content of a response that is not a stream."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         with contextlib.closing(connection):
             connection.request(method, path, headers=headers or {})
@@ -164,12 +164,12 @@ class Live:
             given = {name.lower(): value for name, value in response.getheaders()}
             return response.status, given, json.loads(body) if body else None
 
-    def stream(self, who: Any, headers: dict[str, str] | None = None, **query: Any) -> Stream:
-        """Open a stream as a signed-in test client, or with a key's text."""
-        if isinstance(who, str):
-            credential = {"Authorization": f"Bearer {who}"}
+    def stream(self, login: Any, headers: dict[str, str] | None = None, **query: Any) -> Stream:
+        """Open a stream with the session of a test client, or with an API key."""
+        if isinstance(login, str):
+            credential = {"Authorization": f"Bearer {login}"}
         else:
-            token = who.cookies[settings.SESSION_COOKIE_NAME].value
+            token = login.cookies[settings.SESSION_COOKIE_NAME].value
             credential = {"Cookie": f"{settings.SESSION_COOKIE_NAME}={token}"}
         stream = Stream(self.port, {**credential, **(headers or {})}, urlencode(query, doseq=True))
         self.streams.append(stream)
@@ -185,7 +185,7 @@ class Live:
     def stop(self) -> None:
         self.close_streams()
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=GRACE + 20)
+        self.process.wait(timeout=GRACE_SECONDS + 20)
 
 
 @pytest.fixture(scope="module")
@@ -199,12 +199,12 @@ def shared_live(django_db_setup) -> Iterator[Live]:
 def live(shared_live: Live, transactional_db) -> Iterator[Live]:
     yield shared_live
     shared_live.close_streams()
-    time.sleep(0.1)  # its last query must not meet the emptying of the tables
+    time.sleep(0.1)  # a query in progress could deadlock with the truncation of the tables
 
 
 @pytest.fixture
 def start_live(transactional_db) -> Iterator[Callable[..., Live]]:
-    """Start a further live process with an environment of its own."""
+    """Start another live process with additional environment variables."""
     started: list[Live] = []
 
     def start(**environment: str) -> Live:
@@ -217,7 +217,7 @@ def start_live(transactional_db) -> Iterator[Callable[..., Live]]:
 
 
 class Relay:
-    """A door in front of Redis that can be shut, or left open with nobody behind it."""
+    """A TCP proxy for Redis that can break connections or stop forwarding."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
@@ -235,18 +235,18 @@ class Relay:
             threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def hang(self) -> None:
-        """Keep connections, pass nothing on."""
+        """Keep connections open, but forward nothing."""
         self._hangs.set()
 
     def shut(self) -> None:
-        """Break connections, refuse new ones."""
+        """Break connections and reject new ones."""
         with self._lock:
             if self._listener:
                 self._pairs.append(self._listener)
                 self._listener = None
         with self._lock:
             while self._pairs:
-                _end(self._pairs.pop())
+                _shut_down(self._pairs.pop())
 
     def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError), listener:
@@ -256,7 +256,7 @@ class Relay:
                     rest.enter_context(near)
                     far = rest.enter_context(socket.create_connection(self._target))
                     with self._lock:
-                        # Shut meanwhile: what just came in goes with the others.
+                        # The relay was shut while this connection was accepted.
                         if self._listener is not listener:
                             return
                         self._pairs += [near, far]
@@ -270,17 +270,17 @@ class Relay:
                 while data := one.recv(65536):
                     if not self._hangs.is_set():
                         other.sendall(data)
-            _end(other)
+            _shut_down(other)
 
 
-def _end(link: socket.socket) -> None:
+def _shut_down(link: socket.socket) -> None:
     with contextlib.suppress(OSError):
         link.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.fixture
 def redis_relay() -> Iterator[tuple[Relay, str]]:
-    """A relay to the real Redis, and the address through it."""
+    """Return a relay to Redis, and the Redis URL that leads through it."""
     parts = parse_url(settings.REDIS_URL)
     if "host" not in parts:
         pytest.skip("Redis listens on a unix socket")

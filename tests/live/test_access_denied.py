@@ -1,4 +1,4 @@
-"""What the live process refuses stands in the record, as what web refuses does."""
+"""Denied streams in the audit log."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def refusals(tenant):
-    """Return a function that gives what was refused in an organization, oldest first."""
+def denials(tenant):
+    """Return a function that returns an organization's audited denials, oldest first."""
 
     def get(organization):
         with tenant(organization):
@@ -24,16 +24,16 @@ def refusals(tenant):
     return get
 
 
-def told(row):
+def audited(row):
     return (row.action, row.error_message, row.request_data["route"], row.success)
 
 
-def test_a_key_without_the_scope(live, alice, make_key, organization_a, refusals):
+def test_key_without_scope_writes_audit_row(live, alice, make_key, organization_a, denials):
     key = make_key(organization_a, ["robots:read"])
     headers = {"X-Request-ID": "the-request", "User-Agent": "Probe/1"}
     assert live.stream(key, headers, last_event_id="hush").status == 403
-    (row,) = refusals(organization_a)
-    assert told(row) == ("accounts.access.deny", "permission_denied", "api/v1/events", False)
+    (row,) = denials(organization_a)
+    assert audited(row) == ("accounts.access.deny", "permission_denied", "api/v1/events", False)
     assert row.user_id is None
     assert row.api_key_id is not None
     assert (row.ip_address, row.user_agent, row.request_id) == (
@@ -43,37 +43,41 @@ def test_a_key_without_the_scope(live, alice, make_key, organization_a, refusals
     assert audit_verify() == []
 
 
-def test_a_key_that_is_over(live, alice, make_key, organization_a, tenant, refusals):
+def test_revoked_key_writes_audit_row(live, alice, make_key, organization_a, tenant, denials):
     key = make_key(organization_a)
     with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
     assert live.stream(key).status == 401
-    (row,) = refusals(organization_a)
-    assert told(row)[:2] == ("accounts.access.refuse", "key_revoked")
+    (row,) = denials(organization_a)
+    assert audited(row)[:2] == ("accounts.access.refuse", "key_revoked")
     assert key not in str(vars(row))
 
 
-def test_a_limit_once_and_a_flood_in_a_handful(live, alice, make_key, organization_a, refusals):
-    spent = make_key(organization_a, ["robots:read", "telemetry:read"], rate_limit=1)
-    assert [live.stream(spent).status for _ in range(4)] == [200, 429, 429, 429]
-    bare = make_key(organization_a, ["robots:read"])
-    assert {live.stream(bare).status for _ in range(12)} == {403}
-    limit, first, tenth = refusals(organization_a)
-    assert told(limit)[:2] == ("accounts.access.limit", "rate_limited")
+def test_repeated_denials_write_few_audit_rows(live, alice, make_key, organization_a, denials):
+    limited = make_key(organization_a, ["robots:read", "telemetry:read"], rate_limit=1)
+    assert [live.stream(limited).status for _ in range(4)] == [200, 429, 429, 429]
+    unscoped = make_key(organization_a, ["robots:read"])
+    assert {live.stream(unscoped).status for _ in range(12)} == {403}
+    limit, first, tenth = denials(organization_a)
+    assert audited(limit)[:2] == ("accounts.access.limit", "rate_limited")
     assert "refusals_within_a_minute" not in first.request_data
     assert tenth.request_data["refusals_within_a_minute"] == 10
 
 
-def test_a_session_that_a_foreign_page_uses(live, alice, client_for, organization_a, refusals):
+def test_session_used_by_foreign_origin_writes_audit_row(
+    live, alice, client_for, organization_a, denials
+):
     assert live.stream(client_for(alice), {"Origin": "http://evil.example"}).status == 403
-    (row,) = refusals(organization_a)
-    assert told(row)[:2] == ("accounts.access.deny", "foreign_origin")
+    (row,) = denials(organization_a)
+    assert audited(row)[:2] == ("accounts.access.deny", "foreign_origin")
     assert (row.user_id, row.api_key_id) == (alice.pk, None)
 
 
-def test_nobody_is_not_recorded(live, alice, make_key, organization_a, organization_b, refusals):
+def test_unknown_credential_writes_no_audit_row(
+    live, alice, make_key, organization_a, organization_b, denials
+):
     for key in (generate_key(), "nonsense", make_key(organization_a)[:-1] + "-"):
         assert live.stream(key).status == 401
     assert live.get("/api/v1/events")[0] == 401
     assert live.get("/api/v1/events", {"Cookie": "urfmp_session=x"})[0] == 401
-    assert refusals(organization_a) == refusals(organization_b) == []
+    assert denials(organization_a) == denials(organization_b) == []

@@ -1,4 +1,4 @@
-"""Who is let in to a stream, and what of: asked directly, without a server."""
+"""Authentication of streams, called directly, without a server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from apps.accounts.models import User
 from apps.accounts.services.api_tokens import token_pair_issue
 from apps.organizations.services.organizations import organization_update
 from apps.robots.models import Robot
-from tests.support import telemetry_storing
+from tests.support import telemetry_points
 from urfmp.common.redis.events import StatusEvent, TelemetryEvent
 from urfmp.common.tenancy.context import Actor
 from urfmp.live.authentication import PresentedCredential, authenticate
@@ -22,14 +22,14 @@ from urfmp.live.selectors import new_events, recent_statuses
 SCOPES = ["robots:read", "telemetry:read"]
 
 
-def refused(credential, robots=()):
-    with pytest.raises(HttpError) as problem:
+def denied(credential, robots=()):
+    with pytest.raises(HttpError) as error:
         authenticate(credential, robots)
-    return problem.value.status, problem.value.code
+    return error.value.status, error.value.code
 
 
-def key_of(text, address="192.0.2.9"):
-    return PresentedCredential(text, is_key=True, address=address)
+def key_credential(text, ip_address="192.0.2.9"):
+    return PresentedCredential(text, is_key=True, ip_address=ip_address)
 
 
 @pytest.fixture
@@ -44,73 +44,71 @@ def token(alice):
     return PresentedCredential(token_pair_issue(alice, Actor()).access_token, is_key=True)
 
 
-def test_a_key_is_taken_from_its_networks_alone(organization_a, make_key):
+def test_key_from_ip_outside_allow_list_is_denied(organization_a, make_key):
     key = make_key(organization_a, SCOPES, allowed_networks=["192.0.2.0/24"])
-    assert authenticate(key_of(key), ()).robots is None
+    assert authenticate(key_credential(key), ()).robots is None
     for address in ("198.51.100.7", None):
-        assert refused(key_of(key, address)) == (403, "address_not_allowed")
+        assert denied(key_credential(key, address)) == (403, "address_not_allowed")
 
 
 @pytest.mark.parametrize("scopes", [["robots:read"], ["telemetry:read"], []])
-def test_both_rights_are_needed(organization_a, make_key, scopes):
-    assert refused(key_of(make_key(organization_a, scopes))) == (403, "permission_denied")
+def test_key_without_both_scopes_is_denied(organization_a, make_key, scopes):
+    assert denied(key_credential(make_key(organization_a, scopes))) == (403, "permission_denied")
 
 
-@pytest.mark.parametrize("way", ["session", "token"])
-def test_a_password_that_was_changed_behind_our_back_ends_it(
-    way, request, alice, organization_a, tenant
-):
-    credential = request.getfixturevalue(way)
+@pytest.mark.parametrize("kind", ["session", "token"])
+def test_changed_password_invalidates_credential(kind, request, alice, organization_a, tenant):
+    credential = request.getfixturevalue(kind)
     assert authenticate(credential, ()).subject == alice.pk
     with tenant(organization_a):
         alice.set_password("another long password 1")
         User.objects.filter(pk=alice.pk).update(password=alice.password)
-    assert refused(credential)[0] == 401
+    assert denied(credential)[0] == 401
 
 
-@pytest.mark.parametrize("way", ["session", "token"])
-def test_a_second_factor_that_is_required_comes_first(way, request, alice, organization_a, tenant):
-    credential = request.getfixturevalue(way)
+@pytest.mark.parametrize("kind", ["session", "token"])
+def test_user_without_required_second_factor_is_denied(
+    kind, request, alice, organization_a, tenant
+):
+    credential = request.getfixturevalue(kind)
     with tenant(organization_a):
         organization_update(organization_a, settings={"second_factor_required": True})
-    assert refused(credential) == (403, "second_factor_setup_required")
+    assert denied(credential) == (403, "second_factor_setup_required")
 
 
-def test_robots_of_others_are_not_there(
-    session, organization_a, organization_b, make_robot, make_key
-):
+def test_foreign_robot_gets_404(session, organization_a, organization_b, make_robot, make_key):
     own, other, foreign = (
         make_robot(organization)
         for organization in (organization_a, organization_a, organization_b)
     )
     assert authenticate(session, [own.pk, other.pk]).robots == {own.pk, other.pk}
-    assert refused(session, [own.pk, foreign.pk]) == (404, "not_found")
-    device = key_of(make_key(organization_a, SCOPES, robot=own))
+    assert denied(session, [own.pk, foreign.pk]) == (404, "not_found")
+    device = key_credential(make_key(organization_a, SCOPES, robot=own))
     assert authenticate(device, ()).robots == {own.pk}
     assert authenticate(device, [own.pk]).robots == {own.pk}
-    assert refused(device, [other.pk]) == (404, "not_found")
+    assert denied(device, [other.pk]) == (404, "not_found")
 
 
-def test_what_is_read_is_of_the_robots_that_are_watched(
+def test_selectors_return_only_subscribed_robots(
     organization_a, organization_b, make_robot, tenant
 ):
     now = timezone.now()
     robots = []
     for organization in (organization_a, organization_a, organization_b):
         robots.append(make_robot(organization))
-        telemetry_storing.store(robots[-1], "a", [(now + timedelta(minutes=1), 1.0)])
+        telemetry_points.insert_points(robots[-1], "a", [(now + timedelta(minutes=1), 1.0)])
         with tenant(organization):
             Robot.objects.update(last_seen=now)
-    watched, other, _ = robots
+    subscribed, other, _ = robots
 
-    def seen(which):
-        statuses = recent_statuses(organization_a.pk, which, timedelta(minutes=1))
+    def robots_in_events(requested):
+        statuses = recent_statuses(organization_a.pk, requested, timedelta(minutes=1))
         events = new_events(
-            organization_a.pk, which, changed_since=now - timedelta(minutes=1), seen_until={}
+            organization_a.pk, requested, changed_since=now - timedelta(minutes=1), seen_until={}
         )
         points = [event for event in events if isinstance(event, TelemetryEvent)]
         changes = [event for event in events if isinstance(event, StatusEvent)]
         return [{event.robot_id for event in found} for found in (statuses, points, changes)]
 
-    assert seen([watched.pk]) == [{watched.pk}] * 3
-    assert seen(None) == [{watched.pk, other.pk}] * 3
+    assert robots_in_events([subscribed.pk]) == [{subscribed.pk}] * 3
+    assert robots_in_events(None) == [{subscribed.pk, other.pk}] * 3

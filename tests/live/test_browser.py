@@ -1,4 +1,4 @@
-"""The browser's side: tabs share one stream, and hand it on."""
+"""stream.js in a browser: tabs share one stream and take over from each other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ PAGE_SCRIPT = "window.events = []; window.stop = urfmpStream.subscribe((e) => ev
 def context():
     program = os.environ.get("URFMP_CHROMIUM")
     if not program:
-        pytest.skip("URFMP_CHROMIUM names no browser")
+        pytest.skip("URFMP_CHROMIUM is not set")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program)
         yield browser.new_context()
@@ -34,7 +34,7 @@ def context():
 
 
 class Pages(BaseHTTPRequestHandler):
-    """Our pages, as the web process would serve them."""
+    """Pages as the web process would serve them."""
 
     live_address = ""
 
@@ -67,7 +67,7 @@ def web():
 
 @pytest.fixture
 def open_tab(context: BrowserContext, start_live, web: str, alice, client_for):
-    """Return a function that opens a page of ours, in which Alice is signed in."""
+    """Return a function that opens a page in which Alice is logged in."""
     live = start_live(WEB_ORIGIN=web)
     Pages.live_address = f"http://127.0.0.1:{live.port}/api/v1/events"
     requests: list[str] = []
@@ -75,13 +75,13 @@ def open_tab(context: BrowserContext, start_live, web: str, alice, client_for):
     token = client_for(alice).cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": token, "url": web}])
 
-    def enter(subject: object = alice.id) -> Page:
+    def open_page(subject: object = alice.id) -> Page:
         page = context.new_page()
         page.goto(f"{web}/?{subject}")
         return page
 
-    enter.streams = lambda: [url for url in requests if "/api/v1/events" in url]
-    return enter
+    open_page.streams = lambda: [url for url in requests if "/api/v1/events" in url]
+    return open_page
 
 
 def wait_for(page: Page, condition: str) -> None:
@@ -93,7 +93,7 @@ def send(robot, value: float) -> None:
     publish(robot.organization_id, TelemetryEvent(robot.id, [point]))
 
 
-def test_tabs_share_a_stream_and_hand_it_on(open_tab, make_robot, organization_a):
+def test_tabs_share_one_stream_and_take_over(open_tab, make_robot, organization_a):
     robot = make_robot(organization_a)
     first, second = open_tab(), open_tab()
     for page in (first, second):
@@ -111,7 +111,7 @@ def test_tabs_share_a_stream_and_hand_it_on(open_tab, make_robot, organization_a
     assert "last_event_id=" in streams[1]
 
 
-def test_unsubscribing_ends_the_stream(open_tab, make_robot, organization_a):
+def test_unsubscribe_closes_stream(open_tab, make_robot, organization_a):
     robot = make_robot(organization_a)
     page = open_tab()
     wait_for(page, "e.state === 'open'")
@@ -121,7 +121,7 @@ def test_unsubscribing_ends_the_stream(open_tab, make_robot, organization_a):
     assert page.evaluate("events.filter((e) => e.type === 'telemetry').length") == 0
 
 
-def test_tabs_are_told_that_the_session_is_over(open_tab, tenant, organization_a):
+def test_revoked_session_ends_all_tabs(open_tab, tenant, organization_a):
     first, second = open_tab(), open_tab()
     for page in (first, second):
         wait_for(page, "e.state === 'open'")
@@ -129,14 +129,14 @@ def test_tabs_are_told_that_the_session_is_over(open_tab, tenant, organization_a
         UserSession.objects.all().delete()
     for page in (first, second):
         wait_for(page, "e.type === 'connection' && e.state === 'ended'")
-    tried = len(open_tab.streams())
+    attempts = len(open_tab.streams())
     time.sleep(4)
-    assert len(open_tab.streams()) == tried, "nobody goes on asking"
+    assert len(open_tab.streams()) == attempts, "no tab reconnects"
 
 
-def test_page_drawn_for_somebody_else_gets_nothing(open_tab, make_robot, organization_a):
+def test_page_of_another_user_receives_no_events(open_tab, make_robot, organization_a):
     robot = make_robot(organization_a)
-    page = open_tab("somebody-else")
+    page = open_tab("another-user")
     wait_for(page, "e.state === 'ended'")
     send(robot, 1.0)
     time.sleep(0.5)

@@ -1,3 +1,5 @@
+"""The event stream: events, denials, revocation and resuming."""
+
 from __future__ import annotations
 
 import time
@@ -10,7 +12,7 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiKey, UserSession
 from apps.robots.models import Robot
-from tests.live.conftest import SOON
+from tests.live.conftest import REVOCATION_SECONDS
 from urfmp.common.redis.events import Point, StatusEvent, TelemetryEvent, publish
 
 
@@ -18,7 +20,7 @@ def telemetry(robot, value=1.0, metric="temperature.ambient"):
     return TelemetryEvent(robot.id, [Point(metric, timezone.now(), value, "Cel")])
 
 
-def test_receives_what_is_published(live, alice, make_robot, client_for, organization_a):
+def test_stream_receives_published_events(live, alice, make_robot, client_for, organization_a):
     robot = make_robot(organization_a)
     stream = live.stream(client_for(alice), robot=robot.id)
     assert stream.response.getheader("Content-Type").startswith("text/event-stream")
@@ -36,7 +38,7 @@ def test_receives_what_is_published(live, alice, make_robot, client_for, organiz
     )
 
 
-def test_status_says_why(live, alice, make_robot, client_for, organization_a):
+def test_status_event_has_reason(live, alice, make_robot, client_for, organization_a):
     robot = make_robot(organization_a)
     stream = live.stream(client_for(alice))
     publish(robot.organization_id, StatusEvent(robot.id, "stopped", "protective stop"))
@@ -45,7 +47,7 @@ def test_status_says_why(live, alice, make_robot, client_for, organization_a):
     assert (event["robot_id"], event["reason"]) == (str(robot.id), "protective stop")
 
 
-def test_other_organization_hears_nothing(
+def test_other_organization_receives_no_events(
     live, alice, charlie, make_robot, client_for, organization_a, organization_b
 ):
     robot, foreign = make_robot(organization_a), make_robot(organization_b)
@@ -67,14 +69,14 @@ def test_other_organization_gets_404(live, alice, charlie, make_robot, client_fo
     assert foreign.problem == missing.problem
 
 
-def test_another_robot_is_not_in_the_stream(live, alice, make_robot, client_for, organization_a):
+def test_stream_of_one_robot_excludes_others(live, alice, make_robot, client_for, organization_a):
     one, other = make_robot(organization_a), make_robot(organization_a)
     stream = live.stream(client_for(alice), robot=one.id)
     publish(one.organization_id, telemetry(other), telemetry(one))
     assert stream.next_of("telemetry")["robot_id"] == str(one.id)
 
 
-def test_device_key_sees_its_robot_alone(live, alice, make_robot, make_key, organization_a):
+def test_device_key_receives_only_its_robot(live, alice, make_robot, make_key, organization_a):
     one, other = make_robot(organization_a), make_robot(organization_a)
     key = make_key(organization_a, ["robots:read", "telemetry:read"], robot=one)
     stream = live.stream(key)
@@ -83,7 +85,7 @@ def test_device_key_sees_its_robot_alone(live, alice, make_robot, make_key, orga
     assert live.stream(key, robot=other.id).status == 404
 
 
-def test_key_without_the_scope_gets_403(live, alice, make_key, organization_a):
+def test_key_without_scope_gets_403(live, alice, make_key, organization_a):
     assert live.stream(make_key(organization_a, ["robots:read"])).status == 403
 
 
@@ -106,15 +108,15 @@ def test_key_without_the_scope_gets_403(live, alice, make_key, organization_a):
         ("/elsewhere", {}, "GET", 404, "not_found"),
     ],
 )
-def test_bad_requests_get_problem_details(shared_live, path, headers, method, status, code):
+def test_invalid_request_returns_problem_details(shared_live, path, headers, method, status, code):
     answered, given, problem = shared_live.get(path, headers, method)
     assert (answered, problem["code"]) == (status, code)
     assert given["content-type"] == "application/problem+json"
     assert given["x-request-id"]
 
 
-def test_what_is_no_parameter_is_named(shared_live):
-    """Taken for none at all, `robots` for `robot` would open a stream of the whole fleet."""
+def test_unknown_parameters_are_rejected(shared_live):
+    """If it were ignored, `robots` for `robot` would open a stream of the whole fleet."""
     path = "/api/v1/events?robot=7&robots=7&last_event_id=x&page="
     _, _, problem = shared_live.get(path, {"X-API-Key": "x"})
     assert problem["errors"] == {
@@ -125,7 +127,7 @@ def test_what_is_no_parameter_is_named(shared_live):
     assert set(problem["errors"]) == {"robot"}
 
 
-def test_foreign_origin_is_refused(live, alice, client_for, make_key):
+def test_foreign_origin_with_session_gets_403(live, alice, client_for, make_key):
     browser = client_for(alice)
     for origin in ("http://evil.example", "null", settings.WEB_ORIGIN + ".evil.example"):
         foreign = live.stream(browser, {"Origin": origin})
@@ -138,7 +140,7 @@ def test_foreign_origin_is_refused(live, alice, client_for, make_key):
     assert own.response.getheader("Vary") == "Origin"
 
 
-def test_preflight_allows_our_pages_alone(shared_live):
+def test_preflight_allows_only_web_origin(shared_live):
     status, own, _ = shared_live.get("/api/v1/events", {"Origin": settings.WEB_ORIGIN}, "OPTIONS")
     assert (status, own["access-control-allow-origin"]) == (204, settings.WEB_ORIGIN)
     status, foreign, _ = shared_live.get(
@@ -148,7 +150,7 @@ def test_preflight_allows_our_pages_alone(shared_live):
     assert not [name for name in foreign if name.startswith("access-control")]
 
 
-def test_ended_session_closes_its_streams(live, alice, client_for, tenant, organization_a):
+def test_revoked_session_closes_its_streams(live, alice, client_for, tenant, organization_a):
     ended, kept = client_for(alice), client_for(alice)
     stream, other = live.stream(ended), live.stream(kept)
     with tenant(organization_a):
@@ -156,25 +158,25 @@ def test_ended_session_closes_its_streams(live, alice, client_for, tenant, organ
         UserSession.objects.filter(pk=newest.pk).delete()
     began = time.monotonic()
     assert stream.next() is None
-    assert time.monotonic() - began < SOON
+    assert time.monotonic() - began < REVOCATION_SECONDS
     assert other.is_silent(0.2)
 
 
-def test_ended_key_closes_its_streams(live, alice, make_key, tenant, organization_a):
+def test_revoked_key_closes_its_streams(live, alice, make_key, tenant, organization_a):
     stream = live.stream(make_key(organization_a, ["robots:read", "telemetry:read"]))
     with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
-    assert stream.next(SOON) is None
+    assert stream.next(REVOCATION_SECONDS) is None
 
 
-def test_stream_ends_with_its_session(live, alice, client_for, tenant, organization_a):
+def test_expired_session_closes_its_streams(live, alice, client_for, tenant, organization_a):
     browser = client_for(alice)
     with tenant(organization_a):
         UserSession.objects.update(expires_at=timezone.now() + timedelta(seconds=3))
-    assert live.stream(browser).next(3 + SOON) is None
+    assert live.stream(browser).next(3 + REVOCATION_SECONDS) is None
 
 
-def test_resumes_after_the_last_event(live, alice, make_robot, client_for, organization_a):
+def test_stream_resumes_after_last_event_id(live, alice, make_robot, client_for, organization_a):
     robot, browser = make_robot(organization_a), client_for(alice)
     first = live.stream(browser, robot=robot.id)
     publish(robot.organization_id, telemetry(robot, 1.0))
@@ -189,11 +191,11 @@ def test_resumes_after_the_last_event(live, alice, make_robot, client_for, organ
 
 
 @pytest.mark.parametrize("last", ["nonsense", "0123456789ab-5", "x-" + "9" * 40])
-def test_unknown_last_event_means_reset(live, alice, client_for, last):
+def test_unknown_last_event_id_returns_reset(live, alice, client_for, last):
     assert live.stream(client_for(alice), {"Last-Event-ID": last}).next()["type"] == "reset"
 
 
-def test_fleet_stream_is_thinned(live, alice, make_robot, client_for, organization_a):
+def test_fleet_stream_is_throttled(live, alice, make_robot, client_for, organization_a):
     robot = make_robot(organization_a)
     fleet = live.stream(client_for(alice))
     began = time.monotonic()
@@ -207,14 +209,14 @@ def test_fleet_stream_is_thinned(live, alice, make_robot, client_for, organizati
     assert fleet.is_silent(1.2)
 
 
-def test_a_session_has_a_limited_number_of_streams(live, alice, client_for):
+def test_stream_over_limit_of_session_gets_429(live, alice, client_for):
     browser = client_for(alice)
     streams = [live.stream(browser) for _ in range(21)]
     assert [stream.status for stream in streams] == [200] * 20 + [429]
     assert streams[-1].response.getheader("Retry-After")
 
 
-def test_opening_a_stream_is_a_request_of_the_key(live, make_key, organization_a):
+def test_stream_counts_toward_rate_limit_of_key(live, make_key, organization_a):
     key = make_key(organization_a, ["robots:read", "telemetry:read"], rate_limit=2)
     streams = [live.stream(key) for _ in range(3)]
     assert [stream.status for stream in streams] == [200, 200, 429]
@@ -224,7 +226,7 @@ def test_opening_a_stream_is_a_request_of_the_key(live, make_key, organization_a
     assert 0 < int(streams[-1].response.getheader("Retry-After")) <= 60
 
 
-def test_recent_change_is_told_at_the_beginning(
+def test_new_stream_starts_with_recent_statuses(
     live, alice, make_robot, client_for, tenant, organization_a
 ):
     robot = make_robot(organization_a)

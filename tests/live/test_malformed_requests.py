@@ -1,4 +1,4 @@
-"""What is no request, or half of one, is answered by the live process like anything else."""
+"""Input that is not valid HTTP, or arrives too slowly, gets problem details."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def connect(live):
     return socket.create_connection(("127.0.0.1", live.port), timeout=25)
 
 
-def answers(link):
-    """Return status, headers and body of all that comes back until the connection is closed."""
+def responses(link):
+    """Return status, headers and body of each response until the connection closes."""
     received = b""
     while part := link.recv(65_536):
         received += part
@@ -34,9 +34,9 @@ def answers(link):
     return found
 
 
-def check(answer, status, code):
-    found, headers, body = answer
-    assert found == status
+def check(response, status, code):
+    received, headers, body = response
+    assert received == status
     assert headers["content-type"] == "application/problem+json"
     assert headers["connection"] == "close"
     assert "default-src 'none'" in headers["content-security-policy"]
@@ -60,22 +60,22 @@ def check(answer, status, code):
          "unsupported_transfer_coding"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_read_is_a_problem(sent, status, code, shared_live):
+def test_malformed_request_returns_problem_details(sent, status, code, shared_live):
     with connect(shared_live) as link:
         link.sendall(sent)
-        (answer,) = answers(link)
-    check(answer, status, code)
+        (response,) = responses(link)
+    check(response, status, code)
 
 
-def test_rubbish_behind_a_request(shared_live):
+def test_malformed_request_after_valid_one_returns_400(shared_live):
     with connect(shared_live) as link:
         link.sendall(b"GET /elsewhere HTTP/1.1\r\n" + HOST + b"\r\n<script>\r\n\r\n")
-        first, second = answers(link)
+        first, second = responses(link)
     assert first[0] == 404
     check(second, 400, "malformed")
 
 
-def test_rubbish_within_a_body_ends_the_stream_that_is_open(live, make_key, organization_a):
+def test_malformed_chunk_closes_open_stream(live, make_key, organization_a):
     key = make_key(organization_a, ["robots:read", "telemetry:read"])
     with connect(live) as link:
         link.sendall(
@@ -92,18 +92,18 @@ def test_rubbish_within_a_body_ends_the_stream_that_is_open(live, make_key, orga
     assert b"malformed" not in received
 
 
-def test_what_does_not_arrive_is_not_waited_for(shared_live):
+def test_incomplete_request_times_out(shared_live):
     with ExitStack() as links:
-        idle, half, behind = (links.enter_context(connect(shared_live)) for _ in range(3))
-        behind.sendall(b"GET /elsewhere HTTP/1.1\r\n" + HOST + b"\r\n")
+        idle, first, second = (links.enter_context(connect(shared_live)) for _ in range(3))
+        second.sendall(b"GET /elsewhere HTTP/1.1\r\n" + HOST + b"\r\n")
         began = time.monotonic()
-        for link in (half, behind):
+        for link in (first, second):
             link.sendall(b"GET / HTTP/1.1\r\nA: ")
-        while time.monotonic() < began + 8:  # a byte now and then is no request either
+        while time.monotonic() < began + 8:  # sending a byte a second does not extend the timeout
             time.sleep(1)
-            for link in (half, behind):
+            for link in (first, second):
                 link.sendall(b"a")
-        assert answers(idle) == []
-        check(answers(half)[0], 408, "request_timeout")
-        check(answers(behind)[1], 408, "request_timeout")
+        assert responses(idle) == []
+        check(responses(first)[0], 408, "request_timeout")
+        check(responses(second)[1], 408, "request_timeout")
         assert time.monotonic() - began < 20

@@ -1,29 +1,31 @@
-"""Streams end with their organization, and do not follow a super admin out of one."""
+"""Streams of deactivated organizations, and of super admins who switch organizations."""
 
 from __future__ import annotations
 
 import time
 
 from apps.organizations.services.platform import organization_deactivate
-from tests.live.conftest import SOON
+from tests.live.conftest import REVOCATION_SECONDS
 from urfmp.common.redis.events import StatusEvent, publish
 
 
-def enter(client, organization):
+def switch_organization(client, organization):
     body = {"organization": str(organization.pk) if organization else None}
-    answer = client.post("/api/v1/auth/choose-organization", body, content_type="application/json")
-    assert answer.status_code == 200, answer.content
+    response = client.post(
+        "/api/v1/auth/choose-organization", body, content_type="application/json"
+    )
+    assert response.status_code == 200, response.content
 
 
-def seconds_to_the_end(stream):
-    """Return how long a stream goes on; whatever it still says counts for nothing."""
+def seconds_until_closed(stream):
+    """Return how long a stream stays open, whatever events it sends."""
     began = time.monotonic()
     while stream.next() is not None:
         pass
     return time.monotonic() - began
 
 
-def test_deactivation_closes_every_stream(
+def test_organization_deactivate_closes_its_streams(
     live, organization_a, alice, charlie, client_for, make_key, tenant
 ):
     streams = [
@@ -35,19 +37,19 @@ def test_deactivation_closes_every_stream(
     with tenant(organization_a):
         organization_deactivate(organization_a)
     for stream in streams:
-        assert seconds_to_the_end(stream) < SOON
+        assert seconds_until_closed(stream) < REVOCATION_SECONDS
     assert foreign.is_silent(0.3)
 
 
-def test_a_stream_is_of_the_chosen_organization(
+def test_stream_of_super_admin_closes_on_organization_switch(
     live, organization_a, organization_b, root, client_for, make_robot
 ):
     client = client_for(root)
     robot, other = make_robot(organization_a), make_robot(organization_b)
     assert live.stream(client, robot=robot.pk).status == 404
     home = live.stream(client)
-    enter(client, organization_a)
-    assert seconds_to_the_end(home) < SOON
+    switch_organization(client, organization_a)
+    assert seconds_until_closed(home) < REVOCATION_SECONDS
 
     stream = live.stream(client)
     assert stream.welcome["organization"] == str(organization_a.pk)
@@ -57,6 +59,6 @@ def test_a_stream_is_of_the_chosen_organization(
     assert {event["robot_id"] for event in events if "robot_id" in event} == {str(robot.pk)}
     assert live.stream(client, robot=other.pk).status == 404
 
-    enter(client, None)
-    assert seconds_to_the_end(stream) < SOON
+    switch_organization(client, None)
+    assert seconds_until_closed(stream) < REVOCATION_SECONDS
     assert live.stream(client, robot=robot.pk).status == 404

@@ -1,3 +1,5 @@
+"""Streams while Redis, the database or a client fails."""
+
 from __future__ import annotations
 
 import signal
@@ -10,12 +12,12 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.robots.models import Robot
-from tests.live.conftest import GRACE, free_port
+from tests.live.conftest import GRACE_SECONDS, free_port
 from urfmp.common.redis.events import Point, StatusEvent, TelemetryEvent, publish
 
 
 def store(robot, value: float) -> None:
-    """Store a point as ingest does, telling nobody."""
+    """Store a point as ingest does, without publishing it."""
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
@@ -24,7 +26,7 @@ def store(robot, value: float) -> None:
         )
 
 
-def seen(organization, robot, tenant, **fields) -> None:
+def mark_seen(organization, robot, tenant, **fields) -> None:
     with tenant(organization):
         Robot.objects.filter(pk=robot.pk).update(last_seen=timezone.now(), **fields)
 
@@ -33,44 +35,44 @@ def next_value(stream) -> float:
     return stream.next_of("telemetry")["points"][0]["value"]
 
 
-def test_without_redis_the_database_is_polled(
+def test_stream_without_redis_polls_database(
     start_live, alice, charlie, make_robot, client_for, tenant, organization_a, organization_b
 ):
     live = start_live(REDIS_URL=f"redis://127.0.0.1:{free_port()}/0")
     robot, foreign = make_robot(organization_a), make_robot(organization_b)
-    seen(organization_a, robot, tenant)
-    seen(organization_b, foreign, tenant)
+    mark_seen(organization_a, robot, tenant)
+    mark_seen(organization_b, foreign, tenant)
     fleet, one = live.stream(client_for(alice)), live.stream(client_for(alice), robot=robot.id)
     for value in (1.0, 2.0):
         store(robot, value)
         store(foreign, 99.0)
         for stream in (fleet, one):
             assert next_value(stream) == value
-    seen(organization_a, robot, tenant, status="error")
+    mark_seen(organization_a, robot, tenant, status="error")
     for stream in (fleet, one):
         while (event := stream.next_of("status"))["status"] != "error":
             pass
         assert event["robot_id"] == str(robot.id)
 
 
-@pytest.mark.parametrize("fault", ["shut", "hang"])
-def test_redis_goes_and_comes_back(
-    start_live, redis_relay, alice, make_robot, client_for, tenant, fault, organization_a
+@pytest.mark.parametrize("outage", ["shut", "hang"])
+def test_stream_survives_redis_outage(
+    start_live, redis_relay, alice, make_robot, client_for, tenant, outage, organization_a
 ):
     relay, address = redis_relay
     live = start_live(REDIS_URL=address)
     robot = make_robot(organization_a)
-    seen(organization_a, robot, tenant)
+    mark_seen(organization_a, robot, tenant)
     stream = live.stream(client_for(alice), robot=robot.id)
     event = TelemetryEvent(robot.id, [Point("temperature.ambient", timezone.now(), 1.0, "Cel")])
     publish(robot.organization_id, event)
     assert next_value(stream) == 1.0
 
-    getattr(relay, fault)()
+    getattr(relay, outage)()
     store(robot, 2.0)
     assert next_value(stream) == 2.0
 
-    if fault == "hang":
+    if outage == "hang":
         relay.shut()
     relay.open()
     for _ in range(80):
@@ -78,10 +80,10 @@ def test_redis_goes_and_comes_back(
         if "back" in {event.get("reason") for event in stream.all_within(0.25)}:
             break
     else:
-        pytest.fail("nothing comes through Redis any more")
+        pytest.fail("no event arrives through Redis")
 
 
-def test_streams_outlive_the_loss_of_connections_to_the_database(
+def test_stream_survives_terminated_database_connections(
     live, alice, make_robot, client_for, owner_cursor, organization_a
 ):
     robot = make_robot(organization_a)
@@ -100,7 +102,7 @@ def test_streams_outlive_the_loss_of_connections_to_the_database(
     assert live.get("/healthz")[0] == 200
 
 
-def test_without_the_database_clients_are_told_to_come_back(start_live):
+def test_request_without_database_returns_503_with_retry_after(start_live):
     live = start_live(DATABASE_URL=f"postgresql://urfmp_app@127.0.0.1:{free_port()}/urfmp")
     for path, headers in (("/healthz", {}), ("/api/v1/events", {"Cookie": "urfmp_session=x"})):
         status, given, problem = live.get(path, headers)
@@ -114,7 +116,7 @@ def request_socket():
         yield link
 
 
-def test_slow_client_stays_bounded(
+def test_slow_client_memory_is_bounded(
     live, alice, make_robot, client_for, organization_a, request_socket
 ):
     robot, browser = make_robot(organization_a), client_for(alice)
@@ -151,12 +153,12 @@ def memory(pid: int) -> int:
         return next(int(line.split()[1]) for line in file if line.startswith("VmRSS"))
 
 
-def test_sigterm_ends_streams_quickly(start_live, alice, client_for):
+def test_sigterm_closes_streams_immediately(start_live, alice, client_for):
     live = start_live()
     stream = live.stream(client_for(alice))
     began = time.monotonic()
     live.process.send_signal(signal.SIGTERM)
     assert stream.next() is None
-    live.process.wait(timeout=GRACE)
-    # Without waiting for the time that they would have.
-    assert time.monotonic() - began < GRACE / 2
+    live.process.wait(timeout=GRACE_SECONDS)
+    # Without waiting for the graceful shutdown timeout.
+    assert time.monotonic() - began < GRACE_SECONDS / 2

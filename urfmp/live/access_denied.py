@@ -8,8 +8,8 @@ from uuid import UUID
 from django.http import HttpRequest
 from starlette.requests import Request
 
-from apps.accounts.auth.requests import presented_key
-from apps.accounts.middleware.access_denied import owner_of_key, record_refusal
+from apps.accounts.auth.requests import presented_token
+from apps.accounts.middleware.access_denied import audit_access_denied, find_key_owner
 from apps.accounts.selectors.api_tokens import access_credential, is_access_token
 from apps.accounts.selectors.credentials import session_credential
 from apps.accounts.selectors.key_format import is_well_formed_key
@@ -33,7 +33,7 @@ def audit_denied_stream(request: Request, error: HttpError) -> None:
     if (found := _find_owner(request)) is None:
         return
     organization_id, user_id, key_id, reason = found
-    record_refusal(
+    audit_access_denied(
         organization_id,
         Actor(
             user_id=user_id,
@@ -50,10 +50,10 @@ def audit_denied_stream(request: Request, error: HttpError) -> None:
 
 
 def _find_owner(request: Request) -> tuple[UUID, UUID | None, UUID | None, str | None] | None:
-    """Return organization, user or API key of a request, and the reason to reject the key."""
-    key = presented_key(cast("HttpRequest", request))
+    """Return organization, user, API key and the reason to reject the key."""
+    key = presented_token(cast("HttpRequest", request))
     if key is not None and not is_access_token(key):
-        if not is_well_formed_key(key) or (owner := owner_of_key(hash_token(key))) is None:
+        if not is_well_formed_key(key) or (owner := find_key_owner(hash_token(key))) is None:
             return None
         key_id, organization_id, error = owner
         return organization_id, None, key_id, f"key_{error}" if error else None

@@ -1,4 +1,4 @@
-"""ASGI entry point of the live process, which serves the connections that stay open.
+"""ASGI entry point of the live process.
 
 Run it with `uvicorn urfmp.live.asgi:application --http urfmp.servers.uvicorn:Protocol`.
 """

@@ -13,10 +13,10 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from starlette.requests import Request
 
-from apps.accounts.auth.principals import KeyPrincipal
-from apps.accounts.auth.requests import ADDRESS_NOT_ALLOWED, presented_key
+from apps.accounts.auth.principals import ApiKeyPrincipal
+from apps.accounts.auth.requests import IP_NOT_ALLOWED, presented_token
 from apps.accounts.choices import Role
-from apps.accounts.middleware.second_factor import lacks_second_factor
+from apps.accounts.middleware.second_factor import must_set_up_second_factor
 from apps.accounts.models import User
 from apps.accounts.permissions.active_organization import active_organization_from_session
 from apps.accounts.selectors.api_tokens import (
@@ -32,7 +32,7 @@ from apps.accounts.selectors.credentials import (
     record_key_use,
     session_credential,
 )
-from apps.accounts.throttling import take_request
+from apps.accounts.throttling import throttle_api_request
 from apps.robots.models import Robot
 from urfmp.common.security.authentication_time import AuthenticationTime
 from urfmp.common.security.bearer_secrets import hash_token
@@ -94,12 +94,12 @@ class StreamScope:
 
 
 def presented_credential(request: Request) -> PresentedCredential:
-    """Return the request's API key or access token, or else its session token.
+    """Return the API key, access token or session token of a request.
 
     Raises:
         HttpError: 401 without a credential; 403 if a page of another origin uses a session.
     """
-    key = presented_key(cast("HttpRequest", request))
+    key = presented_token(cast("HttpRequest", request))
     if key is not None:
         return PresentedCredential(key, is_key=True, ip_address=client_ip(request))
     if not (token := session_token(request)):
@@ -110,7 +110,7 @@ def presented_credential(request: Request) -> PresentedCredential:
 
 
 def requested_robots(request: Request) -> frozenset[UUID]:
-    """Return the robots that a request names; an empty set means the whole fleet.
+    """Return the robots that a request names; none means the whole fleet.
 
     Raises:
         HttpError: 400 for unknown parameters, invalid ids or too many robots.
@@ -162,16 +162,16 @@ def _authenticate_key(
     if found is None:
         raise HttpError(401, "invalid_key", "The API key is unknown, revoked or expired.")
     if not found.allows_ip(credential.ip_address):
-        raise HttpError(403, *ADDRESS_NOT_ALLOWED)
+        raise HttpError(403, *IP_NOT_ALLOWED)
     # Outside any transaction: the hit counts even if the request fails.
-    decision = take_request(found) if is_request else None
+    decision = throttle_api_request(found) if is_request else None
     limit_headers = decision.headers() if decision else {}
     if decision and not decision.admitted:
         detail = f"The limit is {decision.limit} requests a minute."
         raise HttpError(429, "rate_limited", detail, headers=limit_headers)
     record_key_use(found)
     with tenant_transaction(found.organization_id, Actor(api_key_id=found.id)):
-        visible = _visible_robots(KeyPrincipal(found), robots)
+        visible = _visible_robots(ApiKeyPrincipal(found), robots)
     return StreamScope(found.id, found.organization_id, visible, None, limit_headers)
 
 
@@ -218,7 +218,7 @@ def _scope_of_user(
 
 
 def _check_second_factor(user: User, sign_in: AuthenticationTime) -> None:
-    if lacks_second_factor(user, sign_in):
+    if must_set_up_second_factor(user, sign_in):
         raise HttpError(403, "second_factor_setup_required", "Set up a second factor first.")
 
 

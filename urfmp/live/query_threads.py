@@ -1,4 +1,4 @@
-"""Run queries beside the event loop, in threads that keep their own connections."""
+"""Threads that query the database, so that the event loop never blocks."""
 
 from __future__ import annotations
 
@@ -7,43 +7,47 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections, connection
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
+DATABASE_ERRORS = (DatabaseError, InterfaceError, TimeoutError, OSError)
 
-class DatabaseThreads:
-    """A few threads, so a few connections, whatever the number of clients."""
 
-    def __init__(self, name: str, threads: int, seconds: float) -> None:
-        """Start no thread yet.
+class QueryThreadPool:
+    """A fixed number of threads, each with its own database connection."""
+
+    def __init__(self, name: str, *, max_threads: int, timeout_seconds: float) -> None:
+        """Initialize the pool; threads start with the first calls.
 
         Args:
-            name: For stack dumps.
-            threads: How many at most.
-            seconds: How long a call may take, waiting for a thread included.
+            name: Prefix of the threads' names, for stack dumps.
+            max_threads: Number of threads, and so of database connections.
+            timeout_seconds: Limit of a call, including the wait for a free thread.
         """
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
-        self._seconds = seconds
+        self._executor = ThreadPoolExecutor(max_threads, thread_name_prefix=name)
+        self._timeout_seconds = timeout_seconds
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a function returns that queries the database.
+        """Call a function that queries the database, and return its result.
 
         Raises:
-            TimeoutError: It took too long; the thread goes on until its query ends.
+            TimeoutError: The call took too long; its thread is busy until the query ends.
         """
         loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, lambda: _checked(function, *args, **kwargs))
-        return await asyncio.wait_for(work, self._seconds)
+        call = loop.run_in_executor(
+            self._executor, lambda: _call_with_connection(function, *args, **kwargs)
+        )
+        return await asyncio.wait_for(call, self._timeout_seconds)
 
     def close(self) -> None:
-        """Let the threads end without waiting for them."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        """Cancel waiting calls and shut down, without waiting for running ones."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
 
 
-def _checked(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Replace a connection that broke since the last call, and drop one that breaks in this."""
+def _call_with_connection(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a function, closing connections that broke before or during the call."""
     close_old_connections()
     try:
         return function(*args, **kwargs)
@@ -51,7 +55,7 @@ def _checked(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         close_old_connections()
 
 
-def ping() -> None:
-    """Ask the database for an answer, whichever it is."""
+def check_database() -> None:
+    """Execute a trivial query."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")

@@ -1,4 +1,4 @@
-"""Once a second: end the streams whose time is over, keep the others warm."""
+"""Close streams that may not continue, and send heartbeats to the others."""
 
 from __future__ import annotations
 
@@ -9,99 +9,127 @@ from contextlib import suppress
 
 from django.utils import timezone
 
-from urfmp.live.authentication import identify
-from urfmp.live.event_sources import DATABASE_ERRORS
-from urfmp.live.http import Problem
-from urfmp.live.query_threads import DatabaseThreads
-from urfmp.live.registry import Client, Hub
-from urfmp.live.selectors import ended_credentials
+from urfmp.live.authentication import authenticate
+from urfmp.live.http.errors import HttpError
+from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool
+from urfmp.live.registry import ConnectionRegistry, StreamConnection
+from urfmp.live.selectors import revoked_credentials
 
 logger = logging.getLogger(__name__)
 
 _HEARTBEAT_SECONDS = 15.0
 _HEARTBEAT = b": heartbeat\nevent: heartbeat\ndata: {}\n\n"
-_SEND_SECONDS = 30.0
-_RECHECK_SECONDS = 60.0
-_ROAMING_RECHECK_SECONDS = 0.5
-# Streams end within a second of their session, and the query itself takes a little.
-_CHECK_SECONDS = 0.8
+_SEND_TIMEOUT_SECONDS = 30.0
+_PERMISSION_CHECK_SECONDS = 60.0
+# Platform staff switch organizations at any time; their streams may not outlast the switch.
+_PLATFORM_STAFF_CHECK_SECONDS = 0.5
+# A stream closes within a second of its session's revocation; the query needs the rest.
+_REVOCATION_CHECK_SECONDS = 0.8
 
 
-class Warden:
-    """Ends the streams of ended sessions and keys, of lost rights, and of clients that hang."""
+class ConnectionReaper:
+    """Closes streams of revoked credentials, lost permissions and stalled clients."""
 
-    def __init__(self, hub: Hub, database: DatabaseThreads) -> None:
-        """Watch over a hub."""
-        self._hub = hub
-        self._database = database
+    def __init__(self, registry: ConnectionRegistry, queries: QueryThreadPool) -> None:
+        """Initialize the reaper.
+
+        Args:
+            registry: Connections to watch.
+            queries: Threads for its queries.
+        """
+        self._registry = registry
+        self._queries = queries
         self._is_failing = False
 
-    async def run_clock(self) -> None:
-        """Send heartbeats; end what the clock alone can end."""
-        beat_at = time.monotonic()
+    async def heartbeat_loop(self) -> None:
+        """Send heartbeats, close expired and stalled streams, and evict idle channels."""
+        sent_at = time.monotonic()
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            for client in list(self._hub.clients):
-                if _is_over(client, now):
-                    client.close()
-            if now - beat_at >= _HEARTBEAT_SECONDS:
-                beat_at = now
-                for client in self._hub.clients:
-                    client.mailbox.note("heartbeat", _HEARTBEAT)
-            self._hub.forget_the_unwatched()
+            for connection in list(self._registry.connections):
+                if is_expired(connection, now):
+                    connection.close()
+            if now - sent_at >= _HEARTBEAT_SECONDS:
+                sent_at = now
+                for connection in self._registry.connections:
+                    connection.queue.put_control("heartbeat", _HEARTBEAT)
+            self._registry.evict_idle()
 
-    async def run_checks(self) -> None:
-        """Ask the database; while it does not answer, streams stay open."""
+    async def revocation_loop(self) -> None:
+        """Close streams of revoked credentials.
+
+        While the database is not available, all streams stay open.
+        """
         while True:
-            await asyncio.sleep(_CHECK_SECONDS)
-            if not self._hub.clients:
+            await asyncio.sleep(_REVOCATION_CHECK_SECONDS)
+            if not self._registry.connections:
                 continue
             try:
-                await self._close_ended()
+                await self._close_revoked()
                 self._is_failing = False
             except DATABASE_ERRORS as error:
                 if not self._is_failing:
-                    logger.warning("Sessions cannot be checked, streams stay open: %s", error)
+                    logger.warning("Cannot check sessions; streams stay open: %s", error)
                 self._is_failing = True
 
-    async def _close_ended(self) -> None:
-        digests = {client.digest for client in self._hub.clients}
-        ended = await self._database.run(ended_credentials, digests)
-        for client in list(self._hub.clients):
-            if client.digest in ended:
-                client.close()
+    async def _close_revoked(self) -> None:
+        digests = {connection.digest for connection in self._registry.connections}
+        revoked = await self._queries.run(revoked_credentials, digests)
+        for connection in list(self._registry.connections):
+            if connection.digest in revoked:
+                connection.close()
 
-    async def run_rechecks(self) -> None:
-        """Look rights up again: a role, a scope or an hour of silence may have changed them."""
+    async def permission_loop(self) -> None:
+        """Authenticate open streams again: role, scopes or session may have changed."""
         while True:
             await asyncio.sleep(1.0)
             now = time.monotonic()
-            for client in [client for client in self._hub.clients if _is_due(client, now)]:
-                client.checked_at = time.monotonic()
+            for connection in [
+                connection
+                for connection in self._registry.connections
+                if needs_permission_check(connection, now)
+            ]:
+                connection.checked_at = time.monotonic()
                 with suppress(*DATABASE_ERRORS):
-                    await self._recheck(client)
+                    await self._check_permissions(connection)
 
-    async def _recheck(self, client: Client) -> None:
-        robots = client.subscriber.robots or ()
+    async def _check_permissions(self, connection: StreamConnection) -> None:
+        robots = connection.scope.robots or ()
         try:
-            present = await self._database.run(identify, client.credential, robots)
-        except Problem:
-            client.close()
+            current = await self._queries.run(authenticate, connection.credential, robots)
+        except HttpError:
+            connection.close()
         else:
-            seen = client.subscriber
-            if (present.organization_id, present.robots) != (seen.organization_id, seen.robots):
-                client.close()
+            opened = connection.scope
+            if (current.organization_id, current.robots) != (
+                opened.organization_id,
+                opened.robots,
+            ):
+                connection.close()
 
 
-def _is_due(client: Client, now: float) -> bool:
-    # Whoever goes on to another organization takes no stream of the one before along.
-    seconds = _ROAMING_RECHECK_SECONDS if client.subscriber.roams else _RECHECK_SECONDS
-    return client.checked_at < now - seconds
+def needs_permission_check(connection: StreamConnection, now: float) -> bool:
+    """Return whether the connection's permissions are to be checked again.
+
+    Args:
+        connection: An open connection.
+        now: Current time on the monotonic clock.
+    """
+    is_staff = connection.scope.is_platform_staff
+    seconds = _PLATFORM_STAFF_CHECK_SECONDS if is_staff else _PERMISSION_CHECK_SECONDS
+    return connection.checked_at < now - seconds
 
 
-def _is_over(client: Client, now: float) -> bool:
-    expires_at = client.subscriber.expires_at
+def is_expired(connection: StreamConnection, now: float) -> bool:
+    """Return whether the session has expired or a send has timed out.
+
+    Args:
+        connection: An open connection.
+        now: Current time on the monotonic clock.
+    """
+    expires_at = connection.scope.expires_at
     if expires_at is not None and timezone.now() >= expires_at:
         return True
-    return client.sending_since is not None and now - client.sending_since > _SEND_SECONDS
+    sending_since = connection.sending_since
+    return sending_since is not None and now - sending_since > _SEND_TIMEOUT_SECONDS

@@ -1,88 +1,120 @@
-"""Who is connected to this process, and how events reach them."""
+"""Open connections, and the channels that deliver events to them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from urfmp.common.redis.events import Event, StatusEvent, TelemetryEvent
-from urfmp.live.authentication import Credential, Subscriber
-from urfmp.live.http import Problem
-from urfmp.live.replay_buffer import Feed
-from urfmp.live.send_queue import Mailbox
+from urfmp.live.authentication import PresentedCredential, StreamScope
+from urfmp.live.http.errors import HttpError
+from urfmp.live.replay_buffer import ThrottledBuffer
+from urfmp.live.send_queue import SendQueue
 
-CONNECTIONS_AT_MOST = 1_000
-# A person may be signed in often, and an organization has many keys: neither keeps the others out.
-OF_A_CREDENTIAL_AT_MOST, OF_ONE_AT_MOST, OF_AN_ORGANIZATION_AT_MOST = 20, 100, 500
-_FLEET_INTERVAL, _FLEET_GAP = 1.0, 0.05
-_ROBOT_INTERVAL, _ROBOT_GAP = 0.2, 0.02
+_COARSE_INTERVAL_SECONDS = 1.0
+_COARSE_BATCH_SECONDS = 0.05
+_FINE_INTERVAL_SECONDS = 0.2
+_FINE_BATCH_SECONDS = 0.02
 
 
-class Client:
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """Numbers of streams that one process keeps open.
+
+    A user may have many sessions and an organization many API keys: the limits per subject and
+    per organization leave room for the others.
+
+    Attributes:
+        total: All streams.
+        per_credential: Streams of one session, access token or API key.
+        per_subject: Streams of one user, or of one API key.
+        per_organization: Streams of one organization.
+    """
+
+    total: int = 1_000
+    per_credential: int = 20
+    per_subject: int = 100
+    per_organization: int = 500
+
+
+class StreamConnection:
     """One open stream.
 
     Attributes:
-        checked_at: When its rights were last looked up, on the monotonic clock.
-        sending_since: When the send that is under way began; None between sends.
+        credential: Credential that opened the stream.
+        digest: Digest of the credential.
+        scope: Events that the stream may carry.
+        queue: Frames that wait to be sent.
+        is_closed: Whether the stream is closed or closing.
+        checked_at: Time of the last permission check, on the monotonic clock.
+        sending_since: Start of the send in progress, on the monotonic clock; None between sends.
     """
 
-    def __init__(self, credential: Credential, subscriber: Subscriber) -> None:
-        """Take who it is."""
+    def __init__(self, credential: PresentedCredential, scope: StreamScope) -> None:
+        """Initialize the connection that the current task serves.
+
+        Args:
+            credential: Credential that opens the stream.
+            scope: Events that the stream may carry.
+        """
         self.credential = credential
         self.digest = credential.digest
-        self.subscriber = subscriber
-        self.mailbox = Mailbox()
+        self.scope = scope
+        self.queue = SendQueue()
         self.is_closed = False
         self.checked_at = time.monotonic()
         self.sending_since: float | None = None
-        self.task = asyncio.current_task()
+        self._task = asyncio.current_task()
 
     def close(self) -> None:
-        """End the stream, also where its client has stopped reading."""
+        """Close the stream, even while a send waits for a stalled client."""
         if self.is_closed:
             return
         self.is_closed = True
-        self.mailbox.wake()
-        if self.sending_since is not None and self.task:
-            self.task.cancel()
+        self.queue.wake()
+        if self.sending_since is not None and self._task:
+            self._task.cancel()
 
 
-class Watch:
-    """One organization's feeds, and what is known of its robots.
+class OrganizationChannel:
+    """Buffers of one organization, and the latest known state of its robots.
 
     Attributes:
-        fleet: For clients that watch everything: a value a second.
-        detail: For clients that name their robots: five a second.
-        seen_until: Time of each robot's newest point, so that polling does not repeat it.
-        polled_at: When the database was last read for it, on the monotonic clock.
+        coarse: Buffer for streams of the whole fleet: one value a second.
+        fine: Buffer for streams of named robots: five values a second.
+        seen_until: Time of each robot's newest point, so that polling skips older ones.
+        polled_at: Time of the last poll of the database, on the monotonic clock.
     """
 
     def __init__(self) -> None:
-        """Start without clients."""
-        self.fleet = Feed(_FLEET_INTERVAL, _FLEET_GAP)
-        self.detail = Feed(_ROBOT_INTERVAL, _ROBOT_GAP)
+        """Initialize a channel without subscribers."""
+        self.coarse = ThrottledBuffer(_COARSE_INTERVAL_SECONDS, _COARSE_BATCH_SECONDS)
+        self.fine = ThrottledBuffer(_FINE_INTERVAL_SECONDS, _FINE_BATCH_SECONDS)
         self.seen_until: dict[UUID, datetime] = {}
         self._newest: dict[UUID, dict[str, datetime]] = {}
         self._statuses: dict[UUID, tuple[str, datetime | None]] = {}
         self.polled_at = time.monotonic()
 
-    def feed_for(self, robots: frozenset[UUID] | None) -> Feed:
-        """Return the feed that fits what a client watches."""
-        return self.fleet if robots is None else self.detail
+    def buffer_for(self, robots: frozenset[UUID] | None) -> ThrottledBuffer:
+        """Return the buffer for streams of some robots, or of all."""
+        return self.coarse if robots is None else self.fine
 
-    def is_watched(self) -> bool:
-        """Tell whether it has clients."""
-        return bool(self.fleet or self.detail)
+    @property
+    def has_subscribers(self) -> bool:
+        """True if a connection receives the channel's events."""
+        return self.coarse.has_subscribers or self.fine.has_subscribers
 
-    def robots(self) -> frozenset[UUID] | None:
-        """Return the robots that somebody watches; None when somebody watches all."""
-        return None if self.fleet else self.detail.robots()
+    def subscribed_robots(self) -> frozenset[UUID] | None:
+        """Return the subscribed robots; None if a connection receives all."""
+        return None if self.coarse.has_subscribers else self.fine.subscribed_robots()
 
-    def add(self, event: Event) -> None:
-        """Pass an event on, and remember what it says; late points are left out."""
+    def publish(self, event: Event) -> None:
+        """Add an event to both buffers, without late points."""
         if isinstance(event, StatusEvent):
             self._statuses[event.robot_id] = (event.status, event.last_seen)
         else:
@@ -93,11 +125,14 @@ class Watch:
             known = self.seen_until.get(event.robot_id)
             if known is None or known < newest:
                 self.seen_until[event.robot_id] = newest
-        self.fleet.add(event)
-        self.detail.add(event)
+        self.coarse.add(event)
+        self.fine.add(event)
 
     def _without_late_points(self, event: TelemetryEvent) -> TelemetryEvent:
-        """A robot that catches up sends old points: nobody should take them for what is now."""
+        """Return the event without late points, which pages would show as current values.
+
+        Robots that were offline send old points next to new ones.
+        """
         times = self._newest.setdefault(event.robot_id, {})
         points = []
         for point in event.points:
@@ -107,8 +142,8 @@ class Watch:
                 points.append(point)
         return TelemetryEvent(event.robot_id, points)
 
-    def add_if_new(self, event: Event) -> None:
-        """Pass on what was read from the database, unless it is known already."""
+    def publish_if_new(self, event: Event) -> None:
+        """Publish an event read from the database, if it is new."""
         if isinstance(event, StatusEvent):
             if self._statuses.get(event.robot_id) == (event.status, event.last_seen):
                 return
@@ -116,106 +151,118 @@ class Watch:
             until = self.seen_until.get(event.robot_id)
             if until and all(point.time <= until for point in event.points):
                 return
-        self.add(event)
+        self.publish(event)
 
-    def is_forgotten(self) -> bool:
-        """Put feeds to sleep that nobody has come back to; tell whether both are."""
-        asleep = [feed.sleep_unless_read() for feed in (self.fleet, self.detail)]
-        return all(asleep)
+    def evict_if_idle(self) -> bool:
+        """Drop the frames of idle buffers; return whether both buffers are idle."""
+        idle = [buffer.evict_if_idle() for buffer in (self.coarse, self.fine)]
+        return all(idle)
 
 
-class Hub:
-    """Everything that is connected to this process."""
+class ConnectionRegistry:
+    """All open streams of this process, and the channels of their organizations."""
 
-    def __init__(self) -> None:
-        """Start empty."""
-        self.clients: set[Client] = set()
-        self._watches: dict[UUID, Watch] = {}
+    def __init__(self, limits: ConnectionLimits | None = None) -> None:
+        """Initialize an empty registry.
+
+        Args:
+            limits: Numbers of streams; None for the defaults.
+        """
+        self.connections: set[StreamConnection] = set()
+        self._limits = limits or ConnectionLimits()
+        self._channels: dict[UUID, OrganizationChannel] = {}
         self._reserved = 0
-        self.is_closing = False
+        self._is_closing = False
 
-    def reserve(self) -> None:
-        """Take a place before the credential is looked up; `release` gives it back.
+    @contextmanager
+    def reserve(self) -> Iterator[None]:
+        """Occupy one of the process's streams, before the credential is authenticated.
 
         Raises:
-            Problem: The process is full, or about to end.
+            HttpError: 503 if the process is full or shutting down.
         """
-        if self.is_closing or self._reserved >= CONNECTIONS_AT_MOST:
+        if self._is_closing or self._reserved >= self._limits.total:
             raise _busy()
         self._reserved += 1
+        try:
+            yield
+        finally:
+            self._reserved -= 1
 
-    def release(self) -> None:
-        """Give a place back."""
-        self._reserved -= 1
-
-    def join(self, client: Client) -> Watch:
-        """Let a client receive what is published from now on.
+    def connect(self, connection: StreamConnection) -> OrganizationChannel:
+        """Subscribe a connection to its organization's events.
 
         Raises:
-            Problem: Its session or key, whose that is, or the organization has too many streams
-                in this process; or the process is about to end.
+            HttpError: 429 if its credential, subject or organization has too many streams; 503
+                if the process is shutting down.
         """
-        if self.is_closing:
+        if self._is_closing:
             raise _busy()
-        self._refuse_too_many(client)
-        watch = self._watches.setdefault(client.subscriber.organization_id, Watch())
-        robots = client.subscriber.robots
-        watch.feed_for(robots).join(client.mailbox, robots)
-        self.clients.add(client)
-        return watch
+        self._check_limits(connection)
+        scope = connection.scope
+        channel = self._channels.setdefault(scope.organization_id, OrganizationChannel())
+        channel.buffer_for(scope.robots).subscribe(connection.queue, scope.robots)
+        self.connections.add(connection)
+        return channel
 
-    def _refuse_too_many(self, client: Client) -> None:
-        own, kin = client.subscriber, [other.subscriber for other in self.clients]
-        for most, count, whose in (
+    def _check_limits(self, connection: StreamConnection) -> None:
+        own = connection.scope
+        peers = [peer.scope for peer in self.connections]
+        for limit, count, owner in (
             (
-                OF_A_CREDENTIAL_AT_MOST,
-                sum(other.digest == client.digest for other in self.clients),
-                "with this session, token or key",
+                self._limits.per_credential,
+                sum(peer.digest == connection.digest for peer in self.connections),
+                "this session, token or key",
             ),
-            (OF_ONE_AT_MOST, sum(other.subject == own.subject for other in kin), "of this person"),
             (
-                OF_AN_ORGANIZATION_AT_MOST,
-                sum(other.organization_id == own.organization_id for other in kin),
-                "of this organization",
+                self._limits.per_subject,
+                sum(peer.subject == own.subject for peer in peers),
+                "this user or key",
+            ),
+            (
+                self._limits.per_organization,
+                sum(peer.organization_id == own.organization_id for peer in peers),
+                "this organization",
             ),
         ):
-            if count >= most:
-                detail = f"{most} streams {whose} are open already."
-                raise Problem(429, "too_many_streams", detail, retry_after=10)
+            if count >= limit:
+                detail = f"{owner.capitalize()} has {limit} open streams, the maximum."
+                raise HttpError(429, "too_many_streams", detail, retry_after=10)
 
-    def leave(self, client: Client) -> None:
-        """Forget a client."""
-        self.clients.discard(client)
-        watch = self._watches[client.subscriber.organization_id]
-        watch.feed_for(client.subscriber.robots).leave(client.mailbox)
+    def disconnect(self, connection: StreamConnection) -> None:
+        """Unsubscribe a connection."""
+        self.connections.discard(connection)
+        scope = connection.scope
+        channel = self._channels[scope.organization_id]
+        channel.buffer_for(scope.robots).unsubscribe(connection.queue)
 
-    def is_watched(self, organization_id: UUID) -> bool:
-        """Tell whether an organization's events are wanted, so that others need no decoding."""
-        return organization_id in self._watches
+    def has_channel(self, organization_id: UUID) -> bool:
+        """Return whether the organization's events are needed; others are not decoded."""
+        return organization_id in self._channels
 
-    def watches(self) -> Iterator[tuple[UUID, Watch]]:
-        """Yield the organizations that have clients."""
-        for organization_id, watch in list(self._watches.items()):
-            if watch.is_watched():
-                yield organization_id, watch
+    def active_channels(self) -> Iterator[tuple[UUID, OrganizationChannel]]:
+        """Yield the channels that have subscribers, by organization."""
+        for organization_id, channel in list(self._channels.items()):
+            if channel.has_subscribers:
+                yield organization_id, channel
 
-    def add(self, organization_id: UUID, event: Event) -> None:
-        """Pass an event to an organization's clients."""
-        if watch := self._watches.get(organization_id):
-            watch.add(event)
+    def publish(self, organization_id: UUID, event: Event) -> None:
+        """Deliver an event to the organization's connections."""
+        if channel := self._channels.get(organization_id):
+            channel.publish(event)
 
-    def forget_the_unwatched(self) -> None:
-        """Drop the buffers of organizations that nobody has come back to."""
-        for organization_id, watch in list(self._watches.items()):
-            if watch.is_forgotten():
-                del self._watches[organization_id]
+    def evict_idle(self) -> None:
+        """Drop the channels that had no subscribers for a minute."""
+        for organization_id, channel in list(self._channels.items()):
+            if channel.evict_if_idle():
+                del self._channels[organization_id]
 
     def close(self) -> None:
-        """End all streams, and accept none any more."""
-        self.is_closing = True
-        for client in list(self.clients):
-            client.close()
+        """Close all streams and reject new ones."""
+        self._is_closing = True
+        for connection in list(self.connections):
+            connection.close()
 
 
-def _busy() -> Problem:
-    return Problem(503, "busy", "This server has no room for a stream.", retry_after=5)
+def _busy() -> HttpError:
+    return HttpError(503, "busy", "The server cannot open more streams.", retry_after=5)

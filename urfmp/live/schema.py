@@ -1,4 +1,4 @@
-"""What the OpenAPI document says about the live process."""
+"""The live process in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 _EVENTS = {
     "operationId": "events",
-    "summary": "Be told of changes as they happen",
+    "summary": "Stream changes as they happen",
     "description": (
-        "A stream of server-sent events that ends when the credential does; the web process sends"
-        " on to the live one. Needs to see robots and telemetry. Values are thinned, for eyes;"
-        " `reset` means that something may have been missed."
+        "A stream of server-sent events that closes when the credential is revoked or expires. The"
+        " web process redirects to the live process. Requires permission to view robots and"
+        " telemetry. Values are throttled for display; `reset` means that events may have been"
+        " missed."
     ),
     "tags": ["events"],
     "security": [{"bearer": []}],
@@ -18,7 +19,7 @@ _EVENTS = {
         {
             "name": "robot",
             "in": "query",
-            "description": "Only these robots, in finer steps; the whole fleet without it.",
+            "description": "Only these robots, at a higher rate; default is the whole fleet.",
             "schema": {
                 "type": "array",
                 "items": {"type": "string", "format": "uuid"},
@@ -28,13 +29,13 @@ _EVENTS = {
         {
             "name": "Last-Event-ID",
             "in": "header",
-            "description": "The last event that was seen, after a break.",
+            "description": "Id of the last event that the client received, to resume a stream.",
             "schema": {"type": "string", "maxLength": 100},
         },
         {
             "name": "last_event_id",
             "in": "query",
-            "description": "The same, of clients that cannot send the header.",
+            "description": "As `Last-Event-ID`, for clients that cannot send the header.",
             "schema": {"type": "string", "maxLength": 100},
         },
     ],
@@ -44,7 +45,7 @@ _EVENTS = {
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         "307": {
-            "description": "The live process has an address of its own.",
+            "description": "The live process has its own origin.",
             "headers": {"Location": {"schema": {"type": "string"}, "required": True}},
         },
         "404": {"description": ""},
@@ -52,7 +53,10 @@ _EVENTS = {
 }
 
 
-def add_events(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the stream to the document; a post-processing hook of drf-spectacular."""
+def add_event_stream(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add the event stream to the document.
+
+    A postprocessing hook of drf-spectacular.
+    """
     result["paths"]["/api/v1/events"] = {"get": _EVENTS}
     return result

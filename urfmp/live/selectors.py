@@ -1,4 +1,4 @@
-"""What the streams read from the database."""
+"""Queries of the event streams."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from apps.robots.models import Robot, RobotStatusHistory
 from urfmp.common.redis.events import Event, StatusEvent, telemetry_events
 from urfmp.common.tenancy.context import tenant_transaction
 
-_ROBOTS_AT_MOST = 5_000
-_POINTS_OF_A_ROBOT_AT_MOST = 500
-# A robot's first poll looks back this far, and no poll looks back further than a minute.
-_FIRST_LOOK_BACK = timedelta(seconds=5)
+_MAX_ROBOTS = 5_000
+_MAX_POINTS_PER_ROBOT = 500
+# Range of a robot's first poll; later polls read at most the last minute.
+_FIRST_POLL_RANGE = timedelta(seconds=5)
 
-# The policy on `robots` decides whose points are seen; only robots heard of lately are looked up.
+# The policy on `robots` restricts the points; only recently seen robots are queried.
 _NEW_POINTS = """
     WITH wanted AS (
         SELECT r.id, greatest(coalesce(seen.until, %(first)s), now() - interval '1 minute') AS after
@@ -31,7 +31,7 @@ _NEW_POINTS = """
           AND r.last_seen > now() - interval '1 minute'
           AND (%(only)s::uuid[] IS NULL OR r.id = ANY (%(only)s::uuid[]))
         ORDER BY r.last_seen DESC
-        LIMIT %(robots_at_most)s
+        LIMIT %(max_robots)s
     )
     SELECT wanted.id, point.metric_name, point.time, point.value, point.unit
     FROM wanted
@@ -42,16 +42,16 @@ _NEW_POINTS = """
           AND t.time > wanted.after
           AND t.time <= now() + interval '5 minutes'
         ORDER BY t.time DESC
-        LIMIT %(points_at_most)s
+        LIMIT %(max_points)s
     ) AS point
 """
 
 
-def ended_credentials(digests: Collection[str]) -> set[str]:
-    """Return those of many sessions and keys that no longer open anything.
+def revoked_credentials(digests: Collection[str]) -> set[str]:
+    """Return the digests of credentials that are revoked or expired.
 
     Args:
-        digests: Of session tokens and API keys, as the database stores them.
+        digests: Digests of session tokens, access tokens and API keys.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT * FROM ended_credentials(%s)", [list(digests)])
@@ -61,18 +61,18 @@ def ended_credentials(digests: Collection[str]) -> set[str]:
 def recent_statuses(
     organization_id: UUID, robots: Collection[UUID] | None, within: timedelta
 ) -> list[StatusEvent]:
-    """Return the present status of robots whose status changed lately.
+    """Return the current status of robots that changed it recently.
 
     Args:
-        organization_id: Whose robots.
-        robots: Which of them; None for all.
-        within: How lately.
+        organization_id: Organization that owns the robots.
+        robots: Robots to query; None for all.
+        within: Maximum age of the change.
     """
     with tenant_transaction(organization_id):
         changes = RobotStatusHistory.objects.filter(time__gt=timezone.now() - within)
         if robots is not None:
             changes = changes.filter(robot_id__in=robots)
-        changed = set(changes.values_list("robot_id", flat=True)[:_ROBOTS_AT_MOST])
+        changed = set(changes.values_list("robot_id", flat=True)[:_MAX_ROBOTS])
         return _statuses(_robots(organization_id).filter(id__in=changed))
 
 
@@ -83,15 +83,15 @@ def new_events(
     changed_since: datetime,
     seen_until: dict[UUID, datetime],
 ) -> list[Event]:
-    """Return what was stored lately, as the events that would have told of it.
+    """Return recently stored statuses and points as events.
 
-    Two queries, whatever the number of robots.
+    Executes two queries, whatever the number of robots.
 
     Args:
-        organization_id: Whose robots.
-        robots: Which of them; None for all.
-        changed_since: Statuses of robots that were changed after this moment are returned.
-        seen_until: Time of the newest point of each robot that needs not be returned again.
+        organization_id: Organization that owns the robots.
+        robots: Robots to query; None for all.
+        changed_since: Only robots changed after this time return a status event.
+        seen_until: Time of each robot's newest known point; only later points are returned.
     """
     with tenant_transaction(organization_id):
         changed = _robots(organization_id).filter(updated_at__gt=changed_since)
@@ -113,9 +113,9 @@ def _new_points(
                 "only": None if robots is None else list(robots),
                 "robots": list(seen_until),
                 "times": list(seen_until.values()),
-                "first": timezone.now() - _FIRST_LOOK_BACK,
-                "robots_at_most": _ROBOTS_AT_MOST,
-                "points_at_most": _POINTS_OF_A_ROBOT_AT_MOST,
+                "first": timezone.now() - _FIRST_POLL_RANGE,
+                "max_robots": _MAX_ROBOTS,
+                "max_points": _MAX_POINTS_PER_ROBOT,
             },
         )
         rows: list[tuple[UUID, str, datetime, float | None, str | None]] = cursor.fetchall()
@@ -123,7 +123,7 @@ def _new_points(
 
 
 def _robots(organization_id: UUID) -> Any:
-    rows = Robot.objects.unscoped(reason="each client's own robots were checked at its sign-in")
+    rows = Robot.objects.unscoped(reason="the robots were checked when the stream opened")
     return rows.filter(organization_id=organization_id)
 
 
@@ -134,5 +134,5 @@ def _statuses(robots: Any) -> list[StatusEvent]:
     )
     return [
         StatusEvent(robot_id, status or "", reason, last_seen)
-        for robot_id, status, reason, last_seen in rows[:_ROBOTS_AT_MOST]
+        for robot_id, status, reason, last_seen in rows[:_MAX_ROBOTS]
     ]

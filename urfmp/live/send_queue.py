@@ -1,4 +1,4 @@
-"""What waits to be sent to one client: bounded, however slow the client is."""
+"""Frames that wait to be sent on one connection, in bounded memory."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
-_BYTES_AT_MOST = 512 * 1024
+_MAX_TELEMETRY_BYTES = 512 * 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One event as it goes over the wire; clients and buffers share it.
+class SseFrame:
+    """One encoded server-sent event, shared by send queues and replay buffers.
 
     Attributes:
-        number: Its place in its feed.
+        number: Position in the buffer's sequence.
+        robot_id: Robot that the event is about.
+        is_status: Whether it is a status event; otherwise it is telemetry.
+        data: Bytes that are sent.
     """
 
     number: int
@@ -25,57 +28,58 @@ class Frame:
     data: bytes
 
 
-class Mailbox:
-    """Frames for one client, taken out in the order of their numbers.
+class SendQueue:
+    """Frames for one connection, sent in the order of their numbers.
 
-    A client that does not keep up loses the oldest telemetry; of statuses the latest of each
-    robot stays. So it holds at most half a megabyte, one frame for each robot, and a few notes.
+    A client that cannot keep up loses the oldest telemetry, and all but the latest status of each
+    robot. The queue holds at most 512 KiB of telemetry (or a single larger frame), one status
+    frame for each robot and one control frame of each kind.
     """
 
     def __init__(self) -> None:
-        """Start empty."""
-        self._telemetry: deque[Frame] = deque()
+        """Initialize an empty queue."""
+        self._telemetry: deque[SseFrame] = deque()
         self._telemetry_bytes = 0
-        self._statuses: dict[UUID, Frame] = {}
-        self._notes: dict[str, bytes] = {}
-        self._filled = asyncio.Event()
+        self._statuses: dict[UUID, SseFrame] = {}
+        self._controls: dict[str, bytes] = {}
+        self._ready = asyncio.Event()
 
-    def put(self, frame: Frame) -> None:
-        """Add a frame and wake the client's task."""
+    def put(self, frame: SseFrame) -> None:
+        """Add a frame and wake the reader."""
         if frame.is_status:
             self._statuses[frame.robot_id] = frame
         else:
             self._telemetry.append(frame)
             self._telemetry_bytes += len(frame.data)
-            while self._telemetry_bytes > _BYTES_AT_MOST and len(self._telemetry) > 1:
+            while self._telemetry_bytes > _MAX_TELEMETRY_BYTES and len(self._telemetry) > 1:
                 self._telemetry_bytes -= len(self._telemetry.popleft().data)
-        self._filled.set()
+        self._ready.set()
 
-    def put_unless_newer(self, frames: Iterable[Frame]) -> None:
-        """Add statuses that were read from the database, where no event has overtaken them."""
+    def put_if_absent(self, frames: Iterable[SseFrame]) -> None:
+        """Add statuses read from the database, unless newer ones are queued."""
         for frame in frames:
             if frame.robot_id not in self._statuses:
                 self.put(frame)
 
-    def note(self, kind: str, data: bytes) -> None:
-        """Add something that belongs to no robot, sent first and at most once of each kind."""
-        self._notes[kind] = data
-        self._filled.set()
+    def put_control(self, kind: str, data: bytes) -> None:
+        """Add data to send first, at most once of each kind."""
+        self._controls[kind] = data
+        self._ready.set()
 
     def wake(self) -> None:
-        """Wake the client's task without anything to send."""
-        self._filled.set()
+        """Wake the reader without adding data."""
+        self._ready.set()
 
-    async def take(self) -> bytes:
-        """Wait until there is something, and return all of it; maybe nothing after `wake`."""
-        await self._filled.wait()
-        self._filled.clear()
-        frames: list[Frame] = [*self._telemetry]
+    async def get(self) -> bytes:
+        """Wait for data and return all of it; empty after `wake`."""
+        await self._ready.wait()
+        self._ready.clear()
+        frames: list[SseFrame] = [*self._telemetry]
         if self._statuses:
             frames = sorted([*frames, *self._statuses.values()], key=lambda frame: frame.number)
-        data = b"".join([*self._notes.values(), *(frame.data for frame in frames)])
+        data = b"".join([*self._controls.values(), *(frame.data for frame in frames)])
         self._telemetry.clear()
         self._telemetry_bytes = 0
         self._statuses.clear()
-        self._notes.clear()
+        self._controls.clear()
         return data

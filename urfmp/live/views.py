@@ -1,4 +1,4 @@
-"""What the web process says about addresses of the live one."""
+"""Responses of the web process to paths that the live process serves."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from urfmp.common.http.problem_details import problem_response
 
 @require_safe
 def redirect_to_live(request: HttpRequest) -> HttpResponse:
-    """Send a client on to the live process, which asks for the credential itself.
+    """Redirect a client to the live process, which authenticates it.
 
-    Behind a proxy with one address the request should never have come here.
+    If both processes share one origin, the proxy should have routed the request there.
     """
     if settings.LIVE_ORIGIN == settings.WEB_ORIGIN:
         response = problem_response(
-            503, "unavailable", "This address belongs to the live process; route it there."
+            503, "unavailable", "The live process serves this path; route it there."
         )
         response["Retry-After"] = "5"
         return response

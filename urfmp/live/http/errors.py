@@ -59,7 +59,7 @@ async def _application_error(request: Request, error: ApplicationError) -> Respo
 
 
 async def _routing_error(request: Request, error: HTTPException) -> Response:
-    """Return the response to a path or a method that has no route."""
+    """Return the response if no route matches path or method."""
     if error.status_code == 404:
         return _response(problem(404, "not_found", "There is nothing at this address."))
     methods = {name.strip() for name in (error.headers or {}).get("Allow", "").split(",")}

@@ -2,20 +2,20 @@
 //
 //   const stop = window.urfmpStream.subscribe((event) => { … });
 //
-// The callback gets the events as the server sends them ({type: "telemetry", …},
+// The callback receives the events as the server sends them ({type: "telemetry", …},
 // {type: "status", …}), {type: "connection", state: "open" | "lost" | "ended"}, and {type: "reset"}
-// when events were missed and the page should read its data again. "ended" is for good: the
-// person's session is over, or somebody else has signed in.
+// if events were missed and the page should reload its data. "ended" is final: the session has
+// expired, or another user has logged in.
 //
-// The address comes from <meta name="urfmp-live" content="…" data-subject="…">; the optional
-// subject is the id of the person the page was drawn for. One tab holds a lock and the
-// connection and hands the events on; when it closes, the next one takes over where it stopped.
+// The URL comes from <meta name="urfmp-live" content="…" data-subject="…">; the optional subject
+// is the id of the user for whom the page was rendered. One tab owns a lock and the connection,
+// and forwards the events; when it closes, another tab resumes the stream.
 (() => {
   "use strict";
 
-  const SILENCE_MS = 40000; // the server says something every 15 seconds
-  const FIRST_PAUSE_MS = 2000;
-  const LONGEST_PAUSE_MS = 60000;
+  const SILENCE_TIMEOUT_MS = 40000; // the server sends a heartbeat every 15 seconds
+  const MIN_RETRY_MS = 2000;
+  const MAX_RETRY_MS = 60000;
 
   const callbacks = new Set();
   let meta = null;
@@ -23,9 +23,9 @@
   let state = "lost";
   let lastId = "";
   let channel = null; // to the other tabs
-  let giveUpLead = null; // ends this tab's turn, or its wait for one
+  let releaseLead = null; // releases the lock, or stops waiting for it
   let source = null;
-  let pause = FIRST_PAUSE_MS;
+  let retryDelay = MIN_RETRY_MS;
   let retryTimer = 0;
   let silenceTimer = 0;
 
@@ -46,7 +46,7 @@
     }
   }
 
-  // What the leading tab receives goes to its own page and to the other tabs.
+  // Deliver a message of the leading tab to its own page and to the other tabs.
   function share(message) {
     receive(message);
     channel?.postMessage(message);
@@ -66,7 +66,7 @@
 
   // The connection, in the leading tab only
 
-  function address() {
+  function streamUrl() {
     const url = new URL(meta.content, document.baseURI);
     if (lastId) {
       url.searchParams.set("last_event_id", lastId);
@@ -74,38 +74,38 @@
     return url.href;
   }
 
-  function hearSomething() {
+  function resetSilenceTimer() {
     clearTimeout(silenceTimer);
-    silenceTimer = setTimeout(reconnect, SILENCE_MS);
+    silenceTimer = setTimeout(reconnect, SILENCE_TIMEOUT_MS);
   }
 
   function connect() {
     disconnect();
-    source = new EventSource(address(), { withCredentials: true });
+    source = new EventSource(streamUrl(), { withCredentials: true });
     source.onmessage = (message) => {
-      hearSomething();
+      resetSilenceTimer();
       share({ id: message.lastEventId, event: JSON.parse(message.data) });
     };
-    source.addEventListener("heartbeat", hearSomething);
+    source.addEventListener("heartbeat", resetSilenceTimer);
     source.addEventListener("welcome", (message) => {
       if (subject && JSON.parse(message.data).subject !== subject) {
-        // Somebody else has signed in since: this page is not theirs.
+        // Another user has logged in since the page was rendered.
         end();
         return;
       }
-      pause = FIRST_PAUSE_MS;
-      hearSomething();
+      retryDelay = MIN_RETRY_MS;
+      resetSilenceTimer();
       share({ id: message.lastEventId, state: "open" });
     });
     source.addEventListener("reset", () => share({ event: { type: "reset" } }));
     source.onerror = () => {
       share({ state: "lost" });
-      // The browser tries again by itself after a break, but not after an answer such as 503.
+      // The browser reconnects after a lost connection, but not after a response such as 503.
       if (source?.readyState === EventSource.CLOSED) {
-        askWhy();
+        checkSession();
       }
     };
-    hearSomething();
+    resetSilenceTimer();
   }
 
   function end() {
@@ -113,11 +113,11 @@
     disconnect();
   }
 
-  // EventSource does not tell what the answer was.
-  async function askWhy() {
+  // EventSource does not expose the status of the response.
+  async function checkSession() {
     reconnect();
-    const answer = await fetch(address(), { method: "HEAD", credentials: "include" }).catch(() => null);
-    if (answer?.status === 401 && giveUpLead) {
+    const response = await fetch(streamUrl(), { method: "HEAD", credentials: "include" }).catch(() => null);
+    if (response?.status === 401 && releaseLead) {
       end();
     }
   }
@@ -125,8 +125,8 @@
   function reconnect() {
     share({ state: "lost" });
     disconnect();
-    retryTimer = setTimeout(connect, pause * (0.75 + Math.random() / 2));
-    pause = Math.min(pause * 2, LONGEST_PAUSE_MS);
+    retryTimer = setTimeout(connect, retryDelay * (0.75 + Math.random() / 2));
+    retryDelay = Math.min(retryDelay * 2, MAX_RETRY_MS);
   }
 
   function disconnect() {
@@ -136,12 +136,12 @@
     source = null;
   }
 
-  // Which tab leads
+  // Election of the leading tab
 
   function lead() {
     connect();
     return new Promise((resolve) => {
-      giveUpLead = () => {
+      releaseLead = () => {
         disconnect();
         resolve();
       };
@@ -150,7 +150,7 @@
 
   function start() {
     meta ??= document.querySelector('meta[name="urfmp-live"]');
-    if (!meta?.content || giveUpLead) {
+    if (!meta?.content || releaseLead) {
       return;
     }
     subject = meta.dataset.subject ?? "";
@@ -171,7 +171,7 @@
     };
     channel.postMessage({ hello: true });
     const waiting = new AbortController();
-    giveUpLead = () => waiting.abort();
+    releaseLead = () => waiting.abort();
     navigator.locks.request(name, { signal: waiting.signal }, lead).catch((error) => {
       if (error.name !== "AbortError") {
         throw error;
@@ -180,14 +180,14 @@
   }
 
   function stop() {
-    giveUpLead?.();
-    giveUpLead = null;
+    releaseLead?.();
+    releaseLead = null;
     channel?.close();
     channel = null;
     state = "lost";
   }
 
-  // A page kept for the Back button neither leads nor listens; shown again it catches up.
+  // A page in the back/forward cache is disconnected; restored, it subscribes again.
   window.addEventListener("pagehide", stop);
   window.addEventListener("pageshow", (event) => {
     if (event.persisted && callbacks.size) {
