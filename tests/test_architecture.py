@@ -126,7 +126,7 @@ def test_routed_viewsets_are_scoped():
     own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     own_views |= {"PasswordResetView", "PasswordChooseView", "StepUpView"}
-    own_views |= {"ChooseOrganizationView", "AcceptView", "RecoveryCodesView"}
+    own_views |= {"OrganizationSwitchView", "AcceptView", "RecoveryCodesView"}
     own_views |= {"SecondFactorView", "SecondFactorConfirmView", "SecondFactorRemoveView"}
     schema = {"SchemaView", "DocsView"}
     unscoped = {
