@@ -6,8 +6,8 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
 
-from apps.accounts.auth.principals import KeyPrincipal
-from apps.accounts.auth.requests import client_address, presented_key
+from apps.accounts.auth.principals import ApiKeyPrincipal
+from apps.accounts.auth.requests import client_ip, presented_token
 from apps.accounts.selectors.key_format import generate_key
 from apps.organizations.models import Facility
 
@@ -40,7 +40,7 @@ def test_each_request_has_an_id_of_its_own(db):
     [("192.0.2.1", "192.0.2.1"), ("2001:DB8::1", "2001:db8::1"), ("", None), ("unix:", None)],
 )
 def test_client_address(address, expected):
-    assert client_address(RequestFactory().get("/", REMOTE_ADDR=address)) == expected
+    assert client_ip(RequestFactory().get("/", REMOTE_ADDR=address)) == expected
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_client_address(address, expected):
     ],
 )
 def test_presented_key(headers, expected):
-    assert presented_key(RequestFactory().get("/", headers=headers)) == expected
+    assert presented_token(RequestFactory().get("/", headers=headers)) == expected
 
 
 def test_a_key_wins_over_a_session(
@@ -73,7 +73,7 @@ def test_keys_stay_out_of_the_admin(organization_a, make_key):
     key = make_key(organization_a, ["robots:read"])
     answer = Client().get("/admin/robots/robot/", headers={"x-api-key": key})
     assert answer.status_code in {302, 403}
-    assert not KeyPrincipal.is_staff
+    assert not ApiKeyPrincipal.is_staff
 
 
 def test_answer_of_500_rolls_back(alice, client_for, organization_a, tenant, monkeypatch):

@@ -90,7 +90,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "apps.accounts.middleware.access_denied.DenialMiddleware",
+    "apps.accounts.middleware.access_denied.AccessDeniedAuditMiddleware",
     "urfmp.pages.step_up.StepUpMiddleware",
     "apps.accounts.middleware.principal.PrincipalMiddleware",
 ]

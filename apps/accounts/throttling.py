@@ -1,4 +1,4 @@
-"""How often a key may ask, and how often an account's password may be tried."""
+"""Limits on API requests, password and code attempts, link requests and outgoing mail."""
 
 from __future__ import annotations
 
@@ -15,155 +15,174 @@ from apps.accounts.exceptions import (
 )
 from apps.accounts.selectors.credentials import KeyCredential, login_identity
 from urfmp.common.http.client_ip import client_network
-from urfmp.common.redis.rate_limit import RateLimit, RateLimitResult, hit, refund
+from urfmp.common.redis import rate_limit, sliding_window
+from urfmp.common.redis.rate_limit import RateLimit, RateLimitResult
+from urfmp.common.redis.sliding_window import SlidingWindow
 
-SESSION = "session"  # the place of whoever is signed in
-_ATTEMPTS, _ATTEMPT_SECONDS = 10, 15 * 60
-_DEVICES = 3  # that use up their attempts at the same time; known may be any number
-_CODES_A_DAY, _DAY_SECONDS = 50, 24 * 60 * 60
-_LINKS, _LINKS_OF_A_CLIENT, _LINK_SECONDS = 5, 50, 60 * 60
-_MAILS, _MAILS_OF_AN_ORGANIZATION = 5, 500
+SESSION_SCOPE = "session"  # client scope of logged-in users
+
+_MINUTE_SECONDS = 60
+_HOUR_SECONDS = 60 * _MINUTE_SECONDS
+_DAY_SECONDS = 24 * _HOUR_SECONDS
+
+_MAX_ATTEMPTS = 10
+_ATTEMPT_WINDOW_SECONDS = 15 * _MINUTE_SECONDS
+# Trusted devices that may use all of their attempts in one window; any number may exist.
+_MAX_BUSY_DEVICES = 3
+_MAX_CODES_PER_DAY = 50
+_MAX_LINKS_PER_ACCOUNT = 5
+_MAX_LINKS_PER_NETWORK = 50
+_LINK_WINDOW_SECONDS = _HOUR_SECONDS
+_MAX_MAILS_PER_ADDRESS = 5
+_MAX_MAILS_PER_ORGANIZATION = 500
+_MAIL_ADDRESS_WINDOW_SECONDS = _HOUR_SECONDS
 
 
-def take_request(credential: KeyCredential) -> RateLimitResult | None:
-    """Count one request for a key and for its organization, or for neither.
+def throttle_api_request(credential: KeyCredential) -> RateLimitResult | None:
+    """Count one request for an API key and its organization, or for neither.
 
     Returns:
-        None when neither has a limit.
+        None if neither has a limit.
     """
-    # The braces keep both counters on one node of a Redis cluster, as a script needs them.
-    start = f"{{{credential.organization_id}}}"
-    counters = []
+    # Redis Cluster hashes only the part in braces, so one script may use both counters.
+    prefix = f"{{{credential.organization_id}}}"
+    limits = []
     if credential.rate_limit is not None:
-        counters.append(RateLimit(f"{start}:key:{credential.id}", credential.rate_limit))
+        limits.append(RateLimit(f"{prefix}:key:{credential.id}", credential.rate_limit))
     if settings.ORGANIZATION_RATE_LIMIT:
-        counters.append(RateLimit(f"{start}:keys", settings.ORGANIZATION_RATE_LIMIT))
-    return hit(*counters) if counters else None
+        limits.append(RateLimit(f"{prefix}:keys", settings.ORGANIZATION_RATE_LIMIT))
+    return rate_limit.hit(*limits) if limits else None
 
 
-def take_code(account: str, place: str | None) -> None:
-    """Count one code of a second factor that is about to be looked at.
+def throttle_code(account_hash: str, client_scope: str | None) -> None:
+    """Count one code of a second factor before it is verified.
 
-    Six digits are few: beside the quarter of an hour there is a limit for the day.
+    Six digits are few, so a daily limit applies as well.
 
     Args:
-        account: Name of the account, `credentials.account_of`.
-        place: The known device, or the session, in which it is tried; None for anywhere else.
+        account_hash: `LoginIdentity.account_hash` of the user.
+        client_scope: Trusted device or `SESSION_SCOPE`, which have attempts of their own; None for
+            all other clients together.
 
     Raises:
-        TooManyAttemptsError: The account has had its attempts there.
+        TooManyAttemptsError: The attempts within this client scope are used up.
     """
-    name = f"{{{account}}}:code:{place or ''}"
-    _take_slot(name)
-    decision = hit(RateLimit(f"{name}:day", _CODES_A_DAY, _DAY_SECONDS))
-    if not decision.admitted:
-        raise _refusal(name, decision.reset_seconds)
-    _take_of_devices(f"{{{account}}}:code", place, _CODES_A_DAY, _DAY_SECONDS)
-
-
-def _take_slot(name: str) -> str:
-    """Take one of ten slots, each of which is free again a quarter of an hour later.
-
-    One counter with a fixed window would let nearly twice as many in around its end; so there are
-    at most ten in any quarter of an hour, whenever it begins. Whoever gets in soon asks once.
-
-    Returns:
-        The slot's name.
-    """
-    waits = []
-    for slot in range(_ATTEMPTS):
-        counter = RateLimit(f"{name}:{slot}", 1, _ATTEMPT_SECONDS)
-        decision = hit(counter)
-        if decision.admitted:
-            return counter.name
-        waits.append(decision.reset_seconds)
-    raise _refusal(name, min(waits))
-
-
-def _take_of_devices(name: str, place: str | None, limit: int, seconds: int) -> list[str]:
-    """Count for all known devices together: whoever once knew the password may have made many.
-
-    Returns:
-        The name of the counter, if the place is a known device.
-    """
-    if place in {None, SESSION}:
-        return []
-    together = f"{name}:devices"
-    decision = hit(RateLimit(together, limit * _DEVICES, seconds))
-    if not decision.admitted:
-        raise _refusal(together, decision.reset_seconds)
-    return [together]
-
-
-def _refusal(name: str, wait_seconds: int) -> TooManyAttemptsError:
-    told = hit(RateLimit(f"{name}:told", 1, wait_seconds))
-    return TooManyAttemptsError(wait_seconds, is_first_rejection=told.admitted)
+    name = f"{{{account_hash}}}:code:{client_scope or ''}"
+    window = _attempt_window(name)
+    result = sliding_window.hit(window)
+    if not result.admitted:
+        raise _too_many_attempts(name, result.reset_seconds)
+    daily = rate_limit.hit(RateLimit(f"{name}:day", _MAX_CODES_PER_DAY, _DAY_SECONDS))
+    if not daily.admitted:
+        raise _too_many_attempts(name, daily.reset_seconds)
+    _hit_shared_device_limit(
+        f"{{{account_hash}}}:code", client_scope, _MAX_CODES_PER_DAY, _DAY_SECONDS
+    )
 
 
 @contextmanager
-def password_attempt(account: str, place: str | None) -> Iterator[None]:
-    """Count one password that is hashed inside; not one that there was no room to hash.
+def throttle_password(account_hash: str, client_scope: str | None) -> Iterator[None]:
+    """Count one password that is hashed inside, unless hashing is overloaded.
 
-    Places count for themselves: strangers who try an account do not keep its owner out of a
-    browser that is known.
+    Client scopes are limited separately: attempts from elsewhere do not lock the user out of a
+    trusted device.
 
     Args:
-        account: Name of the account, `credentials.account_of`.
-        place: The known device, or the session, in which it is tried; None for anywhere else.
+        account_hash: `LoginIdentity.account_hash` of the e-mail address.
+        client_scope: Trusted device or `SESSION_SCOPE`, which have attempts of their own; None for
+            all other clients together.
 
     Raises:
-        TooManyAttemptsError: The account has had its attempts there.
+        TooManyAttemptsError: The attempts within this client scope are used up.
     """
-    name = f"{{{account}}}:password"
-    counted = [_take_slot(f"{name}:{place or ''}")]
-    counted += _take_of_devices(name, place, _ATTEMPTS, _ATTEMPT_SECONDS)
+    name = f"{{{account_hash}}}:password"
+    window = _attempt_window(f"{name}:{client_scope or ''}")
+    result = sliding_window.hit(window)
+    if not result.admitted:
+        raise _too_many_attempts(window.name, result.reset_seconds)
+    shared = _hit_shared_device_limit(name, client_scope, _MAX_ATTEMPTS, _ATTEMPT_WINDOW_SECONDS)
     try:
         yield
     except PasswordHashingOverloadedError:
-        refund(*counted)
+        sliding_window.refund(window, result)
+        if shared is not None:
+            rate_limit.refund(shared)
         raise
 
 
-def take_link(account: str, place: str | None, address: str | None) -> None:
-    """Count one link that is asked for by somebody who is not signed in.
+def _attempt_window(name: str) -> SlidingWindow:
+    return SlidingWindow(name, _MAX_ATTEMPTS, _ATTEMPT_WINDOW_SECONDS)
+
+
+def _hit_shared_device_limit(
+    name: str, client_scope: str | None, limit: int, window_seconds: int
+) -> str | None:
+    """Apply one limit across all trusted devices.
+
+    An attacker who once knew the password may have registered many.
+
+    Returns:
+        The name of the counter, if the client scope is a trusted device.
+    """
+    if client_scope in {None, SESSION_SCOPE}:
+        return None
+    shared = f"{name}:devices"
+    result = rate_limit.hit(RateLimit(shared, limit * _MAX_BUSY_DEVICES, window_seconds))
+    if not result.admitted:
+        raise _too_many_attempts(shared, result.reset_seconds)
+    return shared
+
+
+def _too_many_attempts(name: str, wait_seconds: int) -> TooManyAttemptsError:
+    first = rate_limit.hit(RateLimit(f"{name}:told", 1, wait_seconds))
+    return TooManyAttemptsError(wait_seconds, is_first_rejection=first.admitted)
+
+
+def throttle_link_request(
+    account_hash: str, client_scope: str | None, ip_address: str | None
+) -> None:
+    """Count one link that an anonymous client requests.
 
     Args:
-        account: Name of the account, `credentials.account_of`.
-        place: The known device; None for anywhere else.
-        address: Where it is asked from. A plant's people may share one.
+        account_hash: `LoginIdentity.account_hash` of the e-mail address.
+        client_scope: Trusted device; None for all other clients together.
+        ip_address: IP address of the client. Users of a plant may share one.
 
     Raises:
-        TooManyAttemptsError: For the account, or from the address, too many were asked for.
+        TooManyAttemptsError: Too many links were requested for the account or from the network.
     """
-    # In turn, not in one step: an account's counter and an address's share no node of a cluster.
+    # Two calls, because the counters lie on different nodes of a Redis cluster.
     for name, limit in (
-        (f"{{{client_network(address)}}}:links", _LINKS_OF_A_CLIENT),
-        (f"{{{account}}}:links:{place or ''}", _LINKS),
+        (f"{{{client_network(ip_address)}}}:links", _MAX_LINKS_PER_NETWORK),
+        (f"{{{account_hash}}}:links:{client_scope or ''}", _MAX_LINKS_PER_ACCOUNT),
     ):
-        decision = hit(RateLimit(name, limit, _LINK_SECONDS))
-        if not decision.admitted:
-            raise TooManyAttemptsError(decision.reset_seconds, is_first_rejection=False)
+        result = rate_limit.hit(RateLimit(name, limit, _LINK_WINDOW_SECONDS))
+        if not result.admitted:
+            raise TooManyAttemptsError(result.reset_seconds, is_first_rejection=False)
 
 
-def take_mail(organization_id: UUID, email: str) -> None:
-    """Count one e-mail that an organization has sent to an address: an invitation, or a link.
+def throttle_outgoing_mail(organization_id: UUID, email: str) -> None:
+    """Count one e-mail of an organization: an invitation or a link.
 
-    Whoever may invite could otherwise fill a stranger's mailbox, or send to any number of them in
-    this installation's name.
+    Otherwise a user who may invite could flood a mailbox, or send any number of e-mails in the name
+    of this installation.
 
     Args:
-        organization_id: Whose people or keys have it sent.
-        email: Where to.
+        organization_id: Organization whose users or API keys cause the e-mail.
+        email: Recipient.
 
     Raises:
-        OutgoingMailLimitError: The address has received five within an hour, or the
-            organization has sent 500
-            within a day.
+        OutgoingMailLimitError: The recipient has been sent 5 e-mails within an hour, or the
+            organization has sent 500 within a day.
     """
-    start = f"{{{organization_id}}}:mail"
-    decision = hit(
-        RateLimit(f"{start}:{login_identity(email).account_hash}", _MAILS, _LINK_SECONDS),
-        RateLimit(f"{start}:all", _MAILS_OF_AN_ORGANIZATION, _DAY_SECONDS),
+    prefix = f"{{{organization_id}}}:mail"
+    result = rate_limit.hit(
+        RateLimit(
+            f"{prefix}:{login_identity(email).account_hash}",
+            _MAX_MAILS_PER_ADDRESS,
+            _MAIL_ADDRESS_WINDOW_SECONDS,
+        ),
+        RateLimit(f"{prefix}:all", _MAX_MAILS_PER_ORGANIZATION, _DAY_SECONDS),
     )
-    if not decision.admitted:
-        raise OutgoingMailLimitError(decision.reset_seconds)
+    if not result.admitted:
+        raise OutgoingMailLimitError(result.reset_seconds)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.exceptions import GrantExceedsOwnError, UnknownScopeError
 from apps.accounts.models import ApiKey
 from apps.accounts.permissions.grants import check_can_grant_scopes
@@ -36,7 +36,7 @@ def key(organization_a, make_key):
     return make_key(organization_a, ["robots:read"])
 
 
-def test_checksum_tells_a_mistyped_key_without_a_query(db, django_assert_num_queries):
+def test_key_with_wrong_checksum_is_rejected_without_query(db, django_assert_num_queries):
     key = generate_key()
     assert is_well_formed_key(key)
     with django_assert_num_queries(0):
@@ -48,20 +48,20 @@ def test_checksum_tells_a_mistyped_key_without_a_query(db, django_assert_num_que
 
 
 @given(st.text())
-def test_anything_else_is_no_key(text):
+def test_arbitrary_text_is_not_well_formed_key(text):
     assert not is_well_formed_key(text)
 
 
-def test_keys_differ():
+def test_generated_keys_are_unique():
     assert len({generate_key() for _ in range(200)}) == 200
 
 
-def test_key_works_in_both_headers(key):
+def test_key_is_accepted_in_both_headers(key):
     assert ask(key).status_code == 200
     assert Client().get("/api/v1/robots", headers={"x-api-key": key}).status_code == 200
 
 
-def test_shown_once_and_stored_as_a_digest(alice, client_for, organization_a, tenant):
+def test_key_is_returned_once_and_stored_as_hash(alice, client_for, organization_a, tenant):
     client = client_for(alice)
     body = {"name": "one", "permissions": ["robots:read"]}
     answer = client.post("/api/v1/api-keys", body, content_type="application/json")
@@ -78,11 +78,11 @@ def test_shown_once_and_stored_as_a_digest(alice, client_for, organization_a, te
             assert (hash_token(key) in found) is (table == "api_keys")
 
 
-def test_stored_digest_is_no_credential(key):
+def test_stored_hash_is_rejected(key):
     assert ask(hash_token(key)).status_code == 401
 
 
-def test_revoked_key_is_refused_at_the_next_request(key, organization_a, tenant):
+def test_revoked_key_is_rejected_at_next_request(key, organization_a, tenant):
     assert ask(key).status_code == 200
     row = only_key(organization_a, tenant)
     with tenant(organization_a):
@@ -90,7 +90,7 @@ def test_revoked_key_is_refused_at_the_next_request(key, organization_a, tenant)
     assert ask(key).status_code == 401
 
 
-def test_expired_key_is_refused(organization_a, make_key, tenant):
+def test_expired_key_is_rejected(organization_a, make_key, tenant):
     now = timezone.now()
     late = make_key(organization_a, ["robots:read"], expires_at=now + timedelta(minutes=1))
     with tenant(organization_a):
@@ -100,7 +100,7 @@ def test_expired_key_is_refused(organization_a, make_key, tenant):
     assert ask(good).status_code == 200
 
 
-def test_key_of_a_retired_robot_is_refused_until_it_returns(
+def test_key_of_retired_robot_is_rejected_until_return(
     organization_a, make_robot, make_key, tenant
 ):
     robot = make_robot(organization_a)
@@ -113,25 +113,25 @@ def test_key_of_a_retired_robot_is_refused_until_it_returns(
     assert ask(key).status_code == 200
 
 
-def test_key_of_an_inactive_organization_is_refused(key, organization_a, tenant):
+def test_key_of_inactive_organization_is_rejected(key, organization_a, tenant):
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE organizations SET is_active = false")
     assert ask(key).status_code == 401
 
 
-def test_key_of_a_robot_sees_that_robot_alone(organization_a, make_robot, make_key):
+def test_device_key_reads_only_its_robot(organization_a, make_robot, make_key):
     mine, other = make_robot(organization_a), make_robot(organization_a)
     key = make_key(organization_a, ["robots:read"], robot=mine)
     assert [row["id"] for row in ask(key).json()["results"]] == [str(mine.pk)]
     assert ask(key, f"/api/v1/robots/{other.pk}").status_code == 404
 
 
-def test_key_without_scopes_may_nothing(organization_a, make_key):
+def test_key_without_scopes_gets_403(organization_a, make_key):
     assert ask(make_key(organization_a, [])).status_code == 403
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "urfmp_live_é", "a" * 5000])
-def test_bad_key_beside_a_good_session_is_refused(text, alice, client_for):
+def test_invalid_key_with_valid_session_gets_401(text, alice, client_for):
     """Whoever shows a key means the key; in the browser it is like nobody being there."""
     client = client_for(alice)
     headers = {"x-api-key": text.encode().decode("latin-1")}
@@ -140,14 +140,14 @@ def test_bad_key_beside_a_good_session_is_refused(text, alice, client_for):
     assert client.get("/api/v1/robots").status_code == 200
 
 
-def test_unknown_scope(organization_a, tenant, alice):
+def test_api_key_create_unknown_scope_is_rejected(organization_a, tenant, alice):
     with tenant(organization_a), pytest.raises(UnknownScopeError, match="robots:fly"):
         api_key_create(
             organization_id=organization_a.id, user=alice, name="x", permissions=["robots:fly"]
         )
 
 
-def test_scopes_hold_known_permissions():
+def test_scopes_contain_known_permissions():
     commands = {"command.view", "command.create"}
     for scope, permissions in SCOPES.items():
         assert permissions <= PERMISSIONS | commands, scope
@@ -177,10 +177,10 @@ ASKED = set().union(*OPENS.values()) | {"accounts.add_user", "alerts.acknowledge
 
 
 @pytest.mark.parametrize("scope", OPENS)
-def test_scope_opens_what_it_says(scope):
+def test_scope_grants_expected_permissions(scope):
     from types import SimpleNamespace
 
-    principal = KeyPrincipal(
+    principal = ApiKeyPrincipal(
         SimpleNamespace(
             id=None, organization_id=None, robot_id=None, scopes=(scope,), allowed_networks=()
         )
@@ -194,7 +194,7 @@ def person(role="custom", permissions=()):
     return SimpleNamespace(role=role, permissions=list(permissions))
 
 
-def test_nobody_gives_a_key_more_than_they_have():
+def test_check_can_grant_scopes_beyond_own_is_rejected():
     check_can_grant_scopes(person("admin"), SCOPES)
     check_can_grant_scopes(person(permissions=["robot.view"]), ["robots:read", "commands:read"])
     check_can_grant_scopes(person("operator"), ["robots:command", "commands:write"])
@@ -203,14 +203,14 @@ def test_nobody_gives_a_key_more_than_they_have():
             check_can_grant_scopes(person(permissions=["api_key.create"]), [scope])
 
 
-def test_grant_beyond_own_is_403(make_user, client_for, organization_a):
+def test_create_with_scopes_beyond_own_gets_403(make_user, client_for, organization_a):
     user = make_user(organization_a, "custom", permissions=["api_key.create", "api_key.view"])
     body = {"name": "one", "permissions": ["commands:write"]}
     answer = client_for(user).post("/api/v1/api-keys", body, content_type="application/json")
     assert (answer.status_code, answer.json()["code"]) == (403, "grant_exceeds_own")
 
 
-def test_a_key_makes_no_keys(organization_a, make_key):
+def test_api_key_cannot_create_api_keys(organization_a, make_key):
     key = make_key(organization_a, ["api_keys:read", "api_keys:write"])
     answer = Client().post(
         "/api/v1/api-keys",
@@ -221,14 +221,14 @@ def test_a_key_makes_no_keys(organization_a, make_key):
     assert answer.status_code == 403
 
 
-def test_key_of_a_robot_holds_no_more_than_a_robot_needs(organization_a, make_key, make_robot):
+def test_device_key_with_other_scopes_is_rejected(organization_a, make_key, make_robot):
     robot = make_robot(organization_a)
     for scope in ("users:write", "robots:write", "api_keys:read", "organization:write"):
         with pytest.raises(ValidationError):
             make_key(organization_a, [scope], robot=robot)
 
 
-def test_alert_of_a_robot_s_key_is_about_that_robot(organization_a, make_key, make_robot):
+def test_device_key_alert_belongs_to_its_robot(organization_a, make_key, make_robot):
     robot = make_robot(organization_a)
     key = make_key(organization_a, ["alerts:write", "alerts:read"], robot=robot)
     body = {"type": "system", "severity": "info", "title": "t", "message": "m"}
@@ -240,6 +240,6 @@ def test_alert_of_a_robot_s_key_is_about_that_robot(organization_a, make_key, ma
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-def test_limit_is_positive(organization_a, make_key, limit):
+def test_rate_limit_not_positive_is_rejected(organization_a, make_key, limit):
     with pytest.raises(ValidationError):
         make_key(organization_a, rate_limit=limit)

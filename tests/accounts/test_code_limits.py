@@ -6,7 +6,7 @@ import pytest
 
 from apps.accounts import throttling
 from apps.accounts.exceptions import TooManyAttemptsError
-from apps.accounts.throttling import SESSION, take_code
+from apps.accounts.throttling import SESSION_SCOPE, throttle_code
 
 pytestmark = pytest.mark.django_db
 
@@ -17,18 +17,18 @@ def taken(place, tries):
     """Return how many of so many codes are looked at in a place."""
     for count in range(tries):
         try:
-            take_code("alice", place)
+            throttle_code("alice", place)
         except TooManyAttemptsError:
             return count
     return tries
 
 
-@pytest.mark.parametrize("place", [None, SESSION, "device"])
+@pytest.mark.parametrize("place", [None, SESSION_SCOPE, "device"])
 def test_a_day_has_a_limit(place, monkeypatch):
-    monkeypatch.setattr(throttling, "_CODES_A_DAY", 3)
+    monkeypatch.setattr(throttling, "_MAX_CODES_PER_DAY", 3)
     assert taken(place, 5) == 3
     with pytest.raises(TooManyAttemptsError) as refused:
-        take_code("alice", place)
+        throttle_code("alice", place)
     assert 23 * HOUR < refused.value.retry_after <= 24 * HOUR
 
 
@@ -37,6 +37,6 @@ def test_a_quarter_of_an_hour_has_one_before():
 
 
 def test_devices_count_together_and_keep_nobody_else_out(monkeypatch):
-    monkeypatch.setattr(throttling, "_CODES_A_DAY", 2)
+    monkeypatch.setattr(throttling, "_MAX_CODES_PER_DAY", 2)
     assert [taken(f"device {number}", 2) for number in range(5)] == [2, 2, 2, 0, 0]
-    assert [taken(place, 3) for place in (None, SESSION)] == [2, 2]
+    assert [taken(place, 3) for place in (None, SESSION_SCOPE)] == [2, 2]

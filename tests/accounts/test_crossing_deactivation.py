@@ -19,7 +19,7 @@ from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.api_tokens import access_credential
 from apps.accounts.selectors.credentials import session_credential
 from apps.accounts.services.api_tokens import token_pair_issue
-from apps.accounts.services.sessions import sessions_end_all_of
+from apps.accounts.services.sessions import sessions_revoke_user
 from apps.accounts.services.users import user_update
 from apps.organizations.models import Organization
 from apps.organizations.services.platform import organization_deactivate, organization_reactivate
@@ -161,7 +161,7 @@ def test_another_password_and_a_deactivation_do_not_wait_for_each_other(
 
     def change():
         with tenant_transaction(organization_a.pk):
-            sessions_end_all_of(User.objects.select_for_update().get(pk=bob.pk))
+            sessions_revoke_user(User.objects.select_for_update().get(pk=bob.pk))
             ended.set()
             may_go_on.wait(WAIT)
             request = HttpRequest()

@@ -159,7 +159,7 @@ def test_without_redis_it_is_the_same(organization_a, bob, client_for, denials, 
 
     monkeypatch.setattr(
         rate_limit,
-        "_redis_rate_limits",
+        "redis_rate_limits",
         lambda: rate_limit._RedisRateLimits("redis://127.0.0.1:1/0"),
     )
     client = client_for(bob)

@@ -11,7 +11,7 @@ from django.test import Client
 from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
-    seed_text,
+    totp_secret,
 )
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
@@ -74,7 +74,7 @@ def test_a_sign_in(way, alice, told):
 def test_whoever_is_signed_in_already(way, where, alice, client_for, told, tenant, organization_a):
     with tenant(organization_a):
         row = second_factor_begin(alice)
-        second_factor_confirm(alice, pyotp.TOTP(seed_text(row)).now())
+        second_factor_confirm(alice, pyotp.TOTP(totp_secret(row)).now())
     client = client_for(alice)
     for _ in range(13):
         assert way(client, alice, "wrong").status_code in {200, 403, 429}

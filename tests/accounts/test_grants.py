@@ -56,7 +56,9 @@ def expected(held, role):
 
 
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
-def test_roles_through_the_api(giver, client_for, organization_a, make_user, tenant):
+def test_api_grants_only_roles_within_own_permissions(
+    giver, client_for, organization_a, make_user, tenant
+):
     client, held = client_for(giver), held_by(giver)
     target = make_user(organization_a, "custom")
     for role in Role.values:
@@ -77,7 +79,7 @@ def test_roles_through_the_api(giver, client_for, organization_a, make_user, ten
     assert all(ROLE_PERMISSIONS[role] <= held for role in given)
 
 
-def test_super_admins_are_made_by_their_like_alone():
+def test_only_super_admin_role_can_grant_super_admin():
     """Not even by somebody who holds each of their rights."""
     everything = sorted(ROLE_PERMISSIONS["super_admin"])
     check_can_grant(User(role="super_admin"), {"role": "super_admin"})
@@ -87,7 +89,7 @@ def test_super_admins_are_made_by_their_like_alone():
 
 
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
-def test_roles_in_the_admin(giver, client_for):
+def test_admin_grants_only_roles_within_own_permissions(giver, client_for):
     client, held = client_for(giver), held_by(giver)
     for model in ("user", "invitation"):
         page = reverse(f"admin:accounts_{model}_add")
@@ -97,7 +99,9 @@ def test_roles_in_the_admin(giver, client_for):
 
 
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
-def test_permissions_and_scopes(giver, client_for, organization_a, make_user, tenant):
+def test_only_own_permissions_and_scopes_can_be_granted(
+    giver, client_for, organization_a, make_user, tenant
+):
     client, held = client_for(giver), held_by(giver)
     target = make_user(organization_a, "custom")
     for permission in sorted(PERMISSIONS):
@@ -128,7 +132,7 @@ def test_permissions_and_scopes(giver, client_for, organization_a, make_user, te
 
 @pytest.mark.parametrize("giver", GIVERS, indirect=True)
 @pytest.mark.parametrize("role", ["viewer", "operator", "manager", "admin"])
-def test_nobody_changes_a_stronger_person(
+def test_user_with_more_permissions_cannot_be_changed(
     giver, role, client_for, organization_a, make_user, tenant
 ):
     target = make_user(organization_a, role)
@@ -150,7 +154,7 @@ def test_nobody_changes_a_stronger_person(
         assert (fresh.email, fresh.role, fresh.is_active) == (target.email, role, True)
 
 
-def test_a_manager_cannot_invite_an_admin(organization_a, make_user, client_for):
+def test_manager_cannot_invite_admin(organization_a, make_user, client_for):
     client = client_for(make_user(organization_a, "manager", permissions=["user.invite"]))
     refused = post(client, "invitations", {"email": address(), "role": "admin"})
     assert (refused.status_code, refused.json()["code"]) == (403, "grant_exceeds_own")
@@ -159,7 +163,7 @@ def test_a_manager_cannot_invite_an_admin(organization_a, make_user, client_for)
 
 
 @pytest.mark.parametrize("role", Role.values)
-def test_the_checks_themselves(role, make_user, organization_a):
+def test_checks_reject_permissions_beyond_own(role, make_user, organization_a):
     person = User(role=role, permissions=[])
     held = ROLE_PERMISSIONS[role]
     for given in Role.values:
@@ -182,7 +186,7 @@ def test_the_checks_themselves(role, make_user, organization_a):
                 check_can_grant_scopes(person, [scope])
 
 
-def test_the_last_admin_stays_whatever_the_path(
+def test_last_admin_cannot_be_removed_on_any_path(
     organization_a, alice, client_for, tenant, make_key
 ):
     client = client_for(alice)
@@ -206,7 +210,7 @@ def test_the_last_admin_stays_whatever_the_path(
     assert (alice.role, alice.is_active) == ("admin", True)
 
 
-def test_who_never_chose_a_password_is_no_other_admin(
+def test_admin_without_password_does_not_count_as_other_admin(
     organization_a, alice, make_user, client_for, tenant
 ):
     invited = make_user(organization_a, "admin", password=None)
@@ -222,7 +226,7 @@ def test_who_never_chose_a_password_is_no_other_admin(
             user_update(invited, is_active=False)
 
 
-def test_of_those_who_never_chose_one_the_last_stays(organization_b, make_user, tenant):
+def test_last_admin_without_password_cannot_be_demoted(organization_b, make_user, tenant):
     first, second = (make_user(organization_b, "admin", password=None) for _ in range(2))
     with tenant(organization_b):
         user_update(first, is_active=False)
@@ -231,7 +235,7 @@ def test_of_those_who_never_chose_one_the_last_stays(organization_b, make_user, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_admin_is_left_however_many_leave_at_once(organization_a, make_user):
+def test_concurrent_removals_keep_one_admin(organization_a, make_user):
     admins = [make_user(organization_a) for _ in range(4)]
     ways = ({"role": "viewer"}, {"is_active": False}, {"role": "custom"}, {"role": "manager"})
 

@@ -10,7 +10,7 @@ from django.test import Client
 
 from apps.accounts import throttling
 from apps.accounts.auth import hashers
-from apps.accounts.auth.hashers import Room
+from apps.accounts.auth.hashers import ConcurrencyLimiter
 from apps.accounts.exceptions import PasswordHashingOverloadedError, TooManyAttemptsError
 from apps.accounts.models import User
 from tests.conftest import PASSWORD
@@ -40,7 +40,7 @@ def enter(password=PASSWORD):
 
 
 def test_few_work_some_wait_and_the_others_are_sent_away():
-    room, lock, tenant, most = Room(2, 5), threading.Lock(), 0, 0
+    room, lock, tenant, most = ConcurrencyLimiter(2, 5), threading.Lock(), 0, 0
     everybody_came = threading.Event()
     refused = []
 
@@ -73,7 +73,7 @@ def test_few_work_some_wait_and_the_others_are_sent_away():
 
 
 def test_every_hash_takes_a_place(user, monkeypatch):
-    monkeypatch.setattr(hashers, "_room", Room(1, 0))
+    monkeypatch.setattr(hashers, "_limiter", ConcurrencyLimiter(1, 0))
     with pytest.raises(PasswordHashingOverloadedError):
         user.check_password(PASSWORD)
     with pytest.raises(PasswordHashingOverloadedError):
@@ -84,13 +84,13 @@ def test_every_hash_takes_a_place(user, monkeypatch):
 def store(request, monkeypatch):
     if request.param == "postgresql":
         gone = rate_limit._RedisRateLimits("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
+        monkeypatch.setattr(rate_limit, "redis_rate_limits", lambda: gone)
 
 
 @pytest.mark.parametrize("email", [ALICE, "nobody@acme.example"])
 def test_without_room_it_is_said_and_does_not_count(store, user, monkeypatch, api_post, email):
     with monkeypatch.context() as full:
-        full.setattr(hashers, "_room", Room(1, 0))
+        full.setattr(hashers, "_limiter", ConcurrencyLimiter(1, 0))
         for _ in range(6):
             page = Client().post("/admin/login/", {"email": email, "password": PASSWORD})
             answer = api_post("auth/login", {"email": email, "password": PASSWORD})
@@ -105,7 +105,7 @@ def test_without_room_it_is_said_and_does_not_count(store, user, monkeypatch, ap
 def test_pages_without_a_word_of_their_own_answer_503(user, client_for, monkeypatch):
     client = Client(raise_request_exception=False)
     client.cookies = client_for(user).cookies
-    monkeypatch.setattr(hashers, "_room", Room(1, 0))
+    monkeypatch.setattr(hashers, "_limiter", ConcurrencyLimiter(1, 0))
     form = {"old_password": PASSWORD, "new_password1": "x" * 20, "new_password2": "x" * 20}
     answer = client.post("/admin/password_change/", form)
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
@@ -113,17 +113,17 @@ def test_pages_without_a_word_of_their_own_answer_503(user, client_for, monkeypa
 
 def test_without_room_a_known_device_keeps_its_attempts(store, monkeypatch):
     """Of its own, and of those that all known devices share."""
-    monkeypatch.setattr(throttling, "_ATTEMPTS", 1)
-    monkeypatch.setattr(throttling, "_DEVICES", 1)
+    monkeypatch.setattr(throttling, "_MAX_ATTEMPTS", 1)
+    monkeypatch.setattr(throttling, "_MAX_BUSY_DEVICES", 1)
     for _ in range(11):
         with (
             pytest.raises(PasswordHashingOverloadedError),
-            throttling.password_attempt("alice", "laptop"),
+            throttling.throttle_password("alice", "laptop"),
         ):
             raise PasswordHashingOverloadedError
-    with throttling.password_attempt("alice", "laptop"):
+    with throttling.throttle_password("alice", "laptop"):
         pass
-    with pytest.raises(TooManyAttemptsError), throttling.password_attempt("alice", "phone"):
+    with pytest.raises(TooManyAttemptsError), throttling.throttle_password("alice", "phone"):
         pass
 
 
@@ -133,7 +133,7 @@ def test_without_room_a_change_of_the_password_does_not_count(user, client_for, 
     form = {"old_password": PASSWORD, "new_password1": "a new long password"}
     form["new_password2"] = form["new_password1"]
     with monkeypatch.context() as full:
-        full.setattr(hashers, "_room", Room(1, 0))
+        full.setattr(hashers, "_limiter", ConcurrencyLimiter(1, 0))
         statuses = {client.post("/admin/password_change/", form).status_code for _ in range(11)}
     assert statuses == {503}
     assert client.post("/admin/password_change/", form).status_code == 302

@@ -62,7 +62,7 @@ def enters(email=KIM, password=PASSWORD):
     return Client().post("/admin/login/", {"email": email, "password": password}).status_code == 302
 
 
-def test_an_invited_person_becomes_a_member(code, tenant, organization_a, alice):
+def test_accepted_invitation_creates_user(code, tenant, organization_a, alice):
     assert mail.outbox[-1].to == [KIM]
     assert f"/admin/accept-invitation/#{code}" in mail.outbox[-1].body
     assert not enters()
@@ -77,7 +77,7 @@ def test_an_invited_person_becomes_a_member(code, tenant, organization_a, alice)
     assert (again.status_code, again.json()["code"]) == (400, "link_refused")
 
 
-def test_the_same_by_the_pages(client, alice, client_for, run_jobs, newest_code):
+def test_pages_invite_and_accept(client, alice, client_for, run_jobs, newest_code):
     own = client_for(alice)
     answer = own.post(reverse("admin:accounts_invitation_add"), {"email": KIM, "role": "viewer"})
     assert answer.status_code == 302, answer.content
@@ -96,13 +96,13 @@ def test_the_same_by_the_pages(client, alice, client_for, run_jobs, newest_code)
     assert "This link is invalid" in refused.content.decode()
 
 
-def test_a_password_that_does_not_fit_leaves_the_code_good(code):
+def test_invalid_password_keeps_invitation_valid(code):
     refused = accept(code, "short")
     assert (refused.status_code, set(refused.json()["errors"])) == (400, {"password"})
     assert accept(code).status_code == 204
 
 
-def test_a_code_dies_with_time_and_by_sending_again(
+def test_expiry_and_resend_invalidate_token(
     code, tenant, organization_a, alice, run_jobs, newest_code
 ):
     with tenant(organization_a):
@@ -118,7 +118,9 @@ def test_a_code_dies_with_time_and_by_sending_again(
     assert accept(newest_code()).status_code == 204
 
 
-def test_a_revoked_one_is_dead_even_in_the_queue(invite, code, tenant, organization_a, run_jobs):
+def test_revoked_invitation_is_rejected_and_not_sent(
+    invite, code, tenant, organization_a, run_jobs
+):
     with tenant(organization_a):
         invitation_revoke(Invitation.objects.get())
     assert accept(code).status_code == 400
@@ -129,14 +131,14 @@ def test_a_revoked_one_is_dead_even_in_the_queue(invite, code, tenant, organizat
     assert len(mail.outbox) == sent
 
 
-def test_it_dies_with_its_organization(code, tenant, organization_a):
+def test_inactive_organization_invalidates_invitation(code, tenant, organization_a):
     with tenant(organization_a):
         organization_deactivate(organization_a)
     assert accept(code).status_code == 400
 
 
 @pytest.mark.parametrize("changes", [{"is_active": False}, {"role": "viewer"}])
-def test_an_inviter_who_lost_the_right_gives_it_to_nobody(
+def test_inviter_without_granted_permissions_invalidates_invitation(
     changes, code, tenant, organization_a, alice, make_user
 ):
     make_user(organization_a)
@@ -145,7 +147,7 @@ def test_an_inviter_who_lost_the_right_gives_it_to_nobody(
     assert accept(code).status_code == 400
 
 
-def test_an_inviter_who_may_not_invite_any_more_brings_nobody_in(
+def test_inviter_without_invite_permission_invalidates_invitation(
     invite, make_user, organization_a, tenant, run_jobs, newest_code
 ):
     helper = make_user(organization_a, "operator", permissions=["user.invite"])
@@ -159,7 +161,7 @@ def test_an_inviter_who_may_not_invite_any_more_brings_nobody_in(
     assert accept(newest_code()).status_code == 204
 
 
-def test_nobody_of_another_organization_brings_anybody_in(
+def test_inviter_of_other_organization_is_rejected(
     invite, charlie, tenant, organization_a, run_jobs, newest_code
 ):
     with pytest.raises(ValidationError):
@@ -171,7 +173,7 @@ def test_nobody_of_another_organization_brings_anybody_in(
     assert accept(newest_code()).json()["code"] == "link_refused"
 
 
-def test_the_inviter_is_not_told_of_accounts_elsewhere(
+def test_invitation_does_not_reveal_accounts_of_other_organizations(
     alice, charlie, client_for, run_jobs, newest_code, tenant, organization_a
 ):
     client = client_for(alice)
@@ -199,7 +201,9 @@ def test_the_inviter_is_not_told_of_accounts_elsewhere(
     assert (twice.status_code, set(twice.json()["errors"])) == (400, {"email"})
 
 
-def test_pending_ones_take_a_place(invite, tenant, organization_a, alice, run_jobs, newest_code):
+def test_pending_invitations_count_towards_plan(
+    invite, tenant, organization_a, alice, run_jobs, newest_code
+):
     with tenant(organization_a):
         Organization.objects.update(plan="custom", user_limit=2)
     pending = invite()
@@ -221,7 +225,7 @@ def test_pending_ones_take_a_place(invite, tenant, organization_a, alice, run_jo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_joins(code, actor):
+def test_concurrent_accepts_one_succeeds(code, actor):
     def attempt():
         return invitation_accept(actor, token=code, password=PASSWORD)
 
@@ -230,7 +234,7 @@ def test_of_two_at_once_one_joins(code, actor):
     assert sum(isinstance(item, InvalidLinkError) for item in outcome) == 5, outcome
 
 
-def test_nobody_is_invited_to_be_a_super_admin(invite, root):
+def test_super_admin_role_is_rejected(invite, root):
     with pytest.raises(RoleNotAllowedError):
         invite(role="super_admin")
     with pytest.raises(RoleNotAllowedError):
@@ -238,12 +242,12 @@ def test_nobody_is_invited_to_be_a_super_admin(invite, root):
 
 
 @pytest.mark.parametrize("email", ["", "nobody", "a@b", "x" * 250 + "@plant.example"])
-def test_an_address_is_one(email, invite):
+def test_invalid_email_is_rejected(email, invite):
     with pytest.raises(ValidationError):
         invite(email)
 
 
-def test_without_a_way_out_nothing_is_promised(invite, settings, tenant, organization_a):
+def test_mail_not_configured_rejects_invitation(invite, settings, tenant, organization_a):
     settings.MAIL_IS_CONFIGURED = False
     with pytest.raises(MailNotConfiguredError):
         invite()
@@ -251,7 +255,7 @@ def test_without_a_way_out_nothing_is_promised(invite, settings, tenant, organiz
         assert not Invitation.objects.exists()
 
 
-def test_the_token_is_in_the_mail_and_nowhere_else(code, tenant, organization_a):
+def test_token_exists_only_in_email(code, tenant, organization_a):
     with tenant(organization_a):
         assert Invitation.objects.get().token_digest == hash_token(code)
         entries = list(AuditLog.objects.filter(resource_type="invitation").values())
@@ -284,7 +288,7 @@ def test_other_organization_gets_404(code, tenant, organization_a, charlie, clie
     assert client.get("/api/v1/invitations").json()["results"] == []
 
 
-def test_revoked_through_the_api(code, tenant, organization_a, alice, client_for, run_jobs):
+def test_api_resends_and_revokes(code, tenant, organization_a, alice, client_for, run_jobs):
     with tenant(organization_a):
         pk = Invitation.objects.get().pk
     client = client_for(alice)
@@ -295,9 +299,7 @@ def test_revoked_through_the_api(code, tenant, organization_a, alice, client_for
     assert client.get(f"/api/v1/invitations/{pk}").status_code == 404
 
 
-def test_revoked_and_sent_again_in_the_admin(
-    code, tenant, organization_a, alice, client_for, run_jobs
-):
+def test_admin_resends_and_revokes(code, tenant, organization_a, alice, client_for, run_jobs):
     with tenant(organization_a):
         pk = Invitation.objects.get().pk
     client = client_for(alice)
@@ -318,7 +320,7 @@ def test_revoked_and_sent_again_in_the_admin(
         assert not Invitation.objects.exists()
 
 
-def test_old_ones_are_forgotten(invite, tenant, organization_a):
+def test_expired_invitations_are_deleted_after_30_days(invite, tenant, organization_a):
     for email, days in ((KIM, 29), ("lee@plant.example", 31)):
         row = invite(email)
         with tenant(organization_a):

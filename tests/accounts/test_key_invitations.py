@@ -56,7 +56,7 @@ def refused(code):
     return (answer.status_code, answer.json()["code"]) == (400, "link_refused")
 
 
-def test_it_is_good_while_the_key_is(code, key_row, tenant, organization_a):
+def test_invitation_of_valid_key_is_accepted(code, key_row, tenant, organization_a):
     with tenant(organization_a):
         assert Invitation.objects.get().invited_by_key == key_row
     assert accept(code).status_code == 204
@@ -70,7 +70,9 @@ def test_it_is_good_while_the_key_is(code, key_row, tenant, organization_a):
         {"permissions": ["users:read"]},
     ],
 )
-def test_it_dies_with_the_key_and_its_rights(changes, code, key_row, tenant, organization_a):
+def test_key_without_permission_invalidates_invitation(
+    changes, code, key_row, tenant, organization_a
+):
     with tenant(organization_a):
         Invitation.objects.update(permissions=["user.invite"])
         ApiKey.objects.filter(pk=key_row.pk).update(**changes)
@@ -79,37 +81,37 @@ def test_it_dies_with_the_key_and_its_rights(changes, code, key_row, tenant, org
         assert Invitation.objects.exists()
 
 
-def test_it_dies_with_the_scope_to_invite(code, key_row, tenant, organization_a):
+def test_key_without_invite_scope_invalidates_invitation(code, key_row, tenant, organization_a):
     with tenant(organization_a):
         ApiKey.objects.filter(pk=key_row.pk).update(permissions=["users:read"])
     assert refused(code)
 
 
-def test_rights_that_the_key_holds_are_given(code, tenant, organization_a):
+def test_permissions_of_key_are_granted(code, tenant, organization_a):
     with tenant(organization_a):
         Invitation.objects.update(permissions=["user.invite"])
     assert accept(code).status_code == 204
 
 
-def test_a_role_beyond_the_key_is_not_given(code, tenant, organization_a):
+def test_role_beyond_key_invalidates_invitation(code, tenant, organization_a):
     with tenant(organization_a):
         Invitation.objects.update(role="admin")
     assert refused(code)
 
 
-def test_revoked_by_the_service(code, key_row, tenant, organization_a):
+def test_revoked_key_invalidates_invitation(code, key_row, tenant, organization_a):
     with tenant(organization_a):
         api_key_revoke(key_row)
     assert refused(code)
 
 
-def test_whose_inviter_nobody_knows_is_dead(code, tenant, organization_a):
+def test_invitation_without_inviter_is_rejected(code, tenant, organization_a):
     with tenant(organization_a):
         Invitation.objects.update(invited_by_key=None)
     assert refused(code)
 
 
-def test_the_organization_counts_too(code, tenant, organization_a):
+def test_inactive_organization_invalidates_invitation(code, tenant, organization_a):
     with tenant(organization_a):
         organization_deactivate(organization_a)
     assert refused(code)
@@ -118,7 +120,7 @@ def test_the_organization_counts_too(code, tenant, organization_a):
     assert accept(code).status_code == 204
 
 
-def test_whoever_sends_it_again_stands_for_it(
+def test_resend_by_user_makes_invitation_valid(
     code, key_row, tenant, organization_a, alice, client_for, run_jobs, newest_code
 ):
     with tenant(organization_a):
@@ -135,7 +137,9 @@ def test_whoever_sends_it_again_stands_for_it(
     assert accept(newest_code()).status_code == 204
 
 
-def test_a_successor_sends_it_again(code, key_row, tenant, organization_a, run_jobs, newest_code):
+def test_resend_by_rotated_key_makes_invitation_valid(
+    code, key_row, tenant, organization_a, run_jobs, newest_code
+):
     with tenant(organization_a):
         author = system_user_get(organization_id=organization_a.pk)
         row, successor = api_key_rotate(key_row, user=author, overlap=timedelta(0))
@@ -147,7 +151,7 @@ def test_a_successor_sends_it_again(code, key_row, tenant, organization_a, run_j
     assert accept(newest_code()).status_code == 204
 
 
-def test_it_names_no_other_organizations_key(
+def test_key_of_other_organization_is_rejected(
     code, make_key, organization_a, organization_b, tenant
 ):
     foreign = make_key(organization_b, SCOPES)

@@ -45,7 +45,7 @@ def row_of(key, organization, tenant):
         ("", 403),
     ],
 )
-def test_a_key_is_taken_from_its_networks_alone(organization_a, make_key, address, status):
+def test_key_outside_allowed_networks_gets_403(organization_a, make_key, address, status):
     networks = ["192.0.2.0/24", "2001:db8::/32"]
     key = make_key(organization_a, ["robots:read"], allowed_networks=networks)
     answer = ask(key, address)
@@ -55,7 +55,7 @@ def test_a_key_is_taken_from_its_networks_alone(organization_a, make_key, addres
         assert not answer.has_header("RateLimit-Limit")
 
 
-def test_what_a_client_says_of_its_address_counts_for_nothing(organization_a, make_key):
+def test_forwarded_headers_of_client_are_ignored(organization_a, make_key):
     key = make_key(organization_a, ["robots:read"], allowed_networks=["192.0.2.0/24"])
     headers = {"x-api-key": key, "x-forwarded-for": "192.0.2.7", "x-real-ip": "192.0.2.7"}
     assert Client().get("/api/v1/robots", headers=headers).status_code == 403
@@ -64,7 +64,7 @@ def test_what_a_client_says_of_its_address_counts_for_nothing(organization_a, ma
 @pytest.mark.parametrize(
     "path", ["/api/v1/telemetry", "/api/v2/write", "/write", "/api/v1/device/status", "/admin/"]
 )
-def test_every_way_in_asks_for_the_address(organization_a, make_robot, make_key, path):
+def test_every_endpoint_checks_allowed_networks(organization_a, make_robot, make_key, path):
     robot = make_robot(organization_a)
     key = make_key(organization_a, robot=robot, allowed_networks=["192.0.2.0/24"])
     answer = Client(headers={"authorization": f"Bearer {key}"}).post(path, {}, content_type=JSON)
@@ -72,19 +72,19 @@ def test_every_way_in_asks_for_the_address(organization_a, make_robot, make_key,
 
 
 @given(st.ip_addresses(), st.lists(st.ip_addresses(network="10.0.0.0/8"), max_size=3))
-def test_admits_as_ipaddress_says(address, others):
+def test_allows_ip_matches_ipaddress(address, others):
     networks = tuple(f"{other}/32" for other in others)
     credential = KeyCredential(None, None, None, (), None, networks)
     assert credential.allows_ip(str(address)) is (not networks or address in others)
 
 
 @pytest.mark.parametrize("text", ["192.0.2.7/24", "nonsense", "", "10.0.0.0/33", "1.2.3.4\x00"])
-def test_what_is_no_network_is_refused(organization_a, make_key, text):
+def test_invalid_network_is_rejected(organization_a, make_key, text):
     with pytest.raises(ValidationError, match="no address or network"):
         make_key(organization_a, allowed_networks=[text])
 
 
-def test_networks_are_stored_plain_once_and_sorted(organization_a, make_key, tenant):
+def test_networks_are_normalized_unique_and_sorted(organization_a, make_key, tenant):
     given_networks = ["192.0.2.7", " 2001:DB8:0::/48", "192.0.2.7/32"]
     key = make_key(organization_a, allowed_networks=given_networks)
     stored = row_of(key, organization_a, tenant).allowed_networks
@@ -92,7 +92,7 @@ def test_networks_are_stored_plain_once_and_sorted(organization_a, make_key, ten
     assert [ipaddress.ip_network(network) for network in stored]
 
 
-def test_the_database_takes_networks_alone(organization_a, make_key, tenant):
+def test_database_rejects_invalid_networks(organization_a, make_key, tenant):
     make_key(organization_a)
     for bad in ("{nonsense}", "{NULL}"):
         with (
@@ -104,7 +104,7 @@ def test_the_database_takes_networks_alone(organization_a, make_key, tenant):
             cursor.execute("UPDATE api_keys SET allowed_networks = %s::text[]", [bad])
 
 
-def test_networks_through_the_api(organization_a, make_key, tenant, alice, client_for):
+def test_api_changes_allowed_networks(organization_a, make_key, tenant, alice, client_for):
     client = client_for(alice)
     body = {"name": "k", "permissions": ["robots:read"], "allowed_networks": ["192.0.2.0/24"]}
     made = client.post("/api/v1/api-keys", body, content_type=JSON).json()
@@ -119,7 +119,7 @@ def test_networks_through_the_api(organization_a, make_key, tenant, alice, clien
 
 
 @pytest.mark.parametrize("field", ["permissions", "robot"])
-def test_scopes_and_robot_stay(
+def test_scopes_and_robot_cannot_change(
     organization_a, make_key, make_robot, tenant, alice, client_for, field
 ):
     row = row_of(make_key(organization_a), organization_a, tenant)
@@ -140,9 +140,7 @@ def rotate(key, organization, tenant, user, **kwargs):
         return api_key_rotate(row, user=user, **kwargs)
 
 
-def test_both_keys_work_until_the_overlap_is_over(
-    organization_a, make_key, make_robot, tenant, alice
-):
+def test_both_keys_are_valid_during_overlap(organization_a, make_key, make_robot, tenant, alice):
     robot = make_robot(organization_a)
     key = make_key(organization_a, ["robots:read"], robot=robot, rate_limit=77)
     successor, new = rotate(key, organization_a, tenant, alice)
@@ -158,20 +156,20 @@ def test_both_keys_work_until_the_overlap_is_over(
     assert (ask(key).status_code, ask(new).status_code) == (401, 200)
 
 
-def test_without_overlap_the_old_key_ends_at_once(organization_a, make_key, tenant, alice):
+def test_rotation_without_overlap_revokes_old_key(organization_a, make_key, tenant, alice):
     key = make_key(organization_a, ["robots:read"])
     _, new = rotate(key, organization_a, tenant, alice, overlap=timedelta(0))
     assert (ask(key).status_code, ask(new).status_code) == (401, 200)
 
 
-def test_an_earlier_end_stays(organization_a, make_key, tenant, alice):
+def test_rotation_keeps_earlier_expiry(organization_a, make_key, tenant, alice):
     end = timezone.now() + timedelta(hours=1)
     key = make_key(organization_a, expires_at=end)
     successor, _ = rotate(key, organization_a, tenant, alice)
     assert row_of(key, organization_a, tenant).expires_at == end == successor.expires_at
 
 
-def test_an_ended_or_replaced_key_is_not_rotated(organization_a, make_key, tenant, alice):
+def test_inactive_or_replaced_key_cannot_be_rotated(organization_a, make_key, tenant, alice):
     ended, replaced = make_key(organization_a), make_key(organization_a)
     with tenant(organization_a):
         api_key_revoke(ApiKey.objects.get(key_prefix=ended[11:21]))
@@ -183,7 +181,7 @@ def test_an_ended_or_replaced_key_is_not_rotated(organization_a, make_key, tenan
         api_key_update(ApiKey.objects.get(key_prefix=ended[11:21]), name="other")
 
 
-def test_of_one_key_at_most_two_work(organization_a, make_key, tenant, alice):
+def test_at_most_two_keys_of_rotation_are_valid(organization_a, make_key, tenant, alice):
     key = make_key(organization_a, ["robots:read"])
     _, second = rotate(key, organization_a, tenant, alice)
     with pytest.raises(ApiKeyRotationError):
@@ -194,7 +192,7 @@ def test_of_one_key_at_most_two_work(organization_a, make_key, tenant, alice):
     assert [ask(k).status_code for k in (key, second, third)] == [401, 200, 200]
 
 
-def test_rotation_takes_no_place_of_the_plan(organization_a, make_key, tenant, alice):
+def test_rotation_at_plan_limit_succeeds(organization_a, make_key, tenant, alice):
     with tenant(organization_a):
         type(organization_a).objects.update(plan="custom", api_key_limit=1)
     key = make_key(organization_a, ["robots:read"])
@@ -204,7 +202,7 @@ def test_rotation_takes_no_place_of_the_plan(organization_a, make_key, tenant, a
         make_key(organization_a)
 
 
-def test_an_overlap_is_no_way_to_more_keys(organization_a, make_key, tenant, alice):
+def test_overlap_cannot_exceed_plan_limit(organization_a, make_key, tenant, alice):
     with tenant(organization_a):
         type(organization_a).objects.update(plan="custom", api_key_limit=1)
     key = make_key(organization_a, ["robots:read"])
@@ -224,7 +222,9 @@ def test_an_overlap_is_no_way_to_more_keys(organization_a, make_key, tenant, ali
     make_key(organization_a)
 
 
-def test_a_key_counts_again_when_its_successor_has_expired(organization_a, make_key, tenant, alice):
+def test_replaced_key_with_expired_successor_counts_towards_plan(
+    organization_a, make_key, tenant, alice
+):
     with tenant(organization_a):
         type(organization_a).objects.update(plan="custom", api_key_limit=1)
     successor, _ = rotate(make_key(organization_a), organization_a, tenant, alice)
@@ -236,13 +236,13 @@ def test_a_key_counts_again_when_its_successor_has_expired(organization_a, make_
 
 
 @pytest.mark.parametrize("overlap", [timedelta(seconds=-1), timedelta(days=31)])
-def test_the_overlap_is_bounded(organization_a, make_key, tenant, alice, overlap):
+def test_overlap_out_of_range_is_rejected(organization_a, make_key, tenant, alice, overlap):
     with pytest.raises(ValidationError):
         rotate(make_key(organization_a), organization_a, tenant, alice, overlap=overlap)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_rotations_at_the_same_time_one_succeeds(organization_a, make_key, tenant, alice):
+def test_concurrent_rotations_one_succeeds(organization_a, make_key, tenant, alice):
     key = make_key(organization_a)
 
     def go():
@@ -255,7 +255,7 @@ def test_of_rotations_at_the_same_time_one_succeeds(organization_a, make_key, te
         assert ApiKey.objects.count() == 2
 
 
-def test_a_key_has_one_successor_in_raw_sql_too(organization_a, make_key, tenant, alice):
+def test_database_rejects_second_successor(organization_a, make_key, tenant, alice):
     key = make_key(organization_a)
     rotate(key, organization_a, tenant, alice)
     other = row_of(make_key(organization_a), organization_a, tenant)
@@ -263,9 +263,7 @@ def test_a_key_has_one_successor_in_raw_sql_too(organization_a, make_key, tenant
         ApiKey.objects.filter(pk=other.pk).update(replaces=row_of(key, organization_a, tenant))
 
 
-def test_rotation_through_the_api_shows_the_key_once(
-    organization_a, make_key, tenant, alice, client_for
-):
+def test_api_rotation_returns_key_once(organization_a, make_key, tenant, alice, client_for):
     row = row_of(make_key(organization_a, ["robots:read"]), organization_a, tenant)
     client = client_for(alice)
     path = f"/api/v1/api-keys/{row.pk}/rotate"
@@ -278,7 +276,7 @@ def test_rotation_through_the_api_shows_the_key_once(
     assert client.post(path, {}, content_type=JSON).json()["code"] == "key_ended"
 
 
-def test_nobody_takes_over_a_key_with_more_rights(
+def test_key_with_more_permissions_cannot_be_changed(
     organization_a, make_key, tenant, make_user, client_for
 ):
     row = row_of(make_key(organization_a, ["users:write"]), organization_a, tenant)
@@ -299,7 +297,7 @@ def test_nobody_takes_over_a_key_with_more_rights(
         assert ApiKey.objects.get().name == row.name
 
 
-def test_writes_audit_rows_without_the_key(organization_a, make_key, tenant, alice):
+def test_writes_audit_rows_without_key(organization_a, make_key, tenant, alice):
     key = make_key(organization_a)
     _, new = rotate(key, organization_a, tenant, alice)
     with tenant(organization_a), connection.cursor() as cursor:
@@ -310,7 +308,7 @@ def test_writes_audit_rows_without_the_key(organization_a, make_key, tenant, ali
     assert not any(new in text for _, text in rows)
 
 
-def test_in_the_admin(organization_a, make_key, tenant, alice, client_for):
+def test_admin_changes_and_rotates_key(organization_a, make_key, tenant, alice, client_for):
     row = row_of(make_key(organization_a, ["robots:read"]), organization_a, tenant)
     client = client_for(alice)
     page = f"/admin/accounts/apikey/{row.pk}"
@@ -334,7 +332,7 @@ def test_in_the_admin(organization_a, make_key, tenant, alice, client_for):
 # Use
 
 
-def test_use_is_noted_at_most_once_a_minute(organization_a, make_key, tenant):
+def test_key_use_is_recorded_once_a_minute(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:read"])
     assert row_of(key, organization_a, tenant).last_used_at is None
     ask(key)
@@ -349,14 +347,14 @@ def test_use_is_noted_at_most_once_a_minute(organization_a, make_key, tenant):
     assert row_of(key, organization_a, tenant).last_used_at > earlier + timedelta(minutes=1)
 
 
-def test_a_refused_request_is_no_use(organization_a, make_key, tenant):
+def test_denied_request_does_not_record_use(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:read"], allowed_networks=["192.0.2.0/24"])
     ask(key)
     assert row_of(key, organization_a, tenant).last_used_at is None
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_waits_to_note_the_use(organization_a, make_key, tenant):
+def test_locked_key_does_not_delay_request(organization_a, make_key, tenant):
     """A request whose key's row is held by somebody else is answered all the same."""
     key = make_key(organization_a, ["robots:read"])
     with tenant(organization_a):

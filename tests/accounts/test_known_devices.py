@@ -7,16 +7,16 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 
-from apps.accounts.auth.trusted_devices import known_device, remember_device
+from apps.accounts.auth.trusted_devices import trust_device, trusted_device
 from apps.accounts.models import User
 from apps.accounts.selectors.credentials import login_identity
-from apps.accounts.services.one_time_links import link_make, password_set_with_token
+from apps.accounts.services.one_time_links import link_create, password_set_with_token
 from apps.accounts.services.second_factors import (
-    recovery_codes_renew,
+    recovery_codes_regenerate,
     second_factor_begin,
     second_factor_confirm,
     second_factor_remove,
-    seed_text,
+    totp_secret,
 )
 from apps.accounts.services.users import user_update
 from tests.conftest import PASSWORD
@@ -42,7 +42,7 @@ def use_up():
 def is_known(client):
     request = HttpRequest()
     request.COOKIES = {COOKIE: client.cookies[COOKIE].value}
-    return known_device(request, login_identity(ALICE)) is not None
+    return trusted_device(request, login_identity(ALICE)) is not None
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ def change_password(user):
 
 
 def reset_password(user):
-    token, _ = link_make(user, "password_reset")
+    token, _ = link_create(user, "password_reset")
     password_set_with_token(Actor(ip_address="127.0.0.1"), token=token, password=NEW)
 
 
 def begin_second_factor(user):
     row = second_factor_begin(user)
-    second_factor_confirm(user, pyotp.TOTP(seed_text(row)).now())
+    second_factor_confirm(user, pyotp.TOTP(totp_secret(row)).now())
 
 
 def deactivate_for_a_while(user):
@@ -89,12 +89,12 @@ def test_what_ends_all_sign_ins_makes_every_device_unknown(
     assert enter(device, "guess").status_code == 429
 
 
-@pytest.mark.parametrize("change", [recovery_codes_renew, second_factor_remove])
+@pytest.mark.parametrize("change", [recovery_codes_regenerate, second_factor_remove])
 def test_so_does_a_change_of_the_second_factor(change, alice, tenant, organization_a):
     with tenant(organization_a):
         begin_second_factor(alice)
     request, response, client = HttpRequest(), HttpResponse(), Client()
-    client.cookies = remember_device(request, response, alice).cookies
+    client.cookies = trust_device(request, response, alice).cookies
     assert is_known(client)
     with tenant(organization_a):
         change(alice)
@@ -138,7 +138,7 @@ def test_a_sign_in_with_the_password_before_makes_no_device_known(alice, tenant,
         before = User.objects.get(pk=alice.pk)
         user_update(alice, password=NEW)
     client = Client()
-    client.cookies = remember_device(HttpRequest(), HttpResponse(), before).cookies
+    client.cookies = trust_device(HttpRequest(), HttpResponse(), before).cookies
     assert not is_known(client)
 
 

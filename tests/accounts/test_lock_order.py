@@ -117,7 +117,7 @@ def test_a_page_that_steps_up_and_counts(
     met = at(
         monkeypatch,
         module,
-        "take_place",
+        "reserve_quota",
         lambda: meanwhile(run),
         before=True,
     )
@@ -136,7 +136,7 @@ def test_whoever_has_counted(end, limited, alice, make_user, client_for, meanwhi
             end(alice)
 
     client = client_for(alice)
-    met = at(monkeypatch, api_keys, "take_place", lambda: meanwhile(run), before=False)
+    met = at(monkeypatch, api_keys, "reserve_quota", lambda: meanwhile(run), before=False)
     body = {**KEY, "rate_limit": 100}
     answer = client.post("/api/v1/api-keys", body, content_type="application/json")
     assert met
@@ -158,7 +158,7 @@ def test_a_step_up_that_crosses_the_end_of_its_sign_in(
     met = at(
         monkeypatch,
         sessions,
-        "organization_hold",
+        "lock_organization",
         lambda: meanwhile(lambda: statuses.append(step_up_api(client))),
         before=True,
     )

@@ -48,19 +48,19 @@ def cached(token):
         (timedelta(hours=1), timedelta(minutes=60), False),
     ],
 )
-def test_a_cached_session_ends_by_the_clock(alice, left, silence, is_valid):
+def test_session_credential_expires_by_clock(alice, left, silence, is_valid):
     now = timezone.now()
     found = SessionCredential(alice.pk, alice.organization_id, {}, now + left, now - silence)
     assert found.is_valid is is_valid
 
 
-def test_tokens_of_the_api_are_no_session(alice):
+def test_api_tokens_are_not_sessions(alice):
     pair = token_pair_issue(alice, Actor())
     for token in (pair.access_token, pair.refresh_token):
         assert session_credential(token) is None
 
 
-def test_a_reader_puts_nothing_in_place_of_a_mark(token):
+def test_reader_does_not_replace_change_marker(token):
     invalidate_cached_session(hash_token(token))
     mark = cached(token)
     assert session_credential(token) is not None
@@ -71,7 +71,7 @@ def test_a_reader_puts_nothing_in_place_of_a_mark(token):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_that_takes_longer_than_its_mark_is_marked_again(token, organization_a, tenant):
+def test_commit_sets_change_marker_again(token, organization_a, tenant):
     with tenant(organization_a):
         invalidate_cached_session(hash_token(token))
         cache.delete(f"session:{hash_token(token)}")  # five seconds later
@@ -80,7 +80,7 @@ def test_a_change_that_takes_longer_than_its_mark_is_marked_again(token, organiz
     assert not isinstance(cached(token), list)
 
 
-def test_a_renewed_session_has_no_old_token(token, organization_a, tenant):
+def test_renewed_session_invalidates_old_token(token, organization_a, tenant):
     session = SessionStore(token)
     assert session["_auth_user_id"]
     assert isinstance(cached(token), list)
@@ -90,9 +90,7 @@ def test_a_renewed_session_has_no_old_token(token, organization_a, tenant):
     assert session_credential(session.session_key) is not None
 
 
-def test_a_password_that_was_changed_behind_our_back_ends_a_session(
-    browser, alice, organization_a, tenant
-):
+def test_password_changed_by_sql_invalidates_session(browser, alice, organization_a, tenant):
     assert browser.get("/api/v1/robots").status_code == 200
     with tenant(organization_a):
         alice.set_password("another long password 1")
@@ -101,7 +99,7 @@ def test_a_password_that_was_changed_behind_our_back_ends_a_session(
     assert browser.get("/api/v1/robots").status_code == 401
 
 
-def test_use_of_a_key_is_written_once_a_minute(organization_a, make_key, tenant):
+def test_record_key_use_writes_once_a_minute(organization_a, make_key, tenant):
     key = make_key(organization_a)
     unused = key_credential(key)
     assert record_key_use(unused)

@@ -57,7 +57,7 @@ def test_a_link_to_choose_a_password_counts_too(alice, bob, client_for):
 
 
 def test_so_many_a_day_in_all(alice, client_for, monkeypatch):
-    monkeypatch.setattr(throttling, "_MAILS_OF_AN_ORGANIZATION", 3)
+    monkeypatch.setattr(throttling, "_MAX_MAILS_PER_ORGANIZATION", 3)
     client = client_for(alice)
     statuses = [invite(client, f"n{number}@plant.example").status_code for number in range(4)]
     assert statuses == [201] * 3 + [429]

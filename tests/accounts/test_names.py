@@ -20,11 +20,11 @@ from urfmp.common.mail import mail_send
 pytestmark = pytest.mark.django_db
 
 BROKEN = ["Acme\nBcc: all@x.example", "Acme\r\n", "Ac\x1b[31mme", "Ac\u2028me", "\x85", "Ac\x7fme"]
-MESSAGE = "Write this in one line, without control characters."
+MESSAGE = "Line breaks and control characters are not allowed."
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_services_refuse_it(name, organization_a, alice, tenant, make_facility):
+def test_services_reject_multiline_name(name, organization_a, alice, tenant, make_facility):
     hall = make_facility(organization_a)
     with tenant(organization_a):
         for call in (
@@ -42,7 +42,7 @@ def test_services_refuse_it(name, organization_a, alice, tenant, make_facility):
         organization_create(name=name, slug="broken")
 
 
-def test_the_api_says_what_is_wrong(organization_a, alice, client_for):
+def test_api_multiline_name_gets_400(organization_a, alice, client_for):
     client = client_for(alice)
     for method, path, field in (
         ("post", "facilities", "name"),
@@ -55,7 +55,7 @@ def test_the_api_says_what_is_wrong(organization_a, alice, client_for):
         assert (answer.status_code, answer.json()["errors"]) == (400, {field: [MESSAGE]}), path
 
 
-def test_pages_refuse_it(organization_a, alice, client_for, tenant):
+def test_admin_rejects_multiline_name(organization_a, alice, client_for, tenant):
     client = client_for(alice)
     answer = client.post(reverse("admin:organizations_facility_add"), {"name": "Hall\x0b1"})
     assert MESSAGE in answer.content.decode()
@@ -63,7 +63,9 @@ def test_pages_refuse_it(organization_a, alice, client_for, tenant):
         assert not Facility.objects.exists()
 
 
-def test_whoever_joins_has_one_too(organization_a, alice, tenant, run_jobs, newest_code):
+def test_invitation_accept_multiline_name_gets_400(
+    organization_a, alice, tenant, run_jobs, newest_code
+):
     with tenant(organization_a):
         invitation_create(
             organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
@@ -80,13 +82,13 @@ def test_whoever_joins_has_one_too(organization_a, alice, tenant, run_jobs, newe
         assert not User.objects.filter(email="kim@plant.example").exists()
 
 
-def test_letters_of_all_languages_are_names(organization_a, tenant):
+def test_names_in_any_script_are_accepted(organization_a, tenant):
     with tenant(organization_a):
         for name in ("Zürich - Halle 3", "भारत‍ संयंत्र", "工場", "Müller-Ruiz 🤖"):
             assert facility_create(organization_id=organization_a.pk, name=name).name == name
 
 
-def test_a_name_from_psql_breaks_no_email(organization_a, alice, tenant):
+def test_stored_multiline_name_does_not_break_email(organization_a, alice, tenant):
     with tenant(organization_a):
         Organization.objects.update(name="Acme\r\nBcc: all@x.example\u2028 Works")
         invitation = invitation_create(
@@ -98,7 +100,7 @@ def test_a_name_from_psql_breaks_no_email(organization_a, alice, tenant):
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_no_subject_breaks(name, organization_a, alice):
+def test_mail_subject_is_single_line(name, organization_a, alice):
     context = {"organization": organization_a, "user": alice, "link": "", "token": "", "hours": 1}
     mail_send(
         to="kim@plant.example", subject=name, template="mail/password_reset.txt", context=context

@@ -41,25 +41,25 @@ def elsewhere(bob, client_for):
         (None, "Unknown device"),
     ],
 )  # fmt: skip
-def test_device_name(header, expected):
+def test_device_name_of_user_agent(header, expected):
     assert device_name(header) == expected
 
 
-def test_lists_own_sign_ins_and_marks_this_one(here, elsewhere, alice, client_for):
+def test_list_contains_own_sessions_and_marks_current(here, elsewhere, alice, client_for):
     client_for(alice)
     assert sorted(ids(here).values()) == [False, True]
     assert ids(here).keys() == ids(elsewhere).keys()
     assert ids(here) != ids(elsewhere)
 
 
-def test_end_one(here, elsewhere):
+def test_delete_revokes_session(here, elsewhere):
     (other,) = [pk for pk, is_current in ids(here).items() if not is_current]
     assert here.delete(f"{API}/{other}").status_code == 204
     assert elsewhere.get(API).status_code == 401
     assert len(ids(here)) == 1
 
 
-def test_end_others_keeps_this_one_and_is_recorded(
+def test_end_others_keeps_current_and_writes_audit_rows(
     here, elsewhere, bob, client_for, organization_a, tenant
 ):
     third = client_for(bob)
@@ -72,7 +72,7 @@ def test_end_others_keeps_this_one_and_is_recorded(
 
 
 @pytest.mark.parametrize("whose", ["colleague", "other organization", "nobody"])
-def test_sessions_of_others_do_not_exist(
+def test_sessions_of_other_users_get_404(
     whose, here, alice, charlie, client_for, organization_a, organization_b, tenant
 ):
     organization, person = {
@@ -92,25 +92,25 @@ def test_sessions_of_others_do_not_exist(
         assert theirs.get(API).status_code == 200
 
 
-def test_keys_have_no_sign_ins(organization_a, make_key):
+def test_api_key_gets_403(organization_a, make_key):
     client = Client(headers={"x-api-key": make_key(organization_a, ["users:read", "users:write"])})
     assert client.get(API).status_code == 403
     assert client.delete(f"{API}/{uuid.uuid4()}").status_code == 403
     assert client.post(f"{API}/end-others").status_code == 403
 
 
-def test_nobody_is_asked_to_sign_in(db):
+def test_anonymous_request_gets_401(db):
     assert Client().delete(f"{API}/{uuid.uuid4()}").status_code == 401
     assert Client().post(f"{API}/end-others").status_code == 401
 
 
-def test_a_browser_needs_its_csrf_token(bob, client_for):
+def test_browser_without_csrf_token_gets_403(bob, client_for):
     client = client_for(bob, enforce_csrf_checks=True)
     assert client.post(f"{API}/end-others").status_code == 403
     assert client.post(PAGE, {"end": "others"}).status_code == 403
 
 
-def test_page_shows_devices_and_asks_before_it_ends_one(here, elsewhere):
+def test_page_lists_devices_and_confirms_before_revoking(here, elsewhere):
     (other,) = [pk for pk, is_current in ids(here).items() if not is_current]
     text = here.get(PAGE).content.decode()
     assert text.count("This device") == 1
@@ -125,14 +125,14 @@ def test_page_shows_devices_and_asks_before_it_ends_one(here, elsewhere):
     assert elsewhere.get(API).status_code == 401
 
 
-def test_page_ends_all_others(here, elsewhere):
+def test_page_revokes_other_sessions(here, elsewhere):
     assert "everywhere else?" in here.get(PAGE, {"end": "others"}).content.decode()
     answer = here.post(PAGE, {"end": "others"}, follow=True)
     assert "Signed out on 1 other device." in answer.content.decode()
     assert elsewhere.get(API).status_code == 401
 
 
-def test_page_does_not_end_its_own_sign_in(here):
+def test_page_cannot_revoke_current_session(here):
     (own,) = ids(here)
     assert here.post(PAGE, {"end": own}).status_code == 404
     assert here.get(PAGE).status_code == 200

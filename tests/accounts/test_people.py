@@ -18,14 +18,14 @@ def patch(client, user, **changes):
     return client.patch(f"/api/v1/users/{user.pk}", changes, content_type="application/json")
 
 
-def test_address_is_kept_in_lower_case(organization_a, tenant, make_user):
+def test_email_is_stored_in_lower_case(organization_a, tenant, make_user):
     user = make_user(organization_a, email="  Dora@Acme.Example ")
     assert user.email == "dora@acme.example"
     with tenant(organization_a):
         assert user_update(user, email=" DORA@Other.example").email == "dora@other.example"
 
 
-def test_address_is_unique_on_the_platform(organization_a, alice, charlie, tenant):
+def test_email_is_unique_on_platform(organization_a, alice, charlie, tenant):
     with tenant(organization_a), pytest.raises(ValidationError) as refusal:
         user_create(organization_id=organization_a.id, email=charlie.email.upper())
     assert set(refusal.value.message_dict) == {"email"}
@@ -34,13 +34,13 @@ def test_address_is_unique_on_the_platform(organization_a, alice, charlie, tenan
     assert set(refusal.value.message_dict) == {"email"}
 
 
-def test_password_rules_name_the_field(organization_a, tenant):
+def test_password_error_names_field(organization_a, tenant):
     with tenant(organization_a), pytest.raises(ValidationError) as refusal:
         user_create(organization_id=organization_a.id, email="d@acme.example", password="short")
     assert set(refusal.value.message_dict) == {"password"}
 
 
-def test_password_with_blanks_at_its_ends_works(make_user, organization_a):
+def test_password_with_surrounding_spaces_is_accepted(make_user, organization_a):
     password = "  a password with blanks  "
     make_user(organization_a, email="d@acme.example", password=password)
     entered = Client().post("/admin/login/", {"email": "d@acme.example", "password": password})
@@ -48,13 +48,13 @@ def test_password_with_blanks_at_its_ends_works(make_user, organization_a):
 
 
 @pytest.mark.parametrize("value", [None, "viewer"])
-def test_nothing_null_is_written(value, client_for, alice, bob):
+def test_null_value_is_rejected(value, client_for, alice, bob):
     answer = patch(client_for(alice), bob, is_active=None)
     assert answer.status_code == 400
     assert patch(client_for(alice), bob, role=value).status_code == (400 if value is None else 200)
 
 
-def test_nobody_grants_more_than_they_have(organization_a, make_user, client_for, bob):
+def test_grant_beyond_own_permissions_gets_403(organization_a, make_user, client_for, bob):
     held = [*ROLE_PERMISSIONS["viewer"], "user.update", "user.view"]
     giver = make_user(organization_a, "custom", permissions=held)
     client = client_for(giver)
@@ -66,7 +66,7 @@ def test_nobody_grants_more_than_they_have(organization_a, make_user, client_for
     assert patch(client, bob, first_name="Robert").status_code == 200
 
 
-def test_nobody_changes_a_person_with_more_rights(
+def test_user_with_more_permissions_cannot_be_changed(
     organization_a, make_user, client_for, alice, bob
 ):
     client = client_for(
@@ -77,18 +77,18 @@ def test_nobody_changes_a_person_with_more_rights(
             assert patch(client, person, **changes).status_code == 403
 
 
-def test_only_a_super_admin_makes_one(client_for, alice, bob, root):
+def test_only_super_admin_can_grant_super_admin(client_for, alice, bob, root):
     assert patch(client_for(alice), bob, role="super_admin").status_code == 403
     with pytest.raises(GrantExceedsOwnError):
         check_can_grant(alice, {"role": "super_admin"})
     check_can_grant(root, {"role": "super_admin"})
 
 
-def test_unknown_permission_is_refused(client_for, alice, bob):
+def test_unknown_permission_is_rejected(client_for, alice, bob):
     assert patch(client_for(alice), bob, permissions=["robot.fly"]).status_code == 400
 
 
-def test_key_cannot_make_people_with_more_than_its_scopes(organization_a, make_key):
+def test_api_key_cannot_create_user_beyond_its_scopes(organization_a, make_key):
     key = make_key(organization_a, ["users:write", "users:read"])
 
     def make(**fields):
@@ -105,7 +105,7 @@ def test_key_cannot_make_people_with_more_than_its_scopes(organization_a, make_k
     assert make(role="custom", permissions=["user.view"]).status_code == 201
 
 
-def test_key_without_scopes_holds_nothing():
+def test_api_key_without_scopes_cannot_grant():
     from types import SimpleNamespace
 
     with pytest.raises(GrantExceedsOwnError):
@@ -113,7 +113,7 @@ def test_key_without_scopes_holds_nothing():
 
 
 @pytest.mark.parametrize("changes", [{"role": "viewer"}, {"is_active": False}])
-def test_last_admin_stays(changes, organization_a, alice, bob, tenant, client_for):
+def test_last_admin_cannot_be_demoted(changes, organization_a, alice, bob, tenant, client_for):
     with tenant(organization_a), pytest.raises(LastAdminError):
         user_update(alice, **changes)
     answer = patch(client_for(alice), alice, **changes)
@@ -124,7 +124,7 @@ def test_last_admin_stays(changes, organization_a, alice, bob, tenant, client_fo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_admins_cannot_lock_each_other_out(organization_a, make_user):
+def test_concurrent_demotions_keep_one_admin(organization_a, make_user):
     first, second = make_user(organization_a), make_user(organization_a)
 
     def demote(user):
@@ -140,7 +140,7 @@ def test_two_admins_cannot_lock_each_other_out(organization_a, make_user):
         first.role = second.role = "admin"
 
 
-def test_stale_copy_does_not_give_a_role_back(organization_a, alice, make_user, tenant):
+def test_update_of_stale_instance_keeps_role(organization_a, alice, make_user, tenant):
     second = make_user(organization_a)
     with tenant(organization_a):
         stale = User.objects.get(pk=second.pk)
@@ -150,7 +150,7 @@ def test_stale_copy_does_not_give_a_role_back(organization_a, alice, make_user, 
         assert (stale.role, stale.first_name) == ("viewer", "Sam")
 
 
-def test_system_user_is_nobodys_to_change(organization_a, alice, tenant, client_for):
+def test_system_user_cannot_be_changed(organization_a, alice, tenant, client_for):
     with tenant(organization_a):
         system = system_user_get(organization_id=organization_a.id)
         with pytest.raises(SystemUserError):
@@ -161,7 +161,7 @@ def test_system_user_is_nobodys_to_change(organization_a, alice, tenant, client_
     assert not system.has_usable_password()
 
 
-def test_nobody_chooses_anothers_password(client_for, alice, bob):
+def test_password_of_other_user_cannot_be_set(client_for, alice, bob):
     client, password = client_for(alice), "a new long password"
     assert patch(client, bob, password=password).status_code == 400
     body = {"email": "d@acme.example", "role": "viewer", "password": password}

@@ -48,13 +48,13 @@ def django_names(permission):
     ]
 
 
-def test_every_role_is_listed():
+def test_every_role_has_permissions():
     assert set(EXPECTED) == set(Role.values) == set(ROLE_PERMISSIONS)
 
 
 @pytest.mark.parametrize("role", EXPECTED)
 @pytest.mark.parametrize("permission", sorted(PERMISSIONS))
-def test_role_and_permission(role, permission):
+def test_role_has_expected_permissions(role, permission):
     holds = permission in EXPECTED[role]
     assert (permission in ROLE_PERMISSIONS[role]) is holds
     for name in django_names(permission):
@@ -66,7 +66,7 @@ def test_role_and_permission(role, permission):
         assert role_has_permission("custom", [wanted], name)
 
 
-def test_models_and_resources_are_one_to_one():
+def test_every_tenant_model_has_resource():
     pages = {"telemetry.storage", "telemetry.platformstorage"}  # what is stored is no row
     for name in set(_RESOURCES) - pages:
         assert apps.get_model(name)
@@ -78,7 +78,7 @@ def test_models_and_resources_are_one_to_one():
             assert model._meta.label_lower in _RESOURCES, model
 
 
-def test_names_of_django_map_to_one_permission_each():
+def test_django_permissions_map_to_staff_permissions():
     names = [
         f"{model.split('.')[0]}.{VERB_OF.get(verb, verb)}_{model.split('.')[1]}"
         for model, resource in _RESOURCES.items()
@@ -89,12 +89,12 @@ def test_names_of_django_map_to_one_permission_each():
 
 
 @pytest.mark.parametrize("name", ["", "robots", "robots.view", "robots.view_user", "x.y_z", "._"])
-def test_unknown_names_are_nobodys(name):
+def test_unknown_permission_is_denied(name):
     assert staff_permission_for(name) is None
     assert not role_has_permission("super_admin", PERMISSIONS, name)
 
 
-def test_inactive_person_holds_nothing(alice):
+def test_inactive_user_has_no_permissions(alice):
     alice.is_active = False
     assert not alice.has_perm("robots.view_robot")
     assert not alice.has_module_perms("robots")

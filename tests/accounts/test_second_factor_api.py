@@ -71,7 +71,7 @@ def enrolled(client, clock):
     return bearer(done["tokens"]), seed, done["recovery_codes"]
 
 
-def test_it_is_set_up_with_a_token(client, bob, clock, organization_a, tenant):
+def test_api_session_sets_up_second_factor(client, bob, clock, organization_a, tenant):
     none = {
         "is_in_use": False, "is_required": False, "confirmed_at": None, "recovery_codes_left": 0
     }  # fmt: skip
@@ -110,7 +110,7 @@ def test_it_is_set_up_with_a_token(client, bob, clock, organization_a, tenant):
         assert secret not in str(entries)
 
 
-def test_a_browser_gets_a_new_cookie(bob, client_for, clock, organization_a, tenant):
+def test_browser_session_receives_new_cookie(bob, client_for, clock, organization_a, tenant):
     browser = client_for(bob)
     before = browser.cookies["urfmp_session"].value
     seed = post(browser, "").json()["seed"]
@@ -127,7 +127,7 @@ def test_a_browser_gets_a_new_cookie(bob, client_for, clock, organization_a, ten
         assert UserSession.objects.filter(user_id=bob.pk).count() == 1
 
 
-def test_new_recovery_codes(enrolled, bob):
+def test_recovery_codes_are_replaced(enrolled, bob):
     client, _, codes = enrolled
     done = post(client, "/recovery-codes")
     assert done.status_code == 200
@@ -139,7 +139,7 @@ def test_new_recovery_codes(enrolled, bob):
     assert login(bob, recovery_code=fresh[0]).status_code == 200
 
 
-def test_doing_without_it(enrolled, bob):
+def test_remove_requires_password(enrolled, bob):
     client, _, _ = enrolled
     wrong = post(client, "/remove", {"password": "wrong"})
     assert (wrong.status_code, wrong.json()["code"]) == (403, "step_up_refused")
@@ -150,7 +150,7 @@ def test_doing_without_it(enrolled, bob):
     assert login(bob).status_code == 200
 
 
-def test_a_short_password_keeps_it(enrolled, bob, organization_a, tenant):
+def test_remove_with_short_password_gets_409(enrolled, bob, organization_a, tenant):
     _, _, codes = enrolled
     with tenant(organization_a):
         user_update(bob, password=SHORT)
@@ -160,7 +160,7 @@ def test_a_short_password_keeps_it(enrolled, bob, organization_a, tenant):
     assert client.get(BASE).json()["is_in_use"] is True
 
 
-def test_states_that_do_not_fit(client, clock):
+def test_action_in_wrong_state_gets_409(client, clock):
     for path, body in (
         ("/confirm", {"otp": "123456"}),
         ("/recovery-codes", {}),
@@ -179,7 +179,7 @@ def test_states_that_do_not_fit(client, clock):
     assert post(client, "").status_code == 409
 
 
-def test_each_change_needs_a_step_up(client, clock, organization_a, tenant):
+def test_changes_require_step_up(client, clock, organization_a, tenant):
     clock.now += 15 * 60
     for path in CHANGES:
         answer = post(client, path, {"otp": "123456", "password": PASSWORD})
@@ -190,7 +190,7 @@ def test_each_change_needs_a_step_up(client, clock, organization_a, tenant):
     assert post(client, "").status_code == 201
 
 
-def test_codes_are_not_tried_without_end(client, clock):
+def test_eleventh_wrong_code_gets_429(client, clock):
     seed = post(client, "").json()["seed"]
     answers = [post(client, "/confirm", {"otp": "000000"}).status_code for _ in range(11)]
     assert answers == [401] * 10 + [429]
@@ -199,7 +199,7 @@ def test_codes_are_not_tried_without_end(client, clock):
     assert refused["Retry-After"]
 
 
-def test_where_it_is_required_it_is_set_up_here(bob, organization_a, tenant, clock):
+def test_required_second_factor_can_be_set_up(bob, organization_a, tenant, clock):
     with tenant(organization_a):
         organization_update(organization_a, settings={"second_factor_required": True})
     client = bearer(login(bob).json())
@@ -217,11 +217,13 @@ def test_where_it_is_required_it_is_set_up_here(bob, organization_a, tenant, clo
 
 
 @pytest.mark.parametrize("role", ["viewer", "technician", "operator", "manager", "admin", "custom"])
-def test_everybody_has_their_own(role, make_user, organization_a, clock):
+def test_every_role_can_begin(role, make_user, organization_a, clock):
     assert post(bearer(login(make_user(organization_a, role)).json()), "").status_code == 201
 
 
-def test_a_super_admin_has_theirs_at_home(root, organization_a, clock, tenant):
+def test_super_admin_second_factor_is_stored_in_home_organization(
+    root, organization_a, clock, tenant
+):
     client = bearer(login(root).json())
     body = {"organization": str(organization_a.pk)}
     chosen = client.post("/api/v1/auth/choose-organization", body, content_type="application/json")
@@ -234,7 +236,7 @@ def test_a_super_admin_has_theirs_at_home(root, organization_a, clock, tenant):
         assert not SecondFactor.objects.exists()
 
 
-def test_no_key_and_nobody(organization_a, make_key, make_robot):
+def test_api_keys_get_403_and_anonymous_gets_401(organization_a, make_key, make_robot):
     keys = (
         make_key(organization_a, ["users:read", "users:write"]),
         make_key(organization_a, robot=make_robot(organization_a)),
@@ -246,7 +248,7 @@ def test_no_key_and_nobody(organization_a, make_key, make_robot):
             assert post(anyone, path).status_code == status, path
 
 
-def test_what_is_unknown_is_refused(client):
+def test_unknown_fields_and_parameters_get_400(client):
     answer = post(client, "/confirm", {"otp": "123456", "user": "x"})
     assert (answer.status_code, set(answer.json()["errors"])) == (400, {"user"})
     assert client.get(f"{BASE}?x=1").status_code == 400

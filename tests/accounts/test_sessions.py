@@ -16,7 +16,7 @@ from apps.accounts.auth.login import log_in
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
 from apps.accounts.selectors.credentials import session_credential
-from apps.accounts.services.sessions import session_end
+from apps.accounts.services.sessions import session_revoke
 from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
 from apps.robots.api.robots import RobotViewSet
@@ -214,7 +214,7 @@ def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a
     assert isinstance(cache.get(f"session:{hash_token(token_of(browser))}"), list)
     (session,) = sessions_of(organization_a, tenant)
     with tenant(organization_a):
-        session_end(session)
+        session_revoke(session)
     assert browser.get("/api/v1/robots").status_code == 401
 
 
@@ -225,7 +225,7 @@ def test_ended_while_redis_takes_no_mark(browser, organization_a, tenant):
     held = cache.get(name)
     (session,) = sessions_of(organization_a, tenant)
     with tenant(organization_a):
-        session_end(session)
+        session_revoke(session)
     cache.set(name, held)  # what other processes would still find
     assert browser.get("/api/v1/robots").status_code == 401
     assert browser.get("/admin/").status_code == 302
@@ -246,7 +246,7 @@ def test_reader_between_delete_and_commit_does_not_bring_a_session_back(
     from tests.support.concurrency import run_concurrently
 
     with tenant(organization_a):
-        session_end(session)
+        session_revoke(session)
         run_concurrently(read_while_open)
     assert stored is not None  # not committed yet: it was right to see it
     assert session_credential(token) is None
@@ -353,7 +353,7 @@ def test_saving_an_ended_session_does_not_bring_it_back(browser, organization_a,
     assert store.get("_auth_user_id")
     (session,) = sessions_of(organization_a, tenant)
     with tenant(organization_a):
-        session_end(session)
+        session_revoke(session)
     store["x"] = 1
     from django.contrib.sessions.backends.base import UpdateError
 

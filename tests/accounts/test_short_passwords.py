@@ -17,8 +17,8 @@ from apps.accounts.services.login import requires_second_factor
 from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
-    second_factor_of,
-    seed_shown,
+    second_factor_get,
+    totp_setup_display,
 )
 from apps.accounts.services.users import user_update
 
@@ -31,7 +31,7 @@ LONG = "seven quiet green herons"
 def enrolled(user, tenant, organization):
     """Give a person a second factor; return recovery codes."""
     with tenant(organization):
-        seed, _ = seed_shown(second_factor_begin(user))
+        seed, _ = totp_setup_display(second_factor_begin(user))
         return second_factor_confirm(user, pyotp.TOTP(seed.replace(" ", "")).now())
 
 
@@ -135,7 +135,7 @@ def test_removed_between_password_and_code(codes, bob, organization_a, tenant, p
 
     user = authenticate(plain_request, username=bob.email, password=SHORT)
     with tenant(organization_a):
-        second_factor_of(bob).delete()
+        second_factor_get(bob).delete()
     assert requires_second_factor(user)
     for code in (codes[0], "000000"):
         with pytest.raises(InvalidSecondFactorError):

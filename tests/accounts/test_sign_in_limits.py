@@ -28,7 +28,7 @@ COOKIE = "urfmp_device"
 def store(request, monkeypatch):
     if request.param == "postgresql":
         gone = rate_limit._RedisRateLimits("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
+        monkeypatch.setattr(rate_limit, "redis_rate_limits", lambda: gone)
 
 
 @pytest.fixture
@@ -193,12 +193,12 @@ def test_the_cookie_lets_nobody_in(alice):
 
 def test_ten_in_any_window(store, monkeypatch):
     """Not only in windows that begin with an attempt: a steady stream finds no seam."""
-    monkeypatch.setattr(throttling, "_ATTEMPT_SECONDS", 1)
+    monkeypatch.setattr(throttling, "_ATTEMPT_WINDOW_SECONDS", 1)
     admitted = []
     end = time.monotonic() + 30
     while len(admitted) < 30 and time.monotonic() < end:
         before = time.monotonic()
-        with suppress(TooManyAttemptsError), throttling.password_attempt("steady", None):
+        with suppress(TooManyAttemptsError), throttling.throttle_password("steady", None):
             admitted.append((before, time.monotonic()))
         time.sleep(0.03)
     assert len(admitted) >= 20
@@ -207,7 +207,7 @@ def test_ten_in_any_window(store, monkeypatch):
 
 
 def test_attempts_come_back(alice, monkeypatch):
-    monkeypatch.setattr(throttling, "_ATTEMPT_SECONDS", 1)
+    monkeypatch.setattr(throttling, "_ATTEMPT_WINDOW_SECONDS", 1)
     statuses = set()
     for _ in range(2000):
         statuses.add(enter(password="wrong").status_code)

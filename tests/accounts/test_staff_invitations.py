@@ -36,7 +36,7 @@ def text(answer):
     return re.sub(r"\s+", " ", strip_tags(answer.content.decode()))
 
 
-def test_the_inviter_is_shown_as_what_they_are(
+def test_inviter_is_shown_as_platform_staff(
     invitation, organization_a, alice, bob, client_for, tenant
 ):
     with tenant(organization_a):
@@ -56,7 +56,7 @@ def test_the_inviter_is_shown_as_what_they_are(
         assert re.search(f"invited by.{{1,20}}{PLATFORM_STAFF_NAME}", text(client.get(address)))
 
 
-def test_the_record_does_not_take_those_one_may_not_see_for_the_platforms(
+def test_audit_log_hidden_user_is_not_shown_as_platform_staff(
     organization_a, alice, make_user, client_for, tenant
 ):
     auditor = make_user(organization_a, "custom", permissions=["audit.view"])
@@ -71,7 +71,7 @@ def test_the_record_does_not_take_those_one_may_not_see_for_the_platforms(
     assert PLATFORM_STAFF_NAME not in page
 
 
-def test_whom_a_super_admin_invites_joins(
+def test_invitation_of_super_admin_is_accepted(
     invitation, organization_a, run_jobs, newest_code, tenant
 ):
     run_jobs()
@@ -81,7 +81,7 @@ def test_whom_a_super_admin_invites_joins(
 
 
 @pytest.mark.parametrize("changes", [{"is_active": False}, {"role": "admin"}])
-def test_a_super_admin_who_is_none_any_more_brings_nobody_in(
+def test_former_super_admin_invalidates_invitation(
     changes, invitation, root, tenant, run_jobs, newest_code
 ):
     run_jobs()

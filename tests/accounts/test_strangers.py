@@ -10,7 +10,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from apps.accounts.services import login_audit
-from apps.accounts.services.login_audit import stranger_record
+from apps.accounts.services.login_audit import record_unknown_email_attempt
 from apps.audit.models import AuditLog
 from apps.audit.selectors.chain import audit_verify
 from urfmp.common.redis import rate_limit
@@ -26,7 +26,7 @@ LOGIN = "accounts.session.login"
 def store(request, monkeypatch):
     if request.param == "postgresql":
         gone = rate_limit._RedisRateLimits("redis://127.0.0.1:1/0")
-        monkeypatch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
+        monkeypatch.setattr(rate_limit, "redis_rate_limits", lambda: gone)
 
 
 @pytest.fixture
@@ -51,7 +51,9 @@ def told(owner_cursor):
 def try_often(told, count, places=("192.0.2.1",), action=LOGIN):
     for number in range(count):
         actor = Actor(ip_address=places[number % len(places)])
-        stranger_record(actor, action=action, email=f"{told.mark}{number}@plant.example")
+        record_unknown_email_attempt(
+            actor, action=action, email=f"{told.mark}{number}@plant.example"
+        )
 
 
 def test_it_is_told_where_it_came_from(told):

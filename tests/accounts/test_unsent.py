@@ -13,11 +13,11 @@ from apps.accounts.choices import LinkPurpose
 from apps.accounts.exceptions import InvalidLinkError, SystemUserError
 from apps.accounts.models import Invitation, OneTimeLink, User
 from apps.accounts.selectors.one_time_links import LINK_KINDS
-from apps.accounts.services.invitations import clean_up_invitations, invitation_create
+from apps.accounts.services.invitations import expired_invitations_delete, invitation_create
 from apps.accounts.services.one_time_links import (
-    clean_up_links,
-    link_make,
-    link_order,
+    expired_links_delete,
+    link_create,
+    link_request,
     password_set_with_token,
 )
 from apps.accounts.services.users import system_user_get
@@ -27,7 +27,7 @@ PURPOSE = LinkPurpose.PASSWORD_RESET
 
 def test_nobody_is_sent_a_link_who_was_deactivated_meanwhile(bob, organization_a, tenant, run_jobs):
     with tenant(organization_a):
-        link_order(bob, PURPOSE)
+        link_request(bob, PURPOSE)
         User.objects.filter(pk=bob.pk).update(is_active=False)
     assert run_jobs() == 1
     assert mail.outbox == []
@@ -37,7 +37,7 @@ def test_nobody_is_sent_a_link_who_was_deactivated_meanwhile(bob, organization_a
 
 def test_the_system_is_sent_no_link(organization_a, tenant, run_jobs):
     with tenant(organization_a), pytest.raises(SystemUserError):
-        link_order(system_user_get(organization_id=organization_a.pk), PURPOSE)
+        link_request(system_user_get(organization_id=organization_a.pk), PURPOSE)
     assert run_jobs() == 0
 
 
@@ -55,7 +55,7 @@ def test_an_invitation_that_expired_meanwhile_is_not_sent(organization_a, alice,
 
 def test_what_expired_is_kept_for_thirty_days(organization_a, alice, tenant):
     with tenant(organization_a):
-        link_make(alice, PURPOSE)
+        link_create(alice, PURPOSE)
         invitation_create(
             organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
         )
@@ -63,8 +63,8 @@ def test_what_expired_is_kept_for_thirty_days(organization_a, alice, tenant):
             expired = timezone.now() - timedelta(days=days)
             for model in (OneTimeLink, Invitation):
                 model.objects.update(expires_at=expired)
-            clean_up_links()
-            clean_up_invitations()
+            expired_links_delete()
+            expired_invitations_delete()
             assert [model.objects.count() for model in (OneTimeLink, Invitation)] == [left, left]
 
 
@@ -72,7 +72,7 @@ def test_a_link_for_something_else_sets_no_password(
     organization_a, alice, tenant, actor, monkeypatch
 ):
     with tenant(organization_a):
-        token, _ = link_make(alice, PURPOSE)
+        token, _ = link_create(alice, PURPOSE)
     with monkeypatch.context() as patch:
         patch.setitem(LINK_KINDS, PURPOSE, replace(LINK_KINDS[PURPOSE], sets_password=False))
         with pytest.raises(InvalidLinkError):

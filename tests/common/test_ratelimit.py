@@ -16,7 +16,7 @@ NOBODY = "redis://127.0.0.1:1/0"
 @pytest.fixture
 def without_redis(monkeypatch):
     gone = rate_limit._RedisRateLimits(NOBODY)
-    monkeypatch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
+    monkeypatch.setattr(rate_limit, "redis_rate_limits", lambda: gone)
     return gone
 
 
@@ -26,7 +26,7 @@ def store(request, transactional_db, monkeypatch):
     if request.param == "postgresql":
         request.getfixturevalue("without_redis")
     else:
-        monkeypatch.setattr(rate_limit, "_hit_database", None)
+        monkeypatch.setattr(rate_limit, "hit_database", None)
     return request.param
 
 
@@ -148,13 +148,13 @@ def test_the_tightest_counter_speaks(store):
 @pytest.mark.django_db
 def test_each_change_of_place_begins_one_new_window(monkeypatch):
     counter = RateLimit("a", 3)
-    there = rate_limit._redis_rate_limits()
+    there = rate_limit.redis_rate_limits()
     assert sum(hit(counter).admitted for _ in range(5)) == 3
     gone = rate_limit._RedisRateLimits(NOBODY)
     with monkeypatch.context() as patch:
-        patch.setattr(rate_limit, "_redis_rate_limits", lambda: gone)
+        patch.setattr(rate_limit, "redis_rate_limits", lambda: gone)
         assert sum(hit(counter).admitted for _ in range(5)) == 3
-    assert rate_limit._redis_rate_limits() is there
+    assert rate_limit.redis_rate_limits() is there
     assert not hit(counter).admitted
 
 

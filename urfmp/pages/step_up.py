@@ -18,10 +18,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from unfold.widgets import INPUT_CLASSES
 
 from apps.accounts.auth.login import step_up
-from apps.accounts.auth.requests import presented_key
+from apps.accounts.auth.requests import presented_token
 from apps.accounts.exceptions import TooManyAttemptsError
 from apps.accounts.middleware.principal import PrincipalMiddleware
-from apps.accounts.services.step_up import StepUpFailure
+from apps.accounts.services.step_up import STEP_UP_ERRORS
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.password_validators import MAX_LENGTH
 from urfmp.common.security.recent_auth import StepUpRequiredError
@@ -30,7 +30,7 @@ from urfmp.pages.views.rendering import render_page
 
 View = Callable[..., HttpResponseBase]
 
-_MARK = "_step_up"
+_PREFIX = "_step_up"
 _CSRF = "csrfmiddlewaretoken"
 
 
@@ -58,13 +58,13 @@ class StepUpForm(forms.Form):
 
     def __init__(self, request: Any, data: Any = None) -> None:
         """Ask for a code where there is a second factor: the sign-in was made with it."""
-        super().__init__(data, prefix=_MARK)
+        super().__init__(data, prefix=_PREFIX)
         if not request_state(request).authentication.has_second_factor:
             del self.fields["code"]
 
     def add_prefix(self, field_name: str) -> str:
         """Name the fields so that no form's own fields have the same names."""
-        return f"{_MARK}_{field_name}"
+        return f"{_PREFIX}_{field_name}"
 
 
 def with_step_up(view: View) -> View:
@@ -74,7 +74,7 @@ def with_step_up(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except StepUpRequiredError:
-            return _ask(request, StepUpForm(request), str(request.method))
+            return _render_prompt(request, StepUpForm(request), str(request.method))
 
     return update_wrapper(inner, view)
 
@@ -88,11 +88,13 @@ class StepUpMiddleware(PrincipalMiddleware):
         """Return the answer; None where the page itself is to answer."""
         match = request.resolver_match
         is_page = match is not None and match.app_name == "admin"
-        if not is_page or request.method != "POST" or _MARK not in request.POST:
+        if not is_page or request.method != "POST" or _PREFIX not in request.POST:
             return None
-        if presented_key(request) is not None:  # opens no page
+        if presented_token(request) is not None:  # opens no page
             return None
-        first = reject_nul(in_organization_timezone(cast("View", _look)))  # None: go on to the page
+        first = reject_nul(
+            in_organization_timezone(cast("View", _verify_password))
+        )  # None: go on to the page
         return super().process_view(request, update_wrapper(first, view), args, kwargs)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -100,25 +102,25 @@ class StepUpMiddleware(PrincipalMiddleware):
         return self.get_response(request)
 
 
-def _look(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse | None:
+def _verify_password(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse | None:
     form = StepUpForm(request, request.POST)
-    if (refusal := _step_up(request, form)) is not None:
+    if (refusal := _step_up_error(request, form)) is not None:
         return refusal
-    if request.POST[_MARK] == "GET":
+    if request.POST[_PREFIX] == "GET":
         return HttpResponseRedirect(request.get_full_path())
-    request.POST = _without_ours(request)
+    request.POST = _without_step_up_fields(request)
     return None
 
 
-def _step_up(request: HttpRequest, form: StepUpForm) -> HttpResponse | None:
-    method = "GET" if request.POST[_MARK] == "GET" else "POST"
+def _step_up_error(request: HttpRequest, form: StepUpForm) -> HttpResponse | None:
+    method = "GET" if request.POST[_PREFIX] == "GET" else "POST"
     if not form.is_valid():
-        return _ask(request, form, method)
+        return _render_prompt(request, form, method)
     try:
         step_up(request, **form.cleaned_data)
-    except StepUpFailure as error:
+    except STEP_UP_ERRORS as error:
         form.add_error(None, error.message)
-        response = _ask(request, form, method)
+        response = _render_prompt(request, form, method)
         if isinstance(error, TooManyAttemptsError):
             response.status_code = error.status
             request_state(request).denied_reason = None
@@ -127,18 +129,18 @@ def _step_up(request: HttpRequest, form: StepUpForm) -> HttpResponse | None:
     return None
 
 
-def _without_ours(request: HttpRequest) -> Any:
+def _without_step_up_fields(request: HttpRequest) -> Any:
     values = request.POST.copy()
     for name in list(values):
-        if name.startswith(_MARK):
+        if name.startswith(_PREFIX):
             del values[name]
     return values
 
 
-def _ask(request: HttpRequest, form: StepUpForm, method: str) -> HttpResponse:
+def _render_prompt(request: HttpRequest, form: StepUpForm, method: str) -> HttpResponse:
     kept = [
         (name, value)
-        for name, values in _without_ours(request).lists()
+        for name, values in _without_step_up_fields(request).lists()
         if name != _CSRF
         for value in values
     ]

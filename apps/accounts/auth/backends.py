@@ -8,10 +8,10 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
-from apps.accounts.auth.trusted_devices import known_device
+from apps.accounts.auth.trusted_devices import trusted_device
 from apps.accounts.models import User
 from apps.accounts.selectors.credentials import LoginIdentity, login_identity
-from apps.accounts.throttling import password_attempt
+from apps.accounts.throttling import throttle_password
 from urfmp.common.security.password_validators import ALONE, MAX_LENGTH
 from urfmp.common.tenancy.context import tenant_transaction
 
@@ -30,8 +30,8 @@ class EmailBackend:
             PasswordHashingOverloadedError: Too many others are being checked; it does not count.
         """
         account = login_identity(username)
-        place = known_device(request, account) if request else None
-        with password_attempt(account.account_hash, place):
+        place = trusted_device(request, account) if request else None
+        with throttle_password(account.account_hash, place):
             return self._check(account, username, password)
 
     def _check(self, account: LoginIdentity, username: str, password: str) -> User | None:

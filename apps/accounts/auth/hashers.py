@@ -18,7 +18,7 @@ from apps.accounts.exceptions import PasswordHashingOverloadedError
 _AT_ONCE, _WITH_WAITING = 2, 10
 
 
-class Room:
+class ConcurrencyLimiter:
     """Where few work at once, some wait, and the others are sent away."""
 
     def __init__(self, at_once: int, with_waiting: int) -> None:
@@ -50,7 +50,7 @@ class Room:
             self._places += 1
 
 
-_room = Room(_AT_ONCE, _WITH_WAITING)
+_limiter = ConcurrencyLimiter(_AT_ONCE, _WITH_WAITING)
 
 
 class BoundedArgon2Hasher(Argon2PasswordHasher):
@@ -62,7 +62,7 @@ class BoundedArgon2Hasher(Argon2PasswordHasher):
         Raises:
             PasswordHashingOverloadedError: Too many are being hashed.
         """
-        with _room:
+        with _limiter:
             return super().encode(password, salt)
 
     def verify(self, password: str, encoded: str) -> bool:
@@ -71,5 +71,5 @@ class BoundedArgon2Hasher(Argon2PasswordHasher):
         Raises:
             PasswordHashingOverloadedError: Too many are being hashed.
         """
-        with _room:
+        with _limiter:
             return super().verify(password, encoded)

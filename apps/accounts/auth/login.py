@@ -7,15 +7,15 @@ from typing import Any
 from django.contrib.auth import SESSION_KEY, authenticate, login, logout
 from django.http import HttpRequest
 
-from apps.accounts.auth.requests import current_session, request_actor, session_of
-from apps.accounts.auth.trusted_devices import known_device
+from apps.accounts.auth.requests import current_session, request_actor, request_session
+from apps.accounts.auth.trusted_devices import trusted_device
 from apps.accounts.exceptions import TooManyAttemptsError
 from apps.accounts.models import User
 from apps.accounts.selectors.credentials import login_identity
 from apps.accounts.services import login as login_services
 from apps.accounts.services import one_time_links
 from apps.accounts.services import step_up as step_up_services
-from apps.accounts.services.locks import standing_hold
+from apps.accounts.services.locks import lock_active_user
 from apps.accounts.services.login_audit import (
     record_failed_login,
     record_login,
@@ -66,7 +66,7 @@ def verify_code(request: HttpRequest, user: User, code: str) -> None:
         code,
         actor=request_actor(request),
         account=account,
-        client_scope=known_device(request, account),
+        client_scope=trusted_device(request, account),
     )
 
 
@@ -88,12 +88,12 @@ def log_in(
     Raises:
         LoginFailedError: The user or the organization has been deactivated in the meantime.
     """
-    session = session_of(request)
+    session = request_session(request)
     if SESSION_KEY in session:
         session.flush()  # while the store still has the organization of the previous session
     session.organization_id = user.organization_id
     with tenant_transaction(user.organization_id, request_actor(request, user_id=user.pk)):
-        standing_hold(user)
+        lock_active_user(user)
         login(request, user, backend="apps.accounts.auth.backends.EmailBackend")
         session.update(
             (sign_in or AuthenticationTime.now(has_second_factor=second_factor)).values()
@@ -104,7 +104,7 @@ def log_in(
 
 def log_out(request: HttpRequest) -> None:
     """Delete the session of this browser and audit the logout."""
-    user, organization_id = request.user, session_of(request).organization_id
+    user, organization_id = request.user, request_session(request).organization_id
     if user.is_authenticated and organization_id:
         with tenant_transaction(organization_id, request_actor(request, user_id=user.pk)):
             record_logout(user.pk)
@@ -152,5 +152,5 @@ def request_password_reset(request: HttpRequest, *, email: str) -> None:
         request_actor(request),
         email=email,
         account=account,
-        client_scope=known_device(request, account),
+        client_scope=trusted_device(request, account),
     )

@@ -9,7 +9,7 @@ from apps.accounts.permissions.roles import scopes_have_permission
 from apps.accounts.selectors.credentials import KeyCredential
 
 
-class KeyPrincipal:
+class ApiKeyPrincipal:
     """An API key that asks. Stands where Django expects a user."""
 
     is_authenticated = True

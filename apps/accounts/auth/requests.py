@@ -38,7 +38,7 @@ def set_active_organization(request: HttpRequest, organization: ActiveOrganizati
 def current_session(request: HttpRequest) -> SessionStore | UUID:
     """Return the browser's session, or the id of the session of an access token."""
     session_id = request_state(request).token_session_id
-    return session_of(request) if session_id is None else session_id
+    return request_session(request) if session_id is None else session_id
 
 
 def current_session_id(request: HttpRequest) -> UUID | None:
@@ -46,9 +46,9 @@ def current_session_id(request: HttpRequest) -> UUID | None:
 
     At most one query; call it inside the tenant transaction.
     """
-    if presented_key(request) is not None:
+    if presented_token(request) is not None:
         return request_state(request).token_session_id
-    token = session_of(request).session_key
+    token = request_session(request).session_key
     if not token:
         return None
     row: UUID | None = (
@@ -59,15 +59,15 @@ def current_session_id(request: HttpRequest) -> UUID | None:
     return row
 
 
-ADDRESS_NOT_ALLOWED = ("address_not_allowed", "This key is not taken from this address.")
+IP_NOT_ALLOWED = ("address_not_allowed", "This key is not taken from this address.")
 
 
-def client_address(request: HttpRequest) -> str | None:
+def client_ip(request: HttpRequest) -> str | None:
     """Return the peer's address; behind a proxy the server has already put the client's here."""
     return normalize_ip(request.META.get("REMOTE_ADDR", ""))
 
 
-def session_of(request: HttpRequest) -> SessionStore:
+def request_session(request: HttpRequest) -> SessionStore:
     """Return the request's session as what it is."""
     return cast("SessionStore", request.session)
 
@@ -80,19 +80,19 @@ def request_actor(request: HttpRequest, **who: Any) -> Actor:
         who: `user_id` or `api_key_id`.
     """
     return Actor(
-        ip_address=client_address(request),
+        ip_address=client_ip(request),
         user_agent=user_agent_of(request.headers),
         request_id=request_state(request).request_id,
         **who,
     )
 
 
-def is_unattended(request: HttpRequest) -> bool:
+def is_background_poll(request: HttpRequest) -> bool:
     """Tell whether a page asks by itself: that nobody is there must still end the session."""
     return "X-Unattended" in request.headers
 
 
-def presented_key(request: HttpRequest) -> str | None:
+def presented_token(request: HttpRequest) -> str | None:
     """Return the API key or access token that a request carries, in either header."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value:

@@ -40,13 +40,13 @@ def _read(request: HttpRequest) -> tuple[str, list[str]] | None:
     return found["device"], found["accounts"]
 
 
-def known_device(request: HttpRequest, account: LoginIdentity) -> str | None:
+def trusted_device(request: HttpRequest, account: LoginIdentity) -> str | None:
     """Return the device's id if this account has signed in on it, and nothing ended that since."""
     found = _read(request)
     return found[0] if found and account.trusted_device_tag in found[1] else None
 
 
-def remember_device(request: HttpRequest, response: HttpResponse, user: User) -> HttpResponse:
+def trust_device(request: HttpRequest, response: HttpResponse, user: User) -> HttpResponse:
     """Let the browser know that this person has just signed in on it, for 180 days.
 
     Args:

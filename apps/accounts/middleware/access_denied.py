@@ -14,8 +14,8 @@ from django.contrib.auth.models import AnonymousUser
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponseBase
 
-from apps.accounts.auth.principals import KeyPrincipal
-from apps.accounts.auth.requests import request_actor, session_of
+from apps.accounts.auth.principals import ApiKeyPrincipal
+from apps.accounts.auth.requests import request_actor, request_session
 from apps.accounts.models import User
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.http.request_state import request_state
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 # Refusals of one principal at one route within a minute: the first is recorded, and then each that
 # makes it ten times as many. So a flood of any size leaves a handful of rows, and its size shows.
 _WINDOW_SECONDS, _COUNTED_TO = 60, 1_000_000
-_TOLD = frozenset(10**power for power in range(7))
+_SAMPLED_COUNTS = frozenset(10**power for power in range(7))
 _ACTIONS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "accounts.access.refuse",
     HTTPStatus.FORBIDDEN: "accounts.access.deny",
@@ -35,7 +35,7 @@ _ACTIONS: dict[int, str] = {
 }
 
 
-class DenialMiddleware:
+class AccessDeniedAuditMiddleware:
     """Record refused requests, in a transaction of their own.
 
     A denial is a response with status 401, 403 or 429, or a request with
@@ -51,35 +51,35 @@ class DenialMiddleware:
         reason = request_state(request).denied_reason
         if reason or response.status_code in _ACTIONS:
             try:
-                _record(request, response, reason)
+                _audit(request, response, reason)
             except DatabaseError as error:
                 logger.warning("A refusal could not be recorded: %s", error)
         return response
 
 
-def _record(request: HttpRequest, response: HttpResponseBase, reason: str | None) -> None:
-    found = _refused_key(request) or _principal(request)
+def _audit(request: HttpRequest, response: HttpResponseBase, reason: str | None) -> None:
+    found = _rejected_key_owner(request) or _principal_organization(request)
     if found is None:
         return
     organization_id, actor, of_key = found
     match = request.resolver_match
-    record_refusal(
+    audit_access_denied(
         organization_id,
         actor,
         status=HTTPStatus.FORBIDDEN if reason else response.status_code,
         method=str(request.method),
         route=match.route.removesuffix("$") if match else "",
-        reason=of_key or reason or _code(response),
+        reason=of_key or reason or _error_code(response),
         resource_id=_object_id(match.kwargs if match else {}),
     )
 
 
-def is_recorded(status: int) -> bool:
+def is_audited_status(status: int) -> bool:
     """Tell whether an answer with this status is a refusal that is recorded."""
     return status in _ACTIONS
 
 
-def record_refusal(
+def audit_access_denied(
     organization_id: UUID,
     actor: Actor,
     *,
@@ -105,7 +105,7 @@ def record_refusal(
     counted = hit(RateLimit(name, _COUNTED_TO, _WINDOW_SECONDS))
     count = _COUNTED_TO - counted.remaining
     limit_told = status == HTTPStatus.TOO_MANY_REQUESTS and count > 1
-    if not counted.admitted or count not in _TOLD or limit_told:
+    if not counted.admitted or count not in _SAMPLED_COUNTS or limit_told:
         return
     asked: dict[str, Any] = {"method": method, "route": route, "status": int(status)}
     if count > 1:
@@ -121,7 +121,7 @@ def record_refusal(
         )
 
 
-def owner_of_key(key_digest: str) -> tuple[UUID, UUID, str | None] | None:
+def find_key_owner(key_digest: str) -> tuple[UUID, UUID, str | None] | None:
     """Return a key's id, its organization and why it is not taken; None for nobody's key.
 
     The reason is None where nothing is wrong with the key itself.
@@ -132,28 +132,28 @@ def owner_of_key(key_digest: str) -> tuple[UUID, UUID, str | None] | None:
     return row
 
 
-def _refused_key(request: HttpRequest) -> tuple[UUID, Actor, str | None] | None:
+def _rejected_key_owner(request: HttpRequest) -> tuple[UUID, Actor, str | None] | None:
     """Return whose the key is that was not taken, and why not; None for no key, or nobody's."""
     if (key_digest := request_state(request).rejected_key_digest) is None:
         return None
-    if (found := owner_of_key(key_digest)) is None:
+    if (found := find_key_owner(key_digest)) is None:
         return None
     key_id, organization_id, fault = found
     reason = f"key_{fault}" if fault else None
     return organization_id, request_actor(request, api_key_id=key_id), reason
 
 
-def _principal(request: HttpRequest) -> tuple[UUID, Actor, None] | None:
+def _principal_organization(request: HttpRequest) -> tuple[UUID, Actor, None] | None:
     """Return whose request it is, without asking a tenant's tables."""
     user: Any = getattr(request, "user", None)
     # By type: what Django puts there is read from the database by as much as `isinstance`.
-    if type(user) is KeyPrincipal:
+    if type(user) is ApiKeyPrincipal:
         return user.organization_id, request_actor(request, api_key_id=user.key_id), None
     if type(user) is User:
         return user.organization_id, request_actor(request, user_id=user.pk), None
     if user is None or type(user) is AnonymousUser:
         return None
-    session = session_of(request)
+    session = request_session(request)
     user_id = session.get(SESSION_KEY)
     if user_id is None or session.organization_id is None:
         return None
@@ -169,7 +169,7 @@ def _object_id(kwargs: dict[str, Any]) -> UUID | None:
     return None
 
 
-def _code(response: HttpResponseBase) -> str:
+def _error_code(response: HttpResponseBase) -> str:
     """Return the answer's own word for the reason, where it has one."""
     if not response.streaming and "json" in response.get("Content-Type", ""):
         try:

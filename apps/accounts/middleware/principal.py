@@ -17,14 +17,14 @@ from django.http import (
 )
 from django.template.response import SimpleTemplateResponse
 
-from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.auth.requests import (
-    ADDRESS_NOT_ALLOWED,
-    client_address,
-    is_unattended,
-    presented_key,
+    IP_NOT_ALLOWED,
+    client_ip,
+    is_background_poll,
+    presented_token,
     request_actor,
-    session_of,
+    request_session,
 )
 from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.middleware.second_factor import second_factor_gate
@@ -38,7 +38,7 @@ from apps.accounts.selectors.api_tokens import (
 )
 from apps.accounts.selectors.credentials import key_credential, record_key_use
 from apps.accounts.selectors.key_format import is_well_formed_key
-from apps.accounts.throttling import take_request
+from apps.accounts.throttling import throttle_api_request
 from urfmp.common.http.problem_details import problem_response
 from urfmp.common.http.request_body import CHUNK_BYTES, drain_body
 from urfmp.common.http.request_state import request_state
@@ -76,13 +76,13 @@ class PrincipalMiddleware:
         if policy.public:
             request.user = AnonymousUser()
             return None
-        read = policy.api_key_reader or presented_key
+        read = policy.api_key_reader or presented_token
         if (key := read(request)) is not None:
             return self._with_key(request, key, view, args, kwargs)
         if not hasattr(request, "session"):  # where ingest comes in
             request.user = AnonymousUser()
             return None
-        session = session_of(request)
+        session = request_session(request)
         user_id = session.get(SESSION_KEY)  # reads the session
         if user_id is None or session.organization_id is None:
             return None
@@ -98,7 +98,7 @@ class PrincipalMiddleware:
     ) -> HttpResponseBase | None:
         home = cast("UUID", session.organization_id)
         actor = request_actor(request, user_id=UUID(session[SESSION_KEY]))
-        if not is_unattended(request):
+        if not is_background_poll(request):
             session.touch()
         with tenant_transaction(home, actor):
             if (person := session.person()) is None:
@@ -111,10 +111,10 @@ class PrincipalMiddleware:
             request_state(request).authentication = AuthenticationTime.read(session)
             if (refusal := second_factor_gate(request, view)) is not None:
                 return refusal
-            if (elsewhere := _elsewhere(request, view, session)) is None:
-                return _answer(request, view, args, kwargs)
+            if (elsewhere := _switched_organization(request, view, session)) is None:
+                return _call_view(request, view, args, kwargs)
         with tenant_transaction(elsewhere, actor):
-            return _answer(request, view, args, kwargs)
+            return _call_view(request, view, args, kwargs)
 
     def _with_key(
         self, request: HttpRequest, key: str, view: View, args: list[Any], kwargs: dict[str, Any]
@@ -130,14 +130,14 @@ class PrincipalMiddleware:
             if is_well_formed_key(key):
                 request_state(request).rejected_key_digest = hash_token(key)
             return None
-        if not credential.allows_ip(client_address(request)):
+        if not credential.allows_ip(client_ip(request)):
             request.user = AnonymousUser()
             request_state(request).rejected_key_digest = hash_token(key)
             drain_body(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
-            return problem_response(HTTPStatus.FORBIDDEN, *ADDRESS_NOT_ALLOWED)
-        request.user = KeyPrincipal(credential)  # type: ignore[assignment]
+            return problem_response(HTTPStatus.FORBIDDEN, *IP_NOT_ALLOWED)
+        request.user = ApiKeyPrincipal(credential)  # type: ignore[assignment]
         # Before any transaction: a hit stays counted whatever becomes of the request.
-        if not policy.rate_limit_exempt and (decision := take_request(credential)):
+        if not policy.rate_limit_exempt and (decision := throttle_api_request(credential)):
             request_state(request).rate_limit_headers = decision.headers()
             if not decision.admitted:
                 drain_body(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
@@ -153,7 +153,7 @@ class PrincipalMiddleware:
         if policy.manual_transactions:
             return None
         with tenant_transaction(credential.organization_id, actor):
-            return _answer(request, view, args, kwargs)
+            return _call_view(request, view, args, kwargs)
 
     def _with_token(
         self, request: HttpRequest, token: str, view: View, args: list[Any], kwargs: dict[str, Any]
@@ -174,17 +174,17 @@ class PrincipalMiddleware:
             request_state(request).authentication = credential.sign_in
             if (refusal := second_factor_gate(request, view)) is not None:
                 return refusal
-            elsewhere = _elsewhere(request, view, credential.data)
+            elsewhere = _switched_organization(request, view, credential.data)
             manages = policy_of(view, request.method).manual_transactions
             if elsewhere is None and not manages:
-                return _answer(request, view, args, kwargs)
+                return _call_view(request, view, args, kwargs)
         if manages or elsewhere is None:
             return None
         with tenant_transaction(elsewhere, actor):
-            return _answer(request, view, args, kwargs)
+            return _call_view(request, view, args, kwargs)
 
 
-def _elsewhere(request: HttpRequest, view: View, data: Any) -> UUID | None:
+def _switched_organization(request: HttpRequest, view: View, data: Any) -> UUID | None:
     """Return the organization that a super admin has chosen, and let them work there.
 
     None for everybody else, and for what they do at home.
@@ -198,7 +198,7 @@ def _elsewhere(request: HttpRequest, view: View, data: Any) -> UUID | None:
     return chosen.id
 
 
-def _answer(
+def _call_view(
     request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
 ) -> HttpResponseBase | None:
     response: HttpResponseBase | None = view(request, *args, **kwargs)

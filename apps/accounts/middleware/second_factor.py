@@ -20,12 +20,12 @@ from urfmp.common.http.view_policy import policy_of
 from urfmp.common.security.authentication_time import AuthenticationTime
 
 
-def lacks_second_factor(person: User, sign_in: AuthenticationTime) -> bool:
+def must_set_up_second_factor(person: User, sign_in: AuthenticationTime) -> bool:
     """Tell whether somebody has to set up a second factor before they reach anything."""
-    return not sign_in.has_second_factor and is_required(person)
+    return not sign_in.has_second_factor and is_second_factor_required(person)
 
 
-def is_required(person: User) -> bool:
+def is_second_factor_required(person: User) -> bool:
     """Tell whether somebody's organization asks them for a second factor."""
     return bool((person.organization.settings or {}).get("second_factor_required"))
 
@@ -35,7 +35,7 @@ def second_factor_gate(
 ) -> HttpResponseBase | None:
     """Return the answer to somebody who has to set up a second factor first."""
     person, sign_in = cast("User", request.user), request_state(request).authentication
-    if policy_of(view, request.method).allow_without_second_factor or not lacks_second_factor(
+    if policy_of(view, request.method).allow_without_second_factor or not must_set_up_second_factor(
         person, sign_in
     ):
         return None

@@ -7,7 +7,7 @@ from django.http import (
     HttpRequest,
 )
 
-from apps.accounts.auth.requests import client_address, session_of
+from apps.accounts.auth.requests import client_ip, request_session
 from urfmp.common.http.middleware import user_agent_of
 
 
@@ -17,6 +17,6 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def process_request(self, request: HttpRequest) -> None:
         """Attach the session; it is read when somebody asks for it."""
         super().process_request(request)
-        session = session_of(request)
-        session.ip_address = client_address(request)
+        session = request_session(request)
+        session.ip_address = client_ip(request)
         session.user_agent = user_agent_of(request.headers)

@@ -15,13 +15,13 @@ from apps.accounts.exceptions import ApiKeyInactiveError, ApiKeyRotationError, U
 from apps.accounts.models import ApiKey, User
 from apps.accounts.permissions.roles import DEVICE_SCOPES, SCOPES
 from apps.accounts.selectors.key_format import generate_key, key_prefix
-from apps.accounts.services.quotas import take_place
+from apps.accounts.services.quotas import reserve_quota
 from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import audit_action
 
 ROTATION_OVERLAP = timedelta(hours=24)
-_LONGEST_OVERLAP = timedelta(days=30)
-_MOST_NETWORKS = 50
+_MAX_OVERLAP = timedelta(days=30)
+_MAX_NETWORKS = 50
 
 
 def _check_scopes(permissions: list[str], robot: Any) -> None:
@@ -55,8 +55,8 @@ def normalized_networks(networks: Iterable[str]) -> list[str]:
         ValidationError: One is neither, or has bits set beyond its prefix; or there are too many.
     """
     found = sorted({_network(text) for text in networks})
-    if len(found) > _MOST_NETWORKS:
-        raise ValidationError({"allowed_networks": f"Name at most {_MOST_NETWORKS} networks."})
+    if len(found) > _MAX_NETWORKS:
+        raise ValidationError({"allowed_networks": f"Name at most {_MAX_NETWORKS} networks."})
     return found
 
 
@@ -108,11 +108,11 @@ def api_key_create(
         line_protocol_mapping=line_protocol_mapping or {},
     )
     with audit_action("accounts.api_key.create"):
-        take_place(organization_id, "api_keys")
-        return row, _issue(row)
+        reserve_quota(organization_id, "api_keys")
+        return row, _generate_and_save(row)
 
 
-def _issue(row: ApiKey) -> str:
+def _generate_and_save(row: ApiKey) -> str:
     key = generate_key()
     row.key_hash, row.key_prefix = hash_token(key), key_prefix(key)
     row.full_clean()
@@ -133,9 +133,9 @@ def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
         ValidationError: A value does not fit.
     """
     with audit_action("accounts.api_key.update"):
-        _lock(key)
+        _lock_active(key)
         if "expires_at" in changes:
-            _check_end(key, changes["expires_at"])
+            _check_expiry(key, changes["expires_at"])
         for name, value in changes.items():
             setattr(key, name, value)
         _check_limits(key.rate_limit, changes.get("expires_at"))
@@ -145,7 +145,7 @@ def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
     return key
 
 
-def _check_end(key: ApiKey, end: datetime | None) -> None:
+def _check_expiry(key: ApiKey, end: datetime | None) -> None:
     """Keep a key that is being replaced, which takes no place of the plan, from living on."""
     is_later = key.expires_at is not None and (end is None or end > key.expires_at)
     if is_later and any(successor.is_valid for successor in ApiKey.objects.filter(replaces=key)):
@@ -174,10 +174,10 @@ def api_key_rotate(
         ApiKeyRotationError: It is itself a successor whose own predecessor still works.
         ValidationError: The overlap does not fit.
     """
-    if not timedelta(0) <= overlap <= _LONGEST_OVERLAP:
+    if not timedelta(0) <= overlap <= _MAX_OVERLAP:
         raise ValidationError({"overlap_hours": "Both keys work for 0 to 720 hours."})
     with audit_action("accounts.api_key.rotate"):
-        _lock(key)
+        _lock_active(key)
         if ApiKey.objects.filter(replaces=key).exists():
             msg = "This key has a successor already; rotate that one."
             raise ApiKeyInactiveError(msg)
@@ -200,7 +200,7 @@ def api_key_rotate(
         key.expires_at = min(key.expires_at or end, end)
         key.is_active = overlap > timedelta(0)
         key.save(update_fields=["expires_at", "is_active"])
-        return successor, _issue(successor)
+        return successor, _generate_and_save(successor)
 
 
 def api_key_revoke(key: ApiKey) -> ApiKey:
@@ -211,7 +211,7 @@ def api_key_revoke(key: ApiKey) -> ApiKey:
     return key
 
 
-def _lock(key: ApiKey) -> None:
+def _lock_active(key: ApiKey) -> None:
     key.refresh_from_db(from_queryset=ApiKey.objects.select_for_update())
     if not key.is_valid:
         raise ApiKeyInactiveError

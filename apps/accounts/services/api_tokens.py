@@ -20,7 +20,7 @@ from apps.accounts.selectors.api_tokens import (
     refresh_credential,
     session_hash_matches,
 )
-from apps.accounts.services.locks import standing_hold
+from apps.accounts.services.locks import lock_active_user
 from apps.accounts.services.login_audit import record_login, record_logout
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.security.authentication_time import AuthenticationTime
@@ -28,7 +28,7 @@ from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
 # Two requests of one honest client may find the access token expired at the same moment.
-_SIBLINGS_WITHIN = timedelta(seconds=10)
+_ROTATION_GRACE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def token_pair_issue(user: User, actor: Actor, *, second_factor: bool = False) -
         tenant_transaction(user.organization_id, replace(actor, user_id=user.pk)),
         audit_action("accounts.session.login"),
     ):
-        standing_hold(user)
+        lock_active_user(user)
         User.objects.filter(pk=user.pk).update(last_login=now)
         root = UserSession(pk=uuid4(), organization_id=user.organization_id, user=user)
         root.family_id = root.pk
@@ -86,21 +86,21 @@ def token_pair_rotate(token: str, actor: Actor) -> TokenPair:
     if found is None:
         raise InvalidRefreshTokenError
     with tenant_transaction(found.organization_id, replace(actor, user_id=found.user_id)):
-        pair = _renew(actor, found, hash_token(token))
+        pair = _rotate(actor, found, hash_token(token))
     if pair is None:  # after the commit: that a family was ended must stay
         raise InvalidRefreshTokenError
     return pair
 
 
-def _renew(actor: Actor, found: RefreshCredential, token_digest: str) -> TokenPair | None:
+def _rotate(actor: Actor, found: RefreshCredential, token_digest: str) -> TokenPair | None:
     roots = UserSession.objects.select_for_update().filter(pk=found.family_id)
     root: UserSession | None = roots.first()
     row: UserSession | None = UserSession.objects.filter(refresh_token=token_digest).first()
     if root is None or row is None:  # ended while this request waited for the lock
         return None
     now = timezone.now()
-    if row.spent_at is not None and now - row.spent_at >= _SIBLINGS_WITHIN:
-        _end_stolen(root)
+    if row.spent_at is not None and now - row.spent_at >= _ROTATION_GRACE:
+        _revoke_reused_family(root)
         return None
     if not session_hash_matches(
         root.data.get(HASH_SESSION_KEY, ""), User.objects.get(pk=root.user_id)
@@ -121,7 +121,7 @@ def _renew(actor: Actor, found: RefreshCredential, token_digest: str) -> TokenPa
         return _store(actor, child, now)
 
 
-def _end_stolen(root: UserSession) -> None:
+def _revoke_reused_family(root: UserSession) -> None:
     with audit_action("accounts.session.refresh_reuse"):
         audit_record(
             action="accounts.session.refresh_reuse",

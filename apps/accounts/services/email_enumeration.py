@@ -23,18 +23,18 @@ from django.core.exceptions import ValidationError
 
 from apps.accounts.exceptions import EmailEnumerationLimitError
 from apps.accounts.models import User
-from apps.accounts.services.users import ADDRESS_TAKEN
+from apps.accounts.services.users import EMAIL_TAKEN
 from urfmp.common.redis.rate_limit import RateLimit, hit
 
 _TOLD_A_DAY, _DAY_SECONDS = 10, 24 * 60 * 60
 
 
-def _spent_key(organization_id: UUID) -> str:
+def _exhausted_cache_key(organization_id: UUID) -> str:
     return f"{organization_id}:addresses_told"
 
 
 @contextmanager
-def address_tried(organization_id: UUID, email: str | None) -> Iterator[None]:
+def enumeration_guard(organization_id: UUID, email: str | None) -> Iterator[None]:
     """Add a person, or change their address, inside.
 
     Args:
@@ -48,34 +48,34 @@ def address_tried(organization_id: UUID, email: str | None) -> Iterator[None]:
     if email is None:
         yield
         return
-    if (until := cache.get(_spent_key(organization_id))) is not None:
+    if (until := cache.get(_exhausted_cache_key(organization_id))) is not None:
         raise EmailEnumerationLimitError(max(1, int(until - time.time())))
     try:
         yield
     except ValidationError as error:
-        if _is_elsewhere(error, email):
-            _count(organization_id)
+        if _is_taken_elsewhere(error, email):
+            _count_disclosure(organization_id)
         raise
 
 
-def moved_to(person: User, changes: Mapping[str, Any]) -> str | None:
+def changed_email(person: User, changes: Mapping[str, Any]) -> str | None:
     """Return the address that changes give a person; None where it is theirs already."""
     email: str | None = changes.get("email")
     is_theirs = email is not None and email.strip().lower() == person.email
     return None if is_theirs else email
 
 
-def _is_elsewhere(error: ValidationError, email: str) -> bool:
+def _is_taken_elsewhere(error: ValidationError, email: str) -> bool:
     """Tell whether an address is taken by somebody whom the open organization does not see."""
     faults = error.message_dict.get("email", []) if hasattr(error, "error_dict") else []
-    return ADDRESS_TAKEN in faults and not User.objects.filter(email__iexact=email.strip()).exists()
+    return EMAIL_TAKEN in faults and not User.objects.filter(email__iexact=email.strip()).exists()
 
 
-def _count(organization_id: UUID) -> None:
+def _count_disclosure(organization_id: UUID) -> None:
     name = f"{{{organization_id}}}:addresses_told"
     decision = hit(RateLimit(name, _TOLD_A_DAY, _DAY_SECONDS))
     if not decision.admitted or decision.remaining == 0:
         end = time.time() + decision.reset_seconds
-        cache.set(_spent_key(organization_id), end, timeout=decision.reset_seconds)
+        cache.set(_exhausted_cache_key(organization_id), end, timeout=decision.reset_seconds)
     if not decision.admitted:
         raise EmailEnumerationLimitError(decision.reset_seconds)

@@ -15,7 +15,7 @@ from django.utils.crypto import salted_hmac
 from apps.accounts.exceptions import IdempotencyInProgressError, IdempotencyKeyReusedError
 from apps.accounts.models import IdempotencyRecord
 
-KEPT = timedelta(hours=24)
+RETENTION = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def request_hash(method: str, path: str, body: Any) -> str:
     return salted_hmac("urfmp.idempotency", text, algorithm="sha256").hexdigest()
 
 
-def idempotent_begin(request: IdempotentRequest) -> IdempotencyRecord | None:
+def idempotency_claim(request: IdempotentRequest) -> IdempotencyRecord | None:
     """Claim a key until the transaction ends, or return the answer that was given to it before.
 
     The claim is an advisory lock: it vanishes with the transaction, whatever becomes of it, and
@@ -65,7 +65,7 @@ def idempotent_begin(request: IdempotentRequest) -> IdempotencyRecord | None:
     found: IdempotencyRecord | None = rows.first()
     if found is None:
         return None
-    if timezone.now() - found.created_at >= KEPT:
+    if timezone.now() - found.created_at >= RETENTION:
         rows.delete()
         return None
     if found.request_hash != request.request_hash:
@@ -73,7 +73,7 @@ def idempotent_begin(request: IdempotentRequest) -> IdempotencyRecord | None:
     return found
 
 
-def idempotent_finish(request: IdempotentRequest, *, status_code: int, answer: bytes) -> None:
+def idempotency_store(request: IdempotentRequest, *, status_code: int, answer: bytes) -> None:
     """Keep the answer to a request, in the transaction of what it did."""
     IdempotencyRecord.objects.create(
         organization_id=request.organization_id,
@@ -85,8 +85,8 @@ def idempotent_finish(request: IdempotentRequest, *, status_code: int, answer: b
     )
 
 
-def clean_up_idempotency_keys() -> int:
+def expired_idempotency_keys_delete() -> int:
     """Delete the open organization's answers that are older than a day; return how many."""
-    rows = IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - KEPT)
+    rows = IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - RETENTION)
     count: int = rows.delete()[0]
     return count

@@ -23,16 +23,16 @@ from apps.accounts.exceptions import GrantExceedsOwnError, InvalidLinkError, Rol
 from apps.accounts.models import ApiKey, Invitation, User
 from apps.accounts.permissions.grants import check_can_grant, effective_permissions
 from apps.accounts.selectors.one_time_links import generate_link_token, hash_link_token
-from apps.accounts.services.quotas import take_place
+from apps.accounts.services.quotas import reserve_quota
 from apps.accounts.services.users import user_create
-from apps.accounts.throttling import take_mail
+from apps.accounts.throttling import throttle_outgoing_mail
 from urfmp.common.db.constraints import unique_error_on
 from urfmp.common.mail import mail_send, require_mail_configured
 from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
-INVITATION_AGE = timedelta(days=7)
-_RIGHT = "user.invite"
+INVITATION_LIFETIME = timedelta(days=7)
+_INVITE_PERMISSION = "user.invite"
 
 
 def invitation_create(
@@ -69,7 +69,7 @@ def invitation_create(
         permissions=permissions or [],
         invited_by=invited_by,
         invited_by_key_id=invited_by_key,
-        expires_at=timezone.now() + INVITATION_AGE,
+        expires_at=timezone.now() + INVITATION_LIFETIME,
     )
     if role == Role.SUPER_ADMIN:
         raise RoleNotAllowedError
@@ -77,12 +77,12 @@ def invitation_create(
         unique_error_on("email", "This person is invited already; send it again, or revoke it."),
         audit_action("accounts.invitation.create"),
     ):
-        take_place(organization_id, "users")
+        reserve_quota(organization_id, "users")
         if User.objects.filter(email=invitation.email).exists():
             raise ValidationError({"email": "This person is a member of the organization."})
         invitation.full_clean(validate_constraints=False)
         invitation.save(force_insert=True)
-        _order(invitation)
+        _enqueue_mail(invitation)
     return invitation
 
 
@@ -105,14 +105,14 @@ def invitation_resend(
     with audit_action("accounts.invitation.resend"):
         invitation.refresh_from_db(from_queryset=Invitation.objects.select_for_update())
         if invitation.is_expired:
-            take_place(invitation.organization_id, "users")
-        invitation.expires_at = timezone.now() + INVITATION_AGE
+            reserve_quota(invitation.organization_id, "users")
+        invitation.expires_at = timezone.now() + INVITATION_LIFETIME
         invitation.token_digest = None
         invitation.invited_by, invitation.invited_by_key_id = invited_by, invited_by_key
         invitation.save(
             update_fields=["expires_at", "token_digest", "invited_by", "invited_by_key"]
         )
-        _order(invitation)
+        _enqueue_mail(invitation)
     return invitation
 
 
@@ -122,8 +122,8 @@ def invitation_revoke(invitation: Invitation) -> None:
         Invitation.objects.filter(pk=invitation.pk).delete()
 
 
-def _order(invitation: Invitation) -> None:
-    take_mail(invitation.organization_id, invitation.email)
+def _enqueue_mail(invitation: Invitation) -> None:
+    throttle_outgoing_mail(invitation.organization_id, invitation.email)
     app.configure_task("accounts.send_invitation").defer(
         organization_id=str(invitation.organization_id), invitation_id=str(invitation.pk)
     )
@@ -149,14 +149,14 @@ def invitation_send(*, organization_id: UUID, invitation_id: UUID) -> None:
         context={
             "organization": found.organization,
             "email": found.email,
-            "link": invitation_address(token),
+            "link": invitation_url(token),
             "token": token,
-            "days": INVITATION_AGE.days,
+            "days": INVITATION_LIFETIME.days,
         },
     )
 
 
-def invitation_address(token: str) -> str:
+def invitation_url(token: str) -> str:
     """Return the address that a person opens. What follows the `#` reaches no server."""
     return f"{settings.WEB_ORIGIN}{reverse('admin:accept_invitation')}#{token}"
 
@@ -236,7 +236,7 @@ def _check_inviter(invitation: Invitation) -> None:
     else:
         key: ApiKey | None = invitation.invited_by_key
         inviter, is_there = key, key is not None and key.is_valid
-    if not is_there or _RIGHT not in effective_permissions(inviter):
+    if not is_there or _INVITE_PERMISSION not in effective_permissions(inviter):
         raise InvalidLinkError
     try:
         check_can_grant(inviter, {"role": invitation.role, "permissions": invitation.permissions})
@@ -251,7 +251,7 @@ def _is_super_admin(user_id: UUID) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def clean_up_invitations() -> int:
+def expired_invitations_delete() -> int:
     """Delete the open organization's invitations that expired 30 days ago; return how many."""
     with audit_action("accounts.invitation.clean_up"):
         limit = timezone.now() - timedelta(days=30)
@@ -259,6 +259,6 @@ def clean_up_invitations() -> int:
     return int(removed)
 
 
-def grants_of(values: dict[str, Any]) -> dict[str, Any]:
+def grants_from_fields(values: dict[str, Any]) -> dict[str, Any]:
     """Return what an invitation gives, as `check_grant` takes it."""
     return {"role": Role.OPERATOR, **{k: v for k, v in values.items() if k != "email"}}

@@ -13,14 +13,14 @@ from apps.accounts.models import User
 ADMIN_ROLES = (Role.ADMIN, Role.SUPER_ADMIN)
 
 
-def admins_hold(organization_id: UUID) -> list[User]:
+def lock_active_admins(organization_id: UUID) -> list[User]:
     """Lock an organization's active admins, in order: before any other person of it is locked."""
     rows = User.objects.select_for_update(no_key=True).only("pk", "role", "password")
     admins = rows.filter(organization_id=organization_id, role__in=ADMIN_ROLES, is_active=True)
     return list(admins.order_by("pk"))
 
 
-def organization_hold(organization_id: UUID) -> bool:
+def lock_organization(organization_id: UUID) -> bool:
     """Keep an organization's state as it is until the transaction ends; return if it is active.
 
     Deactivation holds the row against this, and then deletes sessions: whoever deletes or adds
@@ -35,7 +35,7 @@ def organization_hold(organization_id: UUID) -> bool:
     return bool(row and row[0])
 
 
-def standing_hold(user: User) -> None:
+def lock_active_user(user: User) -> None:
     """Keep a person and their organization active until the transaction ends.
 
     A sign-in is made under this. A deactivation that is under way is waited for, and then seen;
@@ -47,5 +47,5 @@ def standing_hold(user: User) -> None:
         LoginFailedError: One of them is not active any more.
     """
     rows = User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True)
-    if not rows.exists() or not organization_hold(user.organization_id):
+    if not rows.exists() or not lock_organization(user.organization_id):
         raise LoginFailedError

@@ -8,8 +8,8 @@ from apps.accounts.exceptions import InvalidSecondFactorError, TooManyAttemptsEr
 from apps.accounts.models import User
 from apps.accounts.selectors.credentials import LoginIdentity, login_identity
 from apps.accounts.services.login_audit import record_failed_login
-from apps.accounts.services.second_factors import second_factor_of, second_factor_take
-from apps.accounts.throttling import SESSION, take_code
+from apps.accounts.services.second_factors import second_factor_get, second_factor_verify
+from apps.accounts.throttling import SESSION_SCOPE, throttle_code
 from urfmp.common.tenancy.context import Actor, tenant_transaction
 
 
@@ -29,7 +29,7 @@ def throttle_session_code(user: User) -> None:
     Raises:
         TooManyAttemptsError: The attempts within sessions of this user are used up.
     """
-    take_code(login_identity(user.email).account_hash, SESSION)
+    throttle_code(login_identity(user.email).account_hash, SESSION_SCOPE)
 
 
 def verify_code(
@@ -49,7 +49,7 @@ def verify_code(
         TooManyAttemptsError: The attempts are used up.
     """
     try:
-        take_code(account.account_hash, client_scope)
+        throttle_code(account.account_hash, client_scope)
         with tenant_transaction(user.organization_id, replace(actor, user_id=user.pk)):
             _consume(user, code)
     except InvalidSecondFactorError:
@@ -62,6 +62,6 @@ def verify_code(
 
 
 def _consume(user: User, code: str) -> None:
-    if (row := second_factor_of(user)) is None:  # removed since the password was verified
+    if (row := second_factor_get(user)) is None:  # removed since the password was verified
         raise InvalidSecondFactorError
-    second_factor_take(row, code)
+    second_factor_verify(row, code)

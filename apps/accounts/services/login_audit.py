@@ -34,7 +34,7 @@ USER_DEACTIVATED = "Deactivated during the login."
 
 _WINDOW_SECONDS, _COUNTED_TO = 60 * 60, 1_000_000_000
 _EACH_OF_ONE, _EACH_OF_ALL = 10, 200
-_TOLD = frozenset(10**power for power in range(2, 10))
+_SAMPLED_COUNTS = frozenset(10**power for power in range(2, 10))
 
 
 def record_login(user_id: UUID) -> None:
@@ -62,7 +62,9 @@ def record_failed_login(
     organization_id = user_organization_id(email) or current_organization_id()
     action, kind = "accounts.session.login", "session"
     if organization_id is None:
-        stranger_record(actor, action=action, email=email, resource_type=kind, error_message=reason)
+        record_unknown_email_attempt(
+            actor, action=action, email=email, resource_type=kind, error_message=reason
+        )
         return
     with tenant_transaction(organization_id, actor):
         audit_record(
@@ -74,7 +76,7 @@ def record_failed_login(
         )
 
 
-def stranger_record(actor: Actor, *, action: str, email: str, **entry: Any) -> None:
+def record_unknown_email_attempt(actor: Actor, *, action: str, email: str, **entry: Any) -> None:
     """Record what failed because an address is nobody's, unless it is one of a flood.
 
     Args:
@@ -87,32 +89,32 @@ def stranger_record(actor: Actor, *, action: str, email: str, **entry: Any) -> N
     of_one = _count(f"{name}:{client_network(actor.ip_address)}")
     of_all = _count(f"{name}:all")
     asked: dict[str, Any] = {"email": email[:255]}
-    if of_one in _TOLD:
+    if of_one in _SAMPLED_COUNTS:
         asked["within_an_hour"] = of_one
-    if of_all in _TOLD:
+    if of_all in _SAMPLED_COUNTS:
         asked["within_an_hour_from_everywhere"] = of_all
-    is_told = len(asked) > 1 or (of_one <= _EACH_OF_ONE and _has_room(name))
-    with platform_transaction(actor), _kept(is_told):
+    is_told = len(asked) > 1 or (of_one <= _EACH_OF_ONE and _has_sample_left(name))
+    with platform_transaction(actor), _rollback_unless_sampled(is_told):
         audit_record(action=action, success=False, request_data=asked, **entry)
 
 
-class _NotToldError(Exception):
+class _SampledOutError(Exception):
     """It has been written, and is not kept."""
 
 
 @contextmanager
-def _kept(is_kept: bool) -> Iterator[None]:
+def _rollback_unless_sampled(is_kept: bool) -> Iterator[None]:
     """Write inside, and take back what is not to be kept, once all of the work is done."""
-    with suppress(_NotToldError), transaction.atomic(), connection.cursor() as cursor:
+    with suppress(_SampledOutError), transaction.atomic(), connection.cursor() as cursor:
         yield
         if not is_kept:
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the chain's, which waits for the end
-            raise _NotToldError
+            raise _SampledOutError
 
 
 def _count(name: str) -> int:
     return _COUNTED_TO - hit(RateLimit(name, _COUNTED_TO, _WINDOW_SECONDS)).remaining
 
 
-def _has_room(name: str) -> bool:
+def _has_sample_left(name: str) -> bool:
     return hit(RateLimit(f"{name}:each", _EACH_OF_ALL, _WINDOW_SECONDS)).admitted

@@ -21,16 +21,16 @@ from apps.accounts.selectors.one_time_links import (
     link_credential,
     link_url,
 )
-from apps.accounts.services.login_audit import stranger_record
+from apps.accounts.services.login_audit import record_unknown_email_attempt
 from apps.accounts.services.users import user_set_password
-from apps.accounts.throttling import take_link, take_mail
+from apps.accounts.throttling import throttle_link_request, throttle_outgoing_mail
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.mail import mail_send, require_mail_configured
 from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor, audit_action, current_actor, tenant_transaction
 
 
-def link_order(user: User, purpose: str) -> None:
+def link_request(user: User, purpose: str) -> None:
     """Have a person sent a link, once the open transaction has committed.
 
     Raises:
@@ -41,7 +41,7 @@ def link_order(user: User, purpose: str) -> None:
     if user.is_system:
         raise SystemUserError
     require_mail_configured()
-    take_mail(user.organization_id, user.email)
+    throttle_outgoing_mail(user.organization_id, user.email)
     actor = current_actor()
     app.configure_task("accounts.send_link").defer(
         organization_id=str(user.organization_id),
@@ -51,14 +51,14 @@ def link_order(user: User, purpose: str) -> None:
     )
 
 
-def password_link_order(user: User) -> str:
+def password_link_request(user: User) -> str:
     """Have a person sent what they can choose a password with: a reset, or their invitation again.
 
     Returns:
         The purpose of the link.
     """
     purpose = user.password_link_purpose
-    link_order(user, purpose)
+    link_request(user, purpose)
     return purpose
 
 
@@ -82,7 +82,7 @@ def password_reset_request(
             address.
     """
     require_mail_configured()
-    take_link(account.account_hash, client_scope, actor.ip_address)
+    throttle_link_request(account.account_hash, client_scope, actor.ip_address)
     app.configure_task("accounts.send_password_reset").defer(
         email=email.strip(), actor=_as_json(actor)
     )
@@ -111,7 +111,7 @@ def password_reset_send(*, email: str, actor: dict[str, Any]) -> None:
     account, asked_by = login_identity(email), _from_json(actor)
     action, kind = "accounts.user.forgot_password", "user"
     if account.organization_id is None:
-        stranger_record(asked_by, action=action, email=email, resource_type=kind)
+        record_unknown_email_attempt(asked_by, action=action, email=email, resource_type=kind)
         return
     with tenant_transaction(account.organization_id, asked_by):
         user: User = User.objects.get_by_natural_key(email.strip())
@@ -144,7 +144,7 @@ def link_send(*, organization_id: UUID, user_id: UUID, purpose: str, actor: dict
         user: User | None = people.filter(pk=user_id, is_active=True).first()
         if user is None:
             return
-        token, _ = link_make(user, purpose)
+        token, _ = link_create(user, purpose)
         context = {
             "user": user,
             "organization": user.organization,
@@ -155,7 +155,7 @@ def link_send(*, organization_id: UUID, user_id: UUID, purpose: str, actor: dict
     mail_send(to=user.email, subject=kind.subject, template=kind.template, context=context)
 
 
-def link_make(user: User, purpose: str) -> tuple[str, datetime]:
+def link_create(user: User, purpose: str) -> tuple[str, datetime]:
     """Make a link in place of the one before.
 
     Returns:
@@ -178,7 +178,7 @@ def link_make(user: User, purpose: str) -> tuple[str, datetime]:
     return token, expires_at
 
 
-def link_take(found: LinkCredential) -> User:
+def link_consume(found: LinkCredential) -> User:
     """Use a link up, inside its organization's transaction, and return whose it was.
 
     The person's row is locked first: of two requests with one link the second finds it used.
@@ -209,13 +209,13 @@ def password_set_with_token(actor: Actor, *, token: str, password: str) -> User:
         tenant_transaction(found.organization_id, replace(actor, user_id=found.user_id)),
         audit_action(f"accounts.user.{found.purpose}"),
     ):
-        user = link_take(found)
+        user = link_consume(found)
         user.email_verified = True
         user_set_password(user, password)
     return user
 
 
-def clean_up_links() -> int:
+def expired_links_delete() -> int:
     """Delete the open organization's links that expired 30 days ago; return how many."""
     with audit_action("accounts.link.clean_up"):
         limit = timezone.now() - timedelta(days=30)

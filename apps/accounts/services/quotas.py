@@ -28,7 +28,7 @@ PLAN_LIMITS: dict[str, dict[str, int | None]] = {
 LIMIT_COLUMNS = {"robots": "robot_limit", "users": "user_limit", "api_keys": "api_key_limit"}
 
 _LABELS = {"robots": "robots", "users": "people", "api_keys": "API keys"}
-_WAYS_OUT = {
+_REMEDIES = {
     "robots": "Retire one",
     "users": "Deactivate somebody, or revoke an invitation",
     "api_keys": "Revoke one",
@@ -72,28 +72,28 @@ class Usage:
         )
 
 
-def limits_of(organization: Any) -> dict[str, int | None]:
+def quota_limits(organization: Any) -> dict[str, int | None]:
     """Return what an organization's plan allows, by resource."""
     if organization.plan == "custom":
         return {name: getattr(organization, column) for name, column in LIMIT_COLUMNS.items()}
     return PLAN_LIMITS[organization.plan or "free"]
 
 
-def usage_of(organization: Any) -> list[Usage]:
+def quota_usage(organization: Any) -> list[Usage]:
     """Return what is in use and what the plan allows; one query, inside its tenant transaction."""
     counts = ", ".join(f"({_IN_USE[name]})" for name in RESOURCES)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {counts}", {"organization": organization.pk})
         used = cursor.fetchone()
-    limits = limits_of(organization)
+    limits = quota_limits(organization)
     return [Usage(name, count, limits[name]) for name, count in zip(RESOURCES, used, strict=True)]
 
 
-def _organizations() -> type[Model]:
+def _organization_model() -> type[Model]:
     return apps.get_model("organizations", "Organization")
 
 
-def take_place(organization_id: UUID, resource: str, *, count: int = 1) -> None:
+def reserve_quota(organization_id: UUID, resource: str, *, count: int = 1) -> None:
     """Check that a plan has room for more, and keep it so until the transaction ends.
 
     Call it in the transaction that adds the row, before it is added. Where the plan has a limit
@@ -108,11 +108,11 @@ def take_place(organization_id: UUID, resource: str, *, count: int = 1) -> None:
     Raises:
         PlanLimitError: There is no room.
     """
-    rows: Any = _organizations()._default_manager
-    if limits_of(rows.get(pk=organization_id))[resource] is None:
+    rows: Any = _organization_model()._default_manager
+    if quota_limits(rows.get(pk=organization_id))[resource] is None:
         return  # a plan that becomes smaller meanwhile leaves what there is
     organization = rows.select_for_update(no_key=True).get(pk=organization_id)
-    limit = limits_of(organization)[resource]
+    limit = quota_limits(organization)[resource]
     if limit is None:
         return
     with connection.cursor() as cursor:
@@ -121,6 +121,6 @@ def take_place(organization_id: UUID, resource: str, *, count: int = 1) -> None:
     if used + count > limit:
         msg = (
             f"The plan {organization.get_plan_display()} allows {limit} {_LABELS[resource]}, and"
-            f" {used} are in use. {_WAYS_OUT[resource]}, or ask for a larger plan."
+            f" {used} are in use. {_REMEDIES[resource]}, or ask for a larger plan."
         )
         raise PlanLimitError(msg, plan=organization.plan, resource=resource, limit=limit, used=used)

@@ -15,7 +15,7 @@ from procrastinate.contrib.django import app
 
 from apps.accounts.exceptions import InvalidSecondFactorError, SecondFactorStateError
 from apps.accounts.models import SecondFactor, User
-from apps.accounts.services.sessions import sessions_end_all_of
+from apps.accounts.services.sessions import sessions_revoke_user
 from urfmp.common.mail import mail_send
 from urfmp.common.security.bearer_secrets import hash_token, random_text
 from urfmp.common.security.field_encryption import decrypt, encrypt
@@ -29,7 +29,7 @@ _RECOVERY_CODES = 10
 _FIELD = "seed"
 
 
-def second_factor_of(user: User) -> SecondFactor | None:
+def second_factor_get(user: User) -> SecondFactor | None:
     """Return a person's second factor, when it is in use."""
     row: SecondFactor | None = SecondFactor.objects.filter(
         user_id=user.pk, confirmed_at__isnull=False
@@ -37,7 +37,7 @@ def second_factor_of(user: User) -> SecondFactor | None:
     return row
 
 
-def pending_second_factor_of(user: User) -> SecondFactor | None:
+def pending_second_factor_get(user: User) -> SecondFactor | None:
     """Return a second factor that a person has begun to set up."""
     row: SecondFactor | None = SecondFactor.objects.filter(
         user_id=user.pk, confirmed_at=None
@@ -49,13 +49,13 @@ def _seed(row: SecondFactor) -> str:
     return decrypt(row.seed, organization_id=row.organization_id, row_id=row.pk, field=_FIELD)
 
 
-def _lock_person(user: User) -> None:
+def _lock_user(user: User) -> None:
     """Lock a person's row before their factor and their sessions, as everybody does."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
-def _end_sign_ins(user: User) -> None:
-    sessions_end_all_of(user)
+def _revoke_sessions(user: User) -> None:
+    sessions_revoke_user(user)
     user.save(update_fields=["trusted_devices_reset_at"])
 
 
@@ -66,8 +66,8 @@ def second_factor_begin(user: User) -> SecondFactor:
         SecondFactorStateError: They have a second factor in use.
     """
     with audit_action("accounts.second_factor.begin"):
-        _lock_person(user)
-        if second_factor_of(user) is not None:
+        _lock_user(user)
+        if second_factor_get(user) is not None:
             raise SecondFactorStateError
         SecondFactor.objects.filter(user_id=user.pk).delete()
         row = SecondFactor(pk=uuid4(), organization_id=user.organization_id, user=user)
@@ -81,7 +81,7 @@ def second_factor_begin(user: User) -> SecondFactor:
     return row
 
 
-def seed_text(row: SecondFactor) -> str:
+def totp_secret(row: SecondFactor) -> str:
     """Return the seed of a second factor that is being set up.
 
     Raises:
@@ -92,23 +92,23 @@ def seed_text(row: SecondFactor) -> str:
     return _seed(row)
 
 
-def seed_address(row: SecondFactor) -> str:
+def totp_provisioning_uri(row: SecondFactor) -> str:
     """Return what an app reads from a picture: the seed of one that is being set up, and whose.
 
     Raises:
         SecondFactorStateError: It is in use; its seed is never shown again.
     """
-    totp = pyotp.TOTP(seed_text(row))
+    totp = pyotp.TOTP(totp_secret(row))
     return totp.provisioning_uri(name=row.user.email, issuer_name=ISSUER)
 
 
-def seed_shown(row: SecondFactor) -> tuple[str, str]:
+def totp_setup_display(row: SecondFactor) -> tuple[str, str]:
     """Return the seed of a second factor that is being set up: as text, and as a picture's address.
 
     Raises:
         SecondFactorStateError: It is in use; its seed is never shown again.
     """
-    seed, address = seed_text(row), seed_address(row)
+    seed, address = totp_secret(row), totp_provisioning_uri(row)
     picture: str = segno.make_qr(address, error="m").svg_data_uri(scale=5, light="#fff")
     groups = " ".join(seed[start : start + 4] for start in range(0, len(seed), 4))
     return groups, picture
@@ -119,12 +119,12 @@ def _new_recovery_codes() -> list[str]:
     return ["-".join(random_text(4) for _ in range(4)) for _ in range(_RECOVERY_CODES)]
 
 
-def _plain(code: str) -> str:
+def _normalize(code: str) -> str:
     return "".join(character for character in code if character.isalnum())
 
 
 def _digests(codes: list[str]) -> list[str]:
-    return [hash_token(_plain(code)) for code in codes]
+    return [hash_token(_normalize(code)) for code in codes]
 
 
 def second_factor_confirm(user: User, code: str) -> list[str]:
@@ -138,22 +138,22 @@ def second_factor_confirm(user: User, code: str) -> list[str]:
         SecondFactorStateError: None was begun.
     """
     with audit_action("accounts.second_factor.create"):
-        _lock_person(user)
+        _lock_user(user)
         row = SecondFactor.objects.select_for_update().filter(user_id=user.pk).first()
         if row is None or row.confirmed_at is not None:
             raise SecondFactorStateError
-        step = _step_of(row, code)
+        step = _matching_timestep(row, code)
         if step is None:
             raise InvalidSecondFactorError
         codes = _new_recovery_codes()
         row.confirmed_at, row.last_step = timezone.now(), step
         row.recovery_digests = _digests(codes)
         row.save()
-        _end_sign_ins(user)
+        _revoke_sessions(user)
     return codes
 
 
-def recovery_codes_renew(user: User) -> list[str]:
+def recovery_codes_regenerate(user: User) -> list[str]:
     """Make new recovery codes in place of all old ones. Ends the person's sign-ins.
 
     Raises:
@@ -161,13 +161,13 @@ def recovery_codes_renew(user: User) -> list[str]:
     """
     codes = _new_recovery_codes()
     with audit_action("accounts.second_factor.renew_codes"):
-        _lock_person(user)
+        _lock_user(user)
         changed = SecondFactor.objects.filter(user_id=user.pk, confirmed_at__isnull=False).update(
             recovery_digests=_digests(codes)
         )
         if not changed:
             raise SecondFactorStateError
-        _end_sign_ins(user)
+        _revoke_sessions(user)
     return codes
 
 
@@ -178,13 +178,13 @@ def second_factor_remove(user: User) -> None:
         SecondFactorStateError: The person has none.
     """
     with audit_action("accounts.second_factor.delete"):
-        _lock_person(user)
+        _lock_user(user)
         removed, _ = SecondFactor.objects.filter(
             user_id=user.pk, confirmed_at__isnull=False
         ).delete()
         if not removed:
             raise SecondFactorStateError
-        _end_sign_ins(user)
+        _revoke_sessions(user)
 
 
 def second_factor_reset(user: User) -> None:
@@ -203,7 +203,7 @@ def second_factor_reset(user: User) -> None:
             )
 
 
-def second_factor_removed_send(*, organization_id: UUID, user_id: UUID) -> None:
+def second_factor_removed_mail_send(*, organization_id: UUID, user_id: UUID) -> None:
     """Tell a person that somebody has taken their second factor away."""
     with tenant_transaction(organization_id):
         user: User | None = User.objects.able_to_log_in().filter(pk=user_id).first()
@@ -222,7 +222,7 @@ def second_factor_removed_send(*, organization_id: UUID, user_id: UUID) -> None:
     )
 
 
-def second_factor_take(row: SecondFactor, code: str) -> None:
+def second_factor_verify(row: SecondFactor, code: str) -> None:
     """Use up one code: of the app, or a recovery code. Neither is good twice.
 
     The row is locked: of two requests with one code the second finds it used. Count the attempt
@@ -233,11 +233,11 @@ def second_factor_take(row: SecondFactor, code: str) -> None:
     """
     with audit_action("accounts.second_factor.use"):
         row = SecondFactor.objects.select_for_update().get(pk=row.pk)
-        if (step := _step_of(row, code)) is not None:
+        if (step := _matching_timestep(row, code)) is not None:
             row.last_step = step
             row.save(update_fields=["last_step"])
             return
-        given = hash_token(_plain(code))
+        given = hash_token(_normalize(code))
         left = [known for known in row.recovery_digests if not hmac.compare_digest(known, given)]
         if len(left) == len(row.recovery_digests):
             raise InvalidSecondFactorError
@@ -245,9 +245,9 @@ def second_factor_take(row: SecondFactor, code: str) -> None:
         row.save(update_fields=["recovery_digests"])
 
 
-def _step_of(row: SecondFactor, code: str) -> int | None:
+def _matching_timestep(row: SecondFactor, code: str) -> int | None:
     """Return the time step that a code belongs to, if it is a later one than the last used."""
-    digits = _plain(code)
+    digits = _normalize(code)
     if len(digits) != 6 or not digits.isascii() or not digits.isdecimal():
         return None
     totp = pyotp.TOTP(_seed(row))

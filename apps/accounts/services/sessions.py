@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.credentials import invalidate_cached_session
-from apps.accounts.services.locks import organization_hold
+from apps.accounts.services.locks import lock_organization
 from urfmp.common.tenancy.context import audit_action
 
 
-def sessions_end_all(organization_id: UUID) -> int:
+def sessions_revoke_organization(organization_id: UUID) -> int:
     """End every sign-in of an organization's people, inside an act of the caller's.
 
     Returns:
@@ -27,13 +27,13 @@ def sessions_end_all(organization_id: UUID) -> int:
     return len(digests)
 
 
-def sessions_end_all_of(user: User) -> None:
+def sessions_revoke_user(user: User) -> None:
     """End a person's sign-ins everywhere, inside an act of the caller's that holds their row.
 
     No device on which they were made is known any more, once the caller has saved the person.
     """
     user.trusted_devices_reset_at = timezone.now()
-    organization_hold(user.organization_id)
+    lock_organization(user.organization_id)
     sessions = UserSession.objects.filter(user_id=user.pk)
     digests = list(sessions.values_list("session_token", flat=True))
     sessions.delete()
@@ -41,14 +41,14 @@ def sessions_end_all_of(user: User) -> None:
         invalidate_cached_session(token_digest)
 
 
-def session_end(session: UserSession) -> None:
+def session_revoke(session: UserSession) -> None:
     """End a sign-in, wherever it is."""
     with audit_action("accounts.session.end"):
         UserSession.objects.filter(pk=session.family_id or session.pk).delete()
     invalidate_cached_session(session.session_token)
 
 
-def sessions_end_others(user: User, *, keep: UUID | None) -> int:
+def sessions_revoke_others(user: User, *, keep: UUID | None) -> int:
     """End a person's sign-ins everywhere but here.
 
     Args:
@@ -66,7 +66,7 @@ def sessions_end_others(user: User, *, keep: UUID | None) -> int:
     return len(others)
 
 
-def clean_up_sessions() -> int:
+def expired_sessions_delete() -> int:
     """Delete the open organization's sessions that expired 30 days ago; return how many."""
     with audit_action("accounts.session.clean_up"), connection.cursor() as cursor:
         cursor.execute("DELETE FROM user_sessions WHERE expires_at < NOW() - INTERVAL '30 days'")

@@ -20,16 +20,16 @@ from apps.accounts.exceptions import (
 )
 from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.credentials import login_identity
-from apps.accounts.services.locks import standing_hold
+from apps.accounts.services.locks import lock_active_user
 from apps.accounts.services.login import verify_code
 from apps.accounts.services.login_audit import record_failed_login
-from apps.accounts.throttling import SESSION, password_attempt
+from apps.accounts.throttling import SESSION_SCOPE, throttle_password
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.security.authentication_time import AuthenticationTime
 from urfmp.common.security.password_validators import ALONE, MAX_LENGTH
 from urfmp.common.tenancy.context import Actor, audit_action, switch_organization_transaction
 
-StepUpFailure = (
+STEP_UP_ERRORS = (
     InvalidSecondFactorError,
     SecondFactorRequiredError,
     LoginFailedError,
@@ -68,10 +68,10 @@ def step_up(
         WrongPasswordError: The password is wrong.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
-    with _at_home(user):
+    with _in_home_organization(user):
         try:
             outcome: AuthenticationTime | Exception = _step_up(user, actor, session, password, code)
-        except StepUpFailure as error:
+        except STEP_UP_ERRORS as error:
             outcome = error  # raised in here, it would roll its audit row back
     if isinstance(outcome, Exception):
         raise outcome
@@ -79,7 +79,7 @@ def step_up(
 
 
 @contextmanager
-def _at_home(user: User) -> Iterator[None]:
+def _in_home_organization(user: User) -> Iterator[None]:
     """Step home for a moment: there are a super admin's password, sessions and second factor."""
     if user.home_organization_id is None:
         yield
@@ -96,14 +96,14 @@ def _at_home(user: User) -> Iterator[None]:
 def _step_up(
     user: User, actor: Actor, session: SessionStore | UUID, password: str, code: str
 ) -> AuthenticationTime:
-    password_check(user, actor, password, where="a step-up")
-    standing_hold(user)
+    password_verify(user, actor, password, where="a step-up")
+    lock_active_user(user)
     has_second_factor = user.has_second_factor
     if has_second_factor:
         if not code:
             raise SecondFactorRequiredError
         account = login_identity(user.email)
-        verify_code(user, code, actor=actor, account=account, client_scope=SESSION)
+        verify_code(user, code, actor=actor, account=account, client_scope=SESSION_SCOPE)
     sign_in = AuthenticationTime.now(has_second_factor=has_second_factor)
     with audit_action("accounts.session.step_up"):
         if isinstance(session, UUID):
@@ -127,7 +127,7 @@ def _renew(session: SessionStore, values: dict[str, Any]) -> None:
         raise LoginFailedError from error
 
 
-def password_check(user: User, actor: Actor, password: str, *, where: str) -> None:
+def password_verify(user: User, actor: Actor, password: str, *, where: str) -> None:
     """Check the password of somebody who is signed in; a failure is recorded.
 
     Args:
@@ -141,7 +141,7 @@ def password_check(user: User, actor: Actor, password: str, *, where: str) -> No
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
     try:
-        with password_attempt(login_identity(user.email).account_hash, SESSION):
+        with throttle_password(login_identity(user.email).account_hash, SESSION_SCOPE):
             is_right = len(password) <= MAX_LENGTH and user.check_password(password)
     except TooManyAttemptsError as error:
         if error.is_first_rejection:
@@ -152,7 +152,7 @@ def password_check(user: User, actor: Actor, password: str, *, where: str) -> No
         raise WrongPasswordError
 
 
-def password_check_alone(user: User, actor: Actor, password: str) -> None:
+def password_verify_sufficient_alone(user: User, actor: Actor, password: str) -> None:
     """Check a person's password, and that it is long enough to do without a second factor.
 
     A wrong one is recorded: let the open transaction commit.
@@ -162,6 +162,6 @@ def password_check_alone(user: User, actor: Actor, password: str) -> None:
         WrongPasswordError: It is not theirs.
         TooManyAttemptsError: There have been too many, in sessions of theirs.
     """
-    password_check(user, actor, password, where="the removal of the second factor")
+    password_verify(user, actor, password, where="the removal of the second factor")
     if len(password) < ALONE:
         raise PasswordTooShortError

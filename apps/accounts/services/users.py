@@ -13,17 +13,17 @@ from django.utils import timezone
 from apps.accounts.choices import PLATFORM_SLUG, Role
 from apps.accounts.exceptions import LastAdminError, RoleNotAllowedError, SystemUserError
 from apps.accounts.models import OneTimeLink, User
-from apps.accounts.services.locks import ADMIN_ROLES, admins_hold
-from apps.accounts.services.quotas import take_place
-from apps.accounts.services.sessions import sessions_end_all_of
+from apps.accounts.services.locks import ADMIN_ROLES, lock_active_admins
+from apps.accounts.services.quotas import reserve_quota
+from apps.accounts.services.sessions import sessions_revoke_user
 from urfmp.common.db.constraints import unique_error_on
 from urfmp.common.tenancy.context import audit_action
 
-ADDRESS_TAKEN = "This address is taken."
+EMAIL_TAKEN = "This address is taken."
 
 
-def _address_must_be_free() -> AbstractContextManager[None]:
-    return unique_error_on("email", ADDRESS_TAKEN)
+def _unique_email() -> AbstractContextManager[None]:
+    return unique_error_on("email", EMAIL_TAKEN)
 
 
 def _set_password(user: User, password: str) -> None:
@@ -75,9 +75,9 @@ def user_create(
         user.set_unusable_password()
     else:
         _set_password(user, password)
-    with _address_must_be_free(), audit_action("accounts.user.create"):
+    with _unique_email(), audit_action("accounts.user.create"):
         _check_role(user)
-        take_place(organization_id, "users")
+        reserve_quota(organization_id, "users")
         user.full_clean()
         user.save(force_insert=True)
     return user
@@ -128,11 +128,11 @@ def user_update(user: User, **changes: Any) -> User:
     """
     if user.is_system:
         raise SystemUserError
-    with _address_must_be_free(), audit_action("accounts.user.update"):
-        admins = admins_hold(user.organization_id)
+    with _unique_email(), audit_action("accounts.user.update"):
+        admins = lock_active_admins(user.organization_id)
         user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))
         if changes.get("is_active") and not user.is_active:
-            take_place(user.organization_id, "users")
+            reserve_quota(user.organization_id, "users")
         if password := changes.pop("password", None):
             _set_password(user, password)
         if "email" in changes:
@@ -142,7 +142,7 @@ def user_update(user: User, **changes: Any) -> User:
             changes["email_verified"] = False
         # The platform needs a super admin, and an admin beside them is none.
         needed = (user.role,) if user.role == Role.SUPER_ADMIN else ADMIN_ROLES
-        is_last = _is_last(user, [admin for admin in admins if admin.role in needed])
+        is_last = _is_last_admin(user, [admin for admin in admins if admin.role in needed])
         for name, value in changes.items():
             setattr(user, name, value)
         _check_role(user)
@@ -150,14 +150,14 @@ def user_update(user: User, **changes: Any) -> User:
             raise LastAdminError
         user.full_clean()
         if password or has_moved or not user.is_active:
-            _end_links_of(user)  # one may lie in a mailbox that is no longer the person's
+            _delete_links(user)  # one may lie in a mailbox that is no longer the person's
         if password or not user.is_active:
-            sessions_end_all_of(user)
+            sessions_revoke_user(user)
         user.save()
     return user
 
 
-def _is_last(user: User, admins: list[User]) -> bool:
+def _is_last_admin(user: User, admins: list[User]) -> bool:
     """Tell whether nobody could do what a person does as one of some admins.
 
     Who has not chosen a password yet cannot sign in, and stands in for nobody who can.
@@ -177,10 +177,10 @@ def user_set_password(user: User, password: str) -> None:
         ValidationError: The password does not fit.
     """
     _set_password(user, password)
-    _end_links_of(user)
-    sessions_end_all_of(user)
+    _delete_links(user)
+    sessions_revoke_user(user)
     user.save()
 
 
-def _end_links_of(user: User) -> None:
+def _delete_links(user: User) -> None:
     OneTimeLink.objects.filter(user_id=user.pk).delete()

@@ -14,8 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.accounts.auth.principals import KeyPrincipal
-from apps.accounts.auth.requests import presented_key
+from apps.accounts.auth.principals import ApiKeyPrincipal
+from apps.accounts.auth.requests import presented_token
 from apps.accounts.selectors.line_protocol_mapping import get_line_protocol_mapping
 from apps.telemetry.api.foreign_robots import audit_foreign_robot
 from apps.telemetry.api.key_recheck import invalidate_rejected_key, response_needs_401, writing_key
@@ -61,7 +61,7 @@ def influx_key(request: HttpRequest) -> str | None:
             return base64.b64decode(value, validate=True).decode().partition(":")[2]
         except (binascii.Error, UnicodeDecodeError):
             return ""
-    key = presented_key(request)
+    key = presented_token(request)
     return request.GET.get("p") if key is None else key
 
 
@@ -143,7 +143,7 @@ def _handle_write(request: HttpRequest, precisions: dict[str, str]) -> HttpRespo
     if precision is None:
         known = ", ".join(filter(None, precisions))
         return _error(400, "invalid", f"Unknown precision. Use one of {known}.")
-    principal = cast("KeyPrincipal", request.user)
+    principal = cast("ApiKeyPrincipal", request.user)
     try:
         with reserved_body(request, principal.organization_id) as body:
             batch = decode_line_protocol(
@@ -172,7 +172,7 @@ def _check_request(request: HttpRequest) -> HttpResponse | None:
         response["Allow"] = "POST"
         return response
     principal: Any = request.user
-    if not isinstance(principal, KeyPrincipal):
+    if not isinstance(principal, ApiKeyPrincipal):
         return _unauthorized("Send a valid API key in Authorization: Token.")
     if not principal.has_perm("telemetry.write_robottelemetry"):
         return _error(403, "forbidden", "This key does not have the scope telemetry:write.")
@@ -184,7 +184,7 @@ def _unauthorized(message: str) -> HttpResponse:
     return _error(401, "unauthorized", message, headers)
 
 
-def _ingest_in_parts(principal: KeyPrincipal, batch: LineProtocolBatch) -> IngestResult:
+def _ingest_in_parts(principal: ApiKeyPrincipal, batch: LineProtocolBatch) -> IngestResult:
     """Store the points in parts, each in its own transaction.
 
     If a part fails, the previous ones stay stored. When the client sends the whole body again,

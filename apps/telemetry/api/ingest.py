@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from apps.accounts.auth.requests import presented_key
+from apps.accounts.auth.requests import presented_token
 from apps.telemetry.api.foreign_robots import audit_foreign_robot
 from apps.telemetry.api.key_recheck import invalidate_rejected_key, response_needs_401, writing_key
 from apps.telemetry.api.request_body import reserved_body
@@ -34,7 +34,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
     if every point was rejected.
     """
     response = _handle_ingest(request)
-    if response_needs_401(request, response, presented_key(request)):
+    if response_needs_401(request, response, presented_token(request)):
         return _not_authenticated(WritingKeyInvalidError().message)
     return response
 
@@ -77,7 +77,7 @@ def _check_request(request: HttpRequest) -> HttpResponse | None:
         return response
     principal: Any = request.user
     # Browser sessions are not accepted: this view has no CSRF protection.
-    if presented_key(request) is None or not principal.is_authenticated:
+    if presented_token(request) is None or not principal.is_authenticated:
         return _not_authenticated("Send a valid API key or access token in Authorization: Bearer.")
     if not principal.has_perm("telemetry.write_robottelemetry"):
         return problem_response(

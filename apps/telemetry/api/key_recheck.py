@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
-from apps.accounts.auth.principals import KeyPrincipal
+from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.selectors.api_key_cache import invalidate_key, is_key_revoked
 from apps.telemetry.services.ingest.writer import WritingKey
 from urfmp.common.http.request_state import request_state
@@ -22,7 +22,7 @@ def writing_key(principal: Any) -> WritingKey | None:
 
     None for a user, who was read for this request.
     """
-    if not isinstance(principal, KeyPrincipal):
+    if not isinstance(principal, ApiKeyPrincipal):
         return None
     return WritingKey(principal.key_id, principal.robot_id, principal.allowed_networks)
 
@@ -49,7 +49,7 @@ def response_needs_401(request: HttpRequest, response: HttpResponse, key: str | 
         key: Presented API key.
     """
     principal: Any = request.user
-    if key is None or not isinstance(principal, KeyPrincipal):
+    if key is None or not isinstance(principal, ApiKeyPrincipal):
         return False
     if (
         response.status_code not in _STATUSES_WITHOUT_WRITE

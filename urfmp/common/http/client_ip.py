@@ -1,4 +1,4 @@
-"""Network addresses of clients."""
+"""IP addresses of clients."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import ipaddress
 
 
 def normalize_ip(text: str) -> str | None:
-    """Return an IP address in its plain form, IPv4 out of IPv6 included; None for anything else."""
+    """Return a normalized IP address, or None if the text is not one.
+
+    An IPv4 address mapped into IPv6 becomes plain IPv4.
+    """
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -15,10 +18,10 @@ def normalize_ip(text: str) -> str | None:
 
 
 def client_network(text: str | None) -> str:
-    """Return what one client has for itself: an IPv4 address, or a /64 of IPv6 with all in it.
+    """Return the network that one client controls: an IPv4 address or an IPv6 /64.
 
-    Whoever has a line of IPv6 has 2^64 addresses: counted one by one they would count as many.
-    Nothing for what is no address.
+    An IPv6 subscriber has 2^64 addresses; counting each one would evade every limit. Returns an
+    empty string for a text that is not an IP address.
     """
     plain = normalize_ip(text or "")
     if plain is None or ":" not in plain:
@@ -27,9 +30,8 @@ def client_network(text: str | None) -> str:
 
 
 def forwarded_ip(header: str) -> str:
-    """Return the client's address from an `X-Forwarded-For`.
+    """Return the client's IP address from an `X-Forwarded-For` header.
 
-    The last entry is the one that the nearest proxy wrote; what a client sent itself stands
-    before it, or was dropped.
+    The nearest proxy wrote the last entry. The client may have forged all the others.
     """
     return header.rpartition(",")[2].strip()

@@ -1,11 +1,11 @@
-"""Count requests, sign-ins and the like in fixed windows, exactly, over all processes.
+"""Rate limits with fixed windows, exact across all processes.
 
-A window is opened by its first hit and never extended: who sends steadily below the limit is never
-refused. Several counters are asked in one step: either each of them takes the hit or none does.
+The first hit opens a window and nothing extends it, so a client that stays below the limit is never
+rejected. Several limits are checked in one step: either all of them count the hit or none does.
 
-Redis keeps the counters and its clock decides. When it does not answer PostgreSQL keeps them, in
-counters of its own, as exactly. A change from one to the other begins new windows, so that at most
-one further window's hits get in each time.
+Redis stores the counters, and its clock decides. While Redis does not answer, PostgreSQL counts as
+exactly, in counters of its own. Each switch between the two opens new windows, so at most one more
+window's hits are admitted.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from django.db import connection
 
 from urfmp.common.redis.circuit_breaker import GuardedRedis
 
-# ARGV holds limit and window (ms) of each key. First all are read; they are raised only if each
-# has room. A key without an end could only come from outside: it gets one.
+# ARGV: limit and window (ms) of each key. The script reads all counters first and increments them
+# only if every one is below its limit. A key without an expiry gets one.
 _HIT_SCRIPT = """
 local admitted, answer = 1, {}
 for i, key in ipairs(KEYS) do
@@ -56,11 +56,11 @@ return 1
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What is counted, and how often it may happen.
+    """A limit on how often something may happen in a window.
 
     Attributes:
-        name: Whose counter it is; made of ids that the server knows, of nothing a client chooses.
-        limit: Hits in one window; none get in at 0 or below.
+        name: Name of the counter, built from ids of the server and never from client input.
+        limit: Maximum hits in one window; 0 or less admits none.
         seconds: Length of a window.
     """
 
@@ -71,13 +71,13 @@ class RateLimit:
 
 @dataclass(frozen=True)
 class RateLimitResult:
-    """Whether a hit was counted, and how the tightest of its counters stands afterwards.
+    """The outcome of a hit, and the state of the tightest limit after it.
 
     Attributes:
-        admitted: False: no counter took the hit.
-        limit: The tightest counter's hits in one window.
-        remaining: How many more it takes in this one.
-        reset_seconds: Whole seconds until the window ends, at least 1.
+        admitted: Whether the hit was counted; False if a limit was reached.
+        limit: Maximum hits in a window of the tightest limit.
+        remaining: Hits left in its current window.
+        reset_seconds: Whole seconds until that window ends, at least 1.
     """
 
     admitted: bool
@@ -86,7 +86,7 @@ class RateLimitResult:
     reset_seconds: int
 
     def headers(self) -> dict[str, str]:
-        """Return the RateLimit header fields, and Retry-After for a refusal."""
+        """Return the RateLimit headers, and Retry-After if the hit was rejected."""
         fields = {
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.remaining),
@@ -96,37 +96,43 @@ class RateLimitResult:
 
 
 def hit(*counters: RateLimit) -> RateLimitResult:
-    """Count one hit in every counter, or in none when one of them is full.
+    """Count one hit in all limits, or in none if one is reached.
 
-    One round trip to Redis. Without Redis it is one statement of PostgreSQL, which holds the
-    counters' rows until the open transaction ends: call it outside of one where it matters.
+    Takes one round trip to Redis. Without Redis it takes one PostgreSQL statement, which locks the
+    counters' rows until the open transaction ends: call it outside of a transaction where that
+    matters.
 
     Args:
-        counters: At least one; their names differ.
+        counters: At least one limit, with different names.
     """
-    found = _redis_rate_limits().hit(counters)
-    return _tightest_result(counters, *(_hit_database(counters) if found is None else found))
+    found = redis_rate_limits().hit(counters)
+    return _tightest_result(counters, *(hit_database(counters) if found is None else found))
 
 
 def refund(*names: str) -> None:
-    """Take back one hit of each counter, which `take` has just counted: nothing came of it.
+    """Undo one hit of each counter, because the attempt had no effect.
 
-    Redis takes it back, or without it PostgreSQL, as with `take`. Where the one has counted and
-    the other is asked, for a moment at a change between them, the hit may stay counted.
+    Redis undoes the hit or, without Redis, PostgreSQL. If the store changed since the hit was
+    counted, it may stay counted.
 
     Args:
-        names: Of the counters.
+        names: Names of the counters.
     """
-    if not _redis_rate_limits().refund(names):
-        with connection.cursor() as cursor:
-            keys = [settings.RATE_LIMIT_PREFIX + name for name in names]
-            cursor.execute("SELECT rate_limit_give_back(%s)", [keys])
+    if not redis_rate_limits().refund(names):
+        refund_database(*names)
+
+
+def refund_database(*names: str) -> None:
+    """Undo one hit of each of PostgreSQL's counters."""
+    with connection.cursor() as cursor:
+        keys = [settings.RATE_LIMIT_PREFIX + name for name in names]
+        cursor.execute("SELECT rate_limit_give_back(%s)", [keys])
 
 
 def _tightest_result(
     counters: Sequence[RateLimit], admitted: bool, states: list[tuple[int, float]]
 ) -> RateLimitResult:
-    """Return what the counter says that has least room, and of several the longest wait."""
+    """Return the limit with the fewest hits left and, of several, the longest wait."""
     remaining, _, reset_seconds, limit = min(
         (max(counter.limit - hits, 0), -seconds, max(ceil(seconds), 1), counter.limit)
         for counter, (hits, seconds) in zip(counters, states, strict=True)
@@ -141,12 +147,15 @@ class _RedisRateLimits(GuardedRedis):
         self._refund_script = self.client.register_script(_REFUND_SCRIPT)
 
     def hit(self, counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, float]]] | None:
-        """Return whether all took the hit, and each one's hits and seconds; None without Redis."""
+        """Return whether the hit was admitted, and each counter's hits and seconds left.
+
+        None without Redis.
+        """
         keys = [settings.RATE_LIMIT_PREFIX + counter.name for counter in counters]
         numbers = [part for c in counters for part in (c.limit, c.seconds * 1000)]
         answer = self.call(
             lambda: self._script(keys=keys, args=numbers),
-            fallback="PostgreSQL counts meanwhile",
+            fallback="PostgreSQL counts instead",
         )
         if answer is None:
             return None
@@ -155,20 +164,22 @@ class _RedisRateLimits(GuardedRedis):
         return admitted == 1, [(hits, rest_ms / 1000) for hits, rest_ms in pairs]
 
     def refund(self, names: Sequence[str]) -> bool:
-        """Take a hit of each counter back; tell whether Redis did."""
+        """Undo a hit of each counter; return whether Redis did."""
         keys = [settings.RATE_LIMIT_PREFIX + name for name in names]
         answer = self.call(
-            lambda: self._refund_script(keys=keys), fallback="PostgreSQL counts meanwhile"
+            lambda: self._refund_script(keys=keys), fallback="PostgreSQL counts instead"
         )
         return answer is not None
 
 
 @cache
-def _redis_rate_limits() -> _RedisRateLimits:
+def redis_rate_limits() -> _RedisRateLimits:
+    """Return the process's counters in Redis."""
     return _RedisRateLimits(settings.REDIS_URL)
 
 
-def _hit_database(counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, float]]]:
+def hit_database(counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, float]]]:
+    """Count a hit in PostgreSQL; return whether it was admitted, and hits and seconds left."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT admitted, hits, seconds_left FROM rate_limit_take(%s, %s, %s)",
@@ -183,7 +194,7 @@ def _hit_database(counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, 
 
 
 def delete_expired_windows() -> int:
-    """Delete PostgreSQL's counters whose windows are over; return how many."""
+    """Delete PostgreSQL's counters of expired windows; return how many."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT rate_limit_clean_up()")
         return int(cursor.fetchone()[0])

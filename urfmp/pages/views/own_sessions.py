@@ -12,7 +12,7 @@ from django.urls import reverse
 from apps.accounts.auth.requests import current_session_id
 from apps.accounts.models import UserSession
 from apps.accounts.selectors.sessions import own_sessions
-from apps.accounts.services.sessions import session_end, sessions_end_others
+from apps.accounts.services.sessions import session_revoke, sessions_revoke_others
 from urfmp.common.http.view_policy import view_policy
 from urfmp.pages.views.rendering import render_page
 
@@ -29,7 +29,7 @@ def own_sessions_page(request: HttpRequest) -> HttpResponse:
     sessions: list[UserSession] = list(own_sessions(request.user))
     others = [session for session in sessions if session.pk != current]
     if request.method == "POST":
-        return _end(request, request.POST.get("end", ""), others, current)
+        return _end_sessions(request, request.POST.get("end", ""), others, current)
     wanted = request.GET.get("end", "")
     return render_page(
         request,
@@ -39,25 +39,25 @@ def own_sessions_page(request: HttpRequest) -> HttpResponse:
         others=others,
         current=current,
         wanted=wanted,
-        chosen=_find(wanted, others) if wanted not in {"", _OTHERS} else None,
+        chosen=_find_session(wanted, others) if wanted not in {"", _OTHERS} else None,
     )
 
 
-def _end(
+def _end_sessions(
     request: HttpRequest, wanted: str, others: list[UserSession], current: UUID | None
 ) -> HttpResponse:
     if wanted == _OTHERS:
         user: Any = request.user
-        count = sessions_end_others(user, keep=current)
+        count = sessions_revoke_others(user, keep=current)
         messages.success(request, f"Signed out on {count} other device{'' if count == 1 else 's'}.")
     else:
-        session = _find(wanted, others)
-        session_end(session)
+        session = _find_session(wanted, others)
+        session_revoke(session)
         messages.success(request, f"Signed out: {session.device}.")
     return HttpResponseRedirect(reverse("admin:own_sessions_page"))
 
 
-def _find(wanted: str, others: list[UserSession]) -> UserSession:
+def _find_session(wanted: str, others: list[UserSession]) -> UserSession:
     for session in others:
         if str(session.pk) == wanted:
             return session

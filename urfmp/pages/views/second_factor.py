@@ -18,7 +18,7 @@ from unfold.widgets import INPUT_CLASSES
 
 from apps.accounts.auth.login import log_in
 from apps.accounts.auth.requests import request_actor
-from apps.accounts.auth.trusted_devices import remember_device
+from apps.accounts.auth.trusted_devices import trust_device
 from apps.accounts.exceptions import (
     InvalidSecondFactorError,
     PasswordTooShortError,
@@ -26,19 +26,19 @@ from apps.accounts.exceptions import (
     TooManyAttemptsError,
     WrongPasswordError,
 )
-from apps.accounts.middleware.second_factor import lacks_second_factor
+from apps.accounts.middleware.second_factor import must_set_up_second_factor
 from apps.accounts.models import User
 from apps.accounts.services.login import throttle_session_code
 from apps.accounts.services.second_factors import (
-    pending_second_factor_of,
-    recovery_codes_renew,
+    pending_second_factor_get,
+    recovery_codes_regenerate,
     second_factor_begin,
     second_factor_confirm,
-    second_factor_of,
+    second_factor_get,
     second_factor_remove,
-    seed_shown,
+    totp_setup_display,
 )
-from apps.accounts.services.step_up import password_check_alone
+from apps.accounts.services.step_up import password_verify_sufficient_alone
 from urfmp.common.http.request_state import request_state
 from urfmp.common.http.view_policy import view_policy
 from urfmp.common.security.password_validators import MAX_LENGTH
@@ -48,7 +48,7 @@ from urfmp.pages.views.rendering import render_page
 _TITLE = "Second factor"
 
 
-class CodeForm(forms.Form):
+class SetupCodeForm(forms.Form):
     """The code that the app shows."""
 
     code = forms.CharField(
@@ -65,7 +65,7 @@ class CodeForm(forms.Form):
     )
 
 
-class PasswordForm(forms.Form):
+class RemovalForm(forms.Form):
     """The password, which has to do alone afterwards."""
 
     password = forms.CharField(
@@ -88,7 +88,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
     """Show how the person's second factor stands; a POST names what to do about it."""
     user: Any = request.user
     if request.method != "POST":
-        return _page(request, user)
+        return _render(request, user)
     # Confirming too: it gives a sign-in that counts as new.
     if request.POST.get("do") in {"begin", "confirm", "renew", "remove"}:
         require_recent_auth(request)
@@ -99,7 +99,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
             case "confirm":
                 return _confirm(request, user)
             case "renew":
-                return _codes(request, user, recovery_codes_renew(user))
+                return _recovery_codes_page(request, user, recovery_codes_regenerate(user))
             case "remove":
                 return _remove(request, user)
     except SecondFactorStateError:
@@ -108,7 +108,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
 
 
 def _confirm(request: HttpRequest, user: User) -> HttpResponse:
-    form = CodeForm(request.POST)
+    form = SetupCodeForm(request.POST)
     if form.is_valid():
         try:
             throttle_session_code(user)
@@ -117,20 +117,22 @@ def _confirm(request: HttpRequest, user: User) -> HttpResponse:
             form.add_error("code", "The app shows another code now. Is the phone's clock right?")
         except TooManyAttemptsError as error:
             form.add_error("code", error.message)
-            response = _page(request, user, form)
+            response = _render(request, user, form)
             response.status_code = error.status
             response["Retry-After"] = str(error.retry_after)
             return response
         else:
-            return _codes(request, user, codes)
-    return _page(request, user, form)
+            return _recovery_codes_page(request, user, codes)
+    return _render(request, user, form)
 
 
 def _remove(request: HttpRequest, user: User) -> HttpResponse:
-    form = PasswordForm(request.POST)
+    form = RemovalForm(request.POST)
     if form.is_valid():
         try:
-            password_check_alone(user, request_actor(request), form.cleaned_data["password"])
+            password_verify_sufficient_alone(
+                user, request_actor(request), form.cleaned_data["password"]
+            )
         except (WrongPasswordError, PasswordTooShortError, TooManyAttemptsError) as error:
             form.add_error("password", error.message)
         else:
@@ -138,31 +140,31 @@ def _remove(request: HttpRequest, user: User) -> HttpResponse:
             log_in(request, user)
             messages.success(request, "Signing in asks for your password alone from now on.")
             response = HttpResponseRedirect(reverse("admin:second_factor"))
-            return remember_device(request, response, user)
-    return _page(request, user, removal=form)
+            return trust_device(request, response, user)
+    return _render(request, user, removal=form)
 
 
-def _codes(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
+def _recovery_codes_page(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
     """Show new recovery codes in the answer itself: they are stored nowhere, in no message either.
 
     The change has ended all of the person's sign-ins; this browser gets a new one, and stays known.
     """
     log_in(request, user, second_factor=True)
     response = render_page(request, "pages/recovery_codes.html", "Recovery codes", codes=codes)
-    return remember_device(request, response, user)
+    return trust_device(request, response, user)
 
 
-def _page(
+def _render(
     request: HttpRequest,
     user: User,
     form: forms.Form | None = None,
     removal: forms.Form | None = None,
 ) -> HttpResponse:
-    factor = second_factor_of(user)
+    factor = second_factor_get(user)
     # Whoever finds a browser open must not see a seed that was begun in it earlier.
     is_shown = factor is None and is_recent(request)
-    pending = pending_second_factor_of(user) if is_shown else None
-    seed, picture = seed_shown(pending) if pending else ("", "")
+    pending = pending_second_factor_get(user) if is_shown else None
+    seed, picture = totp_setup_display(pending) if pending else ("", "")
     return render_page(
         request,
         "pages/second_factor.html",
@@ -171,9 +173,9 @@ def _page(
         codes_left=len(factor.recovery_digests) if factor else 0,
         seed=seed,
         picture=picture,
-        form=form or CodeForm(),
-        removal=removal or PasswordForm(),
+        form=form or SetupCodeForm(),
+        removal=removal or RemovalForm(),
         asked="remove" if removal else request.GET.get("ask", ""),
-        is_required=lacks_second_factor(user, request_state(request).authentication),
+        is_required=must_set_up_second_factor(user, request_state(request).authentication),
         organization=user.organization,
     )
