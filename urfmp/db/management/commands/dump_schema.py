@@ -10,7 +10,7 @@ from urfmp.db.schema_dump import schema_text
 
 
 class Command(BaseCommand):
-    """Print the schema of the migrated database as SQL, or write it to a file."""
+    """Print the migrated schema as SQL, or write it to a file."""
 
     help = (
         "Print the schema of the migrated database as SQL. `make schema` updates docs/schema.sql."
