@@ -1,4 +1,4 @@
-# One image for migrate, web, live and worker; docker-compose.yml says which of them it becomes.
+# One image for migrate, web, live and worker; docker-compose.yml selects the command.
 FROM python:3.11.14-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/urfmp
@@ -18,7 +18,7 @@ COPY urfmp urfmp
 COPY apps apps
 COPY examples examples
 COPY templates templates
-# Nothing is connected to here: the settings only want to see the variables.
+# No connection is made here: the settings only require the variables.
 RUN SECRET_KEY=collectstatic-needs-some-key-that-is-long-enough \
     ENCRYPTION_KEYS=1:collectstatic-needs-some-key-that-is-long-enough \
     DATABASE_URL=postgresql://urfmp_app@localhost/urfmp REDIS_URL=redis://localhost \

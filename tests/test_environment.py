@@ -196,9 +196,9 @@ def test_database_from_url_keeps_libpq_options():
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("mysql://u@db/fleet", "not a libpq URL"),
-        ("postgresql://u@db/fleet?nonsense=1", "not a libpq URL"),
-        ("postgresql://u@[::1/fleet", "not a libpq URL"),
+        ("mysql://u@db/fleet", "not a valid libpq URL"),
+        ("postgresql://u@db/fleet?nonsense=1", "not a valid libpq URL"),
+        ("postgresql://u@[::1/fleet", "not a valid libpq URL"),
         ("postgresql://u@db", "names no database"),
         ("", "names no database"),
     ],

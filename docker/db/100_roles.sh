@@ -1,8 +1,8 @@
 #!/bin/sh
-# Runs once, when the volume is empty, after the image has set up TimescaleDB.
+# Runs once, with an empty volume, after the image has installed TimescaleDB.
 #
-# urfmp owns the tables and migrates them; urfmp_app is what the application works as. It owns
-# nothing and does not bypass row-level security: the application refuses to start as more.
+# urfmp owns and migrates the tables. The application connects as urfmp_app, which owns nothing and
+# cannot bypass row-level security; it does not start with a more privileged role.
 set -eu
 
 psql --no-psqlrc --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres <<'SQL'

@@ -128,7 +128,7 @@ def test_load_failure_leaves_no_partial_organization(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("days", [0, 91])
 def test_load_days_out_of_range_fails(tmp_path, days):
-    with pytest.raises(CommandError, match="1 to 90"):
+    with pytest.raises(CommandError, match="between 1 and 90"):
         load(tmp_path / "demo.json", days)
 
 
