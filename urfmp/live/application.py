@@ -58,13 +58,15 @@ class LiveProcess:
         )
         tasks = [asyncio.create_task(_supervise(loop)) for loop in loops]
         _call_on_signals(self.registry.close)
-        yield
-        self.registry.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self.request_queries.close()
-        self._background_queries.close()
+        try:
+            yield
+        finally:
+            self.registry.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.request_queries.close()
+            self._background_queries.close()
 
     async def healthz(self, request: Request) -> Response:
         """Return whether the database responds."""

@@ -129,7 +129,7 @@ class OrganizationChannel:
         self.fine.add(event)
 
     def _without_late_points(self, event: TelemetryEvent) -> TelemetryEvent:
-        """Return the event without late points, which pages would show as current values.
+        """Return the event without late points, which would look like current values.
 
         Robots that were offline send old points next to new ones.
         """
