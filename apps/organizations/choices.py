@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from django.db import models
 
+# The largest value of the limit columns, which are PostgreSQL integers.
+MAX_PLAN_LIMIT = 2_147_483_647
+
 
 class Plan(models.TextChoices):
     """Subscription plan of an organization."""

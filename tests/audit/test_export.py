@@ -243,7 +243,7 @@ def test_export_without_free_slot_returns_429(organization_with_rows, alice, cli
         assert (response.status_code, response["Retry-After"]) == (429, "30")
         assert response.json()["code"] == "too_many_exports"
         page = client.get("/admin/audit/auditlog/export/csv/?outcome=done", follow=True)
-        assert "As many exports run as may run at once" in page.content.decode()
+        assert "Too many exports are running" in page.content.decode()
     assert body(client.get(URL))
 
 

@@ -25,7 +25,7 @@ from apps.robots.selectors.availability import (
 )
 from apps.robots.selectors.status_intervals import (
     TimeRange,
-    status_segments,
+    status_intervals,
     status_summaries,
     status_summary,
 )
@@ -101,8 +101,8 @@ def test_summary_and_segments_match_model(first, second, span, pair, organizatio
         ids = [robot.pk for robot in pair]
         together = status_summary(ids, asked)
         each = status_summaries(ids, asked)
-        segments = status_segments(ids, asked)
-        few = status_segments(ids, asked, max_segments=6)
+        segments = status_intervals(ids, asked)
+        few = status_intervals(ids, asked, max_intervals=6)
         transaction.set_rollback(True)
 
     for robot, spells in zip(pair, expected, strict=True):
@@ -273,7 +273,7 @@ def test_segments_are_merged_to_maximum(plant, tenant, write):
     with tenant(plant.organization):
         write(plant.here, {7_200_000_001 + time: status for time, status in seconds.items()})
         span = TimeRange.of(ORIGIN, ORIGIN + 4 * HOUR)
-        (segments,) = status_segments([plant.here.pk], span, 200).values()
+        (segments,) = status_intervals([plant.here.pk], span, 200).values()
         count = RobotStatusHistory.objects.filter(
             robot_id=plant.here.pk, time__gt=span.start, time__lt=span.end
         ).count()

@@ -12,9 +12,9 @@ from apps.robots.choices import RobotStatus
 from apps.robots.models import Robot, RobotStatusHistory
 from apps.robots.selectors.availability import DOWN, UP, StatusSummary
 from apps.robots.selectors.status_intervals import (
-    StatusSegment,
+    StatusInterval,
     TimeRange,
-    status_segments,
+    status_intervals,
     status_summaries,
 )
 from urfmp.common.rendering.html import format_local_datetime
@@ -52,13 +52,13 @@ class Timeline:
     """Status of one robot over a time range."""
 
     segments: list[TimelineSegment]
-    status_segments: list[StatusSegment]
+    status_intervals: list[StatusInterval]
     summary: StatusSummary
 
     @property
-    def last(self) -> StatusSegment | None:
+    def last(self) -> StatusInterval | None:
         """The latest segment."""
-        return self.status_segments[-1] if self.status_segments else None
+        return self.status_intervals[-1] if self.status_intervals else None
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def status_time_rows(summary: StatusSummary) -> list[StatusTimeRow]:
 def timelines_for(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID, Timeline]:
     """Return the timelines of some robots. Runs two queries."""
     max_segments = _MAX_SEGMENTS if len(robot_ids) == 1 else _MAX_SEGMENTS_IN_LIST
-    segments = status_segments(robot_ids, span, max_segments)
+    segments = status_intervals(robot_ids, span, max_segments)
     summaries = status_summaries(robot_ids, span)
     return {
         pk: Timeline(list(_timeline_segments(parts, span)), parts, summaries[pk])
@@ -118,7 +118,7 @@ def timelines_for(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID, Ti
 
 
 def _timeline_segments(
-    segments: Iterable[StatusSegment], span: TimeRange
+    segments: Iterable[StatusInterval], span: TimeRange
 ) -> Iterable[TimelineSegment]:
     for segment in segments:
         left = 100 * ((segment.start - span.start) / span.length)
@@ -128,7 +128,7 @@ def _timeline_segments(
         yield TimelineSegment(longest, most_severe, left, width, _segment_label(segment))
 
 
-def _segment_label(segment: StatusSegment) -> str:
+def _segment_label(segment: StatusInterval) -> str:
     names = ", ".join(map(status_label, segment.statuses or (segment.status,)))
     times = f"{format_local_datetime(segment.start)} to {format_local_datetime(segment.end)}"
     if segment.spells > 1:
@@ -167,7 +167,7 @@ def status_changes(
 
 
 def filter_robots(principal: Any, facility: str = "", robot_id: UUID | None = None) -> Any:
-    """Return robots in service, optionally of one facility, or one robot by id.
+    """Return robots in service, or one robot by id.
 
     A robot selected by id may be retired.
     """

@@ -16,7 +16,6 @@ from django.http import (
     HttpResponse,
     HttpResponseBase,
     HttpResponseRedirect,
-    StreamingHttpResponse,
 )
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html, format_html_join
@@ -47,6 +46,7 @@ from urfmp.common.admin import (
     request_user,
 )
 from urfmp.common.export_slots import TooManyExportsError
+from urfmp.common.http.downloads import download_response
 from urfmp.common.rendering.html import (
     NOTHING,
     badge,
@@ -113,11 +113,8 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             self.message_user(request, error.message, messages.ERROR)
             url = reverse("admin:audit_auditlog_changelist")
             return HttpResponseRedirect(f"{url}?{request.GET.urlencode()}")
-        disposition = f'attachment; filename="{export.file_name}"'
-        return StreamingHttpResponse(
-            export.content,
-            content_type=export.content_type,
-            headers={"Content-Disposition": disposition},
+        return download_response(
+            export.content, content_type=export.content_type, file_name=export.file_name
         )
 
     def changelist_view(

@@ -6,7 +6,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
-from django.http import HttpResponseBase, StreamingHttpResponse
+from django.http import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -20,6 +20,7 @@ from apps.audit.services.export import CONTENT_TYPES, audit_export
 from urfmp.common.api.filters import AwareDateTimeFilter, BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
+from urfmp.common.http.downloads import download_response
 
 
 class HexField(serializers.Field):  # type: ignore[type-arg]
@@ -120,11 +121,8 @@ class AuditExportViewSet(ScopedViewSet):
             kind=filters.pop("format", "csv"),
             filters=filters,
         )
-        disposition = f'attachment; filename="{export.file_name}"'
-        return StreamingHttpResponse(
-            export.content,
-            content_type=export.content_type,
-            headers={"Content-Disposition": disposition},
+        return download_response(
+            export.content, content_type=export.content_type, file_name=export.file_name
         )
 
 

@@ -15,7 +15,7 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from apps.organizations.choices import Plan
+from apps.organizations.choices import MAX_PLAN_LIMIT, Plan
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import (
     LOCALES,
@@ -105,7 +105,7 @@ def _retention_field(max_days: int, data: str) -> forms.IntegerField:
 def _limit_field(resources: str) -> forms.IntegerField:
     return forms.IntegerField(
         min_value=0,
-        max_value=2_147_483_647,
+        max_value=MAX_PLAN_LIMIT,
         required=False,
         label=f"Max {resources}",
         widget=UnfoldAdminIntegerFieldWidget(),

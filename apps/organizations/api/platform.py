@@ -17,7 +17,7 @@ from apps.accounts.auth.requests import (
     get_active_organization,
     set_active_organization,
 )
-from apps.organizations.choices import Plan
+from apps.organizations.choices import MAX_PLAN_LIMIT, Plan
 from apps.organizations.models import PlatformOrganization
 from apps.organizations.services import platform
 from urfmp.common.api.examples import body_example
@@ -30,7 +30,7 @@ from urfmp.common.http.view_policy import view_policy
 def _limit_field() -> serializers.IntegerField:
     return serializers.IntegerField(
         min_value=0,
-        max_value=2_147_483_647,
+        max_value=MAX_PLAN_LIMIT,
         allow_null=True,
         required=False,
         help_text="For the plan `custom`; null means no limit.",

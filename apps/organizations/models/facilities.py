@@ -21,7 +21,7 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class Facility(TenantModel):
-    """A site with robots, such as a plant or hall.
+    """A place where robots work, such as a hall.
 
     A robot's location contains the name of its facility.
     """

@@ -32,7 +32,7 @@ def _limit_field(resources: str) -> models.PositiveIntegerField[Any, Any]:
 
 
 class Organization(TenantModel):
-    """A customer of the platform, whose data is isolated from all others.
+    """An operator of robots, whose data other organizations cannot see.
 
     Every row of an organization has its id. Organizations are deactivated, never deleted.
     """

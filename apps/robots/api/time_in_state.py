@@ -17,9 +17,9 @@ from apps.organizations.models import Facility
 from apps.robots.models import Robot, RobotStatusHistory
 from apps.robots.selectors.availability import DOWN, UP, StatusSummary
 from apps.robots.selectors.status_intervals import (
-    MAX_SEGMENTS,
+    MAX_INTERVALS,
     TimeRange,
-    status_segments,
+    status_intervals,
     status_summary,
 )
 from urfmp.common.api.datetimes import AwareDateTimeField
@@ -73,7 +73,7 @@ class FleetRangeParameters(RangeParameters):
 
 
 class TimelineParameters(RangeParameters):
-    max_segments = serializers.IntegerField(min_value=2, max_value=MAX_SEGMENTS, default=500)
+    max_segments = serializers.IntegerField(min_value=2, max_value=MAX_INTERVALS, default=500)
 
 
 class TimeInStatusSerializer(serializers.Serializer[Any]):
@@ -102,13 +102,13 @@ class StatusSummarySerializer(serializers.Serializer[Any]):
 
 class SegmentSerializer(serializers.Serializer[Any]):
     status = serializers.CharField(
-        help_text="The most severe status if spells were merged; empty if unknown."
+        help_text="The most severe status if intervals were merged; empty if unknown."
     )
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
     spells = serializers.IntegerField()
     statuses = serializers.ListField(
-        child=serializers.CharField(), help_text="All statuses in the segment, the longest first."
+        child=serializers.CharField(), help_text="All statuses in the interval, the longest first."
     )
     reason = serializers.CharField(allow_null=True)
 
@@ -202,7 +202,7 @@ class FleetStatusSummaryView(_HistoryView):
 
 
 class RobotTimelineView(_HistoryView):
-    """Status timeline of one robot, with short spells merged."""
+    """Status timeline of one robot, with short intervals merged."""
 
     parameters_class = TimelineParameters
 
@@ -211,8 +211,8 @@ class RobotTimelineView(_HistoryView):
         responses=TimelineSerializer,
         operation_id="robot_status_history_timeline",
         description=(
-            "If there are more spells than `max_segments`, spells too short to be drawn are merged "
-            "into one segment with the most severe of their statuses."
+            "If there are more status intervals than `max_segments`, intervals too short to be "
+            "drawn are merged into one, with the most severe of their statuses."
         ),
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
@@ -220,5 +220,5 @@ class RobotTimelineView(_HistoryView):
         parameters = self.parameters(request)
         span = parameters.span
         max_segments = parameters.validated_data["max_segments"]
-        segments = status_segments([robot_id], span, max_segments)[robot_id]
+        segments = status_intervals([robot_id], span, max_segments)[robot_id]
         return _json_response({"start": span.start, "end": span.end, "segments": segments})

@@ -29,7 +29,7 @@ UP = frozenset(
 DOWN = frozenset(
     {RobotStatus.STOPPED, RobotStatus.ERROR, RobotStatus.EMERGENCY_STOP, RobotStatus.OFFLINE}
 )
-# Most severe first: a segment of several statuses shows the most severe one.
+# Most severe first: a merged interval shows the most severe one.
 STATUS_SEVERITY = (
     RobotStatus.EMERGENCY_STOP, RobotStatus.ERROR, RobotStatus.STOPPED, RobotStatus.OFFLINE,
     RobotStatus.MAINTENANCE, RobotStatus.CHARGING, RobotStatus.RUNNING, RobotStatus.IDLE,
@@ -40,7 +40,7 @@ _ZERO = timedelta()
 
 @dataclass(frozen=True)
 class TimeInStatus:
-    """Total time in a status, and its number of spells."""
+    """Total time in a status, and its number of intervals."""
 
     status: str
     time: timedelta

@@ -1,6 +1,6 @@
 """Queries of the status history: time in state and timelines.
 
-A spell is an uninterrupted time in one status.
+A status interval is an uninterrupted time in one status; the API names it a spell.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from apps.robots.selectors.availability import STATUS_SEVERITY, StatusSummary, T
 
 # The status history is kept for two years.
 MAX_RANGE = timedelta(days=732)
-MAX_SEGMENTS = 1_000
+MAX_INTERVALS = 1_000
 
-# A robot's spells in [start, end). The first spell has the status of the last change before the
-# start; the last one lasts until the end. The policy on `robots` restricts the robots.
+# A robot's intervals in [start, end). The first interval has the status of the last change before
+# the start; the last one lasts until the end. The policy on `robots` restricts the robots.
 _INTERVALS_SQL = """
     WITH asked AS (SELECT id FROM robots WHERE id = ANY (%(robots)s)),
     changes AS (
@@ -36,37 +36,37 @@ _INTERVALS_SQL = """
             WHERE h.robot_id = asked.id AND h.time > %(start)s AND h.time < %(end)s
         ) AS c
     ),
-    spells AS (
+    intervals AS (
         SELECT robot_id, status, reason, greatest(time, %(start)s) AS begins,
                lead(time, 1, %(end)s) OVER (PARTITION BY robot_id ORDER BY time) AS ends
         FROM changes
     )
 """
-# Queries over these spells.
-_BY_STATUS_SQL = "SELECT status, sum(ends - begins), count(*) FROM spells GROUP BY status"
+# Queries over these intervals.
+_BY_STATUS_SQL = "SELECT status, sum(ends - begins), count(*) FROM intervals GROUP BY status"
 _BY_ROBOT_SQL = """
-    SELECT robot_id, status, sum(ends - begins), count(*) FROM spells GROUP BY robot_id, status
+    SELECT robot_id, status, sum(ends - begins), count(*) FROM intervals GROUP BY robot_id, status
 """
-# Short spells that begin in the same slot are merged. A long spell does not fit between two short
-# spells of one slot, so a merged segment has no gap.
-_SEGMENTS_SQL = """
+# Short intervals that begin in the same slot are merged. A long interval does not fit between two
+# short intervals of one slot, so a merged interval has no gap.
+_MERGED_INTERVALS_SQL = """
     , cut AS (
         SELECT *, CASE
-            WHEN count(*) OVER (PARTITION BY robot_id) <= %(max_segments)s
+            WHEN count(*) OVER (PARTITION BY robot_id) <= %(max_intervals)s
                 OR ends - begins >= %(slot)s
             THEN NULL
             ELSE floor(extract(epoch FROM begins - %(start)s) / extract(epoch FROM %(slot)s))
         END AS slot
-        FROM spells
+        FROM intervals
     ),
     added AS (
         SELECT robot_id, slot, CASE WHEN slot IS NULL THEN begins END AS alone, status,
                min(begins) AS begins, max(ends) AS ends, sum(ends - begins) AS time,
-               count(*) AS spells, min(reason) AS reason
+               count(*) AS count, min(reason) AS reason
         FROM cut GROUP BY 1, 2, 3, 4
     )
     SELECT robot_id, min(begins), max(ends), array_agg(status ORDER BY time DESC, status),
-           sum(spells)::int, min(reason)
+           sum(count)::int, min(reason)
     FROM added GROUP BY robot_id, slot, alone
     ORDER BY robot_id, min(begins)
 """
@@ -74,15 +74,15 @@ _SEVERITY_RANK = {status.value: rank for rank, status in enumerate(STATUS_SEVERI
 
 
 @dataclass(frozen=True)
-class StatusSegment:
-    """One spell of a robot, or several short spells merged.
+class StatusInterval:
+    """One status interval of a robot, or several short ones merged.
 
     Attributes:
-        status: Status of the segment, the most severe one if merged; empty if unknown.
-        start: Start of the segment, not before the range.
-        end: End of the segment, not after the range.
-        spells: Number of spells; more than one if merged.
-        statuses: All statuses in the segment, the longest first.
+        status: Status of the interval, the most severe one if merged; empty if unknown.
+        start: Start of the interval, not before the range.
+        end: End of the interval, not after the range.
+        spells: Number of intervals, more than one if merged; the field's name in the API.
+        statuses: All statuses in the interval, the longest first.
         reason: Reason of the status change; None if merged.
     """
 
@@ -149,28 +149,30 @@ def status_summaries(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID,
     return {pk: StatusSummary(span.length, _longest_first(rows)) for pk, rows in found.items()}
 
 
-def status_segments(
-    robot_ids: Collection[UUID], span: TimeRange, max_segments: int = MAX_SEGMENTS
-) -> dict[UUID, list[StatusSegment]]:
+def status_intervals(
+    robot_ids: Collection[UUID], span: TimeRange, max_intervals: int = MAX_INTERVALS
+) -> dict[UUID, list[StatusInterval]]:
     """Return each robot's timeline, oldest first; one query.
 
-    With more than `max_segments` spells, short ones are merged. Segments have no gaps between
-    them, and there are at most `max_segments` + 1.
+    With more than `max_intervals` intervals, short ones are merged. Intervals have no gaps between
+    them, and there are at most `max_intervals` + 1.
     """
-    # There are at most as many long spells as slots, and one merged segment per slot.
-    slots = max(max_segments // 2, 1)
+    # There are at most as many long intervals as slots, and one merged interval per slot.
+    slots = max(max_intervals // 2, 1)
     slot = max(span.length / slots, timedelta.resolution)
-    rows = _fetch(_SEGMENTS_SQL, robot_ids, span, max_segments=max_segments, slot=slot)
-    found: dict[UUID, list[StatusSegment]] = {robot_id: [] for robot_id in robot_ids}
-    for robot_id, begins, ends, statuses, spells, reason in rows:
+    rows = _fetch(_MERGED_INTERVALS_SQL, robot_ids, span, max_intervals=max_intervals, slot=slot)
+    found: dict[UUID, list[StatusInterval]] = {robot_id: [] for robot_id in robot_ids}
+    for robot_id, begins, ends, statuses, count, reason in rows:
         most_severe = min(
             statuses, key=lambda status: _SEVERITY_RANK.get(status, len(_SEVERITY_RANK))
         )
-        segment_reason = reason if spells == 1 else None
-        segment = StatusSegment(most_severe, begins, ends, spells, tuple(statuses), segment_reason)
-        found[robot_id].append(segment)
-    for segments in found.values():
-        begins = segments[0].start if segments else span.end
+        interval_reason = reason if count == 1 else None
+        interval = StatusInterval(
+            most_severe, begins, ends, count, tuple(statuses), interval_reason
+        )
+        found[robot_id].append(interval)
+    for intervals in found.values():
+        begins = intervals[0].start if intervals else span.end
         if begins > span.start:
-            segments.insert(0, StatusSegment("", span.start, begins))
+            intervals.insert(0, StatusInterval("", span.start, begins))
     return found

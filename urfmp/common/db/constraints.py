@@ -1,4 +1,4 @@
-"""Rules that only the database can hold: two writers may pass validation at the same time."""
+"""Constraints that only the database enforces: two writers may both pass validation."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from psycopg.errors import UniqueViolation
 
 @contextmanager
 def unique_error_on(field: str, message: str) -> Iterator[None]:
-    """Say that a value is taken, where validation could not see by whom.
+    """Report a violated unique constraint as an error of one field.
 
-    Put it around the service's transaction, so that this is undone before the answer is made.
+    Enter it outside of the service's transaction, which must be rolled back first.
 
     Args:
-        field: The field whose value is unique.
-        message: What to say of it.
+        field: Field whose value is unique.
+        message: Error message.
 
     Raises:
-        ValidationError: A unique constraint was, or would be, violated inside.
+        ValidationError: The block violated a unique constraint, or validation found that it would.
     """
     try:
         yield
     except ValidationError as error:
-        # Validation has seen it: the same words as for what only the database sees.
+        # Validation found the duplicate: use the same message as for a database error.
         if not _is_unique_error(error, field):
             raise
         raise ValidationError({**error.error_dict, field: message}) from error
@@ -39,39 +39,39 @@ def unique_error_on(field: str, message: str) -> Iterator[None]:
 
 
 def _is_unique_error(error: ValidationError, field: str) -> bool:
-    faults = error.error_dict.get(field, ()) if hasattr(error, "error_dict") else ()
-    return any(fault.code == "unique" for fault in faults)
+    errors = error.error_dict.get(field, ()) if hasattr(error, "error_dict") else ()
+    return any(found.code == "unique" for found in errors)
 
 
 def errors_by_field(row: Model, error: ValidationError) -> dict[str, list[Any]]:
-    """Return the faults that constraints found, each under the field that people can change.
+    """Return constraint errors, each under the field that the user can change.
 
-    Django tells of a constraint over several columns, or over an expression, under no field. Where
-    one column is left beside the organization, it is that one's value which is taken.
+    Django reports a constraint over several columns, or over an expression, without a field. If
+    one column remains beside the organization, its value is the duplicate.
 
     Args:
-        row: What was checked.
-        error: What Django says of it.
+        row: Row that was validated.
+        error: Error that Django raised.
     """
-    faults: dict[str, list[Any]] = dict(error.error_dict)
+    errors: dict[str, list[Any]] = dict(error.error_dict)
     rest = []
-    for fault in faults.pop(NON_FIELD_ERRORS, []):
-        if (name := _field_of(row, fault)) is None:
-            rest.append(fault)
-        elif not any(known.code == "unique" for known in faults.get(name, ())):
+    for found in errors.pop(NON_FIELD_ERRORS, []):
+        if (name := _field_of(row, found)) is None:
+            rest.append(found)
+        elif not any(known.code == "unique" for known in errors.get(name, ())):
             taken = row.unique_error_message(type(row), (name,))
-            faults.setdefault(name, []).append(taken)
-    return {**faults, NON_FIELD_ERRORS: rest} if rest else faults
+            errors.setdefault(name, []).append(taken)
+    return {**errors, NON_FIELD_ERRORS: rest} if rest else errors
 
 
-def _field_of(row: Model, fault: ValidationError) -> str | None:
+def _field_of(row: Model, found: ValidationError) -> str | None:
     names: set[str] = set()
-    if fault.code == "unique_together":
-        names = {*(fault.params or {}).get("unique_check", ())} - {"organization"}
+    if found.code == "unique_together":
+        names = {*(found.params or {}).get("unique_check", ())} - {"organization"}
     for constraint in row._meta.constraints:
         if not isinstance(constraint, UniqueConstraint) or not constraint.expressions:
             continue
-        if fault.message == constraint.get_violation_error_message():
+        if found.message == constraint.get_violation_error_message():
             written: list[Any] = list(constraint.expressions)
             parts: list[Any] = [part for item in written for part in item.flatten()]
             names = {vars(part)["name"] for part in parts if isinstance(part, F)} - {"organization"}
