@@ -217,7 +217,7 @@ def test_a_short_password_is_changed_before_it_does_alone(alice, enrol, tenant, 
 
 def test_a_stream_is_not_opened_where_one_is_missing(required, alice, client_for):
     client = client_for(alice)
-    credential = PresentedCredential(client.cookies["urfmp_session"].value, is_key=False)
+    credential = PresentedCredential(client.cookies["urfmp_session"].value, is_session=True)
     with pytest.raises(HttpError, match="Set up a second factor"):
         authenticate(credential, [])
 

@@ -344,7 +344,7 @@ def test_end_others_from_a_token(pair, bob, client_for):
 def watches(pair):
     from urfmp.live.authentication import PresentedCredential, authenticate
 
-    return authenticate(PresentedCredential(pair["access_token"], is_key=True), ())
+    return authenticate(PresentedCredential(pair["access_token"]), ())
 
 
 @pytest.mark.parametrize("use", [works, watches])
@@ -367,7 +367,7 @@ def test_live_streams_take_an_access_token(pair, organization_a, make_robot):
     from urfmp.live.selectors import revoked_credentials
 
     token = pair["access_token"]
-    found = authenticate(PresentedCredential(token, is_key=True), ())
+    found = authenticate(PresentedCredential(token), ())
     assert found.organization_id == organization_a.pk
     assert found.expires_at is not None
     assert revoked_credentials([hash_token(token)]) == set()
@@ -375,7 +375,7 @@ def test_live_streams_take_an_access_token(pair, organization_a, make_robot):
     assert revoked_credentials([hash_token(token)]) == {hash_token(token)}
     for gone in (token, generate_access_token(), generate_refresh_token()):
         with pytest.raises(HttpError):
-            authenticate(PresentedCredential(gone, is_key=True), ())
+            authenticate(PresentedCredential(gone), ())
 
 
 def test_tables_hold_no_token(pair, organization_a, tenant):

@@ -29,19 +29,19 @@ def denied(credential, robots=()):
 
 
 def key_credential(text, ip_address="192.0.2.9"):
-    return PresentedCredential(text, is_key=True, ip_address=ip_address)
+    return PresentedCredential(text, ip_address=ip_address)
 
 
 @pytest.fixture
 def session(alice, client_for):
     return PresentedCredential(
-        client_for(alice).cookies[settings.SESSION_COOKIE_NAME].value, is_key=False
+        client_for(alice).cookies[settings.SESSION_COOKIE_NAME].value, is_session=True
     )
 
 
 @pytest.fixture
 def token(alice):
-    return PresentedCredential(token_pair_issue(alice, Actor()).access_token, is_key=True)
+    return PresentedCredential(token_pair_issue(alice, Actor()).access_token)
 
 
 def test_key_from_ip_outside_allow_list_is_denied(organization_a, make_key):

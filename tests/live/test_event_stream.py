@@ -120,8 +120,8 @@ def test_unknown_parameters_are_rejected(shared_live):
     path = "/api/v1/events?robot=7&robots=7&last_event_id=x&page="
     _, _, problem = shared_live.get(path, {"X-API-Key": "x"})
     assert problem["errors"] == {
-        "page": ["There is no such parameter."],
-        "robots": ["There is no such parameter."],
+        "page": ["Unknown parameter."],
+        "robots": ["Unknown parameter."],
     }
     _, _, problem = shared_live.get("/api/v1/events?robot=7", {"X-API-Key": "x"})
     assert set(problem["errors"]) == {"robot"}

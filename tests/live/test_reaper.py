@@ -23,7 +23,7 @@ def connect(left=None, *, is_platform_staff=False):
     )
 
     async def make():
-        return StreamConnection(PresentedCredential("token", is_key=False), scope)
+        return StreamConnection(PresentedCredential("token", is_session=True), scope)
 
     return asyncio.run(make())
 

@@ -73,7 +73,7 @@ def test_connect_over_limit_of_user_or_organization_returns_429():
 
         def open_streams(organization, user, number):
             for count in range(number):
-                credential = PresentedCredential(f"{user}-{count // 20}", is_key=False)
+                credential = PresentedCredential(f"{user}-{count // 20}", is_session=True)
                 scope = StreamScope(user, organization, None, None)
                 try:
                     registry.connect(StreamConnection(credential, scope))

@@ -51,11 +51,11 @@ def audit_denied_stream(request: Request, error: HttpError) -> None:
 
 def _find_owner(request: Request) -> tuple[UUID, UUID | None, UUID | None, str | None] | None:
     """Return organization, user, API key and the reason to reject the key."""
-    key = presented_token(cast("HttpRequest", request))
-    if key is not None and not is_access_token(key):
-        if not is_well_formed_key(key) or (owner := find_key_owner(hash_token(key))) is None:
+    token = presented_token(cast("HttpRequest", request))
+    if token is not None and not is_access_token(token):
+        if not is_well_formed_key(token) or (owner := find_key_owner(hash_token(token))) is None:
             return None
         key_id, organization_id, error = owner
         return organization_id, None, key_id, f"key_{error}" if error else None
-    login = access_credential(key) if key else session_credential(session_token(request) or "")
+    login = access_credential(token) if token else session_credential(session_token(request) or "")
     return (login.organization_id, login.user_id, None, None) if login else None

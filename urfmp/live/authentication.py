@@ -58,12 +58,12 @@ class PresentedCredential:
 
     Attributes:
         token: API key, access token or session token.
-        is_key: Whether it is an API key or access token; otherwise it is a session token.
+        is_session: Whether it is a session token; otherwise it is an API key or access token.
         ip_address: IP address of the client, for the allow-list of an API key.
     """
 
     token: str
-    is_key: bool
+    is_session: bool = False
     ip_address: str | None = None
 
     @property
@@ -99,14 +99,14 @@ def presented_credential(request: Request) -> PresentedCredential:
     Raises:
         HttpError: 401 without a credential; 403 if a page of another origin uses a session.
     """
-    key = presented_token(cast("HttpRequest", request))
-    if key is not None:
-        return PresentedCredential(key, is_key=True, ip_address=client_ip(request))
+    bearer_token = presented_token(cast("HttpRequest", request))
+    if bearer_token is not None:
+        return PresentedCredential(bearer_token, ip_address=client_ip(request))
     if not (token := session_token(request)):
         raise HttpError(401, "not_authenticated", "Log in, or send an API key.")
     if is_foreign_origin(request):
         raise HttpError(403, "foreign_origin", "Pages of other origins cannot use a session.")
-    return PresentedCredential(token, is_key=False)
+    return PresentedCredential(token, is_session=True)
 
 
 def requested_robots(request: Request) -> frozenset[UUID]:
@@ -117,7 +117,7 @@ def requested_robots(request: Request) -> frozenset[UUID]:
     """
     query = query_parameters(request)
     if unknown := sorted(set(query) - _PARAMETERS):
-        raise _invalid_parameters(unknown, "There is no such parameter.")
+        raise _invalid_parameters(unknown, "Unknown parameter.")
     ids = query.getlist("robot")
     if len(ids) > _MAX_ROBOTS:
         raise HttpError(400, "too_many_robots", f"Name at most {_MAX_ROBOTS} robots, or none.")
@@ -148,7 +148,7 @@ def authenticate(
     Raises:
         HttpError: 401, 403, 404 or 429, with the codes of the API.
     """
-    if not credential.is_key:
+    if credential.is_session:
         return _authenticate_session(credential, robots)
     if is_access_token(credential.token):
         return _authenticate_access_token(credential, robots)

@@ -16,11 +16,8 @@ def redirect_to_live(request: HttpRequest) -> HttpResponse:
     If both processes share one origin, the proxy should have routed the request there.
     """
     if settings.LIVE_ORIGIN == settings.WEB_ORIGIN:
-        response = problem_response(
-            503, "unavailable", "The live process serves this path; route it there."
-        )
-        response["Retry-After"] = "5"
-        return response
+        detail = "The live process serves this path; route it there."
+        return problem_response(503, "unavailable", detail, retry_after=5)
     response = HttpResponse(status=307)
     response["Location"] = f"{settings.LIVE_ORIGIN}{request.get_full_path()}"
     return response
