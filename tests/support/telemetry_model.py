@@ -1,4 +1,4 @@
-"""A plain model of telemetry: a dictionary of points, and what is to be read from it."""
+"""A reference model of telemetry: a dictionary of points and the expected reads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Series = dict[datetime, tuple[float, str | None]]
 
 @dataclass
 class Model:
-    """Points by robot and metric: the first value of a time stays."""
+    """Points by robot and metric; the first value of a time is kept."""
 
     points: defaultdict[tuple[UUID, str], Series] = field(default_factory=lambda: defaultdict(dict))
 
     def add(self, robot: UUID, metric: str, time: datetime, value: float, unit: str | None) -> str:
-        """Take a point in; return what becomes of it."""
+        """Add a point; return the expected result."""
         stored = self.points[robot, metric].setdefault(time, (value, unit))
         if stored is not None and stored[0] != value:
             return "conflict"
@@ -32,7 +32,7 @@ class Model:
     def buckets(
         self, robot: UUID, metric: str, start: datetime, end: datetime, width: int
     ) -> list[tuple[datetime, list[float]]]:
-        """Return each bucket's beginning and its values in the order of time; width 0 is none."""
+        """Return the start and the values of each bucket; width 0 means raw points."""
         found: defaultdict[datetime, list[float]] = defaultdict(list)
         for time, (value, _) in sorted(self.points.get((robot, metric), {}).items()):
             if start <= time < end:
@@ -41,7 +41,7 @@ class Model:
         return sorted(found.items())
 
     def unit(self, robot: UUID, metric: str, start: datetime, end: datetime) -> str | None:
-        """Return the unit of the newest point of a range that says one."""
+        """Return the unit of the newest point in a range that has one."""
         units = [
             unit
             for time, (_, unit) in sorted(self.points.get((robot, metric), {}).items())
@@ -51,7 +51,7 @@ class Model:
 
 
 def aggregate(name: str, values: list[float]) -> float:
-    """Return what an aggregation makes of a bucket's values."""
+    """Return the aggregation of a bucket's values."""
     if name.startswith("p"):
         rank = math.ceil(float(name[1:]) / 100 * len(values))
         return sorted(values)[max(rank, 1) - 1]

@@ -1,4 +1,4 @@
-"""Chunks are there before they are needed, fit into memory, and old ones are compressed."""
+"""Chunks are created ahead, their indexes fit into memory, and old ones are compressed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def covered(table, moment):
 
 
 def drop_all(*tables):
-    """Take every chunk away, as the owner."""
+    """Drop every chunk, as the owner of the tables."""
     with _connect("owner") as owner:
         for table in tables:
             owner.execute(
@@ -63,7 +63,7 @@ def robot(organization_a, make_robot):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_chunks_are_there_before_they_are_needed(robot):
+def test_chunks_make_ahead_creates_chunks_for_next_day(robot):
     drop_all(*TABLES)
     assert {*chunks_make_ahead()} == TABLES
     now = timezone.now()
@@ -74,13 +74,13 @@ def test_chunks_are_there_before_they_are_needed(robot):
     assert chunks_make_ahead() == []
     make_chunks(0)
     with connection.cursor() as cursor:
-        for table in TABLES:  # nothing is left of how they were made
+        for table in TABLES:  # the rows that created the chunks are deleted
             cursor.execute(f"SELECT count(*) FROM {table} WHERE robot_id = %s", [robot.pk])
             assert cursor.fetchone() == (0,)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_short_chunks_reach_a_day_ahead(robot):
+def test_chunks_make_ahead_short_chunks_cover_a_day(robot):
     drop_all("robot_telemetry")
     with _connect("owner") as owner:
         owner.execute("SELECT set_chunk_time_interval('robot_telemetry', interval '4 hours')")
@@ -95,21 +95,21 @@ def test_short_chunks_reach_a_day_ahead(robot):
             owner.execute("SELECT set_chunk_time_interval('robot_telemetry', interval '1 day')")
 
 
-def test_without_robots_there_is_nothing_to_make(db, owner_cursor):
+def test_chunks_make_ahead_without_robots_creates_none(db, owner_cursor):
     owner_cursor.execute("DELETE FROM robots")
     owner_cursor.execute("SELECT chunk_make_next()")
     assert owner_cursor.fetchone() == (None,)
 
 
 def change_status(organization, robots, tenant):
-    """Let two people change the status of a robot each, both having written to robots before."""
-    both_have_written = threading.Barrier(2)
+    """Change the status of two robots in two transactions that have both written robots."""
+    both_wrote = threading.Barrier(2)
 
     def change(robot):
         def run():
             with tenant(organization), connection.cursor() as cursor:
                 cursor.execute("UPDATE robots SET name = 'x' WHERE id = %s", [robot.pk])
-                both_have_written.wait(timeout=60)
+                both_wrote.wait(timeout=60)
                 cursor.execute("UPDATE robots SET status = 'running' WHERE id = %s", [robot.pk])
 
         return run
@@ -118,28 +118,28 @@ def change_status(organization, robots, tenant):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("made_ahead", [False, True])
-def test_writers_of_robots_do_not_meet_at_the_birth_of_a_chunk(
-    made_ahead, organization_a, make_robot, tenant
+@pytest.mark.parametrize("are_created_ahead", [False, True])
+def test_chunk_creation_does_not_deadlock_robot_writers(
+    are_created_ahead, organization_a, make_robot, tenant
 ):
-    """Without chunks made ahead one of the two dies in a deadlock: that is what they are for."""
+    """Without chunks that are created ahead, one of the two transactions hits a deadlock."""
     robots = [make_robot(organization_a) for _ in range(2)]
     drop_all("robot_status_history")
-    if made_ahead:
+    if are_created_ahead:
         chunks_make_ahead()
     results = change_status(organization_a, robots, tenant)
     deadlocks = [error for error in results if isinstance(error, OperationalError)]
     assert [error for error in results if error is not None] == deadlocks
-    assert len(deadlocks) == (0 if made_ahead else 1)
+    assert len(deadlocks) == (0 if are_created_ahead else 1)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_writer_of_robots_is_not_waited_for_long(robot, organization_a, tenant):
+def test_chunk_creation_locked_robots_times_out(robot, organization_a, tenant):
     drop_all("robot_telemetry")
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE robots SET name = 'x' WHERE id = %s", [robot.pk])
-        (made,) = run_concurrently(chunks_make_ahead)
-    assert "robot_telemetry" not in made
+        (created,) = run_concurrently(chunks_make_ahead)
+    assert "robot_telemetry" not in created
     assert "robot_telemetry" in chunks_make_ahead()
 
 
@@ -155,12 +155,12 @@ def test_a_writer_of_robots_is_not_waited_for_long(robot, organization_a, tenant
         (DAY, 10_240, 1024 * MB, timedelta(hours=6)),
         (DAY, 1024 * MB, 1024 * MB, HOUR),
         (DAY, 1, 1024 * MB, timedelta(days=7)),
-        # 26 hours fit: not worth it for one who is at 12.
+        # 26 hours fit, but without enough margin to grow from 12 hours.
         (timedelta(hours=12), 2_868, 1024 * MB, timedelta(hours=12)),
         (timedelta(hours=12), 1_434, 1024 * MB, DAY),
     ],
 )
-def test_length(length, rate, memory, expected):
+def test_chunk_length_for_measure(length, rate, memory, expected):
     assert chunk_length_for(ChunkMeasure(length, rate, memory)) == expected
 
 
@@ -169,7 +169,7 @@ def test_length(length, rate, memory, expected):
     rate=st.floats(0.001, 1e12),
     memory=st.integers(MB, 1 << 42),
 )
-def test_length_fits_and_stays(length, rate, memory):
+def test_chunk_length_fits_memory_and_is_stable(length, rate, memory):
     chosen = chunk_length_for(ChunkMeasure(length, rate, memory))
     assert chosen in CHUNK_LENGTHS
     room = chunks.MAX_INDEX_MEMORY_FRACTION * memory
@@ -177,7 +177,7 @@ def test_length_fits_and_stays(length, rate, memory):
     assert chunk_length_for(ChunkMeasure(chosen, rate, memory)) == chosen
 
 
-def test_measure_looks_at_the_busiest_chunk(robot, organization_a, tenant):
+def test_chunk_measure_uses_busiest_chunk(robot, organization_a, tenant):
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO robot_telemetry (time, robot_id, metric_name)"
@@ -187,18 +187,18 @@ def test_measure_looks_at_the_busiest_chunk(robot, organization_a, tenant):
         )
     measure = chunks.chunk_measure()
     assert measure.length == DAY
-    # 2,000 rows in four indexes: some 100 to 800 kB, over a day.
+    # 2,000 rows in four indexes: about 100 to 800 kB, in one day.
     assert 1 < measure.index_bytes_per_second < 20
     assert measure.memory_bytes >= MB
 
 
 @pytest.mark.django_db(transaction=True)
-def test_length_is_adapted_and_recorded(robot, monkeypatch, caplog):
+def test_chunk_length_adapt_writes_audit_row(robot, monkeypatch, caplog):
     caplog.set_level("INFO")
     measure = ChunkMeasure(DAY, 10_240.4, 1024 * MB)
     monkeypatch.setattr(chunks, "chunk_measure", lambda: measure)
     tune_chunks(0)
-    assert "another length" in caplog.text
+    assert "chunk length of telemetry was changed" in caplog.text
     monkeypatch.undo()
     try:
         assert chunks.chunk_measure().length == timedelta(hours=6)
@@ -224,12 +224,12 @@ def test_length_is_adapted_and_recorded(robot, monkeypatch, caplog):
 
 
 @pytest.mark.parametrize("length", ["59 minutes", "8 days", None])
-def test_length_stays_within_bounds(length, app_cursor):
+def test_chunk_interval_out_of_range_is_rejected(length, app_cursor):
     with pytest.raises(psycopg.errors.RaiseException, match="1 hour to 7 days"):
         app_cursor.execute("SELECT chunk_interval_set(%s::interval, '{}')", [length])
 
 
-def test_run_time_role_sets_no_interval_itself(app_cursor):
+def test_chunk_interval_runtime_role_cannot_set(app_cursor):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app_cursor.execute("SELECT set_chunk_time_interval('robot_telemetry', interval '2 days')")
 
@@ -237,24 +237,24 @@ def test_run_time_role_sets_no_interval_itself(app_cursor):
 # Compression
 
 
-def edition_is(owner_cursor, edition):
+def set_edition(owner_cursor, edition):
     owner_cursor.execute(
         "CREATE OR REPLACE FUNCTION timescaledb_edition() RETURNS text LANGUAGE sql STABLE"
         f" AS $$ SELECT '{edition}'::text $$"
     )
 
 
-def test_apache_edition_is_not_asked_to_compress(owner_cursor):
-    edition_is(owner_cursor, "apache")
+def test_compression_apache_edition_does_nothing(owner_cursor):
+    set_edition(owner_cursor, "apache")
     owner_cursor.execute("SELECT compression_apply()")
     assert owner_cursor.fetchone() == ("none",)
 
 
-def test_community_edition_gets_a_policy(owner_cursor):
-    """On the Apache edition the attempt shows as the error that the edition answers with."""
+def test_compression_community_edition_adds_policy(owner_cursor):
+    """On the Apache edition, the attempt shows as the error that the edition raises."""
     owner_cursor.execute("SELECT timescaledb_edition()")
     is_apache = owner_cursor.fetchone() == ("apache",)
-    edition_is(owner_cursor, "timescale")
+    set_edition(owner_cursor, "timescale")
     if is_apache:
         with pytest.raises(psycopg.errors.FeatureNotSupported):
             owner_cursor.execute("SELECT compression_apply()")
@@ -269,6 +269,6 @@ def test_community_edition_gets_a_policy(owner_cursor):
     assert owner_cursor.fetchall() == [("30 days",)]
 
 
-def test_job_asks_the_edition(db):
+def test_compression_job_detects_edition(db):
     expected = {"apache": "none", "timescale": "policy"}[timescaledb_edition()]
     assert chunks.compression_apply() == expected

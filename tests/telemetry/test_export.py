@@ -1,4 +1,4 @@
-"""Exports: what comes out is what is stored, behind the wall, within limits."""
+"""Exports contain exactly the stored rows of the organization, within limits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ RANGE = {"start": "2026-03-01T00:00:00Z", "end": "2026-03-03T00:00:00Z"}
 
 
 def store(robot, points):
-    """Put `(metric, time, value, unit, metadata)` into the table."""
+    """Insert points `(metric, time, value, unit, metadata)`."""
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO robot_telemetry (robot_id, metric_name, time, value, unit, metadata)"
@@ -42,13 +42,13 @@ def store(robot, points):
         )
 
 
-def body(answer):
-    assert answer.status_code == 200, answer.content
-    return b"".join(answer.streaming_content)
+def body(response):
+    assert response.status_code == 200, response.content
+    return b"".join(response.streaming_content)
 
 
 def exact(rows):
-    """Return rows in which -0.0 is not 0.0, and the order of keys does not count."""
+    """Return rows in which -0.0 differs from 0.0 and the order of keys is ignored."""
     return [(*map(repr, row[:-1]), json.dumps(row[-1], sort_keys=True)) for row in rows]
 
 
@@ -57,7 +57,7 @@ def without_guard(text):
 
 
 def read_csv(content):
-    """Return the rows; an empty cell is a missing value, as the file says without quotes."""
+    """Return the rows; an unquoted empty cell is a missing value."""
     rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
     return [
         (
@@ -127,7 +127,7 @@ points = st.lists(
 )
 @given(rows=points)
 @example(rows=[("a", START, -0.0, '"', {"=": "\n,\"'"}), ("b.c", START, 5e-324, "-1", {})])
-def test_what_comes_out_is_what_is_stored(rows, client, robot, organization_a, tenant, monkeypatch):
+def test_export_matches_stored_points(rows, client, robot, organization_a, tenant, monkeypatch):
     monkeypatch.setattr(export, "FETCH_ROWS", 7)
     wanted = sorted(((str(robot.pk), *row) for row in rows), key=lambda row: (row[2], row[1]))
     with tenant(organization_a), transaction.atomic():
@@ -145,7 +145,7 @@ def stored(robot, organization_a, tenant):
         store(robot, [("b", START, 1, None, None)])
 
 
-def test_cells_are_no_formulas(client, robot, organization_a, tenant):
+def test_export_escapes_formulas(client, robot, organization_a, tenant):
     with tenant(organization_a):
         store(robot, [("a", START, -1.5, "@u", {"a": 1})])
         connection.cursor().execute(
@@ -172,16 +172,16 @@ def test_cells_are_no_formulas(client, robot, organization_a, tenant):
 
 
 @pytest.mark.parametrize("name", EXPORT_FORMATS)
-def test_empty_file_is_a_file(name, client):
-    answer = client.get(URL, {**RANGE, "format": name})
-    assert READERS[name](body(answer)) == []
-    assert answer["Content-Type"] == EXPORT_FORMATS[name].content_type
-    assert answer["Content-Disposition"] == (
+def test_export_without_points_is_valid_file(name, client):
+    response = client.get(URL, {**RANGE, "format": name})
+    assert READERS[name](body(response)) == []
+    assert response["Content-Type"] == EXPORT_FORMATS[name].content_type
+    assert response["Content-Disposition"] == (
         'attachment; filename="telemetry_20260301T000000Z_20260303T000000Z.' + name + '"'
     )
 
 
-def test_many_row_groups(client, stored, monkeypatch):
+def test_export_parquet_has_many_row_groups(client, stored, monkeypatch):
     monkeypatch.setattr(export, "FETCH_ROWS", 4)
     monkeypatch.setattr("apps.telemetry.services.export_formats._MAX_ROW_GROUP_ROWS", 8)
     content = body(client.get(URL, {**RANGE, "format": "parquet"}))
@@ -190,14 +190,16 @@ def test_many_row_groups(client, stored, monkeypatch):
     assert [row[3] for row in read_parquet(content)][2:] == [float(n) for n in range(1, 20)]
 
 
-def test_chosen_robots_metrics_and_range(client, robot, stored, organization_a, make_robot, tenant):
+def test_export_filters_robots_metrics_and_range(
+    client, robot, stored, organization_a, make_robot, tenant
+):
     other = make_robot(organization_a)
     with tenant(organization_a):
         store(other, [("a", START, 99, None, None)])
 
     def values(**parameters):
-        answer = client.get(URL, {**RANGE, "format": "csv", **parameters})
-        return [row[3] for row in read_csv(body(answer))]
+        response = client.get(URL, {**RANGE, "format": "csv", **parameters})
+        return [row[3] for row in read_csv(body(response))]
 
     assert sorted(values(metrics="a")) == sorted([*range(20), 99])
     assert values(robots=str(other.pk)) == [99]
@@ -227,21 +229,19 @@ def test_chosen_robots_metrics_and_range(client, robot, stored, organization_a, 
         ({"robots": "00000000-0000-0000-0000-000000000000"}, 404, "not_found"),
     ],
 )
-def test_refused(wrong, status, code, client):
-    answer = client.get(URL, {**RANGE, "format": "csv", **wrong})
-    assert (answer.status_code, answer.json()["code"]) == (status, code), answer.content
+def test_export_invalid_parameters_get_400(wrong, status, code, client):
+    response = client.get(URL, {**RANGE, "format": "csv", **wrong})
+    assert (response.status_code, response.json()["code"]) == (status, code), response.content
 
 
 def test_other_organization_gets_404(robot, stored, charlie, client_for):
-    theirs = client_for(charlie)
-    answer = theirs.get(URL, {**RANGE, "format": "csv", "robots": str(robot.pk)})
-    assert answer.status_code == 404
-    assert read_csv(body(theirs.get(URL, {**RANGE, "format": "csv"}))) == []
+    other_key = client_for(charlie)
+    response = other_key.get(URL, {**RANGE, "format": "csv", "robots": str(robot.pk)})
+    assert response.status_code == 404
+    assert read_csv(body(other_key.get(URL, {**RANGE, "format": "csv"}))) == []
 
 
-def test_rows_stay_behind_the_wall_whatever_the_query_says(
-    robot, stored, organization_b, make_robot
-):
+def test_export_never_returns_rows_of_other_organization(robot, stored, organization_b, make_robot):
     query = export.ExportQuery(
         robot_ids=(robot.pk,),
         metrics=None,
@@ -252,26 +252,28 @@ def test_rows_stay_behind_the_wall_whatever_the_query_says(
     assert list(export.read_lines(query, organization_b.id, Actor())) == []
 
 
-def test_viewer_may_not(bob, client_for):
+def test_viewer_cannot_export(bob, client_for):
     assert client_for(bob).get(URL, {**RANGE, "format": "csv"}).status_code == 403
 
 
-def test_key_needs_to_see_robots(organization_a, make_key):
+def test_export_key_without_robots_scope_gets_403(organization_a, make_key):
     client = Client(headers={"x-api-key": make_key(organization_a, ["telemetry:read"])})
-    answer = client.get(URL, {**RANGE, "format": "csv"})
-    assert answer.status_code == 403
-    assert "robots:read" in answer.json()["detail"]
+    response = client.get(URL, {**RANGE, "format": "csv"})
+    assert response.status_code == 403
+    assert "robots:read" in response.json()["detail"]
 
 
-def test_key_of_a_robot_gets_its_own(robot, stored, organization_a, make_robot, make_key, tenant):
+def test_export_robot_key_gets_only_its_robot(
+    robot, stored, organization_a, make_robot, make_key, tenant
+):
     other = make_robot(organization_a)
     with tenant(organization_a):
         store(other, [("a", START, 99, None, None)])
     key = make_key(organization_a, ["telemetry:read", "robots:read"], robot=other)
     client = Client(headers={"x-api-key": key})
     assert [row[3] for row in read_csv(body(client.get(URL, {**RANGE, "format": "csv"})))] == [99]
-    answer = client.get(URL, {**RANGE, "format": "csv", "robots": str(robot.pk)})
-    assert answer.status_code == 404
+    response = client.get(URL, {**RANGE, "format": "csv", "robots": str(robot.pk)})
+    assert response.status_code == 404
 
 
 def test_writes_audit_row(alice, client_for, robot, organization_a, tenant):
@@ -290,21 +292,21 @@ def test_writes_audit_row(alice, client_for, robot, organization_a, tenant):
     )
 
 
-# Running beside others, and left by its reader
+# Concurrent exports, and clients that stop reading
 
 
 @pytest.fixture
-def places(transactional_db):
-    """Return a function that takes a place as another process would; all are freed at the end."""
-    taken = []
+def acquire_slots(transactional_db):
+    """Return a function that acquires a slot as another process would; all are released."""
+    acquired = []
 
-    def take(name, count):
+    def acquire(name, count):
         other = psycopg.connect(**_parameters())
-        taken.append(other)
+        acquired.append(other)
         return other.execute(export_slots.ACQUIRE_SQL, [count, name]).fetchone()
 
-    yield take
-    for other in taken:
+    yield acquire
+    for other in acquired:
         other.close()
 
 
@@ -314,7 +316,9 @@ def _parameters():
 
 
 @pytest.mark.parametrize("whose", ["organization", "platform"])
-def test_so_many_run_at_once(whose, places, client, organization_a, organization_b, make_key):
+def test_export_concurrent_limit_gets_429(
+    whose, acquire_slots, client, organization_a, organization_b, make_key
+):
     if whose == "organization":
         name, count = (
             f"telemetry.export:{organization_a.id}",
@@ -323,11 +327,11 @@ def test_so_many_run_at_once(whose, places, client, organization_a, organization
     else:
         name, count = "telemetry.export", export_slots.MAX_CONCURRENT_TOTAL
     for _ in range(count):
-        assert places(name, count)
-    assert places(name, count) is None
-    answer = client.get(URL, {**RANGE, "format": "csv"})
-    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_exports")
-    assert answer["Retry-After"] == "30"
+        assert acquire_slots(name, count)
+    assert acquire_slots(name, count) is None
+    response = client.get(URL, {**RANGE, "format": "csv"})
+    assert (response.status_code, response.json()["code"]) == (429, "too_many_exports")
+    assert response["Retry-After"] == "30"
     other = Client(
         headers={"x-api-key": make_key(organization_b, ["telemetry:read", "robots:read"])}
     )
@@ -335,28 +339,28 @@ def test_so_many_run_at_once(whose, places, client, organization_a, organization
     assert other.get(URL, {**RANGE, "format": "csv"}).status_code == expected
 
 
-def test_who_loses_the_race_for_a_place_waits(places, client, organization_a, monkeypatch):
+def test_export_waits_for_contested_slot(acquire_slots, client, organization_a, monkeypatch):
     monkeypatch.setattr(export, "_MAX_SLOT_WAIT_SECONDS", 0.3)
-    answer = client.get(URL, {**RANGE, "format": "csv"})
+    response = client.get(URL, {**RANGE, "format": "csv"})
     for _ in range(export_slots.MAX_CONCURRENT_PER_ORGANIZATION):
-        assert places(
+        assert acquire_slots(
             f"telemetry.export:{organization_a.id}", export_slots.MAX_CONCURRENT_PER_ORGANIZATION
         )
     with pytest.raises(export_slots.TooManyExportsError):
-        body(answer)
+        body(response)
     assert not connection.in_atomic_block
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("name", EXPORT_FORMATS)
-def test_reader_goes_away(name, client, stored, monkeypatch):
+def test_export_closed_by_client_ends_transaction(name, client, stored, monkeypatch):
     monkeypatch.setattr(export, "FETCH_ROWS", 2)
     monkeypatch.setattr("apps.telemetry.services.export_formats._MAX_ROW_GROUP_ROWS", 2)
-    answer = client.get(URL, {**RANGE, "format": name})
-    iterator = iter(answer)
+    response = client.get(URL, {**RANGE, "format": name})
+    iterator = iter(response)
     next(iterator)
     next(iterator, None)
-    answer.close()
+    response.close()
     assert not connection.in_atomic_block
     assert connection.tenant_id is None
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""A robot that is deleted for good, beside a worker that rolls its points up."""
+"""Hard deletes of robots, concurrent with a worker that rolls up their points."""
 
 from __future__ import annotations
 
@@ -51,25 +51,25 @@ def store(organization_a, make_robot, tenant):
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["of its organization", "of all"])
-def test_a_delete_and_a_roll_up_do_not_wait_for_each_other(store, organization_a, tenant, known):
+def test_hard_delete_and_roll_up_do_not_deadlock(store, organization_a, tenant, known):
     store(0)
     roll_up(organization_a.id)
-    store(1)  # changes a bucket, whose row is locked
-    store(86_400)  # makes one, for which the robot is looked up
+    store(1)  # updates a bucket, whose row is locked
+    store(86_400)  # inserts a bucket, which checks the foreign key to the robot
     begun, waiting = threading.Event(), threading.Event()
 
     def work():
         with tenant(organization_a):
             rollups_lock(organization_a.id, wait=True)
-            blocks = sorted(
+            items = sorted(
                 pending_work_claim(Consumer.ROLLED_UP, max_items=9, max_weight=999),
                 key=lambda b: b.least_time,
             )
-            work_items_roll_up(organization_a.id, blocks[:1])
+            work_items_roll_up(organization_a.id, items[:1])
             begun.set()
             assert waiting.wait(20)
-            work_items_roll_up(organization_a.id, blocks[1:])
-        return len(blocks)
+            work_items_roll_up(organization_a.id, items[1:])
+        return len(items)
 
     def delete():
         assert begun.wait(20)

@@ -1,4 +1,4 @@
-"""InfluxDB's own Python client writes to a real server; what it wrote is found again exactly."""
+"""InfluxDB's own Python client writes to a real server, and its points are read exactly."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def client(live_server, organization_a, make_key, make_robot):
     key = make_key(organization_a)
     with InfluxDBClient(url=live_server.url, token=key, org="any", enable_gzip=True) as made:
         yield made
-    # An answer that was an error holds its connection, and with it a thread of the server and that
-    # one's connection to the database, until it is collected.
+    # An error response keeps its connection open until it is garbage collected, and with it a
+    # thread of the server and that thread's database connection.
     gc.collect()
     _wait_for_the_servers_threads()
 
@@ -66,7 +66,7 @@ def points():
 
 def as_point(axis, time, value):
     made = Point("Motor").tag("robot", "SN-1").tag("axis", axis).field("Temp, Cel", value)
-    # Nanoseconds: to others the client divides a float, which loses a microsecond here and there.
+    # Nanoseconds: for other precisions the client divides a float, which may lose a microsecond.
     return made.field("warm", value > 40).field("n", int(value)).time(time, WritePrecision.NS)
 
 
@@ -80,14 +80,14 @@ def expected(sent):
     return rows
 
 
-def test_at_once(client, stored):
+def test_client_synchronous_write_is_stored(client, stored):
     sent = list(points())
     api = client.write_api(write_options=SYNCHRONOUS)
     api.write(bucket="any", record=[as_point(*one) for one in sent])
     assert stored() == expected(sent)
 
 
-def test_in_batches_of_its_own_thread(client, stored):
+def test_client_batching_write_is_stored(client, stored):
     sent = list(points())
     failures = []
     options = WriteOptions(batch_size=64, flush_interval=100)
@@ -100,7 +100,7 @@ def test_in_batches_of_its_own_thread(client, stored):
     assert stored() == expected(sent)
 
 
-def test_it_understands_our_errors(client):
+def test_client_parses_errors(client):
     api = client.write_api(write_options=SYNCHRONOUS)
     with pytest.raises(ApiException) as raised:
         api.write(bucket="any", record='m,robot=SN-1 text="x",v=1')
@@ -108,15 +108,15 @@ def test_it_understands_our_errors(client):
     assert "partial write: line 1: not_numeric" in raised.value.message
 
 
-@pytest.mark.parametrize("refusal", [BusyError, OrganizationOverloadedError])
-def test_it_sends_again_what_was_refused_for_a_while(refusal, client, stored, monkeypatch):
-    """The first tries are answered with 503 or 429 and Retry-After; nothing is lost or doubled."""
-    tries = []
+@pytest.mark.parametrize("error_class", [BusyError, OrganizationOverloadedError])
+def test_client_retries_after_503(error_class, client, stored, monkeypatch):
+    """The first attempts get 503 or 429 with Retry-After; no point is lost or stored twice."""
+    attempts = []
 
     def busy_at_first(**given):
-        tries.append(len(given["read"]().points))
-        if len(tries) <= 2:
-            raise refusal
+        attempts.append(len(given["decode"]().points))
+        if len(attempts) <= 2:
+            raise error_class
         return telemetry_ingest(**given)
 
     monkeypatch.setattr("apps.telemetry.api.influx.telemetry_ingest", busy_at_first)
@@ -137,12 +137,12 @@ def test_it_sends_again_what_was_refused_for_a_while(refusal, client, stored, mo
     assert stored() == expected(sent)
 
 
-def test_it_finds_us_ready(client):
+def test_client_health_check_passes(client):
     assert client.ping() is True
     assert client.version() == "2.7.0-urfmp"
 
 
-def test_it_is_told_that_queries_are_not_supported(client):
+def test_client_query_gets_not_supported(client):
     with pytest.raises(ApiException) as raised:
         client.query_api().query("buckets()")
     assert raised.value.status == 501

@@ -1,4 +1,4 @@
-"""What clients of InfluxDB see at the two addresses where they write."""
+"""The two write endpoints for InfluxDB clients."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def seconds_ago(seconds=60):
 
 
 @BOTH
-def test_stores_and_says_nothing(path, write, stored):
+def test_write_stores_points_with_204(path, write, stored):
     body = (
         f"cpu,cpu=cpu0,robot=SN-1 idle=98.5,n=4i,big=5u,on=true {seconds_ago()}000000000\n"
         f"cpu,cpu=cpu1,robot=SN-1 idle=1 {seconds_ago()}000000000\n"
     )
-    answer = write(body, path)
-    assert (answer.status_code, answer.content) == (204, b"")
+    response = write(body, path)
+    assert (response.status_code, response.content) == (204, b"")
     assert stored() == {
         "cpu.idle.cpu.cpu0": 98.5,
         "cpu.n.cpu.cpu0": 4.0,
@@ -67,7 +67,7 @@ def test_stores_and_says_nothing(path, write, stored):
         "cpu.on.cpu.cpu0": 1.0,
         "cpu.idle.cpu.cpu1": 1.0,
     }
-    assert write(body, path).status_code == 204  # the same again: duplicates
+    assert write(body, path).status_code == 204  # resent: duplicates
 
 
 @pytest.mark.parametrize(
@@ -86,29 +86,29 @@ def test_stores_and_says_nothing(path, write, stored):
         (V1, "h", 1 / 3600),
     ],
 )
-def test_precisions(path, precision, step, write, tenant, organization_a):
+def test_write_precision_scales_times(path, precision, step, write, tenant, organization_a):
     moment = seconds_ago() // 3600 * 3600
     query = f"?precision={precision}&bucket=b&org=o&db=d&rp=r&consistency=all"
-    answer = write(f"m,robot=SN-1 v=1 {round(moment * step)}", path, query)
-    assert answer.status_code == 204, answer.content
+    response = write(f"m,robot=SN-1 v=1 {round(moment * step)}", path, query)
+    assert response.status_code == 204, response.content
     with tenant(organization_a):
         assert RobotTelemetry.objects.get().time.timestamp() == moment
 
 
 @pytest.mark.parametrize(("path", "precision"), [(V2, "m"), (V2, "n"), (V2, "d"), (V1, "d")])
-def test_unknown_precision(path, precision, write):
-    answer = write("m v=1", path, f"?precision={precision}")
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+def test_write_unknown_precision_gets_400(path, precision, write):
+    response = write("m v=1", path, f"?precision={precision}")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid")
 
 
-def test_without_a_time_it_is_now(write, tenant, organization_a):
+def test_write_without_time_uses_now(write, tenant, organization_a):
     assert write("m,robot=SN-1 v=1").status_code == 204
     with tenant(organization_a):
         assert abs(RobotTelemetry.objects.get().time.timestamp() - time.time()) < 10
 
 
 @BOTH
-def test_a_partial_write_stores_the_good_points_and_says_which_are_not(path, write, stored):
+def test_write_partial_stores_valid_points_and_lists_rejected(path, write, stored):
     now = seconds_ago()
     body = (
         f'ok,robot=SN-1 a=1,text="no number",b=2 {now}\n'
@@ -119,15 +119,15 @@ def test_a_partial_write_stores_the_good_points_and_says_which_are_not(path, wri
         f"ok,robot=SN-1 a=7 {now}\n"
         f"ok,robot=SN-1 d=4 {now}"
     )
-    answer = write(body, path, "?precision=s")
-    assert answer.status_code == 400
-    said = answer.json()
-    assert said["code"] == "invalid"
-    assert said["message"].startswith("partial write: line 1: not_numeric: ")
-    assert said["message"].endswith(" dropped=6")
-    assert said["error"] == said["message"]
-    assert (said["accepted"], said["duplicate"]) == (3, 0)
-    assert [(item["line"], item["code"]) for item in said["rejected"]] == [
+    response = write(body, path, "?precision=s")
+    assert response.status_code == 400
+    error = response.json()
+    assert error["code"] == "invalid"
+    assert error["message"].startswith("partial write: line 1: not_numeric: ")
+    assert error["message"].endswith(" dropped=6")
+    assert error["error"] == error["message"]
+    assert (error["accepted"], error["duplicate"]) == (3, 0)
+    assert [(item["line"], item["code"]) for item in error["rejected"]] == [
         (1, "not_numeric"),
         (2, "invalid"),
         (3, "unknown_robot"),
@@ -138,60 +138,60 @@ def test_a_partial_write_stores_the_good_points_and_says_which_are_not(path, wri
     assert stored() == {"ok.a": 1.0, "ok.b": 2.0, "ok.d": 4.0}
 
 
-def test_nothing_good_is_the_same_400(write, stored):
-    answer = write("nonsense")
-    assert answer.status_code == 400
-    assert answer.json()["accepted"] == 0
+def test_write_all_rejected_gets_400(write, stored):
+    response = write("nonsense")
+    assert response.status_code == 400
+    assert response.json()["accepted"] == 0
     assert stored() == {}
 
 
 @BOTH
-def test_an_empty_body_is_no_fault(path, write):
+def test_write_empty_body_gets_204(path, write):
     assert write("", path).status_code == 204
     assert write("# nothing\n\n", path).status_code == 204
 
 
-def test_a_key_of_a_robot_may_leave_it_out_and_names_no_other(
+def test_write_robot_key_defaults_to_its_robot_only(
     organization_a, make_robot, make_key, robot, stored
 ):
     make_robot(organization_a, serial_number="SN-2")
     own = {"authorization": f"Token {make_key(organization_a, robot=robot)}"}
     body = "m v=1\nm,robot=SN-1 w=2\nm,robot=SN-2 x=3"
-    answer = Client().post(V2, body, content_type="text/plain", headers=own)
-    assert [item["line"] for item in answer.json()["rejected"]] == [3]
+    response = Client().post(V2, body, content_type="text/plain", headers=own)
+    assert [item["line"] for item in response.json()["rejected"]] == [3]
     assert stored() == {"m.v": 1.0, "m.w": 2.0}
 
 
-def test_without_a_robot_a_common_key_is_refused(write):
+def test_write_unbound_key_without_robot_is_rejected(write):
     assert write("m v=1").json()["rejected"][0]["code"] == "unknown_robot"
 
 
-def test_other_organization_s_robot_is_unknown(organization_b, make_key, robot, stored):
+def test_write_robot_of_other_organization_is_unknown(organization_b, make_key, robot, stored):
     headers = {"authorization": f"Token {make_key(organization_b)}"}
     body = f"m,robot=SN-1 v=1\nm,robot_id={robot.pk} v=2"
-    answer = Client().post(V2, body, content_type="text/plain", headers=headers)
-    assert [item["code"] for item in answer.json()["rejected"]] == ["unknown_robot"] * 2
+    response = Client().post(V2, body, content_type="text/plain", headers=headers)
+    assert [item["code"] for item in response.json()["rejected"]] == ["unknown_robot"] * 2
     assert stored() == {}
 
 
-def test_more_values_than_one_batch_holds(write, stored, settings):
+def test_write_more_values_than_a_batch_are_stored(write, stored, settings):
     settings.TELEMETRY_MAX_POINTS = 4
     fields = ",".join(f"f{n}={n}" for n in range(10))
     text = f'm,robot=SN-1 {fields}\nm,robot=SN-1 t="text",g=1,f3=99'
-    answer = write(text)
-    assert [(item["index"], item["line"]) for item in answer.json()["rejected"]] == [
+    response = write(text)
+    assert [(item["index"], item["line"]) for item in response.json()["rejected"]] == [
         (10, 2),
         (12, 2),
     ]
-    assert answer.json()["accepted"] == len(stored()) == 11
+    assert response.json()["accepted"] == len(stored()) == 11
 
 
-def test_too_many_lines_and_values(write, settings, stored):
+def test_write_too_many_lines_or_values_get_413(write, settings, stored):
     settings.TELEMETRY_MAX_POINTS = 4
     fields = ",".join(f"f{n}={n}" for n in range(41))
     for text in ("m,robot=SN-1 v=1\n" * 5, f"m,robot=SN-1 {fields}"):
-        answer = write(text)
-        assert (answer.status_code, answer.json()["code"]) == (413, "request too large")
+        response = write(text)
+        assert (response.status_code, response.json()["code"]) == (413, "request too large")
     assert stored() == {}
 
 
@@ -213,15 +213,15 @@ def basic(text):
         ({}, "?p={}"),
     ],
 )
-def test_where_the_key_may_stand(path, headers, query, key, robot):
+def test_write_accepts_key_in_influx_places(path, headers, query, key, robot):
     headers = {
         name: basic(f"someone:{key}") if value == "BASIC" else value.format(key)
         for name, value in headers.items()
     }
-    answer = Client().post(
+    response = Client().post(
         path + query.format(key), "m,robot=SN-1 v=1", content_type="text/plain", headers=headers
     )
-    assert answer.status_code == 204, answer.content
+    assert response.status_code == 204, response.content
 
 
 @BOTH
@@ -238,15 +238,15 @@ def test_where_the_key_may_stand(path, headers, query, key, robot):
         ({"authorization": "Digest x"}, ""),
     ],
 )
-def test_without_a_good_key_it_is_401(db, path, headers, query):
-    answer = Client().post(path + query, "m v=1", content_type="text/plain", headers=headers)
-    assert answer.status_code == 401
-    assert answer.json()["code"] == "unauthorized"
-    assert answer["www-authenticate"]
+def test_write_invalid_key_gets_401(db, path, headers, query):
+    response = Client().post(path + query, "m v=1", content_type="text/plain", headers=headers)
+    assert response.status_code == 401
+    assert response.json()["code"] == "unauthorized"
+    assert response["www-authenticate"]
 
 
 @BOTH
-def test_a_revoked_key_is_401(path, write, tenant, organization_a):
+def test_write_revoked_key_gets_401(path, write, tenant, organization_a):
     from apps.accounts.models import ApiKey
 
     assert write("m,robot=SN-1 v=1", path).status_code == 204
@@ -256,41 +256,41 @@ def test_a_revoked_key_is_401(path, write, tenant, organization_a):
 
 
 @BOTH
-def test_a_key_without_the_scope_is_403(path, organization_a, make_key):
+def test_write_key_without_scope_gets_403(path, organization_a, make_key):
     headers = {"authorization": f"Token {make_key(organization_a, ['telemetry:read'])}"}
-    answer = Client().post(path, "m v=1", content_type="text/plain", headers=headers)
-    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    response = Client().post(path, "m v=1", content_type="text/plain", headers=headers)
+    assert (response.status_code, response.json()["code"]) == (403, "forbidden")
 
 
 @BOTH
-def test_a_person_s_session_is_no_key(path, alice, client_for):
+def test_write_user_session_gets_401(path, alice, client_for):
     assert client_for(alice).post(path, "m v=1", content_type="text/plain").status_code == 401
 
 
 @BOTH
-def test_the_key_s_places_are_these_addresses_alone(path, key):
-    """A password parameter or Token opens nothing else."""
+def test_other_urls_do_not_accept_influx_key_places(path, key):
+    """A password parameter or `Authorization: Token` is ignored by all other URLs."""
     assert Client().get(f"/api/v1/robots?p={key}").status_code == 401
-    answer = Client().get("/api/v1/robots", headers={"authorization": f"Token {key}"})
-    assert answer.status_code == 401
+    response = Client().get("/api/v1/robots", headers={"authorization": f"Token {key}"})
+    assert response.status_code == 401
 
 
 @BOTH
-def test_other_methods(path, write):
-    answer = Client().get(path)
-    assert (answer.status_code, answer["allow"]) == (405, "POST")
+def test_write_other_methods_get_405(path, write):
+    response = Client().get(path)
+    assert (response.status_code, response["allow"]) == (405, "POST")
 
 
 @BOTH
-def test_lost_database_says_when_to_come_back(path, write, monkeypatch):
+def test_write_lost_database_sends_retry_after(path, write, monkeypatch):
     def lost(**_):
         raise OperationalError
 
     monkeypatch.setattr("apps.telemetry.api.influx.telemetry_ingest", lost)
-    answer = write("m,robot=SN-1 v=1", path)
-    assert answer.status_code == 503
-    assert answer["retry-after"]
-    assert answer.json()["code"] == "unavailable"
+    response = write("m,robot=SN-1 v=1", path)
+    assert response.status_code == 503
+    assert response["retry-after"]
+    assert response.json()["code"] == "unavailable"
 
 
 @settings(
@@ -302,8 +302,8 @@ def test_lost_database_says_when_to_come_back(path, write, monkeypatch):
     query=st.sampled_from(["", "?precision=s", "?precision=%00", "?p=%ff", "?bucket=%00"]),
     path=st.sampled_from([V1, V2]),
 )
-def test_bad_input_gets_a_clear_answer(write, body, encoding, query, path):
-    answer = write(body, path, query, **{"content-encoding": encoding})
-    assert answer.status_code in {204, 400, 415}
-    if answer.status_code != 204:
-        assert {"code", "message"} <= set(answer.json())
+def test_write_invalid_input_gets_clear_error(write, body, encoding, query, path):
+    response = write(body, path, query, **{"content-encoding": encoding})
+    assert response.status_code in {204, 400, 415}
+    if response.status_code != 204:
+        assert {"code", "message"} <= set(response.json())

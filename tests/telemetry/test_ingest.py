@@ -24,7 +24,7 @@ def robot(organization_a, make_robot):
 
 @pytest.fixture
 def send(organization_a, make_key):
-    """Post a batch with a key of organization A; a list is wrapped, bytes are sent as they are."""
+    """Post a batch with an API key of organization A; wraps lists, sends bytes unchanged."""
     key = make_key(organization_a)
 
     def post(points, **headers):
@@ -54,16 +54,16 @@ def stored(tenant, organization):
         return RobotTelemetry.objects.count()
 
 
-def test_stores_points(send, robot, organization_a, tenant):
-    answer = send([point(robot, second, value=second) for second in range(5)])
-    assert answer.status_code == 200
-    assert answer.json() == {"accepted": 5, "duplicate": 0, "rejected": []}
+def test_ingest_stores_points(send, robot, organization_a, tenant):
+    response = send([point(robot, second, value=second) for second in range(5)])
+    assert response.status_code == 200
+    assert response.json() == {"accepted": 5, "duplicate": 0, "rejected": []}
     with tenant(organization_a):
         values = RobotTelemetry.objects.order_by("time").values_list("value", "unit")
         assert list(values) == [(float(second), "Cel") for second in range(5)]
 
 
-def test_an_empty_unit_is_none(send, robot, organization_a, tenant):
+def test_ingest_empty_unit_is_stored_as_null(send, robot, organization_a, tenant):
     batch = [point(robot, 0, unit=""), point(robot, 1, unit=None), point(robot, 1, unit="")]
     batch.append(point(robot, 2, unit="", metadata={"a": 1}))
     assert send(batch).json() == {"accepted": 3, "duplicate": 1, "rejected": []}
@@ -71,68 +71,66 @@ def test_an_empty_unit_is_none(send, robot, organization_a, tenant):
         assert set(RobotTelemetry.objects.values_list("unit", flat=True)) == {None}
 
 
-def test_resent_batch_stores_nothing(send, robot, organization_a, tenant):
+def test_ingest_resent_batch_counts_duplicates(send, robot, organization_a, tenant):
     batch = [point(robot, second) for second in range(5)]
     send(batch)
     assert send(batch).json() == {"accepted": 0, "duplicate": 5, "rejected": []}
     assert stored(tenant, organization_a) == 5
 
 
-def test_overlapping_batch_stores_the_new_part(send, robot, organization_a, tenant):
+def test_ingest_overlapping_batch_stores_new_points(send, robot, organization_a, tenant):
     points = [point(robot, second) for second in range(8)]
     send(points[:5])
     assert send(points[3:]).json() == {"accepted": 3, "duplicate": 2, "rejected": []}
     assert stored(tenant, organization_a) == 8
 
 
-def test_another_value_is_a_conflict_and_the_stored_one_stays(send, robot, organization_a, tenant):
+def test_ingest_other_value_is_conflict_and_stored_stays(send, robot, organization_a, tenant):
     first, second = point(robot, value=1.0), point(robot, 1)
     send([first])
-    answer = send([{**first, "value": 2.0}, second]).json()
-    assert answer["accepted"] == 1
-    assert [(item["index"], item["code"]) for item in answer["rejected"]] == [(0, "conflict")]
+    response = send([{**first, "value": 2.0}, second]).json()
+    assert response["accepted"] == 1
+    assert [(item["index"], item["code"]) for item in response["rejected"]] == [(0, "conflict")]
     with tenant(organization_a):
         assert RobotTelemetry.objects.order_by("time").first().value == 1.0
 
 
-def test_repeats_inside_a_batch(send, robot):
+def test_ingest_repeats_within_batch_are_duplicates(send, robot):
     one = point(robot, value=1.0)
-    answer = send([one, one, {**one, "value": 2.0}]).json()
-    assert (answer["accepted"], answer["duplicate"]) == (1, 1)
-    assert [(item["index"], item["code"]) for item in answer["rejected"]] == [(2, "conflict")]
+    response = send([one, one, {**one, "value": 2.0}]).json()
+    assert (response["accepted"], response["duplicate"]) == (1, 1)
+    assert [(item["index"], item["code"]) for item in response["rejected"]] == [(2, "conflict")]
 
 
-def test_repeats_are_judged_against_what_is_stored(send, robot):
+def test_ingest_repeats_are_compared_with_stored_value(send, robot):
     two = point(robot, value=2.0)
     one = {**two, "value": 1.0}
     send([two])
-    answer = send([one, one])
-    assert answer.status_code == 422
-    assert [item["code"] for item in answer.json()["rejected"]] == ["conflict"] * 2
+    response = send([one, one])
+    assert response.status_code == 422
+    assert [item["code"] for item in response.json()["rejected"]] == ["conflict"] * 2
     mixed = send([one, two]).json()
     assert (mixed["duplicate"], [item["index"] for item in mixed["rejected"]]) == (1, [0])
 
 
-def test_serial_number_names_the_robot(send, robot):
+def test_ingest_serial_number_resolves_robot(send, robot):
     named = point(robot, serial_number=robot.serial_number)
     del named["robot_id"]
     assert send([named]).json()["accepted"] == 1
 
 
-def test_key_of_a_robot_may_leave_it_out_and_names_no_other(
-    organization_a, make_robot, make_key, robot
-):
+def test_ingest_robot_key_defaults_to_its_robot_only(organization_a, make_robot, make_key, robot):
     key, other = make_key(organization_a, robot=robot), make_robot(organization_a)
     own = point(robot)
     del own["robot_id"]
-    answer = Client().post(
+    response = Client().post(
         "/api/v1/telemetry",
         {"points": [own, point(other)]},
         content_type="application/json",
         headers={"x-api-key": key},
     )
-    assert answer.json()["accepted"] == 1
-    assert answer.json()["rejected"][0]["code"] == "unknown_robot"
+    assert response.json()["accepted"] == 1
+    assert response.json()["rejected"][0]["code"] == "unknown_robot"
 
 
 @pytest.mark.parametrize(
@@ -159,56 +157,58 @@ def test_key_of_a_robot_may_leave_it_out_and_names_no_other(
         ({"surprise": 1}, "invalid"),
     ],
 )
-def test_a_bad_item_does_not_spoil_the_good_ones(send, robot, changes, code):
-    answer = send([point(robot, 1), {**point(robot), **changes}, point(robot, 2)])
-    assert answer.status_code == 200
-    assert answer.json()["accepted"] == 2
-    assert [(item["index"], item["code"]) for item in answer.json()["rejected"]] == [(1, code)]
+def test_ingest_invalid_point_rejects_only_itself(send, robot, changes, code):
+    response = send([point(robot, 1), {**point(robot), **changes}, point(robot, 2)])
+    assert response.status_code == 200
+    assert response.json()["accepted"] == 2
+    assert [(item["index"], item["code"]) for item in response.json()["rejected"]] == [(1, code)]
 
 
 @pytest.mark.parametrize("missing", ["metric_name", "time", "value", "robot_id"])
-def test_missing_field(send, robot, missing):
+def test_ingest_missing_field_is_rejected(send, robot, missing):
     bad = point(robot)
     del bad[missing]
-    answer = send([bad, point(robot, 1)]).json()
+    response = send([bad, point(robot, 1)]).json()
     code = "unknown_robot" if missing == "robot_id" else "invalid"
-    assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, code)
+    assert (response["accepted"], response["rejected"][0]["code"]) == (1, code)
 
 
 @pytest.mark.parametrize("number", ["1e400", "-1e999"])
-def test_infinity_by_overflow_is_refused_alone(send, robot, number):
+def test_ingest_overflow_to_infinity_rejects_only_its_point(send, robot, number):
     body = json.dumps({"points": [point(robot, value=0.25), point(robot, 1)]})
-    answer = send(body.replace("0.25", number).encode())
-    assert answer.status_code == 200, answer.content
-    assert answer.json()["accepted"] == 1
-    assert answer.json()["rejected"][0]["index"] == 0
+    response = send(body.replace("0.25", number).encode())
+    assert response.status_code == 200, response.content
+    assert response.json()["accepted"] == 1
+    assert response.json()["rejected"][0]["index"] == 0
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity"])
-def test_nan_is_not_json(send, robot, literal):
+def test_ingest_nan_literal_gets_400(send, robot, literal):
     body = json.dumps({"points": [point(robot, value=0.25)]}).replace("0.25", literal)
-    answer = send(body.encode())
-    assert answer.status_code == 400
-    assert answer.json()["code"] == "malformed"
+    response = send(body.encode())
+    assert response.status_code == 400
+    assert response.json()["code"] == "malformed"
 
 
-def test_five_minutes_ahead_is_still_good(send, robot):
+def test_ingest_time_five_minutes_ahead_is_accepted(send, robot):
     soon = (timezone.now() + timedelta(minutes=4, seconds=50)).isoformat()
     late = (timezone.now() + timedelta(minutes=5, seconds=30)).isoformat()
-    answer = send([point(robot, time=soon), point(robot, time=late)]).json()
-    assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, "clock_skew")
+    response = send([point(robot, time=soon), point(robot, time=late)]).json()
+    assert (response["accepted"], response["rejected"][0]["code"]) == (1, "clock_skew")
 
 
-def test_other_organization_s_robot_is_unknown(send, robot, organization_b, make_robot, tenant):
+def test_ingest_robot_of_other_organization_is_unknown(
+    send, robot, organization_b, make_robot, tenant
+):
     theirs = make_robot(organization_b)
     by_serial = point(theirs, 1, serial_number=theirs.serial_number)
     del by_serial["robot_id"]
-    answer = send([point(theirs), by_serial, point(robot)]).json()
-    assert [item["code"] for item in answer["rejected"]] == ["unknown_robot"] * 2
+    response = send([point(theirs), by_serial, point(robot)]).json()
+    assert [item["code"] for item in response["rejected"]] == ["unknown_robot"] * 2
     assert stored(tenant, organization_b) == 0
 
 
-def test_retired_robot_is_unknown(send, robot, organization_a, tenant):
+def test_ingest_retired_robot_is_unknown(send, robot, organization_a, tenant):
     from apps.robots.services.robots import robot_retire
 
     with tenant(organization_a):
@@ -216,61 +216,61 @@ def test_retired_robot_is_unknown(send, robot, organization_a, tenant):
     assert send([point(robot)]).status_code == 422
 
 
-def test_nothing_good_is_422(send, robot):
-    answer = send([point(robot, metric_name="BAD")])
-    assert answer.status_code == 422
-    assert answer["content-type"] == "application/problem+json"
-    assert answer.json()["rejected"][0]["code"] == "metric_name"
+def test_ingest_all_rejected_gets_422(send, robot):
+    response = send([point(robot, metric_name="BAD")])
+    assert response.status_code == 422
+    assert response["content-type"] == "application/problem+json"
+    assert response.json()["rejected"][0]["code"] == "metric_name"
 
 
 @pytest.mark.parametrize(
     "body",
     [b" ", b"not json", b"[]", b"{}", b'{"points": 1}', b'{"points": [', b"\xff\xfe", b"null"],
 )
-def test_other_bodies_are_400(send, body):
-    answer = send(body)
-    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
+def test_ingest_malformed_body_gets_400(send, body):
+    response = send(body)
+    assert (response.status_code, response.json()["code"]) == (400, "malformed")
 
 
-def test_10_001_points_are_413(send, robot):
-    answer = send([point(robot, index / 1000) for index in range(10_001)])
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_many_points")
+def test_ingest_10_001_points_get_413(send, robot):
+    response = send([point(robot, index / 1000) for index in range(10_001)])
+    assert (response.status_code, response.json()["code"]) == (413, "too_many_points")
 
 
-def test_20_mb_are_413(send):
-    answer = send(b'{"points": [' + b" " * 20_000_000 + b"]}")
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+def test_ingest_body_of_20_mb_gets_413(send):
+    response = send(b'{"points": [' + b" " * 20_000_000 + b"]}")
+    assert (response.status_code, response.json()["code"]) == (413, "too_large")
 
 
 @pytest.mark.parametrize("key", ["", "nonsense", "urfmp_live_0123456789_" + "a" * 38])
-def test_bad_key_is_401_without_a_query(db, key, django_assert_num_queries):
+def test_ingest_malformed_key_gets_401_without_query(db, key, django_assert_num_queries):
     with django_assert_num_queries(0):
-        answer = Client().post(
+        response = Client().post(
             "/api/v1/telemetry", "{}", content_type="application/json", headers={"x-api-key": key}
         )
-    assert answer.status_code == 401
-    assert answer["www-authenticate"]
+    assert response.status_code == 401
+    assert response["www-authenticate"]
 
 
-def test_key_without_the_scope_is_403(organization_a, make_key):
+def test_ingest_key_without_scope_gets_403(organization_a, make_key):
     key = make_key(organization_a, ["robots:read"])
-    answer = Client().post(
+    response = Client().post(
         "/api/v1/telemetry", "{}", content_type="application/json", headers={"x-api-key": key}
     )
-    assert answer.status_code == 403
+    assert response.status_code == 403
 
 
-def test_a_person_s_session_is_no_key(alice, client_for):
-    answer = client_for(alice).post("/api/v1/telemetry", "{}", content_type="application/json")
-    assert answer.status_code == 401
+def test_ingest_user_session_gets_401(alice, client_for):
+    response = client_for(alice).post("/api/v1/telemetry", "{}", content_type="application/json")
+    assert response.status_code == 401
 
 
-def test_wrong_method_and_type(send):
+def test_ingest_wrong_method_or_content_type_is_rejected(send):
     assert Client().get("/api/v1/telemetry").status_code == 405
     assert send(b"{}").status_code == 400
 
 
-def test_robots_are_heard_of(send, robot, organization_a, tenant):
+def test_ingest_updates_last_seen(send, robot, organization_a, tenant):
     assert robot.status == "offline"
     send([point(robot)])
     with tenant(organization_a):
@@ -279,7 +279,7 @@ def test_robots_are_heard_of(send, robot, organization_a, tenant):
     assert timezone.now() - robot.last_seen < timedelta(minutes=1)
 
 
-def test_times_are_cut_to_microseconds(send, robot, organization_a, tenant):
+def test_ingest_times_are_truncated_to_microseconds(send, robot, organization_a, tenant):
     base = (timezone.now() - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:")
     assert send([point(robot, time=f"{base}01.1234567Z")]).json()["accepted"] == 1
     with tenant(organization_a):
@@ -287,7 +287,7 @@ def test_times_are_cut_to_microseconds(send, robot, organization_a, tenant):
     assert send([point(robot, time=f"{base}01.1234569Z")]).json()["duplicate"] == 1
 
 
-def test_metadata_keeps_its_times(send, robot, organization_a, tenant):
+def test_ingest_metadata_keeps_time_strings(send, robot, organization_a, tenant):
     time = (timezone.now() - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:01.123456789Z")
     assert send([point(robot, time=time, metadata={"time": time})]).json()["accepted"] == 1
     with tenant(organization_a):
@@ -296,17 +296,17 @@ def test_metadata_keeps_its_times(send, robot, organization_a, tenant):
     assert stored_point.time.microsecond == 123456
 
 
-def test_chunked_body_is_refused_rather_than_lost(robot, organization_a, make_key):
+def test_ingest_chunked_body_is_rejected(robot, organization_a, make_key):
     key = make_key(organization_a)
-    answer = Client(headers={"x-api-key": key}).generic(
+    response = Client(headers={"x-api-key": key}).generic(
         "POST", "/api/v1/telemetry", b"", HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH=""
     )
-    assert (answer.status_code, answer.json()["code"]) == (411, "length_required")
+    assert (response.status_code, response.json()["code"]) == (411, "length_required")
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
-def test_decoder_takes_any_bytes(body):
+def test_decode_any_bytes_never_crashes(body):
     with contextlib.suppress(MalformedBatchError, TooManyPointsError):
         decode_json(body, max_points=5)
 
@@ -325,13 +325,13 @@ _json = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(_json, max_size=4))
-def test_every_item_has_a_place(items):
+def test_decode_keeps_index_of_every_point(items):
     batch = decode_json(json.dumps({"points": items}, allow_nan=False).encode(), max_points=10)
-    places = [index for index, _ in batch.points] + [item.index for item in batch.rejected]
-    assert sorted(places) == list(range(len(items)))
+    indexes = [index for index, _ in batch.points] + [item.index for item in batch.rejected]
+    assert sorted(indexes) == list(range(len(items)))
 
 
-def test_query_count_does_not_grow_with_the_batch(send, robot, django_assert_max_num_queries):
+def test_query_count_is_independent_of_batch_size(send, robot, django_assert_max_num_queries):
     assert connection.vendor == "postgresql"
     with django_assert_max_num_queries(32) as few:
         send([point(robot, second) for second in range(2)])

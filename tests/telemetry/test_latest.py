@@ -7,23 +7,23 @@ from django.test.utils import CaptureQueriesContext
 
 from apps.telemetry.selectors import latest_values, metric_names
 from apps.telemetry.services.rollups import roll_up
-from tests.support import telemetry_storing
+from tests.support import telemetry_points
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 
 
 def store(robot, metric, points):
-    """Put `(hours after START, value)` into the table, and tell the rollups."""
-    telemetry_storing.store(
+    """Insert points `(hours after START, value)` and enqueue them."""
+    telemetry_points.insert_points(
         robot, metric, [(START + timedelta(hours=hour), value) for hour, value in points]
     )
 
 
-def test_newest_of_each_metric_of_several_robots_in_one_query(organization_a, make_robot, tenant):
+def test_latest_values_of_several_robots(organization_a, make_robot, tenant):
     robots = [make_robot(organization_a) for _ in range(4)]
     with tenant(organization_a):
         for number, robot in enumerate(robots[:3]):
-            # Over several chunks, and not in the order of time.
+            # In several chunks, and not ordered by time.
             store(robot, "a", [(0, 1.0), (90, 10.0 + number), (30, 2.0)])
             store(robot, "b.c", [(5, float(number))])
         store(robots[0], "only.here", [(1, None)])
@@ -41,7 +41,9 @@ def test_newest_of_each_metric_of_several_robots_in_one_query(organization_a, ma
         assert latest_values([]) == []
 
 
-def test_other_organizations_robots_have_none(organization_a, organization_b, make_robot, tenant):
+def test_latest_values_of_other_organization_are_empty(
+    organization_a, organization_b, make_robot, tenant
+):
     robot = make_robot(organization_a)
     with tenant(organization_a):
         store(robot, "a", [(0, 1.0)])
@@ -49,7 +51,7 @@ def test_other_organizations_robots_have_none(organization_a, organization_b, ma
         assert latest_values([robot.pk]) == []
 
 
-def test_api(organization_a, alice, charlie, client_for, make_robot, tenant):
+def test_api_latest_returns_values(organization_a, alice, charlie, client_for, make_robot, tenant):
     robot = make_robot(organization_a)
     with tenant(organization_a):
         store(robot, "a", [(0, 1.0), (1, 2.0)])
@@ -61,7 +63,7 @@ def test_api(organization_a, alice, charlie, client_for, make_robot, tenant):
     assert client_for(charlie).get(path).status_code == 404
 
 
-def test_a_late_point_does_not_take_the_newest_ones_place(organization_a, make_robot, tenant):
+def test_latest_value_ignores_late_point(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
     for points, newest in (
         ([(1, 2.0)], (1, 2.0)),

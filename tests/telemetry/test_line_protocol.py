@@ -33,7 +33,7 @@ def as_bytes(text):
 
 
 def as_corpus(line, default_time):
-    """Write a decoded line as the corpus does."""
+    """Return a parsed line in the format of the corpus."""
 
     def value(of):
         kinds = {bool: "bool", int: "int", Unsigned: "uint", float: "float", str: "string"}
@@ -48,7 +48,7 @@ def as_corpus(line, default_time):
 
 
 @pytest.mark.skipif(not CORPUS.exists(), reason=f"{CORPUS} is not there; set URFMP_SHARED")
-def test_answers_every_case_of_the_corpus():
+def test_parser_matches_influx_corpus():
     cases = json.loads(gzip.decompress(CORPUS.read_bytes())).values()
     assert len(cases) == 670
     for case in cases:
@@ -62,7 +62,7 @@ def test_answers_every_case_of_the_corpus():
             assert found == expected["result"], given
 
 
-def test_a_bad_line_does_not_spoil_the_others():
+def test_parser_invalid_line_affects_only_itself():
     body = b"a v=1 1\nnonsense\n# a comment\n\r\n  b v=2 2\r\nc v=oops 3\nd v=4 4"
     entries = list(parse_lines(body))
     numbers = [(type(entry), entry.number) for entry in entries]
@@ -78,39 +78,39 @@ def test_a_bad_line_does_not_spoil_the_others():
 @pytest.mark.parametrize(
     ("line", "detail"),
     [
-        (b"m,a=1,a=1 v=1", "twice"),
+        (b"m,a=1,a=1 v=1", "repeated"),
         (b"m v=9223372036854775808i", "out of range"),
         (b"m v=18446744073709551616u", "out of range"),
-        (b"m v=-1u", "no value"),
+        (b"m v=-1u", "not a value"),
         (b"m v=1e999", "out of range"),
-        (b"m v=0x10", "no value"),
-        (b"m v=NaN", "no value"),
-        (b"m v=-inf", "no value"),
+        (b"m v=0x10", "not a value"),
+        (b"m v=NaN", "not a value"),
+        (b"m v=-inf", "not a value"),
         (b"m v=1 9223372036854775808", "out of range"),
         (b"m v=1 1-2", "whole number"),
         (b"m v=1 1.5", "time"),
         (b"m v=1 " + b"1" * 5000, "whole number"),
         (b"m v=" + b"1" * 5000 + b"i", "whole number"),
-        (b'm v="open', "does not end"),
+        (b'm v="open', "not terminated"),
         (b"m v=1 1 x", "end of the line"),
         (b"#\x01", "control character"),
         (b"m," + b",".join(b"t%d=1" % n for n in range(1001)) + b" v=1", "1000 others"),
         (b"m " + b",".join(b"v%d=1" % n for n in range(10_001)), "10000 fields"),
     ],
 )
-def test_what_is_no_line(line, detail):
+def test_parser_invalid_line_is_reported(line, detail):
     (entry,) = parse_lines(line)
     assert detail in entry.detail
 
 
 @pytest.mark.parametrize(("unit", "time"), [("ns", 5), ("us", 5_000), ("h", 18_000_000_000_000)])
-def test_units_of_time(unit, time):
+def test_parser_precision_scales_times(unit, time):
     (entry,) = parse_lines(b"m v=1 5", unit=PRECISIONS[unit])
     assert entry.time == time
 
 
-# Round trip. Names are what can be written: no control characters, no backslash at the end, where
-# it would escape what follows.
+# Round trip, with names that can be written: no control characters, and no trailing backslash,
+# which would escape the next character.
 _control = {"max_codepoint": 0x10FFFF, "exclude_categories": ["Cs"]}
 _name = (
     st.text(st.characters(exclude_characters="\\\x7f", min_codepoint=32, **_control), min_size=1)
@@ -153,16 +153,16 @@ def written(line):
     return " ".join([head, fields, *([] if line.time is None else [str(line.time)])])
 
 
-def said(line):
+def reported(line):
     kinds = [(key, type(of), of) for key, of in line.fields]
     return line.measurement, line.tags, kinds, line.time
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(_lines, max_size=4))
-def test_what_is_written_is_read(lines):
+def test_parser_round_trip(lines):
     body = "\n".join(map(written, lines)).encode()
-    assert [said(entry) for entry in parse_lines(body)] == [said(line) for line in lines]
+    assert [reported(entry) for entry in parse_lines(body)] == [reported(line) for line in lines]
 
 
 _pieces = st.lists(
@@ -174,10 +174,10 @@ _pieces = st.lists(
 
 @settings(max_examples=500, deadline=None)
 @given(_pieces)
-def test_takes_any_bytes(body):
+def test_parser_any_bytes_never_crashes(body):
     batch = decode_line_protocol(body, NOW, max_lines=1000, max_values=1000)
-    places = [index for index, _ in batch.points] + [item.index for item in batch.rejected]
-    assert sorted(places) == list(range(len(batch.lines)))
+    indexes = [index for index, _ in batch.points] + [item.index for item in batch.rejected]
+    assert sorted(indexes) == list(range(len(batch.lines)))
     for _, point in batch.points:
         assert math.isfinite(point.value)
         assert (
@@ -193,7 +193,7 @@ def test_takes_any_bytes(body):
 
 @settings(max_examples=300, deadline=None)
 @given(_lines)
-def test_every_name_can_be_stored_unless_it_is_too_long(line):
+def test_metric_names_are_valid_unless_too_long(line):
     batch = decode_line_protocol(written(line).encode(), NOW, max_lines=9, max_values=9)
     for _, point in batch.points:
         if metric_name_error(point.metric_name):
@@ -224,7 +224,7 @@ ID = "0b8f7c0e-6f5b-4d8e-9a55-0c8f3c1d2e4f"
         ("m,robot=R1,robot_id=" + ID + ",z=1 v=1", "m.v.z.1", 1.0),
     ],
 )
-def test_names_and_values(line, name, value):
+def test_decode_names_and_values(line, name, value):
     batch = decode_line_protocol(line.encode(), NOW, max_lines=9, max_values=9)
     ((_, point),) = batch.points
     assert (point.metric_name, point.value, point.time) == (name, value, NOW)
@@ -246,7 +246,7 @@ def test_names_and_values(line, name, value):
         (",robot=SN-1,serial_number=SN-1", None, "SN-1"),
     ],
 )
-def test_the_tag_that_names_the_robot(tags, robot_id, serial_number):
+def test_decode_robot_tag_resolves_robot(tags, robot_id, serial_number):
     batch = decode_line_protocol(f"m{tags} v=1".encode(), NOW, max_lines=9, max_values=9)
     ((_, point),) = batch.points
     named = str(point.robot_id) if point.robot_id else None
@@ -254,12 +254,12 @@ def test_the_tag_that_names_the_robot(tags, robot_id, serial_number):
 
 
 @pytest.mark.parametrize("tags", ["robot_id=SN-1", f"robot=A,serial_number=B,robot_id={ID}"])
-def test_tags_that_name_no_robot_or_two(tags):
+def test_decode_ambiguous_robot_tags_are_rejected(tags):
     batch = decode_line_protocol(f"m,{tags} v=1".encode(), NOW, max_lines=9, max_values=9)
     assert [item.code for item in batch.rejected] == ["unknown_robot"]
 
 
-def test_times_are_cut_to_microseconds():
+def test_decode_times_are_truncated_to_microseconds():
     body = b"m v=1 1769860800123456999\nm v=1 -1"
     batch = decode_line_protocol(body, NOW, max_lines=9, max_values=9)
     assert batch.points[0][1].time == datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
@@ -267,6 +267,6 @@ def test_times_are_cut_to_microseconds():
 
 
 @pytest.mark.parametrize("body", [b"m v=1\n" * 10, b"m a=1,b=1,c=1\n" * 4, b"x\n" * 10])
-def test_too_many(body):
+def test_decode_too_many_lines_or_values_raises(body):
     with pytest.raises(TooManyPointsError):
         decode_line_protocol(body, NOW, max_lines=9, max_values=10)

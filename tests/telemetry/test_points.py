@@ -1,4 +1,4 @@
-"""What a point may be, at the limits of each rule."""
+"""Checks of points, at the limits of each rule."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ STEP = timedelta(microseconds=1)
         (OLDEST - STEP, "too_old"),
     ],
 )
-def test_time(time, code):
-    fault = time_error(time, NOW, OLDEST)
-    assert (fault and fault[0]) == code
+def test_parse_time_truncates_to_microseconds(time, code):
+    issue = time_error(time, NOW, OLDEST)
+    assert (issue and issue[0]) == code
 
 
-def test_names_and_units_have_a_length():
+def test_checks_reject_long_names_and_units():
     assert metric_name_error("a" * MAX_METRIC_NAME_LENGTH) is None
     assert metric_name_error("a" * (MAX_METRIC_NAME_LENGTH + 1))[0] == "metric_name"
     assert unit_error("a" * MAX_UNIT_LENGTH) is None
     assert unit_error("a" * (MAX_UNIT_LENGTH + 1))[0] == "unit"
 
 
-def test_a_batch_has_a_length_and_what_is_rejected_counts():
+def test_decode_limit_counts_rejected_points():
     good, bad = b'{"metric_name":"a","time":"2026-03-01T12:00:00Z","value":1}', b'{"value":1}'
     for decode, start, between, end in (
         (decode_json, b'{"points":[', b",", b"]}"),
@@ -61,7 +61,7 @@ def test_a_batch_has_a_length_and_what_is_rejected_counts():
 
 @pytest.fixture
 def stored(organization_a, make_robot):
-    """Return a function that has points of two robots stored, and tells what became of them."""
+    """Return a function that stores points of two robots and returns the result."""
     first, second = make_robot(organization_a), make_robot(organization_a)
 
     def store(value=1.0, **names):
@@ -77,12 +77,12 @@ def stored(organization_a, make_robot):
     return store
 
 
-def test_both_names_of_a_robot_are_of_one(stored):
+def test_resolve_robots_id_and_serial_number_must_match(stored):
     assert stored(pk="1", serial_number="1") == 1
     assert stored(pk="1", serial_number="2") == "unknown_robot"
     assert stored(serial_number="2") == 1
 
 
 @pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-def test_a_value_is_finite_whatever_brings_it(stored, value):
+def test_encode_rejects_values_that_are_not_finite(stored, value):
     assert stored(value, pk="1") == "not_finite"

@@ -17,7 +17,7 @@ from apps.telemetry.tasks import apply_retention
 
 @pytest.fixture
 def old_points(organization_a, make_robot, tenant):
-    """A robot with points of yesterday, of 360 days and of 400 days ago, and as old a history."""
+    """A robot with points and status history of 1, 360 and 400 days ago."""
     robot, now = make_robot(organization_a), timezone.now()
     with tenant(organization_a), connection.cursor() as cursor:
         for days in (1, 360, 400):
@@ -39,11 +39,11 @@ def ages(robot, organization, tenant):
         return sorted(RobotTelemetry.objects.filter(robot=robot).values_list("value", flat=True))
 
 
-def test_edition_is_asked_of_the_server(db):
+def test_edition_is_read_from_server(db):
     assert timescaledb_edition() in {"apache", "timescale"}
 
 
-def test_dry_run_lists_what_is_due_and_drops_nothing(old_points, organization_a, tenant):
+def test_dry_run_lists_due_chunks_and_drops_none(old_points, organization_a, tenant):
     due = retention_due()
     assert {chunk.hypertable for chunk in due} == {"robot_telemetry", "robot_status_history"}
     limits = {"robot_telemetry": 365, "robot_status_history": 730}
@@ -57,7 +57,7 @@ def test_dry_run_lists_what_is_due_and_drops_nothing(old_points, organization_a,
     assert ages(old_points, organization_a, tenant) == [1, 360, 400]
 
 
-def test_old_chunks_are_dropped(old_points, organization_a, tenant):
+def test_retention_drops_old_chunks(old_points, organization_a, tenant):
     if timescaledb_edition() == "timescale":
         pytest.skip("A native policy drops by itself, later.")
     dropped = {result.hypertable: result.dropped for result in retention_apply() if result.dropped}
@@ -67,7 +67,7 @@ def test_old_chunks_are_dropped(old_points, organization_a, tenant):
     assert {(r.method, r.dropped) for r in retention_apply()} == {("drop_chunks", 0)}
 
 
-def test_command_and_job(old_points, organization_a, tenant, caplog):
+def test_command_and_job_drop_old_chunks(old_points, organization_a, tenant, caplog):
     out = StringIO()
     call_command("apply_retention", stdout=out)
     assert f"edition: {timescaledb_edition()}" in out.getvalue()
@@ -79,7 +79,7 @@ def test_command_and_job(old_points, organization_a, tenant, caplog):
 @pytest.mark.parametrize(
     ("edition", "words"), [("timescale", "a native policy"), ("apache", "an hourly job")]
 )
-def test_command_says_how(edition, words, db, monkeypatch):
+def test_command_shows_method(edition, words, db, monkeypatch):
     monkeypatch.setattr(
         "apps.telemetry.management.commands.apply_retention.timescaledb_edition", lambda: edition
     )
@@ -88,8 +88,8 @@ def test_command_says_how(edition, words, db, monkeypatch):
     assert f"TimescaleDB edition: {edition}; chunks are dropped by {words}" in out.getvalue()
 
 
-def test_community_edition_is_given_its_policy(owner_cursor):
-    """On the Apache edition the attempt shows as the error that the edition answers with."""
+def test_retention_community_edition_adds_policy(owner_cursor):
+    """On the Apache edition, the attempt shows as the error that the edition raises."""
     owner_cursor.execute("SELECT timescaledb_edition()")
     is_apache = owner_cursor.fetchone() == ("apache",)
     owner_cursor.execute(
@@ -110,7 +110,7 @@ def test_community_edition_is_given_its_policy(owner_cursor):
     }
 
 
-def test_apache_edition_drops_whatever_the_server_is(owner_cursor):
+def test_retention_apache_edition_drops_chunks(owner_cursor):
     owner_cursor.execute(
         "CREATE OR REPLACE FUNCTION timescaledb_edition() RETURNS text LANGUAGE sql STABLE"
         " AS $$ SELECT 'apache'::text $$"
@@ -136,6 +136,6 @@ def test_apache_edition_drops_whatever_the_server_is(owner_cursor):
     assert owner_cursor.fetchone() == (0,)
 
 
-def test_run_time_role_drops_no_chunks_itself(app_cursor):
+def test_retention_runtime_role_cannot_drop_chunks(app_cursor):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app_cursor.execute("SELECT drop_chunks('robot_telemetry', older_than => now())")

@@ -23,7 +23,7 @@ from apps.telemetry.services import rollup_check
 from apps.telemetry.services.pending_work import organizations_with_pending_work
 from apps.telemetry.services.rollup_check import RollupMismatch
 from apps.telemetry.services.rollups import roll_up, rollups_lock
-from tests.support import telemetry_storing
+from tests.support import telemetry_points
 from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
 
@@ -37,11 +37,11 @@ OTHER_SERIES = """
 
 @pytest.fixture
 def store(db):
-    """Return a function that stores `(seconds, value)`, told to the rollups unless not wanted."""
+    """Return a function that inserts points `(seconds, value)` and usually enqueues them."""
 
-    def write(robot, points, metric="power.total", *, told=True):
+    def write(robot, points, metric="power.total", *, enqueue=True):
         timed = [(START + timedelta(seconds=second), value) for second, value in points]
-        telemetry_storing.store(robot, metric, timed, told=told)
+        telemetry_points.insert_points(robot, metric, timed, enqueue=enqueue)
 
     return write
 
@@ -63,7 +63,7 @@ def kept(tenant, organization, columns="count, min, max, first, last"):
         return found
 
 
-def test_late_points_change_every_rollup_that_they_touch(store, robot, organization_a, tenant):
+def test_roll_up_late_points_update_every_level(store, robot, organization_a, tenant):
     store(robot, [(0, 5.0), (59, 7.0), (3600, 1.0)])
     roll_up(organization_a.id)
     store(robot, [(30, -9.0)])
@@ -75,7 +75,7 @@ def test_late_points_change_every_rollup_that_they_touch(store, robot, organizat
     }
 
 
-def test_a_little_at_a_time_comes_to_the_same(store, robot, organization_a, tenant):
+def test_roll_up_in_small_steps_gives_same_result(store, robot, organization_a, tenant):
     store(robot, [(600 * n, float(n)) for n in range(30)])
     runs = 0
     while roll_up(organization_a.id, max_items=4):
@@ -85,7 +85,7 @@ def test_a_little_at_a_time_comes_to_the_same(store, robot, organization_a, tena
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_is_done_while_another_worker_does_it(store, robot, organization_a, tenant):
+def test_roll_up_does_nothing_while_locked(store, robot, organization_a, tenant):
     store(robot, [(0, 1.0)])
     with tenant(organization_a):
         rollups_lock(organization_a.id, wait=True)
@@ -94,12 +94,12 @@ def test_nothing_is_done_while_another_worker_does_it(store, robot, organization
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_takes_turn_after_turn_does_not_hold_the_worker_up(store, robot, organization_a):
-    """As retention does while it deletes much, batch by batch."""
+def test_roll_up_acquires_lock_between_repeated_holders(store, robot, organization_a):
+    """Retention releases and acquires the lock like this, batch by batch."""
     store(robot, [(0, 1.0)])
     done = threading.Event()
 
-    def take_turns():
+    def hold_repeatedly():
         for _ in range(100):
             with tenant_transaction(organization_a.id):
                 rollups_lock(organization_a.id, wait=True)
@@ -114,10 +114,10 @@ def test_who_takes_turn_after_turn_does_not_hold_the_worker_up(store, robot, org
         done.set()
         return count
 
-    assert run_concurrently(take_turns, work) == ["interrupted", 1]
+    assert run_concurrently(hold_repeatedly, work) == ["interrupted", 1]
 
 
-def test_the_job_goes_on_after_an_organization_that_fails(
+def test_job_continues_after_failed_organization(
     store, make_robot, organization_a, organization_b, monkeypatch
 ):
     for organization in (organization_a, organization_b):
@@ -133,7 +133,7 @@ def test_the_job_goes_on_after_an_organization_that_fails(
     assert organizations_with_pending_work() == [organization_a.id]
 
 
-def test_a_robot_that_is_purged_takes_its_rollups_along(store, robot, organization_a, owner_cursor):
+def test_purged_robot_loses_rollups(store, robot, organization_a, owner_cursor):
     owner_cursor.execute(
         "SELECT count(*) FROM pg_constraint WHERE confrelid = 'robots'::regclass"
         " AND confdeltype = 'c' AND conrelid::regclass::text IN ('telemetry_minutes',"
@@ -154,10 +154,10 @@ def check(*arguments):
     return 0, out.getvalue()
 
 
-def test_check_finds_nothing_wrong_with_what_was_rolled_up(store, robot):
+def test_check_after_roll_up_finds_no_mismatch(store, robot):
     store(robot, [(n * 37.5, 1e200 if n % 7 == 0 else n / 3) for n in range(400)])
-    code, told = check()
-    assert (code, told) == (0, "Rollups and latest values match the points.\n")
+    code, output = check()
+    assert (code, output) == (0, "Rollups and latest values match the points.\n")
 
 
 @pytest.mark.parametrize(
@@ -172,15 +172,15 @@ def test_check_finds_nothing_wrong_with_what_was_rolled_up(store, robot):
         (OTHER_SERIES, "telemetry_minutes"),
     ],
 )
-def test_damage_is_found_and_repaired(store, robot, organization_a, tenant, damage, table):
+def test_check_finds_and_repairs_mismatch(store, robot, organization_a, tenant, damage, table):
     store(robot, [(n * 10, n / 3) for n in range(500)])
     roll_up(organization_a.id)
     columns = "metric_name, bucket, count, sum, min, max, first, first_at, last, last_at, unit"
     before = kept(tenant, organization_a, columns), latest_of(robot)
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(damage)
-    code, told = check()
-    assert (code, table in told) == (1, True), told
+    code, output = check()
+    assert (code, table in output) == (1, True), output
     assert check("--repair")[0] == 0
     assert check()[0] == 0
     assert (kept(tenant, organization_a, columns), latest_of(robot)) == before
@@ -194,27 +194,23 @@ MOVED = """
 
 @pytest.mark.parametrize("days", [-3, 3])
 @pytest.mark.parametrize("table", [level.table for level in LEVELS])
-def test_rollups_of_days_without_points_are_found(
-    store, robot, organization_a, tenant, table, days
-):
+def test_check_finds_rollups_without_points(store, robot, organization_a, tenant, table, days):
     store(robot, [(0, 1.0)])
     roll_up(organization_a.id)
     before = kept(tenant, organization_a)
     moved = MOVED.format(table=table, days=days, columns=", ".join(COLUMNS))
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(moved)
-    code, told = check()
+    code, output = check()
     assert code == 1
-    assert f"{table}: power.total" in told
-    assert f"on {(START + timedelta(days=days)).date()}" in told
+    assert f"{table}: power.total" in output
+    assert f"on {(START + timedelta(days=days)).date()}" in output
     assert check("--repair")[0] == 0
     assert check()[0] == 0
     assert kept(tenant, organization_a) == before
 
 
-def test_rollups_that_are_no_longer_kept_are_left_to_the_clean_up(
-    store, robot, organization_a, tenant
-):
+def test_check_ignores_expired_rollups(store, robot, organization_a, tenant):
     store(robot, [(0, 1.0)])
     roll_up(organization_a.id)
     moved = MOVED.format(table="telemetry_days", days=-400, columns=", ".join(COLUMNS))
@@ -224,28 +220,28 @@ def test_rollups_that_are_no_longer_kept_are_left_to_the_clean_up(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_who_reads_during_a_repair_misses_nothing(
-    store, robot, organization_a, tenant, monkeypatch
-):
-    """As it looked up what is not rolled up yet, nothing was; as it reads, repair has begun."""
+def test_read_during_repair_is_complete(store, robot, organization_a, tenant, monkeypatch):
+    """The read finds no pending work; then repair starts before it reads the rollups."""
     store(robot, [(n * 10, n / 3) for n in range(500)])
     roll_up(organization_a.id)
-    fault = RollupMismatch(robot.pk, "power.total", "telemetry_minutes", day=START.date())
+    mismatch = RollupMismatch(robot.pk, "power.total", "telemetry_minutes", day=START.date())
     asked = SeriesQuery(
         (robot.pk,), ("power.total",), START, START + 2 * HOUR, resolution_seconds=60
     )
     with tenant(organization_a):
         (before,) = get_series(asked)
     newest = latest_of(robot)
-    monkeypatch.setattr(rollup_check, "roll_up", lambda *_: 0)  # whoever repairs is cut short here
+    monkeypatch.setattr(
+        rollup_check, "roll_up", lambda *_: 0
+    )  # the repair is limited to its own work
     module = import_module("apps.telemetry.selectors.series")
-    cut = module.plan_slices
+    plan_slices = module.plan_slices
 
     def meanwhile(*arguments):
-        assert run_concurrently(lambda: rollup_check.rollups_repair(organization_a.id, fault)) == [
-            None
-        ]
-        return cut(*arguments)
+        assert run_concurrently(
+            lambda: rollup_check.rollups_repair(organization_a.id, mismatch)
+        ) == [None]
+        return plan_slices(*arguments)
 
     monkeypatch.setattr(module, "plan_slices", meanwhile)
     with tenant(organization_a):
@@ -265,25 +261,26 @@ def latest_of(robot):
         return latest_values([robot.pk])
 
 
-def test_points_that_nobody_told_of_are_found(store, robot, organization_a, tenant):
+def test_check_finds_points_without_pending_work(store, robot, organization_a, tenant):
     store(robot, [(0, 1.0)])
-    store(robot, [(86_400, 2.0)], told=False)
+    store(robot, [(86_400, 2.0)], enqueue=False)
     assert check("--until", str(START.date()))[0] == 1  # the latest value
     assert check("--repair")[0] == 0
     assert kept(tenant, organization_a)[86400] == [(1, *[1.0] * 4), (1, *[2.0] * 4)]
     assert latest_of(robot)[0].value == 2.0
 
 
-# With workers that die, and several at once
+# Killed and concurrent workers
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization_a, tenant):
+def test_killed_worker_leaves_rollups_unchanged(store, robot, organization_a, tenant):
     store(robot, [(n, 1.0) for n in range(100)])
     program = (
         "import django, os, signal; django.setup()\n"
-        "from apps.telemetry import rollups\n"
-        "rollups.batches_mark = lambda *_: (print('worked', flush=True), signal.pause())\n"
+        "from apps.telemetry.services import rollups\n"
+        "def pause(*_): print('worked', flush=True); signal.pause()\n"
+        "rollups.pending_work_acknowledge = pause\n"
         f"rollups.roll_up('{organization_a.id}')\n"
     )
     name = connection.settings_dict["NAME"]
@@ -299,7 +296,7 @@ def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization
         try:
             assert worker.stdout is not None
             assert worker.stdout.readline() == "worked\n"
-            assert roll_up(organization_a.id) == 0  # that one is at it
+            assert roll_up(organization_a.id) == 0  # the worker has started
         finally:
             worker.send_signal(signal.SIGKILL)
     assert kept(tenant, organization_a) == {60: [], 3600: [], 86400: []}
@@ -313,14 +310,14 @@ def test_a_worker_that_is_killed_leaves_all_as_it_was(store, robot, organization
         assert one.points == [(START, 100)]
         assert TelemetryBatch.objects.filter(rolled_up_at=None).exists()
     deadline = time.monotonic() + 60
-    while not roll_up(organization_a.id):  # until the server has noticed
+    while not roll_up(organization_a.id):  # until the server has noticed the lost connection
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert kept(tenant, organization_a)[3600] == [(100, *[1.0] * 4)]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_and_senders_at_once(store, organization_a, make_robot, tenant):
+def test_roll_up_with_concurrent_workers_and_ingest(store, organization_a, make_robot, tenant):
     robots = [make_robot(organization_a) for _ in range(3)]
 
     def send(robot):
@@ -331,7 +328,7 @@ def test_workers_and_senders_at_once(store, organization_a, make_robot, tenant):
         until = time.monotonic() + 20
         idle = 0
         while idle < 40 and time.monotonic() < until:
-            idle = 0 if roll_up(organization_a.id, rows=2) else idle + 1
+            idle = 0 if roll_up(organization_a.id, max_items=2) else idle + 1
             time.sleep(0.005)
 
     results = run_concurrently(work, work, *(lambda robot=robot: send(robot) for robot in robots))

@@ -15,15 +15,15 @@ from apps.telemetry.selectors import (
     UnknownMetricError,
     get_series,
 )
-from tests.support import telemetry_storing
+from tests.support import telemetry_points
 
 START = datetime(2025, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 
 
 def store(robot, points, metric="power.total", unit="W"):
-    """Put `(seconds after START, value)` into the table, and tell the rollups."""
+    """Insert points `(seconds after START, value)` and enqueue them."""
     timed = [(START + timedelta(seconds=second), value) for second, value in points]
-    telemetry_storing.store(robot, metric, timed, unit=unit)
+    telemetry_points.insert_points(robot, metric, timed, unit=unit)
 
 
 def read(robot, seconds, max_points=MAX_POINTS_PER_SERIES, metrics=("power.total",), start=START):
@@ -32,73 +32,73 @@ def read(robot, seconds, max_points=MAX_POINTS_PER_SERIES, metrics=("power.total
 
 
 @pytest.fixture
-def room(organization_a, make_robot, tenant):
-    """A robot, inside its organization's transaction."""
+def tenant_robot(organization_a, make_robot, tenant):
+    """A robot, inside its tenant transaction."""
     robot = make_robot(organization_a)
     with tenant(organization_a):
         yield robot
 
 
-def test_few_points_come_as_they_were_sent(room):
-    store(room, [(0, 1.5), (0.25, -2), (9.999999, 3), (10, 99), (-1, 99)])
-    (one,) = read(room, 10)
+def test_series_few_points_are_raw(tenant_robot):
+    store(tenant_robot, [(0, 1.5), (0.25, -2), (9.999999, 3), (10, 99), (-1, 99)])
+    (one,) = read(tenant_robot, 10)
     assert (one.metric_name, one.unit, one.resolution_seconds) == ("power.total", "W", 0)
     assert one.points == [
         (START + timedelta(seconds=s), v, v, v) for s, v in ((0, 1.5), (0.25, -2), (9.999999, 3))
     ]
 
 
-def test_many_points_in_a_short_range_are_thinned(room):
-    store(room, [(n / 10, float(n)) for n in range(100)])
-    (one,) = read(room, 10, max_points=20)
+def test_series_many_points_are_downsampled(tenant_robot):
+    store(tenant_robot, [(n / 10, float(n)) for n in range(100)])
+    (one,) = read(tenant_robot, 10, max_points=20)
     assert one.resolution_seconds == 1
-    assert len(one.points) == 11  # begins in the middle of a second
+    assert len(one.points) == 11  # starts in the middle of a second
     assert one.points[0] == (START.replace(microsecond=0), 3.5, 0.0, 7.0)
     assert one.points[1] == (START.replace(second=1, microsecond=0), 12.5, 8.0, 17.0)
 
 
-def test_peaks_stay_visible(room):
-    store(room, [(n, 0.0) for n in range(3600)])
-    store(room, [(1800.5, 1000.0), (1900.5, -1000.0)])
-    (one,) = read(room, 3600, max_points=10)
+def test_series_downsampling_keeps_peaks(tenant_robot):
+    store(tenant_robot, [(n, 0.0) for n in range(3600)])
+    store(tenant_robot, [(1800.5, 1000.0), (1900.5, -1000.0)])
+    (one,) = read(tenant_robot, 3600, max_points=10)
     assert (len(one.points), one.resolution_seconds) == (6, 600)
     assert max(point[3] for point in one.points) == 1000.0
     assert min(point[2] for point in one.points) == -1000.0
 
 
-def test_empty_range_of_a_known_metric(room):
-    store(room, [(0, 1.0)])
-    (one,) = read(room, 60, start=START + timedelta(hours=1))
+def test_series_range_without_points_is_empty(tenant_robot):
+    store(tenant_robot, [(0, 1.0)])
+    (one,) = read(tenant_robot, 60, start=START + timedelta(hours=1))
     assert (one.points, one.unit) == ([], None)
 
 
-def test_several_metrics_in_the_order_asked_for(room):
-    store(room, [(0, 1.0)], "b.two", "A")
-    store(room, [(0, 2.0)], "a.one", None)
-    found = read(room, 60, metrics=("b.two", "a.one"))
+def test_series_follow_requested_order(tenant_robot):
+    store(tenant_robot, [(0, 1.0)], "b.two", "A")
+    store(tenant_robot, [(0, 2.0)], "a.one", None)
+    found = read(tenant_robot, 60, metrics=("b.two", "a.one"))
     assert [(one.metric_name, one.unit) for one in found] == [("b.two", "A"), ("a.one", None)]
 
 
-def test_unit_is_that_of_the_newest_point(room):
-    store(room, [(0, 1.0)], unit="W")
-    store(room, [(5, 1.0)], unit="kW")
-    store(room, [(9, 1.0)], unit=None)
-    assert read(room, 10)[0].unit == "kW"
+def test_series_unit_is_from_newest_point(tenant_robot):
+    store(tenant_robot, [(0, 1.0)], unit="W")
+    store(tenant_robot, [(5, 1.0)], unit="kW")
+    store(tenant_robot, [(9, 1.0)], unit=None)
+    assert read(tenant_robot, 10)[0].unit == "kW"
 
 
-def test_metric_never_sent(room):
-    store(room, [(0, 1.0)])
+def test_series_unknown_metric_raises(tenant_robot):
+    store(tenant_robot, [(0, 1.0)])
     with pytest.raises(UnknownMetricError, match=r"no\.such"):
-        read(room, 60, metrics=("power.total", "no.such"))
+        read(tenant_robot, 60, metrics=("power.total", "no.such"))
 
 
 @pytest.mark.parametrize("seconds", [0, -1])
-def test_range_runs_forward(room, seconds):
+def test_series_end_before_start_raises(tenant_robot, seconds):
     with pytest.raises(InvalidRangeError):
-        read(room, seconds)
+        read(tenant_robot, seconds)
 
 
-def test_robot_of_another_organization_has_nothing(
+def test_series_robot_of_other_organization_is_unknown(
     organization_a, organization_b, make_robot, tenant
 ):
     robot = make_robot(organization_a)
@@ -123,10 +123,10 @@ POINTS = st.lists(
 @given(points=POINTS, seconds=st.integers(1, 600), max_points=st.integers(2, 60))
 @example(points=[(0, 1.7e308), (1, 1.7e308)], seconds=600, max_points=2)
 @example(points=[(0, 1e200), (1, -1e200)], seconds=600, max_points=2)
-def test_buckets_agree_with_the_model(points, seconds, max_points, room):
+def test_series_buckets_match_model(points, seconds, max_points, tenant_robot):
     with transaction.atomic():
-        store(room, points)
-        (one,) = read(room, seconds, max_points)
+        store(tenant_robot, points)
+        (one,) = read(tenant_robot, seconds, max_points)
         transaction.set_rollback(True)
     tenant = sorted(point for point in points if point[0] < seconds)
     assert len(one.points) <= max_points
@@ -140,14 +140,14 @@ def test_buckets_agree_with_the_model(points, seconds, max_points, room):
         buckets.setdefault(bucket, []).append(value)
     expected = sorted(buckets.items())
     assert [point[0] for point in one.points] == [time for time, _ in expected]
-    for (_, average, least, greatest), (_, values) in zip(one.points, expected, strict=True):
-        assert (least, greatest) == (min(values), max(values))
+    for (_, average, minimum, maximum), (_, values) in zip(one.points, expected, strict=True):
+        assert (minimum, maximum) == (min(values), max(values))
         mean = sum(value / len(values) for value in values)
         scale = max(map(abs, values))
         assert average == pytest.approx(mean, rel=1e-9, abs=max(scale * 1e-9, 1e-100))
 
 
-# Over the API
+# API
 
 
 @pytest.fixture
@@ -168,9 +168,9 @@ def ask(alice, client_for, organization_a, make_robot, tenant):
     return get
 
 
-def test_api_answers(ask):
-    answer = ask().json()
-    (one,) = answer["series"]
+def test_api_series_returns_points(ask):
+    response = ask().json()
+    (one,) = response["series"]
     assert one["metric_name"] == "power.total"
     assert len(one["points"]) == 10
     assert one["points"][1][1:] == [1.0, 1.0, 1.0]
@@ -204,9 +204,9 @@ def test_api_answers(ask):
         ({"fields": "x"}, "invalid"),
     ],
 )
-def test_api_refuses(wrong, code, ask):
-    answer = ask(**wrong)
-    assert (answer.status_code, answer.json()["code"]) == (400, code)
+def test_api_series_invalid_parameters_get_400(wrong, code, ask):
+    response = ask(**wrong)
+    assert (response.status_code, response.json()["code"]) == (400, code)
 
 
 @pytest.mark.parametrize(
@@ -218,18 +218,18 @@ def test_api_refuses(wrong, code, ask):
         ("2025-03-01T12:00:00", "2025-03-01T12:00:10"),
     ],
 )
-def test_api_takes_any_range(ends, ask):
+def test_api_series_accepts_any_range(ends, ask):
     start, end = ends
     assert ask(start=start, end=end).status_code in {200, 400}
 
 
-def test_widest_range_finds_what_there_is(ask):
-    answer = ask(start="0001-01-01T00:00:00Z", end="9999-12-31T23:59:59Z", max_points=2).json()
-    assert [point[1:] for point in answer["series"][0]["points"]] == [[4.5, 0.0, 9.0]]
+def test_api_series_widest_range_returns_points(ask):
+    response = ask(start="0001-01-01T00:00:00Z", end="9999-12-31T23:59:59Z", max_points=2).json()
+    assert [point[1:] for point in response["series"][0]["points"]] == [[4.5, 0.0, 9.0]]
 
 
 def test_other_organization_gets_404(charlie, client_for, organization_a, make_robot):
     robot = make_robot(organization_a)
-    answer = client_for(charlie).get(f"/api/v1/robots/{robot.pk}/telemetry/series")
-    assert answer.status_code == 404
+    response = client_for(charlie).get(f"/api/v1/robots/{robot.pk}/telemetry/series")
+    assert response.status_code == 404
     assert Client().get(f"/api/v1/robots/{robot.pk}/telemetry/series").status_code == 401

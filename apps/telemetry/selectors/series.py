@@ -19,101 +19,28 @@ from apps.telemetry.exceptions import (
     SeriesTooLongError,
     UnknownMetricError,
 )
-from apps.telemetry.models.rollups import AGGREGATES, COLUMNS, POINT_COLUMNS, WIDE_SCALE
+from apps.telemetry.models.rollups import COLUMNS, WIDE_SCALE
 from apps.telemetry.selectors.resolution import (
     BUCKET_ORIGIN,
     MAX_POINTS_PER_SERIES,
-    TimeSlice,
     bucket_count,
     bucket_width,
     datetime_to_micros,
     levels_for,
-    micros_to_datetime,
     plan_slices,
+)
+from apps.telemetry.selectors.series_sql import (
+    KNOWN_METRICS,
+    PENDING_RANGES,
+    PERCENTILES,
+    RAW_POINTS,
+    bucket_statement,
 )
 
 AGGREGATIONS = ("avg", "min", "max", "count", "first", "last", "sum")
 DEFAULT_AGGREGATIONS = ("avg", "min", "max")
 MAX_RAW_POINTS = 1_000_000
 _PERCENTILE = re.compile(r"p(\d{1,2}(?:\.\d{1,3})?)")
-_POINT_CHUNK_SECONDS = 86_400
-# More time slices than these are merged: one large branch is planned faster than many.
-_MAX_BRANCHES = 12
-# Each robot of a work item has sent each of its metrics.
-_KNOWN_METRICS = """
-    SELECT l.metric_name FROM telemetry_latest l
-    WHERE l.robot_id = ANY (%(robots)s) AND l.metric_name = ANY (%(metrics)s)
-    UNION
-    SELECT unnest(b.metric_names)
-    FROM telemetry_batches b
-    WHERE b.rolled_up_at IS NULL AND b.robot_ids && %(robots)s::uuid[]
-"""
-# In whole minutes, the width of the finest rollup.
-_PENDING = """
-    SELECT DISTINCT date_trunc('minute', b.least_time, 'UTC'),
-           date_trunc('minute', b.greatest_time, 'UTC') + interval '1 minute'
-    FROM telemetry_batches b
-    WHERE b.rolled_up_at IS NULL AND b.robot_ids && %(robots)s::uuid[]
-      AND b.metric_names && %(metrics)s::varchar[]
-      AND b.greatest_time >= %(start)s AND b.least_time < %(end)s
-    ORDER BY 1
-"""
-_REQUESTED_SERIES = """
-    requested AS MATERIALIZED (
-        SELECT r.id AS robot_id, m.name AS metric_name
-        FROM robots r CROSS JOIN unnest(%(metrics)s::varchar[]) AS m (name)
-        WHERE r.id = ANY (%(robots)s)
-    )
-"""
-_RAW_POINTS = f"""
-    WITH {_REQUESTED_SERIES}
-    SELECT a.robot_id, a.metric_name, t.time, t.value, t.unit
-    FROM requested a
-    CROSS JOIN LATERAL (
-        SELECT t.time, t.value, t.unit FROM robot_telemetry t
-        WHERE t.robot_id = a.robot_id AND t.metric_name = a.metric_name
-          AND t.time >= %(start)s AND t.time < %(end)s
-        ORDER BY t.time LIMIT %(limit)s
-    ) AS t
-    ORDER BY 1, 2, 3
-"""  # noqa: S608 - constants
-# One index scan for each series and time slice. The statement also has the limits of all slices
-# together, so that chunks outside of them are not planned.
-_BRANCH = """
-    SELECT a.robot_id, a.metric_name, s.*
-    FROM requested a
-    CROSS JOIN (VALUES {slices}) AS v (least, until)
-    CROSS JOIN LATERAL (
-        SELECT {columns} FROM {table} t
-        WHERE t.robot_id = a.robot_id AND t.metric_name = a.metric_name
-          AND t.{time} >= v.least AND t.{time} < v.until
-          AND t.{time} >= {start} AND t.{time} < {end} {condition}
-        OFFSET 0
-    ) AS s
-"""
-_BUCKETS = """
-    WITH {requested}
-    SELECT p.robot_id, p.metric_name,
-           time_bucket(%(width)s * interval '1 second', p.first_at, %(origin)s::timestamptz),
-           {aggregates}
-    FROM ({branches}) AS p
-    GROUP BY 1, 2, 3
-    ORDER BY 1, 2, 3
-"""
-_PERCENTILES = f"""
-    WITH {_REQUESTED_SERIES}
-    SELECT a.robot_id, a.metric_name,
-           time_bucket(%(width)s * interval '1 second', t.time, %(origin)s::timestamptz),
-           percentile_disc(%(fractions)s::float8[]) WITHIN GROUP (ORDER BY t.value)
-    FROM requested a
-    CROSS JOIN LATERAL (
-        SELECT t.time, t.value FROM robot_telemetry t
-        WHERE t.robot_id = a.robot_id AND t.metric_name = a.metric_name
-          AND t.time >= %(start)s AND t.time < %(end)s AND t.value IS NOT NULL
-        OFFSET 0
-    ) AS t
-    GROUP BY 1, 2, 3
-"""  # noqa: S608 - constants
 SeriesPoint = tuple[Any, ...]
 
 
@@ -213,7 +140,7 @@ def get_series(query: SeriesQuery) -> list[Series]:
 
 def _check_metrics(query: SeriesQuery) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(_KNOWN_METRICS, query.parameters())
+        cursor.execute(KNOWN_METRICS, query.parameters())
         known = {name for (name,) in cursor.fetchall()}
     if unknown := [name for name in query.metrics if name not in known]:
         names = ", ".join(unknown)
@@ -235,7 +162,7 @@ def _raw_series(query: SeriesQuery) -> list[Series] | None:
     """Return raw points; None if a series has too many."""
     found = _empty_series(query, 0)
     with connection.cursor() as cursor:
-        cursor.execute(_RAW_POINTS, {**query.parameters(), "limit": query.max_points + 1})
+        cursor.execute(RAW_POINTS, {**query.parameters(), "limit": query.max_points + 1})
         rows = cursor.fetchall()
     for (robot_id, name), members in groupby(rows, key=lambda row: row[:2]):
         one = found[robot_id, name]
@@ -260,11 +187,11 @@ def _bucketed_series(query: SeriesQuery, width: int) -> list[Series]:
     values = {**query.parameters(), "width": width}
     percentiles = [name for name in query.aggregations if parse_percentile(name)]
     with connection.cursor() as cursor:
-        cursor.execute(_PENDING, values)
+        cursor.execute(PENDING_RANGES, values)
         slices = plan_slices(
             query.start, query.end, levels_for(width), _merge_overlapping(cursor.fetchall())
         )
-        cursor.execute(_statement(slices), values)
+        cursor.execute(bucket_statement(slices), values)
         rows = cursor.fetchall()
         percentile_values = _percentiles(cursor, values, percentiles, rows)
     aggregators = [_aggregator(name, percentiles) for name in query.aggregations]
@@ -287,42 +214,6 @@ def _merge_overlapping(ranges: Sequence[tuple[datetime, datetime]]) -> list[tupl
     return merged
 
 
-def _statement(slices: Sequence[TimeSlice]) -> str:
-    """Return the SQL that reads each slice from its table."""
-    groups: dict[tuple[Any, int], list[TimeSlice]] = {}
-    for part in slices:
-        chunk = part.level.chunk_seconds if part.level else _POINT_CHUNK_SECONDS
-        groups.setdefault((part.level, part.start // (chunk * 1_000_000)), []).append(part)
-    if len(groups) > _MAX_BRANCHES:
-        groups = {}
-        for part in slices:
-            groups.setdefault((part.level, 0), []).append(part)
-    return _BUCKETS.format(
-        requested=_REQUESTED_SERIES,
-        aggregates=", ".join(AGGREGATES[name] for name in COLUMNS),
-        branches=" UNION ALL ".join(_branch(members) for members in groups.values()),
-    )
-
-
-def _branch(members: Sequence[TimeSlice]) -> str:
-    level = members[0].level
-    return _BRANCH.format(
-        slices=", ".join(
-            f"({_timestamp_literal(m.start)}, {_timestamp_literal(m.end)})" for m in members
-        ),
-        columns=", ".join(f"t.{name}" for name in COLUMNS) if level else POINT_COLUMNS,
-        table=level.table if level else "robot_telemetry",
-        time="bucket" if level else "time",
-        start=_timestamp_literal(members[0].start),
-        end=_timestamp_literal(members[-1].end),
-        condition="" if level else "AND t.value IS NOT NULL",
-    )
-
-
-def _timestamp_literal(value: int) -> str:
-    return f"timestamptz '{micros_to_datetime(value).isoformat()}'"
-
-
 def _percentiles(
     cursor: Any, values: dict[str, Any], names: Sequence[str], rows: Sequence[Any]
 ) -> dict[tuple[UUID, str, datetime], list[float]]:
@@ -336,7 +227,7 @@ def _percentiles(
         )
         raise RangeTooLargeError(msg)
     fractions = [(parse_percentile(name) or 0.0) / 100 for name in names]
-    cursor.execute(_PERCENTILES, {**values, "fractions": fractions})
+    cursor.execute(PERCENTILES, {**values, "fractions": fractions})
     return {(robot_id, name, time): found for robot_id, name, time, found in cursor.fetchall()}
 
 

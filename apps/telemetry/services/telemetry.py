@@ -12,7 +12,8 @@ from django.utils import timezone
 from apps.telemetry.exceptions import BusyError, StaleReferenceError, WritingKeyInvalidError
 from apps.telemetry.protocols.points import DecodedBatch, Rejection
 from apps.telemetry.services.ingest.after_commit import publish_points
-from apps.telemetry.services.ingest.encoding import EncodedBatch, encode_batch
+from apps.telemetry.services.ingest.encoded_batch import EncodedBatch
+from apps.telemetry.services.ingest.encoding import encode_batch
 from apps.telemetry.services.ingest.group_commit import GroupCommitter
 from apps.telemetry.services.ingest.robot_cache import invalidate_robots
 from apps.telemetry.services.ingest.writer import PendingWrite, WritingKey, write_group

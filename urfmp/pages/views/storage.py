@@ -21,12 +21,12 @@ from urfmp.pages.views.rendering import render_page, require_permission
 _DAYS_SHOWN = 30
 _CHART_HEIGHT = 120
 _BAR_STEP = 20
-_PURGE_SCHEDULE = (37, 6)  # minute, and every so many hours: the job `telemetry.forget`
+_PURGE_SCHEDULE = (37, 6)  # minute, and every so many hours: the job `telemetry.purge_expired`
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a bar chart in SVG units, with its tooltip text."""
+    """A bar of a chart in SVG units, with tooltip text."""
 
     x: int
     y: int
@@ -37,7 +37,7 @@ class Bar:
 
 
 def storage_page(request: HttpRequest) -> HttpResponse:
-    """Show the organization's storage; platform staff see all organizations."""
+    """Show the organization's storage, and to platform staff everyone's."""
     require_permission(request, "telemetry.view_storage")
     user: Any = request.user
     own = get_organization_storage(user.organization_id)

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db import DatabaseError, InterfaceError
 
 from apps.robots.services.status import robots_touch
-from apps.telemetry.services.ingest.encoding import micros_to_datetime, newest_points
+from apps.telemetry.services.ingest.encoded_batch import micros_to_datetime, newest_points
 from apps.telemetry.services.ingest.writer import PendingWrite
 from urfmp.common.redis.events import publish, telemetry_events
 from urfmp.common.tenancy.context import tenant_transaction

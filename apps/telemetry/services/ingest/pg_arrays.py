@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def array_literal(items: Iterable[object]) -> str:
-    """Return an array of items, quoted where they need it."""
+    """Return an array literal of items that need no more quoting."""
     return f"{{{','.join(map(str, items))}}}"
 
 

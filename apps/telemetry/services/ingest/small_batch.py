@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from apps.telemetry.services.ingest.encoding import EncodedPoint, SeriesKey, bounding_keys
+from apps.telemetry.services.ingest.encoded_batch import EncodedPoint, SeriesKey, bounding_keys
 from apps.telemetry.services.ingest.pg_arrays import array_literal, quote_element
 from apps.telemetry.services.pending_work import work_items_for
 from urfmp.common.tenancy.context import execute_in_tenant

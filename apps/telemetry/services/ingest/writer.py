@@ -11,14 +11,14 @@ from django.db import DatabaseError, IntegrityError, InterfaceError, Operational
 from psycopg.errors import DeadlockDetected
 
 from apps.telemetry.exceptions import StaleReferenceError
-from apps.telemetry.services.ingest.encoding import (
-    COLUMNS,
+from apps.telemetry.services.ingest.encoded_batch import (
     EncodedBatch,
     EncodedKey,
     EncodedPoint,
     SeriesKey,
     bounding_keys,
 )
+from apps.telemetry.services.ingest.encoding import COLUMNS
 from apps.telemetry.services.ingest.small_batch import (
     MAX_SMALL_BATCH_POINTS,
     STATEMENT_TIMEOUT,

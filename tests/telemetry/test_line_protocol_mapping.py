@@ -1,4 +1,4 @@
-"""What a key says about tags; what clients of InfluxDB ask beside writing."""
+"""Tag mappings of API keys, and the other endpoints of InfluxDB clients."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def robot(organization_a, make_robot):
 
 @pytest.fixture
 def write(organization_a, make_key, robot):
-    """As Telegraf's output writes: packed, to the second version's address, in nanoseconds."""
+    """Write as Telegraf does: compressed, to the InfluxDB 2 endpoint, in nanoseconds."""
 
     def post(body, mapping=None, key=None):
         key = key or make_key(organization_a, line_protocol_mapping=mapping)
@@ -60,36 +60,38 @@ def line(tags, fields="idle=1"):
     return f"cpu,{tags} {fields} {int(time.time()) - 60}000000000\n"
 
 
-def test_tags_are_used_as_the_key_says(write, stored):
-    answer = write(line("Line=7,cpu=0,firmware=v\\ 1\\,2,host=h,machine=SN-1"), MAPPING)
-    assert answer.status_code == 204, answer.content
+def test_write_maps_tags_as_key_defines(write, stored):
+    response = write(line("Line=7,cpu=0,firmware=v\\ 1\\,2,host=h,machine=SN-1"), MAPPING)
+    assert response.status_code == 204, response.content
     assert stored() == {"plc.a.cpu.idle.cpu.0": (1.0, {"firmware": "v 1,2", "Line": "7"})}
 
 
 @pytest.mark.parametrize("mapping", [None, {}])
-def test_without_a_mapping_every_tag_is_part_of_the_name(mapping, write, stored):
+def test_write_without_mapping_adds_tags_to_name(mapping, write, stored):
     assert write(line("host=h,machine=m,robot=SN-1"), mapping).status_code == 204
     assert stored() == {"cpu.idle.host.h.machine.m": (1.0, None)}
 
 
-def test_parts_of_a_mapping_stand_alone(write, stored):
+def test_mapping_partial_is_valid(write, stored):
     assert write(line("host=h,robot=SN-1"), {"dropped_tags": ["host"]}).status_code == 204
     assert write(line("host=h,robot=SN-1"), {"metadata_tags": ["host"]}).status_code == 204
     assert write(line("robot=x,serial_number=SN-1"), {"robot_tag": "m"}).status_code == 204
     assert set(stored()) == {"cpu.idle", "cpu.idle.robot.x"}
 
 
-def test_metadata_is_bounded(write, stored):
+def test_write_long_metadata_is_rejected(write, stored):
     tags = ",".join(f"t{n:02}={'x' * 100}" for n in range(45))
     mapping = {"metadata_tags": [f"t{n:02}" for n in range(45)]}
-    answer = write(line(f"robot=SN-1,{tags}"), mapping)
-    assert answer.status_code == 400
-    assert f"at most {MAX_METADATA_BYTES} bytes" in answer.json()["message"]
+    response = write(line(f"robot=SN-1,{tags}"), mapping)
+    assert response.status_code == 400
+    assert f"at most {MAX_METADATA_BYTES} bytes" in response.json()["message"]
     assert stored() == {}
 
 
-def test_a_change_reaches_ingest(organization_a, make_key, tenant, write, stored, monkeypatch):
-    monkeypatch.setattr(line_protocol_mapping, "_REMEMBERED_SECONDS", 0.0)
+def test_mapping_change_applies_to_ingest(
+    organization_a, make_key, tenant, write, stored, monkeypatch
+):
+    monkeypatch.setattr(line_protocol_mapping, "_CACHE_SECONDS", 0.0)
     key = make_key(organization_a)
     assert write(line("host=h,robot=SN-1"), key=key).status_code == 204
     with tenant(organization_a):
@@ -98,7 +100,7 @@ def test_a_change_reaches_ingest(organization_a, make_key, tenant, write, stored
     assert set(stored()) == {"cpu.idle.host.h", "cpu.idle"}
 
 
-def test_successor_has_the_same_mapping(organization_a, make_key, alice, tenant):
+def test_rotated_key_keeps_mapping(organization_a, make_key, alice, tenant):
     make_key(organization_a, line_protocol_mapping=MAPPING)
     with tenant(organization_a):
         successor, _ = api_key_rotate(ApiKey.objects.get(), user=alice)
@@ -124,19 +126,19 @@ def test_successor_has_the_same_mapping(organization_a, make_key, alice, tenant)
         ({"prefix": None}, "prefix"),
     ],
 )
-def test_mapping_says_something_sensible(wrong, words, alice, client_for):
+def test_mapping_invalid_is_rejected(wrong, words, alice, client_for):
     body = {"name": "k", "permissions": ["telemetry:write"], "line_protocol_mapping": wrong}
     client = client_for(alice)
-    answer = client.post("/api/v1/api-keys", body, content_type="application/json")
-    assert answer.status_code == 400
-    assert any(words in text for text in answer.json()["errors"]["line_protocol_mapping"])
+    response = client.post("/api/v1/api-keys", body, content_type="application/json")
+    assert response.status_code == 400
+    assert any(words in text for text in response.json()["errors"]["line_protocol_mapping"])
     assert (
         line_protocol_mapping.parse_line_protocol_mapping(wrong)
         == line_protocol_mapping.LineProtocolMapping()
     )
 
 
-def test_api_takes_and_shows_it(alice, client_for):
+def test_api_mapping_round_trip(alice, client_for):
     body = {"name": "k", "permissions": ["telemetry:write"], "line_protocol_mapping": MAPPING}
     client = client_for(alice)
     made = client.post("/api/v1/api-keys", body, content_type="application/json").json()
@@ -149,7 +151,7 @@ def test_api_takes_and_shows_it(alice, client_for):
     assert changed.json()["line_protocol_mapping"] == {}
 
 
-def test_admin_shows_it(alice, client_for, organization_a, make_key, tenant):
+def test_admin_shows_mapping(alice, client_for, organization_a, make_key, tenant):
     make_key(organization_a, line_protocol_mapping=MAPPING)
     with tenant(organization_a):
         pk = ApiKey.objects.get().pk
@@ -159,22 +161,22 @@ def test_admin_shows_it(alice, client_for, organization_a, make_key, tenant):
 
 
 @pytest.mark.parametrize("method", ["get", "head"])
-def test_ping_and_health_need_no_key(method, db):
+def test_ping_and_health_without_key_succeed(method, db):
     client = Client()
-    answer = getattr(client, method)("/ping")
-    assert (answer.status_code, answer.content) == (204, b"")
-    assert answer["X-Influxdb-Version"]
-    answer = getattr(client, method)("/health")
-    assert answer.status_code == 200
+    response = getattr(client, method)("/ping")
+    assert (response.status_code, response.content) == (204, b"")
+    assert response["X-Influxdb-Version"]
+    response = getattr(client, method)("/health")
+    assert response.status_code == 200
     if method == "get":
-        assert answer.json()["status"] == "pass"
+        assert response.json()["status"] == "pass"
     assert client.post("/ping").status_code == client.post("/health").status_code == 405
 
 
 @pytest.mark.parametrize("path", ["/query?q=SHOW+DATABASES", "/api/v2/query"])
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_queries_are_refused_in_influx_form(path, method, db):
-    answer = getattr(Client(), method)(path)
-    assert answer.status_code == 501
-    assert "telemetry/series" in answer.json()["error"]
-    assert answer.json()["code"] == "not implemented"
+def test_queries_get_influx_error(path, method, db):
+    response = getattr(Client(), method)(path)
+    assert response.status_code == 501
+    assert "telemetry/series" in response.json()["error"]
+    assert response.json()["code"] == "not implemented"

@@ -1,4 +1,4 @@
-"""Batches that share a transaction, and what is remembered between them."""
+"""Writes that share a transaction, and cached API keys and robots."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ from apps.telemetry.protocols.points import DecodedBatch, Point
 from apps.telemetry.services import telemetry
 from apps.telemetry.services.ingest import small_batch, writer
 from apps.telemetry.services.ingest.backpressure import ByteBudget
-from apps.telemetry.services.ingest.encoding import encode_batch, micros_to_datetime
+from apps.telemetry.services.ingest.encoded_batch import micros_to_datetime
+from apps.telemetry.services.ingest.encoding import encode_batch
 from apps.telemetry.services.ingest.small_batch import MAX_SMALL_BATCH_POINTS
 from apps.telemetry.services.ingest.writer import PendingWrite, WritingKey, write_group
 from apps.telemetry.services.pending_work import (
@@ -37,10 +38,10 @@ def robot(organization_a, make_robot):
 
 
 @pytest.fixture(params=["one statement", "copy"])
-def parcel(request, organization_a, robot, monkeypatch):
-    """Return a function that makes a parcel of points, one for each value.
+def make_write(request, organization_a, robot, monkeypatch):
+    """Return a function that creates a pending write with one point per value.
 
-    Few rows go in with one statement, many by COPY: what holds for one holds for the other.
+    Small batches use one statement, large ones COPY; both must behave the same.
     """
     if request.param == "copy":
         monkeypatch.setattr(writer, "MAX_SMALL_BATCH_POINTS", -1)
@@ -78,22 +79,24 @@ def count(tenant, organization):
         return RobotTelemetry.objects.count()
 
 
-def test_parcels_share_one_transaction(
-    parcel, organization_a, tenant, django_assert_max_num_queries
+def test_write_group_shares_one_transaction(
+    make_write, organization_a, tenant, django_assert_max_num_queries
 ):
-    parcels = [parcel(1, 2, 3, metric=name) for name in "dacb"]
+    writes = [make_write(1, 2, 3, metric=name) for name in "dacb"]
     with django_assert_max_num_queries(8):
-        write_group(organization_a.id, parcels)
-    assert [(one.error, len(one.stored)) for one in parcels] == [(None, 3)] * 4
+        write_group(organization_a.id, writes)
+    assert [(one.error, len(one.stored)) for one in writes] == [(None, 3)] * 4
     assert count(tenant, organization_a) == 12
     with tenant(organization_a):
-        assert [block.metric_names for block in pending_work_claim(Consumer.ROLLED_UP)] == [
+        assert [item.metric_names for item in pending_work_claim(Consumer.ROLLED_UP)] == [
             list("abcd")
         ]
 
 
-def test_a_metric_may_be_called_null(parcel, organization_a, tenant, django_assert_max_num_queries):
-    sent = parcel(1, 2, metric="null", unit="null")
+def test_write_group_metric_named_null_is_stored(
+    make_write, organization_a, tenant, django_assert_max_num_queries
+):
+    sent = make_write(1, 2, metric="null", unit="null")
     with django_assert_max_num_queries(8):
         write_group(organization_a.id, [sent])
     assert (sent.error, len(sent.stored)) == (None, 2)
@@ -102,18 +105,18 @@ def test_a_metric_may_be_called_null(parcel, organization_a, tenant, django_asse
     assert stored == {("null", "null")}
 
 
-def test_rows_of_several_parcels_go_in_one_order(parcel, organization_a, tenant):
-    """The same for everybody: two groups with the same points do not wait for each other."""
-    one, two = parcel(1, 2, metric="b"), parcel(3, 4, metric="a")
+def test_write_group_sorts_points_of_all_writes(make_write, organization_a, tenant):
+    """A common order: two groups with the same points cannot deadlock."""
+    one, two = make_write(1, 2, metric="b"), make_write(3, 4, metric="a")
     write_group(organization_a.id, [one, two])
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SELECT value FROM robot_telemetry ORDER BY ctid")
         assert cursor.fetchall() == [(3,), (4,), (1,), (2,)]
 
 
-def test_one_that_was_stored_before_does_not_fail_its_neighbours(parcel, organization_a, tenant):
-    write_group(organization_a.id, [parcel(1, 2)])
-    old, changed, fresh = parcel(1, 2, 3), parcel(1, 7), parcel(5, metric="b")
+def test_write_group_duplicates_do_not_fail_others(make_write, organization_a, tenant):
+    write_group(organization_a.id, [make_write(1, 2)])
+    old, changed, fresh = make_write(1, 2, 3), make_write(1, 7), make_write(5, metric="b")
     write_group(organization_a.id, [old, changed, fresh])
     assert [one.error for one in (old, changed, fresh)] == [None] * 3
     assert [len(one.stored) for one in (old, changed, fresh)] == [1, 0, 1]
@@ -121,34 +124,36 @@ def test_one_that_was_stored_before_does_not_fail_its_neighbours(parcel, organiz
     assert count(tenant, organization_a) == 4
 
 
-def test_the_same_point_in_two_parcels_is_stored_once(parcel, organization_a, tenant):
-    parcels = [parcel(1), parcel(1), parcel(2)]
-    write_group(organization_a.id, parcels)
-    assert sorted(len(one.stored) for one in parcels) == [0, 0, 1]
+def test_write_group_same_point_twice_is_stored_once(make_write, organization_a, tenant):
+    writes = [make_write(1), make_write(1), make_write(2)]
+    write_group(organization_a.id, writes)
+    assert sorted(len(one.stored) for one in writes) == [0, 0, 1]
     assert count(tenant, organization_a) == 1
 
 
-def test_one_without_a_good_point_does_not_fail_its_neighbours(parcel, organization_a, tenant):
-    write_group(organization_a.id, [parcel(1, 2)])
-    old, empty, fresh = parcel(1, 2), parcel(), parcel(5, metric="b")
+def test_write_group_empty_write_does_not_fail_others(make_write, organization_a, tenant):
+    write_group(organization_a.id, [make_write(1, 2)])
+    old, empty, fresh = make_write(1, 2), make_write(), make_write(5, metric="b")
     write_group(organization_a.id, [old, empty, fresh])
     assert [one.error for one in (old, empty, fresh)] == [None] * 3
     assert [len(one.stored) for one in (old, empty, fresh)] == [0, 0, 1]
     assert count(tenant, organization_a) == 3
 
 
-def test_what_goes_wrong_unforeseen_is_no_success(parcel, organization_a, tenant, monkeypatch):
-    """None of its neighbours is taken for stored, or for a duplicate, when it is not."""
-    write_group(organization_a.id, [parcel(1, 2)])
-    old, bad, fresh = parcel(1, 2), parcel(3, metric="c"), parcel(5, metric="b")
-    store_new = writer._write_missing
+def test_write_group_unexpected_error_is_set_on_its_write(
+    make_write, organization_a, tenant, monkeypatch
+):
+    """No other write is reported as stored, or as a duplicate, by mistake."""
+    write_group(organization_a.id, [make_write(1, 2)])
+    old, bad, fresh = make_write(1, 2), make_write(3, metric="c"), make_write(5, metric="b")
+    write_missing = writer._write_missing
 
-    def breaks(organization_id, one):
+    def fail(organization_id, one):
         if one is bad:
             raise RuntimeError
-        store_new(organization_id, one)
+        write_missing(organization_id, one)
 
-    monkeypatch.setattr(writer, "_write_missing", breaks)
+    monkeypatch.setattr(writer, "_write_missing", fail)
     write_group(organization_a.id, [old, bad, fresh])
     assert [type(one.error) for one in (old, bad, fresh)] == [type(None), RuntimeError, type(None)]
     assert len(fresh.stored) == 1
@@ -156,77 +161,73 @@ def test_what_goes_wrong_unforeseen_is_no_success(parcel, organization_a, tenant
 
 
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_an_interrupted_thread_calls_nothing_stored_that_is_not(
-    parcel, organization_a, tenant, monkeypatch, at
+def test_write_group_interrupted_reports_unwritten_as_errors(
+    make_write, organization_a, tenant, monkeypatch, at
 ):
-    write_group(organization_a.id, [parcel(1)])
-    parcels = [parcel(1), parcel(3, metric="c"), parcel(5, metric="b")]
-    store_new = writer._write_missing
+    write_group(organization_a.id, [make_write(1)])
+    writes = [make_write(1), make_write(3, metric="c"), make_write(5, metric="b")]
+    write_missing = writer._write_missing
 
-    def breaks(organization_id, one):
-        if one is parcels[at]:
+    def fail(organization_id, one):
+        if one is writes[at]:
             raise KeyboardInterrupt
-        store_new(organization_id, one)
+        write_missing(organization_id, one)
 
-    monkeypatch.setattr(writer, "_write_missing", breaks)
+    monkeypatch.setattr(writer, "_write_missing", fail)
     with pytest.raises(KeyboardInterrupt):
-        write_group(organization_a.id, parcels)
-    assert [one.error is None for one in parcels] == [place < at for place in range(3)]
+        write_group(organization_a.id, writes)
+    assert [one.error is None for one in writes] == [index < at for index in range(3)]
 
 
-def test_a_key_that_has_ended_does_not_fail_its_neighbours(
-    parcel, organization_a, make_key, tenant
-):
+def test_write_group_revoked_key_does_not_fail_others(make_write, organization_a, make_key, tenant):
     make_key(organization_a, name="good")
-    make_key(organization_a, name="ended")
+    make_key(organization_a, name="revoked")
     with tenant(organization_a):
-        good, ended = (ApiKey.objects.get(name=name).pk for name in ("good", "ended"))
-        ApiKey.objects.filter(pk=ended).update(is_active=False)
-    one = parcel(1, metric="a", key=WritingKey(good, None))
-    two = parcel(1, metric="b", key=WritingKey(ended, None))
+        good, revoked = (ApiKey.objects.get(name=name).pk for name in ("good", "revoked"))
+        ApiKey.objects.filter(pk=revoked).update(is_active=False)
+    one = make_write(1, metric="a", key=WritingKey(good, None))
+    two = make_write(1, metric="b", key=WritingKey(revoked, None))
     write_group(organization_a.id, [one, two])
     assert one.error is None
     assert isinstance(two.error, exceptions.StaleReferenceError)
-    assert two.error.ids == {ended}
+    assert two.error.ids == {revoked}
     assert count(tenant, organization_a) == 1
 
 
-def test_a_key_is_looked_at_again_when_its_points_are_stored_one_by_one(
-    parcel, organization_a, make_key, tenant, monkeypatch
-):
+def test_write_single_verifies_key_again(make_write, organization_a, make_key, tenant, monkeypatch):
     make_key(organization_a, name="ends")
     with tenant(organization_a):
         key = ApiKey.objects.get(name="ends").pk
-    write_group(organization_a.id, [parcel(1)])
-    store_together = writer._write_shared
+    write_group(organization_a.id, [make_write(1)])
+    write_shared = writer._write_shared
 
-    def together(organization_id, parcels):
+    def revoke_after_write(organization_id, writes):
         try:
-            store_together(organization_id, parcels)
+            write_shared(organization_id, writes)
         finally:
             with tenant(organization_a):
                 ApiKey.objects.filter(pk=key).update(is_active=False)
 
-    monkeypatch.setattr(writer, "_write_shared", together)
-    sent = parcel(1, 2, key=WritingKey(key, None))
+    monkeypatch.setattr(writer, "_write_shared", revoke_after_write)
+    sent = make_write(1, 2, key=WritingKey(key, None))
     write_group(organization_a.id, [sent])
     assert isinstance(sent.error, exceptions.StaleReferenceError)
     assert sent.error.ids == {key}
     assert count(tenant, organization_a) == 1
 
 
-def test_what_is_new_beside_what_was_stored_is_told(parcel, organization_a, tenant):
-    write_group(organization_a.id, [parcel(1, 2)])
+def test_write_missing_enqueues_only_new_points(make_write, organization_a, tenant):
+    write_group(organization_a.id, [make_write(1, 2)])
     with tenant(organization_a):
         pending_work_acknowledge(Consumer.ROLLED_UP, pending_work_claim(Consumer.ROLLED_UP))
-    sent = parcel(1, 2, 3)
+    sent = make_write(1, 2, 3)
     write_group(organization_a.id, [sent])
     with tenant(organization_a):
-        (block,) = pending_work_claim(Consumer.ROLLED_UP)
-    assert block.least_time == block.greatest_time == micros_to_datetime(sent.stored[0].time)
+        (item,) = pending_work_claim(Consumer.ROLLED_UP)
+    assert item.least_time == item.greatest_time == micros_to_datetime(sent.stored[0].time)
 
 
-def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, monkeypatch):
+def test_write_group_lost_database_is_not_retried(make_write, organization_a, monkeypatch):
     from django.db import OperationalError
 
     calls = []
@@ -237,35 +238,35 @@ def test_a_lost_database_is_not_asked_again_for_each(parcel, organization_a, mon
 
     monkeypatch.setattr(writer, "_verify_references", lost)
     monkeypatch.setattr(writer, "insert_points", lost)
-    parcels = [parcel(1, metric=name) for name in "abc"]
-    write_group(organization_a.id, parcels)
+    writes = [make_write(1, metric=name) for name in "abc"]
+    write_group(organization_a.id, writes)
     assert len(calls) == 1
-    assert all(isinstance(one.error, OperationalError) for one in parcels)
+    assert all(isinstance(one.error, OperationalError) for one in writes)
 
 
-def test_a_database_that_is_lost_halfway_is_not_asked_again_for_each(
-    parcel, organization_a, monkeypatch, tenant
+def test_write_group_database_lost_midway_is_not_retried(
+    make_write, organization_a, monkeypatch, tenant
 ):
     from django.db import OperationalError
 
-    write_group(organization_a.id, [parcel(1)])
-    parcels = [parcel(1), *(parcel(1, metric=name) for name in "bcd")]
-    store_new, calls = writer._write_missing, []
+    write_group(organization_a.id, [make_write(1)])
+    writes = [make_write(1), *(make_write(1, metric=name) for name in "bcd")]
+    write_missing, calls = writer._write_missing, []
 
     def lost(organization_id, one):
         calls.append(one)
-        if one is not parcels[0]:
+        if one is not writes[0]:
             raise OperationalError
-        store_new(organization_id, one)
+        write_missing(organization_id, one)
 
     monkeypatch.setattr(writer, "_write_missing", lost)
-    write_group(organization_a.id, parcels)
-    assert calls == parcels[:2]
-    assert [type(one.error) for one in parcels] == [type(None), *[OperationalError] * 3]
+    write_group(organization_a.id, writes)
+    assert calls == writes[:2]
+    assert [type(one.error) for one in writes] == [type(None), *[OperationalError] * 3]
     assert count(tenant, organization_a) == 1
 
 
-def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
+def test_write_group_has_statement_timeout(make_write, organization_a, monkeypatch):
     def sleep(*_):
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(5)")
@@ -274,7 +275,7 @@ def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
         monkeypatch.setattr(module, "STATEMENT_TIMEOUT", "100ms")
     monkeypatch.setattr(writer, "pending_work_enqueue", sleep)
     monkeypatch.setattr(small_batch, "_INSERT", small_batch._INSERT + ", pg_sleep(5)")
-    one = parcel(1)
+    one = make_write(1)
     write_group(organization_a.id, [one])
     assert "statement timeout" in str(one.error)
 
@@ -288,34 +289,32 @@ def test_statements_have_a_limit(parcel, organization_a, monkeypatch):
         {"permissions": ["telemetry:read"]},
         {"allowed_networks": ["192.0.2.0/24"]},
     ],
-    ids=lambda change: next(iter(change)),  # every process collects the same names
+    ids=lambda change: next(iter(change)),  # every process collects the same test ids
 )
-def test_a_key_is_refused_however_fresh_its_memory(post, path, change, organization_a, tenant):
-    for _ in range(2):  # the first use is noted, and the key read anew after it
+def test_ingest_changed_cached_key_gets_401(post, path, change, organization_a, tenant):
+    for _ in range(2):  # the first use is recorded, and the key is reloaded after it
         assert post(path=path).status_code in {200, 204}
     with tenant(organization_a):
         ApiKey.objects.update(**change)
     before = count(tenant, organization_a)
-    answer = post(path=path)
-    assert answer.status_code == 401
-    assert answer["www-authenticate"]
+    response = post(path=path)
+    assert response.status_code == 401
+    assert response["www-authenticate"]
     assert count(tenant, organization_a) == before
     assert post(path=path).status_code in {401, 403}
 
 
-def test_a_key_that_was_bound_to_a_robot_meanwhile_is_read_anew(
-    post, organization_a, tenant, make_robot
-):
+def test_ingest_key_bound_to_robot_meanwhile_is_reloaded(post, organization_a, tenant, make_robot):
     assert (post().status_code, post().status_code) == (200, 200)
     other = make_robot(organization_a, serial_number="SN-2")
     with tenant(organization_a):
         ApiKey.objects.update(robot=other)
-    assert post().status_code == 401  # not what it was taken for
-    assert post().status_code == 422  # names a robot that is not its own
+    assert post().status_code == 401  # the cached key is stale
+    assert post().status_code == 422  # names a robot other than its own
     assert post("SN-2").status_code == 200
 
 
-def test_a_key_of_an_organization_that_was_closed_is_refused(post, organization_a, tenant):
+def test_ingest_key_of_inactive_organization_gets_401(post, organization_a, tenant):
     assert (post().status_code, post().status_code) == (200, 200)
     with tenant(organization_a):
         organization_a.is_active = False
@@ -323,7 +322,7 @@ def test_a_key_of_an_organization_that_was_closed_is_refused(post, organization_
     assert post().status_code == 401
 
 
-def test_a_robot_is_refused_however_fresh_its_memory(post, robot, organization_a, tenant):
+def test_ingest_retired_cached_robot_is_rejected(post, robot, organization_a, tenant):
     assert post().status_code == 200
     with tenant(organization_a):
         robot_retire(robot)
@@ -332,7 +331,7 @@ def test_a_robot_is_refused_however_fresh_its_memory(post, robot, organization_a
     assert count(tenant, organization_a) == before
 
 
-def test_a_serial_number_that_moved_is_found_at_its_new_robot(
+def test_ingest_moved_serial_number_resolves_new_robot(
     post, robot, organization_a, tenant, make_robot
 ):
     assert post().status_code == 200
@@ -346,7 +345,7 @@ def test_a_serial_number_that_moved_is_found_at_its_new_robot(
         assert RobotTelemetry.objects.filter(robot=robot).count() == 1
 
 
-def test_nothing_good_from_an_ended_key_is_401(post, organization_a, tenant):
+def test_ingest_revoked_key_with_unknown_robot_gets_401(post, organization_a, tenant):
     assert (post().status_code, post().status_code) == (200, 200)
     with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
@@ -354,22 +353,22 @@ def test_nothing_good_from_an_ended_key_is_401(post, organization_a, tenant):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/telemetry", "/api/v2/write"])
-def test_beyond_the_room_senders_are_told_to_come_back(post, path, organization_a, monkeypatch):
+def test_ingest_byte_budget_exhausted_sends_retry_after(post, path, organization_a, monkeypatch):
     budget = ByteBudget(max_total=1_000, max_per_organization=500)
     monkeypatch.setattr(request_body, "_budget", budget)
     with budget.reserve(organization_a.id, 500):
-        answer = post(path=path)
-        assert (answer.status_code, answer["retry-after"]) == (429, "1")
+        response = post(path=path)
+        assert (response.status_code, response["retry-after"]) == (429, "1")
     from uuid import uuid4
 
     with budget.reserve(uuid4(), 1_000):
-        answer = post(path=path)
-        assert (answer.status_code, answer["retry-after"]) == (503, "1")
-        assert answer.json()["code"] == "unavailable"
+        response = post(path=path)
+        assert (response.status_code, response["retry-after"]) == (503, "1")
+        assert response.json()["code"] == "unavailable"
     assert post(path=path).status_code in {200, 204}
 
 
-def test_metadata_that_is_nested_too_deep_is_refused_alone(organization_a, make_key, robot):
+def test_ingest_deeply_nested_metadata_rejects_only_its_point(organization_a, make_key, robot):
     def nested(depth):
         value = {}
         for _ in range(depth):
@@ -381,7 +380,7 @@ def test_metadata_that_is_nested_too_deep_is_refused_alone(organization_a, make_
         {"metric_name": name, "time": time, "value": 1, "serial_number": "SN-1", "metadata": m}
         for name, m in (("a", nested(5)), ("b", nested(300)))
     ]
-    answer = (
+    response = (
         Client()
         .post(
             "/api/v1/telemetry",
@@ -391,17 +390,17 @@ def test_metadata_that_is_nested_too_deep_is_refused_alone(organization_a, make_
         )
         .json()
     )
-    assert (answer["accepted"], answer["rejected"][0]["code"]) == (1, "metadata")
+    assert (response["accepted"], response["rejected"][0]["code"]) == (1, "metadata")
 
 
 @pytest.mark.parametrize("count", [20, MAX_SMALL_BATCH_POINTS + 1])
-def test_nothing_is_left_to_the_collector(count, organization_a, robot, monkeypatch):
-    """It comes by rarely: what waited for it would add up while much is sent."""
-    sheets = []
+def test_ingest_leaves_no_reference_cycles(count, organization_a, robot, monkeypatch):
+    """Batches in reference cycles would accumulate until the next collection."""
+    batches = []
 
     def written(*given):
-        sheets.append(weakref.ref(sheet := encode_batch(*given)))
-        return sheet
+        batches.append(weakref.ref(encoded := encode_batch(*given)))
+        return encoded
 
     monkeypatch.setattr(telemetry, "encode_batch", written)
     start = timezone.now().replace(microsecond=0) - timedelta(hours=2)
@@ -420,6 +419,6 @@ def test_nothing_is_left_to_the_collector(count, organization_a, robot, monkeypa
         assert send(1.0) == (count, 0, 0)
         assert send(1.0) == (0, count, 0)
         assert send(2.0) == (0, 0, count)
-        assert [sheet() for sheet in sheets] == [None] * 3
+        assert [batch() for batch in batches] == [None] * 3
     finally:
         gc.enable()

@@ -21,11 +21,16 @@ from urfmp.common.units import (
 )
 
 NOON = timezone.now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=12)
-KINDS = [
+QUANTITIES = [
     "Temperature", "Angle", "Angular velocity", "Speed", "Length", "Power", "Electric current",
     "Voltage", "Energy", "Pressure", "Force", "Torque", "Mass", "Time", "Frequency",
 ]  # fmt: skip
-PAIRS = [(a, b) for kind in KINDS for a in units_of_quantity(kind) for b in units_of_quantity(kind)]
+PAIRS = [
+    (a, b)
+    for quantity in QUANTITIES
+    for a in units_of_quantity(quantity)
+    for b in units_of_quantity(quantity)
+]
 
 
 @pytest.mark.parametrize(
@@ -52,35 +57,35 @@ PAIRS = [(a, b) for kind in KINDS for a in units_of_quantity(kind) for b in unit
         (1.0, "kg", "[lb_av]", 2.2046226218487757),
     ],
 )
-def test_values_of_the_standards(value, stored, wanted, expected):
-    assert conversion_for(stored, [wanted]).of(value) == pytest.approx(expected, rel=1e-12)
+def test_conversion_matches_standards(value, stored, wanted, expected):
+    assert conversion_for(stored, [wanted]).convert(value) == pytest.approx(expected, rel=1e-12)
 
 
 @given(pair=st.sampled_from(PAIRS), value=st.floats(-1e9, 1e9))
-def test_there_and_back(pair, value):
+def test_conversion_round_trip_keeps_value(pair, value):
     there, back = conversion_for(pair[0], [pair[1]]), conversion_for(pair[1], [pair[0]])
 
     assert back.convert(there.convert(value)) == pytest.approx(value, rel=1e-9, abs=1e-9)
     assert there.factor > 0, "least and greatest keep their places"
 
 
-def test_what_is_not_known_stays():
-    assert conversion_for("furlong", ["K"]).of(5.0) == 5.0
+def test_conversion_unknown_unit_is_identity():
+    assert conversion_for("furlong", ["K"]).convert(5.0) == 5.0
     assert conversion_for(None, ["K"]).is_identity
     assert conversion_for("W", ["K"]).unit == "W"
-    assert conversion_for("Cel", ["K"]).of(None) is None
+    assert conversion_for("Cel", ["K"]).convert(None) is None
     assert quantity_of("furlong") is None
 
 
 @pytest.mark.parametrize("units", [["parsec"], ["K", "Cel"], [""]])
-def test_wishes_that_make_no_sense_are_refused(units):
+def test_check_units_invalid_is_rejected(units):
     with pytest.raises(UnknownUnitError):
         check_units(units)
 
 
 @pytest.fixture
-def warm(organization_a, make_robot, tenant):
-    """A robot with a temperature, a power, and their points at noon of a day."""
+def warm_robot(organization_a, make_robot, tenant):
+    """A robot with a temperature and a power, each with points at noon."""
     robot = make_robot(organization_a)
     points = [
         (0, Point(name, NOON, value, robot_id=robot.pk, unit=unit))
@@ -105,12 +110,12 @@ def ask(client, robot, **parameters):
     )
 
 
-def test_api_answers_in_another_unit(warm, bob, client_for):
-    answer = ask(
-        client_for(bob), warm, unit="[degF],kW", aggregations="avg,count,max", resolution="1m"
+def test_api_series_converts_units(warm_robot, bob, client_for):
+    response = ask(
+        client_for(bob), warm_robot, unit="[degF],kW", aggregations="avg,count,max", resolution="1m"
     ).json()
 
-    shown = {one["metric_name"]: (one["unit"], one["points"][0][1:]) for one in answer["series"]}
+    shown = {one["metric_name"]: (one["unit"], one["points"][0][1:]) for one in response["series"]}
     assert shown == {
         "temperature.controller": ("[degF]", [104.0, 1, 104.0]),
         "power.total": ("kW", [1.5, 1, 1.5]),
@@ -126,7 +131,7 @@ def test_api_answers_in_another_unit(warm, bob, client_for):
         ({"unit": "K", "aggregations": "sum"}, "unknown_unit"),
     ],
 )
-def test_api_refuses_units_that_do_not_fit(warm, bob, client_for, parameters, code):
-    answer = ask(client_for(bob), warm, **parameters)
+def test_api_series_mismatched_units_get_400(warm_robot, bob, client_for, parameters, code):
+    response = ask(client_for(bob), warm_robot, **parameters)
 
-    assert (answer.status_code, answer.json()["code"]) == (400, code)
+    assert (response.status_code, response.json()["code"]) == (400, code)

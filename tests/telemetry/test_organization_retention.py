@@ -1,4 +1,4 @@
-"""An organization keeps less than the platform: what goes, what stays, and whose."""
+"""Retention of organizations that keep less than the platform."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def keep(tenant):
 
 @pytest.fixture
 def store(tenant):
-    """Put points, or changes of status, at some times before midnight (UTC)."""
+    """Insert points, or status changes, at times before midnight (UTC)."""
 
     def put(organization, robot, *ages, table="robot_telemetry"):
         column, value = ("metric_name", "a") if "telemetry" in table else ("status", "idle")
@@ -73,7 +73,7 @@ def ages(tenant):
     return read
 
 
-def test_own_rows_go_and_nobody_elses(
+def test_purge_deletes_only_own_expired_rows(
     organization_a, organization_b, make_robot, keep, store, ages
 ):
     ours, theirs = make_robot(organization_a), make_robot(organization_b)
@@ -95,7 +95,7 @@ def test_own_rows_go_and_nobody_elses(
     kind=st.sampled_from(retention.RETENTION_KINDS),
     batch=st.integers(1, 9),
 )
-def test_what_stays_is_what_the_model_says(
+def test_purge_matches_model(
     minutes, days, kind, batch, organization_a, make_robot, keep, store, ages, tenant, monkeypatch
 ):
     monkeypatch.setattr(retention, "_MAX_ROWS_PER_TRANSACTION", batch)
@@ -107,14 +107,14 @@ def test_what_stays_is_what_the_model_says(
         store(organization_a, robot, *times, table=table)
         deleted = retention.purge_expired(organization_a.id)
         kept = [time for time in times if time <= days * DAY]
-        if kind == "status_history":  # and the one in force at the limit
+        if kind == "status_history":  # and the status in effect at the limit
             kept += [time for time in times if time > days * DAY][:1]
         assert ages(organization_a, robot, table=table) == kept
         assert deleted[kind] == len(times) - len(kept)
         transaction.set_rollback(True)
 
 
-def test_what_was_made_from_telemetry_goes_with_it(
+def test_purge_deletes_rollups_and_latest_values(
     organization_a, organization_b, make_robot, keep, tenant, monkeypatch
 ):
     monkeypatch.setattr(retention, "_MAX_ROWS_PER_TRANSACTION", 3)
@@ -148,7 +148,9 @@ def test_what_was_made_from_telemetry_goes_with_it(
     assert retention.purge_expired(organization_a.id)["telemetry"] == 0
 
 
-def test_many_rows_of_one_moment_go(organization_a, make_robot, keep, tenant, ages, monkeypatch):
+def test_purge_many_rows_with_same_time(
+    organization_a, make_robot, keep, tenant, ages, monkeypatch
+):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=1)
     monkeypatch.setattr(retention, "_MAX_ROWS_PER_TRANSACTION", 2)
@@ -160,23 +162,23 @@ def test_many_rows_of_one_moment_go(organization_a, make_robot, keep, tenant, ag
     assert retention.purge_expired(organization_a.id)["telemetry"] == 7
 
 
-def test_nothing_goes_sooner_than_asked_for_and_nothing_stays_longer_than_the_platform_says(
+def test_retention_respects_setting_and_platform_maximum(
     organization_a, make_robot, store, ages, tenant
 ):
     robot = make_robot(organization_a)
     store(organization_a, robot, 364 * DAY)
-    for wrong in ('{"telemetry_retention_days": 0}', '{"telemetry_retention_days": "30"}',
+    for invalid in ('{"telemetry_retention_days": 0}', '{"telemetry_retention_days": "30"}',
                   '{"telemetry_retention_days": -3}', '{"telemetry_retention_days": 30.5}',
                   '{"telemetry_retention_days": 9999}', '{"telemetry_retention_days": 999}',
                   "[]", "null"):  # fmt: skip
         store(organization_a, robot, 366 * DAY)
         with tenant(organization_a), connection.cursor() as cursor:
-            cursor.execute("UPDATE organizations SET settings = %s::jsonb", [wrong])
+            cursor.execute("UPDATE organizations SET settings = %s::jsonb", [invalid])
         retention.purge_expired(organization_a.id)
         assert ages(organization_a, robot) == [364 * DAY]
 
 
-def test_function_reaches_no_robot_of_others(
+def test_retention_function_ignores_other_organizations(
     organization_a, organization_b, make_robot, keep, store, ages, tenant
 ):
     robot = make_robot(organization_a)
@@ -189,18 +191,18 @@ def test_function_reaches_no_robot_of_others(
     assert ages(organization_a, robot) == [9 * DAY]
 
 
-def test_function_outside_of_a_tenant_transaction_deletes_nothing(app_cursor):
+def test_retention_function_without_tenant_deletes_nothing(app_cursor):
     app_cursor.execute("SELECT retention_forget('telemetry', gen_random_uuid(), 100)")
     assert app_cursor.fetchone() == (0,)
 
 
 @pytest.mark.parametrize("most", [0, -1, 100_001, None])
-def test_batches_are_bounded(most, app_cursor):
+def test_retention_function_batch_size_is_bounded(most, app_cursor):
     with pytest.raises(psycopg.errors.RaiseException, match="1 to 100000"):
         app_cursor.execute("SELECT retention_forget('telemetry', gen_random_uuid(), %s)", [most])
 
 
-def test_chunks_that_nobody_keeps_go_whole(
+def test_retention_drops_chunks_that_no_organization_keeps(
     organization_a, organization_b, make_robot, keep, store, ages
 ):
     ours, theirs = make_robot(organization_a), make_robot(organization_b)
@@ -216,7 +218,7 @@ def test_chunks_that_nobody_keeps_go_whole(
     assert ages(organization_b, theirs) == []
 
 
-def test_limit_of_ingest(organization_a, organization_b, keep):
+def test_telemetry_kept_since_follows_setting(organization_a, organization_b, keep):
     now = datetime(2026, 5, 20, 13, 30, tzinfo=UTC)
     retention.invalidate_retention_cache()
     keep(organization_a, telemetry=30)
@@ -226,9 +228,7 @@ def test_limit_of_ingest(organization_a, organization_b, keep):
     assert retention.telemetry_kept_since(organization_b.id, now) == now - 365 * DAY
 
 
-def test_points_older_than_the_organization_keeps_are_refused(
-    organization_a, make_robot, keep, ages
-):
+def test_ingest_point_beyond_retention_is_rejected(organization_a, make_robot, keep, ages):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=30)
     retention.invalidate_retention_cache()
@@ -244,7 +244,7 @@ def test_points_older_than_the_organization_keeps_are_refused(
     assert ages(organization_a, robot) == [30 * DAY]
 
 
-def test_database_and_program_agree_on_the_limit(organization_a, keep, tenant):
+def test_retention_limit_is_same_in_sql_and_python(organization_a, keep, tenant):
     keep(organization_a, telemetry=7, status_history=9)
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute(
@@ -256,7 +256,7 @@ def test_database_and_program_agree_on_the_limit(organization_a, keep, tenant):
         )
 
 
-def test_command_shows_what_goes(organization_a, make_robot, keep, store):
+def test_command_lists_due_rows(organization_a, make_robot, keep, store):
     keep(organization_a, telemetry=30)
     store(organization_a, make_robot(organization_a), 40 * DAY, 500 * DAY)
     out = StringIO()
@@ -277,7 +277,7 @@ def test_command_shows_what_goes(organization_a, make_robot, keep, store):
         ("timescale", 30, "drop_chunks"),
     ],
 )
-def test_method_by_edition(edition, longest, method, owner_cursor):
+def test_retention_method_depends_on_edition(edition, longest, method, owner_cursor):
     owner_cursor.execute(
         "CREATE OR REPLACE FUNCTION timescaledb_edition() RETURNS text LANGUAGE sql STABLE"
         f" AS $$ SELECT '{edition}'::text $$"
@@ -300,7 +300,9 @@ def test_method_by_edition(edition, longest, method, owner_cursor):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_several_workers_beside_ingest(organization_a, make_robot, keep, store, ages, tenant):
+def test_purge_with_concurrent_workers_and_ingest(
+    organization_a, make_robot, keep, store, ages, tenant
+):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=5)
     store(organization_a, robot, *(timedelta(hours=n) for n in range(1, 480)))
@@ -326,9 +328,7 @@ def test_several_workers_beside_ingest(organization_a, make_robot, keep, store, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
-    organization_a, make_robot, keep, tenant
-):
+def test_purge_during_roll_up_leaves_no_rollups(organization_a, make_robot, keep, tenant):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=30)
     with tenant(organization_a), connection.cursor() as cursor:
@@ -351,13 +351,13 @@ def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
         with connection.execute_wrapper(stop):
             return roll_up(organization_a.id)
 
-    def go():
+    def purge_all():
         assert added_up.wait(60)
         return retention.purge_expired(organization_a.id)["telemetry"]
 
-    done, gone = run_concurrently(work, go)
+    done, gone = run_concurrently(work, purge_all)
     assert done == 1
-    assert gone == 5  # the point, a bucket of each level, the newest value
+    assert gone == 5  # the point, a bucket of each level, the latest value
     assert retention.purge_expired(organization_a.id)["telemetry"] == 0
     with tenant(organization_a), connection.cursor() as cursor:
         for table in ("telemetry_latest", *(level.table for level in LEVELS)):
@@ -369,7 +369,7 @@ def test_no_bucket_is_left_of_points_that_go_while_they_are_rolled_up(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("table", ["robot_telemetry", "telemetry_days"])
-def test_nothing_goes_while_a_worker_is_at_it(organization_a, make_robot, keep, tenant, table):
+def test_purge_waits_for_roll_up(organization_a, make_robot, keep, tenant, table):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=30)
     with tenant(organization_a), connection.cursor() as cursor:
@@ -395,18 +395,18 @@ def test_nothing_goes_while_a_worker_is_at_it(organization_a, make_robot, keep, 
             )
             return cursor.fetchone()[0]
 
-    def go():
+    def purge_all():
         assert holds.wait(60)
         return retention.purge_expired(organization_a.id)["telemetry"]
 
-    assert run_concurrently(work, go) == [1, 1 if table == "robot_telemetry" else 4]
+    assert run_concurrently(work, purge_all) == [1, 1 if table == "robot_telemetry" else 4]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_export_that_is_running_is_not_waited_for(
+def test_purge_does_not_wait_for_running_export(
     organization_a, make_robot, store, tenant, django_db_blocker
 ):
-    """Whoever reads old chunks holds them; everybody else would queue behind the one who waits."""
+    """A reader locks old chunks; other readers would queue behind a waiting DROP."""
     robot = make_robot(organization_a)
     store(organization_a, robot, 400 * DAY)
 

@@ -38,36 +38,36 @@ KEYS = st.lists(
 
 
 @given(keys=KEYS)
-def test_blocks_hold_every_point_and_no_other_series(keys):
-    blocks = list(work_items_for(keys))
+def test_work_items_cover_exactly_the_series(keys):
+    items = list(work_items_for(keys))
     for robot_id, name, time in keys:
         assert any(
-            robot_id in block.robot_ids
-            and name in block.metric_names
-            and block.least_time <= time <= block.greatest_time
-            for block in blocks
+            robot_id in item.robot_ids
+            and name in item.metric_names
+            and item.least_time <= time <= item.greatest_time
+            for item in items
         )
-    for block in blocks:
-        assert block.greatest_time - block.least_time < timedelta(seconds=SLOT_SECONDS)
-        for robot_id in block.robot_ids:
+    for item in items:
+        assert item.greatest_time - item.least_time < timedelta(seconds=SLOT_SECONDS)
+        for robot_id in item.robot_ids:
             sent = {
                 name
                 for robot, name, time in keys
-                if robot == robot_id and block.least_time <= time <= block.greatest_time
+                if robot == robot_id and item.least_time <= time <= item.greatest_time
             }
-            assert sent == set(block.metric_names)
+            assert sent == set(item.metric_names)
 
 
-def test_usual_batch_is_one_block():
+def test_work_items_usual_batch_is_one_item():
     keys = [
         (robot, name, START + timedelta(seconds=second))
         for robot in ROBOTS
         for name in ("a", "b")
         for second in range(30)
     ]
-    (block,) = work_items_for(keys)
-    assert (set(block.robot_ids), block.metric_names) == (set(ROBOTS), ["a", "b"])
-    assert block.greatest_time - block.least_time == timedelta(seconds=29)
+    (item,) = work_items_for(keys)
+    assert (set(item.robot_ids), item.metric_names) == (set(ROBOTS), ["a", "b"])
+    assert item.greatest_time - item.least_time == timedelta(seconds=29)
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def add(organization_a, tenant):
     return write
 
 
-def test_ingest_says_what_is_new(organization_a, make_robot, tenant):
+def test_ingest_enqueues_new_points(organization_a, make_robot, tenant):
     robot = make_robot(organization_a)
     now = datetime.now(UTC)
     points = [(0, Point("a", now, 1.0, robot_id=robot.pk))]
-    for _ in range(2):  # a resent batch has nothing new
+    for _ in range(2):  # a resent batch has no new points
         telemetry_ingest(organization_id=organization_a.id, decode=lambda: DecodedBatch(points))
     with tenant(organization_a):
         (row,) = TelemetryBatch.objects.all()
@@ -94,46 +94,46 @@ def test_ingest_says_what_is_new(organization_a, make_robot, tenant):
     assert organizations_with_pending_work() == [organization_a.id]
 
 
-def test_claimed_blocks_are_marked_and_cleaned_up(organization_a, tenant, add):
+def test_claimed_items_are_acknowledged_and_deleted(organization_a, tenant, add):
     add(0, 1, 2)
     with tenant(organization_a):
-        blocks = pending_work_claim(Consumer.ROLLED_UP, max_items=2)
-        assert [block.least_time for block in blocks] == [START, START + timedelta(seconds=1)]
-        pending_work_acknowledge(Consumer.ROLLED_UP, blocks)
+        items = pending_work_claim(Consumer.ROLLED_UP, max_items=2)
+        assert [item.least_time for item in items] == [START, START + timedelta(seconds=1)]
+        pending_work_acknowledge(Consumer.ROLLED_UP, items)
         assert len(pending_work_claim(Consumer.ROLLED_UP)) == 1
     assert pending_work_clean_up() == 2
     assert organizations_with_pending_work() == [organization_a.id]
 
 
-def test_a_claim_is_bounded_by_its_weight_but_never_empty(organization_a, tenant, add):
+def test_claim_is_bounded_by_weight_but_never_empty(organization_a, tenant, add):
     add(0, 60, 120)
     with tenant(organization_a):
         assert len(pending_work_claim(Consumer.ROLLED_UP, max_weight=1)) == 1
         assert len(pending_work_claim(Consumer.ROLLED_UP, max_weight=2)) == 2
 
 
-def test_what_costs_no_more_is_claimed_along(organization_a, tenant, add):
+def test_claim_includes_items_of_same_cost(organization_a, tenant, add):
     add(0, 60, 1, 2)
     with tenant(organization_a):
-        blocks = pending_work_claim(Consumer.ROLLED_UP, max_weight=1)
-        assert [(block.least_time - START).seconds for block in blocks] == [0, 1, 2]
+        items = pending_work_claim(Consumer.ROLLED_UP, max_weight=1)
+        assert [(item.least_time - START).seconds for item in items] == [0, 1, 2]
 
 
-def test_blocks_of_another_organization_are_out_of_sight(organization_b, tenant, add):
+def test_claim_ignores_other_organizations(organization_b, tenant, add):
     add(0)
     with tenant(organization_b):
         assert pending_work_claim(Consumer.ROLLED_UP) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_at_once_share_the_blocks(organization_a, tenant, add):
+def test_claim_concurrent_workers_get_disjoint_items(organization_a, tenant, add):
     add(*range(8))
 
     def work():
         with tenant(organization_a):
-            blocks = pending_work_claim(Consumer.ROLLED_UP, max_items=2)
-            pending_work_acknowledge(Consumer.ROLLED_UP, blocks)
-            return [block.id for block in blocks]
+            items = pending_work_claim(Consumer.ROLLED_UP, max_items=2)
+            pending_work_acknowledge(Consumer.ROLLED_UP, items)
+            return [item.id for item in items]
 
     for _ in range(8):
         done = [number for numbers in run_concurrently(work, work) for number in numbers]
@@ -143,7 +143,7 @@ def test_workers_at_once_share_the_blocks(organization_a, tenant, add):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_work_that_is_rolled_back_is_free_again(organization_a, tenant, add):
+def test_claim_after_rollback_can_be_repeated(organization_a, tenant, add):
     add(0)
     with tenant(organization_a), transaction.atomic():
         pending_work_acknowledge(Consumer.ROLLED_UP, pending_work_claim(Consumer.ROLLED_UP))

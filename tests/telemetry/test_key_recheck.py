@@ -1,4 +1,4 @@
-"""A key that is remembered and has ended meanwhile is told so, whatever else is wrong."""
+"""A cached API key that was revoked gets 401, whatever else is wrong with the request."""
 
 from __future__ import annotations
 
@@ -36,22 +36,22 @@ def send(key, path, body, content_type, headers):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_refused_for_its_body_unless_the_key_has_ended(name, organization_a, make_key, tenant):
+def test_invalid_body_with_revoked_key_gets_401(name, organization_a, make_key, tenant):
     *request, status = BAD[name]
     key = make_key(organization_a)
-    for _ in range(2):  # the first use of a minute is written down, and the key read anew
+    for _ in range(2):  # the first use within a minute is recorded, and the key is reloaded
         assert send(key, *request).status_code == status
     with tenant(organization_a):
         ApiKey.objects.update(is_active=False)
-    answer = send(key, *request)
-    assert answer.status_code == 401
-    assert answer["WWW-Authenticate"].endswith('realm="urfmp"')
+    response = send(key, *request)
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].endswith('realm="urfmp"')
     with tenant(organization_a):
         row = AuditLog.objects.get(action="accounts.access.refuse")
     assert (row.error_message, row.success) == ("key_revoked", False)
 
 
-def test_a_key_without_the_scope(organization_a, make_key, tenant):
+def test_key_without_scope_gets_403_unless_revoked(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:read"])
     for path in (JSON, LINES, JSON, LINES):
         assert send(key, path, GOOD, "application/json", {}).status_code == 403
@@ -61,12 +61,12 @@ def test_a_key_without_the_scope(organization_a, make_key, tenant):
         assert send(key, path, GOOD, "application/json", {}).status_code == 401
 
 
-def test_what_is_stored_is_asked_about_once(organization_a, make_key, make_robot):
+def test_stored_request_verifies_key_once(organization_a, make_key, make_robot):
     make_robot(organization_a, serial_number="SN-1")
     key = make_key(organization_a)
     for _ in range(2):
         send(key, LINES, b"a,robot=SN-1 v=1", "text/plain", {})
     with CaptureQueriesContext(connection) as queries:
-        answer = send(key, LINES, b'a,robot=SN-1 v=1,s="text"', "text/plain", {})
-    assert answer.status_code == 400
+        response = send(key, LINES, b'a,robot=SN-1 v=1,s="text"', "text/plain", {})
+    assert response.status_code == 400
     assert not [q for q in queries if "api_key_credential" in q["sql"]]

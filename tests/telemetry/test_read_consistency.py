@@ -1,4 +1,4 @@
-"""Whatever is sent, in whatever order, wherever the worker is: what is read is what was sent."""
+"""Reads return exactly the sent points, in any order of sending and of rollups."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from tests.support.telemetry_model import Model, aggregate
 
 METRICS = ("a", "b.c")
 NAMES = ("avg", "min", "max", "count", "first", "last", "sum", "p50", "p99.9")
-# Long before now, so that the limits in time of ingest do not get in the way, and the same in
-# every run; a day's and a week's beginning lie in reach.
+# Long ago, so that ingest does not reject times, and the same in every run; near the start of a day
+# and of a week.
 BASE = (timezone.now() - timedelta(days=40)).replace(hour=23, minute=58, second=0, microsecond=0)
 
 OFFSETS = st.one_of(
@@ -65,11 +65,11 @@ def plant(organization_a, make_robot, make_key):
 
 
 class Plant:
-    """Sends through the API, and lets the worker do some of its work."""
+    """Sends through the API, and runs some steps of the worker."""
 
-    def __init__(self, plant, chance):
+    def __init__(self, plant, random_source):
         self.organization, self.robots, self.key = plant
-        self.model, self.sent, self.chance = Model(), [], chance
+        self.model, self.sent, self.random_source = Model(), [], random_source
 
     def send(self, points):
         self.sent.append(points)
@@ -85,47 +85,47 @@ class Plant:
                 for robot, metric, offset, value, unit in points
             ]
         }
-        answer = Client().post(
+        response = Client().post(
             "/api/v1/telemetry",
             json.dumps(body),
             content_type="application/json",
             headers={"x-api-key": self.key},
         )
-        assert answer.status_code in {200, 422}, answer.content
+        assert response.status_code in {200, 422}, response.content
         outcomes = [
             self.model.add(self.robots[robot], metric, BASE + offset, value, unit)
             for robot, metric, offset, value, unit in points
         ]
-        told = answer.json()
-        assert len(told["rejected"]) == outcomes.count("conflict")
-        if answer.status_code == 200:
-            assert told["accepted"] + told["duplicate"] == outcomes.count("stored")
+        result = response.json()
+        assert len(result["rejected"]) == outcomes.count("conflict")
+        if response.status_code == 200:
+            assert result["accepted"] + result["duplicate"] == outcomes.count("stored")
 
     def step(self, name, batches):
         if name == "send" and batches:
             self.send(batches.pop())
         elif name in {"again", "shuffled"} and self.sent:
-            points = list(self.chance.choice(self.sent))
+            points = list(self.random_source.choice(self.sent))
             if name == "shuffled":
-                points += self.chance.choice(self.sent)
-                self.chance.shuffle(points)
+                points += self.random_source.choice(self.sent)
+                self.random_source.shuffle(points)
             self.send(points)
         elif name == "work":
             while roll_up(self.organization.id):
                 pass
         elif name == "some work":
-            roll_up(self.organization.id, max_items=self.chance.randint(1, 3))
+            roll_up(self.organization.id, max_items=self.random_source.randint(1, 3))
         elif name == "clean":
             pending_work_clean_up()
 
-    # What is read
+    # Reads
 
     def check(self, tenant, resolutions=2):
         with tenant(self.organization):
             self.check_points()
             self.check_latest()
             known = {metric for (_, metric), found in self.model.points.items() if found}
-            for name in self.chance.sample([*RESOLUTIONS], resolutions):
+            for name in self.random_source.sample([*RESOLUTIONS], resolutions):
                 self.check_series(name, RESOLUTIONS[name], known)
             self.check_series("auto", None, known)
 
@@ -143,37 +143,39 @@ class Plant:
         expected = self.model.latest()
         found = latest_values(self.robots)
         assert {(v.robot_id, v.metric_name): (v.time, v.value, v.unit) for v in found} == expected
-        told = json.loads(latest_json(Robot.objects.order_by("pk")[:10], ["a"]))
+        result = json.loads(latest_json(Robot.objects.order_by("pk")[:10], ["a"]))
         assert {
             item["robot_id"]: (datetime.fromisoformat(item["time"]), item["value"], item["unit"])
-            for item in told
+            for item in result
         } == {str(robot): newest for (robot, metric), newest in expected.items() if metric == "a"}
 
     def check_series(self, name, width, known):
-        start = BASE + timedelta(seconds=self.chance.choice([0, 0.25, 59, 120, 3601, 86_400]))
+        start = BASE + timedelta(
+            seconds=self.random_source.choice([0, 0.25, 59, 120, 3601, 86_400])
+        )
         end = start + timedelta(
-            seconds=self.chance.choice([1, 60, 120, 119.75, 7200, 86_400, 777_777])
+            seconds=self.random_source.choice([1, 60, 120, 119.75, 7200, 86_400, 777_777])
         )
         query = SeriesQuery(
             tuple(self.robots), tuple(sorted(known)), start, end, 2000, NAMES, width
         )
         try:
-            answer = get_series(query)
+            response = get_series(query)
         except SeriesTooLongError:
             assert width is not None
             assert width == 0 or (end - start).total_seconds() / width > 1998
             return
-        for one in answer:
+        for one in response:
             key = (one.robot_id, one.metric_name)
             expected = self.model.buckets(*key, start, end, one.resolution_seconds)
             note(f"{name} {key} {start} {end}")
             assert [point[0] for point in one.points] == [time for time, _ in expected]
             assert one.unit == self.model.unit(*key, start, end)
-            for (_, *got), (_, values) in zip(one.points, expected, strict=True):
-                agrees(dict(zip(NAMES, got, strict=True)), values)
+            for (_, *actual), (_, values) in zip(one.points, expected, strict=True):
+                agrees(dict(zip(NAMES, actual, strict=True)), values)
 
     def check_rollups(self):
-        """Every rollup that is there, once all work is done, and no other."""
+        """After all work is done, exactly the expected rollups exist."""
         for level in LEVELS:
             expected = {
                 (*key, time): values
@@ -189,9 +191,9 @@ class Plant:
                 )
                 rows = cursor.fetchall()
             assert {row[:3] for row in rows} == set(expected)
-            for *key, count, narrow, wide, least, greatest, first, last in rows:
+            for *key, count, narrow, wide, minimum, maximum, first, last in rows:
                 total = (narrow or 0.0) + (wide or 0.0) * WIDE_SCALE
-                found = {"count": count, "sum": total, "min": least, "max": greatest}
+                found = {"count": count, "sum": total, "min": minimum, "max": maximum}
                 agrees({**found, "first": first, "last": last}, expected[tuple(key)])
 
 
@@ -217,7 +219,7 @@ def agrees(found, values):
 
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(batches=BATCHES, steps=STEPS, seed=st.integers(0, 10_000))
-def test_what_is_read_is_what_was_sent(batches, steps, seed, plant, tenant):
+def test_reads_match_model_of_sent_points(batches, steps, seed, plant, tenant):
     with transaction.atomic():
         system = Plant(plant, random.Random(seed))
         system.send(batches.pop())

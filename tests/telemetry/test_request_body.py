@@ -1,4 +1,4 @@
-"""Packed bodies and bodies with one point a line."""
+"""Compressed bodies, and bodies with one point per line."""
 
 from __future__ import annotations
 
@@ -58,15 +58,17 @@ def body_for(content_type):
 
 @pytest.mark.parametrize("encoding", [*PACKERS, "identity", "GZIP"])
 @pytest.mark.parametrize(("path", "content_type"), PATHS)
-def test_packed_bodies(path, content_type, encoding, post, tenant, organization_a):
+def test_ingest_compressed_body_is_stored(
+    path, content_type, encoding, post, tenant, organization_a
+):
     pack = PACKERS.get(encoding.lower(), bytes)
-    answer = post(path, pack(body_for(content_type)), content_type, encoding)
-    assert answer.status_code in {200, 204}, answer.content
+    response = post(path, pack(body_for(content_type)), content_type, encoding)
+    assert response.status_code in {200, 204}, response.content
     with tenant(organization_a):
         assert RobotTelemetry.objects.count() == 1
 
 
-def test_several_members_are_one_body(post):
+def test_read_body_joins_several_members(post):
     halves = [b"m,robot=SN-1 v=1\n", b"m,robot=SN-1 w=1\n"]
     for encoding in ("gzip", "zstd"):
         body = b"".join(PACKERS[encoding](half) for half in halves)
@@ -75,16 +77,16 @@ def test_several_members_are_one_body(post):
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 @pytest.mark.parametrize(("path", "content_type"), PATHS)
-def test_a_bomb_is_413_and_is_not_unpacked(path, content_type, encoding, post):
+def test_ingest_decompression_bomb_gets_413(path, content_type, encoding, post):
     bomb = PACKERS[encoding](bytes(200 * MEGABYTE))
     assert len(bomb) < MEGABYTE
     tracemalloc.start()
     try:
-        answer = post(path, bomb, content_type, encoding)
+        response = post(path, bomb, content_type, encoding)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert answer.status_code == 413
+    assert response.status_code == 413
     assert peak < 60 * MEGABYTE
 
 
@@ -94,63 +96,63 @@ def test_a_bomb_is_413_and_is_not_unpacked(path, content_type, encoding, post):
         ("gzip", gzip.compress(b"")),
         ("x-gzip", gzip.compress(b"\n")),
         ("zstd", zstd.compress(b"")),
-        ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0"),  # a frame that readers skip
+        ("zstd", b"\x50\x2a\x4d\x18\0\0\0\0"),  # a skippable frame
     ],
-    ids=["gzip", "x-gzip", "zstd", "zstd-skipped"],  # gzip writes the time of day
+    ids=["gzip", "x-gzip", "zstd", "zstd-skipped"],  # gzip writes the current time
 )
-def test_a_body_of_empty_parts_is_not_unpacked(encoding, part, post):
+def test_read_body_many_empty_parts_is_rejected(encoding, part, post):
     begin = time.process_time()
-    answer = post("/api/v1/telemetry", part * (8 * MEGABYTE // len(part)), JSON, encoding)
+    response = post("/api/v1/telemetry", part * (8 * MEGABYTE // len(part)), JSON, encoding)
     assert time.process_time() - begin < 2
-    assert (answer.status_code, answer.json()["code"]) == (400, "malformed")
-    assert "pack it as one" in answer.json()["detail"]
+    assert (response.status_code, response.json()["code"]) == (400, "malformed")
+    assert "Compress it as one" in response.json()["detail"]
     assert post("/write", part * 500, LINES, encoding).status_code == 204
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
-def test_exactly_8_mb_are_unpacked(encoding, post):
+def test_ingest_body_of_8_mb_is_decompressed(encoding, post):
     packed = PACKERS[encoding]
     assert post("/write", packed(b"\n" * (8 * MEGABYTE)), LINES, encoding).status_code == 204
     assert post("/write", packed(b"\n" * (8 * MEGABYTE + 1)), LINES, encoding).status_code == 413
 
 
-def test_a_frame_that_wants_a_larger_window_is_refused(post):
+def test_ingest_zstd_window_too_large_is_rejected(post):
     options = {zstd.CompressionParameter.window_log: 27}
     packer = zstd.ZstdCompressor(options=options)
     packed = packer.compress(b"m,robot=SN-1 v=1") + packer.flush()
-    answer = post("/write", packed, LINES, "zstd")
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+    response = post("/write", packed, LINES, "zstd")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "zstd"])
 @pytest.mark.parametrize(("path", "content_type"), PATHS)
 @pytest.mark.parametrize("spoil", [lambda b: b"x" + b, lambda b: b[:-3], lambda b: b + b"tail"])
-def test_what_cannot_be_unpacked_is_400(path, content_type, encoding, spoil, post):
-    answer = post(path, spoil(PACKERS[encoding](body_for(content_type))), content_type, encoding)
-    assert answer.status_code == 400, answer.content
+def test_ingest_corrupt_body_gets_400(path, content_type, encoding, spoil, post):
+    response = post(path, spoil(PACKERS[encoding](body_for(content_type))), content_type, encoding)
+    assert response.status_code == 400, response.content
 
 
 @pytest.mark.parametrize(("path", "content_type"), PATHS)
-def test_other_encodings_are_415(path, content_type, post):
+def test_ingest_unknown_encoding_gets_415(path, content_type, post):
     assert post(path, b"x", content_type, "br").status_code == 415
     assert post(path, b"x", content_type, "gzip, gzip").status_code == 415
 
 
 @pytest.mark.parametrize(("path", "content_type"), PATHS)
-def test_20_mb_are_413(path, content_type, post):
+def test_ingest_body_of_20_mb_gets_413(path, content_type, post):
     assert post(path, b" " * 20_000_000, content_type).status_code == 413
 
 
-def test_one_point_a_line(post, tenant, organization_a):
+def test_ndjson_stores_one_point_per_line(post, tenant, organization_a):
     lines = [json.dumps(point(value, metric_name=f"m.v{value}")) for value in range(3)]
     body = "\n".join([lines[0], "", lines[1] + "\r", "  ", lines[2], ""])
-    answer = post("/api/v1/telemetry", body, f"{NDJSON}; charset=utf-8")
-    assert answer.status_code == 200, answer.content
-    assert answer.json() == {"accepted": 3, "duplicate": 0, "rejected": []}
+    response = post("/api/v1/telemetry", body, f"{NDJSON}; charset=utf-8")
+    assert response.status_code == 200, response.content
+    assert response.json() == {"accepted": 3, "duplicate": 0, "rejected": []}
     assert post("/api/v1/telemetry", body, NDJSON).json()["duplicate"] == 3
 
 
-def test_a_bad_line_does_not_spoil_the_others(post):
+def test_ndjson_invalid_line_rejects_only_itself(post):
     lines = [
         json.dumps(point(metric_name="a")),
         "not json",
@@ -162,9 +164,9 @@ def test_a_bad_line_does_not_spoil_the_others(post):
         json.dumps(point()).replace("1.0", "NaN"),
         json.dumps(point(metric_name="b")),
     ]
-    answer = post("/api/v1/telemetry", "\n".join(lines).encode("latin-1"), NDJSON).json()
-    assert answer["accepted"] == 2
-    assert [(item["index"], item["code"]) for item in answer["rejected"]] == [
+    response = post("/api/v1/telemetry", "\n".join(lines).encode("latin-1"), NDJSON).json()
+    assert response["accepted"] == 2
+    assert [(item["index"], item["code"]) for item in response["rejected"]] == [
         (1, "invalid"),
         (2, "invalid"),
         (3, "invalid"),
@@ -175,18 +177,18 @@ def test_a_bad_line_does_not_spoil_the_others(post):
     ]
 
 
-def test_no_good_line_is_422(post):
-    answer = post("/api/v1/telemetry", "not json", NDJSON)
-    assert (answer.status_code, answer.json()["code"]) == (422, "nothing_stored")
+def test_ndjson_all_rejected_gets_422(post):
+    response = post("/api/v1/telemetry", "not json", NDJSON)
+    assert (response.status_code, response.json()["code"]) == (422, "nothing_stored")
 
 
-def test_10_001_lines_are_413(post):
+def test_ndjson_10_001_lines_get_413(post):
     body = "\n".join([json.dumps(point())] * 10_001)
-    answer = post("/api/v1/telemetry", body, NDJSON)
-    assert (answer.status_code, answer.json()["code"]) == (413, "too_many_points")
+    response = post("/api/v1/telemetry", body, NDJSON)
+    assert (response.status_code, response.json()["code"]) == (413, "too_many_points")
 
 
-def test_ndjson_times_are_cut_to_microseconds(post):
+def test_ndjson_times_are_truncated_to_microseconds(post):
     base = (timezone.now() - timedelta(minutes=2)).strftime("%Y-%m-%dT%H:%M:")
     for digit, expected in (("7", "accepted"), ("9", "duplicate")):
         body = json.dumps(point(time=f"{base}01.123456{digit}Z"))
