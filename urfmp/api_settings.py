@@ -1,4 +1,4 @@
-"""Settings of the API and of its document: the same in every installation."""
+"""Settings of the API and its OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read settings from the environment, failing loudly on a value that does not fit."""
+"""Read settings from the environment; invalid values raise ImproperlyConfigured."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def env_str(name: str, default: str | None = None) -> str:
     """Return a variable, or the content of the file that `<name>_FILE` names.
 
     Raises:
-        ImproperlyConfigured: Neither is set and there is no default, or the file cannot be read.
+        ImproperlyConfigured: Neither is set and there is no default, or the file is unreadable.
     """
     if file_name := os.environ.get(f"{name}_FILE"):
         try:
@@ -34,10 +34,10 @@ def env_str(name: str, default: str | None = None) -> str:
 
 
 def env_bool(name: str, *, default: bool) -> bool:
-    """Return a variable that must be True, False, 1 or 0 in any case.
+    """Return a boolean variable: True, False, 1 or 0, in any case.
 
     Raises:
-        ImproperlyConfigured: It holds anything else.
+        ImproperlyConfigured: The value is none of these.
     """
     value = env_str(name, str(default))
     try:
@@ -48,10 +48,12 @@ def env_bool(name: str, *, default: bool) -> bool:
 
 
 def env_int(name: str, *, default: int, minimum: int = 0) -> int:
-    """Return a variable that must be a whole number of at least `minimum`; empty is the default.
+    """Return a variable that is a whole number.
+
+    An empty variable means the default.
 
     Raises:
-        ImproperlyConfigured: It is no such number.
+        ImproperlyConfigured: The value is not such a number.
     """
     value = env_str(name, "") or str(default)
     try:
@@ -65,10 +67,12 @@ def env_int(name: str, *, default: int, minimum: int = 0) -> int:
 
 
 def env_choice(name: str, choices: tuple[str, ...]) -> str:
-    """Return a variable that must be one of some words; the first of them is the default.
+    """Return a variable that is one of the choices.
+
+    The first choice is the default.
 
     Raises:
-        ImproperlyConfigured: It is none of them.
+        ImproperlyConfigured: The value is not a choice.
     """
     value = env_str(name, choices[0])
     if value not in choices:
@@ -78,44 +82,46 @@ def env_choice(name: str, choices: tuple[str, ...]) -> str:
 
 
 def encryption_keys(text: str, *, lenient: bool) -> dict[int, str]:
-    """Return the keys of a text such as `1:first-key,2:second-key`, by number.
+    """Return the keys in a text such as `1:first-key,2:second-key`, by number.
 
     Args:
-        text: The variable.
+        text: Value of the variable.
         lenient: Whether a key may be short, as in development.
 
     Raises:
         ImproperlyConfigured: There is no key, a number is used twice, or a key is too short. The
-            message does not show it.
+            message does not reveal the key.
     """
     keys: dict[int, str] = {}
     for part in (part.strip() for part in text.split(",") if part.strip()):
         number, colon, key = part.partition(":")
         if not colon or not number.isascii() or not number.isdecimal() or int(number) in keys:
-            msg = "ENCRYPTION_KEYS is written as 1:key,2:key, each number once."
+            msg = "ENCRYPTION_KEYS must have the form 1:key,2:key, with unique numbers."
             raise ImproperlyConfigured(msg)
         if len(key) < _KEY_LENGTH and not lenient:
             msg = f"Key {number} of ENCRYPTION_KEYS is shorter than {_KEY_LENGTH} characters."
             raise ImproperlyConfigured(msg)
         keys[int(number)] = key
     if not keys:
-        msg = "ENCRYPTION_KEYS holds no key; generate one, see .env.example."
+        msg = "ENCRYPTION_KEYS contains no key; generate one, see .env.example."
         raise ImproperlyConfigured(msg)
     return keys
 
 
 def mailer(server: dict[str, Any], folder: str) -> dict[str, Any]:
-    """Return Django's way to send e-mail, as in MAILERS: a server, files in a folder, the console.
+    """Return an entry of MAILERS.
+
+    E-mail goes to a mail server, into files or to the console.
 
     Args:
-        server: The mail server's options; its `host` is empty where there is none.
-        folder: Where files are written instead; empty for nowhere.
+        server: Options of the mail server; `host` is empty if there is none.
+        folder: Folder for files instead of a server; empty for none.
 
     Raises:
         ImproperlyConfigured: Both a server and a folder are given.
     """
     if server["host"] and folder:
-        msg = "Set EMAIL_HOST or EMAIL_FOLDER, not both: e-mail goes one way."
+        msg = "Set EMAIL_HOST or EMAIL_FOLDER, not both."
         raise ImproperlyConfigured(msg)
     kind, options = "console", {}
     if server["host"]:
@@ -131,20 +137,20 @@ def env_list(name: str, default: str = "") -> list[str]:
 
 
 def database_from_url(url: str, *, engine: str) -> dict[str, Any]:
-    """Translate a libpq address into an entry of DATABASES.
+    """Return the entry of DATABASES for a libpq URL.
 
-    Every form that libpq takes is taken: TCP, several hosts, a percent-encoded socket folder.
+    Supports all forms of libpq: TCP, several hosts, a percent-encoded socket folder.
 
     Raises:
-        ImproperlyConfigured: libpq does not understand the address, or it names no database.
+        ImproperlyConfigured: libpq cannot parse the URL, or it names no database.
     """
     try:
         parts: dict[str, Any] = dict(conninfo_to_dict(url))
     except ProgrammingError as error:
-        msg = f"A database address is not a libpq URL: {error}"
+        msg = f"A database URL is not a valid libpq URL: {error}"
         raise ImproperlyConfigured(msg) from error
     if not parts.get("dbname"):
-        msg = "A database address names no database; write postgresql://user@host/database."
+        msg = "A database URL names no database; use postgresql://user@host/database."
         raise ImproperlyConfigured(msg)
     return {
         "ENGINE": engine,

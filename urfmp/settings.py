@@ -1,6 +1,6 @@
-"""Settings of every process. What differs between installations comes from the environment.
+"""Settings of every process; environment variables configure an installation.
 
-`.env.example` lists each variable; a test holds the two together.
+`.env.example` lists each variable, and a test compares the two.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ SECRET_KEY = env_str("SECRET_KEY", "only-for-development" if DEBUG else None)
 if not DEBUG and len(SECRET_KEY) < 32:
     msg = "SECRET_KEY is shorter than 32 characters; generate one, see .env.example."
     raise ImproperlyConfigured(msg)
-# Secrets that are read again, such as second factors' seeds, are sealed with the highest of these.
+# Stored secrets, such as TOTP secrets, are encrypted with the highest-numbered key.
 ENCRYPTION_KEYS = encryption_keys(
     env_str("ENCRYPTION_KEYS", "1:only-for-development" if DEBUG else None), lenient=DEBUG
 )
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 
-# Web and live have one address behind a proxy and two in the demo.
+# Web and live share one origin behind a proxy and have two in the demo.
 WEB_ORIGIN = env_str("WEB_ORIGIN", "http://127.0.0.1:8000")
 LIVE_ORIGIN = env_str("LIVE_ORIGIN", WEB_ORIGIN)
 
@@ -59,7 +59,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.humanize",
-    # Newer versions of Django want it for array fields and GIN indexes.
+    # Newer versions of Django require it for array fields and GIN indexes.
     "django.contrib.postgres",
     "rest_framework",
     "django_filters",
@@ -76,7 +76,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    # Before all that may refuse a request by itself.
+    # Before all middleware that may reject a request.
     "urfmp.common.http.middleware.ContentSecurityPolicyMiddleware",
     "urfmp.common.http.middleware.ClientAddressMiddleware",
     "urfmp.common.http.middleware.RequestIdMiddleware",
@@ -114,7 +114,7 @@ TEMPLATES = [
     },
 ]
 
-# `default` is the run-time role behind the tenant wall; `owner` is for migrations and flush.
+# `default` is the runtime role, subject to row-level security; `owner` runs migrations and flush.
 DATABASE_ENGINE = "urfmp.db.backends.postgresql"
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
@@ -131,7 +131,7 @@ for _database in DATABASES.values():
     _database["OPTIONS"].setdefault("application_name", "urfmp")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Redis is a convenience: short waits, and every error counts as a miss.
+# Redis is optional at run time: short timeouts, and every error counts as a miss.
 REDIS_URL = env_str("REDIS_URL")
 CACHES = {
     "default": {
@@ -147,7 +147,7 @@ CACHES = {
     },
 }
 
-# People and sessions
+# Users and sessions
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["apps.accounts.auth.backends.EmailBackend"]
 PASSWORD_HASHERS = ["apps.accounts.auth.hashers.BoundedArgon2Hasher"]
@@ -209,7 +209,7 @@ _mail_server: dict[str, Any] = {
 _mailer = mailer(_mail_server, MAIL_FOLDER)
 if VERSION >= (6, 1):
     MAILERS = {"default": _mailer}
-else:  # Before, each had a name of its own.
+else:  # Older versions have separate settings.
     EMAIL_BACKEND, EMAIL_FILE_PATH = _mailer["BACKEND"], MAIL_FOLDER
     EMAIL_HOST, EMAIL_PORT = _mail_server["host"], _mail_server["port"]
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail_server["username"], _mail_server["password"]
@@ -218,7 +218,7 @@ else:  # Before, each had a name of its own.
 DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "URFMP <urfmp@localhost>")
 MAIL_IS_CONFIGURED = bool(_mail_server["host"] or MAIL_FOLDER or DEBUG)
 
-# Time and language. Pages convert to the viewer's organization's timezone.
+# Time and language. Pages convert to the timezone of the user's organization.
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
@@ -231,7 +231,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-# Half of the time to collect goes into what no page asks for: copies without a hash, source maps.
+# Copies without a hash and source maps, which no page requests, would double the collection time.
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "map")
 # A batch of telemetry is at most 8 MB; nothing else comes near it.
@@ -239,16 +239,16 @@ TELEMETRY_MAX_BODY_BYTES = 8 * 1024 * 1024
 TELEMETRY_MAX_POINTS = 10_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = TELEMETRY_MAX_BODY_BYTES
 
-# Robots: silence longer than this shows as offline.
+# Robots without a report for longer than this are offline.
 ROBOT_OFFLINE_AFTER = timedelta(
     seconds=env_int("ROBOT_OFFLINE_AFTER_SECONDS", default=30, minimum=5)
 )
 
-# Signed checkpoints of the audit record; without a folder there are none.
+# Signed checkpoints of the audit log; disabled without a folder.
 AUDIT_CHECKPOINT_DIR = env_str("AUDIT_CHECKPOINT_DIR", "")
 AUDIT_CHECKPOINT_KEY = env_str("AUDIT_CHECKPOINT_KEY", "" if not AUDIT_CHECKPOINT_DIR else None)
 
-# Requests a minute: of one organization's keys together, 0 for any number. A key has its own limit.
+# Requests a minute of all API keys of an organization; 0 for unlimited. Each key has its own limit.
 ORGANIZATION_RATE_LIMIT = env_int("ORGANIZATION_RATE_LIMIT", default=120_000)
 RATE_LIMIT_PREFIX = "urfmp:limit:"
 

@@ -1,4 +1,4 @@
-"""Every address of the web process."""
+"""URLs of the web process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("api/v1/", include((api, "api"))),
-    # The addresses at which clients of InfluxDB write, by its name for them.
+    # URLs of InfluxDB, which its clients expect.
     path("api/v2/write", write_v2, name="influx-write-v2"),
     path("write", write_v1, name="influx-write-v1"),
     path("ping", ping, name="influx-ping"),

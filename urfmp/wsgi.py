@@ -15,8 +15,8 @@ from urfmp.db.startup import reject_privileged_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
 
-# What stands before browsers alone: sessions, forms, files.
-_FOR_PAGES = frozenset(
+# Middleware that only browsers need: sessions, forms, static files.
+_BROWSER_MIDDLEWARE = frozenset(
     {
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "urfmp.common.http.middleware.ContentSecurityPolicyMiddleware",
@@ -30,19 +30,19 @@ _FOR_PAGES = frozenset(
 
 
 class _IngestHandler(WSGIHandler):
-    """Django's, with less in front: robots send all day and have neither session nor form."""
+    """Django's handler with less middleware: robots use neither sessions nor forms."""
 
     def load_middleware(self, is_async: bool = False) -> None:
-        """Build the chain."""
-        every = settings.MIDDLEWARE
-        settings.MIDDLEWARE = [name for name in every if name not in _FOR_PAGES]
+        """Load the middleware without that for browsers."""
+        all_middleware = settings.MIDDLEWARE
+        settings.MIDDLEWARE = [name for name in all_middleware if name not in _BROWSER_MIDDLEWARE]
         try:
             super().load_middleware(is_async)
         finally:
-            settings.MIDDLEWARE = every
+            settings.MIDDLEWARE = all_middleware
 
 
-_pages = get_wsgi_application()
+_default = get_wsgi_application()
 _ingest = _IngestHandler()
 _INGEST_PATHS = frozenset(
     map(reverse, ("api:telemetry-ingest", "influx-write-v2", "influx-write-v1"))
@@ -50,13 +50,13 @@ _INGEST_PATHS = frozenset(
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:
-    """Answer a request; ingest has a shorter way than everything else."""
-    handler = _ingest if environ["PATH_INFO"] in _INGEST_PATHS else _pages
+    """Handle a request; ingest has a shorter middleware chain."""
+    handler = _ingest if environ["PATH_INFO"] in _INGEST_PATHS else _default
     return handler(environ, start_response)
 
 
 reject_privileged_role()
 
-# What is loaded by now stays loaded: collecting garbage need not look at it again and again.
+# Exclude all objects created so far from garbage collection: they live as long as the process.
 gc.collect()
 gc.freeze()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-EMPTY = "Give it a value, or leave it out."
+EMPTY = "Enter a value or omit the parameter."
 RANGE = "start=2026-01-01T00:00:00Z&end=2026-01-02T00:00:00Z"
 
 
@@ -59,7 +59,7 @@ def test_a_time_without_offset_is_none(path, names, time, client, organization_a
     found = errors(client.get("/api/v1/" + path.format(robot.pk, t=time)))
     assert set(found) == set(names)
     assert {text for texts in found.values() for text in texts} == {
-        "Write the time with its offset, as in 2026-01-31T14:30:00Z or with +02:00."
+        "Enter a datetime with its offset, such as 2026-01-31T14:30:00Z or with +02:00."
     }
     good = client.get("/api/v1/" + path.format(robot.pk, t="2026-01-31T14:30:00%2B02:00"))
     assert "offset" not in str(good.headers if good.streaming else good.content)

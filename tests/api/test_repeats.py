@@ -12,7 +12,7 @@ from django.utils import timezone
 from rest_framework.response import Response
 
 from apps.accounts.models import ApiKey, IdempotencyRecord
-from apps.accounts.services.idempotency import clean_up_idempotency_keys
+from apps.accounts.services.idempotency import expired_idempotency_keys_delete
 from apps.alerts.api.alerts import AlertViewSet
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
@@ -178,14 +178,14 @@ def test_an_answer_is_kept_for_a_day(client, organization_a, tenant):
     first = send(client, "alerts", "k-1").json()["id"]
     with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=23.9))
-        assert clean_up_idempotency_keys() == 0
+        assert expired_idempotency_keys_delete() == 0
     assert send(client, "alerts", "k-1").json()["id"] == first
     with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24.1))
     assert send(client, "alerts", "k-1").json()["id"] != first
     with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24.1))
-        assert clean_up_idempotency_keys() == 1
+        assert expired_idempotency_keys_delete() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,11 +7,11 @@ from typing import Any
 
 from urfmp.servers import gunicorn
 
-gunicorn._SILENCE_SECONDS = 5.0
-gunicorn._STALL_SECONDS = 1
-gunicorn._READER_STALL_SECONDS = 1
-gunicorn._ARRIVAL_SECONDS = 2.0
-gunicorn._LEAST_BYTES_PER_SECOND = 1_000_000
+gunicorn._MAX_SILENCE_SECONDS = 5.0
+gunicorn._RECEIVE_TIMEOUT_SECONDS = 1
+gunicorn._SEND_TIMEOUT_SECONDS = 1
+gunicorn._MAX_ARRIVAL_SECONDS = 2.0
+gunicorn._MIN_BYTES_PER_SECOND = 1_000_000
 
 Worker = gunicorn.Worker
 

@@ -1,4 +1,7 @@
-"""Expected errors. Each has a stable code; the docstring is the default message."""
+"""Expected errors.
+
+Each has a stable code; the docstring is the default message.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ class ApplicationError(Exception):
 
 
 class PreconditionFailedError(ApplicationError):
-    """It has been changed since you read it; read it again."""
+    """The object was changed since you read it. Read it again."""
 
     code = "precondition_failed"
     status = HTTPStatus.PRECONDITION_FAILED

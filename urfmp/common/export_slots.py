@@ -1,4 +1,4 @@
-"""How many files may leave at once: each holds a thread and a database connection while it does."""
+"""Limit concurrent exports; each occupies a thread and a database connection."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from django.db import connection
 
 from urfmp.common.exceptions import ApplicationError
 
-# Of one organization, and of all together.
 MAX_CONCURRENT_PER_ORGANIZATION = 2
 MAX_CONCURRENT_TOTAL = 6
 RETRY_AFTER_SECONDS = 30
-# The first free place, if any; it is free again when the transaction ends, however it ends.
+# The first free slot, if any. PostgreSQL releases it at the end of the transaction.
 ACQUIRE_SQL = """
     SELECT n FROM generate_series(1, %s) AS n
     WHERE pg_try_advisory_xact_lock(hashtextextended(%s, n)) LIMIT 1
@@ -21,7 +20,7 @@ ACQUIRE_SQL = """
 
 
 class TooManyExportsError(ApplicationError):
-    """As many exports run as may run at once; start this one again when one has ended."""
+    """Too many exports are running. Try again when one has finished."""
 
     code = "too_many_exports"
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -29,10 +28,14 @@ class TooManyExportsError(ApplicationError):
 
 
 def try_acquire_export_slot(kind: str, organization_id: UUID) -> bool:
-    """Take a place among the exports of a kind until the open transaction ends.
+    """Acquire a slot for an export until the open transaction ends.
+
+    Args:
+        kind: Kind of export; each has slots of its own.
+        organization_id: Organization that exports.
 
     Returns:
-        False when all places, the organization's or the platform's, are taken.
+        False if all slots of the organization or of the platform are in use.
     """
     with connection.cursor() as cursor:
         for count, text in (

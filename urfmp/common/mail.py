@@ -1,6 +1,6 @@
 """Outgoing e-mail: plain text, from one template for each occasion.
 
-Send from a job, never from a request: a mail server may be slow or away, and a job is tried again.
+Send from a job, never from a request: a mail server may be slow or down, and a job is retried.
 """
 
 from __future__ import annotations
@@ -16,33 +16,35 @@ from urfmp.common.exceptions import ApplicationError
 
 
 class MailNotConfiguredError(ApplicationError):
-    """This installation sends no e-mail; its operator sets EMAIL_HOST."""
+    """This installation cannot send e-mail. Its operator must set EMAIL_HOST."""
 
     code = "mail_not_configured"
 
 
 def require_mail_configured() -> None:
-    """Check that e-mail has a way out, before somebody is told to wait for one.
+    """Require that e-mail can be sent.
+
+    Call it before a user is asked to wait for an e-mail.
 
     Raises:
-        MailNotConfiguredError: Neither a mail server nor a folder is set.
+        MailNotConfiguredError: Neither a mail server nor a folder is configured.
     """
     if not settings.MAIL_IS_CONFIGURED:
         raise MailNotConfiguredError
 
 
 def mail_send(*, to: str, subject: str, template: str, context: dict[str, Any]) -> None:
-    """Send one e-mail to one person.
+    """Send one e-mail to one recipient.
 
     Args:
-        to: The address.
-        subject: A name in it may be of any kind: it is brought into one line.
-        template: A text template, as in `mail/reset.txt`; it may use `product` and `origin`.
-        context: What the template is filled with.
+        to: E-mail address.
+        subject: Subject; line breaks and control characters in it are removed.
+        template: Text template, such as `mail/reset.txt`; it may use `product` and `origin`.
+        context: Variables of the template.
 
     Raises:
-        MailNotConfiguredError: E-mail has no way out.
-        OSError: The mail server is away or refuses; try again later.
+        MailNotConfiguredError: Neither a mail server nor a folder is configured.
+        OSError: The mail server is unreachable or rejects the e-mail; try again later.
     """
     require_mail_configured()
     text = render_to_string(
@@ -52,11 +54,11 @@ def mail_send(*, to: str, subject: str, template: str, context: dict[str, Any]) 
         subject=f"[URFMP] {_one_line(subject)}",
         body=text,
         to=[to],
-        headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: no answers from robots
+        headers={"Auto-Submitted": "auto-generated"},  # RFC 3834: suppresses auto-replies
     ).send()
 
 
 def _one_line(text: str) -> str:
-    """Return a text without line breaks and control characters: rows may come from anywhere."""
+    """Return a text without line breaks and control characters."""
     plain = (character if is_one_line(character) else " " for character in text)
     return " ".join("".join(plain).split())

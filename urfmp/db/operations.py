@@ -1,4 +1,4 @@
-"""Migration operations for what Django's models cannot say, each with its reverse."""
+"""Migration operations that Django's models cannot express, each with its reverse."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _SQL_FOLDER = Path(__file__).parent / "sql"
 
 
 def run_sql(migration_file: str, name: str) -> RunSQL:
-    """Load `../sql/<name>.sql` beside a migration, and `<name>.reverse.sql` to undo it.
+    """Return the operation that runs `../sql/<name>.sql`; `<name>.reverse.sql` undoes it.
 
     Args:
-        migration_file: The migration's `__file__`.
-        name: The script's name without an ending.
+        migration_file: `__file__` of the migration.
+        name: File name of the script, without suffix.
     """
     folder = Path(migration_file).resolve().parent.parent / "sql"
     return RunSQL(
@@ -32,14 +32,14 @@ def protect_table(
     secret: tuple[str, ...] = (),
     organization_column: str = "organization_id",
 ) -> RunSQL:
-    """Put a tenant table behind row-level security and record its every change.
+    """Enable row-level security on a tenant table, and audit its changes.
 
     Args:
-        table: The table's name.
-        resource: Dotted name in the record, as in `robots.robot`.
-        ignored: Columns that machines move all day; their changes are not recorded.
-        secret: Columns, or JSON paths written `column.key.key`, recorded as `[secret]`.
-        organization_column: The column that the policy compares.
+        table: Name of the table.
+        resource: Dotted resource type in the audit log, such as `robots.robot`.
+        ignored: Columns that machines update constantly; their changes are not audited.
+        secret: Columns, or JSON paths such as `column.key.key`, audited as `[secret]`.
+        organization_column: Column that the policy compares.
     """
     values = {
         "table": table,

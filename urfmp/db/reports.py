@@ -1,4 +1,4 @@
-"""Commands that print what a query finds, for people or for programs."""
+"""Commands that print a query as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ class ReportCommand(BaseCommand):
     """Print the rows of a query over the catalog.
 
     Attributes:
-        query: Name of a file in `urfmp/db/sql`, without its ending.
+        query: Name of a file in `urfmp/db/sql`, without suffix.
     """
 
     query: str
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Let programs ask for JSON: one array of objects."""
+        """Add `--json`, which prints one array of objects, and `--database`."""
         parser.add_argument("--json", action="store_true", help="Print JSON.")
         parser.add_argument("--database", default=DEFAULT_DB_ALIAS, choices=tuple(connections))
 
     def handle(self, *, database: str, **options: Any) -> None:
-        """Run the query and print what it finds."""
+        """Run the query and print its rows."""
         names, rows = self._rows(database)
         if options["json"]:
             found = [dict(zip(names, row, strict=True)) for row in rows]
@@ -44,7 +44,7 @@ class ReportCommand(BaseCommand):
 
 
 def format_table(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    """Return a table of text with columns under each other, numbers to the right."""
+    """Return rows as an aligned text table; numbers are right-aligned."""
     numeric = [any(isinstance(row[at], int) for row in rows) for at in range(len(names))]
     table = [list(names), *(["" if value is None else str(value) for value in row] for row in rows)]
     widths = [max(len(line[at]) for line in table) for at in range(len(names))]

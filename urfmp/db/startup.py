@@ -1,4 +1,4 @@
-"""What every serving process asks before it serves."""
+"""Checks of a process before it serves requests."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ def _connect() -> None:
 
 
 def reject_privileged_role() -> None:
-    """Connect once, which refuses a role that row-level security does not hold.
+    """Connect once, so that a role exempt from row-level security is rejected.
 
-    A database that is away is no reason not to start: requests answer 503 until it is back, and
-    the role is looked at with the first connection. A thread of its own, because an ASGI server
+    An unreachable database does not prevent the start. Requests get 503 until it returns, and the
+    first connection checks the role. The check runs in a thread of its own, because an ASGI server
     imports its application inside an event loop.
 
     Raises:

@@ -1,6 +1,6 @@
-"""Answers to what cannot be read as a request, and so comes to no application.
+"""Error responses for input that is not valid HTTP.
 
-Both servers send them, before they close the connection.
+Both servers send them and then close the connection.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from http import HTTPStatus
 from urfmp.common.http.problem_details import problem
 
 _PROBLEMS = {
-    400: ("malformed", "The request cannot be read."),
-    403: ("permission_denied", "You may not do this."),
-    408: ("request_timeout", "The request did not arrive in time; send it again."),
-    414: ("address_too_long", "The address is too long; send less in it, or in parts."),
-    417: ("expectation_failed", "Expect nothing but 100-continue."),
-    431: ("headers_too_large", "The headers are too many or too large; send fewer cookies."),
-    501: ("unsupported_transfer_coding", "Send the body plain, with a Content-Length."),
+    400: ("malformed", "The request is malformed."),
+    403: ("permission_denied", "You do not have permission to perform this action."),
+    408: ("request_timeout", "The request did not arrive in time. Send it again."),
+    414: ("address_too_long", "The URL is too long."),
+    417: ("expectation_failed", "Only the expectation 100-continue is supported."),
+    431: ("headers_too_large", "The headers are too many or too large. Send fewer cookies."),
+    501: ("unsupported_transfer_coding", "Send the body with a Content-Length."),
 }
-_SERVER_ERROR = "server_error", "The server failed; the fault is recorded."
+_SERVER_ERROR = "server_error", "Internal server error. The error has been logged."
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -30,7 +30,7 @@ _HEADERS = {
 
 
 def raw_error_response(status: int) -> bytes:
-    """Return a whole answer, after which the connection is closed."""
+    """Return a complete HTTP response; the server closes the connection after it."""
     code, detail = _PROBLEMS.get(status, _SERVER_ERROR)
     found = problem(status, code, detail)
     headers = {**found.headers, **_HEADERS, "Content-Length": str(len(found.body))}

@@ -1,6 +1,6 @@
-"""The web process's worker: gunicorn's threads, with refusals as the API writes them.
+"""The web process's worker: gunicorn's threads with time limits and problem details.
 
-Started by `--worker-class urfmp.servers.gunicorn.Worker`.
+Start it with `--worker-class urfmp.servers.gunicorn.Worker`.
 """
 
 from __future__ import annotations
@@ -22,80 +22,83 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from urfmp.servers.error_responses import raw_error_response
 
-# Seconds: enough for another worker to wake up.
+# Long enough for another worker to wake up.
 _ACCEPT_PAUSE_SECONDS = 0.001
-# What gunicorn takes of a body that nobody has read before it gives the connection up.
+# Gunicorn closes the connection if more than this remains of an unread body.
 _MAX_UNREAD_BYTES = 64 * 1024
-# A client that has its last answer is given so long, and so many bytes, to hang up.
-_LAST_SECONDS, _LAST_BYTES, _LAST_READ = 2.0, 4 * 1024 * 1024, 64 * 1024
-
-
-# A new client may be silent for so long; it costs no thread.
-_SILENCE_SECONDS = 10.0
-# A thread waits so long for the next bytes of a request, and for room for those of an answer.
-_STALL_SECONDS, _READER_STALL_SECONDS = 30, 300
-# In all a request's head may take so long; its body as long again, and what this pace takes.
-_ARRIVAL_SECONDS, _LEAST_BYTES_PER_SECOND = 30.0, 16 * 1024
+# Limits for a client to close the connection after its last response.
+_LINGER_SECONDS = 2.0
+_MAX_LINGER_BYTES = 4 * 1024 * 1024
+_LINGER_READ_BYTES = 64 * 1024
+# How long a new client may stay silent; it occupies no thread.
+_MAX_SILENCE_SECONDS = 10.0
+# How long a thread waits for the next bytes of a request.
+_RECEIVE_TIMEOUT_SECONDS = 30
+# How long a thread waits until the client accepts bytes of a response.
+_SEND_TIMEOUT_SECONDS = 300
+# How long the head of a request may take. Its body may take as long, plus its length at the rate.
+_MAX_ARRIVAL_SECONDS = 30.0
+_MIN_BYTES_PER_SECOND = 16 * 1024
 
 
 class DeadlineSocket(socket.socket):
-    """A client's connection, over which no thread waits without end.
+    """A client's connection with timeouts.
 
-    Whoever is too slow is treated as one who has gone away.
+    A client that is too slow counts as gone.
 
     Attributes:
-        deadline: When what is being read has to be there, on the monotonic clock; for a body it
-            begins with the reading.
+        deadline: Time by which the current read must complete, on the monotonic clock. For a body
+            it is set when reading starts.
     """
 
     deadline = math.inf
 
     @classmethod
     def of(cls, accepted: socket.socket) -> DeadlineSocket:
-        """Take a connection over."""
+        """Wrap an accepted connection."""
         client = cls(fileno=accepted.detach())
         for option, seconds in (
-            (socket.SO_RCVTIMEO, _STALL_SECONDS),
-            (socket.SO_SNDTIMEO, _READER_STALL_SECONDS),
+            (socket.SO_RCVTIMEO, _RECEIVE_TIMEOUT_SECONDS),
+            (socket.SO_SNDTIMEO, _SEND_TIMEOUT_SECONDS),
         ):
             client.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", seconds, 0))
         return client
 
     def recv(self, *arguments: Any) -> bytes:
-        """Return what has come; empty at the end."""
+        """Return received bytes; empty at the end."""
         try:
             data = super().recv(*arguments)
         except BlockingIOError:
-            raise ConnectionResetError(errno.ECONNRESET, "Nothing comes any more.") from None
+            raise ConnectionResetError(errno.ECONNRESET, "The client stopped sending.") from None
         if time.monotonic() > self.deadline:
-            raise ConnectionResetError(errno.ECONNRESET, "It comes too slowly.")
+            raise ConnectionResetError(errno.ECONNRESET, "The client sends too slowly.")
         return data
 
     def sendall(self, *arguments: Any) -> None:
-        """Send everything."""
+        """Send all bytes."""
         try:
             super().sendall(*arguments)
         except BlockingIOError:
-            raise BrokenPipeError(errno.EPIPE, "Nothing is read any more.") from None
+            raise BrokenPipeError(errno.EPIPE, "The client stopped reading.") from None
 
 
 class CompleteBodyReader(LengthReader):
-    """Reads a body of known length; gunicorn's takes one that breaks off for a shorter one."""
+    """Reads a body of known length; gunicorn's reader accepts an incomplete one."""
 
     def read(self, size: int) -> bytes:
-        """Return bytes, fewer than asked for only at the body's end."""
-        client, wanted = self.unreader.sock, min(self.length, size)
+        """Return bytes; fewer than requested only at the end of the body."""
+        client, expected = self.unreader.sock, min(self.length, size)
         if client.deadline == math.inf:
-            seconds = _ARRIVAL_SECONDS + self.length / _LEAST_BYTES_PER_SECOND
+            seconds = _MAX_ARRIVAL_SECONDS + self.length / _MIN_BYTES_PER_SECOND
             client.deadline = time.monotonic() + seconds
         data: bytes = super().read(size)
-        if len(data) < wanted:
-            raise ConnectionResetError(errno.ECONNRESET, "The body broke off.")
+        if len(data) < expected:
+            raise ConnectionResetError(errno.ECONNRESET, "The body is incomplete.")
         return data
 
 
 class ResponseCapture:
-    """Stands for the client, and takes what gunicorn would have sent."""
+    """A substitute for the client that captures what gunicorn sends."""
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -105,69 +108,70 @@ class ResponseCapture:
         return getattr(self._client, name)
 
     def gettimeout(self) -> float:
-        """Say that nothing blocks, so that nothing is changed about the client."""
+        """Report a non-blocking socket, so that gunicorn does not change its mode."""
         return 0.0
 
     def sendall(self, data: bytes) -> None:
-        """Keep what is sent."""
+        """Capture the data."""
         self.sent += data
 
 
 class Worker(ThreadWorker):
-    """gunicorn's threaded worker, which leaves connections to its neighbours.
+    """Gunicorn's threaded worker, corrected in five points.
 
-    And without its HTML, which has no policy and quotes the request, its answers that do not say
-    that they are the last, its waits for clients that send nothing or do not hang up, and its trust
-    that a body has come whole.
+    It shares connections evenly with other workers. Its error responses are problem details,
+    because gunicorn's HTML has no security policy and quotes the request. A response that ends the
+    connection says so. No thread waits for a client that sends nothing or does not close. An
+    incomplete body is an error.
     """
 
     wsgi: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Start without connections."""
+        """Create the worker."""
         super().__init__(*args, **kwargs)
-        # It waits for a reader of a file however long; what is sent piece by piece does not.
+        # `sendfile` would wait for a slow reader without a timeout.
         self.cfg.set("sendfile", False)
         self._lingering: deque[Any] = deque()
 
     def load_wsgi(self) -> None:
-        """Load the application, as one that tells when a connection ends."""
+        """Load the application, wrapped to announce the end of a connection."""
         super().load_wsgi()
-        self.wsgi = partial(_answer, self.wsgi)
+        self.wsgi = partial(_call_application, self.wsgi)
 
     def accept(self, listener: Any) -> None:
-        """Take a connection; with more than there are threads, wait a moment afterwards.
+        """Accept a connection; with more connections than threads, pause afterwards.
 
-        Whoever is awake takes what comes, so one worker could get all of many connections that
-        are opened at once, and keep them for as long as they are kept alive.
+        A worker that is awake would otherwise accept all of many simultaneous connections, and
+        keep them as long as they are alive.
         """
         super().accept(listener)
         if self.nr_conns > self.cfg.threads:
             time.sleep(_ACCEPT_PAUSE_SECONDS)
 
     def enqueue_req(self, conn: Any) -> None:
-        """Have a thread answer what comes, once it comes, and for as long as it does.
+        """Assign a thread to a connection once it has sent data.
 
-        gunicorn has a thread wait five seconds for a new client's first word. Browsers connect
-        without a word, to be quick later.
+        Gunicorn lets a thread wait five seconds for a new client's first bytes, but browsers open
+        connections in advance without sending any.
         """
         if conn.initialized or conn.data_ready:
             super().enqueue_req(conn)
             return
         conn.sock = DeadlineSocket.of(conn.sock)
         conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + _SILENCE_SECONDS
+        conn.timeout = time.monotonic() + _MAX_SILENCE_SECONDS
         self.pending_conns.append(conn)
-        heard = partial(self.on_pending_socket_readable, conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, heard)
+        on_readable = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, on_readable)
 
     def handle(self, conn: Any) -> Any:
-        """Read a request and answer it."""
-        conn.sock.deadline = time.monotonic() + _ARRIVAL_SECONDS
+        """Read a request and send the response."""
+        conn.sock.deadline = time.monotonic() + _MAX_ARRIVAL_SECONDS
         return super().handle(conn)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
-        """Answer a request whose head has come."""
+        """Handle a request whose head has been read."""
         conn.sock.deadline = math.inf
         reader = req.body.reader
         if isinstance(reader, LengthReader) and reader.length:
@@ -175,10 +179,10 @@ class Worker(ThreadWorker):
         return super().handle_request(req, conn)
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        """Keep a connection or end it.
+        """Keep a connection alive or close it.
 
-        gunicorn waits up to two seconds for each client to hang up, and serves nobody meanwhile.
-        Here they wait beside each other.
+        Gunicorn waits up to two seconds for each client to close, and blocks all others meanwhile.
+        Here the connections linger side by side.
         """
         if fs.cancelled() or fs.exception() or fs.result() is not False:
             super().finish_request(conn, fs)
@@ -190,16 +194,16 @@ class Worker(ThreadWorker):
         except OSError:
             self._close(conn)
             return
-        conn.timeout, conn.left = time.monotonic() + _LAST_SECONDS, _LAST_BYTES
+        conn.timeout, conn.left = time.monotonic() + _LINGER_SECONDS, _MAX_LINGER_BYTES
         self._lingering.append(conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._linger, conn))
 
     def _linger(self, conn: Any, client: Any) -> None:
-        """Take what still comes: a connection closed over it is torn, and the answer with it."""
+        """Discard remaining input: closing with unread input would reset the connection."""
         with suppress(OSError):
-            taken = len(client.recv(_LAST_READ))
-            conn.left -= taken
-            if taken and conn.left > 0:
+            received = len(client.recv(_LINGER_READ_BYTES))
+            conn.left -= received
+            if received and conn.left > 0:
                 return
         self._lingering.remove(conn)
         self.poller.unregister(client)
@@ -210,7 +214,7 @@ class Worker(ThreadWorker):
         conn.close()
 
     def murder_pending(self) -> None:
-        """End connections whose client has sent nothing, or has not hung up, in time."""
+        """Close connections that neither sent nor closed in time."""
         super().murder_pending()
         while self._lingering and self._lingering[0].timeout <= time.monotonic():
             conn = self._lingering.popleft()
@@ -218,26 +222,32 @@ class Worker(ThreadWorker):
             self._close(conn)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-        """Answer what cannot be read; gunicorn judges it, and writes the log."""
-        page = ResponseCapture(client)
-        super().handle_error(req, page, addr, exc)
+        """Send problem details; gunicorn chooses the status and writes the log."""
+        capture = ResponseCapture(client)
+        super().handle_error(req, capture, addr, exc)
         with suppress(OSError):
-            util.write_nonblock(client, raw_error_response(_status(page.sent)))
+            util.write_nonblock(client, raw_error_response(_status(capture.sent)))
 
 
-def _answer(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
-    """Answer; where gunicorn would give the connection up over the rest of a body, say so."""
+def _call_application(application: Any, environ: dict[str, Any], start_response: Any) -> Any:
+    """Call the application.
+
+    A response that leaves a body unread announces the end of the connection.
+    """
 
     def start(*arguments: Any) -> Any:
-        if _leaves_too_much(environ["wsgi.input"]):
+        if _leaves_unread_body(environ["wsgi.input"]):
             start_response.__self__.force_close()
         return start_response(*arguments)
 
     return application(environ, start)
 
 
-def _leaves_too_much(body: Any) -> bool:
-    """Tell whether more of a body is left than is taken; of one in chunks nobody knows."""
+def _leaves_unread_body(body: Any) -> bool:
+    """Return whether too much of a body is unread.
+
+    Any unread rest of a chunked body counts, as its length is unknown.
+    """
     reader = body.reader
     if isinstance(reader, ChunkedReader):
         return reader.parser is not None

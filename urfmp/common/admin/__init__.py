@@ -1,4 +1,4 @@
-"""The admin's base classes, see `base`."""
+"""Base classes of the admin; see `base`."""
 
 from __future__ import annotations
 

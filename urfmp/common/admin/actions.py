@@ -1,4 +1,4 @@
-"""What is done to a row with one click, or to many at once."""
+"""Actions on one row or on many."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ def _no_initial(_row: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ObjectAction:
-    """Something that is done to a row with one click, or to many at once.
+    """An action that users run on one row or on many.
 
     Attributes:
-        name: Its place in the address.
-        label: What the button says.
-        done: What was done, as in "2 alerts acknowledged".
-        permission: The verb that `restrict` is asked for.
-        run: Calls the service with the request, the row and the form's values. An `HttpResponse`
-            that it returns is the answer, in place of the page that the viewer came from.
-        icon: A Material symbol.
-        applies: Whether the row is in a state to do it.
-        form_class: What has to be said first; such an action is not offered in bulk.
-        initial: What the form begins with.
-        is_danger: Whether it takes something away.
-        needs_step_up: Whether it needs a sign-in of the last 15 minutes.
+        name: Name in the URL.
+        label: Text of the button.
+        done: Past participle for the success message, as in "2 alerts acknowledged".
+        permission: Verb that `restrict` checks.
+        run: Calls the service with the request, the row and the form's values. It may return an
+            `HttpResponse`, which replaces the redirect to the previous page.
+        icon: Material symbol.
+        applies: Whether the row's state allows the action.
+        form_class: Form to fill in first; such an action is not available in bulk.
+        initial: Initial values of the form.
+        is_danger: Whether the action is destructive.
+        needs_step_up: Whether the user must have entered their password in the last 15 minutes.
     """
 
     name: str

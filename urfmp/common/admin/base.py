@@ -1,7 +1,7 @@
-"""The admin's base classes: every page of it sees one organization, and writes through services.
+"""Base classes of the admin: one organization, changes through services.
 
-Django's own pages ask the database in places that overriding `get_queryset` does not reach:
-filters, form choices, the history. Those are closed here, so that no admin has to.
+Django queries the database in places that `get_queryset` does not reach: filters, form choices and
+the history. The base classes restrict those too.
 """
 
 from __future__ import annotations
@@ -58,11 +58,12 @@ Row = TypeVar("Row", bound=Model)
 
 
 class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
-    """Rows of the viewer's organization, changed through services.
+    """Rows of the user's organization, changed through services.
 
     Attributes:
-        object_actions: What can be done to a row beside editing it.
-        needs_step_up: Whether adding and changing rows needs a sign-in of the last 15 minutes.
+        object_actions: Actions on a row besides editing it.
+        needs_step_up: Whether adding and changing rows needs a password entered in the last 15
+            minutes.
     """
 
     form = ScopedModelForm
@@ -87,21 +88,24 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     object_actions: ClassVar[tuple[ObjectAction, ...]] = ()
     needs_step_up: ClassVar[bool] = False
 
-    # What is seen
+    # Reading
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the rows that the viewer may see."""
+        """Return the rows that the user may view."""
         rows = restricted(self.model, request)
         if ordering := self.get_ordering(request):
             rows = rows.order_by(*ordering)
         return rows  # type: ignore[no-any-return]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ScopedChangeList]:
-        """Return the list's class."""
+        """Return the class of the change list."""
         return ScopedChangeList
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
-        """Give each filter by field its look; relations offer only what the viewer may see."""
+        """Return the filters, restricted to visible rows.
+
+        Filters by a relation offer only rows that the user may view.
+        """
         return [self._scoped_filter(item) for item in super().get_list_filter(request)]
 
     def _scoped_filter(self, item: Any) -> Any:
@@ -120,29 +124,29 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         return item
 
     def lookup_allowed(self, lookup: str, value: str, request: Any = None) -> bool:
-        """Take from an address what the list's filters write into it, and nothing else.
+        """Allow only the query parameters of the list's filters.
 
-        Django would let any column of the model be asked for by any comparison, and so have a
-        password's hash read out character by character.
+        Django would allow any comparison with any column. A password hash could then be read
+        character by character.
         """
         filters = self.get_list_filter(request)
         return any(lookup in filter_parameters(self.model, item) for item in filters)
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer, and accept, only related rows that the viewer may see."""
+        """Offer and accept only related rows that the user may view."""
         kwargs["queryset"] = restricted(db_field.remote_field.model, request)
         kwargs.setdefault("form_class", ScopedChoiceField)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Offer, and accept, only related rows that the viewer may see."""
+        """Offer and accept only related rows that the user may view."""
         kwargs["queryset"] = restricted(db_field.remote_field.model, request)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def formfield_for_nullboolean_field(
         self, db_field: Any, request: HttpRequest, **kwargs: Any
     ) -> forms.Field:
-        """Show yes or no: the column allows NULL, services never write it."""
+        """Return a checkbox: the column allows NULL, but services never write it."""
         return forms.BooleanField(
             label=db_field.verbose_name.capitalize(),
             required=False,
@@ -152,7 +156,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         )
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """Leave out the buttons beside a relation that add and edit rows in a pop-up."""
+        """Remove the buttons that add and edit related rows in a pop-up."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget.can_add_related = False
@@ -161,7 +165,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
             field.widget.can_view_related = False
         return field
 
-    # What is written
+    # Writing
 
     def get_form(
         self,
@@ -170,7 +174,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         change: bool = False,
         **kwargs: Any,
     ) -> Any:
-        """Tell the form who asks, and what the service has refused."""
+        """Give the form the request and the service's error."""
         form = super().get_form(request, obj, change=change, **kwargs)
         form.request = request
         form.service_error = request_state(request).service_error
@@ -183,7 +187,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Show the form again, with the reason, when a service refuses what it sent."""
+        """Show the form with the error if a service rejects its values."""
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except StepUpRequiredError:
@@ -193,13 +197,16 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
             return super().changeform_view(request, object_id, form_url, extra_context)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Begin a new row with what the address gives, as far as the form takes it."""
+        """Return initial values from the URL that the form accepts."""
         if not request.GET:
             return {}
         return initial_from_query(self.get_form(request)(), request.GET)
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Hand the form's values to a service; the form's own copy of the row is not saved."""
+        """Pass the form's values to a service.
+
+        The form's own copy of the row is not saved.
+        """
         if self.needs_step_up:
             require_recent_auth(request)
         if change:
@@ -210,25 +217,25 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         obj.__dict__.update(saved.__dict__)
 
     def perform_create(self, request: HttpRequest, form: Any) -> Any:
-        """Call the service that adds a row, and return it."""
+        """Call the service that creates a row, and return the row."""
         raise PermissionDenied
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Any:
-        """Call the service that changes a row, and return it."""
+        """Call the service that updates a row, and return the row."""
         raise PermissionDenied
 
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
-        """Call the service that removes a row."""
+        """Call the service that deletes a row."""
         raise PermissionDenied
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Hand the row to a service."""
+        """Pass the row to a service."""
         self.perform_delete(request, obj)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Say why when a service refuses."""
+        """Delete the row; show the error if a service rejects it."""
         try:
             return super().delete_view(request, object_id, extra_context)
         except ApplicationError as error:
@@ -236,7 +243,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
             return HttpResponseRedirect(self.change_url(object_id))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Offer it only where there is a service for it."""
+        """Return False where no service deletes rows."""
         return type(self).perform_delete is not OrganizationScopedAdmin.perform_delete and bool(
             super().has_delete_permission(request, obj)
         )
@@ -244,14 +251,14 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     # Actions on rows
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the address of actions on one row."""
+        """Add the URL of actions on one row."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_act"
         view = self.admin_site.admin_view(self.object_action_view)
         own = [path("<path:object_id>/act/<slug:name>/", view, name=name)]
         return (own if self.object_actions else []) + super().get_urls()  # type: ignore[no-any-return]
 
     def allowed_actions(self, request: HttpRequest) -> list[ObjectAction]:
-        """Return the actions for which the viewer holds the right."""
+        """Return the actions that the user has permission for."""
         return [
             action
             for action in self.object_actions
@@ -261,11 +268,11 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         ]
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
-        """Offer in bulk what needs no more said; never Django's delete.
+        """Return the bulk actions: those without a form, and never Django's delete.
 
         Args:
-            request: Who asks.
-            action_location: Where newer versions of Django would show them: lists, if not told.
+            request: Request of the user.
+            action_location: Where newer versions of Django show them; default: the change list.
         """
         if action_location is not None and action_location.value != "CHANGE_LIST":
             return {}
@@ -279,24 +286,24 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     def get_action_choices(
         self, request: HttpRequest, default_choices: Any = None, action_location: Any = None
     ) -> Any:
-        """Return the list's, under a signature that newer versions of Django ask for."""
+        """Return the choices; newer versions of Django pass `action_location`."""
         return super().get_action_choices(request, default_choices)
 
     def response_action(self, request: HttpRequest, queryset: QuerySet[Any], **given: Any) -> Any:
-        """Do nothing where something other than rows has been chosen."""
+        """Reject a selection of anything but row ids."""
         try:
             for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 self.opts.pk.to_python(key)
         except ValidationError:
-            self.message_user(request, "Choose rows of the list.", messages.WARNING)
+            self.message_user(request, "Select items from the list.", messages.WARNING)
             return None
         return super().response_action(request, queryset, **given)
 
     def run_in_bulk(self, request: HttpRequest, action: ObjectAction, selected: Any) -> None:
-        """Do one thing to many rows, and report how many of them."""
+        """Run an action on many rows and report the counts."""
         if action.needs_step_up:
             require_recent_auth(request)
-        done, refused, skipped = 0, [], 0
+        done, errors, skipped = 0, [], 0
         rows = restricted(self.model, request, action.permission).filter(
             pk__in=list(selected.values_list("pk", flat=True)[:_MAX_BULK_ROWS])
         )
@@ -307,13 +314,13 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
             try:
                 action.run(request, obj, {})
             except (ApplicationError, ValidationError) as error:
-                refused.append(f"{obj}: {' '.join(error_messages(error))}")
+                errors.append(f"{obj}: {' '.join(error_messages(error))}")
             else:
                 done += 1
         self.message_user(request, f"{self._named(done)} {action.done}.", messages.SUCCESS)
         if skipped:
-            self.message_user(request, f"{self._named(skipped)} left as before.", messages.INFO)
-        for text in refused[:5]:
+            self.message_user(request, f"{self._named(skipped)} unchanged.", messages.INFO)
+        for text in errors[:5]:
             self.message_user(request, text, messages.ERROR)
 
     def _named(self, count: int) -> str:
@@ -321,16 +328,21 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         return f"{count} {opts.verbose_name if count == 1 else opts.verbose_name_plural}"
 
     def object_action_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
-        """Run an action on one row; asked with GET, or with something missing, show its form."""
+        """Run an action on one row, or show its form.
+
+        The form is shown on GET and on invalid input.
+        """
         action = next((a for a in self.object_actions if a.name == name), None)
         obj = self.get_object(request, unquote(object_id)) if action else None
         if action is None or obj is None:
             raise Http404
         if action not in self.allowed_actions(request):
             raise PermissionDenied
-        target = self._next_address(request, obj)
+        target = self._next_url(request, obj)
         if not action.applies(obj):
-            self.message_user(request, f"{obj} is no longer in that state.", messages.WARNING)
+            self.message_user(
+                request, f"{obj} does not allow this action in its current state.", messages.WARNING
+            )
             return HttpResponseRedirect(target)
         bound = action.form_class is not None and "_confirm" in request.POST
         form = (action.form_class or forms.Form)(
@@ -348,9 +360,9 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
                     return result
                 self.message_user(request, f"{obj} {action.done}.", messages.SUCCESS)
             return HttpResponseRedirect(target)
-        return self._ask(request, obj, action, form, target)
+        return self._render_form(request, obj, action, form, target)
 
-    def _ask(
+    def _render_form(
         self, request: HttpRequest, obj: Any, action: ObjectAction, form: Any, target: str
     ) -> TemplateResponse:
         context = {
@@ -365,16 +377,16 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         return TemplateResponse(request, "admin/object_action.html", context)
 
     def change_url(self, object_id: Any) -> str:
-        """Return where a row is shown."""
+        """Return the URL of a row."""
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return reverse(name, args=[object_id])
 
     def action_url(self, obj: Any, name: str) -> str:
-        """Return where an action on a row is sent to."""
+        """Return the URL of an action on a row."""
         view = f"admin:{self.opts.app_label}_{self.opts.model_name}_act"
         return reverse(view, args=[obj.pk, name])
 
-    def _next_address(self, request: HttpRequest, obj: Any) -> str:
+    def _next_url(self, request: HttpRequest, obj: Any) -> str:
         wanted = request.POST.get("next") or request.headers.get("Referer", "")
         own = url_has_allowed_host_and_scheme(
             wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -383,12 +395,12 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         if not own or address.path == request.path:
             return self.change_url(obj.pk)
         target = f"{address.path}?{address.query}" if address.query else address.path
-        # Alone, a path may be read as the name of a host: `//evil.example/`.
+        # A path that starts with two slashes is read as a host: `//evil.example/`.
         is_path = target.startswith("/") and url_has_allowed_host_and_scheme(target, None)
         return target if is_path else self.change_url(obj.pk)
 
     def action_button(self, obj: Any, name: str) -> SafeString:
-        """Return a button for a list, which sends the list's form, with its token, to an action."""
+        """Return a button that sends the change list's form to an action."""
         action = next(action for action in self.object_actions if action.name == name)
         return format_html(
             '<button type="submit" class="u-button" formaction="{}" formmethod="post" '
@@ -402,7 +414,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Give the page the actions that fit its row."""
+        """Add the actions that apply to the row."""
         obj = kwargs.get("obj")
         context["object_actions"] = [
             {"action": action, "address": self.action_url(obj, action.name)}
@@ -413,18 +425,18 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
 
 
 class ReadOnlyAdmin(OrganizationScopedAdmin[Row]):
-    """Rows that people look at and nobody edits."""
+    """Rows that users view but cannot edit."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: rows come from elsewhere."""
+        """Return False: other code creates rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: rows stay as they are."""
+        """Return False: rows are immutable."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse: rows stay."""
+        """Return False: rows are kept."""
         return False
 
 

@@ -1,4 +1,4 @@
-"""Forms of one organization's rows, and what a service refused."""
+"""Forms of one organization's rows, and errors of services in them."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ ServiceError = ApplicationError | ValidationError
 
 
 def error_messages(error: ServiceError) -> list[str]:
-    """Return what a refused change is told with."""
+    """Return the messages of a service's error."""
     return error.messages if isinstance(error, ValidationError) else [error.message]
 
 
 class BlankJsonField(forms.JSONField):
-    """JSON in a text field that is empty where there is nothing, rather than saying null."""
+    """A JSON field that shows an empty text instead of `null`."""
 
     def to_python(self, value: Any) -> Any:
-        """Read the text as JSON and nothing more, and as what the column can hold.
+        """Return the decoded value.
 
         Raises:
-            ValidationError: It is no JSON, or cannot be stored.
+            ValidationError: The text is not JSON, or the value cannot be stored.
         """
         if self.disabled or not isinstance(value, str):
             return super().to_python(value)
@@ -38,12 +38,12 @@ class BlankJsonField(forms.JSONField):
             decoded = msgspec.json.decode(value)
         except (ValueError, RecursionError) as error:
             raise ValidationError(self.error_messages["invalid"], code="invalid") from error
-        if fault := json_storage_error(decoded):
-            raise ValidationError(fault, code="invalid")
+        if message := json_storage_error(decoded):
+            raise ValidationError(message, code="invalid")
         return decoded
 
     def bound_data(self, data: Any, initial: Any) -> Any:
-        """Return what was typed, to be shown as it was typed: it may be no JSON at all."""
+        """Return the text as entered, which may not be valid JSON."""
         if self.disabled:
             return initial
         return None if data is None else InvalidJSONInput(data)
@@ -54,7 +54,10 @@ class BlankJsonField(forms.JSONField):
 
 
 class ScopedChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
-    """A related row. What cannot be a key is no choice, and is not looked up to be shown again."""
+    """A choice of a related row.
+
+    A text that cannot be a key is rejected without a query.
+    """
 
     def _is_key(self, value: Any) -> bool:
         try:
@@ -64,10 +67,10 @@ class ScopedChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return True
 
     def to_python(self, value: Any) -> Any:
-        """Return the chosen row.
+        """Return the selected row.
 
         Raises:
-            ValidationError: There is no such row among those offered.
+            ValidationError: The row is not among the choices.
         """
         if value not in self.empty_values and not self._is_key(value):
             raise ValidationError(
@@ -78,7 +81,7 @@ class ScopedChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
         return super().to_python(value)
 
     def prepare_value(self, value: Any) -> Any:
-        """Return the key that the widget shows as chosen."""
+        """Return the key that the widget shows as selected."""
         return (
             None
             if isinstance(value, str) and not self._is_key(value)
@@ -86,12 +89,12 @@ class ScopedChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
         )
 
 
-def initial_from_query(form: forms.BaseForm, asked: QueryDict) -> dict[str, Any]:
-    """Return those values of an address that the form's fields accept, to begin a form with."""
+def initial_from_query(form: forms.BaseForm, query: QueryDict) -> dict[str, Any]:
+    """Return initial values for a form: query parameters that its fields accept."""
     accepted = {}
-    for name in form.fields.keys() & asked.keys():
+    for name in form.fields.keys() & query.keys():
         try:
-            accepted[name] = _read(form.fields[name], asked.getlist(name))
+            accepted[name] = _read(form.fields[name], query.getlist(name))
         except (ValidationError, ValueError, OverflowError):
             continue
     return accepted
@@ -106,18 +109,18 @@ def _read(field: forms.Field, values: list[str]) -> Any:
 
 
 class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form that knows whose row it edits, and shows why a service refused.
+    """A form of an organization's row, which shows a service's error.
 
     Attributes:
-        request: The request; `get_form` sets it on the class that it makes.
-        service_error: Why the service did not carry out what this form sent.
+        request: Request; `get_form` sets it on the class that it creates.
+        service_error: Error of the service that rejected this form's values.
     """
 
     request: ClassVar[Any] = None
     service_error: ClassVar[ServiceError | None] = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Give a new row its organization, so that uniqueness is checked within it."""
+        """Set a new row's organization, so that uniqueness is checked within it."""
         super().__init__(*args, **kwargs)
         self.is_new = kwargs.get("instance") is None
         if self.is_new and self.request and hasattr(self.instance, "organization_id"):
@@ -127,7 +130,7 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
         return super()._get_validation_exclusions() - {"organization"}  # type: ignore[misc,no-any-return]
 
     def clean(self) -> dict[str, Any]:
-        """Add the service's service_error, if it has already refused."""
+        """Add the service's error, if it has rejected the values."""
         values: dict[str, Any] = super().clean() or self.cleaned_data
         if isinstance(self.service_error, ValidationError) and hasattr(
             self.service_error, "error_dict"
@@ -139,7 +142,7 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
         return values
 
     def service_kwargs(self) -> dict[str, Any]:
-        """Return what is handed to the service: the model's fields that were changed or filled."""
+        """Return the service's keyword arguments: the new or changed model fields."""
         names = {field.name for field in self._meta.model._meta.fields}
         wanted = self.fields if self.is_new else self.changed_data
         return {name: self.cleaned_data[name] for name in wanted if name in names}

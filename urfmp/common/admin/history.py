@@ -1,4 +1,4 @@
-"""The history of a row, out of the record that the database keeps."""
+"""The history of a row, read from the audit log."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from unfold.admin import ModelAdmin
 from urfmp.common.admin.labels import reference_labels
 from urfmp.common.admin.visibility import restricted
 
-_HISTORY_LIMIT = 200
+_MAX_HISTORY_ROWS = 200
 
 
 class AuditedAdmin(ModelAdmin):
-    """An admin whose rows the database keeps a record of.
+    """An admin whose rows a database trigger audits.
 
     Attributes:
-        audit_resource: What the record calls these rows, as in `robot`.
+        audit_resource: Resource type of these rows in the audit log, such as `robot`.
     """
 
     audit_resource: ClassVar[str] = ""
 
-    # The database records every change; Django's own log is not written.
+    # A trigger audits every change; Django's own log is not written.
 
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        """Leave it to the audit trigger."""
+        """Do nothing: the audit trigger writes the log."""
 
     def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:
-        """Leave it to the audit trigger."""
+        """Do nothing: the audit trigger writes the log."""
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> None:
-        """Leave it to the audit trigger."""
+        """Do nothing: the audit trigger writes the log."""
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show what the record holds of this row, to those who may see the record."""
+        """Show the row's entries in the audit log."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         obj = self.get_object(request, unquote(object_id))
         if obj is None:
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)  # type: ignore[no-any-return]
-        record = apps.get_model("audit", "AuditLog")
+        audit_log = apps.get_model("audit", "AuditLog")
         entries = list(
-            restricted(record, request)
+            restricted(audit_log, request)
             .filter(resource_type=self.audit_resource, resource_id=obj.pk)
             .order_by("-created_at", "-seq")
-            .select_related("user", "api_key")[:_HISTORY_LIMIT]
+            .select_related("user", "api_key")[:_MAX_HISTORY_ROWS]
         )
         context = {
             **self.admin_site.each_context(request),
@@ -69,6 +69,6 @@ class AuditedAdmin(ModelAdmin):
         return TemplateResponse(request, "admin/object_history.html", context)
 
     def history_url(self, object_id: Any) -> str:
-        """Return where the record shows everything that was done to a row."""
+        """Return the URL of the audit log, filtered by a row."""
         query = urlencode({"resource": self.audit_resource, "object": object_id})
         return f"{reverse('admin:audit_auditlog_changelist')}?{query}"

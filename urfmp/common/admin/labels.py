@@ -1,4 +1,4 @@
-"""Names for the ids that the record holds, of rows that the viewer may see."""
+"""Names for ids in the audit log."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ Labels = dict[str, str]
 
 
 def audited_admins(site: AdminSite) -> dict[str, Any]:
-    """Return the admin of each kind of row, by the name that the record gives it.
+    """Return the admin of each audited model, by its resource type.
 
-    Tables of tenants alone: what the platform sees of them is the same rows once more.
+    Only tenant-owned models: the platform's views of them are the same rows.
     """
-    admins: Iterable[Any] = site._registry.values()  # noqa: SLF001 - Django has no other way
+    admins: Iterable[Any] = site._registry.values()  # noqa: SLF001 - Django has no public API
     return {
         model_admin.audit_resource: model_admin
         for model_admin in admins
@@ -36,14 +36,14 @@ def audited_admins(site: AdminSite) -> dict[str, Any]:
 
 
 def object_labels(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Labels:
-    """Return the names of what recorded acts were done to, by id; one query.
+    """Return the names of audited objects by id, in one query.
 
-    What the viewer may not see, or what is gone, has none.
+    Objects that are deleted, or that the user may not view, have no name.
 
     Args:
-        site: Where the kinds of rows are registered.
-        request: Whose visibility counts.
-        entries: Rows of the record.
+        site: Admin site with the registered models.
+        request: Request of the user whose visibility applies.
+        entries: Rows of the audit log.
     """
     admins = audited_admins(site)
     wanted: dict[type[Model], set[str]] = defaultdict(set)
@@ -54,10 +54,10 @@ def object_labels(site: AdminSite, request: HttpRequest, entries: Iterable[Any])
 
 
 def reference_labels(site: AdminSite, request: HttpRequest, entries: Iterable[Any]) -> Labels:
-    """Return the names of rows that recorded values refer to, by id.
+    """Return the names of rows that audited values refer to, by id.
 
-    One query, and another one where people are named whom the viewer may not see: those of the
-    platform are told apart from the organization's own.
+    Takes one query, and another one if users are named whom the user may not view: it separates
+    platform staff from the organization's own users.
     """
     admins = audited_admins(site)
     wanted: dict[type[Model], set[str]] = defaultdict(set)
@@ -75,7 +75,7 @@ def reference_labels(site: AdminSite, request: HttpRequest, entries: Iterable[An
 
 
 def _platform_labels(model: Any, keys: list[str]) -> Labels:
-    """Return what stands for those of some people whom the open organization does not have."""
+    """Return placeholders for users who do not belong to the open organization."""
     if not keys:
         return {}
     own = {
@@ -120,5 +120,5 @@ def _labels(request: HttpRequest, wanted: dict[type[Model], set[str]]) -> Labels
 
 def _label(model: type[Model]) -> Cast:
     names = {field.name for field in model._meta.concrete_fields}
-    named_by = next((name for name in _LABEL_FIELDS if name in names), None)
-    return Cast(F(named_by) if named_by else Value(""), TextField())
+    label_field = next((name for name in _LABEL_FIELDS if name in names), None)
+    return Cast(F(label_field) if label_field else Value(""), TextField())

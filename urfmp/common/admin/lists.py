@@ -1,4 +1,4 @@
-"""Lists: counting, and filters that offer nobody else's rows."""
+"""Change lists: counting, and filters restricted to visible rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _MAX_COUNT = 10_000
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Count no further than needed: nobody turns to page 200, they search."""
+    """A paginator that counts at most 10,000 rows.
+
+    Users search rather than turn to page 200.
+    """
 
     @cached_property
     def count(self) -> int:
@@ -40,32 +43,34 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 
 class ScopedChangeList(ChangeList):
-    """A list that says how many rows were found only where something was looked for."""
+    """A change list that counts rows only in searches and filters."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Count once, and read the rows here, where a value that no column holds can be refused.
+        """Count and read the rows.
+
+        An invalid filter value therefore raises here.
 
         Raises:
-            IncorrectLookupParameters: PostgreSQL or its driver does not take a filter's value.
+            IncorrectLookupParameters: PostgreSQL or its driver rejects a filter's value.
         """
         if not (self.query or self.filter_params):
             self._read(request)
             return
         try:
-            with transaction.atomic():  # what follows needs a transaction that goes on
+            with transaction.atomic():  # the page still needs the outer transaction
                 self._read(request)
         except (DataError, ValueError, OverflowError, ValidationError) as error:
             raise IncorrectLookupParameters(error) from error
 
     def _read(self, request: HttpRequest) -> None:
         super().get_results(request)
-        len(self.result_list)  # reads them
+        len(self.result_list)  # runs the query
         if not (self.query or self.has_active_filters):
             self.full_result_count = self.result_count
 
 
 def filter_parameters(model: type[Model], item: Any) -> set[str]:
-    """Return the parameters of an address that belong to an entry of `list_filter`."""
+    """Return the query parameters of an entry of `list_filter`."""
     if not isinstance(item, str | tuple | list):
         return {item.parameter_name}
     name, kind = (item, None) if isinstance(item, str) else item
@@ -83,25 +88,25 @@ def filter_parameters(model: type[Model], item: Any) -> set[str]:
 
 
 class RelatedOnlyFilter(RelatedDropdownFilter):
-    """A relation's filter that offers what the shown rows refer to, and nothing else."""
+    """A relation's filter that offers only rows that are referred to."""
 
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: Any
     ) -> list[tuple[Any, str]]:
-        """Return key and name of the related rows, out of those that the viewer may see."""
+        """Return key and name of the visible related rows."""
         used = model_admin.get_queryset(request).order_by().values(self.field_path)
         rows = restricted(field.remote_field.model, request).filter(pk__in=used)
         return [(row.pk, str(row)) for row in rows[:200]]
 
 
 class TimeRangeFilter(RangeDateTimeFilter):
-    """From one time to another, both read in the viewer's timezone."""
+    """A filter by a range of datetimes in the active timezone."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows of the range.
 
         Raises:
-            IncorrectLookupParameters: One of the ends is no time.
+            IncorrectLookupParameters: One of the bounds is not a valid datetime.
         """
         field = forms.DateTimeField(validators=[validate_datetime_range])
         for end, lookup in (("from", "gte"), ("to", "lte")):
@@ -117,10 +122,10 @@ class TimeRangeFilter(RangeDateTimeFilter):
 
 
 class AutocompleteFilter(AutocompleteSelectFilter):
-    """A relation's filter for many rows; the name of the chosen one is looked up restricted."""
+    """A relation's filter for many rows, with an autocompleting select box."""
 
     def choices(self, changelist: Any) -> Any:
-        """Yield the form, whose queryset would otherwise be everybody's."""
+        """Yield the form, with its queryset restricted to visible rows."""
         for choice in super().choices(changelist):
             form = choice["form"]
             rows = restricted(self.field.remote_field.model, self.request)

@@ -1,4 +1,4 @@
-"""Who looks, and at which rows."""
+"""The user of a request, and the rows that they may view."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from django.http import HttpRequest
 
 
 def request_user(request: HttpRequest) -> Any:
-    """Return the person who asks: the admin lets nobody in without one."""
+    """Return the request's user; the admin rejects anonymous requests before."""
     return request.user
 
 
 def restricted(model: type[Model], request: HttpRequest, action: str = "view") -> Any:
-    """Return the rows of a related model that the request's user may see."""
+    """Return the rows of a model that the request's user may access."""
     return model._default_manager.restrict(request.user, action)  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Times in requests: each says which one it is."""
+"""Datetimes in requests, which must have a UTC offset."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
-NEEDS_OFFSET = "Write the time with its offset, as in 2026-01-31T14:30:00Z or with +02:00."
+NEEDS_OFFSET = "Enter a datetime with its offset, such as 2026-01-31T14:30:00Z or with +02:00."
 
 
 class AwareDateTimeField(serializers.DateTimeField):
-    """A time with its offset; DRF's own takes one without for one in UTC."""
+    """A datetime with offset; DRF's own reads one without as UTC."""
 
     def to_internal_value(self, value: Any) -> datetime:
-        """Return the time, aware.
+        """Return the aware datetime.
 
         Raises:
-            ValidationError: It is no time, or has no offset.
+            ValidationError: The value is not a datetime or has no offset.
         """
         if isinstance(value, str) and _is_naive(value):
             raise serializers.ValidationError(NEEDS_OFFSET)

@@ -1,4 +1,4 @@
-"""The OpenAPI document, and the page on which it can be read and tried."""
+"""The OpenAPI document, and the page to read and try it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from rest_framework.views import APIView
 
 
 class _JsonProblemsMixin(APIView):
-    """A refusal is the problem document that its type says it is, whatever the view renders."""
+    """Renders errors as JSON problem details, whatever format the view renders."""
 
     def finalize_response(self, *args: Any, **kwargs: Any) -> Response:
-        """Write a refusal as JSON."""
+        """Select the JSON renderer for errors."""
         response: Response = super().finalize_response(*args, **kwargs)
         if response.exception:
             response.accepted_renderer = JSONRenderer()
@@ -30,6 +30,9 @@ class SchemaView(_JsonProblemsMixin, SpectacularAPIView):
 
 
 class DocsView(_JsonProblemsMixin, SpectacularSwaggerSplitView):
-    """The page: a document and scripts from our own address, nothing inline."""
+    """The page on which the document can be read and tried.
+
+    Document and scripts come from our own origin; nothing is inline.
+    """
 
     template_name = "pages/api_docs.html"

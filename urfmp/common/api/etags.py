@@ -1,4 +1,4 @@
-"""Changing only what one has read: ETag and If-Match (RFC 9110, sections 8.8.3 and 13.1.1)."""
+"""Optimistic locking by ETag and If-Match (RFC 9110, sections 8.8.3 and 13.1.1)."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ IF_MATCH = OpenApiParameter(
     "If-Match",
     {"type": "string"},
     OpenApiParameter.HEADER,
-    description="An `ETag` as it was read, or several, or `*`. If the row has another version by"
-    " now, nothing is changed and the answer is 412 `precondition_failed`.",
+    description="An `ETag` from an earlier response, or several, or `*`. If the row has another"
+    " version now, nothing is changed and the response is 412 `precondition_failed`.",
 )
 
 
@@ -39,18 +39,21 @@ def etag(version: int | str) -> str:
 
 
 def matches(if_match: str, version: int | str) -> bool:
-    """Tell whether a row's version is among those of an `If-Match` header; weak ones never are."""
+    """Return whether an `If-Match` header matches a row's version.
+
+    Weak ETags never match.
+    """
     given = [part.strip() for part in if_match.split(",")]
     return given == ["*"] or etag(version) in given
 
 
 class ETagMixin:
-    """Rows that are changed: answers carry their ETag, and changes heed `If-Match`.
+    """Adds ETags to responses and honours `If-Match` on changes.
 
-    A row with a `version` goes by it; any other by what its answer shows.
+    The ETag is the row's `version` or, without one, a hash of its representation.
 
     Attributes:
-        etag_ignores: Fields that move without anybody changing the row.
+        etag_ignores: Fields that change without a user changing the row.
     """
 
     request: Any
@@ -58,17 +61,17 @@ class ETagMixin:
     etag_ignores: ClassVar[frozenset[str]] = frozenset({"updated_at"})
 
     def documented_headers(self, method: str) -> list[OpenApiParameter]:
-        """Add the two headers where they mean something."""
+        """Add the two headers where they apply."""
         headers: list[OpenApiParameter] = super().documented_headers(method)  # type: ignore[misc]
-        if self._answers_with_a_row:
+        if self._returns_one_row:
             headers = [*headers, ETAG]
         return [*headers, IF_MATCH] if method in {"PATCH", "DELETE"} else headers
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows; locked where a version is going to be compared.
+        """Return the rows, locked if a version will be compared.
 
-        Of two changes that name the same version the second waits, sees the new version and is
-        refused.
+        Of two concurrent changes with the same version, the second waits, reads the new version
+        and is rejected.
         """
         rows: QuerySet[Any] = super().get_queryset()  # type: ignore[misc]
         return rows.select_for_update(of=("self",), no_key=True) if self._condition else rows
@@ -82,10 +85,10 @@ class ETagMixin:
         return condition
 
     def get_object(self) -> Any:
-        """Return the row that the address names.
+        """Return the row that the URL names.
 
         Raises:
-            PreconditionFailedError: The caller has not seen its present version.
+            PreconditionFailedError: The caller has not read its current version.
         """
         row = self._row = super().get_object()  # type: ignore[misc]
         if (condition := self._condition) is not None:
@@ -95,7 +98,7 @@ class ETagMixin:
         return row
 
     def row_version(self, row: Any) -> int | str:
-        """Return what changes whenever the row does."""
+        """Return a value that changes whenever the row does."""
         if (version := getattr(row, "version", None)) is not None:
             return int(version)
         serializer_class: Any = self.get_serializer_class()  # type: ignore[attr-defined]
@@ -105,7 +108,7 @@ class ETagMixin:
         if (version := answer.get("version")) is not None:
             return int(version)
         shown = {name: answer[name] for name in answer if name not in self.etag_ignores}
-        # As it comes back from the database: 2.0 is 2 there, and members have another order.
+        # As PostgreSQL stores JSON: 2.0 equals 2, and the order of members differs.
         plain = json.loads(JSONRenderer().render(shown), parse_float=_plain)
         text = msgspec.json.encode(plain, order="deterministic")
         return hashlib.sha256(text).hexdigest()[:32]
@@ -113,20 +116,20 @@ class ETagMixin:
     def finalize_response(
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> Response:
-        """Add the ETag of the row that is answered with."""
+        """Add the ETag of the returned row."""
         answer: Response = super().finalize_response(  # type: ignore[misc]
             request, response, *args, **kwargs
         )
-        if answer.status_code not in {200, 201} or not self._answers_with_a_row:
+        if answer.status_code not in {200, 201} or not self._returns_one_row:
             return answer
-        in_part = bool(request.query_params.get("fields"))
+        is_partial = bool(request.query_params.get("fields"))
         answer["ETag"] = etag(
-            self.row_version(self._row) if in_part else self._version_of(answer.data)
+            self.row_version(self._row) if is_partial else self._version_of(answer.data)
         )
         return answer
 
     @property
-    def _answers_with_a_row(self) -> bool:
+    def _returns_one_row(self) -> bool:
         action: str | None = getattr(self, "action", None)
         return action in {"create", "retrieve", "partial_update"}
 

@@ -11,11 +11,11 @@ _Serializer = TypeVar("_Serializer", bound=type)
 
 
 def body_example(title: str, body: dict[str, Any]) -> Callable[[_Serializer], _Serializer]:
-    """Give a serializer an example of what is sent.
+    """Add an example of a request body to a serializer.
 
     Args:
-        title: What it shows, in a few words.
-        body: As it is sent.
+        title: Title of the example.
+        body: Request body.
     """
     example = OpenApiExample(title, value=body, request_only=True)
 

@@ -1,4 +1,4 @@
-"""One place that turns exceptions into problem details."""
+"""REST framework's exception handler: exceptions become problem details."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ _CODES = {
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Return the answer for an expected failure; None lets anything else become a 500.
+    """Return the response to an expected error, else None.
 
-    The transaction is rolled back: a failed request leaves nothing half written.
+    Django turns every other exception into a 500.
+
+    The transaction is rolled back, so that a failed request leaves no partial changes.
     """
     found = _problem(exc)
     if found is None:
@@ -54,15 +56,16 @@ def _problem(exc: Exception) -> Problem | None:
     if isinstance(exc, ApplicationError):
         return problem_for(exc)
     if isinstance(exc, Http404):
-        return problem(404, "not_found", "There is no such thing, or it is not yours.")
+        return problem(404, "not_found", "Not found.")
     if isinstance(exc, PermissionDenied):
-        return problem(403, "permission_denied", "You may not do this.")
+        detail = "You do not have permission to perform this action."
+        return problem(403, "permission_denied", detail)
     if isinstance(exc, DjangoValidationError):
         exc = exceptions.ValidationError(as_serializer_error(exc))
     if isinstance(exc, UnreadablePostError):
-        exc = exceptions.ParseError("The body broke off; send it again, whole.")
+        exc = exceptions.ParseError("The body is incomplete. Send the request again.")
     if isinstance(exc, exceptions.ValidationError):
-        return problem(400, "invalid", "Some fields do not fit.", errors=_errors(exc.detail))
+        return problem(400, "invalid", "Some fields are invalid.", errors=_errors(exc.detail))
     if isinstance(exc, exceptions.APIException):
         return _of_rest_framework(exc)
     return None
@@ -82,7 +85,7 @@ def _of_rest_framework(exc: exceptions.APIException) -> Problem:
 
 
 def _errors(detail: Any) -> dict[str, Any]:
-    """Return the messages under their fields' names, a list for each."""
+    """Return a list of messages for each field name."""
     if not isinstance(detail, dict):
         return {api_settings.NON_FIELD_ERRORS_KEY: detail}
     return {

@@ -1,4 +1,4 @@
-"""Filtering and ordering of lists. What is not known is refused, not ignored."""
+"""Filters and ordering of lists; unknown parameters are rejected, not ignored."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ _COMMON = frozenset({"cursor", "page_size", "ordering", "fields"})
 
 
 def reject_unknown_params(request: Request, known: Collection[str]) -> None:
-    """Refuse a parameter that means nothing, and a NUL character, which no row holds.
+    """Reject unknown query parameters and null characters, which no row contains.
 
     Raises:
-        ValidationError: Under the parameter's name.
+        ValidationError: With one entry for each invalid parameter.
     """
     if unknown := sorted(set(request.query_params) - set(known)):
-        raise ValidationError(dict.fromkeys(unknown, "There is no such parameter."))
+        raise ValidationError(dict.fromkeys(unknown, "Unknown parameter."))
     for name, values in request.query_params.lists():
         if any("\x00" in value for value in values):
-            raise ValidationError({name: "A NUL character is not allowed."})
+            raise ValidationError({name: "Null characters are not allowed."})
 
 
 def reject_empty_params(request: Request, names: Iterable[str]) -> None:
-    """Refuse a parameter without a value: taken for none at all, it would let everything through.
+    """Reject parameters without a value: an ignored filter would match every row.
 
     Raises:
-        ValidationError: Under the parameter's name.
+        ValidationError: With one entry for each empty parameter.
     """
     if empty := [name for name in names if "" in request.query_params.getlist(name)]:
-        raise ValidationError(dict.fromkeys(empty, "Give it a value, or leave it out."))
+        raise ValidationError(dict.fromkeys(empty, "Enter a value or omit the parameter."))
 
 
 class _TrueOrFalse(forms.NullBooleanField):
@@ -53,37 +53,37 @@ class _TrueOrFalse(forms.NullBooleanField):
         if value in self.empty_values:
             return None
         if (known := {"true": True, "false": False}.get(str(value).lower())) is None:
-            msg = "Write true or false."
+            msg = "Enter true or false."
             raise FormError(msg)
         return known
 
     def validate(self, value: Any) -> None:
-        """Leave it to `to_python`: absence is fine."""
+        """Do nothing: `to_python` validates, and the value is optional."""
 
 
 class BooleanFilter(django_filters.BooleanFilter):
-    """True or false; django-filter's own takes any other word for no filter at all."""
+    """A boolean filter; django-filter's own ignores any invalid value."""
 
     field_class = _TrueOrFalse
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Keep the text field: django-filter would put a select box over it."""
+        """Keep the text widget: django-filter would use a select box."""
         kwargs.setdefault("widget", forms.TextInput)
         super().__init__(*args, **kwargs)
 
 
 class ScopedFilterBackend(DjangoFilterBackend):
-    """django-filter's backend that refuses parameters nobody declared.
+    """django-filter's backend that rejects undeclared parameters.
 
-    Filter by another row's id with a UUIDFilter: a foreign id and a missing one both find
-    nothing, so the answer tells nobody which ids exist.
+    Filter by another row's id with a UUIDFilter. A foreign id and a missing one both match no
+    rows, so the response does not reveal which ids exist.
     """
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
-        """Return the rows that the query's parameters leave.
+        """Return the rows that match the query parameters.
 
         Raises:
-            ValidationError: A parameter is unknown, or its value does not fit.
+            ValidationError: A parameter is unknown or its value is invalid.
         """
         filterset_class = self.get_filterset_class(view, queryset)
         known = _COMMON | (set(filterset_class.base_filters) if filterset_class else set())
@@ -112,7 +112,7 @@ class _AwareDateTimeField(IsoDateTimeField):
 
 
 class AwareDateTimeFilter(django_filters.IsoDateTimeFilter):
-    """A time with its offset; django-filter's own takes one without for one in UTC."""
+    """A datetime with offset; django-filter's own reads one without as UTC."""
 
     field_class = _AwareDateTimeField
 
@@ -121,11 +121,11 @@ class OrderingFilter(BaseFilterBackend):
     """Describe `?ordering`; the paginator applies it."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: Any) -> Any:
-        """Leave the rows alone: keyset pagination orders them."""
+        """Return the rows unchanged: keyset pagination orders them."""
         return queryset
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """Describe the parameter for the OpenAPI document."""
+        """Return the parameter for the OpenAPI document."""
         names = [name for field in view.ordering_fields for name in (field, f"-{field}")]
         return [
             {

@@ -1,7 +1,7 @@
-"""What every operation of the OpenAPI document says alike: refusals, headers, credentials.
+"""Add errors, headers and credentials that OpenAPI operations have in common.
 
-The last of drf-spectacular's post-processing hooks. It reads off the operation what can become of
-it, so that a new one needs nothing but its own answers.
+This is the last of drf-spectacular's post-processing hooks. It derives the possible errors from the
+operation, so that a view documents only its own responses.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.problem_details import CONTENT_TYPE
 
-# Codes of refusals that are no ApplicationError; a test finds those that are missing.
+# Codes of errors that are not ApplicationErrors; a test finds missing ones.
 _PLAIN_CODES: dict[int, tuple[str, ...]] = {
     400: ("invalid", "malformed", "too_many_robots"),
     401: ("not_authenticated", "authentication_failed", "invalid_key", "invalid_token"),
@@ -32,43 +32,43 @@ _PLAIN_CODES: dict[int, tuple[str, ...]] = {
     503: ("unavailable", "busy"),
 }
 _DESCRIPTIONS = {
-    400: "Something in the request does not fit; `errors` names the fields and parameters.",
-    401: "No credential, or none that is valid.",
-    403: "The role or the key's scopes do not include this.",
-    404: "Missing, or another organization's.",
-    406: "Answers are `application/json`.",
-    409: "The state does not allow it.",
-    411: "The body's length is not told; it cannot come in chunks.",
-    412: "The row was changed since it was read; `version` is the present one.",
+    400: "The request is invalid; `errors` names the fields and parameters.",
+    401: "Credentials are missing or invalid.",
+    403: "The user's role or the API key's scopes do not include the permission.",
+    404: "The object does not exist or belongs to another organization.",
+    406: "Responses are `application/json`.",
+    409: "The object's state does not allow the operation.",
+    411: "The body has no Content-Length; chunked bodies are not supported.",
+    412: "The object was changed since it was read; `version` is its current version.",
     413: "The body is too large.",
-    415: "The body is not of a media type or encoding that is taken.",
-    422: "Understood, but not carried out.",
-    429: "Too many requests; nothing was done.",
-    503: "Not available just now; nothing was done.",
+    415: "The media type or content encoding of the body is not supported.",
+    422: "The request was understood but not processed.",
+    429: "Too many requests; nothing was changed.",
+    503: "The service is unavailable; nothing was changed.",
 }
 _REQUEST_ID = {
-    "description": "Names the request, in the record too; the one that was sent, if it was plain.",
+    "description": "Id of the request, also in the audit log: the client's own if it was valid.",
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{8,64}$"},
     "required": True,
 }
 _SECONDS = {"type": "integer", "minimum": 0}
 _LIMITS: dict[str, Any] = {
     "RateLimit-Limit": {
-        "description": "Requests in a window, of the tighter limit. On answers to a key.",
+        "description": "Requests in a window of the tightest limit. Only for API keys.",
         "schema": _SECONDS,
     },
-    "RateLimit-Remaining": {"description": "How many are left in it.", "schema": _SECONDS},
-    "RateLimit-Reset": {"description": "Seconds until it begins anew.", "schema": _SECONDS},
+    "RateLimit-Remaining": {"description": "Requests left in the window.", "schema": _SECONDS},
+    "RateLimit-Reset": {"description": "Seconds until the next window.", "schema": _SECONDS},
 }
 _RETRY_AFTER = {
-    "description": "Seconds until it is worth trying again.",
+    "description": "Seconds to wait before a retry.",
     "schema": {"type": "integer", "minimum": 1},
     "required": True,
 }
 _AUTHENTICATE = {"schema": {"type": "string"}, "required": True}
 _PROBLEM: dict[str, Any] = {
     "type": "object",
-    "description": "Problem details (RFC 9457). Decide by `code`; `detail` is for people.",
+    "description": "Problem details (RFC 9457). Act on `code`; `detail` is for display.",
     "required": ["type", "title", "status", "code", "detail"],
     "properties": {
         "type": {"type": "string", "const": "about:blank"},
@@ -78,7 +78,7 @@ _PROBLEM: dict[str, Any] = {
         "detail": {"type": "string"},
         "errors": {
             "type": "object",
-            "description": "What is wrong with each field or parameter.",
+            "description": "Messages for each field or parameter.",
             "additionalProperties": {"type": ["array", "object"]},
         },
     },
@@ -87,20 +87,20 @@ _CREDENTIALS: dict[str, Any] = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key, or a person's access token.",
+        "description": "An API key, or a user's access token.",
     },
     "apiKey": {
         "type": "apiKey",
         "in": "header",
         "name": "X-API-Key",
-        "description": "An API key, or a person's access token.",
+        "description": "An API key, or a user's access token.",
     },
     "session": {
         "type": "apiKey",
         "in": "cookie",
         "name": "__Host-session",
-        "description": "A browser's session; whatever changes something also needs the CSRF token"
-        " in `X-CSRFToken`. The cookie is called `urfmp_session` where plain HTTP is allowed.",
+        "description": "A browser's session; requests with side effects also need the CSRF token in"
+        " `X-CSRFToken`. The cookie is named `urfmp_session` where plain HTTP is allowed.",
     },
 }
 _INFLUX_CREDENTIALS: dict[str, Any] = {
@@ -108,49 +108,49 @@ _INFLUX_CREDENTIALS: dict[str, Any] = {
         "type": "apiKey",
         "in": "header",
         "name": "Authorization",
-        "description": "`Token <API key>`, as clients of InfluxDB send it.",
+        "description": "`Token <API key>`, as InfluxDB clients send it.",
     },
     "influxPassword": {
         "type": "http",
         "scheme": "basic",
-        "description": "The API key as the password, under any name.",
+        "description": "The API key as password, with any user name.",
     },
 }
 _TAGS = {
-    "auth": "Signing in and out, and where one is signed in.",
+    "auth": "Login, logout and the user's own sessions.",
     "organizations": "The caller's organization.",
-    "platform": "All organizations, for the platform's super admins.",
-    "facilities": "Places in which robots stand.",
-    "users": "People of the organization.",
-    "invitations": "People who were asked to join.",
-    "sessions": "Where people are signed in.",
-    "api-keys": "Credentials of machines.",
-    "robots": "Robots, and what they did.",
-    "status-history": "How long robots were in which state.",
-    "commands": "What robots were asked to do.",
-    "telemetry": "Measurements: the ways in, and what can be read of them.",
-    "device": "A robot's own side, with a key bound to it.",
-    "maintenance-tasks": "Work on robots.",
-    "alerts": "What people have to be told.",
-    "audit-logs": "The record: who did what, when, and what it changed.",
-    "events": "Being told of changes as they happen.",
+    "platform": "All organizations, for platform administrators.",
+    "facilities": "Facilities where robots work.",
+    "users": "Users of the organization.",
+    "invitations": "Pending invitations to join the organization.",
+    "sessions": "Sessions of users.",
+    "api-keys": "Credentials of robots and integrations.",
+    "robots": "Robots and their history.",
+    "status-history": "Status intervals of robots.",
+    "commands": "Commands to robots.",
+    "telemetry": "Telemetry: ingest and queries.",
+    "device": "The robot's own API, with an API key bound to it.",
+    "maintenance-tasks": "Maintenance of robots.",
+    "alerts": "Alerts.",
+    "audit-logs": "The audit log: who changed what, and when.",
+    "events": "Stream of changes as they happen.",
 }
 
 
 def problem_codes() -> dict[int, list[str]]:
-    """Return the codes of every refusal by HTTP status: all that a client has to tell apart."""
+    """Return all error codes by HTTP status."""
     codes = defaultdict(set, {status: set(plain) for status, plain in _PLAIN_CODES.items()})
-    waiting: list[type[ApplicationError]] = [ApplicationError]
-    while waiting:
-        kinds = waiting.pop().__subclasses__()
-        waiting += kinds
+    pending: list[type[ApplicationError]] = [ApplicationError]
+    while pending:
+        kinds = pending.pop().__subclasses__()
+        pending += kinds
         for kind in kinds:
             codes[int(kind.status)].add(kind.code)
     return {status: sorted(found) for status, found in sorted(codes.items())}
 
 
 def add_common_responses(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Give every operation its refusals, headers and credentials."""
+    """Add errors, headers and credentials to every operation."""
     components = result["components"]
     components["securitySchemes"] = {**_CREDENTIALS, **_INFLUX_CREDENTIALS}
     components["schemas"]["Problem"] = _PROBLEM
@@ -186,7 +186,7 @@ def _response(status: int, codes: list[str]) -> dict[str, Any]:
         headers["Retry-After"] = _RETRY_AFTER
     if status == 409:
         headers["Retry-After"] = {
-            "description": "Seconds to wait, with `idempotency_in_progress`.",
+            "description": "Seconds to wait, with code `idempotency_in_progress`.",
             "schema": _RETRY_AFTER["schema"],
         }
     headers |= {name: _header(name) for name in _LIMITS}
@@ -210,12 +210,12 @@ def _complete(path: str, method: str, operation: dict[str, Any]) -> None:
     if own := operation.pop("x-credentials", None):
         operation["security"] = own
     responses = operation["responses"]
-    own_form = operation.pop("x-own-errors", False)
+    has_own_errors = operation.pop("x-own-errors", False)
     for status in _error_statuses(path, method, operation, is_public=is_public):
-        if not own_form or str(status) not in responses:
+        if not has_own_errors or str(status) not in responses:
             responses[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
     for status in list(responses):
-        if status >= "400" and not own_form and "$ref" not in responses[status]:
+        if status >= "400" and not has_own_errors and "$ref" not in responses[status]:
             responses[status] = {"$ref": f"#/components/responses/{_name(int(status))}"}
         elif "$ref" not in responses[status]:
             headers = responses[status].setdefault("headers", {})
@@ -234,7 +234,7 @@ def _reject_nul(parameter: dict[str, Any]) -> None:
 def _error_statuses(
     path: str, method: str, operation: dict[str, Any], *, is_public: bool
 ) -> set[int]:
-    """Return the refusals that any operation of this form can come to."""
+    """Return the error statuses that an operation of this form can return."""
     headers = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
     found = {400, 406, 429, 503}
     if not is_public:

@@ -1,4 +1,4 @@
-"""Pages that neither skip nor repeat rows while others are written."""
+"""Keyset pagination: concurrent writes neither skip nor repeat rows."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-_DEFAULT_SIZE, _MAX_SIZE = 100, 1000
+_DEFAULT_SIZE = 100
+_MAX_SIZE = 1000
 
 
 class KeysetPagination(BasePagination):
-    """Keyset pagination: the cursor is the order, the last row's value in it, and its id.
+    """Keyset pagination, ordered by one field and then by id.
 
-    The answer is `{"results": [...], "next": URL or null}`.
+    A cursor contains the ordering, the last row's value and its id.
+
+    The response is `{"results": [...], "next": URL or null}`.
     """
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         """Return one page, ordered by the view's ordering and then by id.
 
         Raises:
-            ValidationError: The cursor or the page size is none of ours.
+            ValidationError: The cursor or the page size is invalid.
         """
         ordering = view.current_ordering(request)
         field, descending = ordering.removeprefix("-"), ordering.startswith("-")
@@ -52,15 +55,15 @@ class KeysetPagination(BasePagination):
         given = request.query_params.get("page_size", str(_DEFAULT_SIZE))
         fits = given.isascii() and given.isdigit() and len(given) <= len(str(_MAX_SIZE))
         if not (fits and 1 <= int(given) <= _MAX_SIZE):
-            raise ValidationError({"page_size": f"Write a whole number from 1 to {_MAX_SIZE}."})
+            raise ValidationError({"page_size": f"Enter a whole number from 1 to {_MAX_SIZE}."})
         return int(given)
 
     def get_paginated_response(self, data: Any) -> Response:
-        """Return the page with the address of the next one."""
+        """Return the page with the URL of the next one."""
         return Response({"results": data, "next": self._next})
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """Describe the page for the OpenAPI document."""
+        """Return the schema of a page for the OpenAPI document."""
         return {
             "type": "object",
             "required": ["results", "next"],
@@ -71,13 +74,13 @@ class KeysetPagination(BasePagination):
         }
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
-        """Describe the query parameters for the OpenAPI document."""
+        """Return the query parameters for the OpenAPI document."""
         return [
             {
                 "name": "cursor",
                 "in": "query",
                 "required": False,
-                "description": "From the `next` address of the page before.",
+                "description": "From the `next` URL of the previous page.",
                 "schema": {"type": "string"},
             },
             {
@@ -90,7 +93,7 @@ class KeysetPagination(BasePagination):
 
 
 def _after(queryset: QuerySet[Any], ordering: str, cursor: str) -> QuerySet[Any]:
-    """Return the rows that come after the one that a cursor names."""
+    """Return the rows after the one that a cursor names."""
     try:
         value, last = _read(queryset.model, ordering, cursor)
     except (
@@ -102,9 +105,7 @@ def _after(queryset: QuerySet[Any], ordering: str, cursor: str) -> QuerySet[Any]
         ValueError,
         TypeError,
     ) as error:
-        raise ValidationError(
-            {"cursor": "This cursor is not from a page of this list in this order."}
-        ) from error
+        raise ValidationError({"cursor": "Invalid cursor for this list and ordering."}) from error
     field, comparison = ordering.removeprefix("-"), "lt" if ordering.startswith("-") else "gt"
     same = Q(**{f"{field}__isnull": True}) if value is None else Q(**{field: value})
     condition = same & Q(**{f"pk__{comparison}": last})
@@ -114,10 +115,10 @@ def _after(queryset: QuerySet[Any], ordering: str, cursor: str) -> QuerySet[Any]
 
 
 def _read(model: type[Model], ordering: str, cursor: str) -> tuple[Any, Any]:
-    """Return the ordering value and the key of the row that a cursor names, in their own types."""
+    """Return the ordering value and the primary key in a cursor."""
     given_ordering, value, key = msgspec.json.decode(base64.urlsafe_b64decode(cursor))
     if given_ordering != ordering:
-        msg = "The cursor belongs to another order."
+        msg = "The cursor belongs to another ordering."
         raise ValueError(msg)
     field = model._meta.get_field(ordering.removeprefix("-"))
     if value is not None:
@@ -129,16 +130,16 @@ def _read(model: type[Model], ordering: str, cursor: str) -> tuple[Any, Any]:
 
 
 def _typed(field: Any, value: Any) -> Any:
-    """Return a value of a cursor as its field has it; anything that a row cannot hold is refused.
+    """Return a cursor's value with its field's type.
 
     Raises:
-        ValueError: It is a time without an offset, or a text with a NUL character.
+        ValueError: The value is a datetime without an offset, or a text with a null character.
     """
     value = field.to_python(value)
     if isinstance(value, datetime) and is_naive(value):
-        msg = "A time in a cursor has an offset."
+        msg = "Datetimes in a cursor need an offset."
         raise ValueError(msg)
     if value is None or (isinstance(value, str) and "\x00" in value):
-        msg = "No row has such a value."
+        msg = "No row can have this value."
         raise ValueError(msg)
     return value

@@ -13,7 +13,7 @@ from urfmp.common.db.json_values import MAX_DEPTH, exceeds_max_depth
 
 
 class JsonBodyTooLargeError(APIException):
-    """The body is larger than any that the API takes."""
+    """The body exceeds the API's limit."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
@@ -21,10 +21,10 @@ class JsonBodyTooLargeError(APIException):
 
 
 class StrictJsonParser(BaseParser):
-    """JSON as the standard has it, holding only text that PostgreSQL can store.
+    """A parser of standard JSON, limited to text that PostgreSQL can store.
 
-    NaN, infinity and lone surrogates are no JSON; a NUL character is, but no text column and no
-    JSON column takes it.
+    NaN, infinity and lone surrogates are not JSON. A null character is, but PostgreSQL stores it
+    neither as text nor as JSON.
     """
 
     media_type = "application/json"
@@ -35,10 +35,10 @@ class StrictJsonParser(BaseParser):
         """Return the decoded body.
 
         Raises:
-            BodyTooLargeError: It is larger than `DATA_UPLOAD_MAX_MEMORY_SIZE`, which Django itself
-                does not ask of a body that is read as a stream.
-            ParseError: It is not JSON, names a member twice, is nested too deep, or a text in it
-                holds NUL.
+            JsonBodyTooLargeError: The body exceeds `DATA_UPLOAD_MAX_MEMORY_SIZE`, which Django does
+                not check for a body that is read as a stream.
+            ParseError: The body is not JSON, repeats a member, is nested too deeply, or contains
+                a null character.
         """
         limit = int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         body = stream.read(limit + 1)
@@ -49,13 +49,13 @@ class StrictJsonParser(BaseParser):
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             msg = f"The body is not JSON: {error}"
             raise ParseError(msg) from error
-        if b"\\u0000" in body and _holds_nul(data):
-            msg = "A text in the body holds a NUL character, which cannot be stored."
+        if b"\\u0000" in body and _contains_nul(data):
+            msg = "Null characters are not allowed."
             raise ParseError(msg)
         if exceeds_max_depth(body, data):
-            msg = f"Values in the body are nested in each other at most {MAX_DEPTH} times."
+            msg = f"Values may be nested at most {MAX_DEPTH} levels deep."
             raise ParseError(msg)
-        # The decoder takes the last of two members with one name; whoever sent both meant neither.
+        # The decoder keeps the last of several members with the same name; reject such a body.
         json.loads(body, object_pairs_hook=_reject_duplicate_members)
         return data
 
@@ -65,14 +65,14 @@ def _reject_duplicate_members(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(members):
         names = [name for name, _ in members]
         twice = next(name for name in names if names.count(name) > 1)
-        msg = f"The body names the member {twice[:100]} twice."
+        msg = f"The body contains the member {twice[:100]} more than once."
         raise ParseError(msg)
     return found
 
 
-def _holds_nul(data: Any) -> bool:
+def _contains_nul(data: Any) -> bool:
     if isinstance(data, str):
         return "\x00" in data
     if isinstance(data, dict):
-        return any(_holds_nul(item) for pair in data.items() for item in pair)
-    return isinstance(data, list) and any(map(_holds_nul, data))
+        return any(_contains_nul(item) for pair in data.items() for item in pair)
+    return isinstance(data, list) and any(map(_contains_nul, data))

@@ -1,4 +1,4 @@
-"""Who may call an endpoint at all; which rows they reach is decided by `restrict`."""
+"""Permission to call an endpoint; `restrict` decides which rows it returns."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ _ACTIONS = {
 
 
 def permission_action(request: Request, view: Any) -> str | None:
-    """Return the action that a request asks for; None for a method that no permission covers."""
+    """Return the action of a request; None if its method needs none."""
     own: dict[str, str] = getattr(view, "permission_actions", {})
     return own.get(getattr(view, "action", None) or "") or _ACTIONS.get(request.method or "")
 
 
 class ModelPermission(BasePermission):
-    """Ask for Django's `app.action_model` on the view's model, reading included.
+    """Require Django's `app.action_model` permission on the view's model, even for reading.
 
-    A view may name the action of its own methods in `permission_actions`, by DRF's action name.
+    A view may map its own methods to permission verbs in `permission_actions`.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Tell whether the caller's role or scopes hold the permission."""
+        """Return whether the caller's role or scopes include the permission."""
         principal: Any = request.user
         if not principal.is_authenticated:
             return False
@@ -38,6 +38,6 @@ class ModelPermission(BasePermission):
             return True
         action = permission_action(request, view)
         if action is None:
-            return True  # DRF answers 405
+            return True  # DRF returns 405
         opts = view.model._meta
         return bool(principal.has_perm(f"{opts.app_label}.{action}_{opts.model_name}"))

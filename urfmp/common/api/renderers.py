@@ -1,4 +1,4 @@
-"""Which form an answer takes: what the `Accept` header says, and nothing in the address."""
+"""Content negotiation by the `Accept` header, not by a query parameter."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from rest_framework.negotiation import DefaultContentNegotiation
 
 
 class HeaderNegotiation(DefaultContentNegotiation):
-    """DRF's, without its `?format` parameter."""
+    """DRF's negotiation without its `?format` parameter."""
 
     settings: Any = SimpleNamespace(URL_FORMAT_OVERRIDE=None)

@@ -1,4 +1,4 @@
-"""How one operation is written into the OpenAPI document."""
+"""The OpenAPI schema of one operation."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from urfmp.common.api.serializers import ScopedModelSerializer, StrictFieldsMixi
 
 
 class DocumentedSchema(AutoSchema):
-    """drf-spectacular's, with what our bases add: headers, `?fields`, and no unknown members."""
+    """drf-spectacular's schema with our headers, `?fields` and strict request bodies."""
 
     def get_override_parameters(self) -> list[Any]:
-        """Add the headers that the view's bases take and give, and `?fields` where it works."""
+        """Add the headers of the view's base classes, and `?fields`."""
         parameters: list[Any] = list(super().get_override_parameters())
         headers = getattr(self.view, "documented_headers", None)
         if headers is not None:
@@ -28,7 +28,10 @@ class DocumentedSchema(AutoSchema):
         return parameters
 
     def get_tags(self) -> list[str]:
-        """Group by the noun of the address; a robot's telemetry belongs to telemetry."""
+        """Return the tag: the noun in the path.
+
+        A robot's telemetry belongs to `telemetry`.
+        """
         tokens: list[str] = self._tokenize_path()
         return ["telemetry"] if "telemetry" in tokens else tokens[:1]
 
@@ -50,7 +53,7 @@ class DocumentedSchema(AutoSchema):
         schema = super()._map_serializer_field(  # type: ignore[no-untyped-call]
             field, direction, bypass_extensions
         )
-        # drf-spectacular writes a nullable "anything" so that null fits twice, which is not at all.
+        # drf-spectacular writes a nullable "anything" as a oneOf where null matches twice: invalid.
         if isinstance(schema, dict) and schema.get("oneOf") == [{}, {"type": "null"}]:
             schema = {name: value for name, value in schema.items() if name != "oneOf"}
         if direction == "request" and type(field) is serializers.CharField:
@@ -59,9 +62,9 @@ class DocumentedSchema(AutoSchema):
 
 
 def _with_pattern(schema: dict[str, Any], field: Any) -> dict[str, Any]:
-    """Say which text a field takes: none with NUL, and not blanks alone if it has to be filled."""
-    needs_more = field.trim_whitespace and not field.allow_blank
-    pattern = r"^[^\u0000]*\S[^\u0000]*$" if needs_more else r"^[^\u0000]*$"
+    """Add a pattern that excludes null characters and, if required, blank texts."""
+    excludes_blank = field.trim_whitespace and not field.allow_blank
+    pattern = r"^[^\u0000]*\S[^\u0000]*$" if excludes_blank else r"^[^\u0000]*$"
     return {**schema, "pattern": schema.get("pattern", pattern)}
 
 
@@ -71,5 +74,5 @@ def _fields_parameter(names: list[str]) -> OpenApiParameter:
         "fields",
         {"type": "string", "pattern": f"^({one}(,{one})*)?$"},
         OpenApiParameter.QUERY,
-        description="Members of the answer, joined by commas; the others are left out.",
+        description="Members of the response, separated by commas; the others are omitted.",
     )

@@ -1,4 +1,4 @@
-"""Serializer base: own rows only, no unknown fields, no NULL where the spec merely allows it."""
+"""Base serializers: visible rows only, no unknown fields, no NULL booleans."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from urfmp.common.api.datetimes import AwareDateTimeField
 
 
 class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[type-arg]
-    """A reference to a row that the caller may see; any other id does not exist."""
+    """A reference to a row that the caller may view.
+
+    Other ids count as missing.
+    """
 
     def get_queryset(self) -> Any:
-        """Return the rows that may be referred to."""
+        """Return the rows that the caller may refer to."""
         queryset: Any = super().get_queryset()
         if queryset is None:
             return None
@@ -23,39 +26,39 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[ty
 
 
 def field_names(wanted: str) -> set[str]:
-    """Return the names in a `?fields` parameter; none for an empty one."""
+    """Return the names in a `?fields` parameter, which may be empty."""
     return {name.strip(" ") for name in wanted.split(",")} if wanted else set()
 
 
 class StrictFieldsMixin:
-    """Refuse a field that is unknown, or that only the server writes, rather than ignore it."""
+    """Rejects unknown and read-only fields instead of ignoring them."""
 
     fields: Any
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse what cannot be written.
+        """Return the validated values.
 
         Raises:
-            ValidationError: A field is unknown or read-only, or a value does not fit.
+            ValidationError: A field is unknown or read-only, or its value is invalid.
         """
         if isinstance(data, dict):
             writable = {name for name, field in self.fields.items() if not field.read_only}
             if unknown := sorted(set(data) - writable):
                 raise serializers.ValidationError(
                     {
-                        name: "This field cannot be written."
+                        name: "This field is read-only."
                         if name in self.fields
-                        else "There is no such field."
+                        else "Unknown field."
                         for name in unknown
                     }
                 )
-            self._refuse_long_texts(data)
+            self._reject_long_texts(data)
         return super().to_internal_value(data)  # type: ignore[misc]
 
-    def _refuse_long_texts(self, data: dict[str, Any]) -> None:
-        """Look at the length of texts as they were sent: blanks at the ends are cut off later."""
+    def _reject_long_texts(self, data: dict[str, Any]) -> None:
+        """Check the length of texts before surrounding whitespace is stripped."""
         long = {
-            name: f"Write at most {field.max_length} characters."
+            name: f"Ensure this field has no more than {field.max_length} characters."
             for name, field in self.fields.items()
             if isinstance(field, serializers.CharField)
             and field.max_length is not None
@@ -67,14 +70,11 @@ class StrictFieldsMixin:
 
 
 class StrictSerializer(StrictFieldsMixin, serializers.Serializer[Any]):
-    """Fields of a body that is no model."""
+    """Fields of a request body without a model."""
 
 
 class ScopedModelSerializer(StrictFieldsMixin, serializers.ModelSerializer):  # type: ignore[type-arg]
-    """Fields of one model.
-
-    `?fields=a,b` leaves out the others.
-    """
+    """Fields of one model; `?fields=a,b` omits the others."""
 
     serializer_related_field = ScopedRelatedField
     serializer_field_mapping: ClassVar[dict[Any, Any]] = {
@@ -83,14 +83,17 @@ class ScopedModelSerializer(StrictFieldsMixin, serializers.ModelSerializer):  # 
     }
 
     def build_standard_field(self, field_name: str, model_field: Any) -> Any:
-        """Refuse NULL for booleans: the column takes it, but it means nothing."""
+        """Reject NULL for booleans.
+
+        The column allows NULL, but it has no meaning.
+        """
         field_class, kwargs = super().build_standard_field(field_name, model_field)
         if isinstance(model_field, models.BooleanField):
             kwargs.pop("allow_null", None)
         return field_class, kwargs
 
     def get_fields(self) -> dict[str, Any]:
-        """Return the fields that the caller asked for."""
+        """Return the fields that the caller requested."""
         fields = super().get_fields()
         request = self.context.get("request")
         if request is None or request.method not in {"GET", "HEAD"}:

@@ -1,4 +1,4 @@
-"""Viewset base: every row passes through `restrict`."""
+"""Base views: every row passes through `restrict`."""
 
 from __future__ import annotations
 
@@ -21,45 +21,49 @@ _READS = frozenset({"GET", "HEAD"})
 
 
 class PrincipalView(APIView):
-    """A view that asks who calls it, and refuses parameters that it does not know.
+    """A view that authorizes its caller and rejects unknown query parameters.
 
     Attributes:
-        step_up_actions: Actions, by DRF's names, that need a sign-in of the last 15 minutes.
-        parameters_class: The serializer of what the address may carry after the question mark.
+        step_up_actions: Actions, by DRF's names, that need a password entered in the last 15
+            minutes.
+        parameters_class: Serializer of the query parameters.
     """
 
     step_up_actions: ClassVar[frozenset[str]] = frozenset()
     parameters_class: ClassVar[type[Serializer[Any]] | None] = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse unknown parameters, of those who may call at all.
+        """Reject unknown parameters, after the permission check.
 
         Raises:
-            ValidationError: The address carries a parameter that means nothing here.
-            StepUpRequiredError: This needs a newer sign-in.
+            ValidationError: A query parameter is unknown.
+            StepUpRequiredError: The user must enter their password again.
         """
         super().initial(request, *args, **kwargs)
         if getattr(self, "action", None) in self.step_up_actions:
             require_recent_auth(request._request)  # noqa: SLF001
         method = (request.method or "").lower()
-        is_answered = method in self.http_method_names and hasattr(self, method)  # else 405
-        if is_answered and (known := self.known_parameters()) is not None:
+        is_allowed = method in self.http_method_names and hasattr(self, method)  # else 405
+        if is_allowed and (known := self.known_parameters()) is not None:
             reject_unknown_params(request, known)
             reject_empty_params(
                 request, self.parameters_class().fields if self.parameters_class else ()
             )
 
     def known_parameters(self) -> frozenset[str] | None:
-        """Return the parameters of this request's method; None where a filter backend checks."""
+        """Return the known query parameters; None if a filter backend checks them."""
         return frozenset(self.parameters_class().fields if self.parameters_class else ())
 
     def documented_headers(self, method: str) -> list[OpenApiParameter]:
-        """Return the headers of requests and answers that the OpenAPI document names."""
+        """Return the request and response headers for the OpenAPI document."""
         return []
 
     @property
     def principal(self) -> Any:
-        """The person or key that calls; Django's types know of neither organization nor robot."""
+        """The calling user or API key.
+
+        Untyped: Django's types have no organization or robot.
+        """
         return self.request.user
 
 
@@ -67,11 +71,11 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
     """Rows of one tenant-owned model.
 
     Attributes:
-        model: Whose rows.
-        select: Relations to read along.
-        ordering: The order without `?ordering`, a field with an optional minus.
-        ordering_fields: The fields that `?ordering` takes.
-        permission_actions: The permission's verb of a method of one's own.
+        model: Model of the rows.
+        select: Relations to load in the same query.
+        ordering: Default order: a field with an optional minus.
+        ordering_fields: Fields that `?ordering` accepts.
+        permission_actions: Permission verbs of the view's own methods.
     """
 
     model: ClassVar[type[Model]]
@@ -82,26 +86,29 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse names in `?fields` that no row has, before it is known whether there are rows.
+        """Reject unknown names in `?fields`, whether or not rows are found.
 
         Raises:
-            ValidationError: There is no such field.
+            ValidationError: A field does not exist.
         """
         super().initial(request, *args, **kwargs)
         if wanted := field_names(request.query_params.get("fields", "")):
             known: Any = self.get_serializer_class()
             if unknown := sorted(wanted - set(known.Meta.fields)):
-                raise ValidationError({"fields": f"There is no field {', '.join(unknown)}."})
+                raise ValidationError({"fields": f"Unknown field: {', '.join(unknown)}."})
 
     def known_parameters(self) -> frozenset[str] | None:
-        """Leave lists to their filters; one row can be asked for in part."""
+        """Return None for lists, whose filters check; one row also accepts `?fields`."""
         if self.action == "list":
             return None
         own = super().known_parameters() or frozenset()
         return own | ({"fields"} if self.request.method in _READS else set())
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows on which the caller may do this; a foreign one is a missing one."""
+        """Return the rows that the caller may access.
+
+        Foreign rows count as missing.
+        """
         rows = self.model._default_manager.all()
         if getattr(self, "swagger_fake_view", False):
             return rows.none()
@@ -110,10 +117,10 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
         return visible.select_related(*self.select) if self.select else visible
 
     def current_ordering(self, request: Request) -> str:
-        """Return the order asked for.
+        """Return the requested order.
 
         Raises:
-            ValidationError: The list cannot be ordered by it.
+            ValidationError: The list does not support the order.
         """
         wanted = request.query_params.get("ordering", self.ordering)
         if wanted != self.ordering and wanted.removeprefix("-") not in self.ordering_fields:
@@ -125,8 +132,8 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
 
 
 class ReadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ScopedViewSet):
-    """Rows that are read here and written elsewhere."""
+    """Rows that this API reads; other code writes them."""
 
 
 class WriteViewSet(mixins.CreateModelMixin, mixins.UpdateModelMixin, ReadViewSet):
-    """Rows that are read, created and changed; `perform_*` calls a service."""
+    """Rows that this API reads, creates and updates; `perform_*` calls a service."""

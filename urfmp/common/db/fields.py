@@ -1,6 +1,6 @@
 """Model fields and constraints with the defaults that the database itself carries.
 
-A row written by hand in psql gets the same values as one that a service writes.
+A row inserted by hand in psql gets the same values as one that a service writes.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ class GenerateUuid(Func):
 
 
 class TransactionTimestamp(Func):
-    """`now()`: the time at which the transaction began. Django's `Now` is another function."""
+    """`now()`: the start time of the transaction. Django's `Now` is another function."""
 
     function = "NOW"
     output_field = models.DateTimeField()
 
 
-# What breaks a line or steers a terminal: no letter, and no header of an e-mail holds it.
+# Unicode categories of line breaks and control characters, which no e-mail header may contain.
 _CONTROL = {"Cc", "Zl", "Zp"}
 
 
 def is_one_line(text: str) -> bool:
-    """Tell whether a text has no line break and no other control character."""
+    """Return whether a text has no line breaks or control characters."""
     return not any(unicodedata.category(character) in _CONTROL for character in text)
 
 
 def validate_one_line(value: str) -> None:
-    """Refuse a name that reaches over several lines."""
+    """Reject a text with line breaks or other control characters."""
     if not is_one_line(value):
-        msg = "Write this in one line, without control characters."
+        msg = "Line breaks and control characters are not allowed."
         raise ValidationError(msg, code="one_line")
 
 
@@ -53,14 +53,14 @@ MAX_DATETIME = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def validate_datetime_range(value: datetime) -> None:
-    """Refuse a time that no plant means, and that another timezone could not even write."""
+    """Reject years outside 2000 to 2199: typos, which overflow in timezone conversion."""
     if not MIN_DATETIME <= value < MAX_DATETIME:
-        msg = "Write a time between the years 2000 and 2200."
+        msg = "Enter a date and time between the years 2000 and 2200."
         raise ValidationError(msg, code="moment")
 
 
 def bounded_datetime_field(**kwargs: Any) -> models.DateTimeField[Any, Any]:
-    """Return a column for a time that people type in."""
+    """Return a column for a date and time that users enter."""
     return models.DateTimeField(
         null=True, blank=True, validators=[validate_datetime_range], **kwargs
     )
@@ -82,17 +82,17 @@ def uuid_primary_key() -> models.UUIDField[Any, Any]:
 
 
 def created_at() -> models.DateTimeField[Any, Any]:
-    """Return a column that the database fills with the start of the inserting transaction."""
+    """Return a column that defaults to the start of the inserting transaction."""
     return models.DateTimeField(null=True, db_default=TransactionTimestamp(), editable=False)
 
 
 def updated_at() -> models.DateTimeField[Any, Any]:
-    """Return a column that a trigger renews at every update."""
+    """Return a column that a trigger sets at every update."""
     return models.DateTimeField(null=True, db_default=TransactionTimestamp(), editable=False)
 
 
 def organization_fk(**kwargs: Any) -> models.ForeignKey[Any, Any]:
-    """Return the tenant's column. The foreign key itself is made by SQL under the spec's name."""
+    """Return the organization column; SQL creates its constraint under the spec's name."""
     return models.ForeignKey(
         "organizations.Organization",
         models.PROTECT,
@@ -105,39 +105,42 @@ def organization_fk(**kwargs: Any) -> models.ForeignKey[Any, Any]:
 
 
 class _UserDescriptor(ForwardManyToOneDescriptor):  # type: ignore[type-arg]
-    """Reads a person who may be of the platform: their row is behind the tenant wall."""
+    """Reads a user who may be platform staff.
+
+    Row-level security hides their row; a placeholder replaces it.
+    """
 
     def __get__(self, instance: Any, cls: Any = None) -> Any:
         if instance is None:
             return self
         key = getattr(instance, self.field.attname)
         try:
-            person = super().__get__(instance, cls)
+            user = super().__get__(instance, cls)
         except ObjectDoesNotExist:
             if key is None:
                 raise
-            person = None
-        if person is None and key is not None:
-            person = self.field.remote_field.model.placeholder_for(key)
-            self.field.set_cached_value(instance, person)
-        return person
+            user = None
+        if user is None and key is not None:
+            user = self.field.remote_field.model.placeholder_for(key)
+            self.field.set_cached_value(instance, user)
+        return user
 
 
 class UserForeignKey(models.ForeignKey[Any, Any]):
-    """A reference to a person. A super admin acts in organizations that are not their own."""
+    """A foreign key to a user, who may be platform staff."""
 
     forward_related_accessor_class = _UserDescriptor
 
     def deconstruct(self) -> Any:
-        """Be a plain foreign key to migrations: the column is one."""
+        """Return a plain foreign key: migrations see no difference."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.ForeignKey", args, kwargs
 
     def validate(self, value: Any, model_instance: Any) -> None:
-        """Take who acts, and who is stored already, without looking the row up.
+        """Accept the current actor and a stored user without a query.
 
         Raises:
-            ValidationError: There is no such person in the open organization.
+            ValidationError: The open organization has no such user.
         """
         is_stored = not model_instance._state.adding  # noqa: SLF001 - Django's documented place
         if value is not None and (is_stored or value == current_actor().user_id):
@@ -147,7 +150,10 @@ class UserForeignKey(models.ForeignKey[Any, Any]):
 
 
 def unconstrained_fk(to: str, **kwargs: Any) -> Any:
-    """Return a foreign key whose constraint and index are made elsewhere, under their own names."""
+    """Return a foreign key without constraint and index.
+
+    SQL creates them under their own names.
+    """
     kwargs.setdefault("on_delete", models.PROTECT)
     kwargs.setdefault("related_name", "+")
     kind = UserForeignKey if to == "accounts.User" else models.ForeignKey
@@ -157,7 +163,7 @@ def unconstrained_fk(to: str, **kwargs: Any) -> Any:
 def choices_check(
     table: str, column: str, choices: type[models.TextChoices]
 ) -> models.CheckConstraint:
-    """Return the CHECK that lets a column hold nothing but its choices, or NULL where allowed."""
+    """Return the CHECK that limits a column to its choices."""
     return models.CheckConstraint(
         condition=models.Q(**{f"{column}__in": choices.values}),
         name=f"{table}_{column}_check",

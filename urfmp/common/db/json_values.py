@@ -1,4 +1,7 @@
-"""What PostgreSQL takes as JSON. Python takes more, and a column would answer with a fault."""
+"""JSON values that PostgreSQL can store.
+
+PostgreSQL accepts less than Python does.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,20 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-# Deeper than any value that means something, and far from where either side runs out of stack.
+# Deeper than any meaningful value, and far below the stack limits of Python and PostgreSQL.
 MAX_DEPTH = 50
 _MAX_WHOLE_NUMBER = 10**300
 
 
 def json_storage_error(value: Any, depth: int = 0) -> str | None:
-    """Return what keeps a value from being stored as JSON, or None."""
+    """Return why a value cannot be stored as JSON, or None."""
     if depth > MAX_DEPTH:
-        return f"Values are nested in each other at most {MAX_DEPTH} times."
+        return f"Values may be nested at most {MAX_DEPTH} levels deep."
     if isinstance(value, str):
         return _text_storage_error(value)
     if isinstance(value, int | float):
         fits = math.isfinite(value) if isinstance(value, float) else abs(value) < _MAX_WHOLE_NUMBER
-        return None if fits else "A number is finite."
+        return None if fits else "Numbers must be finite."
     if value is None:
         return None
     if isinstance(value, dict):
@@ -28,17 +31,17 @@ def json_storage_error(value: Any, depth: int = 0) -> str | None:
     elif isinstance(value, list | tuple):
         parts = list(value)
     else:
-        return f"{type(value).__name__} is no JSON."
-    faults = (json_storage_error(part, depth + 1) for part in parts)
-    return next((fault for fault in faults if fault), None)
+        return f"{type(value).__name__} is not a JSON value."
+    errors = (json_storage_error(part, depth + 1) for part in parts)
+    return next((error for error in errors if error), None)
 
 
 def exceeds_max_depth(text: bytes, value: Any) -> bool:
-    """Tell whether a decoded value is nested deeper than may be.
+    """Return whether a decoded value is nested deeper than `MAX_DEPTH`.
 
     Args:
-        text: The value as JSON; one with few brackets is not looked at any closer.
-        value: The same, decoded.
+        text: The value as JSON; a text with few brackets needs no closer look.
+        value: The decoded value.
     """
     brackets = text.count(b"[") + text.count(b"{")
     return brackets > MAX_DEPTH and _depth_left(value, MAX_DEPTH) < 0
@@ -48,16 +51,16 @@ def _depth_left(value: Any, left: int) -> int:
     if left < 0 or not isinstance(value, dict | list):
         return left
     parts = value.values() if isinstance(value, dict) else value
-    return min((_depth_left(part, left - 1) for part in parts), default=left - 1)
+    return min((_depth_left(part, left - 1) for part in parts), deerror=left - 1)
 
 
 def _text_storage_error(text: str) -> str | None:
     if "\x00" in text:
-        return "A text holds a NUL character, which cannot be stored."
+        return "Null characters are not allowed."
     try:
         text.encode()
     except UnicodeEncodeError:
-        return "A text holds half of a character, which cannot be stored."
+        return "Lone surrogate characters are not allowed."
     return None
 
 
@@ -65,11 +68,11 @@ def check_json(**values: Any) -> None:
     """Check the values of JSON columns.
 
     Args:
-        values: By the names of their fields; None is fine.
+        values: Values by field name; None is valid.
 
     Raises:
         ValidationError: A value cannot be stored, under its field's name.
     """
-    faults = {name: json_storage_error(value) for name, value in values.items()}
-    if wrong := {name: fault for name, fault in faults.items() if fault}:
+    errors = {name: json_storage_error(value) for name, value in values.items()}
+    if wrong := {name: error for name, error in errors.items() if error}:
         raise ValidationError(wrong)

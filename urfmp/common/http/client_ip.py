@@ -6,7 +6,7 @@ import ipaddress
 
 
 def normalize_ip(text: str) -> str | None:
-    """Return a normalized IP address, or None if the text is not one.
+    """Return a normalized IP address; None for any other text.
 
     An IPv4 address mapped into IPv6 becomes plain IPv4.
     """
@@ -18,7 +18,7 @@ def normalize_ip(text: str) -> str | None:
 
 
 def client_network(text: str | None) -> str:
-    """Return the network that one client controls: an IPv4 address or an IPv6 /64.
+    """Return a client's network: an IPv4 address or an IPv6 /64.
 
     An IPv6 subscriber has 2^64 addresses; counting each one would evade every limit. Returns an
     empty string for a text that is not an IP address.

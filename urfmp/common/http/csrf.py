@@ -1,4 +1,4 @@
-"""What a form is answered with that did not come from our own page."""
+"""The response to a form without a valid CSRF token."""
 
 from __future__ import annotations
 
@@ -8,5 +8,8 @@ from urfmp.common.http.error_views import permission_denied
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer 403, in the form that the address calls for; Django's own page holds a style."""
+    """Return 403 as problem details or as a page.
+
+    Django's own page has an inline style, which our content security policy blocks.
+    """
     return permission_denied(request, PermissionError(reason))

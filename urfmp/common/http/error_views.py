@@ -1,4 +1,4 @@
-"""What is answered when nothing else answers: no such page, a lost database, a fault of ours."""
+"""Responses to unknown addresses, a lost database and unexpected errors."""
 
 from __future__ import annotations
 
@@ -18,41 +18,43 @@ from urfmp.common.http.problem_details import problem_response
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
-# The functions that write the record, in PostgreSQL's account of where an error came from.
+# SQL functions that write the audit log, as PostgreSQL names them in an error's context.
 _AUDIT_FUNCTIONS = re.compile(r"\baudit_(?:row|record|link|digest|redact|pick|logs|heads)\b")
 
 
 def _wants_problem(request: HttpRequest) -> bool:
-    # `/write` is where clients of the first InfluxDB write.
+    # InfluxDB 1 clients write to `/write`.
     return request.path.startswith("/api/") or request.path == "/write"
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 400, in the form that the address calls for."""
+    """Return 400 as problem details or as a page."""
     if _wants_problem(request):
-        return problem_response(400, "malformed", "The request cannot be read.")
+        return problem_response(400, "malformed", "The request is malformed.")
     return HttpResponse(render_to_string("400.html"), status=400)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 404, in the form that the address calls for."""
+    """Return 404 as problem details or as a page."""
     if _wants_problem(request):
-        return problem_response(404, "not_found", "There is nothing at this address.")
+        return problem_response(404, "not_found", "Not found.")
     return HttpResponse(render_to_string("404.html"), status=404)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer 403, in the form that the address calls for."""
+    """Return 403 as problem details or as a page."""
     if _wants_problem(request):
-        return problem_response(403, "permission_denied", "You may not do this.")
+        return problem_response(
+            403, "permission_denied", "You do not have permission to perform this action."
+        )
     return HttpResponse(render_to_string("403.html"), status=403)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer 503 with Retry-After when PostgreSQL or the record is away, 500 for anything else.
+    """Return 503 if PostgreSQL or the audit log is unavailable, else 500.
 
-    Django calls this from whichever layer raised, so a connection lost at commit or while a
-    session is saved is answered like one that is lost inside a view.
+    Django calls this from any layer that raises. A connection lost at commit, or while a session
+    is saved, therefore gets the same response as one lost inside a view.
     """
     error = sys.exc_info()[1]
     if isinstance(error, OperationalError | InterfaceError):
@@ -60,17 +62,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(error, ApplicationError) and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return unavailable(request, error, error.message)
     if audit_write_failed(error):
-        logger.error("The audit record cannot be written, so nothing is done: %s", error)
+        logger.error("The audit log cannot be written, so the request was rolled back: %s", error)
         return unavailable(
-            request, error, "The audit record cannot be written, so nothing was done."
+            request, error, "The audit log cannot be written, so nothing was changed."
         )
     if _wants_problem(request):
-        return problem_response(500, "server_error", "The server failed; the fault is recorded.")
+        return problem_response(
+            500, "server_error", "Internal server error. The error has been logged."
+        )
     return HttpResponse(render_to_string("500.html"), status=500)
 
 
 def audit_write_failed(error: BaseException | None) -> bool:
-    """Tell whether it was the writing of the audit record that failed: no act without a record."""
+    """Return whether an error was raised while writing the audit log.
+
+    A change without its audit row is never committed.
+    """
     cause = getattr(error, "__cause__", None)
     if not (isinstance(error, DatabaseError) and isinstance(cause, psycopg.Error)):
         return False
@@ -82,10 +89,10 @@ def unavailable(
     error: BaseException | None,
     reason: str = "The database is not available.",
 ) -> HttpResponse:
-    """Return the 503 for a browser or an API client."""
+    """Return 503 for a browser or an API client."""
     logger.warning("%s %s", reason, error)
     if _wants_problem(request) or request.path == "/healthz":
-        response = problem_response(503, "unavailable", f"{reason} Send the request again later.")
+        response = problem_response(503, "unavailable", f"{reason} Try again later.")
     else:
         response = HttpResponse(render_to_string("503.html"), status=503)
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)

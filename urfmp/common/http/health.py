@@ -1,4 +1,4 @@
-"""Is this process able to serve?"""
+"""Health check of the web process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from urfmp.common.http.error_views import unavailable
 
 
 def healthz(request: HttpRequest) -> HttpResponse:
-    """Answer 200 when PostgreSQL does, else 503 with Retry-After."""
+    """Return 200 if PostgreSQL answers, else 503 with Retry-After."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")

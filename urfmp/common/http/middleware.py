@@ -1,4 +1,4 @@
-"""Middleware that knows nothing of the apps."""
+"""Middleware that is independent of the apps."""
 
 from __future__ import annotations
 
@@ -23,25 +23,31 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def request_id_of(headers: Mapping[str, str]) -> str:
-    """Return the client's `X-Request-ID` when it is plain and no credential, else a new one."""
+    """Return the client's `X-Request-ID` if it is valid, else a new one.
+
+    A text that looks like a credential is not valid.
+    """
     given = headers.get("X-Request-ID", "")
-    is_taken = _REQUEST_ID.fullmatch(given) and redact_text(given) == given
-    return given if is_taken else uuid.uuid4().hex
+    is_valid = _REQUEST_ID.fullmatch(given) and redact_text(given) == given
+    return given if is_valid else uuid.uuid4().hex
 
 
 def user_agent_of(headers: Mapping[str, str]) -> str:
-    """Return what the client calls itself, without credentials that it has put there."""
+    """Return the client's `User-Agent`, with credentials redacted."""
     return redact_text(headers.get("User-Agent", "")[:1000])
 
 
 class RequestIdMiddleware:
-    """Give each request an id, taking over the client's `X-Request-ID` when it is plain."""
+    """Give each request an id.
+
+    The client's `X-Request-ID` is used if it is valid.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Echo the id in the answer."""
+        """Send the id in the response."""
         request_id = request_id_of(request.headers)
         request_state(request).request_id = request_id
         response = self.get_response(request)
@@ -50,9 +56,9 @@ class RequestIdMiddleware:
 
 
 class ClientAddressMiddleware:
-    """Behind our proxy, take the client's address from what the proxy says.
+    """Read the client's IP address from the header that our proxy sets.
 
-    Only with TRUST_PROXY: elsewhere anybody could write the header.
+    Active only with TRUST_PROXY: without a proxy, any client could forge the header.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -61,46 +67,49 @@ class ClientAddressMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Put the address where everything reads it."""
+        """Set REMOTE_ADDR, which all other code reads."""
         if forwarded := request.META.get("HTTP_X_FORWARDED_FOR"):
             request.META["REMOTE_ADDR"] = forwarded_ip(forwarded)
         return self.get_response(request)
 
 
 class BodyLengthMiddleware:
-    """Ask for a length: Django reads a chunked body as an empty one, which would lose it."""
+    """Require a Content-Length: Django would read a chunked body as empty."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Answer 411 to a body whose length is not told."""
+        """Return 411 for a chunked body."""
         if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
-            detail = "Send the body with a Content-Length, not in chunks."
+            detail = "Send the body with a Content-Length, not chunked."
             return problem_response(411, "length_required", detail)
         return self.get_response(request)
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
-    """Put the content security policy on pages: nothing else is shown by a browser as one."""
+    """Set Content-Security-Policy on HTML responses; browsers render nothing else as a page."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Add it to HTML, and to what could be taken for it."""
+        """Set the header, except on JSON."""
         if response.get("Content-Type", "").startswith(("application/json", "application/problem")):
             return response
         return super().process_response(request, response)
 
 
 class ApiCacheMiddleware:
-    """Keep answers of the API out of shared caches: what they hold depends on who asks."""
+    """Keep API responses out of shared caches.
+
+    Their content depends on the caller.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Say so on every answer of the API."""
+        """Set Cache-Control and Vary on API responses."""
         response = self.get_response(request)
         if request.path.startswith("/api/"):
             response["Cache-Control"] = "no-store"

@@ -68,7 +68,7 @@ def problem(
 def error_headers(
     status: int, retry_after: int | None = None, *, authenticate: str = BEARER
 ) -> dict[str, str]:
-    """Return the headers that an error's status calls for, whatever the format of its body.
+    """Return the headers of an error, in whatever format its body is.
 
     Args:
         status: HTTP status.

@@ -1,4 +1,4 @@
-"""Bodies of requests that are refused."""
+"""Bodies of rejected requests."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ CHUNK_BYTES = 64 * 1024
 
 
 def drain_body(request: HttpRequest, max_bytes: int) -> None:
-    """Take and drop what is still coming: a sender that is cut off sees no answer.
+    """Read and discard the rest of a body.
+
+    A client that is cut off while sending would not see the response.
 
     Args:
-        request: Whose body nobody will look at.
-        max_bytes: How much is taken at most, in whole chunks of 64 KiB.
+        request: Rejected request, whose body is not used.
+        max_bytes: Maximum to read, in whole chunks of 64 KiB.
     """
     with suppress(UnreadablePostError):
         for _ in range(max_bytes // CHUNK_BYTES):

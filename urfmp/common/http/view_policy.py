@@ -48,7 +48,10 @@ _DEFAULT = ViewPolicy()
 
 
 def view_policy(**changes: Any) -> Callable[[View], View]:
-    """Set fields of `ViewPolicy` for a view, a view class or one of its handlers."""
+    """Set fields of `ViewPolicy` for a view.
+
+    Also decorates view classes and single handlers of them.
+    """
 
     def decorate(view: View) -> View:
         setattr(view, _ATTRIBUTE, replace(getattr(view, _ATTRIBUTE, _DEFAULT), **changes))
@@ -58,7 +61,7 @@ def view_policy(**changes: Any) -> Callable[[View], View]:
 
 
 def policy_of(view: Callable[..., object], method: str | None = None) -> ViewPolicy:
-    """Return the policy of a view, combined with its class's and its handler's.
+    """Return a view's policy, combined with its class's and handler's.
 
     Args:
         view: Function that the URL resolves to.

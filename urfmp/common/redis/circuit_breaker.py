@@ -1,6 +1,6 @@
-"""Redis, which may be away: short waits, and a pause after each failure.
+"""Redis behind a circuit breaker: short timeouts, pauses after errors.
 
-Without the pause every command would wait for its own time-out while Redis hangs.
+Without the pause every command would wait for its own timeout while Redis hangs.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ _Reply = TypeVar("_Reply")
 
 
 class CircuitBreaker:
-    """Two seconds in which a process leaves Redis alone."""
+    """Skips Redis for two seconds after an error, in this process."""
 
     def __init__(self) -> None:
-        """Begin awake."""
+        """Start closed: commands are sent."""
         self._until = 0.0
 
     def __bool__(self) -> bool:
-        """Tell whether Redis is left alone at this moment."""
+        """Return whether the breaker is open, so that Redis must be skipped."""
         return time.monotonic() < self._until
 
     def trip(self) -> None:
-        """Leave Redis alone from now on."""
+        """Open the breaker for two seconds."""
         self._until = time.monotonic() + _OPEN_SECONDS
 
     def reset(self) -> None:
-        """Ask Redis again."""
+        """Close the breaker."""
         self._until = 0.0
 
 
 class GuardedRedis:
-    """The process's connections to Redis, left alone for two seconds after each failure."""
+    """The process's Redis connections behind a circuit breaker."""
 
     def __init__(self, url: str) -> None:
-        """Connect when the first command comes."""
+        """Create the pool; it connects on the first command."""
         pool = ConnectionPool.from_url(
             url,
             socket_connect_timeout=0.25,
@@ -57,11 +57,11 @@ class GuardedRedis:
         self.breaker = CircuitBreaker()
 
     def call(self, command: Callable[[], _Reply], *, fallback: str) -> _Reply | None:
-        """Return what a command to `client` returns; None while Redis does not answer.
+        """Return a command's reply, or None while Redis does not answer.
 
         Args:
-            command: What is asked.
-            fallback: For the log: what happens without an answer.
+            command: Function that uses `client`.
+            fallback: Text for the log: what happens without a reply.
         """
         if self.breaker:
             return None
@@ -69,5 +69,5 @@ class GuardedRedis:
             return command()
         except (RedisError, OSError) as error:
             self.breaker.trip()
-            logger.warning("Redis is not answering, %s: %s", fallback, error)
+            logger.warning("Redis does not answer; %s: %s", fallback, error)
             return None

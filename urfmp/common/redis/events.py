@@ -1,7 +1,7 @@
-"""Tell the live processes what has just been stored.
+"""Publish stored changes to the live processes.
 
-One Redis channel per organization. Events are for eyes only: whoever misses one finds the same
-in the database, so publishing never fails and never waits long.
+There is one Redis channel per organization. A lost event loses no data, because the database has
+the same values. Publishing therefore never fails and never waits long.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class TelemetryEvent(msgspec.Struct, frozen=True, tag_field="type", tag="telemet
 
 
 class StatusEvent(msgspec.Struct, frozen=True, tag_field="type", tag="status"):
-    """The status that a robot shows from now on, and when it was last heard of."""
+    """A robot's new status, and when the robot last reported."""
 
     robot_id: UUID
     status: str
@@ -51,9 +51,9 @@ Event = TelemetryEvent | StatusEvent
 def telemetry_events(
     rows: Iterable[tuple[UUID, str, datetime, float | None, str | None]],
 ) -> list[TelemetryEvent]:
-    """Return one event for each robot, with the newest point of each of its metrics.
+    """Return one event per robot, with the newest point per metric.
 
-    What is left out could not be told apart on a screen: streams thin it away as well.
+    Older points of the same batch are left out: streams throttle them anyway.
 
     Args:
         rows: `(robot_id, metric_name, time, value, unit)` in any order.
@@ -69,12 +69,12 @@ def telemetry_events(
 
 class _Publisher(GuardedRedis):
     def publish(self, channel: str, bodies: list[bytes]) -> bool:
-        """Return whether Redis took all of them, and there was one."""
+        """Return whether Redis accepted at least one event."""
         with self.client.pipeline(transaction=False) as pipeline:
             for body in bodies:
                 pipeline.publish(channel, body)
-            taken = self.call(pipeline.execute, fallback="live pages read the database")
-        return bool(taken)
+            reply = self.call(pipeline.execute, fallback="live pages read the database")
+        return bool(reply)
 
 
 @cache
@@ -83,16 +83,16 @@ def _publisher() -> _Publisher:
 
 
 def publish(organization_id: UUID, *events: Event | dict[str, Any]) -> bool:
-    """Send events to whoever watches an organization; call it after commit.
+    """Publish events to an organization's streams; call it after commit.
 
-    Several events cost one round trip. Nothing is raised when Redis does not answer.
+    Several events take one round trip. Nothing is raised when Redis does not answer.
 
     Args:
-        organization_id: Whose events they are.
+        organization_id: Organization that the events belong to.
         events: `TelemetryEvent`, `StatusEvent`, or dictionaries of the same form.
 
     Returns:
-        Whether Redis took them.
+        Whether Redis accepted the events.
     """
     bodies = [msgspec.json.encode(event) for event in events]
     return _publisher().publish(f"{CHANNEL_PREFIX}{organization_id}", bodies)

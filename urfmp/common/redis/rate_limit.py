@@ -71,7 +71,7 @@ class RateLimit:
 
 @dataclass(frozen=True)
 class RateLimitResult:
-    """The outcome of a hit, and the state of the tightest limit after it.
+    """The outcome of a hit, and the tightest limit after it.
 
     Attributes:
         admitted: Whether the hit was counted; False if a limit was reached.
@@ -96,7 +96,7 @@ class RateLimitResult:
 
 
 def hit(*counters: RateLimit) -> RateLimitResult:
-    """Count one hit in all limits, or in none if one is reached.
+    """Count a hit in all limits, or none if one is reached.
 
     Takes one round trip to Redis. Without Redis it takes one PostgreSQL statement, which locks the
     counters' rows until the open transaction ends: call it outside of a transaction where that
@@ -132,7 +132,10 @@ def refund_database(*names: str) -> None:
 def _tightest_result(
     counters: Sequence[RateLimit], admitted: bool, states: list[tuple[int, float]]
 ) -> RateLimitResult:
-    """Return the limit with the fewest hits left and, of several, the longest wait."""
+    """Return the state of the tightest limit.
+
+    That is the one with the fewest hits left and, of several, the longest wait.
+    """
     remaining, _, reset_seconds, limit = min(
         (max(counter.limit - hits, 0), -seconds, max(ceil(seconds), 1), counter.limit)
         for counter, (hits, seconds) in zip(counters, states, strict=True)
@@ -147,7 +150,9 @@ class _RedisRateLimits(GuardedRedis):
         self._refund_script = self.client.register_script(_REFUND_SCRIPT)
 
     def hit(self, counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, float]]] | None:
-        """Return whether the hit was admitted, and each counter's hits and seconds left.
+        """Count a hit in Redis.
+
+        Returns whether it was admitted, and each counter's hits and seconds left.
 
         None without Redis.
         """
@@ -179,7 +184,10 @@ def redis_rate_limits() -> _RedisRateLimits:
 
 
 def hit_database(counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, float]]]:
-    """Count a hit in PostgreSQL; return whether it was admitted, and hits and seconds left."""
+    """Count a hit in PostgreSQL.
+
+    Returns whether it was admitted, and each counter's hits and seconds left.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT admitted, hits, seconds_left FROM rate_limit_take(%s, %s, %s)",

@@ -1,4 +1,4 @@
-"""What a recorded change did, path by path through nested JSON."""
+"""Differences between audited values, path by path through nested JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Difference:
-    """One value that was added, removed or changed; `path` is for people."""
+    """One value that was added, removed or changed; `path` is for display."""
 
     path: str
     kind: Kind
@@ -22,9 +22,9 @@ class Difference:
 
 
 def differences(before: dict[str, Any] | None, after: dict[str, Any] | None) -> list[Difference]:
-    """Return what differs, in the order of the paths.
+    """Return the differences, ordered by path.
 
-    Of a row that was made or removed the empty values are left out: they tell nothing.
+    Empty values of a created or deleted row are left out.
     """
     old, new = before or {}, after or {}
     found = list(_walk((), old, new))
@@ -61,7 +61,10 @@ def _is_absent(value: Any) -> bool:
 
 
 def _has_parts(value: Any) -> bool:
-    """Tell whether a list is compared item by item: of plain values the whole list is shown."""
+    """Return whether a list is compared item by item.
+
+    Lists of plain values are compared as a whole.
+    """
     return isinstance(value, list) and any(isinstance(item, dict) for item in value)
 
 

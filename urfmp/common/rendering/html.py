@@ -1,4 +1,7 @@
-"""Small pieces of HTML that admin and pages share. Colours and icons of badges are in the CSS."""
+"""HTML snippets for admin and pages.
+
+Colours and icons of badges are in the CSS.
+"""
 
 from __future__ import annotations
 
@@ -14,17 +17,18 @@ from django.utils.safestring import SafeString
 from urfmp.common.rendering.diffs import differences
 
 NOTHING = "\u2013"
-_FOLD_AT, _FOLD_LINES = 240, 8
+_FOLD_CHARACTERS = 240
+_FOLD_LINES = 8
 _MARKS = {"added": "+", "removed": "\u2212", "changed": "\u2260"}
 
 
 def badge(family: str, value: str | None, label: str) -> SafeString:
-    """Return a word on its colour, with an icon drawn by the style sheet.
+    """Return a coloured label; the style sheet adds an icon.
 
     Args:
-        family: What the value is one of: `status`, `severity`, `priority`, `task`, `command`.
-        value: The stored value, which chooses colour and icon.
-        label: The word that is read.
+        family: Kind of value: `status`, `severity`, `priority`, `task` or `command`.
+        value: Stored value, which selects colour and icon.
+        label: Text of the badge.
     """
     return format_html(
         '<span class="u-badge" data-family="{}" data-value="{}">{}</span>',
@@ -35,7 +39,7 @@ def badge(family: str, value: str | None, label: str) -> SafeString:
 
 
 def to_utc(value: datetime) -> datetime:
-    """Return a time in UTC, or as it is at the ends of the calendar, where there is no such."""
+    """Return a datetime in UTC, or unchanged where conversion would overflow."""
     try:
         return value.astimezone(UTC)
     except OverflowError:
@@ -43,7 +47,10 @@ def to_utc(value: datetime) -> datetime:
 
 
 def format_local_datetime(value: datetime) -> str:
-    """Return a time in the viewer's timezone, or in UTC where that timezone cannot write it."""
+    """Return a datetime as text in the active timezone.
+
+    In UTC where conversion would overflow.
+    """
     try:
         return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
     except OverflowError:
@@ -51,7 +58,7 @@ def format_local_datetime(value: datetime) -> str:
 
 
 def datetime_html(value: datetime | None) -> SafeString | str:
-    """Return a time in the viewer's timezone, with the exact UTC in its title."""
+    """Return a datetime as HTML, with the exact UTC time as title."""
     if value is None:
         return NOTHING
     return format_html(
@@ -63,7 +70,7 @@ def datetime_html(value: datetime | None) -> SafeString | str:
 
 
 def relative_time_html(value: datetime | None, never: str = "never") -> SafeString | str:
-    """Return a time as a distance from now, which the page's script keeps up to date."""
+    """Return a relative time, which the page's script keeps up to date."""
     if value is None:
         return never
     return format_html(
@@ -75,7 +82,7 @@ def relative_time_html(value: datetime | None, never: str = "never") -> SafeStri
 
 
 def relative_time(value: datetime) -> str:
-    """Return how far a time is from now, in the largest unit that fits."""
+    """Return a datetime relative to now, in the largest unit that fits."""
     seconds = (timezone.now() - value).total_seconds()
     amount = abs(seconds)
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
@@ -86,7 +93,7 @@ def relative_time(value: datetime) -> str:
 
 
 def format_duration(value: timedelta) -> str:
-    """Return a length of time in its two largest units."""
+    """Return a duration in its two largest units."""
     rest = round(value.total_seconds())
     parts: list[str] = []
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
@@ -98,7 +105,10 @@ def format_duration(value: timedelta) -> str:
 
 
 def value_text(value: Any) -> str:
-    """Return a recorded value as text: JSON for what has parts, a dash for nothing."""
+    """Return an audited value as text.
+
+    Nested values are JSON, empty ones a dash.
+    """
     if value is None or value == "":
         return NOTHING
     if isinstance(value, dict | list):
@@ -109,20 +119,23 @@ def value_text(value: Any) -> str:
 
 
 def preformatted(value: Any) -> SafeString:
-    """Return a recorded value with its line breaks."""
+    """Return an audited value with its line breaks."""
     return format_html('<pre class="u-pre">{}</pre>', value_text(value or None))
 
 
 def _value_html(value: Any, names: Mapping[str, str]) -> SafeString:
-    """Return a value; a long one folded, an id that is known with its name."""
+    """Return a value as HTML.
+
+    Long values are folded, and known ids have their name.
+    """
     if isinstance(value, str) and value in names:
         return format_html(
             '{} <span class="u-diff-id">{}</span>', names[value], f"{value[:8]}\u2026"
         )
     text = value_text(value)
-    if len(text) <= _FOLD_AT and text.count("\n") < _FOLD_LINES:
+    if len(text) <= _FOLD_CHARACTERS and text.count("\n") < _FOLD_LINES:
         return format_html("{}", text)
-    start = " ".join(text[:_FOLD_AT].split())[:60]
+    start = " ".join(text[:_FOLD_CHARACTERS].split())[:60]
     return format_html(
         "<details><summary>{}\u2026 ({} characters)</summary>{}</details>", start, len(text), text
     )
@@ -133,12 +146,12 @@ def difference_table(
     after: dict[str, Any] | None,
     names: Mapping[str, str] | None = None,
 ) -> SafeString:
-    """Return a table of what a recorded change did, one row for each value.
+    """Return an HTML table of the values that an audited change altered.
 
     Args:
-        before: The recorded values before it; None for a row that was made.
-        after: The recorded values after it; None for a row that was removed.
-        names: What ids among the values stand for.
+        before: Audited values before the change; None if the row was created.
+        after: Audited values after the change; None if the row was deleted.
+        names: Names of ids among the values.
     """
     found = differences(before, after)
     if not found:

@@ -1,4 +1,4 @@
-"""When and how a user authenticated, as sessions and token families keep it."""
+"""When and how a user authenticated, as sessions and tokens store it."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ CHECKSUM_LENGTH = 6
 
 
 def hash_token(token: str) -> str:
-    """Return the SHA-256 of a random token, in hexadecimal: what the database stores."""
+    """Return the hexadecimal SHA-256 of a random token, which the database stores."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
@@ -30,5 +30,8 @@ def random_text(length: int) -> str:
 
 
 def checksum(text: str) -> str:
-    """Return what tells a mistyped or invented credential from a real one without a query."""
+    """Return a checksum of a token.
+
+    It lets a mistyped token be rejected without a query.
+    """
     return _base62(zlib.crc32(text.encode()), CHECKSUM_LENGTH)

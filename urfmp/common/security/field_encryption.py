@@ -1,11 +1,11 @@
-"""Secrets that the product has to read again, encrypted where they are stored.
+"""Encryption of stored secrets that the product must read again.
 
-AES-256-GCM, a random nonce for each value. What a value belongs to (organization, row, field) is
-authenticated along with it: copied into another row or another field it does not open. Keys come
-from ENCRYPTION_KEYS, numbered; the highest number seals, all of them open, so that a key is rotated
-by adding one, running `manage.py rotate_encryption_keys`, and taking the old one out.
+AES-256-GCM encrypts each value with a random nonce. Its organization, row and field are
+authenticated with it, so a value copied elsewhere cannot be decrypted. ENCRYPTION_KEYS has numbered
+keys: the highest number encrypts, all of them decrypt. To rotate a key, add one, run
+`manage.py rotate_encryption_keys` and remove the old one.
 
-A model names its sealed columns in `encrypted_fields`; the command finds them by that.
+A model lists its encrypted columns in `encrypted_fields`, where the command finds them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ _NONCE_BYTES = 12
 
 
 class DecryptionError(RuntimeError):
-    """A sealed value does not open: it was moved or changed, or its key is gone."""
+    """A stored secret cannot be decrypted.
+
+    It was moved or changed, or its key is missing.
+    """
 
 
 @cache
@@ -46,30 +49,30 @@ def _context(organization_id: UUID, row_id: UUID, field: str) -> bytes:
 
 
 def encrypt(text: str, *, organization_id: UUID, row_id: UUID, field: str) -> str:
-    """Encrypt a secret for the one place where it will be stored.
+    """Encrypt a secret for the row and field that will store it.
 
     Args:
-        text: The secret.
-        organization_id: Whose row it is.
-        row_id: The row.
-        field: The column, or the path inside one.
+        text: Secret.
+        organization_id: Organization that owns the row.
+        row_id: Row that stores the secret.
+        field: Column, or the path inside one.
     """
     number = max(_keys())
     nonce = secrets.token_bytes(_NONCE_BYTES)
     context = _context(organization_id, row_id, field)
-    sealed = nonce + _cipher(_keys()[number]).encrypt(nonce, text.encode(), context)
-    return f"{_VERSION}.{number}.{base64.urlsafe_b64encode(sealed).decode()}"
+    encrypted = nonce + _cipher(_keys()[number]).encrypt(nonce, text.encode(), context)
+    return f"{_VERSION}.{number}.{base64.urlsafe_b64encode(encrypted).decode()}"
 
 
-def decrypt(sealed: str, *, organization_id: UUID, row_id: UUID, field: str) -> str:
-    """Return a secret that was sealed for this place.
+def decrypt(encrypted: str, *, organization_id: UUID, row_id: UUID, field: str) -> str:
+    """Return a secret that was encrypted for this row and field.
 
     Raises:
-        SecretUnreadableError: It was sealed for another one, was changed, or its key is not among
-            ENCRYPTION_KEYS.
+        DecryptionError: The value was encrypted for another row or field, was changed, or its key
+            is missing from ENCRYPTION_KEYS.
     """
     try:
-        version, number, text = sealed.split(".")
+        version, number, text = encrypted.split(".")
         raw = base64.b64decode(text, altchars=b"-_", validate=True)
         key = _keys()[int(number)] if version == _VERSION else ""
         context = _context(organization_id, row_id, field)
@@ -78,10 +81,10 @@ def decrypt(sealed: str, *, organization_id: UUID, row_id: UUID, field: str) -> 
         msg = f"The encryption key with the number {error} is not in ENCRYPTION_KEYS."
         raise DecryptionError(msg) from None
     except (ValueError, InvalidTag):
-        msg = "A sealed value does not open."
+        msg = "A stored secret cannot be decrypted."
         raise DecryptionError(msg) from None
 
 
-def is_encrypted_with_newest_key(sealed: str) -> bool:
-    """Tell whether a value needs no new sealing after a key was added."""
-    return sealed.startswith(f"{_VERSION}.{max(_keys())}.")
+def is_encrypted_with_newest_key(encrypted: str) -> bool:
+    """Return whether a value is encrypted with the newest key."""
+    return encrypted.startswith(f"{_VERSION}.{max(_keys())}.")

@@ -1,7 +1,7 @@
-"""What a password has to be. Only length and being hard to guess count: no rules of composition.
+"""Password validators after NIST SP 800-63B: length and a blocklist.
 
-After NIST SP 800-63B: 15 characters where the password is all there is, 8 beside a second factor;
-everything that is typed counts; nothing that attackers try first.
+A password has at least 15 characters, or 8 beside a second factor. There are no composition rules.
+Passwords that attackers try first are rejected.
 """
 
 from __future__ import annotations
@@ -14,22 +14,25 @@ from typing import Any
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 
-MAX_LENGTH = 1000  # no more is ever hashed
-ALONE, _WITH_SECOND_FACTOR = 15, 8
-_MIN_WORD = 4
+MAX_LENGTH = 1000  # bounds the cost of hashing
+MIN_LENGTH = 15
+_MIN_LENGTH_WITH_SECOND_FACTOR = 8
+_MIN_WORD_LENGTH = 4
 _PRODUCT = ("urfmp", "robot", "robots", "fleet")
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "qwertzuiop", "yxcvbnm", "azertyuiop")
-# Of neighbouring characters, how many may follow each other as on a keyboard or in a row.
-_MAX_STEPS = 0.75
+# Maximum share of characters that continue a sequence or a keyboard row.
+_MAX_RUN_SHARE = 0.75
 
 
-def minimum_length(user: Any) -> int:
-    """Return how many characters a person's password has at least."""
-    return _WITH_SECOND_FACTOR if getattr(user, "has_second_factor", False) else ALONE
+def min_length_for(user: Any) -> int:
+    """Return the minimum length of a user's password."""
+    return (
+        _MIN_LENGTH_WITH_SECOND_FACTOR if getattr(user, "has_second_factor", False) else MIN_LENGTH
+    )
 
 
 @cache
-def _common() -> frozenset[str]:
+def _common_passwords() -> frozenset[str]:
     return frozenset(CommonPasswordValidator().passwords)
 
 
@@ -37,27 +40,27 @@ def _letters(text: str) -> str:
     return "".join(character for character in text if character.isalpha())
 
 
-def _words_about(user: Any) -> set[str]:
-    """Return what an attacker would try first for this person, in lower case."""
+def _personal_words(user: Any) -> set[str]:
+    """Return words from the user's name and e-mail address, in lower case."""
     if user is None:
         return set(_PRODUCT)
     texts = [user.email, user.first_name or "", user.last_name or ""]
     words = {word for text in texts for word in re.split(r"[^\w]+|_", text.casefold())}
     words |= {_letters(text.partition("@")[0].casefold()) for text in texts}
-    return {word for word in words if len(word) >= _MIN_WORD} | set(_PRODUCT)
+    return {word for word in words if len(word) >= _MIN_WORD_LENGTH} | set(_PRODUCT)
 
 
-def _is_a_row(text: str) -> bool:
-    """Tell whether most characters just follow, or repeat, the one before: 12345, qwert, aaaa."""
+def _is_keyboard_run(text: str) -> bool:
+    """Return whether a text is mostly a sequence: 12345, qwert, aaaa."""
     steps = sum(
         0 <= ord(b) - ord(a) <= 1 or ord(a) - ord(b) == 1 or any(a + b in row for row in _KEYBOARD)
         for a, b in pairwise(text)
     )
-    return steps > _MAX_STEPS * (len(text) - 1)
+    return steps > _MAX_RUN_SHARE * (len(text) - 1)
 
 
-def _unit(text: str) -> str:
-    """Return the piece that a text repeats from beginning to end; itself if it does not."""
+def _repeated_part(text: str) -> str:
+    """Return the part that a text repeats, or the text itself."""
     return text[: (text + text).find(text, 1)]
 
 
@@ -65,50 +68,59 @@ class LengthValidator:
     """At least 15 characters, 8 with a second factor; at most 1,000."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        """Check it.
+        """Validate the length.
 
         Raises:
-            ValidationError: It is too short or too long.
+            ValidationError: The password is too short or too long.
         """
-        least = minimum_length(user)
-        if len(password) < least:
-            msg = f"Take at least {least} characters; several words are easy to remember."
+        min_length = min_length_for(user)
+        if len(password) < min_length:
+            msg = (
+                f"This password is too short. It must contain at least {min_length} characters."
+                " Several words are easy to remember."
+            )
             raise ValidationError(msg, code="password_too_short")
         if len(password) > MAX_LENGTH:
-            msg = f"Take at most {MAX_LENGTH:,} characters."
+            msg = f"This password is too long. It must contain at most {MAX_LENGTH:,} characters."
             raise ValidationError(msg, code="password_too_long")
 
     def get_help_text(self) -> str:
-        """Say it beforehand."""
-        return f"At least {ALONE} characters, {_WITH_SECOND_FACTOR} with a second factor."
+        """Return the text for forms."""
+        with_factor = _MIN_LENGTH_WITH_SECOND_FACTOR
+        return f"At least {MIN_LENGTH} characters, or {with_factor} with a second factor."
 
 
 class BlockListValidator:
-    """Nothing that is tried first: common passwords, rows of characters, the person's own names."""
+    """Rejects common passwords, sequences and the user's own names."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        """Check it.
+        """Validate that the password is hard to guess.
 
         Raises:
-            ValidationError: It would be guessed.
+            ValidationError: The password is easy to guess.
         """
         text = "".join(password.casefold().split())
         if not text:
-            raise ValidationError("Blanks alone are no password.", code="password_too_common")  # noqa: EM101
-        unit = _unit(text)
-        if {text, unit, _letters(text), _unit(_letters(text))} & _common() or _is_a_row(text):
-            msg = "This is among the passwords that are tried first. Take other words."
+            raise ValidationError("The password cannot be only spaces.", code="password_too_common")  # noqa: EM101
+        unit = _repeated_part(text)
+        if {
+            text,
+            unit,
+            _letters(text),
+            _repeated_part(_letters(text)),
+        } & _common_passwords() or _is_keyboard_run(text):
+            msg = "This password is too common."
             raise ValidationError(msg, code="password_too_common")
-        if len(unit) < _WITH_SECOND_FACTOR:
-            msg = "This repeats itself. Take more than one word."
+        if len(unit) < _MIN_LENGTH_WITH_SECOND_FACTOR:
+            msg = "This password repeats a short text."
             raise ValidationError(msg, code="password_too_common")
         rest = text
-        for word in sorted(_words_about(user), key=len, reverse=True):
+        for word in sorted(_personal_words(user), key=len, reverse=True):
             rest = rest.replace(word, "")
-        if len(rest) < _WITH_SECOND_FACTOR:
-            msg = "Beside your name, your address and the product's name too little is left."
+        if len(rest) < _MIN_LENGTH_WITH_SECOND_FACTOR:
+            msg = "The password is too similar to your name, e-mail address or the product's name."
             raise ValidationError(msg, code="password_too_similar")
 
     def get_help_text(self) -> str:
-        """Say it beforehand."""
-        return "No common password, and more than your own name."
+        """Return the text for forms."""
+        return "Not a common password, and not similar to your name."

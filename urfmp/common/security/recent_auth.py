@@ -19,7 +19,7 @@ RECENT_AUTH_SECONDS = 15 * 60
 
 
 class StepUpRequiredError(ApplicationError):
-    """This needs a sign-in of the last 15 minutes: show your password again."""
+    """Enter your password again to perform this action."""
 
     code = "step_up_required"
     status = HTTPStatus.FORBIDDEN
@@ -39,7 +39,10 @@ def require_recent_auth(request: HttpRequest) -> None:
 
 
 def is_recent(request: HttpRequest) -> bool:
-    """Return whether the user authenticated in the last 15 minutes, or is an API key."""
+    """Return whether the user authenticated in the last 15 minutes.
+
+    Always True for API keys.
+    """
     age_seconds = time.time() - request_state(request).authentication.at
     # The scopes of an API key decide alone.
     return age_seconds < RECENT_AUTH_SECONDS or hasattr(request.user, "key_id")

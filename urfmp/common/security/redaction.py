@@ -1,6 +1,6 @@
-"""What must not be read out of requests, errors and logs: by the names of values, and by form.
+"""Redaction of secrets in requests, errors and logs, by name and format.
 
-The audit trigger masks listed columns on its own; this is for everything that services write.
+The audit trigger masks listed columns itself; this module covers all that services write.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import re
 from typing import Any
 from uuid import UUID
 
-SECRET = "[secret]"  # noqa: S105 - what is shown in place of one
+SECRET = "[secret]"  # noqa: S105 - the placeholder
 
 # Names of values that are secret, as a whole name or as its last words.
 _NAME = re.compile(
@@ -23,29 +23,29 @@ _NAME = re.compile(
     r")$|^code$|^key$",
     re.IGNORECASE,
 )
-# Under these a number is how many there are.
+# Plural names, under which a number is a count.
 _PLURAL = re.compile(
     r"(?:words|wds|phrases|secrets|tokens|keys|credentials|cookies|hashes)$", re.IGNORECASE
 )
-# Camel case counts as words: apiKey, accessToken.
+# Splits camel case into words: apiKey, accessToken.
 _CAMEL_BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-# Our own credentials: what comes after the part that tells their kind.
+# Our own credentials; the prefix that names their kind is kept.
 _CREDENTIAL = re.compile(
     r"(?:urfmp_(?=(?:live|at|rt|ln)_)|\burfmp_)(live|at|rt|ln|[a-z]{2,6})_(?!app\b)[A-Za-z0-9_\-]{8,}"
 )
-# Our cookies, by whichever of their names.
+# Our cookies, under any of their names.
 _COOKIE = re.compile(
     r"(?i)\b((?:urfmp_|__Host-)(?:session|pending|device|csrf))"
     r"(['\"]?\s*[:=]\s*+['\"]?+)(?!\[secret\])[^\s'\"&,;)}\]]+"
 )
-# The password in an address, as the drivers of databases and mail servers quote it.
+# The password in a URL, as drivers of databases and mail servers quote it.
 _USER_INFO = re.compile(r"([a-zA-Z]://[^\s/?#@:]*:)(?!\[secret\]@)[^\s/?#@]+@")
 _HEADER = re.compile(
     r"(?i)\b(authorization|proxy-authorization|cookie|set-cookie|x-api-key)"
     r"(['\"]?\s*[:=]\s*+['\"]?+)(?!\[secret\])[^'\"\r\n]+"
 )
-# Names of schemes count in any case; in lower case they are words too, which are not followed by
-# a text with a digit or an equals sign in it.
+# Schemes match in any case. In lower or upper case they are also plain words, so the next text must
+# contain a digit or an equals sign.
 _SCHEME = re.compile(
     r"\b(Bearer|Basic|Token|(?:bearer|basic|token|BEARER|BASIC|TOKEN)(?=\s+[\w.~+/:\-]*[\d=]))"
     r"\s+(?!realm=|\[secret\])[A-Za-z0-9._~+/=:\-]{8,}"
@@ -53,16 +53,16 @@ _SCHEME = re.compile(
 _PAIR = re.compile(
     r"(?i)(password|passwd|passphrase|secret|token|api_?key|otp|connection_config"
     r"|(?:recovery|backup)_codes?|(?:secret|checkpoint|encryption|private)_keys?"
-    # In the plural, unless it says how many there are.
+    # Plural names, unless a count follows.
     r"|(?:password|passwd|passphrase|secret|token|api_?key)s(?=['\"]?\s*[:=](?!\s*\d+\b)))"
     r"(['\"]?\s*[:=]\s*+)"
-    # A list as a whole, within quotation marks as far as they reach, elsewhere a word.
+    # A whole list, a whole quoted text, or one word.
     r"(?!['\"]?\[secret\])"
     r"(?:\[[^\]\r\n]*+\]?|(\")(?:[^\"\\\r\n]|\\.)++(?=\")|(')(?:[^'\\\r\n]|\\.)++(?=')|['\"]?+[^\s'\"&,;)}\]]+)"
 )
 _MAX_TEXT_LENGTH = 20_000
 
-# What strangers send is no fault of ours that a traceback would explain.
+# Errors in what clients send, which a traceback would not explain.
 _CLIENT_ERRORS = (
     "DisallowedHost", "RequestDataTooBig", "SuspiciousMultipartForm", "SuspiciousOperation",
     "TooManyFieldsSent", "TooManyFilesSent",
@@ -75,12 +75,15 @@ _MAX_LINE_LENGTH = 160
 
 
 def is_secret_name(name: str) -> bool:
-    """Tell whether a value under this name is nobody's to read."""
+    """Return whether a value under this name is secret."""
     return _NAME.search(_CAMEL_BOUNDARY.sub("_", name)) is not None
 
 
 def redact(value: Any) -> Any:
-    """Return a JSON value without what is secret by its name or its form; ids stay."""
+    """Return a JSON value with its secrets redacted.
+
+    Secrets are recognized by their name or their format; ids are kept.
+    """
     if isinstance(value, dict):
         return {
             redact_text(str(name)): SECRET
@@ -94,7 +97,10 @@ def redact(value: Any) -> Any:
 
 
 def _is_count(name: str, value: Any) -> bool:
-    """Tell whether a value says how many there are: a number, or `used` and `limit` of a plan."""
+    """Return whether a value under a plural name is a count.
+
+    That is a number, or `used` and `limit` of a plan.
+    """
     if _PLURAL.search(name) is None:
         return False
     figures = list(value.values()) if isinstance(value, dict) else [value]
@@ -102,7 +108,10 @@ def _is_count(name: str, value: Any) -> bool:
 
 
 def _is_revealing(value: Any) -> bool:
-    """Tell whether a value can give something away: an id, a yes or nothing at all cannot."""
+    """Return whether a value could reveal a secret.
+
+    Ids, booleans and empty values cannot.
+    """
     if value is None or isinstance(value, bool) or value in ("", [], {}):
         return False
     if isinstance(value, list | tuple):
@@ -115,7 +124,7 @@ def _is_revealing(value: Any) -> bool:
 
 
 def redact_text(text: str) -> str:
-    """Return a text without our credentials and without values that it names as secret."""
+    """Return a text with credentials and named secrets redacted."""
     if len(text) > _MAX_TEXT_LENGTH:
         text = text[:_MAX_TEXT_LENGTH] + "\u2026"
     text = _CREDENTIAL.sub(rf"urfmp_\1_{SECRET}", text)
@@ -132,24 +141,27 @@ def _masked_pair(match: re.Match[str]) -> str:
 
 
 class RedactedRecord(logging.LogRecord):
-    """A log record that no handler, of ours or of a server's, gets a secret out of."""
+    """A log record with redacted message and traceback.
+
+    It protects every handler, including the servers'.
+    """
 
     def getMessage(self) -> str:  # noqa: N802 - logging's name
         """Return the message with its arguments, redacted."""
         return redact_text(super().getMessage())
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Redact the traceback as soon as a formatter has written it."""
+        """Redact the traceback when a formatter sets it."""
         if name in {"exc_text", "stack_info"} and isinstance(value, str):
             value = redact_text(value)
         super().__setattr__(name, value)
 
 
 class SingleLineFilter(logging.Filter):
-    """Makes one short line of what a request of a stranger is logged with."""
+    """Shortens the log of an invalid request to one line."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drop the traceback, and what is long of the message."""
+        """Drop the traceback and shorten the message."""
         message = " ".join(record.getMessage().split())
         if len(message) > _MAX_LINE_LENGTH:
             message = message[:_MAX_LINE_LENGTH] + "\u2026"
@@ -158,6 +170,6 @@ class SingleLineFilter(logging.Filter):
 
 
 def configure_logging(config: dict[str, Any]) -> None:
-    """Configure logging as the settings say, with records that keep secrets to themselves."""
+    """Configure logging from the settings, with redacted records."""
     logging.setLogRecordFactory(RedactedRecord)
     logging.config.dictConfig(config)

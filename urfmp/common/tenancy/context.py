@@ -1,7 +1,8 @@
-"""The tenant wall's inner side: which organization the current transaction may see, and who acts.
+"""The organization that the current transaction may see, and its actor.
 
 PostgreSQL's row-level security policies read `app.organization_id`; the audit trigger reads the
-others. All of them live as long as the transaction, so a pooled connection never keeps a tenant.
+other settings. All of them end with the transaction, so a reused connection never keeps an
+organization.
 """
 
 from __future__ import annotations
@@ -22,9 +23,11 @@ from urfmp.common.tenancy.exceptions import TenantError
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts, from where, in which request: what the audit trigger writes beside a change.
+    """The user or API key that acts, and the request.
 
-    Everything is optional: a job acts without a person, a person without a key.
+    The audit trigger writes it beside each change.
+
+    All fields are optional: a job has neither a user nor an API key.
     """
 
     user_id: UUID | None = None
@@ -34,7 +37,7 @@ class Actor:
     request_id: str | None = None
 
     def settings(self) -> dict[str, str]:
-        """Return the transaction's settings that carry this actor."""
+        """Return the transaction settings that carry this actor."""
         return {
             "app.user_id": str(self.user_id or ""),
             "app.api_key_id": str(self.api_key_id or ""),
@@ -71,33 +74,36 @@ def _apply(settings: dict[str, str]) -> None:
 
 
 def _setting(settings: dict[str, str]) -> tuple[str, list[str]]:
-    """Return the statement that sets them until the transaction ends, and its values."""
+    """Return the statement that sets them for the transaction, and its values."""
     calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
     return f"SELECT {calls}", [part for pair in settings.items() for part in pair]
 
 
 def current_organization_id() -> UUID | None:
-    """Return the organization of the tenant transaction that is open here, if any."""
+    """Return the organization of the open tenant transaction, or None."""
     context = _context.get()
     return context.organization_id if context else None
 
 
 def current_actor() -> Actor:
-    """Return who acts in the tenant transaction that is open here; nobody outside of one."""
+    """Return the actor of the open tenant transaction.
+
+    Outside of a tenant transaction, the actor is empty.
+    """
     context = _context.get()
     return context.actor if context else Actor()
 
 
 @contextmanager
 def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Iterator[None]:
-    """Open a transaction that sees one organization's rows, and no others.
+    """Open a transaction that sees the rows of one organization only.
 
-    The only way in: requests, jobs, on-commit work and streams all use it. Inside another one
-    of the same organization it is a savepoint, and `actor` is taken over when given.
+    Requests, jobs, on-commit work and streams all use it; there is no other access. Inside another
+    tenant transaction of the same organization it is a savepoint.
 
     Args:
-        organization_id: Whose rows are visible and may be written.
-        actor: Who the audit record names.
+        organization_id: Organization whose rows are visible and may be written.
+        actor: Actor for the audit log; default: that of the outer transaction.
 
     Raises:
         TenantError: A transaction of another organization is already open.
@@ -120,18 +126,18 @@ def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Ite
 
 @contextmanager
 def platform_transaction(actor: Actor) -> Iterator[None]:
-    """Open a transaction of no organization, for what the platform's own record is to say.
+    """Open a transaction that writes the platform's audit log.
 
-    Tenant tables stay out of reach; the record's rows name where the act came from.
+    Tenant tables stay inaccessible.
 
     Args:
-        actor: What they say.
+        actor: Actor for the audit log.
 
     Raises:
-        TenantError: An organization's transaction is open, and the record would be its own.
+        TenantError: An organization's transaction is open, which would own the audit row.
     """
     if _context.get() is not None:
-        msg = "What is nobody's is not recorded inside an organization's transaction."
+        msg = "A platform transaction cannot be opened inside an organization's transaction."
         raise TenantError(msg)
     with transaction.atomic():
         _apply(actor.settings())
@@ -143,17 +149,17 @@ def platform_transaction(actor: Actor) -> Iterator[None]:
 def execute_in_tenant(
     organization_id: UUID, sql: str, values: Sequence[Any], **settings: str
 ) -> tuple[Any, ...]:
-    """Run one statement in a tenant transaction of its own; return its first row.
+    """Run one statement in its own tenant transaction; return its first row.
 
-    The same as in `tenant_transaction`, in one round trip instead of four: what is sent together
-    is one transaction to PostgreSQL, committed before it answers. The statement may not begin or
-    end one itself. For what has to be quick and is never audited: nobody is named as who acts.
+    Does the same as `tenant_transaction` in one round trip instead of four. PostgreSQL runs what is
+    sent together as one transaction and commits it before it answers. The statement must not begin
+    or end a transaction. Use it for fast paths that are never audited: it sets no actor.
 
     Args:
-        organization_id: Whose rows are visible and may be written.
-        sql: The statement.
-        values: Its values.
-        settings: Settings of PostgreSQL that hold for it.
+        organization_id: Organization whose rows are visible and may be written.
+        sql: SQL statement.
+        values: Its parameters.
+        settings: PostgreSQL settings for the statement.
 
     Raises:
         TenantError: A transaction of another organization is already open.
@@ -177,13 +183,14 @@ def execute_in_tenant(
 
 @contextmanager
 def switch_organization_transaction(organization_id: UUID) -> Iterator[None]:
-    """Step from one organization's transaction into another's, and back, in one transaction.
+    """Switch to another organization and back within one transaction.
 
-    For acts of the platform, which concern two organizations or make one: both records are
-    written, or neither. At any moment one organization's rows are visible. Who acts stays.
+    Platform staff need it for changes that concern two organizations, or that create one: both
+    audit logs are written, or neither. Only one organization's rows are visible at a time. The
+    actor stays the same.
 
     Args:
-        organization_id: Whose rows are visible inside.
+        organization_id: Organization whose rows are visible inside.
     """
     outer = _context.get()
     if outer is None or outer.organization_id == organization_id:
@@ -201,24 +208,24 @@ def switch_organization_transaction(organization_id: UUID) -> Iterator[None]:
 def _entered(context: _Context) -> Iterator[None]:
     token = _context.set(context)
     database = _database()
-    before = database.tenant_id
+    previous = database.tenant_id
     database.tenant_id = context.organization_id
     try:
         _apply(context.settings())
         yield
     finally:
-        database.tenant_id = before
+        database.tenant_id = previous
         _context.reset(token)
 
 
 @contextmanager
 def audit_action(action: str) -> Iterator[None]:
-    """Name what is being done, for the audit trigger, and make it one transaction.
+    """Set the audit action of a service; run it in one transaction.
 
-    A service that calls another one keeps its own, outer name.
+    When services call each other, the outermost action is audited.
 
     Args:
-        action: Dotted, as in `robots.robot.create`.
+        action: Dotted name, such as `robots.robot.create`.
 
     Raises:
         TenantError: No tenant transaction is open.

@@ -1,7 +1,7 @@
-"""Errors of the tenant wall."""
+"""Errors of tenancy."""
 
 from __future__ import annotations
 
 
 class TenantError(RuntimeError):
-    """A tenant table was touched outside of a tenant transaction, or inside a foreign one."""
+    """A tenant table was accessed outside of its organization's transaction."""

@@ -1,4 +1,4 @@
-"""The base of all models that an organization owns."""
+"""The base class of models that an organization owns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from urfmp.common.db.constraints import errors_by_field
 
 
 class TenantModel(models.Model):
-    """A row that belongs to one organization; its table stands behind row-level security."""
+    """A row of one organization, in a table with row-level security."""
 
     is_tenant_owned = True
 
@@ -19,7 +19,7 @@ class TenantModel(models.Model):
         abstract = True
 
     def validate_constraints(self, exclude: Collection[str] | None = None) -> None:
-        """Check them, and tell of a value that is taken under its own field's name.
+        """Validate constraints, and report each error under its own field.
 
         Raises:
             ValidationError: A constraint is violated.

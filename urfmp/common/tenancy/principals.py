@@ -1,4 +1,4 @@
-"""What visibility asks of a user or API key."""
+"""The interface of users and API keys that visibility needs."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from uuid import UUID
 
 
 class Principal(Protocol):
-    """Who asks: a person, an API key, or nobody.
+    """The caller: a user, an API key or an anonymous user.
 
     Attributes:
-        organization_id: The organization whose rows the principal works with.
-        robot_id: The one robot that a device key speaks for.
+        organization_id: Organization whose rows the principal may access.
+        robot_id: Robot that a device key is bound to.
     """
 
     is_authenticated: bool
@@ -20,5 +20,5 @@ class Principal(Protocol):
     robot_id: UUID | None
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Tell whether the principal's role or scopes grant `app.action_model`."""
+        """Return whether the principal's role or scopes grant `app.action_model`."""
         ...

@@ -1,4 +1,4 @@
-"""Visibility of rows: decided by `restrict`, and by nothing else."""
+"""Visibility of rows, which `restrict` alone decides."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ class OrganizationScopedQuerySet(QuerySet[Any]):
     """Rows of a tenant-owned table.
 
     Attributes:
-        organization_lookup: How a row names its organization.
-        robot_lookup: How a row names its robot, for keys bound to one; None where it has none,
-            and then such a key sees no row.
+        organization_lookup: Lookup of a row's organization.
+        robot_lookup: Lookup of a row's robot, for API keys bound to one. None where rows have
+            none; such a key then sees no rows.
     """
 
     organization_lookup = "organization_id"
     robot_lookup: str | None = None
 
     def restrict(self, principal: Any, action: str = "view") -> Self:
-        """Return the rows that the principal may act on; none when it may not at all.
+        """Return the rows that the principal may access; none without the permission.
 
         Args:
-            principal: `request.user`: a person, an API key or an anonymous user.
+            principal: `request.user`: a user, an API key or an anonymous user.
             action: Django's verb (view, add, change, delete) or one of the model's own.
         """
         opts = self.model._meta
@@ -39,18 +39,18 @@ class OrganizationScopedQuerySet(QuerySet[Any]):
         return rows
 
     def unscoped(self, reason: str) -> Self:
-        """Return all rows that the open transaction may see, for jobs and services.
+        """Return all rows that the open transaction sees.
 
         Args:
-            reason: Why nobody's visibility applies here; for the reader.
+            reason: Why no visibility applies here; for readers of the code.
         """
         if not reason:
-            msg = "Say why the rows are not restricted."
+            msg = "Give the reason why the rows are not restricted."
             raise ValueError(msg)
         return self.all()
 
 
 class RobotScopedQuerySet(OrganizationScopedQuerySet):
-    """Rows that belong to a robot, which a device key of that robot may see."""
+    """Rows of a robot, which its device keys may view."""
 
     robot_lookup = "robot_id"

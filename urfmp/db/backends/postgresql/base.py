@@ -1,4 +1,4 @@
-"""Our database engine: django-timescaledb's, with a tenant wall and primary keys kept."""
+"""Database engine: django-timescaledb's, with a check of tenancy and of the role."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _PRIVILEGES = """
 
 @lru_cache(maxsize=1)
 def _tenant_tables() -> re.Pattern[str]:
-    """Match the name of any table that carries an organization, as a whole word."""
+    """Return a pattern that matches the name of any tenant-owned table."""
     names = {
         model._meta.db_table
         for model in apps.get_models()
@@ -40,31 +40,34 @@ def _tenant_tables() -> re.Pattern[str]:
 
 
 class DatabaseOperations(backend().ops_class):  # type: ignore[misc]
-    """Flush belongs to the tables' owner: the run-time role may not TRUNCATE."""
+    """Operations whose flush runs as the tables' owner.
+
+    The runtime role may not TRUNCATE.
+    """
 
     def sql_flush(self, *args: Any, **kwargs: Any) -> list[str]:
-        """Include the tables that refer to those named: the hypertables are not Django's."""
+        """Cascade to referring tables: Django does not manage the hypertables."""
         statements: list[str] = super().sql_flush(*args, **{**kwargs, "allow_cascade": True})
         return statements
 
     def execute_sql_flush(self, sql_list: list[str]) -> None:
-        """Run the flush on a connection of the `owner` alias where there is one."""
+        """Run the flush on the `owner` connection if one is configured."""
         if self.connection.alias == "owner" or "owner" not in connections.settings:
             super().execute_sql_flush(sql_list)
             return
         parameters = connections["owner"].get_connection_params()
-        wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
-        with psycopg.connect(**wanted) as owner:
+        arguments = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+        with psycopg.connect(**arguments) as owner:
             for statement in sql_list:
                 owner.execute(statement)
 
 
 class DatabaseWrapper(TimescaleWrapper):
-    """A connection that knows whose rows it may touch.
+    """A connection that requires a tenant transaction for tenant tables.
 
     Attributes:
-        tenant_id: The organization of the open tenant transaction; set by
-            `urfmp.common.tenancy.context.tenant_transaction` alone.
+        tenant_id: Organization of the open tenant transaction. Only `urfmp.common.tenancy.context`
+            sets it.
     """
 
     health_check_done: bool
@@ -73,27 +76,27 @@ class DatabaseWrapper(TimescaleWrapper):
     ops_class = DatabaseOperations
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Put the wall up on connections whose settings ask for it (`TENANT_WALL`)."""
+        """Install the check if the connection's settings have `TENANT_WALL`."""
         super().__init__(*args, **kwargs)
         self.tenant_id: UUID | None = None
         if self.settings_dict.get("TENANT_WALL"):
-            self.execute_wrappers.append(self._refuse_without_tenant)
+            self.execute_wrappers.append(self._require_tenant)
 
     def in_outer_transaction(self) -> bool:
-        """Tell whether the innermost atomic block is inside another one."""
+        """Return whether the innermost atomic block is inside another one."""
         return len(self.atomic_blocks) > 1
 
     def close_if_health_check_failed(self) -> None:
-        """Ask the server whether it is there only when its socket says something.
+        """Run the health check only if the socket is readable.
 
-        A server that ended or went away has closed the socket, which can be seen without a round
-        trip. One that vanished from the network would not answer the question either.
+        A server that stopped has closed the socket, which is visible without a round trip. A server
+        that vanished from the network would not answer the check either.
         """
-        if not self.health_check_done and self.health_check_enabled and self._is_quiet():
+        if not self.health_check_done and self.health_check_enabled and self._is_idle():
             self.health_check_done = True
         super().close_if_health_check_failed()
 
-    def _is_quiet(self) -> bool:
+    def _is_idle(self) -> bool:
         if self.connection is None or self.connection.closed:
             return False
         poll = select.poll()
@@ -101,7 +104,7 @@ class DatabaseWrapper(TimescaleWrapper):
         return not poll.poll(0)
 
     def init_connection_state(self) -> None:
-        """Refuse to work as a role for which row-level security does not count.
+        """Reject a role that bypasses row-level security.
 
         Raises:
             ImproperlyConfigured: The role is a superuser, bypasses row security or owns tables.
@@ -114,22 +117,22 @@ class DatabaseWrapper(TimescaleWrapper):
             superuser, bypasses, owns = cursor.fetchone()
         reasons = [
             reason
-            for holds, reason in (
+            for applies, reason in (
                 (superuser, "is a superuser"),
                 (bypasses, "bypasses row-level security"),
                 (owns, "owns tables"),
             )
-            if holds
+            if applies
         ]
         if reasons:
             msg = (
-                f"DATABASE_URL connects as a role that {' and '.join(reasons)}, so tenants would "
-                "not be kept apart. Use the run-time role urfmp_app; the owner belongs into "
-                "MIGRATION_DATABASE_URL."
+                f"DATABASE_URL connects as a role that {' and '.join(reasons)}, which would "
+                "bypass the isolation of organizations. Use the runtime role urfmp_app; the owner "
+                "belongs in MIGRATION_DATABASE_URL."
             )
             raise ImproperlyConfigured(msg)
 
-    def _refuse_without_tenant(
+    def _require_tenant(
         self,
         execute: Callable[..., Any],
         sql: Any,
@@ -137,7 +140,7 @@ class DatabaseWrapper(TimescaleWrapper):
         many: bool,
         context: dict[str, Any],
     ) -> Any:
-        """Raise where row-level security would answer with no rows, which hides the mistake."""
+        """Raise where row-level security would return no rows and hide the mistake."""
         if self.tenant_id is None and (found := _tenant_tables().search(str(sql))):
             msg = f"{found.group()} was queried outside of a tenant transaction."
             raise TenantError(msg)

@@ -1,4 +1,4 @@
-"""Schema editor: hypertables without the loss of a primary key."""
+"""Schema editor that keeps the primary keys of hypertables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from timescale.db.backends.postgresql.schema import TimescaleSchemaEditor
 
 
 class DatabaseSchemaEditor(TimescaleSchemaEditor):
-    """django-timescaledb's editor, which drops every primary key, kept from doing so."""
+    """django-timescaledb's editor, kept from dropping every primary key."""
 
     def _drop_primary_key(self, model: Any) -> None:
         """Drop a primary key only where TimescaleDB cannot keep it.

@@ -4,7 +4,7 @@ from urfmp.db.reports import ReportCommand
 
 
 class Command(ReportCommand):
-    """Show how often each index is used; one that never is may be in the way."""
+    """Show how often each index is used."""
 
     help = "Show how often each index is used, most used first."
     query = "index_usage"

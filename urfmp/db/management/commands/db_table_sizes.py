@@ -4,7 +4,7 @@ from urfmp.db.reports import ReportCommand
 
 
 class Command(ReportCommand):
-    """Show how large each table is, a hypertable with all of its chunks."""
+    """Show the size of each table, a hypertable with all its chunks."""
 
-    help = "Show how large each table is with its indexes and chunks, largest first."
+    help = "Show the size of each table with its indexes and chunks, largest first."
     query = "table_sizes"

@@ -8,7 +8,7 @@ from django.db import connections
 
 
 class Command(MigrateCommand):
-    """Django's migrate, as the tables' owner unless told otherwise."""
+    """Django's migrate, by default as the tables' owner."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         super().add_arguments(parser)

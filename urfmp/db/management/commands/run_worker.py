@@ -18,7 +18,7 @@ _RETRY_SECONDS = 2
 
 
 class Command(BaseCommand):
-    """Run jobs and periodic tasks until a signal says stop."""
+    """Run jobs and periodic tasks until SIGINT or SIGTERM."""
 
     help = "Run jobs and periodic tasks. Any number of workers may run."
 
@@ -31,7 +31,7 @@ class Command(BaseCommand):
 
 
 async def _work(concurrency: int) -> None:
-    """Run until a signal says stop; a database that is away is waited for."""
+    """Run until a signal stops it; reconnect while the database is unavailable."""
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -47,7 +47,7 @@ async def _work(concurrency: int) -> None:
         except asyncio.CancelledError:
             return
         except (ConnectorException, OperationalError, OSError) as error:
-            logger.warning("The worker lost its database and tries again: %s", error)
+            logger.warning("The worker lost its database connection and retries: %s", error)
             await asyncio.sleep(_RETRY_SECONDS)
 
 
