@@ -102,7 +102,7 @@ def ask(request, client, filled, client_for):
     return Asking(client, request.param, filled)
 
 
-def test_pages(ask):
+def test_list_pagination(ask):
     assert set(ask()) == {"results", "next"}
     assert len(ask(page_size=1)["results"]) <= 1
     for value in ("0", "1001", "x"):
@@ -110,7 +110,7 @@ def test_pages(ask):
     ask.refused("cursor", "x")
 
 
-def test_ordering(ask):
+def test_list_ordering(ask):
     assert ask.view.ordering_fields
     for field in ask.view.ordering_fields:
         for name in (field, f"-{field}"):
@@ -120,7 +120,7 @@ def test_ordering(ask):
     ask.refused("ordering", "password")
 
 
-def test_fields(ask):
+def test_list_fields(ask):
     assert issubclass(ask.view.serializer_class, ScopedModelSerializer)
     fields = ask.view.serializer_class.Meta.fields
     written_only = {n for n, f in ask.view.serializer_class().fields.items() if f.write_only}
@@ -138,7 +138,7 @@ def sample(found):
     return next(SAMPLES[kind] for kind in type(found).__mro__ if kind in SAMPLES)
 
 
-def test_filters(ask):
+def test_list_filters(ask):
     assert ask.view.filterset_class is not None, "A list can be filtered."
     for name, found in ask.view.filterset_class.base_filters.items():
         good, bad = sample(found)
@@ -149,13 +149,13 @@ def test_filters(ask):
     ask.refused("colour", "red")
 
 
-def test_lists_are_found():
+def test_lists_and_changes_are_collected():
     assert len(LISTS) >= 12
     assert len(CHANGES) >= 5
 
 
 @pytest.mark.parametrize("path", CHANGES)
-def test_every_change_heeds_if_match(path, client, filled, alice, organization_a):
+def test_change_honours_if_match(path, client, filled, alice, organization_a):
     view = CHANGES[path].cls
     assert issubclass(view, ETagMixin), path
     collection = address(path.partition("/(?P")[0], filled)
@@ -182,7 +182,7 @@ def test_every_change_heeds_if_match(path, client, filled, alice, organization_a
     assert change("Any", **{"if-match": "*"}).status_code == 200
 
 
-def test_every_post_may_be_repeated():
+def test_post_is_idempotent():
     """But those that anybody may call."""
     found = 0
     for path, callback, actions in api_views():
@@ -201,7 +201,7 @@ ACTIONS = [
 
 
 @pytest.mark.parametrize(("name", "resource", "body", "field"), ACTIONS)
-def test_a_repeated_action_has_one_effect(name, resource, body, field, client, filled):
+def test_action_repeated_has_one_effect(name, resource, body, field, client, filled):
     row = client.get(f"/api/v1/{resource}").json()["results"][0]
     where = reverse(f"api:{name}", kwargs={"pk": row["id"]})
 
@@ -214,7 +214,7 @@ def test_a_repeated_action_has_one_effect(name, resource, body, field, client, f
     assert first.json()[field] == again.json()[field]
 
 
-def test_a_repeated_key_is_not_shown_twice(client, filled, organization_a, tenant):
+def test_api_key_create_repeated_hides_key(client, filled, organization_a, tenant):
     from apps.accounts.models import ApiKey, IdempotencyRecord
 
     def call():

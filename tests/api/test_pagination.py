@@ -65,7 +65,7 @@ TIMES = st.none() | st.integers(0, 5)
     ),
     inserted=st.lists(st.tuples(TIMES, st.sampled_from("abc")), max_size=6),
 )
-def test_complete_and_without_repeats_while_rows_are_inserted(
+def test_pages_during_inserts_are_complete_without_duplicates(
     seen, size, ordering, inserted, client, make_rows, organization_a, tenant
 ):
     start = timezone.now()
@@ -97,14 +97,14 @@ def test_complete_and_without_repeats_while_rows_are_inserted(
     assert known == sorted(known, reverse=ordering.startswith("-"))
 
 
-def test_rows_of_the_same_time_are_told_apart(client, make_rows):
+def test_pages_of_equal_values_are_ordered_by_id(client, make_rows):
     rows = make_rows({} for _ in range(25))  # one transaction: one created_at
     for ordering in ("created_at", "-created_at"):
         listed = ids(pages(client, ordering=ordering, page_size=4))
         assert sorted(listed) == sorted(str(robot.pk) for robot in rows)
 
 
-def test_rows_that_go_meanwhile_take_no_others_with_them(client, make_rows, organization_a, tenant):
+def test_pages_during_deletes_skip_no_rows(client, make_rows, organization_a, tenant):
     rows = make_rows({"name": f"{n:02}"} for n in range(9))
     gone = iter(rows[:2])
 
@@ -116,13 +116,13 @@ def test_rows_that_go_meanwhile_take_no_others_with_them(client, make_rows, orga
     assert listed == [str(robot.pk) for robot in rows]
 
 
-def test_filters_stay_on_the_next_page(client, make_rows):
+def test_next_page_keeps_filters(client, make_rows):
     make_rows({"name": f"x{n}" if n % 2 else f"y{n}"} for n in range(8))
     listed = [r["name"] for p in pages(client, name="x", page_size=2) for r in p]
     assert listed == ["x1", "x3", "x5", "x7"]
 
 
-def test_status_history_over_pages(client, make_rows, organization_a, tenant):
+def test_pages_of_status_history_are_complete(client, make_rows, organization_a, tenant):
     (robot,) = make_rows([{}])
     with tenant(organization_a):
         for n in range(12):
@@ -137,19 +137,19 @@ def test_status_history_over_pages(client, make_rows, organization_a, tenant):
 
 
 @pytest.mark.parametrize("size", ["0", "-1", "1001", "9999999", "x", "1.5", "²", "0001009", " 5"])
-def test_page_size_out_of_bounds(size, client):
+def test_page_size_out_of_bounds_gets_400(size, client):
     answer = client.get(ROBOTS, {"page_size": size})
     assert answer.status_code == 400
     assert set(answer.json()["errors"]) == {"page_size"}
 
 
 @pytest.mark.parametrize("size", ["1", "1000", "007"])
-def test_page_size_in_bounds(size, client):
+def test_page_size_in_bounds_gets_200(size, client):
     assert client.get(ROBOTS, {"page_size": size}).status_code == 200
 
 
 @pytest.mark.parametrize("ordering", ["status", "id", "-", "--name", "name,id", "password", "?"])
-def test_unknown_ordering(ordering, client):
+def test_ordering_unknown_gets_400(ordering, client):
     answer = client.get(ROBOTS, {"ordering": ordering})
     assert (answer.status_code, set(answer.json()["errors"])) == (400, {"ordering"})
 
@@ -186,7 +186,7 @@ ID = "8b6cbd5c-2f60-4f1c-9d4a-0a8b4a3c2f11"
         ("created_at", token(["created_at", "2025-01-01T00:00:00Z", [ID]])),
     ],
 )
-def test_bad_cursor(ordering, cursor, client, make_rows):
+def test_cursor_invalid_gets_400(ordering, cursor, client, make_rows):
     make_rows([{}])
     answer = client.get(ROBOTS, {"ordering": ordering, "cursor": cursor})
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
@@ -197,7 +197,7 @@ def test_bad_cursor(ordering, cursor, client, make_rows):
     "last", [None, 1, "x", [], [ID], [ID, "soon"], ["x", "2025-01-01T00:00:00Z"], [ID, None],
              [ID, "2025-01-01T00:00:00"]],
 )  # fmt: skip
-def test_bad_cursor_of_a_table_without_an_id(last, client, make_rows):
+def test_cursor_invalid_without_id_column_gets_400(last, client, make_rows):
     (robot,) = make_rows([{}])
     cursor = token(["-time", "2025-01-01T00:00:00Z", last])
     answer = client.get(f"/api/v1/robots/{robot.pk}/status-history", {"cursor": cursor})
@@ -214,6 +214,6 @@ def test_bad_cursor_of_a_table_without_an_id(last, client, make_rows):
     last=st.none() | st.just(ID) | st.integers() | st.text(max_size=3),
     ordering=st.sampled_from(["name", "-created_at", "last_seen"]),
 )  # fmt: skip
-def test_any_cursor_is_taken_or_refused(value, last, ordering, client):
+def test_cursor_any_text_gets_200_or_400(value, last, ordering, client):
     answer = client.get(ROBOTS, {"ordering": ordering, "cursor": token([ordering, value, last])})
     assert answer.status_code in {200, 400}

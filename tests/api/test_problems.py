@@ -35,7 +35,7 @@ def robot(organization_a, make_robot):
     return make_robot(organization_a)
 
 
-def test_400_names_the_fields(client):
+def test_400_names_invalid_fields(client):
     body = check(client.post("/api/v1/robots", {}, content_type=JSON), 400, "invalid")
     assert set(body["errors"]) == {"name", "vendor"}
     assert all(isinstance(texts, list) for texts in body["errors"].values())
@@ -46,7 +46,7 @@ def test_400_names_the_fields(client):
     ["", "{", "[1,]", "nope", "{'a': 1}", '{"a": NaN}', '{"a": Infinity}', '{"a": 1e999}',
      '{"a": "\\ud800"}', '{"a": "\\u0000"}', '{"a\\u0000": 1}', "[" * 100_000, '"\udc80"'],
 )  # fmt: skip
-def test_400_for_what_is_no_json_or_cannot_be_stored(text, client):
+def test_400_for_invalid_or_unstorable_json(text, client):
     body = text.encode("utf-8", "surrogateescape")
     answer = client.generic("POST", "/api/v1/robots", body, content_type=JSON)
     assert answer.status_code == 400
@@ -54,7 +54,7 @@ def test_400_for_what_is_no_json_or_cannot_be_stored(text, client):
 
 
 @pytest.mark.parametrize("depth", [51, 200, 5_000])
-def test_400_for_what_is_nested_too_deep(depth, client):
+def test_400_for_deeply_nested_json(depth, client):
     body = '{"name": "r", "vendor": "abb", "configuration": {"customSettings": {"a": %s}}}'
     body %= "[" * depth + "]" * depth
     answer = client.generic("POST", "/api/v1/robots", body.encode(), content_type=JSON)
@@ -64,26 +64,26 @@ def test_400_for_what_is_nested_too_deep(depth, client):
 @pytest.mark.parametrize(
     "body", ['{"name": "a", "name": "b"}', '{"location": {"area": "a", "area": null}}']
 )
-def test_400_for_a_member_that_is_named_twice(body, client):
+def test_400_for_duplicate_member(body, client):
     answer = client.generic("POST", "/api/v1/robots", body.encode(), content_type=JSON)
     assert "twice" in check(answer, 400, "malformed")["detail"]
 
 
 @pytest.mark.parametrize("number", ["1" + "0" * 400, "1" * 5_000, "-1e400", "1e-400"])
-def test_enormous_numbers(number, client):
+def test_400_for_enormous_numbers(number, client):
     body = f'{{"name": "k", "permissions": [], "rate_limit": {number}}}'
     answer = client.generic("POST", "/api/v1/api-keys", body.encode(), content_type=JSON)
     assert answer.status_code == 400, answer.content
 
 
-def test_many_parameters_and_long_ones(client):
+def test_many_and_long_parameters(client):
     many = "&".join(f"p{n}=1" for n in range(5_000))
     check(client.get(f"/api/v1/robots?{many}"), 400, "malformed")
     assert client.get(f"/api/v1/robots?name={'x' * 100_000}").status_code == 200
     assert client.get("/api/v1/robots?name=%ff%fe%ed%a0%80").status_code == 200
 
 
-def test_head_and_options(client, robot):
+def test_head_and_options_succeed(client, robot):
     for path in ("/api/v1/robots", f"/api/v1/robots/{robot.pk}"):
         answer = client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")
@@ -92,13 +92,13 @@ def test_head_and_options(client, robot):
 
 
 @pytest.mark.parametrize("value", ["[]", "1", "null", '"x"', "true"])
-def test_400_for_a_body_that_is_no_object(value, client, robot):
+def test_400_for_body_other_than_object(value, client, robot):
     for method, path in (("POST", "/api/v1/robots"), ("PATCH", f"/api/v1/robots/{robot.pk}")):
         answer = client.generic(method, path, value, content_type=JSON)
         assert answer.status_code == 400, (method, value)
 
 
-def test_401_says_how_to_sign_in():
+def test_401_names_authentication_scheme():
     for path in ("/api/v1/robots", f"/api/v1/robots/{uuid.uuid4()}", "/api/v1/device/status"):
         answer = Client().get(path)
         check(answer, 401, "not_authenticated")
@@ -107,7 +107,7 @@ def test_401_says_how_to_sign_in():
     check(answer, 401, "authentication_failed")
 
 
-def test_403(bob, client_for):
+def test_403_without_permission(bob, client_for):
     answer = client_for(bob).post("/api/v1/robots", {"name": "x"}, content_type=JSON)
     check(answer, 403, "permission_denied")
 
@@ -115,43 +115,43 @@ def test_403(bob, client_for):
 @pytest.mark.parametrize(
     "name", ["3addef9a-54bb-41ab-a073-3bbee28e32af", "none", "1", "%00", "..", "x" * 3000]
 )
-def test_404_for_no_row(name, client):
+def test_404_for_missing_row(name, client):
     check(client.get(f"/api/v1/robots/{name}"), 404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["nothing", "robots/", "robots/x/y", ""])
-def test_404_for_no_route(path, client):
+def test_404_for_unknown_route(path, client):
     check(client.get(f"/api/v1/{path}"), 404, "not_found")
     check(Client().get(f"/api/v1/{path}"), 404, "not_found")
 
 
-def test_405_says_what_is_allowed(client, robot):
+def test_405_lists_allowed_methods(client, robot):
     answer = client.put(f"/api/v1/robots/{robot.pk}", {}, content_type=JSON)
     check(answer, 405, "method_not_allowed")
     assert "PATCH" in answer["Allow"]
     check(client.delete("/api/v1/robots"), 405, "method_not_allowed")
 
 
-def test_406(client):
+def test_406_for_unsupported_accept(client):
     check(client.get("/api/v1/robots", headers={"accept": "text/html"}), 406, "not_acceptable")
 
 
 @pytest.mark.parametrize(
     "media", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"]
 )
-def test_415(media, client):
+def test_415_for_unsupported_media_type(media, client):
     answer = client.generic("POST", "/api/v1/robots", b"name=x", content_type=media)
     check(answer, 415, "unsupported_media_type")
 
 
-def test_413(client, settings):
+def test_413_for_large_body(client, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 1000
     body = json.dumps({"name": "x" * 1000})
     answer = client.generic("POST", "/api/v1/robots", body, content_type=JSON)
     check(answer, 413, "too_large")
 
 
-def test_409(organization_a, client, make_facility, make_robot):
+def test_409_for_conflicting_state(organization_a, client, make_facility, make_robot):
     facility = make_facility(organization_a)
     make_robot(organization_a, location={"facility": facility.name})
     check(client.delete(f"/api/v1/facilities/{facility.pk}"), 409, "facility_in_use")
@@ -161,7 +161,7 @@ WRITES = ["robots", "facilities", "users", "maintenance-tasks", "alerts", "api-k
 
 
 @pytest.mark.parametrize("route", WRITES)
-def test_unknown_and_read_only_fields_are_refused(route, client):
+def test_400_for_unknown_and_read_only_fields(route, client):
     answer = client.post(f"/api/v1/{route}", {"colour": "red", "id": "x"}, content_type=JSON)
     errors = check(answer, 400, "invalid")["errors"]
     assert errors["colour"] == ["Unknown field."]
@@ -172,7 +172,7 @@ def test_unknown_and_read_only_fields_are_refused(route, client):
     "field",
     ["status", "version", "last_seen", "lifecycle", "is_active", "created_at", "organization"],
 )
-def test_fields_of_a_robot_that_only_the_server_writes(field, client, robot):
+def test_400_for_server_written_fields_of_robot(field, client, robot):
     answer = client.patch(f"/api/v1/robots/{robot.pk}", {field: None}, content_type=JSON)
     assert set(check(answer, 400, "invalid")["errors"]) == {field}
 
@@ -182,7 +182,7 @@ def test_fields_of_a_robot_that_only_the_server_writes(field, client, robot):
     [*WRITES, "organizations", "sessions", "commands", "audit-logs", "robots/{}/commands",
      "robots/{}/status-history"],
 )  # fmt: skip
-def test_unknown_parameters_are_refused(route, client, robot):
+def test_400_for_unknown_parameters(route, client, robot):
     path = f"/api/v1/{route.format(robot.pk)}"
     assert client.get(path).status_code == 200
     for name in ("colour", "Status", "limit", "offset", "page"):
@@ -191,7 +191,7 @@ def test_unknown_parameters_are_refused(route, client, robot):
         check(client.get(path, {name: "\x00"}), 400, "invalid")
 
 
-def test_nul_in_a_filter(client):
+def test_400_for_null_character_in_filter(client):
     for name in ("name", "vendor", "facility", "serial_number"):
         check(client.get("/api/v1/robots", {name: "a\x00b"}), 400, "invalid")
 
@@ -212,12 +212,12 @@ def test_nul_in_a_filter(client):
         ("alerts", "robot", "", "3addef9a-54bb-41ab-a073-3bbee28e32af"),
     ],
 )
-def test_filter_values_are_checked(path, name, bad, good, client):
+def test_400_for_invalid_filter_values(path, name, bad, good, client):
     assert name in check(client.get(f"/api/v1/{path}", {name: bad}), 400, "invalid")["errors"]
     assert client.get(f"/api/v1/{path}", {name: good}).status_code == 200
 
 
-def test_true_and_false_filter(client, organization_a, make_robot, tenant):
+def test_boolean_filter(client, organization_a, make_robot, tenant):
     from apps.robots.services.robots import robot_retire
 
     kept, retired = make_robot(organization_a), make_robot(organization_a)
@@ -232,7 +232,7 @@ def test_true_and_false_filter(client, organization_a, make_robot, tenant):
     assert ids() == {str(kept.pk), str(retired.pk)}
 
 
-def test_fields(client, robot):
+def test_fields_parameter(client, robot):
     path = f"/api/v1/robots/{robot.pk}"
     assert client.get(path, {"fields": "name, id"}).json() == {
         "id": str(robot.pk),
@@ -273,7 +273,7 @@ GOOD = {
 
 
 @pytest.mark.parametrize("route", FIELDS)
-def test_any_value_of_any_field_is_taken_or_refused(route, client):
+def test_any_value_of_any_field_is_stored_or_gets_400(route, client):
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
     @given(changes=st.dictionaries(st.sampled_from(FIELDS[route]), VALUES, min_size=1, max_size=2))
     def run(changes):
@@ -288,7 +288,7 @@ def test_any_value_of_any_field_is_taken_or_refused(route, client):
     run()
 
 
-def test_failed_write_leaves_nothing(client, organization_a, tenant):
+def test_failed_write_rolls_back(client, organization_a, tenant):
     from apps.robots.models import Robot
 
     body = {"name": "x", "vendor": "abb", "location": {"facility": "none"}}
@@ -297,7 +297,7 @@ def test_failed_write_leaves_nothing(client, organization_a, tenant):
         assert not Robot.objects.exists()
 
 
-def test_parser_reads_no_more_than_the_limit(settings):
+def test_parser_reads_at_most_the_limit(settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
     read = []
 
@@ -311,7 +311,7 @@ def test_parser_reads_no_more_than_the_limit(settings):
     assert read == [11]
 
 
-def test_session_writes_need_a_csrf_token(alice, client_for):
+def test_session_write_without_csrf_token_gets_403(alice, client_for):
     client = client_for(alice, enforce_csrf_checks=True)
     body = {"name": "Hall"}
     check(client.post("/api/v1/facilities", body, content_type=JSON), 403, "permission_denied")
@@ -326,7 +326,7 @@ def test_session_writes_need_a_csrf_token(alice, client_for):
     check(answer, 403, "permission_denied")
 
 
-def test_keys_need_no_csrf_token(organization_a, make_key):
+def test_api_key_write_needs_no_csrf_token(organization_a, make_key):
     key = make_key(organization_a, ["organization:read", "organization:write"])
     answer = Client(enforce_csrf_checks=True).post(
         "/api/v1/facilities",
@@ -338,7 +338,7 @@ def test_keys_need_no_csrf_token(organization_a, make_key):
 
 
 @pytest.mark.parametrize("path", ["/api/v1/docs", "/api/v1/schema"])
-def test_the_pages_about_the_api_refuse_with_problems_too(path, client):
+def test_docs_pages_return_problems(path, client):
     check(Client().get(path), 401, "not_authenticated")
     check(client.get(path, headers={"accept": "image/png"}), 406, "not_acceptable")
     check(client.post(path), 405, "method_not_allowed")

@@ -77,7 +77,7 @@ def test_query_count(route, fill, organization_a, make_key):
     assert len(many) == len(few) <= 6, many
 
 
-def test_key_is_looked_up_once_a_request(organization_a, make_key, tenant):
+def test_api_key_lookup_takes_one_query(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:read"])
     with CaptureQueriesContext(connection) as captured:
         Client().get("/api/v1/robots", headers={"x-api-key": key})

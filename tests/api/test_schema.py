@@ -38,13 +38,13 @@ def refusals(document, operation):
             yield status, document["components"]["responses"].get(name, answer)
 
 
-def test_is_openapi_3_1(document):
+def test_document_is_openapi_3_1(document):
     assert document["openapi"].startswith("3.1")
     text = files("drf_spectacular").joinpath("validation/openapi_3_1_schema.json").read_text()
     Draft202012Validator(json.loads(text)).validate(document)
 
 
-def test_every_schema_is_one(document):
+def test_schemas_are_valid(document):
     def schemas(part):
         if isinstance(part, dict):
             yield from [part["schema"]] if isinstance(part.get("schema"), dict) else []
@@ -58,7 +58,7 @@ def test_every_schema_is_one(document):
         Draft202012Validator.check_schema(schema)
 
 
-def test_every_reference_leads_somewhere(document):
+def test_references_resolve(document):
     def references(part):
         if isinstance(part, dict):
             if isinstance(part.get("$ref"), str):
@@ -76,12 +76,12 @@ def test_every_reference_leads_somewhere(document):
         assert found
 
 
-def test_lists_every_route_and_nothing_else(document):
+def test_document_has_exactly_the_routes(document):
     api = {plain(route) for route, _ in routes() if route.startswith(("/api/", "/write"))}
     assert {plain(path) for path in document["paths"]} == api - NOT_LISTED
 
 
-def test_lists_every_method(document):
+def test_document_has_exactly_the_methods(document):
     """What a route answers to is what the document says, HEAD and OPTIONS aside."""
     listed = {plain(path): set(item) for path, item in document["paths"].items()}
     for route, callback in routes():
@@ -96,7 +96,7 @@ def test_lists_every_method(document):
         assert listed[path] == methods, path
 
 
-def test_operations_have_names_tags_and_words(document):
+def test_operations_have_ids_tags_and_descriptions(document):
     found = [operation for _, _, operation in operations(document)]
     names = [operation["operationId"] for operation in found]
     assert len(names) == len(set(names))
@@ -106,7 +106,7 @@ def test_operations_have_names_tags_and_words(document):
         assert operation.get("summary") or operation.get("description"), operation["operationId"]
 
 
-def test_each_credential_is_an_alternative(document):
+def test_credentials_are_alternatives(document):
     for path, _, operation in operations(document):
         schemes = operation["security"]
         if not schemes:
@@ -116,7 +116,7 @@ def test_each_credential_is_an_alternative(document):
         assert set().union(*schemes) <= set(document["components"]["securitySchemes"]), path
 
 
-def test_every_refusal_is_a_problem(document):
+def test_errors_are_problem_details(document):
     for path, method, operation in operations(document):
         influx = path in {"/write", "/api/v2/write"}
         for status, answer in refusals(document, operation):
@@ -128,7 +128,7 @@ def test_every_refusal_is_a_problem(document):
             assert answer["description"]
 
 
-def test_refusals_fit_the_operation(document):
+def test_error_statuses_match_the_operation(document):
     for path, method, operation in operations(document):
         statuses = set(operation["responses"])
         headers = {p["name"] for p in operation.get("parameters", ()) if p["in"] == "header"}
@@ -140,7 +140,7 @@ def test_refusals_fit_the_operation(document):
         assert {"409", "422"} <= statuses or "Idempotency-Key" not in headers, (path, method)
 
 
-def test_headers(document):
+def test_responses_have_common_headers(document):
     for path, method, operation in operations(document):
         for status, answer in [*operation["responses"].items()]:
             name = answer.get("$ref", "").rpartition("/")[2]
@@ -152,7 +152,7 @@ def test_headers(document):
                 assert headers["Retry-After"]["required"]
 
 
-def test_codes_of_the_source_are_in_the_document(document):
+def test_error_codes_of_source_are_in_document(document):
     """Every code that some line of the source answers with is listed under its status."""
     known = problem_codes()
     answered = set()
@@ -172,13 +172,13 @@ def test_codes_of_the_source_are_in_the_document(document):
     )
 
 
-def test_codes_are_documented(document):
+def test_error_codes_are_in_api_docs(document):
     text = (ROOT / "docs" / "api.md").read_text()
     codes = {code for found in problem_codes().values() for code in found}
     assert {code for code in codes if f"`{code}`" not in text} == set()
 
 
-def test_lists_describe_their_parameters(document):
+def test_list_parameters_are_documented(document):
     parameters = document["paths"]["/api/v1/robots"]["get"]["parameters"]
     by_name = {parameter["name"]: parameter for parameter in parameters}
     assert {"cursor", "page_size", "ordering", "fields", "status", "is_active"} <= set(by_name)
@@ -186,14 +186,14 @@ def test_lists_describe_their_parameters(document):
     assert "-last_seen" in by_name["ordering"]["schema"]["enum"]
 
 
-def test_the_stream_describes_its_parameters(document):
+def test_stream_parameters_are_documented(document):
     events = document["paths"]["/api/v1/events"]["get"]
     known = {(p["in"], p["name"]) for p in events["parameters"]}
     assert known == {("query", "robot"), ("query", "last_event_id"), ("header", "Last-Event-ID")}
     assert {"400", "401", "403", "404", "429", "503"} <= set(events["responses"])
 
 
-def test_request_bodies_take_no_unknown_members(document):
+def test_request_bodies_forbid_unknown_members(document):
     for path, method, operation in operations(document):
         for media, body in operation.get("requestBody", {"content": {}})["content"].items():
             schema = body["schema"]
@@ -202,7 +202,7 @@ def test_request_bodies_take_no_unknown_members(document):
             assert media == "text/plain" or schema["additionalProperties"] is False, (path, method)
 
 
-def test_examples_fit_their_schemas(document):
+def test_examples_are_valid(document):
     count = 0
     for _, _, operation in operations(document):
         for body in operation.get("requestBody", {"content": {}})["content"].values():
@@ -213,7 +213,7 @@ def test_examples_fit_their_schemas(document):
     assert count >= 8
 
 
-def test_served_to_whoever_is_signed_in(alice, client_for, organization_a, make_key):
+def test_document_requires_authentication(alice, client_for, organization_a, make_key):
     answer = client_for(alice).get("/api/v1/schema")
     assert answer.status_code == 200
     assert b"openapi" in answer.content
@@ -223,7 +223,7 @@ def test_served_to_whoever_is_signed_in(alice, client_for, organization_a, make_
 
 
 @pytest.mark.parametrize("form", [{"headers": {"accept": "application/json"}}, {}])
-def test_served_as_json(form, alice, client_for):
+def test_document_as_json(form, alice, client_for):
     path = "/api/v1/schema" if form else "/api/v1/schema?format=json"
     answer = client_for(alice).get(path, **form)
     assert json.loads(answer.content)["openapi"].startswith("3.1")

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 
-def test_answers_stay_out_of_shared_caches(organization_a, make_key):
+def test_responses_are_not_cached(organization_a, make_key):
     answer = Client(headers={"x-api-key": make_key(organization_a, ["robots:read"])}).get(
         "/api/v1/robots"
     )
@@ -16,13 +16,13 @@ def test_answers_stay_out_of_shared_caches(organization_a, make_key):
     }
 
 
-def test_deep_cursor_is_refused(alice, client_for):
+def test_deeply_nested_cursor_gets_400(alice, client_for):
     cursor = base64.urlsafe_b64encode(b"[" * 3000).decode()
     answer = client_for(alice).get("/api/v1/robots", {"cursor": cursor})
     assert answer.status_code == 400
 
 
-def test_empty_change_leaves_the_version(alice, client_for, organization_a, make_robot):
+def test_empty_change_keeps_version(alice, client_for, organization_a, make_robot):
     robot = make_robot(organization_a)
     answer = client_for(alice).patch(
         f"/api/v1/robots/{robot.pk}", {}, content_type="application/json"
@@ -31,7 +31,7 @@ def test_empty_change_leaves_the_version(alice, client_for, organization_a, make
 
 
 @pytest.mark.parametrize("address", ["system@next.invalid", "X@Y.INVALID"])
-def test_system_addresses_are_reserved(alice, client_for, address):
+def test_system_email_address_gets_400(alice, client_for, address):
     answer = client_for(alice).post(
         "/api/v1/users",
         {"email": address, "role": "viewer"},

@@ -64,7 +64,7 @@ def patch(client, robot, name, if_match=None):
 
 
 @pytest.mark.parametrize("resource", BODIES)
-def test_the_first_answer_is_repeated(resource, client, organization_a, tenant):
+def test_repeated_request_returns_first_response(resource, client, organization_a, tenant):
     first, again = send(client, resource, "k-1"), send(client, resource, "k-1")
     assert first.status_code == again.status_code == 201
     assert first.content == again.content
@@ -75,14 +75,16 @@ def test_the_first_answer_is_repeated(resource, client, organization_a, tenant):
 
 
 @pytest.mark.parametrize("resource", BODIES)
-def test_without_a_key_or_with_another_it_is_done_again(resource, client, organization_a, tenant):
+def test_request_without_or_with_other_key_is_processed_again(
+    resource, client, organization_a, tenant
+):
     send(client, resource, "k-1")
     changes = {"serial_number": "K-2"} if resource == "robots" else {}
     assert send(client, resource, "k-2", **changes).status_code == 201
     assert count(resource, organization_a, tenant) == 2
 
 
-def test_another_body_under_the_same_key_is_refused(client, organization_a, tenant):
+def test_other_body_with_same_key_gets_422(client, organization_a, tenant):
     send(client, "alerts", "k-1")
     answer = send(client, "alerts", "k-1", title="Cold")
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
@@ -91,9 +93,7 @@ def test_another_body_under_the_same_key_is_refused(client, organization_a, tena
     assert count("alerts", organization_a, tenant) == 1
 
 
-def test_the_same_body_for_another_row_under_the_same_key_is_refused(
-    client, organization_a, tenant
-):
+def test_other_row_with_same_key_gets_422(client, organization_a, tenant):
     ids = [send(client, "alerts", key).json()["id"] for key in ("k-1", "k-2")]
     answers = [
         client.post(
@@ -109,7 +109,7 @@ def test_the_same_body_for_another_row_under_the_same_key_is_refused(
         assert [Alert.objects.get(pk=row).is_acknowledged for row in ids] == [True, False]
 
 
-def test_a_super_admins_keys_do_not_meet_in_two_organizations(
+def test_super_admins_keys_are_separate_per_organization(
     root, client_for, organization_a, organization_b, tenant
 ):
     client = client_for(root)
@@ -120,7 +120,7 @@ def test_a_super_admins_keys_do_not_meet_in_two_organizations(
     assert send(client, "alerts", "k-1")["Idempotency-Replayed"] == "true"
 
 
-def test_the_order_of_members_does_not_matter(client):
+def test_order_of_members_is_irrelevant(client):
     body = dict(reversed(BODIES["alerts"].items()))
     send(client, "alerts", "k-1")
     answer = client.post(
@@ -132,21 +132,21 @@ def test_the_order_of_members_does_not_matter(client):
     assert answer["Idempotency-Replayed"] == "true"
 
 
-def test_a_refused_request_may_be_corrected(client, organization_a, tenant):
+def test_rejected_request_may_be_corrected(client, organization_a, tenant):
     assert send(client, "alerts", "k-1", severity="loud").status_code == 400
     answer = send(client, "alerts", "k-1")
     assert answer.status_code == 201
     assert "Idempotency-Replayed" not in answer
 
 
-def test_a_refusal_that_is_not_raised_is_not_kept_either(client, monkeypatch):
+def test_returned_error_is_not_stored(client, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(AlertViewSet, "create", lambda *_, **__: Response(status=409))
         assert send(client, "alerts", "k-1").status_code == 409
     assert send(client, "alerts", "k-1").status_code == 201
 
 
-def test_keys_of_different_principals_do_not_meet(
+def test_keys_are_separate_per_principal(
     client, organization_a, organization_b, charlie, client_for, make_key, tenant
 ):
     others = [
@@ -158,7 +158,9 @@ def test_keys_of_different_principals_do_not_meet(
     assert count("alerts", organization_b, tenant) == 1
 
 
-def test_a_lost_right_is_not_answered_from_memory(organization_a, make_user, client_for, tenant):
+def test_lost_permission_gets_403_instead_of_stored_response(
+    organization_a, make_user, client_for, tenant
+):
     user = make_user(organization_a, "operator")
     client = client_for(user)
     assert send(client, "alerts", "k-1").status_code == 201
@@ -168,13 +170,13 @@ def test_a_lost_right_is_not_answered_from_memory(organization_a, make_user, cli
 
 
 @pytest.mark.parametrize("key", ["", " ", "a b", "x" * 256, "\u00e4"])
-def test_odd_keys_are_refused(key, client):
+def test_invalid_idempotency_key_gets_400(key, client):
     answer = send(client, "alerts", key)
     assert answer.status_code == 400
     assert "Idempotency-Key" in answer.json()["errors"]
 
 
-def test_an_answer_is_kept_for_a_day(client, organization_a, tenant):
+def test_response_is_stored_for_a_day(client, organization_a, tenant):
     first = send(client, "alerts", "k-1").json()["id"]
     with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=23.9))
@@ -189,7 +191,7 @@ def test_an_answer_is_kept_for_a_day(client, organization_a, tenant):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_fifty_at_once_have_one_effect(organization_a, make_key, tenant):
+def test_fifty_parallel_requests_have_one_effect(organization_a, make_key, tenant):
     key = make_key(organization_a, ["robots:write"])
 
     def call():
@@ -207,7 +209,7 @@ def test_fifty_at_once_have_one_effect(organization_a, make_key, tenant):
     assert call().json()["id"] in made
 
 
-def test_under_way_says_when_to_come_back(organization_a, make_key, tenant):
+def test_request_in_progress_gets_409_with_retry_after(organization_a, make_key, tenant):
     client = Client(headers={"x-api-key": make_key(organization_a, ["robots:write"])})
     with tenant(organization_a):
         name = f"idempotency:{ApiKey.objects.get().pk}:k-1"
@@ -227,11 +229,11 @@ def test_under_way_says_when_to_come_back(organization_a, make_key, tenant):
         ("3", False), ("", False), ('"3', False), ('*, "2"', False),
     ],
 )  # fmt: skip
-def test_matches(header, expected):
+def test_matches_if_match_header(header, expected):
     assert matches(header, 3) is expected
 
 
-def test_etag_follows_the_version(client, robot):
+def test_etag_is_the_version(client, robot):
     path = f"/api/v1/robots/{robot.pk}"
     assert client.get(path)["ETag"] == client.get(f"{path}?fields=name")["ETag"] == '"1"'
     assert patch(client, robot, "New")["ETag"] == '"2"'
@@ -239,7 +241,7 @@ def test_etag_follows_the_version(client, robot):
     assert "ETag" not in client.get("/api/v1/robots")
 
 
-def test_a_stale_if_match_changes_nothing(client, robot, organization_a, tenant):
+def test_stale_if_match_gets_412_without_change(client, robot, organization_a, tenant):
     assert patch(client, robot, "First", '"1"').status_code == 200
     answer = patch(client, robot, "Second", '"1"')
     assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
@@ -256,12 +258,12 @@ def test_a_stale_if_match_changes_nothing(client, robot, organization_a, tenant)
     ).status_code == 204  # fmt: skip
 
 
-def test_other_organization_gets_404_whatever_it_says(charlie, client_for, robot):
+def test_other_organization_gets_404(charlie, client_for, robot):
     assert patch(client_for(charlie), robot, "Mine", '"9"').status_code == 404
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_changes_that_name_one_version_one_happens(client, alice, client_for, robot):
+def test_parallel_changes_of_one_version_apply_once(client, alice, client_for, robot):
     clients = [client_for(alice) for _ in range(8)]
     answers = run_concurrently(
         *[
@@ -273,7 +275,7 @@ def test_of_changes_that_name_one_version_one_happens(client, alice, client_for,
     assert client.get(f"/api/v1/robots/{robot.pk}")["ETag"] == '"2"'
 
 
-def test_what_is_documented(client, django_db_setup):
+def test_headers_are_documented(client, django_db_setup):
     document = client.get("/api/v1/schema", headers={"accept": "application/json"}).json()
     for resource in BODIES:
         names = {p["name"] for p in document["paths"][f"/api/v1/{resource}"]["post"]["parameters"]}
