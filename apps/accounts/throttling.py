@@ -1,4 +1,4 @@
-"""Limits on API requests, password and code attempts, link requests and outgoing mail."""
+"""Limits on API requests, authentication attempts, link requests and outgoing mail."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ _MAIL_ADDRESS_WINDOW_SECONDS = _HOUR_SECONDS
 
 
 def throttle_api_request(credential: KeyCredential) -> RateLimitResult | None:
-    """Count one request for an API key and its organization, or for neither.
+    """Count one request for an API key and its organization.
+
+    If one of the two has reached its limit, neither counts the request.
 
     Returns:
         None if neither has a limit.

@@ -10,7 +10,7 @@ from apps.accounts.models import User
 
 pytestmark = pytest.mark.django_db
 
-TAKEN = {"email": ["This address is taken."]}
+TAKEN = {"email": ["This e-mail address is already in use."]}
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ def test_create_organization_with_invalid_values_creates_nothing(invalid):
 def test_create_organization_with_taken_slug_or_email_fails(organization_a, alice):
     with pytest.raises(CommandError, match="slug already exists"):
         _create(slug=organization_a.slug)
-    with pytest.raises(CommandError, match="address is taken"):
+    with pytest.raises(CommandError, match="address is already in use"):
         _create(slug="other", email=alice.email)
     assert len(list(organization_ids())) == 1
 
@@ -48,5 +48,5 @@ def test_create_super_admin_twice_uses_one_platform(capsys):
         password = capsys.readouterr().out.split()[-1]
         assert authenticate(username=email, password=password).role == "super_admin"
     assert len(list(organization_ids())) == 1
-    with pytest.raises(CommandError, match="address is taken"):
+    with pytest.raises(CommandError, match="address is already in use"):
         call_command("create_super_admin", "one@platform.example")

@@ -277,4 +277,4 @@ def test_admin_shows_limit_error_and_usage(limited, make_user, client_for, tenan
     assert "The plan Custom allows 3 robots, and 3 are in use." in answer.content.decode()
     page = client.get(reverse("admin:organizations_organization_change", args=[limited.pk]))
     assert "3 of 3 robots" in page.content.decode()
-    assert "1 of 3 people" in page.content.decode()
+    assert "1 of 3 users" in page.content.decode()

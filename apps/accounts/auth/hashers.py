@@ -1,8 +1,8 @@
-"""Argon2 within bounds.
+"""Argon2 with a limit on concurrent hashes.
 
-One hash takes 100 MB and every processor for a moment. Whoever asks for a hundred at the same time,
-which nobody has to be signed in for, must find neither the memory nor the threads that serve
-everything else: a stop among it.
+One hash takes 100 MB and all processors for a moment. Anonymous clients can request any number of
+them at the same time, which must not exhaust memory or the threads that serve other requests, such
+as an emergency stop.
 """
 
 from __future__ import annotations
@@ -14,29 +14,36 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from apps.accounts.exceptions import PasswordHashingOverloadedError
 
-# In each process. Whoever waits holds one of 16 threads; one account's ten attempts find room.
-_AT_ONCE, _WITH_WAITING = 2, 10
+# Per process. Each waiting request occupies one of 16 threads; the 10 attempts of one account fit.
+_MAX_CONCURRENT = 2
+_MAX_RUNNING_OR_QUEUED = 10
 
 
 class ConcurrencyLimiter:
-    """Where few work at once, some wait, and the others are sent away."""
+    """Let a few callers run and some wait; reject the others."""
 
-    def __init__(self, at_once: int, with_waiting: int) -> None:
-        self._free = BoundedSemaphore(at_once)
+    def __init__(self, max_concurrent: int, max_running_or_queued: int) -> None:
+        """Set the limits.
+
+        Args:
+            max_concurrent: Number of callers that run at the same time.
+            max_running_or_queued: Number of callers that run or wait.
+        """
+        self._semaphore = BoundedSemaphore(max_concurrent)
         self._lock = Lock()
-        self._places = with_waiting
+        self._available = max_running_or_queued
 
     def __enter__(self) -> None:
-        """Wait for a turn.
+        """Wait until fewer callers run.
 
         Raises:
-            PasswordHashingOverloadedError: Too many wait already.
+            PasswordHashingOverloadedError: Too many callers wait already.
         """
         with self._lock:
-            if not self._places:
+            if not self._available:
                 raise PasswordHashingOverloadedError
-            self._places -= 1
-        self._free.acquire()
+            self._available -= 1
+        self._semaphore.acquire()
 
     def __exit__(
         self,
@@ -44,23 +51,23 @@ class ConcurrencyLimiter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let the next one in."""
-        self._free.release()
+        """Let the next caller run."""
+        self._semaphore.release()
         with self._lock:
-            self._places += 1
+            self._available += 1
 
 
-_limiter = ConcurrencyLimiter(_AT_ONCE, _WITH_WAITING)
+_limiter = ConcurrencyLimiter(_MAX_CONCURRENT, _MAX_RUNNING_OR_QUEUED)
 
 
 class BoundedArgon2Hasher(Argon2PasswordHasher):
-    """Django's, with a bound on how many hashes a process makes at the same time."""
+    """Django's Argon2 hasher with a limit on concurrent hashes per process."""
 
     def encode(self, password: str, salt: str) -> str:
         """Hash a password.
 
         Raises:
-            PasswordHashingOverloadedError: Too many are being hashed.
+            PasswordHashingOverloadedError: Too many passwords are being hashed.
         """
         with _limiter:
             return super().encode(password, salt)
@@ -69,7 +76,7 @@ class BoundedArgon2Hasher(Argon2PasswordHasher):
         """Compare a password with a hash.
 
         Raises:
-            PasswordHashingOverloadedError: Too many are being hashed.
+            PasswordHashingOverloadedError: Too many passwords are being hashed.
         """
         with _limiter:
             return super().verify(password, encoded)

@@ -1,4 +1,4 @@
-"""Log in and out on a request: the parts of a login that need the browser's session or cookies."""
+"""Log in and out: everything that needs the session or cookies."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def log_in(
     second_factor: bool = False,
     sign_in: AuthenticationTime | None = None,
 ) -> None:
-    """Create a session for the user in this browser and audit the login.
+    """Create a session for the user and audit the login.
 
     Args:
         request: Request of the browser; its previous session is deleted.
@@ -112,10 +112,10 @@ def log_out(request: HttpRequest) -> None:
 
 
 def step_up(request: HttpRequest, *, password: str, code: str = "") -> None:
-    """Renew the authentication of the request's session; a browser gets a new session token.
+    """Renew the authentication of the request's session.
 
-    A failure is audited, so let the open transaction commit. Commit soon: it locks the user, the
-    second factor and the session.
+    A browser's session gets a new token. A failure is audited, so let the open transaction commit.
+    Commit soon: it locks the user, the second factor and the session.
 
     Args:
         request: Request of a user with a session or an access token.

@@ -1,4 +1,4 @@
-"""The state between the password and the second factor, in a signed cookie.
+"""Login state between password and second factor, in a signed cookie.
 
 It lasts five minutes, creates no session and no row, and grants nothing by itself. A change of the
 password invalidates it.
@@ -42,7 +42,7 @@ def pending_login_set(response: HttpResponse, user: User) -> HttpResponse:
 
 
 def pending_login_get(request: HttpRequest) -> User | None:
-    """Return the user whose password was verified here within the last five minutes.
+    """Return the user whose password was verified within the last five minutes.
 
     None if the password has changed or the user no longer has a second factor: then the password
     alone is enough.

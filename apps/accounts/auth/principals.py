@@ -1,4 +1,4 @@
-"""Who a request comes from, when it is not a person: a key, or nobody we know."""
+"""API keys as principals of requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from apps.accounts.selectors.credentials import KeyCredential
 
 
 class ApiKeyPrincipal:
-    """An API key that asks. Stands where Django expects a user."""
+    """API key as the `request.user` of a request."""
 
     is_authenticated = True
     is_anonymous = False
@@ -19,7 +19,7 @@ class ApiKeyPrincipal:
     is_superuser = False
 
     def __init__(self, credential: KeyCredential) -> None:
-        """Take what the key stands for."""
+        """Copy the fields of the key's credential."""
         self.key_id = credential.id
         self.organization_id = credential.organization_id
         self.robot_id = credential.robot_id
@@ -28,16 +28,16 @@ class ApiKeyPrincipal:
 
     @property
     def pk(self) -> UUID:
-        """The key's id."""
+        """Id of the API key."""
         return self.key_id
 
     def __str__(self) -> str:
         return f"API key {self.key_id}"
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
-        """Tell whether the key's scopes hold Django's `app.action_model`."""
+        """Return whether the key's scopes include Django's `app.action_model`."""
         return scopes_have_permission(self.scopes, perm)
 
     def has_module_perms(self, app_label: str) -> bool:
-        """Keep keys out of the admin."""
+        """Return False: API keys cannot use the admin."""
         return False

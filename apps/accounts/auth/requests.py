@@ -8,9 +8,9 @@ from uuid import UUID
 from django.http import HttpRequest
 from django.middleware.csrf import rotate_token
 
-from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
 from apps.accounts.permissions.active_organization import ActiveOrganization
+from apps.accounts.services.session_store import SessionStore
 from urfmp.common.http.client_ip import normalize_ip
 from urfmp.common.http.middleware import user_agent_of
 from urfmp.common.http.request_state import request_state
@@ -25,7 +25,7 @@ def get_active_organization(request: HttpRequest) -> ActiveOrganization | None:
 
 
 def set_active_organization(request: HttpRequest, organization: ActiveOrganization | None) -> None:
-    """Set the organization on the request after a switch; None for the platform's own.
+    """Set the active organization after a switch; None for the platform's own.
 
     Forms that a browser opened before become invalid: input that was begun in one organization must
     not be stored in another.
@@ -36,15 +36,16 @@ def set_active_organization(request: HttpRequest, organization: ActiveOrganizati
 
 
 def current_session(request: HttpRequest) -> SessionStore | UUID:
-    """Return the browser's session, or the id of the session of an access token."""
+    """Return the browser's session, or the id of an access token's session."""
     session_id = request_state(request).token_session_id
     return request_session(request) if session_id is None else session_id
 
 
 def current_session_id(request: HttpRequest) -> UUID | None:
-    """Return the id of the sign-in that a request comes from; None for a key or nobody.
+    """Return the id of the request's session, if any.
 
-    At most one query; call it inside the tenant transaction.
+    None for API keys and anonymous clients. It runs at most one query; call it inside the tenant
+    transaction.
     """
     if presented_token(request) is not None:
         return request_state(request).token_session_id
@@ -59,25 +60,25 @@ def current_session_id(request: HttpRequest) -> UUID | None:
     return row
 
 
-IP_NOT_ALLOWED = ("address_not_allowed", "This key is not taken from this address.")
+IP_NOT_ALLOWED = ("address_not_allowed", "This API key may not be used from this IP address.")
 
 
 def client_ip(request: HttpRequest) -> str | None:
-    """Return the peer's address; behind a proxy the server has already put the client's here."""
+    """Return the client's IP address; the server has resolved proxies already."""
     return normalize_ip(request.META.get("REMOTE_ADDR", ""))
 
 
 def request_session(request: HttpRequest) -> SessionStore:
-    """Return the request's session as what it is."""
+    """Return the request's session with its actual type."""
     return cast("SessionStore", request.session)
 
 
 def request_actor(request: HttpRequest, **who: Any) -> Actor:
-    """Return what the record says about a request.
+    """Return the actor for the audit log.
 
     Args:
-        request: The request.
-        who: `user_id` or `api_key_id`.
+        request: Request of the client.
+        who: `user_id` or `api_key_id`; neither for an anonymous client.
     """
     return Actor(
         ip_address=client_ip(request),
@@ -88,12 +89,12 @@ def request_actor(request: HttpRequest, **who: Any) -> Actor:
 
 
 def is_background_poll(request: HttpRequest) -> bool:
-    """Tell whether a page asks by itself: that nobody is there must still end the session."""
+    """Return whether a page polls by itself, which is not activity."""
     return "X-Unattended" in request.headers
 
 
 def presented_token(request: HttpRequest) -> str | None:
-    """Return the API key or access token that a request carries, in either header."""
+    """Return the API key or access token in a request's headers."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer" and value:
         return value.strip()

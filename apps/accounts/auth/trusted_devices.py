@@ -1,10 +1,10 @@
-"""The browsers in which people have signed in before.
+"""Trusted devices: browsers in which users have logged in before.
 
-A known one has attempts of its own, so that whoever tries passwords from elsewhere does not keep
-the account's owner out. The cookie lets nobody in: it holds a random id and a mark of each account
-that has signed in there, signed by us, and only a successful sign-in adds one. What ends all
-sign-ins of a person, as another password or second factor does, changes their account's mark: no
-device that they had used before is known from then on, in whosever hands it is.
+A trusted device has its own password attempts, so an attacker elsewhere cannot lock the user out.
+The cookie does not authenticate: it contains a random id and a tag for each account that has logged
+in there. It is signed, and only a successful login adds a tag. Events that revoke all sessions of a
+user, such as a new password or second factor, change the account's tag. All devices that the user
+had before then lose their trust.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from django.http import HttpRequest, HttpResponse
 from apps.accounts.models import User
 from apps.accounts.selectors.credentials import LoginIdentity, login_identity, trusted_device_tag
 
-_AGE_SECONDS = int(timedelta(days=180).total_seconds())
+_MAX_AGE_SECONDS = int(timedelta(days=180).total_seconds())
 _SALT = "urfmp.device"
 # A tablet in the hall has many users; the cookie stays below 1 kB.
-_ACCOUNTS_AT_MOST = 20
+_MAX_ACCOUNTS = 20
 
 
 def _cookie_name() -> str:
@@ -33,37 +33,34 @@ def _cookie_name() -> str:
 def _read(request: HttpRequest) -> tuple[str, list[str]] | None:
     try:
         found: dict[str, Any] = signing.loads(
-            request.COOKIES.get(_cookie_name(), ""), salt=_SALT, max_age=_AGE_SECONDS
+            request.COOKIES.get(_cookie_name(), ""), salt=_SALT, max_age=_MAX_AGE_SECONDS
         )
     except signing.BadSignature:
         return None
     return found["device"], found["accounts"]
 
 
-def trusted_device(request: HttpRequest, account: LoginIdentity) -> str | None:
-    """Return the device's id if this account has signed in on it, and nothing ended that since."""
+def trusted_device(request: HttpRequest, identity: LoginIdentity) -> str | None:
+    """Return the device's id if the account trusts the device."""
     found = _read(request)
-    return found[0] if found and account.trusted_device_tag in found[1] else None
+    return found[0] if found and identity.trusted_device_tag in found[1] else None
 
 
 def trust_device(request: HttpRequest, response: HttpResponse, user: User) -> HttpResponse:
-    """Let the browser know that this person has just signed in on it, for 180 days.
+    """Trust the browser for this user for 180 days.
 
     Args:
-        request: From the browser.
-        response: What carries the cookie.
-        user: As they were when they showed their password: if it was changed meanwhile, the device
-            is not known.
+        request: Request of the browser.
+        response: Response that sets the cookie.
+        user: User as authenticated. If the password has changed since, the device is not trusted.
     """
-    device, marks = _read(request) or (secrets.token_urlsafe(16), [])
-    mark = trusted_device_tag(
-        login_identity(user.email).account_hash, user.trusted_devices_reset_at
-    )
-    marks = [mark, *(other for other in marks if other != mark)][:_ACCOUNTS_AT_MOST]
+    device, tags = _read(request) or (secrets.token_urlsafe(16), [])
+    tag = trusted_device_tag(login_identity(user.email).account_hash, user.trusted_devices_reset_at)
+    tags = [tag, *(other for other in tags if other != tag)][:_MAX_ACCOUNTS]
     response.set_cookie(
         _cookie_name(),
-        signing.dumps({"device": device, "accounts": marks}, salt=_SALT),
-        max_age=_AGE_SECONDS,
+        signing.dumps({"device": device, "accounts": tags}, salt=_SALT),
+        max_age=_MAX_AGE_SECONDS,
         secure=not settings.INSECURE_HTTP,
         httponly=True,
         samesite="Lax",

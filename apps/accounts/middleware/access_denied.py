@@ -1,4 +1,4 @@
-"""Refusals in the record: who was not let in where, after the refused request has been undone."""
+"""Audit denied requests, after their transaction was rolled back."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from urfmp.common.tenancy.context import Actor, tenant_transaction
 
 logger = logging.getLogger(__name__)
 
-# Refusals of one principal at one route within a minute: the first is recorded, and then each that
-# makes it ten times as many. So a flood of any size leaves a handful of rows, and its size shows.
-_WINDOW_SECONDS, _COUNTED_TO = 60, 1_000_000
+# Of the denials of one principal on one route within a minute, the 1st, 10th, 100th and so on are
+# audited. A flood of any size leaves few rows, which still show its size.
+_WINDOW_SECONDS = 60
+_MAX_COUNT = 1_000_000
 _SAMPLED_COUNTS = frozenset(10**power for power in range(7))
 _ACTIONS: dict[int, str] = {
     HTTPStatus.UNAUTHORIZED: "accounts.access.refuse",
@@ -36,7 +37,7 @@ _ACTIONS: dict[int, str] = {
 
 
 class AccessDeniedAuditMiddleware:
-    """Record refused requests, in a transaction of their own.
+    """Audit denied requests in a transaction of their own.
 
     A denial is a response with status 401, 403 or 429, or a request with
     `RequestState.denied_reason`. Denials that belong to no organization are not audited.
@@ -46,14 +47,14 @@ class AccessDeniedAuditMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass on, then look at the answer. It stays as it is whatever becomes of the record."""
+        """Audit the response if it is a denial; only log an error."""
         response = self.get_response(request)
         reason = request_state(request).denied_reason
         if reason or response.status_code in _ACTIONS:
             try:
                 _audit(request, response, reason)
             except DatabaseError as error:
-                logger.warning("A refusal could not be recorded: %s", error)
+                logger.warning("Could not audit a denied request: %s", error)
         return response
 
 
@@ -61,7 +62,7 @@ def _audit(request: HttpRequest, response: HttpResponseBase, reason: str | None)
     found = _rejected_key_owner(request) or _principal_organization(request)
     if found is None:
         return
-    organization_id, actor, of_key = found
+    organization_id, actor, key_reason = found
     match = request.resolver_match
     audit_access_denied(
         organization_id,
@@ -69,13 +70,13 @@ def _audit(request: HttpRequest, response: HttpResponseBase, reason: str | None)
         status=HTTPStatus.FORBIDDEN if reason else response.status_code,
         method=str(request.method),
         route=match.route.removesuffix("$") if match else "",
-        reason=of_key or reason or _error_code(response),
+        reason=key_reason or reason or _error_code(response),
         resource_id=_object_id(match.kwargs if match else {}),
     )
 
 
 def is_audited_status(status: int) -> bool:
-    """Tell whether an answer with this status is a refusal that is recorded."""
+    """Return whether responses with this status are audited denials."""
     return status in _ACTIONS
 
 
@@ -89,27 +90,27 @@ def audit_access_denied(
     reason: str,
     resource_id: UUID | None = None,
 ) -> None:
-    """Record a refusal, unless it is one of a flood; in a transaction of its own.
+    """Audit a denial in its own transaction, unless sampled out.
 
     Args:
-        organization_id: Whose record tells of it.
-        actor: Who was refused.
-        status: With what, as `is_recorded` says.
-        method: How it was asked.
-        route: Where, without what stands in its place for an id.
-        reason: The stable word for it.
-        resource_id: What was asked for.
+        organization_id: Organization whose audit log gets the row.
+        actor: Principal that was denied.
+        status: HTTP status, see `is_audited_status`.
+        method: HTTP method.
+        route: Route pattern, without ids.
+        reason: Error code.
+        resource_id: Object that was requested.
     """
     name = f"{{{organization_id}}}:denied:{actor.user_id or actor.api_key_id}:{int(status)}:"
     name += f"{method}:{route}"
-    counted = hit(RateLimit(name, _COUNTED_TO, _WINDOW_SECONDS))
-    count = _COUNTED_TO - counted.remaining
-    limit_told = status == HTTPStatus.TOO_MANY_REQUESTS and count > 1
-    if not counted.admitted or count not in _SAMPLED_COUNTS or limit_told:
+    result = hit(RateLimit(name, _MAX_COUNT, _WINDOW_SECONDS))
+    count = _MAX_COUNT - result.remaining
+    is_repeated_limit = status == HTTPStatus.TOO_MANY_REQUESTS and count > 1
+    if not result.admitted or count not in _SAMPLED_COUNTS or is_repeated_limit:
         return
-    asked: dict[str, Any] = {"method": method, "route": route, "status": int(status)}
+    request_data: dict[str, Any] = {"method": method, "route": route, "status": int(status)}
     if count > 1:
-        asked["refusals_within_a_minute"] = count
+        request_data["refusals_within_a_minute"] = count
     with tenant_transaction(organization_id, actor):
         audit_record(
             action=_ACTIONS[status],
@@ -117,14 +118,14 @@ def audit_access_denied(
             resource_id=resource_id,
             success=False,
             error_message=reason,
-            request_data=asked,
+            request_data=request_data,
         )
 
 
 def find_key_owner(key_digest: str) -> tuple[UUID, UUID, str | None] | None:
-    """Return a key's id, its organization and why it is not taken; None for nobody's key.
+    """Return id, organization and rejection reason of an API key.
 
-    The reason is None where nothing is wrong with the key itself.
+    None for an unknown key. The reason is None if the key itself is valid.
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT id, organization_id, reason FROM api_key_refused(%s)", [key_digest])
@@ -133,20 +134,20 @@ def find_key_owner(key_digest: str) -> tuple[UUID, UUID, str | None] | None:
 
 
 def _rejected_key_owner(request: HttpRequest) -> tuple[UUID, Actor, str | None] | None:
-    """Return whose the key is that was not taken, and why not; None for no key, or nobody's."""
+    """Return organization, actor and reason of a rejected API key, if known."""
     if (key_digest := request_state(request).rejected_key_digest) is None:
         return None
     if (found := find_key_owner(key_digest)) is None:
         return None
-    key_id, organization_id, fault = found
-    reason = f"key_{fault}" if fault else None
+    key_id, organization_id, rejection = found
+    reason = f"key_{rejection}" if rejection else None
     return organization_id, request_actor(request, api_key_id=key_id), reason
 
 
 def _principal_organization(request: HttpRequest) -> tuple[UUID, Actor, None] | None:
-    """Return whose request it is, without asking a tenant's tables."""
+    """Return organization and actor of a request without querying tenant tables."""
     user: Any = getattr(request, "user", None)
-    # By type: what Django puts there is read from the database by as much as `isinstance`.
+    # `isinstance` would evaluate Django's lazy user, which queries the database.
     if type(user) is ApiKeyPrincipal:
         return user.organization_id, request_actor(request, api_key_id=user.key_id), None
     if type(user) is User:
@@ -170,7 +171,7 @@ def _object_id(kwargs: dict[str, Any]) -> UUID | None:
 
 
 def _error_code(response: HttpResponseBase) -> str:
-    """Return the answer's own word for the reason, where it has one."""
+    """Return the response's error code or its status phrase."""
     if not response.streaming and "json" in response.get("Content-Type", ""):
         try:
             code = json.loads(response.content).get("code")  # type: ignore[attr-defined]

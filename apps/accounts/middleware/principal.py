@@ -1,4 +1,4 @@
-"""From a request to the person or key behind it, and into their organization's transaction."""
+"""Authenticate the principal of a request and open its tenant transaction."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from apps.accounts.auth.requests import (
     request_actor,
     request_session,
 )
-from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.middleware.second_factor import second_factor_gate
 from apps.accounts.permissions.active_organization import active_organization_from_session
 from apps.accounts.selectors.api_key_cache import cached_key_credential, invalidate_key
@@ -38,6 +37,7 @@ from apps.accounts.selectors.api_tokens import (
 )
 from apps.accounts.selectors.credentials import key_credential, record_key_use
 from apps.accounts.selectors.key_format import is_well_formed_key
+from apps.accounts.services.session_store import SessionStore
 from apps.accounts.throttling import throttle_api_request
 from urfmp.common.http.problem_details import problem_response
 from urfmp.common.http.request_body import CHUNK_BYTES, drain_body
@@ -53,16 +53,16 @@ View = Callable[..., HttpResponseBase]
 class PrincipalMiddleware:
     """Run each view inside the transaction of its caller's organization.
 
-    A key wins over a session, and its limits stand before the view. A view with the policy
-    `manual_transactions` opens its own.
-    An exception rolls everything back; so does an answer with status 500 or above.
+    An API key takes precedence over a session, and its rate limit applies before the view. A view
+    with the policy `manual_transactions` opens its own transactions. An exception, or a response
+    with status 500 or above, rolls everything back.
     """
 
     def __init__(self, get_response: View) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass on; the work is done when the view is known. A key is told how its limit stands."""
+        """Add the rate limit headers; `process_view` does the rest."""
         response = self.get_response(request)
         for name, value in request_state(request).rate_limit_headers.items():
             response[name] = value
@@ -79,7 +79,7 @@ class PrincipalMiddleware:
         read = policy.api_key_reader or presented_token
         if (key := read(request)) is not None:
             return self._with_key(request, key, view, args, kwargs)
-        if not hasattr(request, "session"):  # where ingest comes in
+        if not hasattr(request, "session"):  # the ingest process has no session middleware
             request.user = AnonymousUser()
             return None
         session = request_session(request)
@@ -101,19 +101,19 @@ class PrincipalMiddleware:
         if not is_background_poll(request):
             session.touch()
         with tenant_transaction(home, actor):
-            if (person := session.person()) is None:
-                # It is over: what follows belongs to nobody's organization.
+            if (user := session.get_user()) is None:
+                # The session is invalid; the request continues as an anonymous one.
                 session.flush()
                 session.organization_id = None
                 request.user = AnonymousUser()
                 return None
-            request.user = person
+            request.user = user
             request_state(request).authentication = AuthenticationTime.read(session)
-            if (refusal := second_factor_gate(request, view)) is not None:
-                return refusal
-            if (elsewhere := _switched_organization(request, view, session)) is None:
+            if (denial := second_factor_gate(request, view)) is not None:
+                return denial
+            if (switched := _switched_organization(request, view, session)) is None:
                 return _call_view(request, view, args, kwargs)
-        with tenant_transaction(elsewhere, actor):
+        with tenant_transaction(switched, actor):
             return _call_view(request, view, args, kwargs)
 
     def _with_key(
@@ -125,7 +125,7 @@ class PrincipalMiddleware:
         is_confirmed = policy.reverify_key_on_write
         credential = (cached_key_credential if is_confirmed else key_credential)(key)
         if credential is None:
-            # Whoever shows a key means the key: a session beside it does not count.
+            # A session is ignored if the request also carries a key.
             request.user = AnonymousUser()
             if is_well_formed_key(key):
                 request_state(request).rejected_key_digest = hash_token(key)
@@ -136,19 +136,19 @@ class PrincipalMiddleware:
             drain_body(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
             return problem_response(HTTPStatus.FORBIDDEN, *IP_NOT_ALLOWED)
         request.user = ApiKeyPrincipal(credential)  # type: ignore[assignment]
-        # Before any transaction: a hit stays counted whatever becomes of the request.
-        if not policy.rate_limit_exempt and (decision := throttle_api_request(credential)):
-            request_state(request).rate_limit_headers = decision.headers()
-            if not decision.admitted:
+        # Outside of any transaction: the hit stays counted even if the request fails.
+        if not policy.rate_limit_exempt and (limit := throttle_api_request(credential)):
+            request_state(request).rate_limit_headers = limit.headers()
+            if not limit.admitted:
                 drain_body(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
                 return problem_response(
                     HTTPStatus.TOO_MANY_REQUESTS,
                     "rate_limited",
-                    f"At most {decision.limit} requests a minute are answered. "
-                    f"Send this one again in {decision.reset_seconds} seconds.",
+                    f"At most {limit.limit} requests per minute are allowed. "
+                    f"Retry in {limit.reset_seconds} seconds.",
                 )
         if record_key_use(credential):
-            invalidate_key(credential.id)  # what is remembered says when it was used before
+            invalidate_key(credential.id)  # the cached credential has the previous time of use
         actor = request_actor(request, api_key_id=credential.id)
         if policy.manual_transactions:
             return None
@@ -159,7 +159,7 @@ class PrincipalMiddleware:
         self, request: HttpRequest, token: str, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
         request.user = AnonymousUser()
-        # Pages are for browsers: there a token counts for nothing, as a key does.
+        # Tokens and keys are not valid on pages, which are for browsers.
         is_api = request.path.startswith("/api/")
         credential = access_credential(token) if is_api else None
         if credential is None:
@@ -167,27 +167,27 @@ class PrincipalMiddleware:
         record_token_use(credential)
         actor = request_actor(request, user_id=credential.user_id)
         with tenant_transaction(credential.organization_id, actor):
-            if (person := get_token_user(credential)) is None:
+            if (user := get_token_user(credential)) is None:
                 return None
-            request.user = person
+            request.user = user
             request_state(request).token_session_id = credential.session_id
             request_state(request).authentication = credential.sign_in
-            if (refusal := second_factor_gate(request, view)) is not None:
-                return refusal
-            elsewhere = _switched_organization(request, view, credential.data)
-            manages = policy_of(view, request.method).manual_transactions
-            if elsewhere is None and not manages:
+            if (denial := second_factor_gate(request, view)) is not None:
+                return denial
+            switched = _switched_organization(request, view, credential.data)
+            is_manual = policy_of(view, request.method).manual_transactions
+            if switched is None and not is_manual:
                 return _call_view(request, view, args, kwargs)
-        if manages or elsewhere is None:
+        if is_manual or switched is None:
             return None
-        with tenant_transaction(elsewhere, actor):
+        with tenant_transaction(switched, actor):
             return _call_view(request, view, args, kwargs)
 
 
 def _switched_organization(request: HttpRequest, view: View, data: Any) -> UUID | None:
-    """Return the organization that a super admin has chosen, and let them work there.
+    """Switch a super admin to the active organization and return its id.
 
-    None for everybody else, and for what they do at home.
+    None for other users, and for views that run in the home organization.
     """
     chosen = active_organization_from_session(request.user, data)
     request_state(request).active_organization = chosen
@@ -202,7 +202,7 @@ def _call_view(
     request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
 ) -> HttpResponseBase | None:
     response: HttpResponseBase | None = view(request, *args, **kwargs)
-    if response is None:  # from what only goes before the view
+    if response is None:  # the view of `StepUpMiddleware` lets the request continue
         return None
     if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
         response.render()

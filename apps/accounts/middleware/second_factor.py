@@ -20,30 +20,30 @@ from urfmp.common.http.view_policy import policy_of
 from urfmp.common.security.authentication_time import AuthenticationTime
 
 
-def must_set_up_second_factor(person: User, sign_in: AuthenticationTime) -> bool:
-    """Tell whether somebody has to set up a second factor before they reach anything."""
-    return not sign_in.has_second_factor and is_second_factor_required(person)
+def must_set_up_second_factor(user: User, authentication: AuthenticationTime) -> bool:
+    """Return whether the user must first set up a second factor."""
+    return not authentication.has_second_factor and is_second_factor_required(user)
 
 
-def is_second_factor_required(person: User) -> bool:
-    """Tell whether somebody's organization asks them for a second factor."""
-    return bool((person.organization.settings or {}).get("second_factor_required"))
+def is_second_factor_required(user: User) -> bool:
+    """Return whether the user's organization requires a second factor."""
+    return bool((user.organization.settings or {}).get("second_factor_required"))
 
 
 def second_factor_gate(
     request: HttpRequest, view: Callable[..., HttpResponseBase]
 ) -> HttpResponseBase | None:
-    """Return the answer to somebody who has to set up a second factor first."""
-    person, sign_in = cast("User", request.user), request_state(request).authentication
-    if policy_of(view, request.method).allow_without_second_factor or not must_set_up_second_factor(
-        person, sign_in
-    ):
+    """Deny users who must set up a second factor; None for others."""
+    user, authentication = cast("User", request.user), request_state(request).authentication
+    if policy_of(view, request.method).allow_without_second_factor:
+        return None
+    if not must_set_up_second_factor(user, authentication):
         return None
     if request.path.startswith("/api/"):
         return problem_response(
             HTTPStatus.FORBIDDEN,
             "second_factor_setup_required",
-            "Your organization requires a second factor: set one up by POST auth/second-factor, or"
+            "Your organization requires a second factor. Set one up with POST auth/second-factor or"
             " in a browser.",
         )
     return HttpResponseRedirect(reverse("admin:second_factor"))

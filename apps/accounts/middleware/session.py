@@ -1,4 +1,4 @@
-"""Session middleware."""
+"""Session middleware with the client's IP address and user agent."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from urfmp.common.http.middleware import user_agent_of
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
-    """Django's, telling the session where its request comes from."""
+    """Django's session middleware; it sets IP address and user agent."""
 
     def process_request(self, request: HttpRequest) -> None:
-        """Attach the session; it is read when somebody asks for it."""
+        """Attach the session, which is loaded on first access."""
         super().process_request(request)
         session = request_session(request)
         session.ip_address = client_ip(request)

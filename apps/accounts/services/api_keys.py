@@ -1,4 +1,4 @@
-"""Changes to the keys of machines."""
+"""Create, change, rotate and revoke API keys."""
 
 from __future__ import annotations
 
@@ -26,37 +26,40 @@ _MAX_NETWORKS = 50
 
 def _check_scopes(permissions: list[str], robot: Any) -> None:
     if unknown := sorted(set(permissions) - set(SCOPES)):
-        msg = f"There is no scope {', '.join(unknown)}."
+        msg = f"Unknown scope: {', '.join(unknown)}."
         raise UnknownScopeError(msg)
     if robot is not None and (beyond := sorted(set(permissions) - DEVICE_SCOPES)):
-        msg = f"A key bound to a robot cannot hold {', '.join(beyond)}."
+        msg = f"A key bound to a robot cannot have the scope {', '.join(beyond)}."
         raise ValidationError({"permissions": msg})
 
 
 def _check_limits(rate_limit: int | None, expires_at: datetime | None) -> None:
     if rate_limit is not None and rate_limit < 1:
-        raise ValidationError({"rate_limit": "At least 1 a minute; leave it empty for no limit."})
+        raise ValidationError(
+            {"rate_limit": "Enter at least 1 request per minute, or nothing for no limit."}
+        )
     if expires_at is not None and expires_at <= timezone.now():
-        raise ValidationError({"expires_at": "A key ends in the future."})
+        raise ValidationError({"expires_at": "Expiry must be in the future."})
 
 
 def _network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text.strip()))
     except ValueError as error:
-        msg = f"“{text}” is no address or network; write 192.0.2.7 or 192.0.2.0/24."
+        msg = f"“{text}” is not an IP address or network, such as 192.0.2.7 or 192.0.2.0/24."
         raise ValidationError({"allowed_networks": msg}) from error
 
 
 def normalized_networks(networks: Iterable[str]) -> list[str]:
-    """Return addresses and networks as they are stored: `192.0.2.7/32`, sorted, each once.
+    """Return IP addresses and networks as stored: `192.0.2.7/32`, sorted, unique.
 
     Raises:
-        ValidationError: One is neither, or has bits set beyond its prefix; or there are too many.
+        ValidationError: An entry is invalid or has bits set beyond its prefix, or there are too
+            many.
     """
     found = sorted({_network(text) for text in networks})
     if len(found) > _MAX_NETWORKS:
-        raise ValidationError({"allowed_networks": f"Name at most {_MAX_NETWORKS} networks."})
+        raise ValidationError({"allowed_networks": f"Enter at most {_MAX_NETWORKS} networks."})
     return found
 
 
@@ -72,27 +75,28 @@ def api_key_create(
     allowed_networks: Iterable[str] = (),
     line_protocol_mapping: dict[str, Any] | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key for a machine.
+    """Create an API key.
 
     Args:
-        organization_id: Whose rows it reaches.
-        user: Who makes it; the organization's system user for a robot's own key, so that it
-            survives the person.
-        name: What it is for.
-        permissions: Scopes, as in `telemetry:write`.
-        robot: Bind it to this robot; it then reaches no other.
-        rate_limit: Requests per minute, at least 1; None for any number.
-        expires_at: When it ends; None for never.
-        allowed_networks: Addresses and networks from which it is taken; none for any.
-        line_protocol_mapping: How its lines are read, see `accounts.line_mapping`.
+        organization_id: Organization whose rows the key can access.
+        user: User who creates the key. For a robot's own key, the organization's system user, so
+            that the key outlives the user's account.
+        name: Name for display.
+        permissions: Scopes, such as `telemetry:write`.
+        robot: Robot that the key is bound to; it cannot access any other.
+        rate_limit: Maximum requests per minute, at least 1; None for no limit.
+        expires_at: Datetime of the expiry; None for never.
+        allowed_networks: IP addresses and networks that may use the key; empty for all.
+        line_protocol_mapping: Mapping of its line protocol tags, see
+            `models.line_protocol_mapping`.
 
     Returns:
-        The row and the key itself, which nobody can show again.
+        The row and the key itself, which cannot be shown again.
 
     Raises:
-        PlanLimitError: The plan has no room for another key.
+        PlanLimitError: The plan does not allow another key.
         UnknownScopeError: A scope does not exist.
-        ValidationError: A robot's key asks for more than a robot needs, or a value does not fit.
+        ValidationError: A robot's key has a scope that robots do not need, or a value is invalid.
     """
     _check_scopes(permissions, robot)
     _check_limits(rate_limit, expires_at)
@@ -121,16 +125,16 @@ def _generate_and_save(row: ApiKey) -> str:
 
 
 def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
-    """Change what a key is called, and its limits: never its scopes or its robot.
+    """Change an API key's name and limits, never its scopes or robot.
 
     Args:
-        key: Which key.
+        key: API key to change.
         changes: Any of `name`, `rate_limit`, `expires_at`, `allowed_networks`,
             `line_protocol_mapping`.
 
     Raises:
-        ApiKeyInactiveError: It has been revoked or has expired.
-        ValidationError: A value does not fit.
+        ApiKeyInactiveError: The key is revoked or expired.
+        ValidationError: A value is invalid.
     """
     with audit_action("accounts.api_key.update"):
         _lock_active(key)
@@ -145,46 +149,49 @@ def api_key_update(key: ApiKey, **changes: Any) -> ApiKey:
     return key
 
 
-def _check_expiry(key: ApiKey, end: datetime | None) -> None:
-    """Keep a key that is being replaced, which takes no place of the plan, from living on."""
-    is_later = key.expires_at is not None and (end is None or end > key.expires_at)
+def _check_expiry(key: ApiKey, expires_at: datetime | None) -> None:
+    """Reject a later expiry for a key that is being replaced.
+
+    The plan does not count such a key.
+    """
+    is_later = key.expires_at is not None and (expires_at is None or expires_at > key.expires_at)
     if is_later and any(successor.is_valid for successor in ApiKey.objects.filter(replaces=key)):
-        msg = "This key is being replaced: its end can only come forward."
+        msg = "This key is being replaced, so it can only expire earlier."
         raise ValidationError({"expires_at": msg})
 
 
 def api_key_rotate(
     key: ApiKey, *, user: User, overlap: timedelta = ROTATION_OVERLAP
 ) -> tuple[ApiKey, str]:
-    """Make the successor of a key, which itself goes on working for a while.
+    """Create the successor of an API key.
 
-    The old row is locked, so that of two rotations at the same time the second finds a key that
-    is being replaced already. The two count as one in the plan.
+    The old key stays valid for a while. Its row is locked, so of two concurrent rotations the
+    second finds a key that already has a successor. The plan counts the two as one.
 
     Args:
-        key: The one to replace. Its end comes forward to the end of the overlap, never later.
-        user: Who does it.
-        overlap: How long both work: 0 to 30 days.
+        key: Key to replace. It expires at the end of the overlap at the latest.
+        user: User who rotates the key.
+        overlap: Time in which both are valid: 0 to 30 days.
 
     Returns:
-        The new row, alike but for the secret and the end of the old one, and the new key itself.
+        The new row, which copies all settings and the original expiry, and the new key itself.
 
     Raises:
-        ApiKeyInactiveError: The old one has ended, or has a successor already.
-        ApiKeyRotationError: It is itself a successor whose own predecessor still works.
-        ValidationError: The overlap does not fit.
+        ApiKeyInactiveError: The old key is revoked or expired, or has a successor.
+        ApiKeyRotationError: The key is a successor whose predecessor is still valid.
+        ValidationError: The overlap is out of range.
     """
     if not timedelta(0) <= overlap <= _MAX_OVERLAP:
-        raise ValidationError({"overlap_hours": "Both keys work for 0 to 720 hours."})
+        raise ValidationError({"overlap_hours": "The overlap must be 0 to 720 hours."})
     with audit_action("accounts.api_key.rotate"):
         _lock_active(key)
         if ApiKey.objects.filter(replaces=key).exists():
-            msg = "This key has a successor already; rotate that one."
+            msg = "This key has already been rotated. Rotate its successor instead."
             raise ApiKeyInactiveError(msg)
         if key.replaces is not None and key.replaces.is_valid:
-            msg = "The key before this one still works; revoke it first."
+            msg = "The previous key is still valid. Revoke it first."
             raise ApiKeyRotationError(msg)
-        end = timezone.now() + overlap
+        overlap_end = timezone.now() + overlap
         successor = ApiKey(
             organization_id=key.organization_id,
             user=key.user if key.user.is_system else user,
@@ -197,14 +204,14 @@ def api_key_rotate(
             line_protocol_mapping=key.line_protocol_mapping,
             replaces=key,
         )
-        key.expires_at = min(key.expires_at or end, end)
+        key.expires_at = min(key.expires_at or overlap_end, overlap_end)
         key.is_active = overlap > timedelta(0)
         key.save(update_fields=["expires_at", "is_active"])
         return successor, _generate_and_save(successor)
 
 
 def api_key_revoke(key: ApiKey) -> ApiKey:
-    """End a key; the next request with it is refused."""
+    """Revoke an API key; the next request with it is rejected."""
     with audit_action("accounts.api_key.revoke"):
         key.is_active = False
         key.save(update_fields=["is_active"])

@@ -1,4 +1,4 @@
-"""Signing in through the API: give tokens out, renew them, end them."""
+"""Issue, rotate and revoke the token pairs of API sessions."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from urfmp.common.security.authentication_time import AuthenticationTime
 from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
-# Two requests of one honest client may find the access token expired at the same moment.
+# Concurrent requests of one client may use the same refresh token when the access token expires.
 _ROTATION_GRACE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)
 class TokenPair:
-    """What a client is given; nobody can show it again. Times are aware."""
+    """Tokens for a client, which cannot be shown again. Datetimes are aware."""
 
     access_token: str
     refresh_token: str
@@ -42,7 +42,7 @@ class TokenPair:
 
 
 def token_pair_issue(user: User, actor: Actor, *, second_factor: bool = False) -> TokenPair:
-    """Log a user in through the API and audit the login.
+    """Log a user in through the API and audit it.
 
     Args:
         user: User as `authenticate` returned it: the tokens are valid as long as its password.
@@ -50,7 +50,7 @@ def token_pair_issue(user: User, actor: Actor, *, second_factor: bool = False) -
         second_factor: Whether the user has passed the second factor.
 
     Raises:
-        LoginFailedError: They, or their organization, were deactivated meanwhile.
+        LoginFailedError: The user or the organization has been deactivated in the meantime.
     """
     now = timezone.now()
     with (
@@ -72,11 +72,15 @@ def token_pair_issue(user: User, actor: Actor, *, second_factor: bool = False) -
 
 
 def token_pair_rotate(token: str, actor: Actor) -> TokenPair:
-    """Give a new pair for a refresh token, which is spent by it.
+    """Rotate a refresh token: issue a new pair for it.
 
-    The root of the family is locked first, so that of several requests with one token the first
-    spends it and the others see that it is spent. Reuse of a token that was spent 10 seconds ago
-    or earlier means that two hold it, and ends the sign-in for both.
+    The root of the family is locked first, so of concurrent requests with one token only the first
+    rotates it. Reuse of a token that was rotated 10 or more seconds ago means that two clients have
+    it. The whole family is then revoked.
+
+    Args:
+        token: Refresh token.
+        actor: Client of the request, without its user.
 
     Raises:
         InvalidRefreshTokenError: The token is unknown, rotated, expired, or older than the
@@ -87,7 +91,7 @@ def token_pair_rotate(token: str, actor: Actor) -> TokenPair:
         raise InvalidRefreshTokenError
     with tenant_transaction(found.organization_id, replace(actor, user_id=found.user_id)):
         pair = _rotate(actor, found, hash_token(token))
-    if pair is None:  # after the commit: that a family was ended must stay
+    if pair is None:  # after the commit, so that a revocation persists
         raise InvalidRefreshTokenError
     return pair
 
@@ -96,7 +100,7 @@ def _rotate(actor: Actor, found: RefreshCredential, token_digest: str) -> TokenP
     roots = UserSession.objects.select_for_update().filter(pk=found.family_id)
     root: UserSession | None = roots.first()
     row: UserSession | None = UserSession.objects.filter(refresh_token=token_digest).first()
-    if root is None or row is None:  # ended while this request waited for the lock
+    if root is None or row is None:  # revoked while this request waited for the lock
         return None
     now = timezone.now()
     if row.spent_at is not None and now - row.spent_at >= _ROTATION_GRACE:
@@ -128,7 +132,7 @@ def _revoke_reused_family(root: UserSession) -> None:
             resource_type="session",
             resource_id=root.pk,
             success=False,
-            error_message="A refresh token was used again: the sign-in was ended.",
+            error_message="A refresh token was reused, so the session was revoked.",
         )
         UserSession.objects.filter(pk=root.pk).delete()
 
@@ -143,7 +147,7 @@ def _store(actor: Actor, row: UserSession, now: datetime) -> TokenPair:
 
 
 def token_family_revoke(session_id: UUID, *, user_id: UUID) -> None:
-    """Sign out of the API: all tokens of the sign-in end at once."""
+    """Log out of the API: revoke all tokens of the session."""
     with audit_action("accounts.session.logout"):
         record_logout(user_id)
         UserSession.objects.filter(pk=session_id).delete()

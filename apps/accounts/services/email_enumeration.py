@@ -1,13 +1,13 @@
-"""How much an organization is told of addresses that other organizations use.
+"""Limit how many e-mail addresses of other organizations an organization can discover.
 
-An address is unique on the platform, so adding a person, or changing their address, cannot succeed
-where another organization has it, and the answer says so. It is said ten times a day at most: then
-the organization adds people by invitation alone, which tells whoever reads the mailbox and nobody
-else. With Redis gone nothing is counted.
+E-mail addresses are unique on the platform, so creating a user, or changing an address, fails if
+another organization uses it, and the error discloses that. An organization may see 10 such errors
+per day. After that it can add users only by invitation, which discloses an existing account only to
+the owner of the mailbox. Without Redis, nothing is counted.
 
-Telling nothing would take people whose address nobody has confirmed, two of whom may have the same
-one; the column is unique. And whoever adds a person may give them a password and sign in with it,
-which tells as much as the answer: so what is told is limited instead.
+Disclosing nothing would require accounts with unconfirmed addresses, of which two may be equal; the
+column is unique. A user created with a password can also log in at once, which discloses as much as
+the error does. So the number of disclosures is limited instead.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from apps.accounts.models import User
 from apps.accounts.services.users import EMAIL_TAKEN
 from urfmp.common.redis.rate_limit import RateLimit, hit
 
-_TOLD_A_DAY, _DAY_SECONDS = 10, 24 * 60 * 60
+_MAX_DISCLOSURES_PER_DAY = 10
+_DAY_SECONDS = 24 * 60 * 60
 
 
 def _exhausted_cache_key(organization_id: UUID) -> str:
@@ -35,15 +36,15 @@ def _exhausted_cache_key(organization_id: UUID) -> str:
 
 @contextmanager
 def enumeration_guard(organization_id: UUID, email: str | None) -> Iterator[None]:
-    """Add a person, or change their address, inside.
+    """Limit disclosures by creating a user or changing an address.
 
     Args:
-        organization_id: Whose person.
-        email: The address; None where it stays as it is.
+        organization_id: Organization of the user.
+        email: New e-mail address; None if it does not change.
 
     Raises:
-        EmailEnumerationLimitError: The organization was told of too many. The same answer for an
-            address that is free.
+        EmailEnumerationLimitError: The organization has seen too many disclosures. Unused addresses
+            get the same error.
     """
     if email is None:
         yield
@@ -58,24 +59,24 @@ def enumeration_guard(organization_id: UUID, email: str | None) -> Iterator[None
         raise
 
 
-def changed_email(person: User, changes: Mapping[str, Any]) -> str | None:
-    """Return the address that changes give a person; None where it is theirs already."""
+def changed_email(user: User, changes: Mapping[str, Any]) -> str | None:
+    """Return the new e-mail address, or None if it does not change."""
     email: str | None = changes.get("email")
-    is_theirs = email is not None and email.strip().lower() == person.email
-    return None if is_theirs else email
+    is_unchanged = email is not None and email.strip().lower() == user.email
+    return None if is_unchanged else email
 
 
 def _is_taken_elsewhere(error: ValidationError, email: str) -> bool:
-    """Tell whether an address is taken by somebody whom the open organization does not see."""
-    faults = error.message_dict.get("email", []) if hasattr(error, "error_dict") else []
-    return EMAIL_TAKEN in faults and not User.objects.filter(email__iexact=email.strip()).exists()
+    """Return whether another organization uses the e-mail address."""
+    messages = error.message_dict.get("email", []) if hasattr(error, "error_dict") else []
+    return EMAIL_TAKEN in messages and not User.objects.filter(email__iexact=email.strip()).exists()
 
 
 def _count_disclosure(organization_id: UUID) -> None:
     name = f"{{{organization_id}}}:addresses_told"
-    decision = hit(RateLimit(name, _TOLD_A_DAY, _DAY_SECONDS))
-    if not decision.admitted or decision.remaining == 0:
-        end = time.time() + decision.reset_seconds
-        cache.set(_exhausted_cache_key(organization_id), end, timeout=decision.reset_seconds)
-    if not decision.admitted:
-        raise EmailEnumerationLimitError(decision.reset_seconds)
+    result = hit(RateLimit(name, _MAX_DISCLOSURES_PER_DAY, _DAY_SECONDS))
+    if not result.admitted or result.remaining == 0:
+        end = time.time() + result.reset_seconds
+        cache.set(_exhausted_cache_key(organization_id), end, timeout=result.reset_seconds)
+    if not result.admitted:
+        raise EmailEnumerationLimitError(result.reset_seconds)

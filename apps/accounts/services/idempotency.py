@@ -1,4 +1,4 @@
-"""Doing once what a client asks for several times, because an answer was lost on the way."""
+"""Execute a repeated request once and return its stored response."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ RETENTION = timedelta(hours=24)
 
 @dataclass(frozen=True)
 class IdempotentRequest:
-    """A request that may come again.
+    """Request with an idempotency key.
 
     Attributes:
-        principal_id: The person or key that sends it; keys of others never meet.
-        key: The client's own name for it.
-        request_hash: Of method, address and body.
+        principal_id: User or API key that sends it; each has its own idempotency keys.
+        key: Idempotency key that the client has chosen.
+        request_hash: Hash of method, path and body.
     """
 
     organization_id: UUID
@@ -35,22 +35,23 @@ class IdempotentRequest:
 
 
 def request_hash(method: str, path: str, body: Any) -> str:
-    """Return what tells one request from another; the order of members does not.
+    """Return a hash of the request.
 
-    Keyed: a body may hold a password, which nobody shall guess from a copy of the table.
+    The order of JSON members does not matter. The hash is keyed: a body may contain a password,
+    which a copy of the table must not reveal.
     """
     text = msgspec.json.encode([method, path, body], order="deterministic")
     return salted_hmac("urfmp.idempotency", text, algorithm="sha256").hexdigest()
 
 
 def idempotency_claim(request: IdempotentRequest) -> IdempotencyRecord | None:
-    """Claim a key until the transaction ends, or return the answer that was given to it before.
+    """Claim an idempotency key, or return the response stored for it.
 
-    The claim is an advisory lock: it vanishes with the transaction, whatever becomes of it, and
-    the next holder sees what was committed.
+    The claim is an advisory lock until the end of the transaction. The next request that acquires
+    it sees what was committed.
 
     Raises:
-        IdempotencyInProgressError: The same request is being carried out at this moment.
+        IdempotencyInProgressError: The same request is still being processed.
         IdempotencyKeyReusedError: The key was used for another request.
     """
     with connection.cursor() as cursor:
@@ -58,8 +59,8 @@ def idempotency_claim(request: IdempotentRequest) -> IdempotencyRecord | None:
             "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
             [f"idempotency:{request.principal_id}:{request.key}"],
         )
-        (is_ours,) = cursor.fetchone()
-    if not is_ours:
+        (is_claimed,) = cursor.fetchone()
+    if not is_claimed:
         raise IdempotencyInProgressError
     rows = IdempotencyRecord.objects.filter(principal_id=request.principal_id, key=request.key)
     found: IdempotencyRecord | None = rows.first()
@@ -74,7 +75,7 @@ def idempotency_claim(request: IdempotentRequest) -> IdempotencyRecord | None:
 
 
 def idempotency_store(request: IdempotentRequest, *, status_code: int, answer: bytes) -> None:
-    """Keep the answer to a request, in the transaction of what it did."""
+    """Store the response in the transaction of the request's changes."""
     IdempotencyRecord.objects.create(
         organization_id=request.organization_id,
         principal_id=request.principal_id,
@@ -86,7 +87,7 @@ def idempotency_store(request: IdempotentRequest, *, status_code: int, answer: b
 
 
 def expired_idempotency_keys_delete() -> int:
-    """Delete the open organization's answers that are older than a day; return how many."""
+    """Delete the open organization's responses older than a day; return the number."""
     rows = IdempotencyRecord.objects.filter(created_at__lt=timezone.now() - RETENTION)
     count: int = rows.delete()[0]
     return count

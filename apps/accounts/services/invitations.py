@@ -1,7 +1,7 @@
-"""Invite people by e-mail, and let them in when they follow the link.
+"""Invite users by e-mail and create their account when they accept.
 
-The invitation is a row of its own until somebody accepts it: whether its address already has an
-account somewhere on the platform is told to whoever reads that mailbox, never to the inviter.
+An invitation is a row of its own until it is accepted. Only the owner of the mailbox learns whether
+the e-mail address already has an account on the platform, never the inviter.
 """
 
 from __future__ import annotations
@@ -44,22 +44,23 @@ def invitation_create(
     invited_by: User | None = None,
     invited_by_key: UUID | None = None,
 ) -> Invitation:
-    """Invite somebody; the e-mail goes out once the open transaction has committed.
+    """Invite a user; the e-mail is sent after the commit.
 
     Args:
-        organization_id: Where to.
-        email: Whom.
+        organization_id: Organization that the user is invited to.
+        email: E-mail address of the invited user.
         role: One of `Role`.
-        permissions: Grants beyond the role, as in `robot.control`.
-        invited_by: The person who does it, or
-        invited_by_key: The key. The link is good as long as they might still do it.
+        permissions: Grants beyond the role, such as `robot.control`.
+        invited_by: User who invites, or None.
+        invited_by_key: API key that invites, or None. The link is valid only while the inviter is
+            still allowed to give these grants.
 
     Raises:
-        MailNotConfiguredError: E-mail has no way out.
-        OutgoingMailLimitError: The organization has sent too much, to this address or in all.
-        PlanLimitError: The plan has no room for another person; who is invited counts.
-        RoleNotAllowedError: Nobody is invited to be a super admin.
-        ValidationError: A field does not fit, or the person is here or invited already.
+        MailNotConfiguredError: E-mail is not configured.
+        OutgoingMailLimitError: Too many e-mails were sent, to this address or in total.
+        PlanLimitError: The plan does not allow another user; pending invitations count.
+        RoleNotAllowedError: Super admins cannot be invited.
+        ValidationError: A field is invalid, or the user is already a member or invited.
     """
     require_mail_configured()
     invitation = Invitation(
@@ -74,12 +75,14 @@ def invitation_create(
     if role == Role.SUPER_ADMIN:
         raise RoleNotAllowedError
     with (
-        unique_error_on("email", "This person is invited already; send it again, or revoke it."),
+        unique_error_on(
+            "email", "This user has already been invited. Resend or revoke the invitation."
+        ),
         audit_action("accounts.invitation.create"),
     ):
         reserve_quota(organization_id, "users")
         if User.objects.filter(email=invitation.email).exists():
-            raise ValidationError({"email": "This person is a member of the organization."})
+            raise ValidationError({"email": "This user is already a member of the organization."})
         invitation.full_clean(validate_constraints=False)
         invitation.save(force_insert=True)
         _enqueue_mail(invitation)
@@ -92,14 +95,15 @@ def invitation_resend(
     invited_by: User | None = None,
     invited_by_key: UUID | None = None,
 ) -> Invitation:
-    """Send an invitation again, good for another seven days; the link before is dead.
+    """Resend an invitation for another seven days; the previous link becomes invalid.
 
-    From now on it stands for whoever does this: the one before may have lost the right to it.
+    The user or API key that resends it becomes the inviter: the original one may no longer be
+    allowed to invite.
 
     Raises:
-        MailNotConfiguredError: E-mail has no way out.
-        OutgoingMailLimitError: The organization has sent too much, to this address or in all.
-        PlanLimitError: It had expired, and the plan has no room any more.
+        MailNotConfiguredError: E-mail is not configured.
+        OutgoingMailLimitError: Too many e-mails were sent, to this address or in total.
+        PlanLimitError: The invitation had expired, and the plan does not allow another user.
     """
     require_mail_configured()
     with audit_action("accounts.invitation.resend"):
@@ -117,7 +121,7 @@ def invitation_resend(
 
 
 def invitation_revoke(invitation: Invitation) -> None:
-    """Take an invitation back; its link is dead."""
+    """Revoke an invitation; its link becomes invalid."""
     with audit_action("accounts.invitation.revoke"):
         Invitation.objects.filter(pk=invitation.pk).delete()
 
@@ -130,9 +134,10 @@ def _enqueue_mail(invitation: Invitation) -> None:
 
 
 def invitation_send(*, organization_id: UUID, invitation_id: UUID) -> None:
-    """Make the link and send it; nothing for an invitation that is gone or expired.
+    """Create the link and send it.
 
-    The token is in the e-mail and nowhere else. It is stored before the e-mail goes out.
+    Nothing is sent for a revoked or expired invitation. Only the e-mail contains the token. Its
+    digest is committed before the e-mail is sent.
     """
     token = generate_link_token()
     with tenant_transaction(organization_id), audit_action("accounts.invitation.send"):
@@ -157,20 +162,23 @@ def invitation_send(*, organization_id: UUID, invitation_id: UUID) -> None:
 
 
 def invitation_url(token: str) -> str:
-    """Return the address that a person opens. What follows the `#` reaches no server."""
+    """Return the URL; browsers do not send the part after `#`."""
     return f"{settings.WEB_ORIGIN}{reverse('admin:accept_invitation')}#{token}"
 
 
 @dataclass(frozen=True)
 class InvitationCredential:
-    """What a link that is still good stands for."""
+    """Invitation behind a valid token."""
 
     id: UUID
     organization_id: UUID
 
 
 def invitation_credential(token: str) -> InvitationCredential | None:
-    """Return what a token stands for; None for one that is unknown, used, revoked or expired."""
+    """Return the invitation of a token, or None.
+
+    None if the token is unknown, used, revoked or expired.
+    """
     if (token_digest := hash_link_token(token)) is None:
         return None
     with connection.cursor() as cursor:
@@ -187,17 +195,24 @@ def invitation_accept(
     first_name: str = "",
     last_name: str = "",
 ) -> User:
-    """Make the invited person a member, with the password that they chose.
+    """Create the account of an invited user with the chosen password.
 
-    The invitation's row is locked: of two requests with one link the second finds it gone. Whoever
-    invited, a person or a key, must still be there, be allowed to invite and hold what they gave;
-    the address is known to be the person's.
+    The invitation's row is locked, so of two requests with one link the second finds it deleted.
+    The inviter, a user or an API key, must still be active, be allowed to invite and have the
+    permissions that the invitation grants. The e-mail address becomes verified.
+
+    Args:
+        actor: Client of the request.
+        token: Token from the link.
+        password: Password that the user has chosen.
+        first_name: Given name.
+        last_name: Family name.
 
     Raises:
-        InvalidLinkError: The link is unknown, used, revoked or expired, or the inviter may not
-            give as much any more.
-        ValidationError: A field does not fit, or the address has an account elsewhere; the link
-            stays good.
+        InvalidLinkError: The link is unknown, used, revoked or expired, or the inviter is no longer
+            allowed to grant as much.
+        ValidationError: A field is invalid, or the e-mail address has an account in another
+            organization. The link stays valid.
     """
     credential = invitation_credential(token)
     if credential is None:
@@ -211,7 +226,7 @@ def invitation_accept(
         if found is None or found.is_expired:
             raise InvalidLinkError
         _check_inviter(found)
-        rows.delete()  # makes room in the plan for the person
+        rows.delete()  # before the user is counted against the plan
         user = user_create(
             organization_id=found.organization_id,
             email=found.email,
@@ -229,14 +244,14 @@ def invitation_accept(
 def _check_inviter(invitation: Invitation) -> None:
     inviter: User | ApiKey | None
     if invitation.invited_by_id is not None:
-        person = User.objects.filter(pk=invitation.invited_by_id).first()
-        if person is None and _is_super_admin(invitation.invited_by_id):
-            return  # may do all that an invitation gives
-        inviter, is_there = person, person is not None and bool(person.is_active)
+        user = User.objects.filter(pk=invitation.invited_by_id).first()
+        if user is None and _is_super_admin(invitation.invited_by_id):
+            return  # has all permissions that an invitation can grant
+        inviter, is_active = user, user is not None and bool(user.is_active)
     else:
         key: ApiKey | None = invitation.invited_by_key
-        inviter, is_there = key, key is not None and key.is_valid
-    if not is_there or _INVITE_PERMISSION not in effective_permissions(inviter):
+        inviter, is_active = key, key is not None and key.is_valid
+    if not is_active or _INVITE_PERMISSION not in effective_permissions(inviter):
         raise InvalidLinkError
     try:
         check_can_grant(inviter, {"role": invitation.role, "permissions": invitation.permissions})
@@ -245,14 +260,18 @@ def _check_inviter(invitation: Invitation) -> None:
 
 
 def _is_super_admin(user_id: UUID) -> bool:
-    """Ask about somebody of the platform, who is behind the tenant wall."""
+    """Look up a platform user, whom row-level security hides."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT is_super_admin(%s)", [user_id])
         return bool(cursor.fetchone()[0])
 
 
 def expired_invitations_delete() -> int:
-    """Delete the open organization's invitations that expired 30 days ago; return how many."""
+    """Delete the open organization's invitations that expired 30 days ago.
+
+    Returns:
+        The number of deleted rows.
+    """
     with audit_action("accounts.invitation.clean_up"):
         limit = timezone.now() - timedelta(days=30)
         removed, _ = Invitation.objects.filter(expires_at__lt=limit).delete()
@@ -260,5 +279,5 @@ def expired_invitations_delete() -> int:
 
 
 def grants_from_fields(values: dict[str, Any]) -> dict[str, Any]:
-    """Return what an invitation gives, as `check_grant` takes it."""
+    """Return the grants of an invitation for `check_can_grant`."""
     return {"role": Role.OPERATOR, **{k: v for k, v in values.items() if k != "email"}}

@@ -1,4 +1,4 @@
-"""Whether somebody may be signed in, asked in a way that no deactivation can slip past."""
+"""Row locks that serialize logins with deactivations, in one order."""
 
 from __future__ import annotations
 
@@ -14,17 +14,20 @@ ADMIN_ROLES = (Role.ADMIN, Role.SUPER_ADMIN)
 
 
 def lock_active_admins(organization_id: UUID) -> list[User]:
-    """Lock an organization's active admins, in order: before any other person of it is locked."""
+    """Lock an organization's active admins, in order of their ids.
+
+    Call it before any other user of the organization is locked.
+    """
     rows = User.objects.select_for_update(no_key=True).only("pk", "role", "password")
     admins = rows.filter(organization_id=organization_id, role__in=ADMIN_ROLES, is_active=True)
     return list(admins.order_by("pk"))
 
 
 def lock_organization(organization_id: UUID) -> bool:
-    """Keep an organization's state as it is until the transaction ends; return if it is active.
+    """Lock an organization's row FOR SHARE and return whether it is active.
 
-    Deactivation holds the row against this, and then deletes sessions: whoever deletes or adds
-    sessions takes it first, so that neither waits for the other.
+    A deactivation locks the row exclusively and then deletes sessions. Code that adds or deletes
+    sessions locks it first as well, which prevents deadlocks.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -36,15 +39,15 @@ def lock_organization(organization_id: UUID) -> bool:
 
 
 def lock_active_user(user: User) -> None:
-    """Keep a person and their organization active until the transaction ends.
+    """Lock a user and the organization, and require both to be active.
 
-    A sign-in is made under this. A deactivation that is under way is waited for, and then seen;
-    one that comes later waits, and finds what was made. The person's row is locked first, then the
-    organization's, then second factor and sessions. People are locked so that rows may refer to
-    them (FOR NO KEY UPDATE): every record of what they do meanwhile does.
+    A login runs under this lock: it waits for a running deactivation and then sees it, and a later
+    deactivation waits and finds the new session. The user is locked first, then the organization,
+    then second factor and sessions. The lock is FOR NO KEY UPDATE, because the audit rows of
+    concurrent requests refer to the user.
 
     Raises:
-        LoginFailedError: One of them is not active any more.
+        LoginFailedError: The user or the organization is not active.
     """
     rows = User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True)
     if not rows.exists() or not lock_organization(user.organization_id):

@@ -1,4 +1,4 @@
-"""Second step of a login: whether a code is required, and its verification."""
+"""Second factor of a login: requirement, throttling and verification."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""What is tried with addresses that are nobody's, in the platform's record, without filling it.
+"""Audit logins, and failed ones with unknown e-mail addresses only in samples.
 
-A stranger may try any number of such addresses. So of what comes from one place within an hour the
-first ten are recorded, as long as there are not two hundred of these from everywhere, and then the
-hundredth, the thousandth ... with their number so far. The same numbers are told of all places
-together, so that what comes from many of them a little each shows as well. What is tried with the
-address of a person is in their organization's record, each time: nothing here counts for it.
+Anyone may try any number of unknown addresses, so a flood must not fill the platform's audit log.
+Of the attempts from one network within an hour, the first 10 are audited, up to 200 from all
+networks. After that the 100th, the 1,000th and so on are audited with the count so far. The same
+counts are kept for all networks together, so distributed attempts are visible as well. Attempts
+with the address of a user are always audited in that user's organization and are not counted here.
 
-What is not recorded takes as long as what is. Otherwise the time of an answer would tell whether an
-address is somebody's.
+Attempts that are not audited take as long as audited ones. Otherwise the response time would reveal
+whether an address has an account.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ from urfmp.common.tenancy.context import (
 
 USER_DEACTIVATED = "Deactivated during the login."
 
-_WINDOW_SECONDS, _COUNTED_TO = 60 * 60, 1_000_000_000
-_EACH_OF_ONE, _EACH_OF_ALL = 10, 200
+_WINDOW_SECONDS = 60 * 60
+_MAX_COUNT = 1_000_000_000
+_FIRST_N_PER_NETWORK = 10
+_FIRST_N_TOTAL = 200
 _SAMPLED_COUNTS = frozenset(10**power for power in range(2, 10))
 
 
@@ -50,7 +52,9 @@ def record_logout(user_id: UUID) -> None:
 def record_failed_login(
     actor: Actor, *, email: str, reason: str = "Wrong e-mail or password."
 ) -> None:
-    """Audit a failed login in the organization of the user, or else in the platform's audit log.
+    """Audit a failed login.
+
+    The row belongs to the organization of the user, or to the platform for unknown addresses.
 
     Args:
         actor: Client of the request, without a user.
@@ -77,44 +81,47 @@ def record_failed_login(
 
 
 def record_unknown_email_attempt(actor: Actor, *, action: str, email: str, **entry: Any) -> None:
-    """Record what failed because an address is nobody's, unless it is one of a flood.
+    """Audit an attempt with an unknown e-mail address, in samples.
 
     Args:
-        actor: Where it came from.
-        action: Dotted, as in `accounts.session.login`; each is counted for itself.
-        email: The address.
-        entry: Further fields of the record's row, as `audit_record` takes them.
+        actor: Client of the request.
+        action: Audit action, such as `accounts.session.login`; each is counted separately.
+        email: E-mail address that was entered.
+        entry: Further arguments of `audit_record`.
     """
     name = f"{{strangers:{action}}}"
-    of_one = _count(f"{name}:{client_network(actor.ip_address)}")
-    of_all = _count(f"{name}:all")
-    asked: dict[str, Any] = {"email": email[:255]}
-    if of_one in _SAMPLED_COUNTS:
-        asked["within_an_hour"] = of_one
-    if of_all in _SAMPLED_COUNTS:
-        asked["within_an_hour_from_everywhere"] = of_all
-    is_told = len(asked) > 1 or (of_one <= _EACH_OF_ONE and _has_sample_left(name))
-    with platform_transaction(actor), _rollback_unless_sampled(is_told):
-        audit_record(action=action, success=False, request_data=asked, **entry)
+    network_count = _count(f"{name}:{client_network(actor.ip_address)}")
+    total_count = _count(f"{name}:all")
+    request_data: dict[str, Any] = {"email": email[:255]}
+    if network_count in _SAMPLED_COUNTS:
+        request_data["within_an_hour"] = network_count
+    if total_count in _SAMPLED_COUNTS:
+        request_data["within_an_hour_from_everywhere"] = total_count
+    is_sampled = len(request_data) > 1 or (
+        network_count <= _FIRST_N_PER_NETWORK and _has_sample_left(name)
+    )
+    with platform_transaction(actor), _rollback_unless_sampled(is_sampled):
+        audit_record(action=action, success=False, request_data=request_data, **entry)
 
 
 class _SampledOutError(Exception):
-    """It has been written, and is not kept."""
+    """Roll back an audit row that is not sampled."""
 
 
 @contextmanager
-def _rollback_unless_sampled(is_kept: bool) -> Iterator[None]:
-    """Write inside, and take back what is not to be kept, once all of the work is done."""
+def _rollback_unless_sampled(is_sampled: bool) -> Iterator[None]:
+    """Roll back the rows written inside, unless sampled."""
     with suppress(_SampledOutError), transaction.atomic(), connection.cursor() as cursor:
         yield
-        if not is_kept:
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # the chain's, which waits for the end
+        if not is_sampled:
+            # Run the deferred trigger of the hash chain: the time must not depend on sampling.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             raise _SampledOutError
 
 
 def _count(name: str) -> int:
-    return _COUNTED_TO - hit(RateLimit(name, _COUNTED_TO, _WINDOW_SECONDS)).remaining
+    return _MAX_COUNT - hit(RateLimit(name, _MAX_COUNT, _WINDOW_SECONDS)).remaining
 
 
 def _has_sample_left(name: str) -> bool:
-    return hit(RateLimit(f"{name}:each", _EACH_OF_ALL, _WINDOW_SECONDS)).admitted
+    return hit(RateLimit(f"{name}:each", _FIRST_N_TOTAL, _WINDOW_SECONDS)).admitted

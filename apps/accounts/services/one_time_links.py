@@ -1,4 +1,4 @@
-"""Ask for one-time links, send them, and take them back."""
+"""Request, create, send and consume one-time links."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ from urfmp.common.tenancy.context import Actor, audit_action, current_actor, ten
 
 
 def link_request(user: User, purpose: str) -> None:
-    """Have a person sent a link, once the open transaction has committed.
+    """Enqueue a link for a user; it is sent after the commit.
 
     Raises:
-        MailNotConfiguredError: E-mail has no way out.
-        OutgoingMailLimitError: The organization has sent too much, to this address or in all.
-        SystemUserError: It is not a person.
+        MailNotConfiguredError: E-mail is not configured.
+        OutgoingMailLimitError: Too many e-mails were sent, to this address or in total.
+        SystemUserError: The user is the organization's system user.
     """
     if user.is_system:
         raise SystemUserError
@@ -52,7 +52,7 @@ def link_request(user: User, purpose: str) -> None:
 
 
 def password_link_request(user: User) -> str:
-    """Have a person sent what they can choose a password with: a reset, or their invitation again.
+    """Enqueue a link to set a password: reset or invitation.
 
     Returns:
         The purpose of the link.
@@ -104,16 +104,16 @@ def _from_json(values: dict[str, Any]) -> Actor:
 
 
 def password_reset_send(*, email: str, actor: dict[str, Any]) -> None:
-    """Send a link to the person with this address, and record that it was asked for.
+    """Send a password reset link and audit the request.
 
-    Nobody has the address, or they were invited and have no password yet: nothing is sent.
+    Nothing is sent if the address is unknown, or if an invited user has not set a password yet.
     """
-    account, asked_by = login_identity(email), _from_json(actor)
+    account, requester = login_identity(email), _from_json(actor)
     action, kind = "accounts.user.forgot_password", "user"
     if account.organization_id is None:
-        record_unknown_email_attempt(asked_by, action=action, email=email, resource_type=kind)
+        record_unknown_email_attempt(requester, action=action, email=email, resource_type=kind)
         return
-    with tenant_transaction(account.organization_id, asked_by):
+    with tenant_transaction(account.organization_id, requester):
         user: User = User.objects.get_by_natural_key(email.strip())
         audit_record(
             action=action,
@@ -132,16 +132,16 @@ def password_reset_send(*, email: str, actor: dict[str, Any]) -> None:
 
 
 def link_send(*, organization_id: UUID, user_id: UUID, purpose: str, actor: dict[str, Any]) -> None:
-    """Make a link and send it.
+    """Create a link and send it.
 
-    The row is committed before the e-mail goes out: what arrives works. A job that fails in between
-    is tried again and sends another one. The person's row is locked: while they are given another
-    address, no link may go to the one before.
+    The row is committed before the e-mail is sent, so every link that arrives is valid. A job that
+    fails in between is retried and sends another link. The user's row is locked, so that no link
+    is sent to the previous address while the e-mail address changes.
     """
     kind = LINK_KINDS[purpose]
     with tenant_transaction(organization_id, _from_json(actor)):
-        people = User.objects.select_for_update(no_key=True)
-        user: User | None = people.filter(pk=user_id, is_active=True).first()
+        rows = User.objects.select_for_update(no_key=True)
+        user: User | None = rows.filter(pk=user_id, is_active=True).first()
         if user is None:
             return
         token, _ = link_create(user, purpose)
@@ -156,10 +156,10 @@ def link_send(*, organization_id: UUID, user_id: UUID, purpose: str, actor: dict
 
 
 def link_create(user: User, purpose: str) -> tuple[str, datetime]:
-    """Make a link in place of the one before.
+    """Create a link that replaces the previous one.
 
     Returns:
-        Its token, which belongs into an e-mail to the person and nowhere else; and when it ends.
+        Its token, which belongs only in an e-mail to the user, and the datetime of its expiry.
     """
     token = generate_link_token()
     now = timezone.now()
@@ -179,12 +179,12 @@ def link_create(user: User, purpose: str) -> tuple[str, datetime]:
 
 
 def link_consume(found: LinkCredential) -> User:
-    """Use a link up, inside its organization's transaction, and return whose it was.
+    """Delete a link inside its organization's transaction and return its user.
 
-    The person's row is locked first: of two requests with one link the second finds it used.
+    The user's row is locked first, so of two requests with one link the second finds it used.
 
     Raises:
-        InvalidLinkError: Somebody was faster.
+        InvalidLinkError: Another request has used the link.
     """
     user: User | None = User.objects.select_for_update(no_key=True).filter(pk=found.user_id).first()
     used, _ = OneTimeLink.objects.filter(pk=found.id, expires_at__gt=timezone.now()).delete()
@@ -194,13 +194,19 @@ def link_consume(found: LinkCredential) -> User:
 
 
 def password_set_with_token(actor: Actor, *, token: str, password: str) -> User:
-    """Give a person the password that they chose, against a link from their e-mail.
+    """Set the password of the user to whom a link was sent.
 
-    It ends all of their sign-ins, keeps their second factor, and shows that the address is theirs.
+    All sessions of the user are revoked, the second factor stays, and the e-mail address becomes
+    verified.
+
+    Args:
+        actor: Client of the request, without its user.
+        token: Token from the link.
+        password: Password that the user has chosen.
 
     Raises:
         InvalidLinkError: The link is unknown, used, replaced or expired.
-        ValidationError: The password does not fit; the link stays good.
+        ValidationError: The password is invalid; the link stays valid.
     """
     found = link_credential(token)
     if found is None or not LINK_KINDS[found.purpose].sets_password:
@@ -216,7 +222,11 @@ def password_set_with_token(actor: Actor, *, token: str, password: str) -> User:
 
 
 def expired_links_delete() -> int:
-    """Delete the open organization's links that expired 30 days ago; return how many."""
+    """Delete the open organization's links that expired 30 days ago.
+
+    Returns:
+        The number of deleted rows.
+    """
     with audit_action("accounts.link.clean_up"):
         limit = timezone.now() - timedelta(days=30)
         removed, _ = OneTimeLink.objects.filter(expires_at__lt=limit).delete()

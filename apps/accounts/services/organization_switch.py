@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
 from apps.accounts.permissions.active_organization import SESSION_KEY, ActiveOrganization
+from apps.accounts.services.session_store import SessionStore
 
 
 def active_organization_store(

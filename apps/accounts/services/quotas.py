@@ -1,7 +1,7 @@
-"""How many robots, people and keys an organization may have in use: one table, one check.
+"""Plan limits on an organization's active robots, users and API keys.
 
-What is in use is counted while the organization's row is locked, so that of two who take the
-last place at the same moment one is refused. Nothing is taken away when a plan becomes smaller.
+Rows are counted while the organization's row is locked, so of two concurrent requests for the last
+unit of a quota one is rejected. A smaller plan does not remove existing rows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from apps.accounts.exceptions import PlanLimitError
 
 RESOURCES = ("robots", "users", "api_keys")
 
-# None stands for any number. The limits of a custom plan are columns of the organization.
+# None is unlimited. The limits of a custom plan are columns of the organization.
 PLAN_LIMITS: dict[str, dict[str, int | None]] = {
     "free": {"robots": 10, "users": 5, "api_keys": 20},
     "starter": {"robots": 25, "users": 25, "api_keys": 60},
@@ -27,10 +27,10 @@ PLAN_LIMITS: dict[str, dict[str, int | None]] = {
 }
 LIMIT_COLUMNS = {"robots": "robot_limit", "users": "user_limit", "api_keys": "api_key_limit"}
 
-_LABELS = {"robots": "robots", "users": "people", "api_keys": "API keys"}
+_LABELS = {"robots": "robots", "users": "users", "api_keys": "API keys"}
 _REMEDIES = {
     "robots": "Retire one",
-    "users": "Deactivate somebody, or revoke an invitation",
+    "users": "Deactivate a user, or revoke an invitation",
     "api_keys": "Revoke one",
 }
 _IN_USE = {
@@ -38,7 +38,7 @@ _IN_USE = {
     "users": "SELECT (SELECT count(*) FROM users WHERE organization_id = %(organization)s"
     " AND is_active AND NOT is_system) + (SELECT count(*) FROM invitations"
     " WHERE organization_id = %(organization)s AND expires_at > now())",
-    # A key and the successor that it is being replaced by count as one, while both work.
+    # A key and its successor count as one while both are valid.
     "api_keys": "SELECT count(*) FROM api_keys k WHERE organization_id = %(organization)s"
     " AND is_active AND (expires_at IS NULL OR expires_at > now())"
     " AND NOT EXISTS (SELECT FROM api_keys s WHERE s.replaces_id = k.id AND s.is_active"
@@ -48,11 +48,12 @@ _IN_USE = {
 
 @dataclass(frozen=True)
 class Usage:
-    """How much of one thing is in use.
+    """Usage of one quota.
 
     Attributes:
         resource: One of `RESOURCES`.
-        limit: The most that the plan allows; None for any number.
+        used: Number in use.
+        limit: Maximum that the plan allows; None for no limit.
     """
 
     resource: str
@@ -61,7 +62,7 @@ class Usage:
 
     @property
     def label(self) -> str:
-        """What is counted, in the plural."""
+        """Name of the resource in the plural."""
         return _LABELS[self.resource]
 
     def __str__(self) -> str:
@@ -73,14 +74,17 @@ class Usage:
 
 
 def quota_limits(organization: Any) -> dict[str, int | None]:
-    """Return what an organization's plan allows, by resource."""
+    """Return the limits of an organization's plan by resource."""
     if organization.plan == "custom":
         return {name: getattr(organization, column) for name, column in LIMIT_COLUMNS.items()}
     return PLAN_LIMITS[organization.plan or "free"]
 
 
 def quota_usage(organization: Any) -> list[Usage]:
-    """Return what is in use and what the plan allows; one query, inside its tenant transaction."""
+    """Return the usage of each quota.
+
+    It runs one query; call it inside the organization's tenant transaction.
+    """
     counts = ", ".join(f"({_IN_USE[name]})" for name in RESOURCES)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {counts}", {"organization": organization.pk})
@@ -94,23 +98,23 @@ def _organization_model() -> type[Model]:
 
 
 def reserve_quota(organization_id: UUID, resource: str, *, count: int = 1) -> None:
-    """Check that a plan has room for more, and keep it so until the transaction ends.
+    """Reserve part of a quota until the transaction ends.
 
-    Call it in the transaction that adds the row, before it is added. Where the plan has a limit
-    the organization's row is locked: two who ask at the same time are counted one after the other.
-    A row that comes back into use is locked before, never after.
+    Call it in the transaction that adds the row, before it is added. If the plan has a limit, the
+    organization's row is locked, so concurrent requests are counted one after the other. A row that
+    becomes active again must be locked before this call, never after it.
 
     Args:
-        organization_id: Whose plan.
+        organization_id: Organization whose plan applies.
         resource: One of `RESOURCES`.
-        count: How many are about to be added.
+        count: Number of rows about to be added.
 
     Raises:
-        PlanLimitError: There is no room.
+        PlanLimitError: The plan does not allow as many.
     """
     rows: Any = _organization_model()._default_manager
     if quota_limits(rows.get(pk=organization_id))[resource] is None:
-        return  # a plan that becomes smaller meanwhile leaves what there is
+        return  # a concurrent change to a smaller plan keeps existing rows
     organization = rows.select_for_update(no_key=True).get(pk=organization_id)
     limit = quota_limits(organization)[resource]
     if limit is None:

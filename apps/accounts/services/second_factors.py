@@ -1,4 +1,4 @@
-"""The second factor: codes of an app (TOTP, RFC 6238), and recovery codes for when it is lost."""
+"""Second factors: TOTP codes (RFC 6238) and recovery codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.accounts.services.sessions import sessions_revoke_user
 from urfmp.common.mail import mail_send
 from urfmp.common.security.bearer_secrets import hash_token, random_text
 from urfmp.common.security.field_encryption import decrypt, encrypt
-from urfmp.common.security.password_validators import ALONE
+from urfmp.common.security.password_validators import MIN_LENGTH
 from urfmp.common.tenancy.context import audit_action, tenant_transaction
 
 ISSUER = "URFMP"
@@ -30,7 +30,7 @@ _FIELD = "seed"
 
 
 def second_factor_get(user: User) -> SecondFactor | None:
-    """Return a person's second factor, when it is in use."""
+    """Return the user's second factor if it is enabled."""
     row: SecondFactor | None = SecondFactor.objects.filter(
         user_id=user.pk, confirmed_at__isnull=False
     ).first()
@@ -38,7 +38,7 @@ def second_factor_get(user: User) -> SecondFactor | None:
 
 
 def pending_second_factor_get(user: User) -> SecondFactor | None:
-    """Return a second factor that a person has begun to set up."""
+    """Return the second factor that the user has begun to set up."""
     row: SecondFactor | None = SecondFactor.objects.filter(
         user_id=user.pk, confirmed_at=None
     ).first()
@@ -50,7 +50,7 @@ def _seed(row: SecondFactor) -> str:
 
 
 def _lock_user(user: User) -> None:
-    """Lock a person's row before their factor and their sessions, as everybody does."""
+    """Lock the user's row before second factor and sessions, the common order."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)
 
 
@@ -60,10 +60,10 @@ def _revoke_sessions(user: User) -> None:
 
 
 def second_factor_begin(user: User) -> SecondFactor:
-    """Make a seed for a person's app, in place of one that was never confirmed.
+    """Generate a TOTP secret; replace one that was never confirmed.
 
     Raises:
-        SecondFactorStateError: They have a second factor in use.
+        SecondFactorStateError: The user's second factor is enabled.
     """
     with audit_action("accounts.second_factor.begin"):
         _lock_user(user)
@@ -82,10 +82,10 @@ def second_factor_begin(user: User) -> SecondFactor:
 
 
 def totp_secret(row: SecondFactor) -> str:
-    """Return the seed of a second factor that is being set up.
+    """Return the secret while the second factor is set up.
 
     Raises:
-        SecondFactorStateError: It is in use; its seed is never shown again.
+        SecondFactorStateError: The second factor is enabled; its secret is never shown again.
     """
     if row.confirmed_at is not None:
         raise SecondFactorStateError
@@ -93,29 +93,31 @@ def totp_secret(row: SecondFactor) -> str:
 
 
 def totp_provisioning_uri(row: SecondFactor) -> str:
-    """Return what an app reads from a picture: the seed of one that is being set up, and whose.
+    """Return the `otpauth` URI while the second factor is set up.
 
     Raises:
-        SecondFactorStateError: It is in use; its seed is never shown again.
+        SecondFactorStateError: The second factor is enabled; its secret is never shown again.
     """
     totp = pyotp.TOTP(totp_secret(row))
     return totp.provisioning_uri(name=row.user.email, issuer_name=ISSUER)
 
 
 def totp_setup_display(row: SecondFactor) -> tuple[str, str]:
-    """Return the seed of a second factor that is being set up: as text, and as a picture's address.
+    """Return the secret in groups of four, and a QR code.
+
+    The QR code is a data URI.
 
     Raises:
-        SecondFactorStateError: It is in use; its seed is never shown again.
+        SecondFactorStateError: The second factor is enabled; its secret is never shown again.
     """
-    seed, address = totp_secret(row), totp_provisioning_uri(row)
-    picture: str = segno.make_qr(address, error="m").svg_data_uri(scale=5, light="#fff")
-    groups = " ".join(seed[start : start + 4] for start in range(0, len(seed), 4))
-    return groups, picture
+    secret, uri = totp_secret(row), totp_provisioning_uri(row)
+    qr_code: str = segno.make_qr(uri, error="m").svg_data_uri(scale=5, light="#fff")
+    groups = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
+    return groups, qr_code
 
 
 def _new_recovery_codes() -> list[str]:
-    """Return codes of 95 bits each: their digests need no slow hash."""
+    """Return codes of 95 bits each; a fast hash is enough."""
     return ["-".join(random_text(4) for _ in range(4)) for _ in range(_RECOVERY_CODES)]
 
 
@@ -128,14 +130,16 @@ def _digests(codes: list[str]) -> list[str]:
 
 
 def second_factor_confirm(user: User, code: str) -> list[str]:
-    """Take a second factor into use, once its app has shown a code. Ends the person's sign-ins.
+    """Enable the second factor after a valid TOTP code.
+
+    All sessions of the user are revoked.
 
     Returns:
-        Recovery codes, which nobody can show again.
+        Recovery codes, which cannot be shown again.
 
     Raises:
-        InvalidSecondFactorError: The code is not the app's.
-        SecondFactorStateError: None was begun.
+        InvalidSecondFactorError: The code is wrong.
+        SecondFactorStateError: The user has not begun to set one up.
     """
     with audit_action("accounts.second_factor.create"):
         _lock_user(user)
@@ -154,10 +158,10 @@ def second_factor_confirm(user: User, code: str) -> list[str]:
 
 
 def recovery_codes_regenerate(user: User) -> list[str]:
-    """Make new recovery codes in place of all old ones. Ends the person's sign-ins.
+    """Replace all recovery codes and revoke all sessions of the user.
 
     Raises:
-        SecondFactorStateError: The person has no second factor.
+        SecondFactorStateError: The user does not have a second factor.
     """
     codes = _new_recovery_codes()
     with audit_action("accounts.second_factor.renew_codes"):
@@ -172,10 +176,10 @@ def recovery_codes_regenerate(user: User) -> list[str]:
 
 
 def second_factor_remove(user: User) -> None:
-    """Do without a person's second factor. Ends their sign-ins.
+    """Disable the user's second factor and revoke all their sessions.
 
     Raises:
-        SecondFactorStateError: The person has none.
+        SecondFactorStateError: The user does not have a second factor.
     """
     with audit_action("accounts.second_factor.delete"):
         _lock_user(user)
@@ -188,12 +192,13 @@ def second_factor_remove(user: User) -> None:
 
 
 def second_factor_reset(user: User) -> None:
-    """Take somebody else's second factor away, and tell them by e-mail if that has a way out.
+    """Remove another user's second factor.
 
-    A password under 15 characters opens nothing from then on: they choose another by a link.
+    The user is notified if e-mail is configured. A password under 15 characters is then no longer
+    valid; the user resets it with a link.
 
     Raises:
-        SecondFactorStateError: The person has none.
+        SecondFactorStateError: The user does not have a second factor.
     """
     with audit_action("accounts.second_factor.delete"):
         second_factor_remove(user)
@@ -204,7 +209,7 @@ def second_factor_reset(user: User) -> None:
 
 
 def second_factor_removed_mail_send(*, organization_id: UUID, user_id: UUID) -> None:
-    """Tell a person that somebody has taken their second factor away."""
+    """Notify a user that their second factor was removed."""
     with tenant_transaction(organization_id):
         user: User | None = User.objects.able_to_log_in().filter(pk=user_id).first()
     if user is None:
@@ -216,20 +221,20 @@ def second_factor_removed_mail_send(*, organization_id: UUID, user_id: UUID) -> 
         context={
             "user": user,
             "organization": user.organization,
-            "least": ALONE,
+            "min_length": MIN_LENGTH,
             "link": f"{settings.WEB_ORIGIN}{reverse('admin:forgot_password')}",
         },
     )
 
 
 def second_factor_verify(row: SecondFactor, code: str) -> None:
-    """Use up one code: of the app, or a recovery code. Neither is good twice.
+    """Consume one TOTP code or recovery code; each is valid once.
 
-    The row is locked: of two requests with one code the second finds it used. Count the attempt
-    first, with `take_code`.
+    The row is locked, so of two requests with one code the second finds it used. Count the attempt
+    first, with `throttle_code`.
 
     Raises:
-        InvalidSecondFactorError: The code is wrong, too old, or was used before.
+        InvalidSecondFactorError: The code is wrong, expired or already used.
     """
     with audit_action("accounts.second_factor.use"):
         row = SecondFactor.objects.select_for_update().get(pk=row.pk)
@@ -237,16 +242,16 @@ def second_factor_verify(row: SecondFactor, code: str) -> None:
             row.last_step = step
             row.save(update_fields=["last_step"])
             return
-        given = hash_token(_normalize(code))
-        left = [known for known in row.recovery_digests if not hmac.compare_digest(known, given)]
-        if len(left) == len(row.recovery_digests):
+        code_digest = hash_token(_normalize(code))
+        remaining = [d for d in row.recovery_digests if not hmac.compare_digest(d, code_digest)]
+        if len(remaining) == len(row.recovery_digests):
             raise InvalidSecondFactorError
-        row.recovery_digests = left
+        row.recovery_digests = remaining
         row.save(update_fields=["recovery_digests"])
 
 
 def _matching_timestep(row: SecondFactor, code: str) -> int | None:
-    """Return the time step that a code belongs to, if it is a later one than the last used."""
+    """Return a code's time step if later than the last used one."""
     digits = _normalize(code)
     if len(digits) != 6 or not digits.isascii() or not digits.isdecimal():
         return None

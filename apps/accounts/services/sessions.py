@@ -1,4 +1,4 @@
-"""Start and end sessions."""
+"""Revoke sessions and delete expired ones."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from urfmp.common.tenancy.context import audit_action
 
 
 def sessions_revoke_organization(organization_id: UUID) -> int:
-    """End every sign-in of an organization's people, inside an act of the caller's.
+    """Revoke all sessions of an organization, inside the caller's audit action.
 
     Returns:
-        How many rows were deleted; a family of tokens has several.
+        The number of deleted rows; a token family has several.
     """
     sessions = UserSession.objects.filter(organization_id=organization_id)
     digests = list(sessions.values_list("session_token", flat=True))
@@ -28,9 +28,10 @@ def sessions_revoke_organization(organization_id: UUID) -> int:
 
 
 def sessions_revoke_user(user: User) -> None:
-    """End a person's sign-ins everywhere, inside an act of the caller's that holds their row.
+    """Revoke all sessions of a user, inside the caller's audit action.
 
-    No device on which they were made is known any more, once the caller has saved the person.
+    The caller has locked the user's row. Saving the user afterwards also resets the trusted
+    devices.
     """
     user.trusted_devices_reset_at = timezone.now()
     lock_organization(user.organization_id)
@@ -42,21 +43,21 @@ def sessions_revoke_user(user: User) -> None:
 
 
 def session_revoke(session: UserSession) -> None:
-    """End a sign-in, wherever it is."""
+    """Revoke one session with all of its tokens."""
     with audit_action("accounts.session.end"):
         UserSession.objects.filter(pk=session.family_id or session.pk).delete()
     invalidate_cached_session(session.session_token)
 
 
 def sessions_revoke_others(user: User, *, keep: UUID | None) -> int:
-    """End a person's sign-ins everywhere but here.
+    """Revoke all sessions of a user except one.
 
     Args:
-        user: Whose.
-        keep: The session that the request comes from.
+        user: User whose sessions are revoked.
+        keep: Session of the request.
 
     Returns:
-        How many were ended.
+        The number of revoked sessions.
     """
     with audit_action("accounts.session.end_others"):
         others = list(UserSession.objects.of_user(user).roots().active().exclude(pk=keep))
@@ -67,7 +68,11 @@ def sessions_revoke_others(user: User, *, keep: UUID | None) -> int:
 
 
 def expired_sessions_delete() -> int:
-    """Delete the open organization's sessions that expired 30 days ago; return how many."""
+    """Delete the open organization's sessions that expired 30 days ago.
+
+    Returns:
+        The number of deleted rows.
+    """
     with audit_action("accounts.session.clean_up"), connection.cursor() as cursor:
         cursor.execute("DELETE FROM user_sessions WHERE expires_at < NOW() - INTERVAL '30 days'")
         return int(cursor.rowcount)

@@ -1,4 +1,4 @@
-"""Show the password again, within a sign-in, before something dangerous."""
+"""Step-up authentication: verify the password again within a session."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.contrib.sessions.backends.base import UpdateError
 
-from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.exceptions import (
     InvalidSecondFactorError,
     LoginFailedError,
@@ -23,10 +22,11 @@ from apps.accounts.selectors.credentials import login_identity
 from apps.accounts.services.locks import lock_active_user
 from apps.accounts.services.login import verify_code
 from apps.accounts.services.login_audit import record_failed_login
+from apps.accounts.services.session_store import SessionStore
 from apps.accounts.throttling import SESSION_SCOPE, throttle_password
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.security.authentication_time import AuthenticationTime
-from urfmp.common.security.password_validators import ALONE, MAX_LENGTH
+from urfmp.common.security.password_validators import MAX_LENGTH, MIN_LENGTH
 from urfmp.common.tenancy.context import Actor, audit_action, switch_organization_transaction
 
 STEP_UP_ERRORS = (
@@ -46,10 +46,11 @@ def step_up(
     password: str,
     code: str = "",
 ) -> AuthenticationTime:
-    """Make the sign-in that a request comes from a fresh one; a browser's session gets a new token.
+    """Renew the authentication of a session.
 
-    Its end stays where it was. A failure is recorded: let the open transaction commit, and soon, as
-    it holds the person, their second factor and the session.
+    A browser's session gets a new token. The session's expiry does not change. A failure is
+    audited, so let the open transaction commit. Commit soon: it locks the user, the second factor
+    and the session.
 
     Args:
         user: Logged-in user.
@@ -63,10 +64,10 @@ def step_up(
 
     Raises:
         InvalidSecondFactorError: The code is wrong.
-        SecondFactorRequiredError: There is none, and they have a second factor.
-        LoginFailedError: They were deactivated, or the sign-in was ended, meanwhile.
+        SecondFactorRequiredError: The code is missing and the user has a second factor.
+        LoginFailedError: The user was deactivated, or the session revoked, in the meantime.
         WrongPasswordError: The password is wrong.
-        TooManyAttemptsError: There have been too many, in sessions of theirs.
+        TooManyAttemptsError: The attempts within sessions of this user are used up.
     """
     with _in_home_organization(user):
         try:
@@ -80,17 +81,17 @@ def step_up(
 
 @contextmanager
 def _in_home_organization(user: User) -> Iterator[None]:
-    """Step home for a moment: there are a super admin's password, sessions and second factor."""
+    """Switch a super admin to the platform, which has the user's rows."""
     if user.home_organization_id is None:
         yield
         return
-    chosen = user.organization_id
+    switched_to = user.organization_id
     user.organization_id, user.home_organization_id = user.home_organization_id, None
     try:
         with switch_organization_transaction(user.organization_id):
             yield
     finally:
-        user.switch_organization(chosen)
+        user.switch_organization(switched_to)
 
 
 def _step_up(
@@ -104,18 +105,18 @@ def _step_up(
             raise SecondFactorRequiredError
         account = login_identity(user.email)
         verify_code(user, code, actor=actor, account=account, client_scope=SESSION_SCOPE)
-    sign_in = AuthenticationTime.now(has_second_factor=has_second_factor)
+    authentication = AuthenticationTime.now(has_second_factor=has_second_factor)
     with audit_action("accounts.session.step_up"):
         if isinstance(session, UUID):
             root = UserSession.objects.select_for_update().filter(pk=session).first()
             if root is None:
                 raise LoginFailedError
-            root.data |= sign_in.values()
+            root.data |= authentication.values()
             root.save(update_fields=["data"])
         else:
-            _renew(session, sign_in.values())
+            _renew(session, authentication.values())
         audit_record(action="accounts.session.step_up", resource_type="user", resource_id=user.pk)
-    return sign_in
+    return authentication
 
 
 def _renew(session: SessionStore, values: dict[str, Any]) -> None:
@@ -128,7 +129,7 @@ def _renew(session: SessionStore, values: dict[str, Any]) -> None:
 
 
 def password_verify(user: User, actor: Actor, password: str, *, where: str) -> None:
-    """Check the password of somebody who is signed in; a failure is recorded.
+    """Verify the password of a logged-in user; audit a failure.
 
     Args:
         user: Logged-in user.
@@ -137,8 +138,8 @@ def password_verify(user: User, actor: Actor, password: str, *, where: str) -> N
         where: Occasion, for the audit log.
 
     Raises:
-        WrongPasswordError: It is not theirs.
-        TooManyAttemptsError: There have been too many, in sessions of theirs.
+        WrongPasswordError: The password is wrong.
+        TooManyAttemptsError: The attempts within sessions of this user are used up.
     """
     try:
         with throttle_password(login_identity(user.email).account_hash, SESSION_SCOPE):
@@ -153,15 +154,15 @@ def password_verify(user: User, actor: Actor, password: str, *, where: str) -> N
 
 
 def password_verify_sufficient_alone(user: User, actor: Actor, password: str) -> None:
-    """Check a person's password, and that it is long enough to do without a second factor.
+    """Verify a password that must be long enough without a second factor.
 
-    A wrong one is recorded: let the open transaction commit.
+    A wrong password is audited, so let the open transaction commit.
 
     Raises:
-        PasswordTooShortError: It is theirs, and was chosen for use beside one.
-        WrongPasswordError: It is not theirs.
-        TooManyAttemptsError: There have been too many, in sessions of theirs.
+        PasswordTooShortError: The password is right, but valid only with a second factor.
+        WrongPasswordError: The password is wrong.
+        TooManyAttemptsError: The attempts within sessions of this user are used up.
     """
     password_verify(user, actor, password, where="the removal of the second factor")
-    if len(password) < ALONE:
+    if len(password) < MIN_LENGTH:
         raise PasswordTooShortError

@@ -1,4 +1,4 @@
-"""Changes to people and to their sessions."""
+"""Create and change users."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from apps.accounts.services.sessions import sessions_revoke_user
 from urfmp.common.db.constraints import unique_error_on
 from urfmp.common.tenancy.context import audit_action
 
-EMAIL_TAKEN = "This address is taken."
+EMAIL_TAKEN = "This e-mail address is already in use."
 
 
 def _unique_email() -> AbstractContextManager[None]:
@@ -44,21 +44,21 @@ def user_create(
     last_name: str | None = None,
     permissions: list[str] | None = None,
 ) -> User:
-    """Add a person to an organization.
+    """Create a user in an organization.
 
     Args:
-        organization_id: Theirs for good.
-        email: What they sign in with; kept in lower case, unique on the platform.
+        organization_id: Organization of the user; it never changes.
+        email: E-mail address for the login, stored in lower case and unique on the platform.
         role: One of `Role`.
-        password: Checked against the password rules; without one they cannot sign in yet.
+        password: Password, which is validated; without one the user cannot log in yet.
         first_name: Given name.
         last_name: Family name.
-        permissions: Grants beyond the role, as in `robot.control`.
+        permissions: Grants beyond the role, such as `robot.control`.
 
     Raises:
-        PlanLimitError: The plan has no room for another person.
-        RoleNotAllowedError: A super admin would be made outside of the platform.
-        ValidationError: A field does not fit, or the address is taken.
+        PlanLimitError: The plan does not allow another user.
+        RoleNotAllowedError: Super admins are allowed only in the platform's organization.
+        ValidationError: A field is invalid, or the e-mail address is already in use.
     """
     user = User(
         organization_id=organization_id,
@@ -67,10 +67,10 @@ def user_create(
         first_name=first_name,
         last_name=last_name,
         permissions=permissions or [],
-        trusted_devices_reset_at=timezone.now(),  # the address may have been somebody else's
+        trusted_devices_reset_at=timezone.now(),  # another user may have had this address before
     )
     if user.email.endswith(".invalid"):
-        raise ValidationError({"email": "Addresses under .invalid are the system's own."})
+        raise ValidationError({"email": "E-mail addresses under .invalid are reserved."})
     if password is None:
         user.set_unusable_password()
     else:
@@ -84,13 +84,16 @@ def user_create(
 
 
 def _check_role(user: User) -> None:
-    """Keep super admins out of tenants: their role counts everywhere."""
+    """Reject super admins outside the platform: the role applies everywhere."""
     if user.role == Role.SUPER_ADMIN and user.organization.slug != PLATFORM_SLUG:
         raise RoleNotAllowedError
 
 
 def system_user_create(*, organization_id: UUID, slug: str) -> User:
-    """Add the author of what no person does: inactive, without a password, one an organization."""
+    """Create the system user of an organization.
+
+    It is the author of automatic changes: inactive, without a password, one per organization.
+    """
     user = User(
         organization_id=organization_id,
         email=f"system@{slug}.invalid",
@@ -112,19 +115,18 @@ def system_user_get(*, organization_id: UUID) -> User:
 
 
 def user_update(user: User, **changes: Any) -> User:
-    """Change a person's name, role, grants, password or active state.
+    """Change a user's name, role, grants, e-mail address, password or active state.
 
-    Deactivating ends their sessions; another address ends the links that were sent before. The
-    rows of the organization's admins are locked, so that two admins cannot take the right from
-    each other at the same time, and the person's own, so that of two changes at the same time
-    neither is lost.
+    Deactivation revokes the user's sessions; a new e-mail address revokes links sent before. The
+    rows of the organization's admins are locked, so that two admins cannot demote each other at the
+    same time. The user's own row is locked, so that concurrent changes are not lost.
 
     Raises:
-        LastAdminError: Nobody would be left to administer the organization.
-        RoleNotAllowedError: A super admin would be made outside of the platform.
-        PlanLimitError: The plan has no room for a person who returns.
-        SystemUserError: It is not a person.
-        ValidationError: A field does not fit.
+        LastAdminError: The organization would not have an active admin.
+        RoleNotAllowedError: Super admins are allowed only in the platform's organization.
+        PlanLimitError: The plan does not allow another active user.
+        SystemUserError: The user is the organization's system user.
+        ValidationError: A field is invalid.
     """
     if user.is_system:
         raise SystemUserError
@@ -137,10 +139,10 @@ def user_update(user: User, **changes: Any) -> User:
             _set_password(user, password)
         if "email" in changes:
             changes["email"] = changes["email"].strip().lower()
-        has_moved = changes.get("email", user.email) != user.email
-        if has_moved:  # nobody has shown yet that the new address is theirs
+        is_email_changed = changes.get("email", user.email) != user.email
+        if is_email_changed:  # the user has not confirmed the new address yet
             changes["email_verified"] = False
-        # The platform needs a super admin, and an admin beside them is none.
+        # The platform needs a super admin; an admin is not enough there.
         needed = (user.role,) if user.role == Role.SUPER_ADMIN else ADMIN_ROLES
         is_last = _is_last_admin(user, [admin for admin in admins if admin.role in needed])
         for name, value in changes.items():
@@ -149,8 +151,8 @@ def user_update(user: User, **changes: Any) -> User:
         if is_last and not (user.is_active and user.role in needed):
             raise LastAdminError
         user.full_clean()
-        if password or has_moved or not user.is_active:
-            _delete_links(user)  # one may lie in a mailbox that is no longer the person's
+        if password or is_email_changed or not user.is_active:
+            _delete_links(user)  # the user may no longer own the mailbox they were sent to
         if password or not user.is_active:
             sessions_revoke_user(user)
         user.save()
@@ -158,9 +160,9 @@ def user_update(user: User, **changes: Any) -> User:
 
 
 def _is_last_admin(user: User, admins: list[User]) -> bool:
-    """Tell whether nobody could do what a person does as one of some admins.
+    """Return whether no other of some admins can replace the user.
 
-    Who has not chosen a password yet cannot sign in, and stands in for nobody who can.
+    An admin without a password cannot log in, and so cannot replace one who can.
     """
     others = [admin for admin in admins if admin.pk != user.pk]
     if user.has_usable_password():
@@ -169,12 +171,12 @@ def _is_last_admin(user: User, admins: list[User]) -> bool:
 
 
 def user_set_password(user: User, password: str) -> None:
-    """Give a person another password, inside an act of the caller's.
+    """Set a user's password, inside the caller's audit action.
 
-    It ends their sign-ins everywhere, and links with which they could have chosen one.
+    It revokes all sessions of the user and the links to set a password.
 
     Raises:
-        ValidationError: The password does not fit.
+        ValidationError: The password is invalid.
     """
     _set_password(user, password)
     _delete_links(user)

@@ -1,7 +1,7 @@
-"""Django's sessions, kept as rows of `user_sessions`.
+"""Session store for Django that keeps sessions as rows of `user_sessions`.
 
-Only a person who has signed in has one. Before that nothing is stored: the sign-in form needs
-no more than its CSRF cookie, and messages live in a cookie of their own.
+Only logged-in users have a session. Before the login nothing is stored: the login form needs only
+its CSRF cookie, and messages have a cookie of their own.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import tenant_transaction
 
 _TOKEN_BYTES = 32
-_TOUCH_AFTER = timedelta(minutes=1)
+_TOUCH_INTERVAL = timedelta(minutes=1)
 
 
 class SessionStore(SessionBase):
-    """One person's session.
+    """Session of one user.
 
     Attributes:
-        organization_id: Whose session it is; None before sign-in, which sets it.
-        ip_address: Where the request comes from; the middleware sets it.
-        user_agent: What the browser calls itself; the middleware sets it.
+        organization_id: Organization of the user; None before the login, which sets it.
+        ip_address: IP address of the client; the middleware sets it.
+        user_agent: User agent of the browser; the middleware sets it.
     """
 
     _session: dict[str, Any]
 
     def __init__(self, session_key: str | None = None) -> None:
-        """Take the raw token; the database knows its digest alone."""
+        """Set the raw token; the database stores only its digest."""
         super().__init__(session_key)
         self.organization_id: UUID | None = None
         self.ip_address: str | None = None
@@ -51,7 +51,7 @@ class SessionStore(SessionBase):
         self._is_new = False
 
     def load(self) -> dict[str, Any]:
-        """Return what the session holds; nothing, and no token, for one that is over."""
+        """Return the data; clear the token of an invalid session."""
         credential = session_credential(self.session_key) if self.session_key else None
         if credential is None:
             self._session_key = None
@@ -60,45 +60,45 @@ class SessionStore(SessionBase):
         self._last_activity_at = credential.last_activity_at
         return credential.data
 
-    def person(self) -> User | None:
-        """Return who is signed in; None where the session, the person or the password is over.
+    def get_user(self) -> User | None:
+        """Return the logged-in user.
 
-        The row itself is looked for in the same query: while Redis did not take the mark of its
-        end, what is cached would bring the session back. Call it inside the organization's
-        tenant transaction.
+        None if the session was revoked, the user was deactivated or the password changed. The same
+        query checks the session's row: if Redis missed its invalidation, the cached data would
+        restore the session. Call it inside the organization's tenant transaction.
         """
         rows = UserSession.objects.filter(session_token=hash_token(str(self.session_key)))
-        people = User.objects.able_to_log_in().filter(Exists(rows), pk=self[SESSION_KEY])
-        user: User | None = people.first()
-        is_proven = user is not None and session_hash_matches(self.get(HASH_SESSION_KEY, ""), user)
-        return user if is_proven else None
+        users = User.objects.able_to_log_in().filter(Exists(rows), pk=self[SESSION_KEY])
+        user: User | None = users.first()
+        is_valid = user is not None and session_hash_matches(self.get(HASH_SESSION_KEY, ""), user)
+        return user if is_valid else None
 
     def is_empty(self) -> bool:
-        """Tell whether there is nobody to keep a session for, so that no cookie is set."""
+        """Return whether the session has no user; then no cookie is set."""
         return SESSION_KEY not in self._session
 
     def exists(self, session_key: str) -> bool:
-        """Tell whether a token is in use."""
+        """Return whether a session with this token exists."""
         return session_credential(session_key) is not None
 
     def create(self) -> None:
-        """Take a new random token; `save` writes the row."""
+        """Generate a new random token; `save` writes the row."""
         self._session_key = secrets.token_urlsafe(_TOKEN_BYTES)
         self._is_new = True
         self.modified = True
 
     def save(self, must_create: bool = False) -> None:
-        """Write the row; nothing while nobody is signed in.
+        """Write the row; do nothing without a logged-in user.
 
         Raises:
-            UpdateError: The session was ended while this request ran.
+            UpdateError: The session was revoked while this request ran.
         """
         if self.is_empty():
             return
         if self.session_key is None:
             self.create()
         if self.organization_id is None:
-            msg = "Sign-in names the session's organization before anything is saved."
+            msg = "The login must set the session's organization before it is saved."
             raise RuntimeError(msg)
         token_digest = hash_token(str(self.session_key))
         with tenant_transaction(self.organization_id):
@@ -108,17 +108,17 @@ class SessionStore(SessionBase):
                 data=self._session, last_activity_at=timezone.now()
             ):
                 raise UpdateError
-        if not self._is_new:  # nobody can have read a row that was not there
+        if not self._is_new:  # a new row cannot be cached yet
             invalidate_cached_session(token_digest)
         self._is_new = False
 
     def renew(self) -> None:
-        """Change the token, and keep the session with its end.
+        """Replace the token; the session and its expiry stay.
 
-        Whoever has a copy of the old one is out.
+        Copies of the old token become invalid.
 
         Raises:
-            UpdateError: The session was ended while this request ran.
+            UpdateError: The session was revoked while this request ran.
         """
         old = hash_token(str(self.session_key))
         self._session_key = secrets.token_urlsafe(_TOKEN_BYTES)
@@ -144,7 +144,7 @@ class SessionStore(SessionBase):
         )
 
     def delete(self, session_key: str | None = None) -> None:
-        """Remove the row, which ends the session on every process."""
+        """Delete the row, which revokes the session for all processes."""
         key = session_key or self.session_key
         if key is None or self.organization_id is None:
             return
@@ -153,16 +153,16 @@ class SessionStore(SessionBase):
         invalidate_cached_session(hash_token(key))
 
     def touch(self) -> None:
-        """Note that the person is active, at most once a minute.
+        """Record the user's activity, at most once a minute.
 
-        Call it outside of a transaction: while a request runs the row must not be held, or
-        whatever else the person asks for meanwhile, a stop too, would wait for it.
+        Call it outside of a transaction. Otherwise the row stays locked while the request runs, and
+        other requests of the user, such as an emergency stop, would wait for it.
         """
         if self._last_activity_at is None or self.session_key is None:
             return
         if self.organization_id is None:
             return
-        if timezone.now() - self._last_activity_at < _TOUCH_AFTER:
+        if timezone.now() - self._last_activity_at < _TOUCH_INTERVAL:
             return
         token_digest = hash_token(self.session_key)
         with tenant_transaction(self.organization_id):
@@ -171,4 +171,4 @@ class SessionStore(SessionBase):
 
     @classmethod
     def clear_expired(cls) -> None:
-        """Leave it to the `clean_up_sessions` command, which keeps ended rows for 30 days."""
+        """Do nothing: `clean_up_sessions` deletes rows 30 days after expiry."""
