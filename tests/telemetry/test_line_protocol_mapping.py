@@ -91,7 +91,7 @@ def test_write_long_metadata_is_rejected(write, stored):
 def test_mapping_change_applies_to_ingest(
     organization_a, make_key, tenant, write, stored, monkeypatch
 ):
-    monkeypatch.setattr(line_protocol_mapping, "_CACHE_SECONDS", 0.0)
+    monkeypatch.setattr("apps.accounts.selectors.line_protocol_mapping._CACHE_SECONDS", 0.0)
     key = make_key(organization_a)
     assert write(line("host=h,robot=SN-1"), key=key).status_code == 204
     with tenant(organization_a):

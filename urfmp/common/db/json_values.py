@@ -51,7 +51,7 @@ def _depth_left(value: Any, left: int) -> int:
     if left < 0 or not isinstance(value, dict | list):
         return left
     parts = value.values() if isinstance(value, dict) else value
-    return min((_depth_left(part, left - 1) for part in parts), deerror=left - 1)
+    return min((_depth_left(part, left - 1) for part in parts), default=left - 1)
 
 
 def _text_storage_error(text: str) -> str | None:
