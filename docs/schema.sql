@@ -1214,7 +1214,7 @@ BEGIN
             missing := until;
         END LOOP;
         IF until IS NULL THEN
-            -- The one way to make a chunk on both editions: a row that nobody ever sees.
+            -- The only way to create a chunk on both editions: insert a row and delete it again.
             EXECUTE format(CASE part.moment
                 WHEN 'bucket' THEN 'INSERT INTO %I (robot_id, metric_name, bucket, count, min, max,'
                     ' first, first_at, last, last_at) VALUES (%L, '''', %3$L, 0, 0, 0, 0, %3$L, 0, %3$L)'
@@ -1281,7 +1281,7 @@ BEGIN
             timescaledb.compress,
             timescaledb.compress_segmentby = 'robot_id, metric_name',
             timescaledb.compress_orderby = 'time DESC');
-        -- Late points and retention may unpack what they touch, however much that is.
+        -- Late points and retention may decompress any number of rows.
         EXECUTE format('ALTER DATABASE %I SET'
             ' timescaledb.max_tuples_decompressed_per_dml_transaction = 0', current_database());
     END IF;
@@ -1628,7 +1628,7 @@ BEGIN
         SELECT max(h.time) INTO since FROM robot_status_history h
         WHERE h.robot_id = robot AND h.time < since;
     END IF;
-    -- Written out with its limits, so that only the chunks in question are looked at.
+    -- Dynamic SQL with literal limits, so that only the affected chunks are planned.
     EXECUTE format('SELECT min(time) FROM %I WHERE robot_id = %L AND time < %L',
         hypertable, robot, since) INTO least_time;
     IF least_time IS NULL THEN
@@ -1636,7 +1636,7 @@ BEGIN
     END IF;
     EXECUTE format('SELECT time FROM %I WHERE robot_id = %L AND time >= %L AND time < %L'
         ' ORDER BY time OFFSET %s LIMIT 1', hypertable, robot, least_time, since, most) INTO until;
-    -- More rows of one moment than may go at once go together.
+    -- Rows with the same time are deleted together, even if they exceed the limit.
     until := greatest(coalesce(until, since), least_time + interval '1 microsecond');
     EXECUTE format('DELETE FROM %I WHERE robot_id = %L AND time >= %L AND time < %L',
         hypertable, robot, least_time, until);
