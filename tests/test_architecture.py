@@ -148,5 +148,5 @@ def test_settings_stay_small():
 
 def test_leaving_restriction_says_why():
     """`unscoped` is the only way around `restrict` for whole tables, and it is never silent."""
-    with pytest.raises(ValueError, match="Say why"):
+    with pytest.raises(ValueError, match="Give the reason"):
         tenant_models()[0]._default_manager.all().unscoped(reason="")

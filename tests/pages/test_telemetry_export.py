@@ -83,7 +83,7 @@ def test_too_many_exports_return_429(page, monkeypatch):
     )
     answer = page.get(URL, export_form())
     assert (answer.status_code, answer["Retry-After"]) == (429, "30")
-    assert "As many exports run as may run at once" in answer.content.decode()
+    assert "Too many exports are running" in answer.content.decode()
 
 
 def test_viewer_cannot_export(fleet, alice, bob, client_for):
