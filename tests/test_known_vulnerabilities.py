@@ -23,22 +23,22 @@ COVERED_ELSEWHERE = {
     "the stored hash as the password; deactivated users": [
         "tests.accounts.test_sessions:test_stored_hash_is_no_password",
         "tests.accounts.test_sessions:test_deactivating_a_person_ends_their_sessions",
-        "tests.accounts.test_stored_values:test_no_stored_value_is_a_password_or_a_code",
+        "tests.accounts.test_stored_secrets:test_no_stored_value_is_a_password_or_a_code",
     ],
     "keys compared unhashed; revocation seen a minute late": [
-        "tests.accounts.test_api_keys:test_shown_once_and_stored_as_a_digest",
-        "tests.accounts.test_api_keys:test_stored_digest_is_no_credential",
-        "tests.accounts.test_api_keys:test_revoked_key_is_refused_at_the_next_request",
+        "tests.accounts.test_api_keys:test_key_is_returned_once_and_stored_as_hash",
+        "tests.accounts.test_api_keys:test_stored_hash_is_rejected",
+        "tests.accounts.test_api_keys:test_revoked_key_is_rejected_at_next_request",
     ],
     "a window renewed by every hit; a limit keyed by an unchecked header": [
-        "tests.common.test_ratelimit:test_a_steady_sender_below_the_limit_is_never_refused",
-        "tests.common.test_ratelimit:test_refused_hits_extend_nothing",
-        "tests.accounts.test_limits:test_nothing_that_a_client_chooses_gives_it_another_counter",
+        "tests.common.test_rate_limit:test_hit_steady_sender_below_limit_is_always_admitted",
+        "tests.common.test_rate_limit:test_hit_rejected_does_not_extend_window",
+        "tests.accounts.test_api_rate_limits:test_nothing_that_a_client_chooses_gives_it_another_counter",
     ],
     "a stream of all data to any client": [
-        "tests.live.test_stream:test_bad_requests_get_problem_details",
-        "tests.live.test_stream:test_other_organization_hears_nothing",
-        "tests.live.test_stream:test_device_key_sees_its_robot_alone",
+        "tests.live.test_event_stream:test_invalid_request_returns_problem_details",
+        "tests.live.test_event_stream:test_other_organization_receives_no_events",
+        "tests.live.test_event_stream:test_device_key_receives_only_its_robot",
     ],
 }
 

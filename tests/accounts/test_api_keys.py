@@ -1,6 +1,9 @@
+"""API keys: format, authentication, scopes and creation."""
+
 from __future__ import annotations
 
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -22,7 +25,7 @@ from apps.robots.services.robots import robot_retire, robot_return_to_service
 from urfmp.common.security.bearer_secrets import hash_token
 
 
-def ask(key, path="/api/v1/robots"):
+def get(key, path="/api/v1/robots"):
     return Client().get(path, headers={"authorization": f"Bearer {key}"})
 
 
@@ -40,8 +43,8 @@ def test_key_with_wrong_checksum_is_rejected_without_query(db, django_assert_num
     key = generate_key()
     assert is_well_formed_key(key)
     with django_assert_num_queries(0):
-        for at in range(len(key)):
-            other = key[:at] + ("A" if key[at] != "A" else "B") + key[at + 1 :]
+        for i in range(len(key)):
+            other = key[:i] + ("A" if key[i] != "A" else "B") + key[i + 1 :]
             assert key_credential(other) is None
         assert key_credential(key[:-1]) is None
         assert key_credential(key + "0") is None
@@ -57,7 +60,7 @@ def test_generated_keys_are_unique():
 
 
 def test_key_is_accepted_in_both_headers(key):
-    assert ask(key).status_code == 200
+    assert get(key).status_code == 200
     assert Client().get("/api/v1/robots", headers={"x-api-key": key}).status_code == 200
 
 
@@ -65,10 +68,10 @@ def test_key_is_returned_once_and_stored_as_hash(alice, client_for, organization
     client = client_for(alice)
     body = {"name": "one", "permissions": ["robots:read"]}
     answer = client.post("/api/v1/api-keys", body, content_type="application/json")
-    made = answer.json()
-    key = made["key"]
-    assert ask(key).status_code == 200
-    assert client.get(f"/api/v1/api-keys/{made['id']}").json()["key"] is None
+    created = answer.json()
+    key = created["key"]
+    assert get(key).status_code == 200
+    assert client.get(f"/api/v1/api-keys/{created['id']}").json()["key"] is None
     assert key not in client.get("/api/v1/api-keys").content.decode()
     with tenant(organization_a), connection.cursor() as cursor:
         for table in ("api_keys", "audit_logs"):
@@ -79,25 +82,25 @@ def test_key_is_returned_once_and_stored_as_hash(alice, client_for, organization
 
 
 def test_stored_hash_is_rejected(key):
-    assert ask(hash_token(key)).status_code == 401
+    assert get(hash_token(key)).status_code == 401
 
 
 def test_revoked_key_is_rejected_at_next_request(key, organization_a, tenant):
-    assert ask(key).status_code == 200
+    assert get(key).status_code == 200
     row = only_key(organization_a, tenant)
     with tenant(organization_a):
         api_key_revoke(row)
-    assert ask(key).status_code == 401
+    assert get(key).status_code == 401
 
 
 def test_expired_key_is_rejected(organization_a, make_key, tenant):
     now = timezone.now()
-    late = make_key(organization_a, ["robots:read"], expires_at=now + timedelta(minutes=1))
+    expired = make_key(organization_a, ["robots:read"], expires_at=now + timedelta(minutes=1))
     with tenant(organization_a):
         ApiKey.objects.update(expires_at=now - timedelta(minutes=5))
-    good = make_key(organization_a, ["robots:read"], expires_at=now + timedelta(minutes=1))
-    assert ask(late).status_code == 401
-    assert ask(good).status_code == 200
+    valid = make_key(organization_a, ["robots:read"], expires_at=now + timedelta(minutes=1))
+    assert get(expired).status_code == 401
+    assert get(valid).status_code == 200
 
 
 def test_key_of_retired_robot_is_rejected_until_return(
@@ -107,32 +110,32 @@ def test_key_of_retired_robot_is_rejected_until_return(
     key = make_key(organization_a, ["robots:read"], robot=robot)
     with tenant(organization_a):
         robot_retire(robot)
-    assert ask(key).status_code == 401
+    assert get(key).status_code == 401
     with tenant(organization_a):
         robot_return_to_service(robot)
-    assert ask(key).status_code == 200
+    assert get(key).status_code == 200
 
 
 def test_key_of_inactive_organization_is_rejected(key, organization_a, tenant):
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE organizations SET is_active = false")
-    assert ask(key).status_code == 401
+    assert get(key).status_code == 401
 
 
 def test_device_key_reads_only_its_robot(organization_a, make_robot, make_key):
-    mine, other = make_robot(organization_a), make_robot(organization_a)
-    key = make_key(organization_a, ["robots:read"], robot=mine)
-    assert [row["id"] for row in ask(key).json()["results"]] == [str(mine.pk)]
-    assert ask(key, f"/api/v1/robots/{other.pk}").status_code == 404
+    own, other = make_robot(organization_a), make_robot(organization_a)
+    key = make_key(organization_a, ["robots:read"], robot=own)
+    assert [row["id"] for row in get(key).json()["results"]] == [str(own.pk)]
+    assert get(key, f"/api/v1/robots/{other.pk}").status_code == 404
 
 
 def test_key_without_scopes_gets_403(organization_a, make_key):
-    assert ask(make_key(organization_a, [])).status_code == 403
+    assert get(make_key(organization_a, [])).status_code == 403
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", "urfmp_live_é", "a" * 5000])
 def test_invalid_key_with_valid_session_gets_401(text, alice, client_for):
-    """Whoever shows a key means the key; in the browser it is like nobody being there."""
+    """The key takes precedence over the session; pages treat the request as anonymous."""
     client = client_for(alice)
     headers = {"x-api-key": text.encode().decode("latin-1")}
     assert client.get("/api/v1/robots", headers=headers).status_code == 401
@@ -156,8 +159,8 @@ def test_scopes_contain_known_permissions():
         assert resource
 
 
-# What each scope opens, in Django's words; everything else stays shut.
-OPENS = {
+# Django's permissions that each scope grants; it grants none of the others.
+GRANTED = {
     "robots:read": {
         "robots.view_robot", "robots.view_robotstatushistory",
     },
@@ -173,34 +176,30 @@ OPENS = {
     "audit:read": {"audit.view_auditlog", "audit.export_auditlog"},
     "api_keys:read": {"accounts.view_apikey"},
 }  # fmt: skip
-ASKED = set().union(*OPENS.values()) | {"accounts.add_user", "alerts.acknowledge_alert"}
+CHECKED = set().union(*GRANTED.values()) | {"accounts.add_user", "alerts.acknowledge_alert"}
 
 
-@pytest.mark.parametrize("scope", OPENS)
+@pytest.mark.parametrize("scope", GRANTED)
 def test_scope_grants_expected_permissions(scope):
-    from types import SimpleNamespace
-
     principal = ApiKeyPrincipal(
         SimpleNamespace(
             id=None, organization_id=None, robot_id=None, scopes=(scope,), allowed_networks=()
         )
     )
-    assert {perm for perm in ASKED if principal.has_perm(perm)} == OPENS[scope]
+    assert {perm for perm in CHECKED if principal.has_perm(perm)} == GRANTED[scope]
 
 
-def person(role="custom", permissions=()):
-    from types import SimpleNamespace
-
+def user_with(role="custom", permissions=()):
     return SimpleNamespace(role=role, permissions=list(permissions))
 
 
 def test_check_can_grant_scopes_beyond_own_is_rejected():
-    check_can_grant_scopes(person("admin"), SCOPES)
-    check_can_grant_scopes(person(permissions=["robot.view"]), ["robots:read", "commands:read"])
-    check_can_grant_scopes(person("operator"), ["robots:command", "commands:write"])
+    check_can_grant_scopes(user_with("admin"), SCOPES)
+    check_can_grant_scopes(user_with(permissions=["robot.view"]), ["robots:read", "commands:read"])
+    check_can_grant_scopes(user_with("operator"), ["robots:command", "commands:write"])
     for scope in ("commands:write", "commands:read", "robots:command", "users:write"):
         with pytest.raises(GrantExceedsOwnError):
-            check_can_grant_scopes(person(permissions=["api_key.create"]), [scope])
+            check_can_grant_scopes(user_with(permissions=["api_key.create"]), [scope])
 
 
 def test_create_with_scopes_beyond_own_gets_403(make_user, client_for, organization_a):
@@ -243,3 +242,17 @@ def test_device_key_alert_belongs_to_its_robot(organization_a, make_key, make_ro
 def test_rate_limit_not_positive_is_rejected(organization_a, make_key, limit):
     with pytest.raises(ValidationError):
         make_key(organization_a, rate_limit=limit)
+
+
+@pytest.mark.parametrize("field", ["permissions", "robot"])
+def test_scopes_and_robot_cannot_change(
+    organization_a, make_key, make_robot, tenant, alice, client_for, field
+):
+    make_key(organization_a)
+    row = only_key(organization_a, tenant)
+    value = [] if field == "permissions" else str(make_robot(organization_a).pk)
+    answer = client_for(alice).patch(
+        f"/api/v1/api-keys/{row.pk}", {field: value}, content_type="application/json"
+    )
+    assert answer.status_code == 400
+    assert field in answer.json()["errors"]

@@ -39,7 +39,7 @@ def enter(password=PASSWORD):
     return Client().post("/admin/login/", {"email": ALICE, "password": password})
 
 
-def test_few_work_some_wait_and_the_others_are_sent_away():
+def test_concurrency_limiter_runs_queues_and_rejects():
     room, lock, tenant, most = ConcurrencyLimiter(2, 5), threading.Lock(), 0, 0
     everybody_came = threading.Event()
     refused = []
@@ -72,7 +72,7 @@ def test_few_work_some_wait_and_the_others_are_sent_away():
             _ = 1 / 0
 
 
-def test_every_hash_takes_a_place(user, monkeypatch):
+def test_every_hash_uses_limiter(user, monkeypatch):
     monkeypatch.setattr(hashers, "_limiter", ConcurrencyLimiter(1, 0))
     with pytest.raises(PasswordHashingOverloadedError):
         user.check_password(PASSWORD)
@@ -88,7 +88,9 @@ def store(request, monkeypatch):
 
 
 @pytest.mark.parametrize("email", [ALICE, "nobody@acme.example"])
-def test_without_room_it_is_said_and_does_not_count(store, user, monkeypatch, api_post, email):
+def test_login_when_hashing_overloaded_returns_503_and_is_not_counted(
+    store, user, monkeypatch, api_post, email
+):
     with monkeypatch.context() as full:
         full.setattr(hashers, "_limiter", ConcurrencyLimiter(1, 0))
         for _ in range(6):
@@ -102,7 +104,7 @@ def test_without_room_it_is_said_and_does_not_count(store, user, monkeypatch, ap
     assert enter().status_code == 302
 
 
-def test_pages_without_a_word_of_their_own_answer_503(user, client_for, monkeypatch):
+def test_page_when_hashing_overloaded_returns_503(user, client_for, monkeypatch):
     client = Client(raise_request_exception=False)
     client.cookies = client_for(user).cookies
     monkeypatch.setattr(hashers, "_limiter", ConcurrencyLimiter(1, 0))
@@ -111,7 +113,7 @@ def test_pages_without_a_word_of_their_own_answer_503(user, client_for, monkeypa
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
 
 
-def test_without_room_a_known_device_keeps_its_attempts(store, monkeypatch):
+def test_trusted_device_when_hashing_overloaded_keeps_attempts(store, monkeypatch):
     """Of its own, and of those that all known devices share."""
     monkeypatch.setattr(throttling, "_MAX_ATTEMPTS", 1)
     monkeypatch.setattr(throttling, "_MAX_BUSY_DEVICES", 1)
@@ -127,7 +129,7 @@ def test_without_room_a_known_device_keeps_its_attempts(store, monkeypatch):
         pass
 
 
-def test_without_room_a_change_of_the_password_does_not_count(user, client_for, monkeypatch):
+def test_password_change_when_hashing_overloaded_is_not_counted(user, client_for, monkeypatch):
     client = Client(raise_request_exception=False)
     client.cookies = client_for(user).cookies
     form = {"old_password": PASSWORD, "new_password1": "a new long password"}
@@ -140,6 +142,6 @@ def test_without_room_a_change_of_the_password_does_not_count(user, client_for, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_accounts_ten_attempts_find_room(user):
+def test_ten_attempts_of_one_account_are_admitted(user):
     answers = run_concurrently(*[lambda: enter("wrong").status_code] * 16)
     assert sorted(answers) == [400] * 10 + [429] * 6

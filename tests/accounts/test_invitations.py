@@ -1,4 +1,4 @@
-"""People are invited by e-mail, with a role, for seven days."""
+"""Invitations: valid for seven days, with a role, sent by e-mail."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def invite(organization_a, alice, tenant):
 
 @pytest.fixture
 def code(invite, run_jobs, newest_code):
-    """A code that Kim was sent."""
+    """The token that was sent to Kim."""
     invite(role="technician", permissions=["robot.control"])
     run_jobs()
     return newest_code()
@@ -58,21 +58,21 @@ def accept(token, password=PASSWORD, **fields):
     return Client().post("/api/v1/auth/invitation/accept", body, content_type="application/json")
 
 
-def enters(email=KIM, password=PASSWORD):
+def can_log_in(email=KIM, password=PASSWORD):
     return Client().post("/admin/login/", {"email": email, "password": password}).status_code == 302
 
 
 def test_accepted_invitation_creates_user(code, tenant, organization_a, alice):
     assert mail.outbox[-1].to == [KIM]
     assert f"/admin/accept-invitation/#{code}" in mail.outbox[-1].body
-    assert not enters()
+    assert not can_log_in()
     assert accept(code, first_name="Kim").status_code == 204
     with tenant(organization_a):
         kim = User.objects.get(email=KIM)
         assert not Invitation.objects.exists()
     assert (kim.role, kim.permissions, kim.first_name) == ("technician", ["robot.control"], "Kim")
     assert kim.email_verified
-    assert enters()
+    assert can_log_in()
     again = accept(code)
     assert (again.status_code, again.json()["code"]) == (400, "link_refused")
 
@@ -85,20 +85,20 @@ def test_pages_invite_and_accept(client, alice, client_for, run_jobs, newest_cod
     run_jobs()
     address = reverse("admin:accept_invitation")
     assert client.get(address).status_code == 200
-    form = {"token": newest_code(), "password": PASSWORD, "again": "x", "first_name": "Kim"}
+    form = {"token": newest_code(), "password": PASSWORD, "password2": "x", "first_name": "Kim"}
     assert client.post(address, form).status_code == 400
-    form["again"] = PASSWORD
+    form["password2"] = PASSWORD
     answer = client.post(address, form)
     assert (answer.status_code, answer["Location"]) == (302, "/admin/login/")
-    assert enters()
-    refused = client.post(address, form)
-    assert refused.status_code == 400
-    assert "This link is invalid" in refused.content.decode()
+    assert can_log_in()
+    rejected = client.post(address, form)
+    assert rejected.status_code == 400
+    assert "This link is invalid" in rejected.content.decode()
 
 
 def test_invalid_password_keeps_invitation_valid(code):
-    refused = accept(code, "short")
-    assert (refused.status_code, set(refused.json()["errors"])) == (400, {"password"})
+    rejected = accept(code, "short")
+    assert (rejected.status_code, set(rejected.json()["errors"])) == (400, {"password"})
     assert accept(code).status_code == 204
 
 
@@ -150,14 +150,14 @@ def test_inviter_without_granted_permissions_invalidates_invitation(
 def test_inviter_without_invite_permission_invalidates_invitation(
     invite, make_user, organization_a, tenant, run_jobs, newest_code
 ):
-    helper = make_user(organization_a, "operator", permissions=["user.invite"])
-    invite(role="operator", invited_by=helper)
+    inviter = make_user(organization_a, "operator", permissions=["user.invite"])
+    invite(role="operator", invited_by=inviter)
     run_jobs()
     with tenant(organization_a):
-        User.objects.filter(pk=helper.pk).update(permissions=[])
+        User.objects.filter(pk=inviter.pk).update(permissions=[])
     assert accept(newest_code()).json()["code"] == "link_refused"
     with tenant(organization_a):
-        User.objects.filter(pk=helper.pk).update(permissions=["user.invite"])
+        User.objects.filter(pk=inviter.pk).update(permissions=["user.invite"])
     assert accept(newest_code()).status_code == 204
 
 
@@ -189,8 +189,8 @@ def test_invitation_does_not_reveal_accounts_of_other_organizations(
     assert shapes[0] == shapes[1]
     run_jobs()
     assert mail.outbox[-1].to == [charlie.email]
-    refused = accept(newest_code())
-    assert (refused.status_code, set(refused.json()["errors"])) == (400, {"email"})
+    rejected = accept(newest_code())
+    assert (rejected.status_code, set(rejected.json()["errors"])) == (400, {"email"})
     with tenant(organization_a):
         assert Invitation.objects.filter(email=charlie.email).exists()
     own = client.post(
@@ -210,7 +210,7 @@ def test_pending_invitations_count_towards_plan(
     with pytest.raises(PlanLimitError):
         invite("lee@plant.example")
     run_jobs()
-    assert accept(newest_code()).status_code == 204  # at the limit: its own place is free for it
+    assert accept(newest_code()).status_code == 204  # at the limit, its own place is free
     with pytest.raises(PlanLimitError):
         invite("lee@plant.example")
     with tenant(organization_a):
@@ -226,10 +226,10 @@ def test_pending_invitations_count_towards_plan(
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_accepts_one_succeeds(code, actor):
-    def attempt():
+    def accept_concurrently():
         return invitation_accept(actor, token=code, password=PASSWORD)
 
-    outcome = run_concurrently(*[attempt] * 6)
+    outcome = run_concurrently(*[accept_concurrently] * 6)
     assert sum(isinstance(item, User) for item in outcome) == 1, outcome
     assert sum(isinstance(item, InvalidLinkError) for item in outcome) == 5, outcome
 

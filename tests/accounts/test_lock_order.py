@@ -1,4 +1,4 @@
-"""Whatever is done at the same moment, nobody waits for somebody who waits for them."""
+"""Concurrent operations lock rows in one order and do not deadlock."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def meanwhile():
     yield begin
     pool.shutdown()
     for future in started:
-        future.result()  # nobody was the victim of a deadlock
+        future.result()  # raises if PostgreSQL resolved a deadlock
 
 
 def waits_for_a_lock():
@@ -107,7 +107,7 @@ def at(monkeypatch, module, name, meet, *, before):
         ("admin:accounts_user_add", PERSON, users),
     ],
 )
-def test_a_page_that_steps_up_and_counts(
+def test_page_with_step_up_and_quota_does_not_deadlock(
     page, form, module, end, limited, alice, client_for, meanwhile, monkeypatch
 ):
     def run():
@@ -128,7 +128,9 @@ def test_a_page_that_steps_up_and_counts(
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_whoever_has_counted(end, limited, alice, make_user, client_for, meanwhile, monkeypatch):
+def test_quota_reservation_does_not_deadlock(
+    end, limited, alice, make_user, client_for, meanwhile, monkeypatch
+):
     """The plan is held, and then what is made refers to the person."""
 
     def run():
@@ -151,7 +153,7 @@ def step_up_api(client):
 
 
 @pytest.mark.parametrize("end", [deactivate_her, give_her_another_password_and_address])
-def test_a_step_up_that_crosses_the_end_of_its_sign_in(
+def test_step_up_during_session_revocation_does_not_deadlock(
     end, limited, alice, client_for, meanwhile, monkeypatch
 ):
     client, statuses = client_for(alice), []
@@ -171,8 +173,8 @@ def test_a_step_up_that_crosses_the_end_of_its_sign_in(
 
 
 @pytest.mark.parametrize("how", ["browser", "api"])
-def test_a_step_up_in_a_sign_in_that_was_ended_elsewhere(how, alice, client_for, monkeypatch):
-    """While the password is hashed, the person ends the sign-in from another one."""
+def test_step_up_in_revoked_session_is_rejected(how, alice, client_for, monkeypatch):
+    """The user revokes the session from another one while the password is hashed."""
     client = client_for(alice)
     real = User.check_password
 
@@ -192,7 +194,7 @@ def test_a_step_up_in_a_sign_in_that_was_ended_elsewhere(how, alice, client_for,
     assert answer.status_code in {400, 401}
 
 
-def test_two_admins_changed_at_once_by_their_version(limited, alice, client_for):
+def test_concurrent_changes_of_two_admins_do_not_deadlock(limited, alice, client_for):
     clients = [client_for(alice), client_for(limited)]
     people = [limited, alice]
     for _ in range(3):

@@ -1,3 +1,5 @@
+"""The user's own sessions, in the API and on their page."""
+
 from __future__ import annotations
 
 import uuid
@@ -71,25 +73,25 @@ def test_end_others_keeps_current_and_writes_audit_rows(
         assert rows.count() == 2
 
 
-@pytest.mark.parametrize("whose", ["colleague", "other organization", "nobody"])
+@pytest.mark.parametrize("owner", ["colleague", "other organization", "missing"])
 def test_sessions_of_other_users_get_404(
-    whose, here, alice, charlie, client_for, organization_a, organization_b, tenant
+    owner, here, alice, charlie, client_for, organization_a, organization_b, tenant
 ):
-    organization, person = {
+    organization, user = {
         "colleague": (organization_a, alice),
         "other organization": (organization_b, charlie),
-        "nobody": (organization_a, None),
-    }[whose]
+        "missing": (organization_a, None),
+    }[owner]
     pk = uuid.uuid4()
-    if person:
-        theirs = client_for(person)
+    if user:
+        other = client_for(user)
         with tenant(organization):
-            pk = UserSession.objects.get(user=person).pk
+            pk = UserSession.objects.get(user=user).pk
     assert here.delete(f"{API}/{pk}").status_code == 404
     assert here.get(PAGE, {"end": pk}).status_code == 404
     assert here.post(PAGE, {"end": pk}).status_code == 404
-    if person:
-        assert theirs.get(API).status_code == 200
+    if user:
+        assert other.get(API).status_code == 200
 
 
 def test_api_key_gets_403(organization_a, make_key):
@@ -117,16 +119,16 @@ def test_page_lists_devices_and_confirms_before_revoking(here, elsewhere):
     assert f"?end={other}" in text
     assert "127.0.0.1" in text
 
-    question = here.get(PAGE, {"end": other})
-    assert f'name="end" value="{other}"' in question.content.decode()
-    assert elsewhere.get(API).status_code == 200  # a question ends nothing
+    confirmation = here.get(PAGE, {"end": other})
+    assert f'name="end" value="{other}"' in confirmation.content.decode()
+    assert elsewhere.get(API).status_code == 200  # the confirmation page revokes nothing
 
     assert here.post(PAGE, {"end": other})["Location"] == PAGE
     assert elsewhere.get(API).status_code == 401
 
 
 def test_page_revokes_other_sessions(here, elsewhere):
-    assert "everywhere else?" in here.get(PAGE, {"end": "others"}).content.decode()
+    assert "Sign out of all other devices?" in here.get(PAGE, {"end": "others"}).content.decode()
     answer = here.post(PAGE, {"end": "others"}, follow=True)
     assert "Signed out on 1 other device." in answer.content.decode()
     assert elsewhere.get(API).status_code == 401

@@ -1,3 +1,5 @@
+"""Permissions of roles."""
+
 from __future__ import annotations
 
 import pytest
@@ -15,7 +17,7 @@ from apps.accounts.permissions.roles import (
 )
 
 VIEWER = {"robot.view", "telemetry.view", "organization.view", "maintenance.view", "alert.view"}
-# Written out a second time on purpose: a change of rights should be seen in two places.
+# Duplicated on purpose: a change of permissions must be made in two places.
 EXPECTED = {
     "viewer": VIEWER,
     "technician": VIEWER | {"maintenance.update", "alert.acknowledge"},
@@ -35,14 +37,14 @@ EXPECTED = {
     "super_admin": set(PERMISSIONS),
     "custom": set(),
 }  # fmt: skip
-VERB_OF = {name: django for django, name in _VERBS.items()}
+DJANGO_VERBS = {name: django for django, name in _VERBS.items()}
 
 
 def django_names(permission):
-    """Return every `app.action_model` that names a staff permission."""
+    """Return all of Django's permissions that map to a staff permission."""
     resource, verb = permission.split(".")
     return [
-        f"{model.split('.')[0]}.{VERB_OF.get(verb, verb)}_{model.split('.')[1]}"
+        f"{model.split('.')[0]}.{DJANGO_VERBS.get(verb, verb)}_{model.split('.')[1]}"
         for model, name in _RESOURCES.items()
         if name == resource
     ]
@@ -55,22 +57,22 @@ def test_every_role_has_permissions():
 @pytest.mark.parametrize("role", EXPECTED)
 @pytest.mark.parametrize("permission", sorted(PERMISSIONS))
 def test_role_has_expected_permissions(role, permission):
-    holds = permission in EXPECTED[role]
-    assert (permission in ROLE_PERMISSIONS[role]) is holds
+    is_granted = permission in EXPECTED[role]
+    assert (permission in ROLE_PERMISSIONS[role]) is is_granted
     for name in django_names(permission):
-        # organization.create and the like stand for another right.
-        asked = staff_permission_for(name)
-        wanted = _COVERED_BY.get(asked, asked)
-        assert asked == permission
-        assert role_has_permission(role, (), name) is (wanted in EXPECTED[role])
-        assert role_has_permission("custom", [wanted], name)
+        # Some permissions, such as organization.create, are granted by another one.
+        permission_checked = staff_permission_for(name)
+        covering = _COVERED_BY.get(permission_checked, permission_checked)
+        assert permission_checked == permission
+        assert role_has_permission(role, (), name) is (covering in EXPECTED[role])
+        assert role_has_permission("custom", [covering], name)
 
 
 def test_every_tenant_model_has_resource():
-    pages = {"telemetry.storage", "telemetry.platformstorage"}  # what is stored is no row
+    pages = {"telemetry.storage", "telemetry.platformstorage"}  # storage pages have no model
     for name in set(_RESOURCES) - pages:
         assert apps.get_model(name)
-    # Nobody's: no permission reaches them.
+    # No permission grants access to these.
     internal = {"accounts.idempotencyrecord", "accounts.onetimelink", "accounts.secondfactor"}
     internal |= {"telemetry.telemetrybatch", "telemetry.telemetrylatest"}
     for model in apps.get_models():
@@ -80,7 +82,7 @@ def test_every_tenant_model_has_resource():
 
 def test_django_permissions_map_to_staff_permissions():
     names = [
-        f"{model.split('.')[0]}.{VERB_OF.get(verb, verb)}_{model.split('.')[1]}"
+        f"{model.split('.')[0]}.{DJANGO_VERBS.get(verb, verb)}_{model.split('.')[1]}"
         for model, resource in _RESOURCES.items()
         for verb in {p.split(".")[1] for p in PERMISSIONS if p.split(".")[0] == resource}
     ]

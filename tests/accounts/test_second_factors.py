@@ -91,7 +91,7 @@ def is_in(client):
     return client.get("/admin/").status_code == 200
 
 
-def test_it_is_set_up_on_its_page(alice, client_for, clock, tenant, organization_a):
+def test_page_sets_up_second_factor(alice, client_for, clock, tenant, organization_a):
     client, elsewhere = client_for(alice), client_for(alice)
     assert "You have none yet" in client.get(PAGE).content.decode()
     client.post(PAGE, {"do": "begin"})
@@ -115,7 +115,7 @@ def test_it_is_set_up_on_its_page(alice, client_for, clock, tenant, organization
         totp_setup_display(second_factor_get(alice))
 
 
-def test_without_a_code_the_password_opens_nothing(alice, enrol, tenant, organization_a):
+def test_password_without_code_does_not_log_in(alice, enrol, tenant, organization_a):
     enrol(alice)
     client, answer = password()
     assert answer["Location"].startswith("/admin/sign-in-code/?next=")
@@ -125,7 +125,7 @@ def test_without_a_code_the_password_opens_nothing(alice, enrol, tenant, organiz
         assert not UserSession.objects.exists()
 
 
-def test_password_and_code_sign_in(alice, enrol, clock):
+def test_password_and_code_log_in(alice, enrol, clock):
     app, _ = enrol(alice)
     client, answer = enter(app.code())
     assert (answer.status_code, answer["Location"]) == (302, "/admin/")
@@ -135,14 +135,14 @@ def test_password_and_code_sign_in(alice, enrol, clock):
 
 
 @pytest.mark.parametrize(("steps", "is_good"), [(-2, False), (-1, True), (1, True), (2, False)])
-def test_a_clock_may_be_half_a_minute_wrong(alice, enrol, clock, steps, is_good):
+def test_code_with_30_seconds_drift_is_accepted(alice, enrol, clock, steps, is_good):
     app, _ = enrol(alice)
     clock.now += 60
     client, _ = enter(app.code(steps))
     assert is_in(client) is is_good
 
 
-def test_no_code_is_good_twice(alice, enrol, clock):
+def test_code_is_valid_once(alice, enrol, clock):
     app, _ = enrol(alice)
     code = app.code()
     assert is_in(enter(code)[0])
@@ -155,7 +155,7 @@ def test_no_code_is_good_twice(alice, enrol, clock):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_gets_in(alice, enrol, tenant, organization_a):
+def test_concurrent_logins_with_one_code_one_succeeds(alice, enrol, tenant, organization_a):
     app, codes = enrol(alice)
     with tenant(organization_a):
         row = second_factor_get(alice)
@@ -172,7 +172,7 @@ def test_of_two_at_once_one_gets_in(alice, enrol, tenant, organization_a):
         assert sorted(run_concurrently(*[take] * 6)) == [False] * 5 + [True]
 
 
-def test_a_recovery_code_is_good_once(alice, enrol, tenant, organization_a):
+def test_recovery_code_is_valid_once(alice, enrol, tenant, organization_a):
     _, codes = enrol(alice)
     assert is_in(enter(codes[3].replace("-", " "))[0])
     assert not is_in(enter(codes[3])[0])
@@ -181,7 +181,7 @@ def test_a_recovery_code_is_good_once(alice, enrol, tenant, organization_a):
         assert len(second_factor_get(alice).recovery_digests) == 8
 
 
-def test_new_recovery_codes_replace_the_old(alice, enrol, client_for):
+def test_new_recovery_codes_invalidate_old_ones(alice, enrol, client_for):
     app, codes = enrol(alice)
     client, _ = enter(app.code())
     fresh = client.post(PAGE, {"do": "renew"}).context["codes"]
@@ -190,7 +190,7 @@ def test_new_recovery_codes_replace_the_old(alice, enrol, client_for):
     assert is_in(enter(fresh[0])[0])
 
 
-def test_doing_without_it(alice, enrol):
+def test_page_removes_second_factor(alice, enrol):
     app, _ = enrol(alice)
     client, _ = enter(app.code())
     client.post(PAGE, {"do": "remove", "password": PASSWORD})
@@ -198,7 +198,7 @@ def test_doing_without_it(alice, enrol):
     assert is_in(password()[0])
 
 
-def test_a_short_password_is_changed_before_it_does_alone(alice, enrol, tenant, organization_a):
+def test_remove_with_short_password_requires_password_change(alice, enrol, tenant, organization_a):
     from apps.accounts.services.users import user_update
 
     app, codes = enrol(alice)
@@ -215,14 +215,14 @@ def test_a_short_password_is_changed_before_it_does_alone(alice, enrol, tenant, 
         assert alice.has_second_factor
 
 
-def test_a_stream_is_not_opened_where_one_is_missing(required, alice, client_for):
+def test_stream_without_required_second_factor_gets_403(required, alice, client_for):
     client = client_for(alice)
     credential = PresentedCredential(client.cookies["urfmp_session"].value, is_session=True)
     with pytest.raises(HttpError, match="Set up a second factor"):
         authenticate(credential, [])
 
 
-def test_an_admin_removes_a_lost_one(alice, bob, enrol, client_for, tenant, organization_a):
+def test_admin_removes_second_factor(alice, bob, enrol, client_for, tenant, organization_a):
     enrol(bob)
     client = client_for(alice)
     assert client.delete(f"/api/v1/users/{bob.pk}/second-factor").status_code == 204
@@ -234,7 +234,7 @@ def test_an_admin_removes_a_lost_one(alice, bob, enrol, client_for, tenant, orga
         assert not bob.has_second_factor
 
 
-def test_the_operator_removes_that_of_the_last_admin(alice, enrol):
+def test_command_removes_second_factor(alice, enrol):
     enrol(alice)
     out = StringIO()
     call_command("remove_second_factor", ALICE, stdout=out)
@@ -245,7 +245,7 @@ def test_the_operator_removes_that_of_the_last_admin(alice, enrol):
             call_command("remove_second_factor", email)
 
 
-def test_the_list_of_people_shows_it(alice, bob, enrol, client_for):
+def test_user_list_shows_second_factor(alice, bob, enrol, client_for):
     enrol(bob)
     page = client_for(alice).get("/admin/accounts/user/")
     assert {row.email: row.uses_second_factor for row in page.context["cl"].result_list} == {
@@ -254,7 +254,7 @@ def test_the_list_of_people_shows_it(alice, bob, enrol, client_for):
     }
 
 
-def test_nobody_removes_that_of_whoever_holds_more(
+def test_admin_cannot_remove_second_factor_of_user_with_more_permissions(
     make_user, organization_a, alice, client_for, enrol
 ):
     enrol(alice)
@@ -267,7 +267,7 @@ def login(api_post, **body):
     return api_post("auth/login", {"email": ALICE, "password": PASSWORD, **body})
 
 
-def test_the_api_asks_for_it(alice, enrol, api_post):
+def test_api_login_requires_code(alice, enrol, api_post):
     app, codes = enrol(alice)
     asked = login(api_post)
     assert (asked.status_code, asked.json()["code"]) == (401, "second_factor_required")
@@ -278,7 +278,7 @@ def test_the_api_asks_for_it(alice, enrol, api_post):
     assert login(api_post, recovery_code=codes[0]).status_code == 200
 
 
-def test_a_wrong_password_is_not_told_about_it(alice, bob, enrol, api_post):
+def test_wrong_password_does_not_reveal_second_factor(alice, bob, enrol, api_post):
     enrol(alice)
     answers = [
         api_post("auth/login", {"email": e, "password": "wrong", "otp": "000000"}).content
@@ -287,7 +287,7 @@ def test_a_wrong_password_is_not_told_about_it(alice, bob, enrol, api_post):
     assert len(set(answers)) == 1
 
 
-def test_ten_codes_and_no_more(alice, enrol, tenant, organization_a):
+def test_eleventh_code_gets_429(alice, enrol, tenant, organization_a):
     app, _ = enrol(alice)
     client, _ = password()
     for _ in range(10):
@@ -302,7 +302,7 @@ def test_ten_codes_and_no_more(alice, enrol, tenant, organization_a):
     assert sorted(reasons) == ["Too many second factors."] + ["Wrong second factor."] * 10
 
 
-def test_the_step_between_is_short_and_signed(alice, enrol, monkeypatch):
+def test_pending_login_cookie_is_signed_and_expires(alice, enrol, monkeypatch):
     app, _ = enrol(alice)
     client, _ = password()
     cookie = client.cookies["urfmp_pending"]
@@ -321,7 +321,7 @@ def test_the_step_between_is_short_and_signed(alice, enrol, monkeypatch):
     assert not is_in(client)
 
 
-def test_the_step_between_dies_with_the_password(alice, enrol, tenant, organization_a):
+def test_password_change_invalidates_pending_login(alice, enrol, tenant, organization_a):
     from apps.accounts.services.users import user_update
 
     app, _ = enrol(alice)
@@ -332,7 +332,7 @@ def test_the_step_between_dies_with_the_password(alice, enrol, tenant, organizat
     assert not is_in(client)
 
 
-def test_one_that_is_taken_away_meanwhile_was_not_shown(alice, enrol, tenant, organization_a):
+def test_second_factor_removed_during_login_is_not_passed(alice, enrol, tenant, organization_a):
     enrol(alice)
     client, _ = password()
     with tenant(organization_a):
@@ -346,7 +346,7 @@ def test_one_that_is_taken_away_meanwhile_was_not_shown(alice, enrol, tenant, or
         assert not UserSession.objects.get().data["second_factor"]
 
 
-def test_no_code_is_right_where_there_is_no_second_factor(alice, plain_request):
+def test_verify_code_without_second_factor_is_rejected(alice, plain_request):
     with pytest.raises(InvalidSecondFactorError):
         verify_code(plain_request, alice, "123456")
 
@@ -359,7 +359,7 @@ def required(alice, organization_a, tenant):
         organization_update(organization_a, settings={"second_factor_required": True})
 
 
-def test_where_it_is_required_nothing_else_is_reached(required, alice, client_for, clock, api_post):
+def test_required_second_factor_blocks_other_pages(required, alice, client_for, clock, api_post):
     client = client_for(alice)
     for path in ("/admin/", "/admin/robots/robot/", "/admin/own-sessions/", "/admin/search/"):
         answer = client.get(path)
@@ -380,16 +380,16 @@ def test_where_it_is_required_nothing_else_is_reached(required, alice, client_fo
     assert is_in(enter(app.code())[0])
 
 
-def test_where_it_is_required_people_can_sign_out(required, alice, client_for):
+def test_required_second_factor_allows_logout(required, alice, client_for):
     assert client_for(alice).post("/admin/logout/")["Location"] == "/admin/login/"
 
 
-def test_required_keys_go_on(required, organization_a, make_key):
+def test_required_second_factor_does_not_block_api_keys(required, organization_a, make_key):
     key = make_key(organization_a, ["robots:read"])
     assert Client(headers={"x-api-key": key}).get("/api/v1/robots").status_code == 200
 
 
-def test_doing_without_a_required_one_leads_back(required, alice, enrol):
+def test_removing_required_second_factor_redirects_to_setup(required, alice, enrol):
     app, _ = enrol(alice)
     client, _ = enter(app.code())
     client.post(PAGE, {"do": "remove", "password": PASSWORD})
@@ -397,7 +397,7 @@ def test_doing_without_a_required_one_leads_back(required, alice, enrol):
     assert "requires a second factor" in client.get(PAGE).content.decode()
 
 
-def test_the_seed_is_sealed_in_its_row(alice, bob, enrol, tenant, organization_a):
+def test_seed_is_encrypted_for_its_row(alice, bob, enrol, tenant, organization_a):
     app, codes = enrol(alice)
     enrol(bob)
     with tenant(organization_a), connection.cursor() as cursor:
@@ -414,7 +414,7 @@ def test_the_seed_is_sealed_in_its_row(alice, bob, enrol, tenant, organization_a
             second_factor_verify(second_factor_get(alice), app.code())
 
 
-def test_seeds_are_sealed_anew_with_a_new_key(alice, enrol, settings):
+def test_key_rotation_reencrypts_seeds(alice, enrol, settings):
     app, _ = enrol(alice)
     settings.ENCRYPTION_KEYS = {**settings.ENCRYPTION_KEYS, 99: "n" * 43}
     out = StringIO()
@@ -436,7 +436,7 @@ def test_writes_audit_row(alice, enrol, tenant, organization_a):
     assert actions == [f"accounts.second_factor.{verb}" for verb in ("begin", "create", "delete")]
 
 
-def test_nothing_secret_is_logged(alice, enrol, caplog, api_post):
+def test_secrets_are_not_logged(alice, enrol, caplog, api_post):
     app, codes = enrol(alice)
     for code in (app.code(), app.code(), codes[0], codes[0]):
         enter(code)

@@ -13,9 +13,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.auth.login import log_in
-from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import UserSession
 from apps.accounts.selectors.credentials import session_credential
+from apps.accounts.services.session_store import SessionStore
 from apps.accounts.services.sessions import session_revoke
 from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
@@ -55,7 +55,7 @@ def browser(alice):
     return client
 
 
-def test_the_row_holds_a_digest_alone(browser, organization_a, tenant):
+def test_row_contains_only_digest(browser, organization_a, tenant):
     token = token_of(browser)
     (session,) = sessions_of(organization_a, tenant)
     assert session.session_token == hash_token(token)
@@ -66,7 +66,7 @@ def test_the_row_holds_a_digest_alone(browser, organization_a, tenant):
             assert token not in cursor.fetchone()[0]
 
 
-def test_redis_knows_no_token(browser):
+def test_redis_contains_no_token(browser):
     token = token_of(browser)
     browser.get("/admin/")
     session_credential(token)
@@ -102,7 +102,7 @@ def test_cookie_under_https_is_secure_and_bound_to_the_host():
     assert secure.CSRF_COOKIE_NAME.startswith("__Host-")
 
 
-def test_nothing_is_kept_before_sign_in(alice, organization_a, tenant):
+def test_anonymous_request_stores_no_session(alice, organization_a, tenant):
     client = Client()
     assert client.get(SIGN_IN).status_code == 200
     assert enter(client, password="wrong wrong wrong").status_code == 400
@@ -110,7 +110,7 @@ def test_nothing_is_kept_before_sign_in(alice, organization_a, tenant):
     assert sessions_of(organization_a, tenant) == []
 
 
-def test_a_token_from_outside_is_not_taken_over(alice, organization_a, tenant):
+def test_login_does_not_accept_client_token(alice, organization_a, tenant):
     client = Client()
     client.cookies[settings.SESSION_COOKIE_NAME] = "chosen-by-somebody-else"
     enter(client)
@@ -118,9 +118,7 @@ def test_a_token_from_outside_is_not_taken_over(alice, organization_a, tenant):
     assert len(sessions_of(organization_a, tenant)) == 1
 
 
-def test_signing_in_again_takes_a_new_token_and_ends_the_old(
-    browser, alice, organization_a, tenant
-):
+def test_second_login_replaces_token(browser, alice, organization_a, tenant):
     old = token_of(browser)
     request = HttpRequest()
     request.META["REMOTE_ADDR"] = "127.0.0.1"
@@ -133,13 +131,13 @@ def test_signing_in_again_takes_a_new_token_and_ends_the_old(
     ]
 
 
-def test_stored_digest_is_no_credential(browser, organization_a, tenant):
+def test_stored_digest_is_not_a_credential(browser, organization_a, tenant):
     thief = Client()
     thief.cookies[settings.SESSION_COOKIE_NAME] = hash_token(token_of(browser))
     assert thief.get("/api/v1/robots").status_code == 401
 
 
-def test_ends_after_an_hour_of_silence(browser, organization_a, tenant):
+def test_session_expires_after_one_idle_hour(browser, organization_a, tenant):
     now = timezone.now()
     change_row(organization_a, tenant, last_activity_at=now - timedelta(minutes=59))
     assert browser.get("/api/v1/robots").status_code == 200
@@ -149,7 +147,7 @@ def test_ends_after_an_hour_of_silence(browser, organization_a, tenant):
     assert browser.get("/api/v1/robots").status_code == 401
 
 
-def test_ends_after_a_day_however_busy(browser, organization_a, tenant):
+def test_session_expires_after_one_day(browser, organization_a, tenant):
     (session,) = sessions_of(organization_a, tenant)
     assert session.expires_at - session.created_at == pytest.approx(
         timedelta(hours=24), abs=timedelta(minutes=1)
@@ -158,13 +156,13 @@ def test_ends_after_a_day_however_busy(browser, organization_a, tenant):
     assert browser.get("/api/v1/robots").status_code == 401
 
 
-def test_activity_is_written_at_most_once_a_minute(browser, organization_a, tenant):
+def test_activity_is_recorded_once_per_minute(browser, organization_a, tenant):
     before = sessions_of(organization_a, tenant)[0].last_activity_at
     browser.get("/api/v1/robots")
     assert sessions_of(organization_a, tenant)[0].last_activity_at == before
 
 
-def test_a_page_that_refreshes_itself_is_no_activity(browser, organization_a, tenant):
+def test_background_poll_is_not_activity(browser, organization_a, tenant):
     then = timezone.now() - timedelta(minutes=30)
     change_row(organization_a, tenant, last_activity_at=then)
     assert browser.get("/api/v1/robots", headers={"X-Unattended": "1"}).status_code == 200
@@ -173,7 +171,7 @@ def test_a_page_that_refreshes_itself_is_no_activity(browser, organization_a, te
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["session", "token"])
-def test_a_slow_request_holds_up_nothing_else_of_the_person(
+def test_slow_request_does_not_block_other_requests(
     way, browser, organization_a, tenant, monkeypatch, api_post
 ):
     headers, ask = {}, browser
@@ -196,11 +194,11 @@ def test_a_slow_request_holds_up_nothing_else_of_the_person(
 
     monkeypatch.setattr(RobotViewSet, "list", slow)
     assert ask.get("/api/v1/robots", headers=headers).status_code == 200
-    assert seen[0] > then  # noted already, and nobody holds the row
+    assert seen[0] > then  # already recorded, and the row is not locked
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_waits_to_note_the_activity(browser, organization_a, tenant):
+def test_recording_activity_does_not_block(browser, organization_a, tenant):
     change_row(organization_a, tenant, last_activity_at=timezone.now() - timedelta(minutes=2))
     with tenant(organization_a):
         UserSession.objects.select_for_update().get()
@@ -208,7 +206,7 @@ def test_nobody_waits_to_note_the_activity(browser, organization_a, tenant):
     assert answer.status_code == 200
 
 
-def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a, tenant):
+def test_revoked_cached_session_is_rejected_at_once(browser, organization_a, tenant):
     uncache_session(browser)
     assert browser.get("/api/v1/robots").status_code == 200
     assert isinstance(cache.get(f"session:{hash_token(token_of(browser))}"), list)
@@ -218,7 +216,7 @@ def test_cached_session_that_is_ended_is_refused_at_once(browser, organization_a
     assert browser.get("/api/v1/robots").status_code == 401
 
 
-def test_ended_while_redis_takes_no_mark(browser, organization_a, tenant):
+def test_session_revoked_without_redis_is_rejected(browser, organization_a, tenant):
     uncache_session(browser)
     assert browser.get("/api/v1/robots").status_code == 200
     name = f"session:{hash_token(token_of(browser))}"
@@ -232,7 +230,7 @@ def test_ended_while_redis_takes_no_mark(browser, organization_a, tenant):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_reader_between_delete_and_commit_does_not_bring_a_session_back(
+def test_read_between_delete_and_commit_does_not_restore_session(
     alice, client_for, organization_a, tenant
 ):
     token = token_of(client_for(alice))
@@ -252,9 +250,7 @@ def test_reader_between_delete_and_commit_does_not_bring_a_session_back(
     assert session_credential(token) is None
 
 
-def test_deactivating_a_person_ends_their_sessions(
-    browser, alice, make_user, organization_a, tenant
-):
+def test_user_deactivation_revokes_sessions(browser, alice, make_user, organization_a, tenant):
     make_user(organization_a, "admin")
     assert browser.get("/api/v1/robots").status_code == 200
     with tenant(organization_a):
@@ -265,8 +261,8 @@ def test_deactivating_a_person_ends_their_sessions(
     assert enter(Client()).status_code == 400
 
 
-def test_deactivated_behind_our_back_while_cached(browser, organization_a, tenant):
-    """The page treats them as a stranger, who may sign in as somebody else."""
+def test_user_deactivated_by_sql_while_cached_is_rejected(browser, organization_a, tenant):
+    """The page treats the client as anonymous; it may log in as another user."""
     uncache_session(browser)
     browser.get("/api/v1/robots")
     with tenant(organization_a), connection.cursor() as cursor:
@@ -275,7 +271,7 @@ def test_deactivated_behind_our_back_while_cached(browser, organization_a, tenan
     assert browser.get("/admin/").status_code == 302
 
 
-def test_the_organization_deactivated_behind_our_back_while_cached(browser, organization_a, tenant):
+def test_organization_deactivated_by_sql_while_cached_is_rejected(browser, organization_a, tenant):
     uncache_session(browser)
     browser.get("/api/v1/robots")
     with tenant(organization_a), connection.cursor() as cursor:
@@ -284,7 +280,7 @@ def test_the_organization_deactivated_behind_our_back_while_cached(browser, orga
     assert browser.get("/admin/").status_code == 302
 
 
-def test_new_password_ends_other_sessions(browser, alice, client_for, organization_a, tenant):
+def test_password_change_revokes_other_sessions(browser, alice, client_for, organization_a, tenant):
     other = client_for(alice)
     with tenant(organization_a):
         user_update(alice, password="another long password 1")
@@ -294,7 +290,7 @@ def test_new_password_ends_other_sessions(browser, alice, client_for, organizati
     assert enter(Client(), password="another long password 1").status_code == 302
 
 
-def test_inactive_organization_lets_nobody_in(browser, organization_a, tenant):
+def test_inactive_organization_rejects_login(browser, organization_a, tenant):
     change_row(organization_a, tenant)
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE organizations SET is_active = false")
@@ -302,7 +298,7 @@ def test_inactive_organization_lets_nobody_in(browser, organization_a, tenant):
     assert enter(Client()).status_code == 400
 
 
-def test_wrong_password_and_unknown_address_get_the_same_answer(alice, organization_a, tenant):
+def test_wrong_password_and_unknown_email_get_same_response(alice, organization_a, tenant):
     wrong = enter(Client(), password="wrong wrong wrong")
     unknown = enter(Client(), email="nobody@acme.example", password="wrong wrong wrong")
     assert wrong.status_code == unknown.status_code == 400
@@ -313,7 +309,7 @@ def test_wrong_password_and_unknown_address_get_the_same_answer(alice, organizat
     assert told(wrong) == told(unknown) != []
 
 
-def test_failed_sign_in_is_recorded(alice, organization_a, tenant, owner_cursor):
+def test_failed_login_writes_audit_row(alice, organization_a, tenant, owner_cursor):
     enter(Client(REMOTE_ADDR="192.0.2.9"), password="wrong wrong wrong")
     with tenant(organization_a):
         record = AuditLog.objects.get(action="accounts.session.login")
@@ -323,13 +319,13 @@ def test_failed_sign_in_is_recorded(alice, organization_a, tenant, owner_cursor)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_failed_sign_in_of_a_stranger_is_the_platforms(owner_cursor):
+def test_failed_login_with_unknown_email_is_audited_for_platform(owner_cursor):
     enter(Client(), email="Nobody@nowhere.example", password="wrong wrong wrong")
     owner_cursor.execute("SELECT organization_id, success, request_data FROM audit_logs")
     assert owner_cursor.fetchall() == [(None, False, {"email": "Nobody@nowhere.example"})]
 
 
-def test_sign_in_and_out_are_recorded(browser, organization_a, tenant):
+def test_login_and_logout_write_audit_rows(browser, organization_a, tenant):
     browser.post("/admin/logout/")
     with tenant(organization_a):
         acts = AuditLog.objects.filter(resource_type="user", action__contains=".session.")
@@ -340,15 +336,15 @@ def test_sign_in_and_out_are_recorded(browser, organization_a, tenant):
     assert sessions_of(organization_a, tenant) == []
 
 
-def test_address_counts_in_any_case(alice):
+def test_email_is_case_insensitive(alice):
     assert enter(Client(), email="ALICE@Acme.Example").status_code == 302
 
 
-def test_stored_hash_is_no_password(alice):
+def test_stored_hash_is_not_a_password(alice):
     assert enter(Client(), password=alice.password).status_code == 400
 
 
-def test_saving_an_ended_session_does_not_bring_it_back(browser, organization_a, tenant):
+def test_saving_revoked_session_does_not_restore_it(browser, organization_a, tenant):
     store = SessionStore(token_of(browser))
     assert store.get("_auth_user_id")
     (session,) = sessions_of(organization_a, tenant)
@@ -362,7 +358,7 @@ def test_saving_an_ended_session_does_not_bring_it_back(browser, organization_a,
     assert sessions_of(organization_a, tenant) == []
 
 
-def test_nobody_ends_the_session_of_somebody_stronger(
+def test_admin_cannot_revoke_session_of_user_with_more_permissions(
     organization_a, alice, bob, make_user, make_key, client_for, tenant
 ):
     helper = make_user(organization_a, "viewer", permissions=["user.view", "user.update"])

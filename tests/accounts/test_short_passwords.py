@@ -75,7 +75,7 @@ def by_hand(_client, bob):
 
 
 @pytest.mark.parametrize("remove", [by_api, by_page, by_operator, by_hand])
-def test_it_ends_with_the_factor(remove, codes, alice, bob, client_for):
+def test_short_password_without_second_factor_is_rejected(remove, codes, alice, bob, client_for):
     assert login(bob, recovery_code=codes[0]).status_code == 200
     remove(client_for(alice), bob)
     for refused in (login(bob), login(bob, recovery_code=codes[1])):
@@ -83,7 +83,7 @@ def test_it_ends_with_the_factor(remove, codes, alice, bob, client_for):
     assert page_login(bob).status_code == 400
 
 
-def test_a_reset_brings_the_person_back(codes, alice, bob, client_for, run_jobs, newest_code):
+def test_short_password_can_be_reset(codes, alice, bob, client_for, run_jobs, newest_code):
     by_api(client_for(alice), bob)
     run_jobs()
     told = mail.outbox[-1]
@@ -102,15 +102,15 @@ def test_a_reset_brings_the_person_back(codes, alice, bob, client_for, run_jobs,
     assert login(bob, LONG).status_code == 200
 
 
-def test_a_long_one_goes_on(alice, bob, organization_a, tenant, client_for):
+def test_long_password_without_second_factor_stays_valid(
+    alice, bob, organization_a, tenant, client_for
+):
     enrolled(bob, tenant, organization_a)
     by_api(client_for(alice), bob)
     assert login(bob, "correct horse battery staple").status_code == 200
 
 
-def test_without_email_it_is_removed_all_the_same(
-    codes, alice, bob, client_for, settings, run_jobs
-):
+def test_second_factor_is_removed_without_mail(codes, alice, bob, client_for, settings, run_jobs):
     settings.MAIL_IS_CONFIGURED = False
     by_api(client_for(alice), bob)
     sent = len(mail.outbox)
@@ -119,7 +119,7 @@ def test_without_email_it_is_removed_all_the_same(
     assert login(bob).status_code == 401
 
 
-def test_what_is_said_depends_on_what_is_typed_alone(codes, alice, bob, client_for):
+def test_error_message_depends_only_on_input(codes, alice, bob, client_for):
     by_api(client_for(alice), bob)
     texts = []
     for email, password in ((bob.email, SHORT), (bob.email, "x"), ("nobody@acme.example", "x")):
@@ -130,7 +130,9 @@ def test_what_is_said_depends_on_what_is_typed_alone(codes, alice, bob, client_f
     assert "under 15" not in str(page_login(bob, LONG).context["form"].non_field_errors())
 
 
-def test_removed_between_password_and_code(codes, bob, organization_a, tenant, plain_request):
+def test_second_factor_removed_between_password_and_code_is_rejected(
+    codes, bob, organization_a, tenant, plain_request
+):
     from django.contrib.auth import authenticate
 
     user = authenticate(plain_request, username=bob.email, password=SHORT)

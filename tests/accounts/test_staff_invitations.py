@@ -1,4 +1,4 @@
-"""People of the platform invite into an organization that they have chosen."""
+"""Invitations by platform staff into the organization they have switched to."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def invitation(root, organization_a, client_for, tenant, run_jobs):
-    """Kim is invited by a super admin, in the way that they do it; the e-mail is to be sent."""
+    """An invitation of Kim by a super admin; the e-mail is enqueued."""
     client = client_for(root)
     enter(client, organization_a)
     body = {"email": KIM, "role": "admin"}

@@ -1,4 +1,4 @@
-"""What is dangerous needs a sign-in of the last quarter of an hour."""
+"""Dangerous operations need an authentication within the last 15 minutes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client
 
-from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.exceptions import WrongPasswordError
 from apps.accounts.models import ApiKey, User, UserSession
 from apps.accounts.services.second_factors import (
@@ -17,6 +16,7 @@ from apps.accounts.services.second_factors import (
     second_factor_confirm,
     totp_setup_display,
 )
+from apps.accounts.services.session_store import SessionStore
 from apps.accounts.services.step_up import password_verify_sufficient_alone, step_up
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
@@ -71,13 +71,13 @@ def keys(tenant, organization):
         return set(ApiKey.objects.values_list("name", flat=True))
 
 
-def test_a_fresh_sign_in_does(alice, client_for, clock):
+def test_recent_login_is_sufficient(alice, client_for, clock):
     client = client_for(alice)
     clock.offset = 14 * 60 + 50
     assert post(client, "api-keys", KEY).status_code == 201
 
 
-def test_the_page_asks_and_loses_nothing(stale, tenant, organization_a):
+def test_page_prompts_and_keeps_form(stale, tenant, organization_a):
     form = {"name": "Gateway", "permissions": ["telemetry:write", "robots:read"]}
     asked = stale.post("/admin/accounts/apikey/add/", form)
     assert asked.status_code == 403
@@ -98,13 +98,13 @@ def test_the_page_asks_and_loses_nothing(stale, tenant, organization_a):
     assert keys(tenant, organization_a) == {"Gateway", "Second"}
 
 
-def test_a_form_that_is_wrong_is_told_so_first(stale):
+def test_invalid_form_is_reported_before_prompt(stale):
     answer = stale.post("/admin/accounts/apikey/add/", {"name": ""})
     assert answer.status_code == 200
     assert answer.context["adminform"].form.errors
 
 
-def test_a_wrong_password_asks_again(stale, tenant, organization_a):
+def test_wrong_password_prompts_again(stale, tenant, organization_a):
     form = {**KEY, "_step_up": "POST", "_step_up_password": "wrong"}
     answer = stale.post("/admin/accounts/apikey/add/", form)
     assert answer.status_code == 403
@@ -117,7 +117,7 @@ def test_a_wrong_password_asks_again(stale, tenant, organization_a):
     assert row.error_message == "Wrong password at a step-up."
 
 
-def test_not_for_ever(stale, tenant, organization_a):
+def test_eleventh_wrong_password_gets_429(stale, tenant, organization_a):
     def attempt(password):
         form = {**KEY, "_step_up": "POST", "_step_up_password": password}
         return stale.post("/admin/accounts/apikey/add/", form)
@@ -129,7 +129,7 @@ def test_not_for_ever(stale, tenant, organization_a):
     assert keys(tenant, organization_a) == set()
 
 
-def test_the_session_gets_a_new_token_and_keeps_its_end(stale, tenant, organization_a):
+def test_step_up_replaces_token_and_keeps_expiry(stale, tenant, organization_a):
     with tenant(organization_a):
         before = UserSession.objects.get()
     old = stale.cookies["urfmp_session"].value
@@ -146,7 +146,7 @@ def test_the_session_gets_a_new_token_and_keeps_its_end(stale, tenant, organizat
     assert stale.get("/admin/").status_code == 200
 
 
-def test_pages_and_actions_that_ask(stale, bob, tenant, organization_a, make_key):
+def test_dangerous_pages_and_actions_prompt(stale, bob, tenant, organization_a, make_key):
     make_key(organization_a)
     with tenant(organization_a):
         key = ApiKey.objects.get()
@@ -164,16 +164,14 @@ def test_pages_and_actions_that_ask(stale, bob, tenant, organization_a, make_key
         ("/admin/second-factor/", {"do": "begin"}),
     ):
         answer = stale.post(path, form)
-        assert (answer.status_code, answer.context["title"]) == (403, "Is it you?"), path
+        assert (answer.status_code, answer.context["title"]) == (403, "Confirm access"), path
     assert stale.get("/admin/audit/auditlog/export/csv/").status_code == 403
     with tenant(organization_a):
         assert User.objects.get(pk=bob.pk).role == "viewer"
         assert User.objects.count() == 3  # with the system's
 
 
-def test_what_is_read_or_takes_away_access_does_not_ask(
-    stale, bob, client_for, tenant, organization_a
-):
+def test_reads_and_revocations_do_not_prompt(stale, bob, client_for, tenant, organization_a):
     elsewhere = client_for(bob)
     assert stale.get(f"/admin/accounts/user/{bob.pk}/change/").status_code == 200
     assert stale.get("/admin/accounts/apikey/add/").status_code == 200
@@ -183,7 +181,7 @@ def test_what_is_read_or_takes_away_access_does_not_ask(
     assert elsewhere.get("/admin/").status_code == 302
 
 
-def test_an_address_that_is_only_looked_at_is_opened_again(stale):
+def test_get_request_is_redirected_after_step_up(stale):
     path = "/admin/audit/auditlog/export/csv/?action=x"
     form = {"_step_up": "GET", "_step_up_password": PASSWORD}
     answer = stale.post(path, form)
@@ -191,7 +189,7 @@ def test_an_address_that_is_only_looked_at_is_opened_again(stale):
     assert stale.get(path).status_code == 200
 
 
-def test_who_may_not_is_not_asked(bob, client_for, clock):
+def test_user_without_permission_is_not_prompted(bob, client_for, clock):
     client = client_for(bob)
     clock.offset = 3600
     answer = client.post("/admin/accounts/apikey/add/", KEY)
@@ -210,7 +208,7 @@ def test_who_may_not_is_not_asked(bob, client_for, clock):
         lambda c, bob: c.get("/api/v1/audit-logs/export"),
     ],
 )
-def test_the_api_asks(request_of, token, bob, clock):
+def test_api_requires_step_up(request_of, token, bob, clock):
     bearer = Client(headers={"authorization": f"Bearer {token}"})
     clock.offset = 15 * 60
     asked = request_of(bearer, bob)
@@ -222,7 +220,7 @@ def test_the_api_asks(request_of, token, bob, clock):
     assert request_of(bearer, bob).status_code != 403
 
 
-def test_a_refresh_is_no_step_up(alice, api_post, clock):
+def test_token_refresh_is_not_step_up(alice, api_post, clock):
     pair = api_post("auth/login", {"email": ALICE, "password": PASSWORD}).json()
     clock.offset = 15 * 60
     fresh = api_post("auth/refresh", {"refresh_token": pair["refresh_token"]}).json()
@@ -230,7 +228,7 @@ def test_a_refresh_is_no_step_up(alice, api_post, clock):
     assert post(bearer, "api-keys", KEY).json()["code"] == "step_up_required"
 
 
-def test_a_failure_through_the_api_is_recorded(token, tenant, organization_a):
+def test_api_failure_writes_audit_row(token, tenant, organization_a):
     bearer = Client(headers={"authorization": f"Bearer {token}"})
     for _ in range(10):
         post(bearer, "auth/step-up", {"password": "wrong"})
@@ -242,12 +240,12 @@ def test_a_failure_through_the_api_is_recorded(token, tenant, organization_a):
         assert rows.count() == 11
 
 
-def test_a_browser_steps_up_through_the_api(stale):
+def test_browser_session_steps_up_through_api(stale):
     assert post(stale, "auth/step-up", {"password": PASSWORD}).status_code == 204
     assert post(stale, "api-keys", KEY).status_code == 201
 
 
-def test_keys_are_not_asked(organization_a, make_key, clock):
+def test_api_keys_do_not_need_step_up(organization_a, make_key, clock):
     key = Client(headers={"x-api-key": make_key(organization_a, ["users:write", "users:read"])})
     clock.offset = 10**6
     refused = post(key, "users", {"email": "new@acme.example", "role": "admin"})
@@ -255,11 +253,11 @@ def test_keys_are_not_asked(organization_a, make_key, clock):
     assert post(key, "auth/step-up", {"password": PASSWORD}).status_code == 403
 
 
-def test_nobody_steps_up_without_a_sign_in(api_post):
+def test_anonymous_request_cannot_step_up(api_post):
     assert api_post("auth/step-up", {"password": PASSWORD}).status_code == 401
 
 
-def test_with_a_second_factor_its_code_is_asked_too(alice, api_post, clock, tenant, organization_a):
+def test_second_factor_requires_code(alice, api_post, clock, tenant, organization_a):
     with tenant(organization_a):
         seed, _ = totp_setup_display(second_factor_begin(alice))
         totp = pyotp.TOTP(seed.replace(" ", ""))
@@ -286,9 +284,7 @@ def test_with_a_second_factor_its_code_is_asked_too(alice, api_post, clock, tena
     assert "urfmp_live_" in browser.post("/admin/accounts/apikey/add/", form).content.decode()
 
 
-def test_another_password_is_no_way_around_the_code(
-    alice, client_for, clock, tenant, organization_a
-):
+def test_password_change_does_not_bypass_code(alice, client_for, clock, tenant, organization_a):
     client = client_for(alice)
     client.post("/admin/second-factor/", {"do": "begin"})
     seed = client.get("/admin/second-factor/").context["seed"].replace(" ", "")
@@ -303,7 +299,7 @@ def test_another_password_is_no_way_around_the_code(
     assert keys(tenant, organization_a) == set()
 
 
-def test_a_seed_that_was_begun_is_no_step_up(alice, client_for, clock, tenant, organization_a):
+def test_pending_second_factor_is_not_step_up(alice, client_for, clock, tenant, organization_a):
     client = client_for(alice)
     client.post("/admin/second-factor/", {"do": "begin"})
     seed = client.get("/admin/second-factor/").context["seed"].replace(" ", "")
@@ -316,7 +312,9 @@ def test_a_seed_that_was_begun_is_no_step_up(alice, client_for, clock, tenant, o
     assert post(client, "api-keys", KEY).json()["code"] == "step_up_required"
 
 
-def test_a_super_admin_steps_up_where_they_work(root, organization_a, client_for, clock, tenant):
+def test_super_admin_steps_up_in_switched_organization(
+    root, organization_a, client_for, clock, tenant
+):
     home = root.organization_of_test
     with tenant(home):
         seed, _ = totp_setup_display(second_factor_begin(root))
@@ -336,7 +334,7 @@ def test_a_super_admin_steps_up_where_they_work(root, organization_a, client_for
     assert "In use since" in client.get("/admin/second-factor/").content.decode()
 
 
-def test_that_it_was_asked_for_is_recorded(stale, tenant, organization_a):
+def test_prompt_writes_audit_row(stale, tenant, organization_a):
     stale.post("/admin/accounts/apikey/add/", KEY)
     with tenant(organization_a):
         row = AuditLog.objects.get(action="accounts.access.deny")
@@ -350,14 +348,14 @@ def test_writes_audit_row(stale, alice, tenant, organization_a):
     assert (row.user_id, row.success) == (alice.pk, True)
 
 
-def test_nobody_is_fresh_who_never_signed_in(rf):
+def test_anonymous_user_is_not_recent(rf):
     request = rf.get("/")
     request.user = AnonymousUser()
     with pytest.raises(StepUpRequiredError):
         require_recent_auth(request)
 
 
-def test_a_password_that_nobody_can_choose_is_not_tried(alice, actor, organization_a, tenant):
+def test_password_beyond_max_length_is_not_hashed(alice, actor, organization_a, tenant):
     """However long what is sent: hashing it is not worth the time."""
     long = "x" * (MAX_LENGTH + 1)
     with tenant(organization_a):

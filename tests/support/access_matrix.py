@@ -94,15 +94,15 @@ COVERED_ELSEWHERE = {
     "api:events",  # tests/live
     "api:schema",
     "api:docs",
-    "api:auth-login",  # tests/accounts/test_tokens.py
+    "api:auth-login",  # tests/accounts/test_api_tokens.py
     "api:auth-refresh",
     "api:auth-logout",
     "api:auth-step-up",  # tests/accounts/test_step_up.py
-    "api:auth-second-factor",  # tests/accounts/test_second_factor_api.py
+    "api:auth-second-factor",  # tests/accounts/test_second_factors_api.py
     "api:auth-second-factor-confirm",
     "api:auth-second-factor-recovery-codes",
     "api:auth-second-factor-remove",
-    "api:auth-password-reset",  # tests/accounts/test_links.py
+    "api:auth-password-reset",  # tests/accounts/test_one_time_links.py
     "api:auth-password-reset-confirm",
     "api:auth-invitation-accept",  # tests/accounts/test_invitations.py
     "api:own-session-detail",  # tests/accounts/test_own_sessions.py

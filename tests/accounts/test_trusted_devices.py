@@ -34,7 +34,7 @@ def enter(client, password=PASSWORD):
 
 
 def use_up():
-    """Use up what anybody may try from anywhere."""
+    """Use up the attempts of untrusted clients."""
     while enter(Client(), "wrong").status_code != 429:
         pass
 
@@ -77,7 +77,7 @@ CHANGES = [change_password, reset_password, begin_second_factor, deactivate_for_
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_what_ends_all_sign_ins_makes_every_device_unknown(
+def test_revoking_all_sessions_resets_trusted_devices(
     change, alice, device, make_user, tenant, organization_a
 ):
     make_user(organization_a, "admin")  # so that she may be deactivated
@@ -90,7 +90,7 @@ def test_what_ends_all_sign_ins_makes_every_device_unknown(
 
 
 @pytest.mark.parametrize("change", [recovery_codes_regenerate, second_factor_remove])
-def test_so_does_a_change_of_the_second_factor(change, alice, tenant, organization_a):
+def test_second_factor_change_resets_trusted_devices(change, alice, tenant, organization_a):
     with tenant(organization_a):
         begin_second_factor(alice)
     request, response, client = HttpRequest(), HttpResponse(), Client()
@@ -101,14 +101,14 @@ def test_so_does_a_change_of_the_second_factor(change, alice, tenant, organizati
     assert not is_known(client)
 
 
-def test_of_others_nothing_is_forgotten(alice, bob, device, tenant, organization_a):
+def test_unrelated_changes_keep_trusted_devices(alice, bob, device, tenant, organization_a):
     with tenant(organization_a):
         user_update(bob, password=NEW)
         user_update(alice, first_name="Alicia")
     assert is_known(device)
 
 
-def test_the_device_that_makes_the_change_stays_known(alice, device):
+def test_device_changing_password_stays_trusted(alice, device):
     other = Client()
     enter(other)
     form = {"old_password": PASSWORD, "new_password1": NEW, "new_password2": NEW}
@@ -120,7 +120,7 @@ def test_the_device_that_makes_the_change_stays_known(alice, device):
     assert enter(device, NEW).status_code == 302
 
 
-def test_so_it_does_with_the_second_factor(alice, device):
+def test_device_changing_second_factor_stays_trusted(alice, device):
     page = "/admin/second-factor/"
     device.post(page, {"do": "begin"})
     seed = device.get(page).context["seed"].replace(" ", "")
@@ -132,7 +132,7 @@ def test_so_it_does_with_the_second_factor(alice, device):
     assert is_known(device)
 
 
-def test_a_sign_in_with_the_password_before_makes_no_device_known(alice, tenant, organization_a):
+def test_login_with_old_password_does_not_trust_device(alice, tenant, organization_a):
     """It has shown it before the change, and is answered after."""
     with tenant(organization_a):
         before = User.objects.get(pk=alice.pk)
@@ -142,7 +142,7 @@ def test_a_sign_in_with_the_password_before_makes_no_device_known(alice, tenant,
     assert not is_known(client)
 
 
-def test_a_cookie_of_an_earlier_form_is_no_error(alice, device):
+def test_cookie_in_old_format_is_ignored(alice, device):
     from django.core import signing
 
     held = {"device": "abc", "accounts": [login_identity(ALICE).account_hash]}
@@ -153,7 +153,7 @@ def test_a_cookie_of_an_earlier_form_is_no_error(alice, device):
     assert is_known(device)
 
 
-def test_whoever_had_the_address_before_has_no_known_device(
+def test_new_user_with_reused_email_does_not_trust_device(
     alice, device, make_user, tenant, organization_a
 ):
     with tenant(organization_a):

@@ -1,4 +1,8 @@
+"""Users: e-mail, password, permissions and admins."""
+
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -26,25 +30,25 @@ def test_email_is_stored_in_lower_case(organization_a, tenant, make_user):
 
 
 def test_email_is_unique_on_platform(organization_a, alice, charlie, tenant):
-    with tenant(organization_a), pytest.raises(ValidationError) as refusal:
+    with tenant(organization_a), pytest.raises(ValidationError) as caught:
         user_create(organization_id=organization_a.id, email=charlie.email.upper())
-    assert set(refusal.value.message_dict) == {"email"}
-    with tenant(organization_a), pytest.raises(ValidationError) as refusal:
+    assert set(caught.value.message_dict) == {"email"}
+    with tenant(organization_a), pytest.raises(ValidationError) as caught:
         user_update(alice, email=charlie.email)
-    assert set(refusal.value.message_dict) == {"email"}
+    assert set(caught.value.message_dict) == {"email"}
 
 
 def test_password_error_names_field(organization_a, tenant):
-    with tenant(organization_a), pytest.raises(ValidationError) as refusal:
+    with tenant(organization_a), pytest.raises(ValidationError) as caught:
         user_create(organization_id=organization_a.id, email="d@acme.example", password="short")
-    assert set(refusal.value.message_dict) == {"password"}
+    assert set(caught.value.message_dict) == {"password"}
 
 
 def test_password_with_surrounding_spaces_is_accepted(make_user, organization_a):
     password = "  a password with blanks  "
     make_user(organization_a, email="d@acme.example", password=password)
-    entered = Client().post("/admin/login/", {"email": "d@acme.example", "password": password})
-    assert entered.status_code == 302
+    answer = Client().post("/admin/login/", {"email": "d@acme.example", "password": password})
+    assert answer.status_code == 302
 
 
 @pytest.mark.parametrize("value", [None, "viewer"])
@@ -55,13 +59,13 @@ def test_null_value_is_rejected(value, client_for, alice, bob):
 
 
 def test_grant_beyond_own_permissions_gets_403(organization_a, make_user, client_for, bob):
-    held = [*ROLE_PERMISSIONS["viewer"], "user.update", "user.view"]
-    giver = make_user(organization_a, "custom", permissions=held)
-    client = client_for(giver)
+    own = [*ROLE_PERMISSIONS["viewer"], "user.update", "user.view"]
+    granter = make_user(organization_a, "custom", permissions=own)
+    client = client_for(granter)
     for changes in ({"role": "admin"}, {"role": "operator"}, {"permissions": ["robot.control"]}):
         answer = patch(client, bob, **changes)
         assert (answer.status_code, answer.json()["code"]) == (403, "grant_exceeds_own")
-        assert patch(client, giver, **changes).status_code == 403
+        assert patch(client, granter, **changes).status_code == 403
     assert patch(client, bob, permissions=["user.view"]).status_code == 200
     assert patch(client, bob, first_name="Robert").status_code == 200
 
@@ -72,9 +76,9 @@ def test_user_with_more_permissions_cannot_be_changed(
     client = client_for(
         make_user(organization_a, "custom", permissions=["user.update", "user.view"])
     )
-    for person in (alice, bob):
+    for user in (alice, bob):
         for changes in ({"email": "mine@acme.example"}, {"is_active": False}):
-            assert patch(client, person, **changes).status_code == 403
+            assert patch(client, user, **changes).status_code == 403
 
 
 def test_only_super_admin_can_grant_super_admin(client_for, alice, bob, root):
@@ -91,7 +95,7 @@ def test_unknown_permission_is_rejected(client_for, alice, bob):
 def test_api_key_cannot_create_user_beyond_its_scopes(organization_a, make_key):
     key = make_key(organization_a, ["users:write", "users:read"])
 
-    def make(**fields):
+    def create(**fields):
         return Client().post(
             "/api/v1/users",
             {"email": "k@acme.example", **fields},
@@ -99,15 +103,13 @@ def test_api_key_cannot_create_user_beyond_its_scopes(organization_a, make_key):
             headers={"x-api-key": key},
         )
 
-    assert make().status_code == 403  # an operator, unless said otherwise
-    assert make(role="admin").status_code == 403
-    assert make(role="custom", permissions=["robot.view"]).status_code == 403
-    assert make(role="custom", permissions=["user.view"]).status_code == 201
+    assert create().status_code == 403  # the default role is operator
+    assert create(role="admin").status_code == 403
+    assert create(role="custom", permissions=["robot.view"]).status_code == 403
+    assert create(role="custom", permissions=["user.view"]).status_code == 201
 
 
 def test_api_key_without_scopes_cannot_grant():
-    from types import SimpleNamespace
-
     with pytest.raises(GrantExceedsOwnError):
         check_can_grant(SimpleNamespace(scopes=()), {"role": "viewer"})
 

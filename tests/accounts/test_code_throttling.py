@@ -24,7 +24,7 @@ def taken(place, tries):
 
 
 @pytest.mark.parametrize("place", [None, SESSION_SCOPE, "device"])
-def test_a_day_has_a_limit(place, monkeypatch):
+def test_throttle_code_applies_daily_limit(place, monkeypatch):
     monkeypatch.setattr(throttling, "_MAX_CODES_PER_DAY", 3)
     assert taken(place, 5) == 3
     with pytest.raises(TooManyAttemptsError) as refused:
@@ -32,11 +32,11 @@ def test_a_day_has_a_limit(place, monkeypatch):
     assert 23 * HOUR < refused.value.retry_after <= 24 * HOUR
 
 
-def test_a_quarter_of_an_hour_has_one_before():
+def test_throttle_code_admits_ten_in_15_minutes():
     assert taken(None, 12) == 10
 
 
-def test_devices_count_together_and_keep_nobody_else_out(monkeypatch):
+def test_throttle_code_shares_limit_across_devices_only(monkeypatch):
     monkeypatch.setattr(throttling, "_MAX_CODES_PER_DAY", 2)
     assert [taken(f"device {number}", 2) for number in range(5)] == [2, 2, 2, 0, 0]
     assert [taken(place, 3) for place in (None, SESSION_SCOPE)] == [2, 2]

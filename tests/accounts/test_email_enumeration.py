@@ -35,7 +35,9 @@ def spend(client, charlie, bob):
         assert (answer.status_code, answer.json()["errors"]) == (400, TAKEN), number
 
 
-def test_then_every_address_is_answered_alike(client, bob, charlie, organization_a, tenant):
+def test_disclosure_limit_exceeded_rejects_every_address_alike(
+    client, bob, charlie, organization_a, tenant
+):
     spend(client, charlie, bob)
     for email in (charlie.email, charlie.email.upper(), "free@acme.example"):
         for answer in (add(client, email), move(client, bob, email)):
@@ -58,7 +60,7 @@ def test_then_every_address_is_answered_alike(client, bob, charlie, organization
     assert renamed.status_code == 200
 
 
-def test_pages_count_too(client, bob, charlie):
+def test_disclosure_limit_applies_to_pages(client, bob, charlie):
     form = {"email": charlie.email, "role": "viewer"}
     for _ in range(10):
         page = client.post(reverse("admin:accounts_user_add"), form)
@@ -66,16 +68,16 @@ def test_pages_count_too(client, bob, charlie):
     assert add(client, "free@acme.example").status_code == 429
 
 
-def test_what_the_organization_sees_itself_does_not_count(client, alice, bob):
+def test_disclosure_limit_ignores_own_users(client, alice, bob):
     for _ in range(12):
         for answer in (add(client, alice.email), move(client, bob, alice.email)):
             assert (answer.status_code, set(answer.json()["errors"])) == (400, {"email"})
     assert add(client, "free@acme.example").status_code == 201
 
 
-def test_each_organization_counts_for_itself(client, alice, bob, charlie, client_for):
+def test_disclosure_limit_is_per_organization(client, alice, bob, charlie, client_for):
     spend(client, charlie, bob)
     assert add(client_for(charlie), "free@globex.example").status_code == 201
     cache.delete(f"{alice.organization_id}:addresses_told")
-    assert add(client, "free@acme.example").status_code == 201  # counted, and not told of others
+    assert add(client, "free@acme.example").status_code == 201  # counted, without a disclosure
     assert add(client, charlie.email).status_code == 429

@@ -1,4 +1,4 @@
-"""Names are one line, whichever way they come in; a row from psql breaks no e-mail."""
+"""Names must be a single line on every path, and stored ones cannot break e-mail."""
 
 from __future__ import annotations
 

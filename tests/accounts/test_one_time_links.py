@@ -56,7 +56,7 @@ def enters(password):
     return Client().post("/admin/login/", {"email": ALICE, "password": password}).status_code == 302
 
 
-def test_a_forgotten_password_is_chosen_anew(code, api_post, alice):
+def test_api_resets_password(code, api_post, alice):
     assert mail.outbox[-1].to == [ALICE]
     assert f"/admin/choose-password/#{code}" in mail.outbox[-1].body
 
@@ -65,18 +65,18 @@ def test_a_forgotten_password_is_chosen_anew(code, api_post, alice):
     assert not enters(PASSWORD)
 
 
-def test_the_same_by_the_pages(client, alice, run_jobs, newest_code):
+def test_pages_reset_password(client, alice, run_jobs, newest_code):
     sent = client.post("/admin/forgot-password/", {"email": " Alice@ACME.example "})
     assert "link is on its way" in sent.content.decode()
     run_jobs()
-    form = {"token": f" {newest_code()} ", "password": NEW, "again": NEW}
+    form = {"token": f" {newest_code()} ", "password": NEW, "password2": NEW}
     answer = client.post("/admin/choose-password/", form)
     assert (answer.status_code, answer["Location"]) == (302, "/admin/login/")
-    assert client.get("/admin/").status_code == 302  # nobody is signed in by it
+    assert client.get("/admin/").status_code == 302  # the reset does not log in
     assert enters(NEW)
 
 
-def test_a_code_is_good_once(code, api_post):
+def test_token_is_valid_once(code, api_post):
     assert choose(api_post, code).status_code == 204
     again = choose(api_post, code, "another seven green herons")
     assert (again.status_code, again.json()["code"]) == (400, "link_refused")
@@ -84,7 +84,7 @@ def test_a_code_is_good_once(code, api_post):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_at_once_one_is_taken(code, alice, actor):
+def test_concurrent_uses_one_succeeds(code, alice, actor):
     def attempt(number):
         def run():
             try:
@@ -100,13 +100,13 @@ def test_of_two_at_once_one_is_taken(code, alice, actor):
     assert enters(f"{NEW} {taken[0]}")
 
 
-def test_a_password_that_does_not_fit_leaves_the_code_good(code, api_post):
+def test_invalid_password_keeps_token_valid(code, api_post):
     refused = choose(api_post, code, "alice@acme.example")
     assert (refused.status_code, set(refused.json()["errors"])) == (400, {"password"})
     assert choose(api_post, code).status_code == 204
 
 
-def test_a_code_dies_with_time(code, api_post, tenant, organization_a):
+def test_expired_token_is_rejected(code, api_post, tenant, organization_a):
     with tenant(organization_a):
         row = OneTimeLink.objects.get()
         left = row.expires_at - timezone.now()
@@ -115,20 +115,20 @@ def test_a_code_dies_with_time(code, api_post, tenant, organization_a):
     assert choose(api_post, code).status_code == 400
 
 
-def test_a_code_dies_by_a_newer_one(code, api_post, run_jobs, newest_code):
+def test_newer_link_invalidates_token(code, api_post, run_jobs, newest_code):
     api_post("auth/password-reset", {"email": ALICE})
     run_jobs()
     assert choose(api_post, code).status_code == 400
     assert choose(api_post, newest_code()).status_code == 204
 
 
-def test_a_code_dies_by_another_password(code, api_post, alice, tenant, organization_a):
+def test_password_change_invalidates_token(code, api_post, alice, tenant, organization_a):
     with tenant(organization_a):
         user_update(alice, password="my own idea of a password")
     assert choose(api_post, code).status_code == 400
 
 
-def test_a_code_dies_by_another_address(code, api_post, alice, tenant, organization_a):
+def test_email_change_invalidates_token(code, api_post, alice, tenant, organization_a):
     with tenant(organization_a):
         User.objects.update(email_verified=True)
         user_update(alice, first_name="Al", email=ALICE.upper())  # the same
@@ -140,7 +140,7 @@ def test_a_code_dies_by_another_address(code, api_post, alice, tenant, organizat
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_link_goes_to_an_address_that_is_being_left(alice, tenant, organization_a):
+def test_link_during_email_change_is_not_sent_to_old_address(alice, tenant, organization_a):
     def send():
         link_send(
             organization_id=organization_a.pk,
@@ -158,7 +158,9 @@ def test_no_link_goes_to_an_address_that_is_being_left(alice, tenant, organizati
     assert [message.to for message in mail.outbox] == [["alice.b@acme.example"]]
 
 
-def test_a_code_dies_with_the_account(code, api_post, make_user, alice, tenant, organization_a):
+def test_deactivated_user_invalidates_token(
+    code, api_post, make_user, alice, tenant, organization_a
+):
     make_user(organization_a)  # the last admin stays
     with tenant(organization_a):
         user_update(alice, is_active=False)
@@ -166,14 +168,14 @@ def test_a_code_dies_with_the_account(code, api_post, make_user, alice, tenant, 
     assert choose(api_post, code).status_code == 400
 
 
-def test_a_code_is_dead_while_the_organization_is(code, api_post, tenant, organization_a):
+def test_inactive_organization_invalidates_token(code, api_post, tenant, organization_a):
     with tenant(organization_a):
         organization_a.is_active = False
         organization_a.save(update_fields=["is_active"])
     assert choose(api_post, code).status_code == 400
 
 
-def test_it_ends_every_sign_in(code, api_post, alice, client_for, tenant, organization_a):
+def test_reset_revokes_all_sessions(code, api_post, alice, client_for, tenant, organization_a):
     browser = client_for(alice)
     tokens = api_post("auth/login", {"email": ALICE, "password": PASSWORD}).json()
     assert choose(api_post, code).status_code == 204
@@ -185,7 +187,7 @@ def test_it_ends_every_sign_in(code, api_post, alice, client_for, tenant, organi
         assert User.objects.get(pk=alice.pk).email_verified
 
 
-def test_what_is_stored_opens_nothing(code, api_post, tenant, organization_a):
+def test_stored_digest_is_not_a_token(code, api_post, tenant, organization_a):
     with tenant(organization_a):
         row = OneTimeLink.objects.get()
     for value in (row.token_digest, str(row.pk), code[:-1], code.upper(), "", hash_token(code)):
@@ -193,7 +195,7 @@ def test_what_is_stored_opens_nothing(code, api_post, tenant, organization_a):
     assert not enters(NEW)
 
 
-def test_the_code_is_in_the_e_mail_alone(
+def test_token_exists_only_in_email(
     alice, api_post, run_jobs, newest_code, caplog, tenant, organization_a
 ):
     api_post("auth/password-reset", {"email": ALICE})
@@ -223,7 +225,7 @@ def test_writes_audit_row(code, api_post, alice, tenant, organization_a):
     assert done.after["password_hash"] == "[secret]"
 
 
-def test_nobodys_address_is_answered_alike(alice, api_post, client, run_jobs):
+def test_unknown_email_gets_same_response(alice, api_post, client, run_jobs):
     answers = [api_post("auth/password-reset", {"email": e}) for e in (ALICE, "no@acme.example")]
     assert [(a.status_code, a.content) for a in answers] == [(202, b"")] * 2
     pages = [
@@ -235,7 +237,7 @@ def test_nobodys_address_is_answered_alike(alice, api_post, client, run_jobs):
     assert {m.to[0] for m in mail.outbox} == {ALICE}
 
 
-def test_nobodys_address_takes_as_long(alice, api_post, settings):
+def test_unknown_email_takes_as_long(alice, api_post, settings):
     settings.DEBUG = False
     times = {ALICE: [], "no@acme.example": []}
     with transaction.atomic():
@@ -249,7 +251,7 @@ def test_nobodys_address_takes_as_long(alice, api_post, settings):
     assert 0.5 < known / unknown < 2
 
 
-def test_too_many_for_one_address(alice, api_post, client, run_jobs):
+def test_requests_beyond_account_limit_get_429(alice, api_post, client, run_jobs):
     for email in (ALICE, "no@acme.example"):
         for _ in range(5):
             assert api_post("auth/password-reset", {"email": email}).status_code == 202
@@ -263,7 +265,7 @@ def test_too_many_for_one_address(alice, api_post, client, run_jobs):
     assert len(mail.outbox) == 5
 
 
-def test_strangers_do_not_use_up_the_known_device(alice, api_post):
+def test_requests_elsewhere_keep_trusted_device_limit(alice, api_post):
     mine = Client()
     mine.post("/admin/login/", {"email": ALICE, "password": PASSWORD})
     mine.post("/admin/logout/")
@@ -272,7 +274,7 @@ def test_strangers_do_not_use_up_the_known_device(alice, api_post):
     assert mine.post("/admin/forgot-password/", {"email": ALICE}).status_code == 200
 
 
-def test_too_many_from_one_client(api_post):
+def test_requests_beyond_network_limit_get_429(api_post):
     answers = [
         api_post("auth/password-reset", {"email": f"n{n}@acme.example"}).status_code
         for n in range(51)
@@ -280,20 +282,16 @@ def test_too_many_from_one_client(api_post):
     assert answers == [202] * 50 + [429]
 
 
-def test_an_open_sign_in_does_not_stand_in_the_way(
-    alice, charlie, client_for, run_jobs, newest_code
-):
+def test_logged_in_browser_can_use_link(alice, charlie, client_for, run_jobs, newest_code):
     client = client_for(charlie)
     client.post("/admin/forgot-password/", {"email": ALICE})
     run_jobs()
-    form = {"token": newest_code(), "password": NEW, "again": NEW}
+    form = {"token": newest_code(), "password": NEW, "password2": NEW}
     assert client.post("/admin/choose-password/", form).status_code == 302
     assert enters(NEW)
 
 
-def test_a_new_person_chooses_the_first_password(
-    alice, client_for, api_post, run_jobs, newest_code
-):
+def test_invited_user_sets_first_password(alice, client_for, api_post, run_jobs, newest_code):
     body = {"email": "dora@acme.example", "role": "viewer", "first_name": "Dora"}
     answer = client_for(alice).post("/api/v1/users", body, content_type="application/json")
     assert answer.status_code == 201
@@ -305,7 +303,7 @@ def test_a_new_person_chooses_the_first_password(
     assert entered.status_code == 302
 
 
-def test_who_was_invited_has_nothing_to_forget(organization_a, tenant, api_post, run_jobs):
+def test_invited_user_without_password_gets_no_reset(organization_a, tenant, api_post, run_jobs):
     with tenant(organization_a):
         user_create(organization_id=organization_a.id, email="dora@acme.example")
     assert api_post("auth/password-reset", {"email": "dora@acme.example"}).status_code == 202
@@ -313,7 +311,7 @@ def test_who_was_invited_has_nothing_to_forget(organization_a, tenant, api_post,
     assert mail.outbox == []
 
 
-def test_an_admin_sends_a_link_and_chooses_nothing(
+def test_admin_sends_link_without_setting_password(
     alice, bob, client_for, run_jobs, newest_code, api_post
 ):
     client = client_for(alice)
@@ -325,7 +323,7 @@ def test_an_admin_sends_a_link_and_chooses_nothing(
     assert choose(api_post, newest_code()).status_code == 204
 
 
-def test_nobody_sends_one_to_whoever_holds_more(
+def test_admin_cannot_send_link_to_user_with_more_permissions(
     make_user, organization_a, alice, client_for, run_jobs
 ):
     keeper = make_user(organization_a, "custom", permissions=["user.view", "user.update"])
@@ -335,7 +333,7 @@ def test_nobody_sends_one_to_whoever_holds_more(
     assert run_jobs() == 0
 
 
-def test_a_cause_that_is_taken_back_sends_nothing(alice, organization_a, tenant, run_jobs):
+def test_rollback_sends_no_mail(alice, organization_a, tenant, run_jobs):
     def order():
         with tenant(organization_a):
             link_request(alice, LinkPurpose.PASSWORD_RESET)
@@ -346,7 +344,7 @@ def test_a_cause_that_is_taken_back_sends_nothing(alice, organization_a, tenant,
     assert run_jobs() == 0
 
 
-def test_without_a_way_out_it_is_said(alice, client_for, api_post, client, settings):
+def test_mail_not_configured_is_reported(alice, client_for, api_post, client, settings):
     settings.MAIL_IS_CONFIGURED = False
     answer = api_post("auth/password-reset", {"email": ALICE})
     assert answer.json()["code"] == "mail_not_configured"
@@ -358,7 +356,7 @@ def test_without_a_way_out_it_is_said(alice, client_for, api_post, client, setti
     assert "password_link dora@acme.example" in added.content.decode()
 
 
-def test_the_operator_prints_a_link(alice, api_post):
+def test_command_prints_link(alice, api_post):
     out = StringIO()
     call_command("password_link", ALICE, stdout=out)
     token = out.getvalue().strip().rpartition("#")[2]
@@ -367,7 +365,7 @@ def test_the_operator_prints_a_link(alice, api_post):
         call_command("password_link", "no@acme.example")
 
 
-def test_a_mail_server_that_is_away_is_tried_again(alice, code, monkeypatch, api_post, newest_code):
+def test_unreachable_mail_server_is_retried(alice, code, monkeypatch, api_post, newest_code):
     def refuse(*_, **__):
         raise ConnectionRefusedError
 
@@ -375,19 +373,20 @@ def test_a_mail_server_that_is_away_is_tried_again(alice, code, monkeypatch, api
     job = {"email": ALICE, "actor": {"ip_address": "127.0.0.1"}}
     with pytest.raises(ConnectionRefusedError):
         password_reset_send(**job)
-    monkeypatch.undo()  # the prefix of the counters, too, which is no matter here
+    monkeypatch.undo()  # also restores the prefix of the counters, which does not matter here
     password_reset_send(**job)
     assert choose(api_post, newest_code()).status_code == 204
 
 
 @pytest.mark.parametrize(
-    "form", [{}, {"token": "x"}, {"token": "x", "password": NEW, "again": "y"}, {"token": "\x00"}]
+    "form",
+    [{}, {"token": "x"}, {"token": "x", "password": NEW, "password2": "y"}, {"token": "\x00"}],
 )
-def test_the_page_bears_incomplete_forms(client, form):
+def test_page_accepts_incomplete_forms(client, form):
     assert client.post("/admin/choose-password/", form).status_code == 400
 
 
-def test_old_links_are_forgotten(code, tenant, organization_a):
+def test_expired_links_are_deleted(code, tenant, organization_a):
     with tenant(organization_a):
         assert expired_links_delete() == 0
         OneTimeLink.objects.update(expires_at=timezone.now() - timedelta(days=31))

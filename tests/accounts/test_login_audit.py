@@ -1,4 +1,4 @@
-"""What is tried with addresses that are nobody's does not fill the platform's record."""
+"""Attempts with unknown e-mail addresses do not fill the platform's audit log."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def try_often(told, count, places=("192.0.2.1",), action=LOGIN):
         )
 
 
-def test_it_is_told_where_it_came_from(told):
+def test_unknown_email_login_is_audited_with_client(told):
     email = f"{told.mark}@plant.example"
     client = Client(REMOTE_ADDR="192.0.2.77", headers={"user-agent": "Probe/1"})
     client.post("/admin/login/", {"email": email, "password": "wrong"})
@@ -69,14 +69,14 @@ def test_it_is_told_where_it_came_from(told):
     assert [row[:5] for row in told()] == [expected] * 2
 
 
-def test_so_is_a_forgotten_password(told, api_post, run_jobs):
+def test_unknown_email_password_reset_is_audited(told, api_post, run_jobs):
     api_post("auth/password-reset", {"email": f"{told.mark}@plant.example"})
     run_jobs()
     ((_, address, _, action, success, _),) = told()
     assert (address, action, success) == ("127.0.0.1", "accounts.user.forgot_password", False)
 
 
-def test_of_one_place_the_first_ten_are_told_and_how_many_more(told, store):
+def test_first_ten_of_network_are_audited_then_samples(told, store):
     try_often(told, 120)
     asked = [row[0] for row in told()]
     assert [row["email"].partition("@")[0].removeprefix(told.mark) for row in asked] == [
@@ -84,19 +84,19 @@ def test_of_one_place_the_first_ten_are_told_and_how_many_more(told, store):
     ]  # fmt: skip
     assert asked[-1]["within_an_hour"] == 100
     assert asked[-1]["within_an_hour_from_everywhere"] == 100
-    try_often(told, 1, places=["192.0.2.2"])  # another one is told of
+    try_often(told, 1, places=["192.0.2.2"])  # another network is sampled
     assert len(told()) == 12
 
 
-def test_a_whole_block_of_addresses_is_one_place(told):
+def test_ip_block_counts_as_one_network(told):
     try_often(told, 99, places=[f"2001:db8:1:2::{number:x}" for number in range(1, 50)])
     assert len(told()) == 10
     try_often(told, 1, places=["2001:db8:1:3::1"])
     assert len(told()) == 11
 
 
-def test_many_places_do_not_fill_the_record_either(told, monkeypatch):
-    monkeypatch.setattr(login_audit, "_EACH_OF_ALL", 20)
+def test_many_networks_share_total_limit(told, monkeypatch):
+    monkeypatch.setattr(login_audit, "_FIRST_N_TOTAL", 20)
     try_often(told, 205, places=[f"198.51.100.{number}" for number in range(200)])
     asked = [row[0] for row in told()]
     assert len(asked) == 21
@@ -108,9 +108,7 @@ def test_many_places_do_not_fill_the_record_either(told, monkeypatch):
     assert told()[-1][0]["within_an_hour"] == 100
 
 
-def test_what_is_tried_with_a_persons_address_is_told_each_time(
-    told, alice, organization_a, tenant
-):
+def test_attempts_with_known_email_are_always_audited(told, alice, organization_a, tenant):
     try_often(told, 300, places=[f"198.51.100.{number}" for number in range(250)])
     for number in range(10):
         client = Client(REMOTE_ADDR=f"198.51.100.{number}")
@@ -119,18 +117,18 @@ def test_what_is_tried_with_a_persons_address_is_told_each_time(
         assert AuditLog.objects.filter(action=LOGIN, success=False).count() == 10
 
 
-def test_each_kind_is_counted_for_itself(told):
+def test_each_action_is_counted_separately(told):
     try_often(told, 20, action="accounts.user.forgot_password")
     try_often(told, 1)
     assert told()[-1][3] == LOGIN
 
 
-def test_it_is_not_written_into_an_organizations_record(told, organization_a):
+def test_unknown_email_is_not_audited_for_organization(told, organization_a):
     with tenant_transaction(organization_a.pk), pytest.raises(TenantError):
         try_often(told, 1)
 
 
-def test_links_are_asked_for_from_a_block_as_from_one_address(api_post):
+def test_link_requests_of_ip_block_share_limit(api_post):
     answers = [
         Client(REMOTE_ADDR=f"2001:db8::{number:x}")
         .post(
@@ -144,10 +142,10 @@ def test_links_are_asked_for_from_a_block_as_from_one_address(api_post):
     assert answers == [202] * 50 + [429]
 
 
-def test_what_is_not_told_takes_as_long(told):
-    """The same statements up to the last one, and a commit: the time tells nothing."""
+def test_unsampled_attempt_takes_as_long(told):
+    """The same statements run up to the last one, so timing reveals nothing."""
     done = []
-    for count in (1, 10):  # the second ends with one that is not told
+    for count in (1, 10):  # the last of the second is not sampled
         with CaptureQueriesContext(connection) as queries:
             try_often(told, count)
         done.append([query["sql"].partition("(")[0] for query in queries][-6:])

@@ -1,4 +1,4 @@
-"""An invitation that a key made is worth as much as the key."""
+"""Invitations sent by an API key, which are valid only while the key is."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def key_row(key, organization_a, tenant):
 
 @pytest.fixture
 def code(key, run_jobs, newest_code):
-    """A code that Kim was sent, on the word of a key."""
+    """The token that was sent to Kim by an API key."""
     answer = post("invitations", {"email": "kim@plant.example", "role": "custom"}, key)
     assert answer.status_code == 201, answer.content
     run_jobs()
@@ -51,7 +51,7 @@ def accept(code):
     return post("auth/invitation/accept", {"token": code, "password": PASSWORD})
 
 
-def refused(code):
+def is_rejected(code):
     answer = accept(code)
     return (answer.status_code, answer.json()["code"]) == (400, "link_refused")
 
@@ -76,7 +76,7 @@ def test_key_without_permission_invalidates_invitation(
     with tenant(organization_a):
         Invitation.objects.update(permissions=["user.invite"])
         ApiKey.objects.filter(pk=key_row.pk).update(**changes)
-    assert refused(code)
+    assert is_rejected(code)
     with tenant(organization_a):
         assert Invitation.objects.exists()
 
@@ -84,7 +84,7 @@ def test_key_without_permission_invalidates_invitation(
 def test_key_without_invite_scope_invalidates_invitation(code, key_row, tenant, organization_a):
     with tenant(organization_a):
         ApiKey.objects.filter(pk=key_row.pk).update(permissions=["users:read"])
-    assert refused(code)
+    assert is_rejected(code)
 
 
 def test_permissions_of_key_are_granted(code, tenant, organization_a):
@@ -96,25 +96,25 @@ def test_permissions_of_key_are_granted(code, tenant, organization_a):
 def test_role_beyond_key_invalidates_invitation(code, tenant, organization_a):
     with tenant(organization_a):
         Invitation.objects.update(role="admin")
-    assert refused(code)
+    assert is_rejected(code)
 
 
 def test_revoked_key_invalidates_invitation(code, key_row, tenant, organization_a):
     with tenant(organization_a):
         api_key_revoke(key_row)
-    assert refused(code)
+    assert is_rejected(code)
 
 
 def test_invitation_without_inviter_is_rejected(code, tenant, organization_a):
     with tenant(organization_a):
         Invitation.objects.update(invited_by_key=None)
-    assert refused(code)
+    assert is_rejected(code)
 
 
 def test_inactive_organization_invalidates_invitation(code, tenant, organization_a):
     with tenant(organization_a):
         organization_deactivate(organization_a)
-    assert refused(code)
+    assert is_rejected(code)
     with tenant(organization_a):
         organization_reactivate(organization_a)
     assert accept(code).status_code == 204
@@ -144,7 +144,7 @@ def test_resend_by_rotated_key_makes_invitation_valid(
         author = system_user_get(organization_id=organization_a.pk)
         row, successor = api_key_rotate(key_row, user=author, overlap=timedelta(0))
         pk = Invitation.objects.get().pk
-    assert refused(code)
+    assert is_rejected(code)
     answer = post(f"invitations/{pk}/resend", {}, successor)
     assert (answer.status_code, answer.json()["invited_by_key"]) == (200, str(row.pk))
     run_jobs()

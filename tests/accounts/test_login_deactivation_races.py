@@ -1,4 +1,4 @@
-"""Whoever signs in while they, or their organization, are deactivated is not in afterwards."""
+"""A login during a deactivation of the user or organization leaves no session."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from django.test import Client
 
 from apps.accounts.auth.login import log_in
 from apps.accounts.auth.requests import request_actor
-from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.exceptions import LoginFailedError
 from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.api_tokens import access_credential
 from apps.accounts.selectors.credentials import session_credential
 from apps.accounts.services.api_tokens import token_pair_issue
+from apps.accounts.services.session_store import SessionStore
 from apps.accounts.services.sessions import sessions_revoke_user
 from apps.accounts.services.users import user_update
 from apps.organizations.models import Organization
@@ -81,7 +81,7 @@ def sessions(organization):
 
 @pytest.mark.parametrize(("end", "revive"), ENDS)
 @pytest.mark.parametrize("login", [login_browser, login_api])
-def test_a_sign_in_during_it(login, end, revive, organization_a, alice, bob):
+def test_login_during_deactivation_is_rejected(login, end, revive, organization_a, alice, bob):
     with ThreadPoolExecutor(1) as pool:
         with tenant_transaction(organization_a.pk):
             end(bob)
@@ -110,7 +110,7 @@ def start_api(user, request):
 @pytest.mark.parametrize(
     ("start", "look_up"), [(start_browser, session_credential), (start_api, access_credential)]
 )
-def test_a_sign_in_that_commits_after_it_began(
+def test_login_committed_after_deactivation_began_is_revoked(
     start, look_up, end, revive, organization_a, alice, bob, plain_request
 ):
     def call_end():
@@ -131,7 +131,7 @@ def test_a_sign_in_that_commits_after_it_began(
 
 
 @pytest.mark.parametrize(("end", "revive"), ENDS)
-def test_a_refresh_that_crosses_it(end, revive, organization_a, alice, bob, actor):
+def test_refresh_during_deactivation_is_rejected(end, revive, organization_a, alice, bob, actor):
     refresh = token_pair_issue(bob, actor).refresh_token
 
     def renew():
@@ -152,7 +152,7 @@ def test_a_refresh_that_crosses_it(end, revive, organization_a, alice, bob, acto
     assert sessions(organization_a) == 0
 
 
-def test_another_password_and_a_deactivation_do_not_wait_for_each_other(
+def test_password_change_and_deactivation_do_not_deadlock(
     organization_a, alice, bob, plain_request
 ):
     """Sessions that are ended and begun anew in one transaction, as by a change of password."""
@@ -184,7 +184,7 @@ def test_another_password_and_a_deactivation_do_not_wait_for_each_other(
     assert sessions(organization_a) == 0
 
 
-def test_who_is_not_active_gets_none(organization_a, alice, bob, tenant, plain_request):
+def test_inactive_user_cannot_start_session(organization_a, alice, bob, tenant, plain_request):
     with tenant(organization_a):
         deactivate_user(bob)
     for start in (start_browser, start_api):

@@ -58,7 +58,7 @@ def pair(bob):
     return login().json()
 
 
-def test_login(pair, bob, organization_a, tenant):
+def test_login_issues_token_pair(pair, bob, organization_a, tenant):
     assert pair["token_type"] == "Bearer"
     assert pair["expires_in"] == 15 * 60
     assert pair["refresh_expires_in"] == 24 * 60 * 60
@@ -72,13 +72,13 @@ def test_login(pair, bob, organization_a, tenant):
         assert (record.user_id, record.success) == (bob.pk, True)
 
 
-def test_login_answer_is_not_stored(bob):
+def test_login_response_is_not_cached(bob):
     answer = login()
     assert answer["Cache-Control"] == "no-store"
     assert settings.SESSION_COOKIE_NAME not in answer.cookies
 
 
-def test_a_failure_does_not_tell_whether_the_account_exists(bob, organization_a, tenant):
+def test_failed_login_does_not_reveal_account(bob, organization_a, tenant):
     wrong, unknown = login(password="wrong"), login(email="nobody@acme.example")
     assert wrong.status_code == unknown.status_code == 401
     assert wrong.content == unknown.content
@@ -91,12 +91,12 @@ def test_a_failure_does_not_tell_whether_the_account_exists(bob, organization_a,
 @pytest.mark.parametrize(
     "body", [{}, {"email": "x", "password": "y"}, {"email": "a@b.example"}, {"remember": True}]
 )
-def test_login_bears_wrong_bodies(body, db):
+def test_login_with_invalid_body_gets_400(body, db):
     assert post("login", body).status_code == 400
     assert post("refresh", body).status_code == 400
 
 
-def test_old_credentials_do_not_stand_in_the_way(pair, alice, client_for, charlie):
+def test_login_ignores_invalid_credentials(pair, alice, client_for, charlie):
     stale = {"authorization": f"Bearer {generate_access_token()}"}
     assert login(**stale).status_code == 200
     assert post("refresh", {"refresh_token": pair["refresh_token"]}, **stale).status_code == 200
@@ -110,7 +110,7 @@ def test_old_credentials_do_not_stand_in_the_way(pair, alice, client_for, charli
     assert answer.status_code == 200
 
 
-def test_stands_for_the_person_with_their_role(pair, alice, organization_a, tenant):
+def test_access_token_has_role_of_user(pair, alice, organization_a, tenant):
     robot = {"name": "R", "vendor": "kuka", "configuration": {"axes": 6}}
     assert get(pair["access_token"], "/api/v1/users").status_code == 403
     tokens = login("alice@acme.example").json()
@@ -123,7 +123,9 @@ def test_stands_for_the_person_with_their_role(pair, alice, organization_a, tena
         assert (record.user_id, record.api_key_id) == (alice.pk, None)
 
 
-def test_works_in_the_other_header_and_for_telemetry(alice, organization_a, make_robot):
+def test_access_token_works_in_x_api_key_header_and_for_telemetry(
+    alice, organization_a, make_robot
+):
     robot = make_robot(organization_a)
     token = login("alice@acme.example").json()["access_token"]
     client = Client(headers={"x-api-key": token})
@@ -139,7 +141,7 @@ def test_works_in_the_other_header_and_for_telemetry(alice, organization_a, make
     assert answer.json()["accepted"] == 1
 
 
-def test_telemetry_refuses_people_without_the_right_and_browsers(pair, alice, client_for):
+def test_telemetry_rejects_users_without_permission_and_browsers(pair, alice, client_for):
     client = Client(headers={"authorization": f"Bearer {pair['access_token']}"})
     body = {"points": []}
     assert client.post("/api/v1/telemetry", body, "application/json").status_code == 403
@@ -151,7 +153,7 @@ def test_other_organization_gets_404(pair, organization_b, make_robot):
     assert get(pair["access_token"], f"{ROBOTS}/{robot.pk}").status_code == 404
 
 
-def test_opens_no_page(pair):
+def test_access_token_cannot_open_pages(pair):
     assert get(pair["access_token"], "/admin/").status_code == 302
     browser = Client()
     browser.cookies[settings.SESSION_COOKIE_NAME] = pair["access_token"]
@@ -159,13 +161,13 @@ def test_opens_no_page(pair):
     assert browser.get(ROBOTS).status_code == 401
 
 
-def test_neither_token_is_the_other(pair):
+def test_access_and_refresh_token_are_not_interchangeable(pair):
     assert get(pair["refresh_token"]).status_code == 401
     assert post("refresh", {"refresh_token": pair["access_token"]}).status_code == 401
     assert works(pair)
 
 
-def test_every_stored_value_is_refused(pair, bob, client_for, organization_a, tenant):
+def test_stored_digest_is_rejected_as_token(pair, bob, client_for, organization_a, tenant):
     client_for(bob)
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SELECT to_jsonb(s)::text FROM user_sessions s")
@@ -181,7 +183,7 @@ def test_every_stored_value_is_refused(pair, bob, client_for, organization_a, te
 
 
 @pytest.mark.parametrize("tail", ["", "x", "x" * 49, "x" * 4000, "é" * 49, "0" * 48 + "\n"])
-def test_nonsense_costs_no_query(tail, db, django_assert_num_queries):
+def test_malformed_token_runs_no_query(tail, db, django_assert_num_queries):
     client = Client(headers={"x-api-key": f"urfmp_at_{tail}".encode().decode("latin-1").strip()})
     with django_assert_num_queries(0):
         assert client.get(ROBOTS).status_code == 401
@@ -189,7 +191,7 @@ def test_nonsense_costs_no_query(tail, db, django_assert_num_queries):
         assert post("refresh", {"refresh_token": f"urfmp_rt_{tail}"}).status_code in {400, 401}
 
 
-def test_access_token_ends_after_15_minutes(pair, organization_a, tenant):
+def test_access_token_expires_after_15_minutes(pair, organization_a, tenant):
     change(organization_a, tenant, pair, access_expires_at=timezone.now() + timedelta(minutes=1))
     assert works(pair)
     change(organization_a, tenant, pair, access_expires_at=timezone.now() - timedelta(minutes=1))
@@ -197,7 +199,7 @@ def test_access_token_ends_after_15_minutes(pair, organization_a, tenant):
     assert refresh(pair).status_code == 200
 
 
-def test_refresh_gives_a_new_pair_of_the_same_sign_in(pair, organization_a, tenant):
+def test_refresh_issues_pair_for_same_session(pair, organization_a, tenant):
     new = refresh(pair).json()
     assert works(new)
     assert not set(new.values()) & {pair["access_token"], pair["refresh_token"]}
@@ -209,7 +211,7 @@ def test_refresh_gives_a_new_pair_of_the_same_sign_in(pair, organization_a, tena
     assert child.spent_at is None
 
 
-def test_a_sign_in_ends_after_a_day_however_often_it_is_renewed(pair, organization_a, tenant):
+def test_session_expires_after_one_day_despite_refreshes(pair, organization_a, tenant):
     with tenant(organization_a):
         UserSession.objects.update(expires_at=timezone.now() + timedelta(minutes=4))
     new = refresh(pair).json()
@@ -220,7 +222,7 @@ def test_a_sign_in_ends_after_a_day_however_often_it_is_renewed(pair, organizati
     assert refresh(new).status_code == 401
 
 
-def test_a_token_spent_just_now_gets_a_sibling(pair, organization_a, tenant):
+def test_token_rotated_within_grace_gets_new_pair(pair, organization_a, tenant):
     first, second = refresh(pair).json(), refresh(pair).json()
     assert works(first)
     assert works(second)
@@ -229,7 +231,7 @@ def test_a_token_spent_just_now_gets_a_sibling(pair, organization_a, tenant):
     assert len({row.family_id for row in rows(organization_a, tenant)}) == 1
 
 
-def test_a_sibling_does_not_make_room_for_later_ones(pair, organization_a, tenant):
+def test_rotation_grace_is_not_extended(pair, organization_a, tenant):
     refresh(pair)
     then = timezone.now() - timedelta(seconds=2)
     change(organization_a, tenant, pair, spent_at=then)
@@ -239,7 +241,7 @@ def test_a_sibling_does_not_make_room_for_later_ones(pair, organization_a, tenan
     assert spent == then
 
 
-def test_reuse_ends_the_family_and_is_recorded(pair, bob, organization_a, tenant):
+def test_reuse_revokes_family_and_writes_audit_row(pair, bob, organization_a, tenant):
     new = refresh(pair).json()
     unrelated = login().json()
     change(organization_a, tenant, pair, spent_at=timezone.now() - timedelta(minutes=1))
@@ -257,7 +259,7 @@ def test_reuse_ends_the_family_and_is_recorded(pair, bob, organization_a, tenant
 
 
 @pytest.mark.django_db(transaction=True)
-def test_parallel_refreshes_share_one_family(pair, organization_a, tenant):
+def test_concurrent_refreshes_share_family(pair, organization_a, tenant):
     answers = run_concurrently(*[lambda: refresh(pair)] * 8)
     assert [answer.status_code for answer in answers] == [200] * 8
     stored = rows(organization_a, tenant)
@@ -266,8 +268,8 @@ def test_parallel_refreshes_share_one_family(pair, organization_a, tenant):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_refresh_beside_a_reuse_leaves_nothing_alive(pair, organization_a, tenant):
-    """Whichever comes first: nobody goes on with a family that was ended."""
+def test_refresh_during_reuse_leaves_no_valid_token(pair, organization_a, tenant):
+    """In either order, a revoked family has no valid token."""
     for _ in range(5):
         old = login().json()
         new = refresh(old).json()
@@ -278,7 +280,7 @@ def test_a_refresh_beside_a_reuse_leaves_nothing_alive(pair, organization_a, ten
         assert refresh(last).status_code == 401
 
 
-def test_logout_ends_all_tokens_of_the_sign_in(pair, organization_a, tenant):
+def test_logout_revokes_all_tokens_of_session(pair, organization_a, tenant):
     new, other = refresh(pair).json(), login().json()
     assert post("logout", authorization=f"Bearer {pair['access_token']}").status_code == 204
     assert [works(one) for one in (pair, new, other)] == [False, False, True]
@@ -287,7 +289,7 @@ def test_logout_ends_all_tokens_of_the_sign_in(pair, organization_a, tenant):
         assert AuditLog.objects.filter(action="accounts.session.logout").exists()
 
 
-def test_logout_of_a_browser_a_key_and_nobody(bob, client_for, organization_a, make_key):
+def test_logout_of_browser_api_key_and_anonymous(bob, client_for, organization_a, make_key):
     browser = client_for(bob)
     assert browser.post("/api/v1/auth/logout").status_code == 204
     assert browser.get(ROBOTS).status_code == 401
@@ -298,16 +300,14 @@ def test_logout_of_a_browser_a_key_and_nobody(bob, client_for, organization_a, m
 
 @pytest.mark.parametrize("changes", [{"password": "another long and good one"},
                                      {"is_active": False}])  # fmt: skip
-def test_a_new_password_and_deactivation_end_tokens(changes, pair, bob, organization_a, tenant):
+def test_password_change_and_deactivation_revoke_tokens(changes, pair, bob, organization_a, tenant):
     with tenant(organization_a):
         user_update(bob, **changes)
     assert not works(pair)
     assert refresh(pair).status_code == 401
 
 
-def test_tokens_given_out_while_the_password_changes_are_worthless(
-    pair, bob, organization_a, tenant
-):
+def test_tokens_issued_during_password_change_are_invalid(pair, bob, organization_a, tenant):
     with tenant(organization_a):
         bob.set_password("another long and good one")
         bob.save()
@@ -315,7 +315,7 @@ def test_tokens_given_out_while_the_password_changes_are_worthless(
     assert refresh(pair).status_code == 401
 
 
-def test_sign_ins_are_listed_once_and_can_be_ended(pair, bob, client_for):
+def test_session_is_listed_once_and_can_be_revoked(pair, bob, client_for):
     refresh(pair)
     browser = client_for(bob)
     listed = browser.get("/api/v1/auth/sessions").json()["results"]
@@ -332,7 +332,7 @@ def test_sign_ins_are_listed_once_and_can_be_ended(pair, bob, client_for):
     assert not works(pair)
 
 
-def test_end_others_from_a_token(pair, bob, client_for):
+def test_access_token_revokes_other_sessions(pair, bob, client_for):
     browser, other = client_for(bob), login().json()
     answer = post("sessions/end-others", authorization=f"Bearer {pair['access_token']}")
     assert answer.json() == {"ended": 2}
@@ -348,7 +348,7 @@ def watches(pair):
 
 
 @pytest.mark.parametrize("use", [works, watches])
-def test_last_activity_moves_at_most_once_a_minute(pair, organization_a, tenant, use):
+def test_token_activity_is_recorded_once_per_minute(pair, organization_a, tenant, use):
     def last():
         (row,) = rows(organization_a, tenant)
         return row.last_activity_at
@@ -361,7 +361,7 @@ def test_last_activity_moves_at_most_once_a_minute(pair, organization_a, tenant,
     assert last() >= first
 
 
-def test_live_streams_take_an_access_token(pair, organization_a, make_robot):
+def test_live_stream_accepts_access_token(pair, organization_a, make_robot):
     from urfmp.live.authentication import PresentedCredential, authenticate
     from urfmp.live.http.errors import HttpError
     from urfmp.live.selectors import revoked_credentials
@@ -378,7 +378,7 @@ def test_live_streams_take_an_access_token(pair, organization_a, make_robot):
             authenticate(PresentedCredential(gone), ())
 
 
-def test_tables_hold_no_token(pair, organization_a, tenant):
+def test_tables_contain_no_token(pair, organization_a, tenant):
     refresh(pair)
     with tenant(organization_a), connection.cursor() as cursor:
         for table in ("user_sessions", "audit_logs"):

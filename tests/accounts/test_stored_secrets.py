@@ -1,6 +1,6 @@
-"""What the tables of accounts hold is good for nothing: no value of theirs gets anybody in.
+"""No value that the accounts tables store is accepted as a credential.
 
-The values come from the catalog: every column of every table that the accounts app owns.
+The test reads every column of every table of the accounts app.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def texts(value):
 
 
 def stored_values():
-    """Every text in every table of the accounts app, with the column that it is in."""
+    """Return every text in the tables of the accounts app, with its column."""
     found = {}
     for model in apps.get_app_config("accounts").get_models():
         table = model._meta.db_table
@@ -64,15 +64,15 @@ def stored_values():
 
 
 @pytest.fixture
-def person(make_user, organization_a):
+def dora(make_user, organization_a):
     return make_user(organization_a, "admin", "dora@acme.example")
 
 
 @pytest.fixture
-def credentials(person, organization_a, tenant, client_for, make_key, alice):
-    """One of everything that lets somebody in; the browser and the key are returned as controls."""
-    browser = client_for(person)
-    body = {"email": person.email, "password": PASSWORD}
+def credentials(dora, organization_a, tenant, client_for, make_key, alice):
+    """One credential of each kind; those that are valid are used as controls."""
+    browser = client_for(dora)
+    body = {"email": dora.email, "password": PASSWORD}
     tokens = Client().post("/api/v1/auth/login", body, content_type=JSON).json()
     key = make_key(organization_a, ["robots:read", "telemetry:write"])
     answer = browser.post(
@@ -95,7 +95,7 @@ def write(**headers):
 
 
 def basic(value):
-    return "Basic " + base64.b64encode(f"anybody:{value}".encode()).decode()
+    return "Basic " + base64.b64encode(f"any-name:{value}".encode()).decode()
 
 
 def get(path="/api/v1/robots", **headers):
@@ -112,14 +112,14 @@ def post(path, **body):
     return Client().post(f"/api/v1/auth/{path}", body, content_type=JSON)
 
 
-# Wherever a credential is taken: how a value is sent there, and what it is refused with.
-PLACES = {
+# Every endpoint that accepts a credential: how to send a value, and the statuses of a rejection.
+ENDPOINTS = {
     "cookie, API": (lambda value: by_cookie("/api/v1/robots", value), {401}),
     "cookie, pages": (lambda value: by_cookie("/admin/", value), {302}),
     "bearer": (lambda value: get(authorization=f"Bearer {value}"), {401}),
     "X-API-Key": (lambda value: get(**{"x-api-key": value}), {401}),
     "token": (lambda value: write(authorization=f"Token {value}"), {401}),
-    "token with a name": (lambda value: write(authorization=f"Token anybody:{value}"), {401}),
+    "token with name": (lambda value: write(authorization=f"Token any-name:{value}"), {401}),
     "basic": (lambda value: write(authorization=basic(value)), {401}),
     "parameter": (
         lambda value: Client().post(
@@ -138,38 +138,38 @@ PLACES = {
 
 
 def test_every_endpoint_accepts_its_credential(credentials):
-    """The places are the right ones: each takes the credential that belongs there."""
+    """Control: each endpoint accepts a valid credential."""
     cookie = credentials["browser"].cookies[settings.SESSION_COOKIE_NAME].value
     assert by_cookie("/api/v1/robots", cookie).status_code == 200
     assert by_cookie("/admin/", cookie).status_code == 200
-    for good in (credentials["key"], credentials["tokens"]["access_token"]):
-        assert PLACES["bearer"][0](good).status_code == 200
-        assert PLACES["X-API-Key"][0](good).status_code == 200
-    for place in ("token", "token with a name", "basic", "parameter"):
-        assert PLACES[place][0](credentials["key"]).status_code == 400, place  # names no robot
-    assert PLACES["refresh"][0](credentials["tokens"]["refresh_token"]).status_code == 200
-    assert PLACES["link"][0](credentials["links"][0]).status_code == 204
+    for valid in (credentials["key"], credentials["tokens"]["access_token"]):
+        assert ENDPOINTS["bearer"][0](valid).status_code == 200
+        assert ENDPOINTS["X-API-Key"][0](valid).status_code == 200
+    for endpoint in ("token", "token with name", "basic", "parameter"):
+        assert ENDPOINTS[endpoint][0](credentials["key"]).status_code == 400, endpoint  # no robot
+    assert ENDPOINTS["refresh"][0](credentials["tokens"]["refresh_token"]).status_code == 200
+    assert ENDPOINTS["link"][0](credentials["links"][0]).status_code == 204
 
 
 def test_stored_values_are_rejected_as_credentials(credentials, organization_a, tenant):
     with tenant(organization_a):
         values = stored_values()
     assert set(values.values()) >= set(SECRET_COLUMNS)
-    taken = []
+    accepted = []
     for value, column in values.items():
         can_be_sent = value.isascii() and value.isprintable() and len(value) <= 2_000
         sent = value if can_be_sent else value.encode().hex()[:2_000]
-        for place, (send, refusals) in PLACES.items():
+        for endpoint, (send, rejections) in ENDPOINTS.items():
             status = send(sent).status_code
-            if status not in refusals:
-                taken.append((column, place, status))
-    assert not taken
+            if status not in rejections:
+                accepted.append((column, endpoint, status))
+    assert not accepted
 
 
 def test_stored_secrets_are_rejected_as_passwords_and_codes(
     credentials, alice, organization_a, tenant
 ):
-    """Ten passwords an account are looked at in a quarter of an hour: the secrets come first."""
+    """Ten passwords per account are checked in 15 minutes, so only secrets are tried."""
     with tenant(organization_a):
         values = stored_values()
     secrets = [value for value, column in values.items() if value and column in SECRET_COLUMNS]
@@ -183,9 +183,9 @@ def test_stored_secrets_are_rejected_as_passwords_and_codes(
 
 
 def test_revoked_and_expired_credentials_are_rejected(
-    credentials, person, alice, organization_a, tenant, make_key
+    credentials, dora, alice, organization_a, tenant, make_key
 ):
-    """Deactivated people, revoked and expired keys."""
+    """Credentials of a deactivated user, a revoked and an expired API key."""
     from apps.accounts.models import ApiKey
     from apps.accounts.services.api_keys import api_key_revoke
     from apps.accounts.services.users import user_update
@@ -194,15 +194,15 @@ def test_revoked_and_expired_credentials_are_rejected(
     with tenant(organization_a):
         ApiKey.objects.filter(name="expired").update(expires_at=timezone.now() - timedelta(hours=1))
         api_key_revoke(ApiKey.objects.get(name="test"))
-        user_update(person, is_active=False)
-    ended = [
+        user_update(dora, is_active=False)
+    inactive = [
         expired,
         credentials["key"],
         credentials["tokens"]["access_token"],
         credentials["tokens"]["refresh_token"],
         credentials["browser"].cookies[settings.SESSION_COOKIE_NAME].value,
     ]
-    for value in ended:
-        for place in ("cookie, API", "cookie, pages", "bearer", "X-API-Key", "token", "refresh"):
-            send, refusals = PLACES[place]
-            assert send(value).status_code in refusals, place
+    for value in inactive:
+        for endpoint in ("cookie, API", "cookie, pages", "bearer", "X-API-Key", "token", "refresh"):
+            send, rejections = ENDPOINTS[endpoint]
+            assert send(value).status_code in rejections, endpoint

@@ -1,4 +1,4 @@
-"""Nobody tries more than ten passwords of an account in a quarter of an hour."""
+"""Ten passwords of an account may be tried within 15 minutes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def store(request, monkeypatch):
 
 @pytest.fixture
 def hashes(monkeypatch):
-    """Count every password that is hashed, an account's or nobody's."""
+    """Count every password that is hashed, with or without an account."""
     counted = []
     real_check, real_make = User.check_password, backends.make_password
 
@@ -58,7 +58,7 @@ def use_up(email=ALICE, **kwargs):
     return [enter(email, "wrong", **kwargs).status_code for _ in range(10)]
 
 
-def test_ten_passwords_and_no_more(alice, hashes, store):
+def test_eleventh_password_gets_429(alice, hashes, store):
     assert use_up() == [400] * 10
     answer = enter()  # with the right one
     assert answer.status_code == 429
@@ -69,7 +69,7 @@ def test_ten_passwords_and_no_more(alice, hashes, store):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("email", [ALICE, "nobody@acme.example"])
-def test_ten_hashes_however_parallel(alice, hashes, store, email):
+def test_concurrent_attempts_hash_ten_passwords(alice, hashes, store, email):
     def attempt():
         return [enter(email, "wrong").status_code for _ in range(3)]
 
@@ -78,7 +78,7 @@ def test_ten_hashes_however_parallel(alice, hashes, store, email):
     assert len(hashes) == 10
 
 
-def test_the_refusal_does_not_tell_whether_the_account_exists(alice):
+def test_denial_does_not_reveal_account(alice):
     pages = []
     for email in (ALICE, "nobody@acme.example"):
         use_up(email)
@@ -92,17 +92,17 @@ def test_the_refusal_does_not_tell_whether_the_account_exists(alice):
 @pytest.mark.parametrize(
     "email", ["ALICE@acme.example", " alice@Acme.example ", "AlIcE@ACME.EXAMPLE"]
 )
-def test_another_way_to_write_the_address_is_the_same_account(alice, email):
+def test_email_variants_share_limit(alice, email):
     use_up()
     assert enter(email).status_code == 429
 
 
-def test_other_accounts_are_not_kept_out(alice, bob):
+def test_other_accounts_are_not_limited(alice, bob):
     use_up()
     assert enter("bob@acme.example").status_code == 302
 
 
-def test_the_known_device_of_the_real_user_gets_in(alice, store):
+def test_trusted_device_is_not_limited_by_attempts_elsewhere(alice, store):
     mine = Client()
     assert enter(client=mine).status_code == 302
     use_up()
@@ -111,7 +111,7 @@ def test_the_known_device_of_the_real_user_gets_in(alice, store):
     assert enter(client=mine).status_code == 302
 
 
-def test_a_known_device_has_ten_attempts_too(alice, hashes):
+def test_trusted_device_has_ten_attempts(alice, hashes):
     mine = Client()
     enter(client=mine)
     mine.post("/admin/logout/")
@@ -121,7 +121,7 @@ def test_a_known_device_has_ten_attempts_too(alice, hashes):
     assert len(hashes) == 10
 
 
-def test_many_known_devices_do_not_make_many_attempts(alice, hashes):
+def test_trusted_devices_share_limit(alice, hashes):
     devices = [Client() for _ in range(4)]
     for device in devices:
         assert enter(client=device).status_code == 302
@@ -131,7 +131,7 @@ def test_many_known_devices_do_not_make_many_attempts(alice, hashes):
     assert len(hashes) == 34
 
 
-def test_a_device_is_known_to_the_accounts_that_signed_in_on_it_alone(alice, bob):
+def test_device_is_trusted_only_by_accounts_that_logged_in(alice, bob):
     shared = Client()
     enter("bob@acme.example", client=shared)
     shared.post("/admin/logout/")
@@ -139,7 +139,7 @@ def test_a_device_is_known_to_the_accounts_that_signed_in_on_it_alone(alice, bob
     assert enter(client=shared).status_code == 429
 
 
-def test_people_share_a_device(alice, bob):
+def test_device_is_trusted_by_several_users(alice, bob):
     shared = Client()
     for email in ("bob@acme.example", ALICE):
         assert enter(email, client=shared).status_code == 302
@@ -153,7 +153,7 @@ def test_people_share_a_device(alice, bob):
 @pytest.mark.parametrize(
     "change", [lambda v: v[:-1] + ("A" if v[-1] != "A" else "B"), lambda v: "", lambda v: "x:y:z"]
 )
-def test_a_forged_device_is_unknown(alice, change):
+def test_forged_device_is_not_trusted(alice, change):
     mine = Client()
     enter(client=mine)
     stranger = Client()
@@ -162,13 +162,13 @@ def test_a_forged_device_is_unknown(alice, change):
     assert enter(client=stranger).status_code == 429
 
 
-def test_a_failure_makes_no_device_known(alice):
+def test_failed_login_does_not_trust_device(alice):
     client = Client()
     enter(password="wrong", client=client)
     assert COOKIE not in client.cookies
 
 
-def test_the_devices_cookie_is_for_us_alone_and_tells_nothing(alice, settings):
+def test_device_cookie_is_httponly_and_opaque(alice, settings):
     cookie = enter().cookies[COOKIE]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
@@ -182,7 +182,7 @@ def test_the_devices_cookie_is_for_us_alone_and_tells_nothing(alice, settings):
     assert not cookie["domain"]
 
 
-def test_the_cookie_lets_nobody_in(alice):
+def test_device_cookie_does_not_authenticate(alice):
     mine = Client()
     enter(client=mine)
     other = Client()
@@ -191,7 +191,7 @@ def test_the_cookie_lets_nobody_in(alice):
     assert enter(password="wrong", client=other).status_code == 400
 
 
-def test_ten_in_any_window(store, monkeypatch):
+def test_sliding_window_admits_ten_in_any_window(store, monkeypatch):
     """Not only in windows that begin with an attempt: a steady stream finds no seam."""
     monkeypatch.setattr(throttling, "_ATTEMPT_WINDOW_SECONDS", 1)
     admitted = []
@@ -206,7 +206,7 @@ def test_ten_in_any_window(store, monkeypatch):
         assert last[1] - first[0] >= 1
 
 
-def test_attempts_come_back(alice, monkeypatch):
+def test_attempts_are_available_after_window(alice, monkeypatch):
     monkeypatch.setattr(throttling, "_ATTEMPT_WINDOW_SECONDS", 1)
     statuses = set()
     for _ in range(2000):
@@ -216,7 +216,7 @@ def test_attempts_come_back(alice, monkeypatch):
     raise AssertionError
 
 
-def test_the_record_is_told_once(alice, organization_a, tenant):
+def test_denial_is_audited_once(alice, organization_a, tenant):
     use_up()
     for _ in range(5):
         enter()
@@ -227,7 +227,7 @@ def test_the_record_is_told_once(alice, organization_a, tenant):
     assert len(messages) == 11
 
 
-def test_every_caller_of_authenticate_is_limited(alice):
+def test_authenticate_is_limited(alice):
     for _ in range(10):
         assert authenticate(username=ALICE, password="wrong") is None
     with pytest.raises(TooManyAttemptsError) as caught:
@@ -236,7 +236,7 @@ def test_every_caller_of_authenticate_is_limited(alice):
     assert caught.value.status == 429
 
 
-def test_the_old_password_is_not_tried_for_ever_either(alice, client_for, hashes):
+def test_password_change_is_limited(alice, client_for, hashes):
     client = client_for(alice)
     use_up()  # strangers do not keep her from changing it
     hashes.clear()

@@ -1,4 +1,4 @@
-"""Wherever a password is tried the record tells of what was wrong, and once of too much."""
+"""Each wrong password is audited, and the first denial beyond the limit."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def do_without_by_api(client, user, password):
 
 @pytest.fixture
 def told(tenant, organization_a):
-    """Return a function that gives how often the record tells of what."""
+    """Return a function that counts audited errors by message."""
 
     def read():
         with tenant(organization_a):
@@ -57,7 +57,7 @@ def told(tenant, organization_a):
 
 
 @pytest.mark.parametrize("way", [login, enter])
-def test_a_sign_in(way, alice, told):
+def test_failed_login_is_audited(way, alice, told):
     statuses = {way(Client(), alice, "wrong").status_code for _ in range(13)}
     assert 429 in statuses
     assert told() == {"Wrong e-mail or password.": 10, "Too many attempts.": 1}
@@ -71,7 +71,9 @@ def test_a_sign_in(way, alice, told):
         (do_without_by_api, "the removal of the second factor"),
     ],
 )
-def test_whoever_is_signed_in_already(way, where, alice, client_for, told, tenant, organization_a):
+def test_failed_password_of_logged_in_user_is_audited(
+    way, where, alice, client_for, told, tenant, organization_a
+):
     with tenant(organization_a):
         row = second_factor_begin(alice)
         second_factor_confirm(alice, pyotp.TOTP(totp_secret(row)).now())

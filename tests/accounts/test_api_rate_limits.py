@@ -27,7 +27,7 @@ def standing(answer):
     return answer["RateLimit-Limit"], answer["RateLimit-Remaining"], answer["RateLimit-Reset"]
 
 
-def test_a_key_sees_how_its_limit_stands_and_is_refused_beyond_it(key):
+def test_api_key_gets_limit_headers_and_429_beyond_limit(key):
     assert [standing(ask(key)) for _ in range(3)] == [
         ("3", "2", "60"),
         ("3", "1", "60"),
@@ -43,7 +43,7 @@ def test_a_key_sees_how_its_limit_stands_and_is_refused_beyond_it(key):
     assert answer["X-Request-ID"]
 
 
-def test_the_view_does_not_run_beyond_the_limit(organization_a, make_robot, make_key):
+def test_view_is_not_called_beyond_limit(organization_a, make_robot, make_key):
     robot = make_robot(organization_a)
     key = make_key(organization_a, robot=robot, rate_limit=1)
     points = {"points": []}
@@ -65,13 +65,13 @@ def test_the_view_does_not_run_beyond_the_limit(organization_a, make_robot, make
         ("/admin/", 302),
     ],
 )
-def test_refusals_count_and_carry_the_headers_too(key, path, status):
+def test_denied_requests_count_and_have_headers(key, path, status):
     answer = ask(key, path)
     assert answer.status_code == status
     assert standing(answer)[:2] == ("3", "2")
 
 
-def test_a_fault_of_ours_carries_the_headers_too(key, monkeypatch):
+def test_server_error_has_headers(key, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError
 
@@ -81,7 +81,7 @@ def test_a_fault_of_ours_carries_the_headers_too(key, monkeypatch):
     assert standing(answer)[:2] == ("3", "2")
 
 
-def test_nothing_that_a_client_chooses_gives_it_another_counter(key):
+def test_client_input_does_not_change_counter(key):
     """The window of the original belonged to an unchecked header."""
     answers = [
         ask(
@@ -104,42 +104,42 @@ def test_nothing_that_a_client_chooses_gives_it_another_counter(key):
     assert ask(key + " ").status_code in {401, 429}
 
 
-def test_keys_have_counters_of_their_own(key, organization_a, make_key):
+def test_limit_is_per_api_key(key, organization_a, make_key):
     other = make_key(organization_a, ["robots:read"], rate_limit=3)
     for _ in range(4):
         ask(key)
     assert standing(ask(other))[1] == "2"
 
 
-def test_a_key_without_a_limit_has_the_organizations(organization_a, make_key, settings):
+def test_api_key_without_limit_uses_organization_limit(organization_a, make_key, settings):
     settings.ORGANIZATION_RATE_LIMIT = 5
     key = make_key(organization_a, ["robots:read"], rate_limit=None)
     assert [ask(key).status_code for _ in range(6)] == [200] * 5 + [429]
 
 
-def test_no_limit_at_all_says_nothing(organization_a, make_key, settings):
+def test_no_limit_sends_no_headers(organization_a, make_key, settings):
     settings.ORGANIZATION_RATE_LIMIT = 0
     key = make_key(organization_a, ["robots:read"], rate_limit=None)
     assert not ask(key).has_header("RateLimit-Limit")
 
 
-def test_an_organizations_keys_share_its_limit_and_no_other_does(
+def test_organization_limit_is_shared_by_its_keys_only(
     organization_a, organization_b, make_key, settings
 ):
     settings.ORGANIZATION_RATE_LIMIT = 4
     one, two = (make_key(organization_a, ["robots:read"], rate_limit=3) for _ in range(2))
     foreign = make_key(organization_b, ["robots:read"])
     assert [ask(one).status_code for _ in range(6)] == [200] * 3 + [429] * 3
-    # What the key's own limit refused, the organization's has not counted.
+    # The organization's limit did not count what the key's own limit denied.
     assert [ask(two).status_code for _ in range(3)] == [200] + [429] * 2
     assert ask(two)["RateLimit-Limit"] == "4"
     assert ask(foreign).status_code == 200
-    # And the other way round: the organization's refusals cost the key nothing.
+    # Conversely, the key's limit did not count the organization's denials.
     settings.ORGANIZATION_RATE_LIMIT = 100
     assert standing(ask(two))[:2] == ("3", "1")
 
 
-def test_a_bad_key_costs_nobodys_counter(key, organization_a, make_key, tenant):
+def test_invalid_key_is_not_counted(key, organization_a, make_key, tenant):
     ended = make_key(organization_a, ["robots:read"], rate_limit=3)
     assert standing(ask(ended))[1] == "2"
     with tenant(organization_a):
@@ -153,7 +153,7 @@ def test_a_bad_key_costs_nobodys_counter(key, organization_a, make_key, tenant):
     assert standing(ask(key))[1] == "2"
 
 
-def test_a_changed_limit_counts_at_the_next_request(key, organization_a, tenant):
+def test_changed_limit_applies_to_next_request(key, organization_a, tenant):
     ask(key)
     with tenant(organization_a):
         ApiKey.objects.update(rate_limit=2)
@@ -161,7 +161,7 @@ def test_a_changed_limit_counts_at_the_next_request(key, organization_a, tenant)
     assert ask(key).status_code == 429
 
 
-def test_people_are_not_counted(alice, client_for, settings):
+def test_users_are_not_limited(alice, client_for, settings):
     settings.ORGANIZATION_RATE_LIMIT = 1
     client = client_for(alice)
     answers = [client.get("/api/v1/robots") for _ in range(3)]
@@ -169,7 +169,7 @@ def test_people_are_not_counted(alice, client_for, settings):
     assert not answers[0].has_header("RateLimit-Limit")
 
 
-def test_what_is_marked_is_never_refused(key, monkeypatch):
+def test_rate_limit_exempt_view_is_never_denied(key, monkeypatch):
     @view_policy(rate_limit_exempt=True)
     def answer_at_once(self, request):
         return HttpResponse()
@@ -181,7 +181,7 @@ def test_what_is_marked_is_never_refused(key, monkeypatch):
 
 
 @pytest.mark.parametrize("limit", [0, -1])
-def test_a_limit_is_at_least_one(organization_a, alice, make_key, client_for, limit):
+def test_limit_below_one_is_rejected(organization_a, alice, make_key, client_for, limit):
     with pytest.raises(ValidationError):
         make_key(organization_a, ["robots:read"], rate_limit=limit)
     body = {"name": "k", "permissions": ["robots:read"], "rate_limit": limit}
@@ -190,14 +190,14 @@ def test_a_limit_is_at_least_one(organization_a, alice, make_key, client_for, li
     assert "rate_limit" in answer.json()["errors"]
 
 
-def test_a_row_by_hand_without_room_is_refused(key, organization_a, tenant):
+def test_stored_zero_limit_denies_requests(key, organization_a, tenant):
     with tenant(organization_a):
         ApiKey.objects.update(rate_limit=0)
     assert ask(key).status_code == 429
     assert ask(key)["Retry-After"] == "60"
 
 
-def test_a_robots_minute_fits_into_a_new_keys_limit(organization_a, make_robot, make_key):
+def test_default_limit_allows_simulated_robot(organization_a, make_robot, make_key):
     """One batch a second, a status report beside each: twice what a real robot sends."""
     headers = {"x-api-key": make_key(organization_a, robot=make_robot(organization_a))}
     client = Client()

@@ -1,4 +1,4 @@
-"""Whoever may invite does not fill strangers' mailboxes."""
+"""Users who may invite cannot flood mailboxes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ def add(client, email):
     return client.post("/api/v1/users", body, content_type="application/json")
 
 
-def test_five_an_hour_to_one_address(alice, charlie, client_for, run_jobs, tenant, organization_a):
+def test_address_limit_is_five_per_hour(
+    alice, charlie, client_for, run_jobs, tenant, organization_a
+):
     client = client_for(alice)
     made = invite(client)
     assert made.status_code == 201
@@ -43,20 +45,20 @@ def test_five_an_hour_to_one_address(alice, charlie, client_for, run_jobs, tenan
     assert "Too many invitations and password links" in page.content.decode()
     run_jobs()
     assert len(mail.outbox) == sent == 4
-    with tenant(organization_a):  # nothing is made that nobody is told of
+    with tenant(organization_a):  # a rejected request creates nothing
         assert not Invitation.objects.exists()
         assert not User.objects.filter(email=KIM).exists()
     assert invite(client, "lee@plant.example").status_code == 201
     assert invite(client_for(charlie)).status_code == 201  # another organization
 
 
-def test_a_link_to_choose_a_password_counts_too(alice, bob, client_for):
+def test_password_links_count(alice, bob, client_for):
     client = client_for(alice)
     path = f"/api/v1/users/{bob.pk}/password-link"
     assert [client.post(path).status_code for _ in range(6)] == [202] * 5 + [429]
 
 
-def test_so_many_a_day_in_all(alice, client_for, monkeypatch):
+def test_organization_limit_is_per_day(alice, client_for, monkeypatch):
     monkeypatch.setattr(throttling, "_MAX_MAILS_PER_ORGANIZATION", 3)
     client = client_for(alice)
     statuses = [invite(client, f"n{number}@plant.example").status_code for number in range(4)]

@@ -1,4 +1,4 @@
-"""What credentials stand for, looked up by itself: whatever those who ask check besides."""
+"""Look-up of credentials, without the checks of its callers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.accounts.auth.session_store import SessionStore
 from apps.accounts.models import ApiKey, User
 from apps.accounts.selectors.credentials import (
     SessionCredential,
@@ -21,6 +20,7 @@ from apps.accounts.selectors.credentials import (
     session_credential,
 )
 from apps.accounts.services.api_tokens import token_pair_issue
+from apps.accounts.services.session_store import SessionStore
 from tests.conftest import uncache_session
 from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor
@@ -41,16 +41,16 @@ def cached(token):
 
 
 @pytest.mark.parametrize(
-    ("left", "silence", "is_valid"),
+    ("remaining", "idle", "is_valid"),
     [
         (timedelta(seconds=5), timedelta(minutes=59), True),
         (timedelta(seconds=-1), timedelta(0), False),
         (timedelta(hours=1), timedelta(minutes=60), False),
     ],
 )
-def test_session_credential_expires_by_clock(alice, left, silence, is_valid):
+def test_session_credential_expires_by_clock(alice, remaining, idle, is_valid):
     now = timezone.now()
-    found = SessionCredential(alice.pk, alice.organization_id, {}, now + left, now - silence)
+    found = SessionCredential(alice.pk, alice.organization_id, {}, now + remaining, now - idle)
     assert found.is_valid is is_valid
 
 
@@ -62,9 +62,9 @@ def test_api_tokens_are_not_sessions(alice):
 
 def test_reader_does_not_replace_change_marker(token):
     invalidate_cached_session(hash_token(token))
-    mark = cached(token)
+    marker = cached(token)
     assert session_credential(token) is not None
-    assert cached(token) == mark
+    assert cached(token) == marker
     cache.delete(f"session:{hash_token(token)}")
     assert session_credential(token) is not None
     assert isinstance(cached(token), list)
@@ -108,7 +108,7 @@ def test_record_key_use_writes_once_a_minute(organization_a, make_key, tenant):
     with CaptureQueriesContext(connection) as queries:
         assert not record_key_use(first)
     assert len(queries) == 0
-    # Another process remembers it unused, and the database knows better.
+    # Another process has cached the key as unused; the database has a newer time.
     then = timezone.now() - timedelta(seconds=30)
     with tenant(organization_a):
         ApiKey.objects.update(last_used_at=then)

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def denials(tenant):
-    """Return a function that gives what was refused in an organization, oldest first."""
+    """Return a function that lists an organization's audited denials, oldest first."""
 
     def get(organization):
         with tenant(organization):
@@ -33,7 +33,7 @@ def keyed(key, **headers):
     return Client(headers={"x-api-key": key, **headers}, REMOTE_ADDR="192.0.2.9")
 
 
-def test_a_person_without_the_right(organization_a, bob, client_for, denials, make_robot):
+def test_user_without_permission_is_audited(organization_a, bob, client_for, denials, make_robot):
     robot = make_robot(organization_a)
     client = client_for(bob)
     answer = client.patch(
@@ -58,7 +58,7 @@ def test_a_person_without_the_right(organization_a, bob, client_for, denials, ma
     assert audit_verify() == []
 
 
-def test_pages_and_the_admin(organization_a, bob, client_for, denials):
+def test_pages_and_admin_denials_are_audited(organization_a, bob, client_for, denials):
     client = client_for(bob)
     assert client.get("/admin/accounts/apikey/").status_code == 403
     assert client.get("/admin/audit/auditlog/").status_code == 403
@@ -67,14 +67,14 @@ def test_pages_and_the_admin(organization_a, bob, client_for, denials):
     ]  # fmt: skip
 
 
-def test_a_request_without_its_csrf_token(organization_a, alice, client_for, denials):
+def test_missing_csrf_token_is_audited(organization_a, alice, client_for, denials):
     client = client_for(alice, enforce_csrf_checks=True)
     assert client.post("/admin/own-sessions/").status_code == 403
     (row,) = denials(organization_a)
     assert row.user_id == alice.pk
 
 
-def test_a_key_without_the_scope(organization_a, make_key, denials):
+def test_api_key_without_scope_is_audited(organization_a, make_key, denials):
     client = keyed(make_key(organization_a, ["robots:read"]))
     assert client.get("/api/v1/alerts").status_code == 403
     assert client.post("/api/v1/telemetry", {}, content_type="application/json").status_code == 403
@@ -93,7 +93,7 @@ def test_a_key_without_the_scope(organization_a, make_key, denials):
         ({"expires_at": timezone.now() - timedelta(days=1)}, "key_expired"),
     ],
 )
-def test_a_key_that_is_over(organization_a, make_key, tenant, denials, change, reason):
+def test_inactive_api_key_is_audited(organization_a, make_key, tenant, denials, change, reason):
     key = make_key(organization_a, ["robots:read"])
     with tenant(organization_a):
         row = ApiKey.objects.get(name="test")
@@ -107,7 +107,7 @@ def test_a_key_that_is_over(organization_a, make_key, tenant, denials, change, r
     assert key not in str([vars(item) for item in (first, second)])
 
 
-def test_nobody_is_not_recorded(organization_a, make_key, denials, owner_cursor):
+def test_anonymous_denial_is_not_audited(organization_a, make_key, denials, owner_cursor):
     owner_cursor.execute("SELECT count(*) FROM audit_logs")
     before = owner_cursor.fetchone()
     for key in ("urfmp_live_nonsense", make_key(organization_a)[:-1] + "-"):
@@ -118,7 +118,7 @@ def test_nobody_is_not_recorded(organization_a, make_key, denials, owner_cursor)
     assert before is not None
 
 
-def test_a_foreign_id_leaves_no_row_with_its_owner(
+def test_foreign_object_is_not_audited_for_its_owner(
     organization_a, organization_b, charlie, client_for, make_robot, denials
 ):
     robot = make_robot(organization_a)
@@ -126,7 +126,7 @@ def test_a_foreign_id_leaves_no_row_with_its_owner(
     assert denials(organization_a) == denials(organization_b) == []
 
 
-def test_a_robots_key_that_names_another_robot(organization_a, make_robot, make_key, denials):
+def test_robot_key_naming_other_robot_is_audited(organization_a, make_robot, make_key, denials):
     mine, other = make_robot(organization_a), make_robot(organization_a)
     client = keyed(make_key(organization_a, ["telemetry:write"], robot=mine))
     point = {"metric_name": "a", "time": timezone.now().isoformat(), "value": 1}
@@ -138,7 +138,7 @@ def test_a_robots_key_that_names_another_robot(organization_a, make_robot, make_
     assert (row.action, row.error_message) == ("accounts.access.deny", "wrong_robot")
 
 
-def test_a_limit_is_recorded_once_a_window(organization_a, make_key, denials):
+def test_rate_limit_denial_is_audited_once_per_window(organization_a, make_key, denials):
     client = keyed(make_key(organization_a, ["robots:read"], rate_limit=2))
     codes = [client.get("/api/v1/robots").status_code for _ in range(8)]
     assert codes == [200, 200, *[429] * 6]
@@ -146,7 +146,7 @@ def test_a_limit_is_recorded_once_a_window(organization_a, make_key, denials):
     assert (row.action, row.error_message) == ("accounts.access.limit", "rate_limited")
 
 
-def test_a_flood_leaves_a_handful(organization_a, bob, client_for, denials):
+def test_flood_of_denials_is_sampled(organization_a, bob, client_for, denials):
     client = client_for(bob)
     for _ in range(101):
         assert client.get("/api/v1/api-keys").status_code == 403
@@ -154,7 +154,9 @@ def test_a_flood_leaves_a_handful(organization_a, bob, client_for, denials):
     assert told == [None, 10, 100]
 
 
-def test_without_redis_it_is_the_same(organization_a, bob, client_for, denials, monkeypatch):
+def test_flood_of_denials_without_redis_is_sampled(
+    organization_a, bob, client_for, denials, monkeypatch
+):
     from urfmp.common.redis import rate_limit
 
     monkeypatch.setattr(
@@ -168,7 +170,7 @@ def test_without_redis_it_is_the_same(organization_a, bob, client_for, denials, 
     assert len(denials(organization_a)) == 1
 
 
-def test_what_was_refused_is_undone_and_its_refusal_stays(
+def test_denied_request_is_rolled_back_and_audited(
     organization_a, bob, client_for, denials, monkeypatch, make_facility, tenant
 ):
     from rest_framework.exceptions import PermissionDenied
@@ -189,7 +191,7 @@ def test_what_was_refused_is_undone_and_its_refusal_stays(
     assert len(denials(organization_a)) == 1
 
 
-def test_an_answer_stays_when_the_record_fails(organization_a, bob, client_for, monkeypatch):
+def test_audit_failure_keeps_response(organization_a, bob, client_for, monkeypatch):
     from django.db import OperationalError
 
     from apps.accounts.middleware import access_denied as module
@@ -202,7 +204,7 @@ def test_an_answer_stays_when_the_record_fails(organization_a, bob, client_for, 
     assert (answer.status_code, json.loads(answer.content)["code"]) == (403, "permission_denied")
 
 
-def test_no_tenant_stays_open(organization_a, bob, client_for):
+def test_denial_leaves_no_tenant_transaction_open(organization_a, bob, client_for):
     client_for(bob).get("/api/v1/api-keys")
     assert settings.DATABASES["default"]["TENANT_WALL"]
     with pytest.raises(TenantError), connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""The second factor through the API: the same services and rules as on its page."""
+"""The second factor in the API, with the same services and rules as on its page."""
 
 from __future__ import annotations
 
@@ -58,13 +58,13 @@ def code_of(seed, clock):
 
 @pytest.fixture
 def client(bob, clock):
-    """Bob, a viewer, signed in through the API."""
+    """A client with an API session of Bob, who is a viewer."""
     return bearer(login(bob).json())
 
 
 @pytest.fixture
 def enrolled(client, clock):
-    """Bob's client after he has set one up, its seed and recovery codes."""
+    """Bob's client after the second factor is set up, its secret and recovery codes."""
     seed = post(client, "").json()["seed"]
     done = post(client, "/confirm", {"otp": code_of(seed, clock)}).json()
     clock.now += 30
@@ -82,7 +82,7 @@ def test_api_session_sets_up_second_factor(client, bob, clock, organization_a, t
     seed, address = begun.json()["seed"], begun.json()["otpauth_uri"]
     assert pyotp.parse_uri(address).secret == seed
     assert client.get(BASE).json() == none
-    assert login(bob).status_code == 200  # it asks nobody for anything yet
+    assert login(bob).status_code == 200  # not required before it is confirmed
 
     wrong = post(client, "/confirm", {"otp": "000000"})
     assert (wrong.status_code, wrong.json()["code"]) == (401, "second_factor_refused")
@@ -155,8 +155,8 @@ def test_remove_with_short_password_gets_409(enrolled, bob, organization_a, tena
     with tenant(organization_a):
         user_update(bob, password=SHORT)
     client = bearer(login(bob, password=SHORT, recovery_code=codes[0]).json())
-    refused = post(client, "/remove", {"password": SHORT})
-    assert (refused.status_code, refused.json()["code"]) == (409, "password_too_short")
+    rejected = post(client, "/remove", {"password": SHORT})
+    assert (rejected.status_code, rejected.json()["code"]) == (409, "password_too_short")
     assert client.get(BASE).json()["is_in_use"] is True
 
 
@@ -172,7 +172,7 @@ def test_action_in_wrong_state_gets_409(client, clock):
     newer = post(client, "").json()["seed"]
     assert seed != newer
     assert post(client, "/confirm", {"otp": code_of(seed, clock)}).status_code == 401
-    # What was only begun is nobody's to remove, and removing it ends no sign-in.
+    # An unconfirmed second factor cannot be removed, so that no session is revoked.
     assert post(client, "/remove", {"password": PASSWORD}).status_code == 409
     done = post(client, "/confirm", {"otp": code_of(newer, clock)})
     client = bearer(done.json()["tokens"])
@@ -194,17 +194,17 @@ def test_eleventh_wrong_code_gets_429(client, clock):
     seed = post(client, "").json()["seed"]
     answers = [post(client, "/confirm", {"otp": "000000"}).status_code for _ in range(11)]
     assert answers == [401] * 10 + [429]
-    refused = post(client, "/confirm", {"otp": code_of(seed, clock)})
-    assert refused.status_code == 429
-    assert refused["Retry-After"]
+    rejected = post(client, "/confirm", {"otp": code_of(seed, clock)})
+    assert rejected.status_code == 429
+    assert rejected["Retry-After"]
 
 
 def test_required_second_factor_can_be_set_up(bob, organization_a, tenant, clock):
     with tenant(organization_a):
         organization_update(organization_a, settings={"second_factor_required": True})
     client = bearer(login(bob).json())
-    refused = client.get("/api/v1/robots")
-    assert refused.json()["code"] == "second_factor_setup_required"
+    rejected = client.get("/api/v1/robots")
+    assert rejected.json()["code"] == "second_factor_setup_required"
     assert client.get(BASE).json()["is_required"] is True
     clock.now += 15 * 60
     step_up = client.post(
@@ -242,10 +242,10 @@ def test_api_keys_get_403_and_anonymous_gets_401(organization_a, make_key, make_
         make_key(organization_a, robot=make_robot(organization_a)),
     )
     for headers, status in (*(({"x-api-key": key}, 403) for key in keys), ({}, 401)):
-        anyone = Client(headers=headers)
-        assert anyone.get(BASE).status_code == status
+        client = Client(headers=headers)
+        assert client.get(BASE).status_code == status
         for path in CHANGES:
-            assert post(anyone, path).status_code == status, path
+            assert post(client, path).status_code == status, path
 
 
 def test_unknown_fields_and_parameters_get_400(client):

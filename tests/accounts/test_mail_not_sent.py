@@ -25,7 +25,7 @@ from apps.accounts.services.users import system_user_get
 PURPOSE = LinkPurpose.PASSWORD_RESET
 
 
-def test_nobody_is_sent_a_link_who_was_deactivated_meanwhile(bob, organization_a, tenant, run_jobs):
+def test_user_deactivated_before_job_gets_no_link(bob, organization_a, tenant, run_jobs):
     with tenant(organization_a):
         link_request(bob, PURPOSE)
         User.objects.filter(pk=bob.pk).update(is_active=False)
@@ -35,13 +35,13 @@ def test_nobody_is_sent_a_link_who_was_deactivated_meanwhile(bob, organization_a
         assert not OneTimeLink.objects.exists()
 
 
-def test_the_system_is_sent_no_link(organization_a, tenant, run_jobs):
+def test_system_user_gets_no_link(organization_a, tenant, run_jobs):
     with tenant(organization_a), pytest.raises(SystemUserError):
         link_request(system_user_get(organization_id=organization_a.pk), PURPOSE)
     assert run_jobs() == 0
 
 
-def test_an_invitation_that_expired_meanwhile_is_not_sent(organization_a, alice, tenant, run_jobs):
+def test_invitation_expired_before_job_is_not_sent(organization_a, alice, tenant, run_jobs):
     with tenant(organization_a):
         invitation_create(
             organization_id=organization_a.pk, email="kim@plant.example", invited_by=alice
@@ -53,7 +53,7 @@ def test_an_invitation_that_expired_meanwhile_is_not_sent(organization_a, alice,
         assert Invitation.objects.get().token_digest is None
 
 
-def test_what_expired_is_kept_for_thirty_days(organization_a, alice, tenant):
+def test_expired_links_and_invitations_are_kept_30_days(organization_a, alice, tenant):
     with tenant(organization_a):
         link_create(alice, PURPOSE)
         invitation_create(
@@ -68,9 +68,7 @@ def test_what_expired_is_kept_for_thirty_days(organization_a, alice, tenant):
             assert [model.objects.count() for model in (OneTimeLink, Invitation)] == [left, left]
 
 
-def test_a_link_for_something_else_sets_no_password(
-    organization_a, alice, tenant, actor, monkeypatch
-):
+def test_link_of_other_kind_cannot_set_password(organization_a, alice, tenant, actor, monkeypatch):
     with tenant(organization_a):
         token, _ = link_create(alice, PURPOSE)
     with monkeypatch.context() as patch:

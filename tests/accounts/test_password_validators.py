@@ -42,7 +42,7 @@ def fits(password, user=ALICE):
         "no river runs past this old mill " * 30,
     ],
 )
-def test_taken(password):
+def test_strong_password_is_accepted(password):
     assert fits(password)
 
 
@@ -68,11 +68,11 @@ def test_taken(password):
         "no river runs past this old mill " * 31,  # 1,023 characters
     ],
 )
-def test_refused(password):
+def test_weak_password_is_rejected(password):
     assert not fits(password)
 
 
-def test_eight_characters_do_beside_a_second_factor():
+def test_eight_characters_with_second_factor_are_accepted():
     assert fits("mu7-Tok!", GUARDED)
     assert not fits("mu7-Tok!")
     assert not fits("mu7-Tok", GUARDED)
@@ -80,14 +80,14 @@ def test_eight_characters_do_beside_a_second_factor():
     assert not fits("sunshine", GUARDED)
 
 
-def test_what_chance_makes_is_taken():
+def test_random_password_is_accepted():
     alphabet = string.ascii_letters + string.digits
     for _ in range(2000):
         assert fits("".join(secrets.choice(alphabet) for _ in range(15)))
 
 
 @given(st.text(max_size=1100))
-def test_any_text_gets_an_answer(password):
+def test_any_text_is_validated(password):
     assert fits(password) in {True, False}
     assert fits(password, None) in {True, False}
     if not 15 <= len(password) <= 1000:
@@ -95,7 +95,7 @@ def test_any_text_gets_an_answer(password):
 
 
 @pytest.mark.django_db
-def test_no_more_than_a_thousand_characters_are_hashed(alice, monkeypatch):
+def test_password_beyond_1000_characters_is_not_hashed(alice, monkeypatch):
     hashed = []
     monkeypatch.setattr(User, "check_password", lambda _, text: hashed.append(text))
     monkeypatch.setattr(backends, "make_password", hashed.append)
