@@ -60,13 +60,13 @@ def verify_code(request: HttpRequest, user: User, code: str) -> None:
         InvalidSecondFactorError: The code is wrong, expired or already used.
         TooManyAttemptsError: The attempts are used up.
     """
-    account = login_identity(user.email)
+    identity = login_identity(user.email)
     login_services.verify_code(
         user,
         code,
         actor=request_actor(request),
-        account=account,
-        client_scope=trusted_device(request, account),
+        identity=identity,
+        client_scope=trusted_device(request, identity),
     )
 
 
@@ -147,10 +147,10 @@ def request_password_reset(request: HttpRequest, *, email: str) -> None:
         TooManyAttemptsError: Too many links were requested for this e-mail address or from this IP
             address.
     """
-    account = login_identity(email)
+    identity = login_identity(email)
     one_time_links.password_reset_request(
         request_actor(request),
         email=email,
-        account=account,
-        client_scope=trusted_device(request, account),
+        identity=identity,
+        client_scope=trusted_device(request, identity),
     )

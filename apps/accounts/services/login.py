@@ -33,7 +33,7 @@ def throttle_session_code(user: User) -> None:
 
 
 def verify_code(
-    user: User, code: str, *, actor: Actor, account: LoginIdentity, client_scope: str | None
+    user: User, code: str, *, actor: Actor, identity: LoginIdentity, client_scope: str | None
 ) -> None:
     """Consume one code of the user's second factor; audit a failure.
 
@@ -41,7 +41,7 @@ def verify_code(
         user: User whose password was verified.
         code: TOTP code or recovery code.
         actor: Client of the request, without its user.
-        account: Login identity of the user.
+        identity: Login identity of the user.
         client_scope: Trusted device or `SESSION`, which have attempts of their own.
 
     Raises:
@@ -49,7 +49,7 @@ def verify_code(
         TooManyAttemptsError: The attempts are used up.
     """
     try:
-        throttle_code(account.account_hash, client_scope)
+        throttle_code(identity.account_hash, client_scope)
         with tenant_transaction(user.organization_id, replace(actor, user_id=user.pk)):
             _consume(user, code)
     except InvalidSecondFactorError:

@@ -63,7 +63,7 @@ def password_link_request(user: User) -> str:
 
 
 def password_reset_request(
-    actor: Actor, *, email: str, account: LoginIdentity, client_scope: str | None
+    actor: Actor, *, email: str, identity: LoginIdentity, client_scope: str | None
 ) -> None:
     """Enqueue a password reset link for an e-mail address.
 
@@ -73,7 +73,7 @@ def password_reset_request(
     Args:
         actor: Client of the request.
         email: E-mail address that was entered.
-        account: Login identity of that address.
+        identity: Login identity of that address.
         client_scope: Trusted device, which has attempts of its own.
 
     Raises:
@@ -82,7 +82,7 @@ def password_reset_request(
             address.
     """
     require_mail_configured()
-    throttle_link_request(account.account_hash, client_scope, actor.ip_address)
+    throttle_link_request(identity.account_hash, client_scope, actor.ip_address)
     app.configure_task("accounts.send_password_reset").defer(
         email=email.strip(), actor=_as_json(actor)
     )
@@ -108,12 +108,12 @@ def password_reset_send(*, email: str, actor: dict[str, Any]) -> None:
 
     Nothing is sent if the address is unknown, or if an invited user has not set a password yet.
     """
-    account, requester = login_identity(email), _from_json(actor)
+    identity, requester = login_identity(email), _from_json(actor)
     action, kind = "accounts.user.forgot_password", "user"
-    if account.organization_id is None:
+    if identity.organization_id is None:
         record_unknown_email_attempt(requester, action=action, email=email, resource_type=kind)
         return
-    with tenant_transaction(account.organization_id, requester):
+    with tenant_transaction(identity.organization_id, requester):
         user: User = User.objects.get_by_natural_key(email.strip())
         audit_record(
             action=action,
@@ -124,7 +124,7 @@ def password_reset_send(*, email: str, actor: dict[str, Any]) -> None:
         has_password = user.has_usable_password()
     if has_password:
         link_send(
-            organization_id=account.organization_id,
+            organization_id=identity.organization_id,
             user_id=user.pk,
             purpose=LinkPurpose.PASSWORD_RESET,
             actor=actor,

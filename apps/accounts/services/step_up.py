@@ -103,8 +103,8 @@ def _step_up(
     if has_second_factor:
         if not code:
             raise SecondFactorRequiredError
-        account = login_identity(user.email)
-        verify_code(user, code, actor=actor, account=account, client_scope=SESSION_SCOPE)
+        identity = login_identity(user.email)
+        verify_code(user, code, actor=actor, identity=identity, client_scope=SESSION_SCOPE)
     authentication = AuthenticationTime.now(has_second_factor=has_second_factor)
     with audit_action("accounts.session.step_up"):
         if isinstance(session, UUID):
