@@ -96,8 +96,8 @@ def test_page_sets_up_second_factor(alice, client_for, clock, tenant, organizati
     assert "You have none yet" in client.get(PAGE).content.decode()
     client.post(PAGE, {"do": "begin"})
     page = client.get(PAGE)
-    assert page.context["picture"].startswith("data:image/svg+xml")
-    app = App(page.context["seed"], clock)
+    assert page.context["qr_code"].startswith("data:image/svg+xml")
+    app = App(page.context["secret"], clock)
 
     wrong = client.post(PAGE, {"do": "confirm", "code": "000000"})
     assert "another code" in wrong.content.decode()
@@ -108,8 +108,8 @@ def test_page_sets_up_second_factor(alice, client_for, clock, tenant, organizati
     assert is_in(client)
     assert not is_in(elsewhere)
     again = client.get(PAGE).content.decode()
-    assert "In use since" in again
-    assert page.context["seed"] not in again
+    assert "Two-step verification is on" in again
+    assert page.context["secret"] not in again
     assert not any(code in again for code in codes)
     with tenant(organization_a), pytest.raises(SecondFactorStateError):
         totp_setup_display(second_factor_get(alice))
@@ -373,7 +373,7 @@ def test_required_second_factor_blocks_other_pages(required, alice, client_for, 
 
     assert "requires a second factor" in client.get(PAGE).content.decode()
     client.post(PAGE, {"do": "begin"})
-    app = App(client.get(PAGE).context["seed"], clock)
+    app = App(client.get(PAGE).context["secret"], clock)
     client.post(PAGE, {"do": "confirm", "code": app.code()})
     assert is_in(client)
     clock.now += 30

@@ -287,7 +287,7 @@ def test_second_factor_requires_code(alice, api_post, clock, tenant, organizatio
 def test_password_change_does_not_bypass_code(alice, client_for, clock, tenant, organization_a):
     client = client_for(alice)
     client.post("/admin/second-factor/", {"do": "begin"})
-    seed = client.get("/admin/second-factor/").context["seed"].replace(" ", "")
+    seed = client.get("/admin/second-factor/").context["secret"].replace(" ", "")
     done = {"do": "confirm", "code": pyotp.TOTP(seed).now()}
     assert client.post("/admin/second-factor/", done).context["codes"]
     clock.offset = 15 * 60
@@ -302,10 +302,10 @@ def test_password_change_does_not_bypass_code(alice, client_for, clock, tenant, 
 def test_pending_second_factor_is_not_step_up(alice, client_for, clock, tenant, organization_a):
     client = client_for(alice)
     client.post("/admin/second-factor/", {"do": "begin"})
-    seed = client.get("/admin/second-factor/").context["seed"].replace(" ", "")
+    seed = client.get("/admin/second-factor/").context["secret"].replace(" ", "")
     clock.offset = 15 * 60
     page = client.get("/admin/second-factor/")
-    assert (page.status_code, page.context["seed"], page.context["picture"]) == (200, "", "")
+    assert (page.status_code, page.context["secret"], page.context["qr_code"]) == (200, "", "")
     client.post("/admin/second-factor/", {"do": "confirm", "code": pyotp.TOTP(seed).now()})
     with tenant(organization_a):
         assert not alice.has_second_factor
@@ -331,7 +331,7 @@ def test_super_admin_steps_up_in_switched_organization(
     assert client.post("/admin/accounts/user/add/", form).status_code == 302
     with tenant(organization_a):
         assert User.objects.filter(email="new@acme.example").exists()
-    assert "In use since" in client.get("/admin/second-factor/").content.decode()
+    assert "Two-step verification is on" in client.get("/admin/second-factor/").content.decode()
 
 
 def test_prompt_writes_audit_row(stale, tenant, organization_a):

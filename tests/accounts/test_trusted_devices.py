@@ -123,7 +123,7 @@ def test_device_changing_password_stays_trusted(alice, device):
 def test_device_changing_second_factor_stays_trusted(alice, device):
     page = "/admin/second-factor/"
     device.post(page, {"do": "begin"})
-    seed = device.get(page).context["seed"].replace(" ", "")
+    seed = device.get(page).context["secret"].replace(" ", "")
     assert device.post(page, {"do": "confirm", "code": pyotp.TOTP(seed).now()}).context["codes"]
     assert is_known(device)
     device.post(page, {"do": "renew"})
