@@ -93,14 +93,14 @@ def is_in(client):
 
 def test_page_sets_up_second_factor(alice, client_for, clock, tenant, organization_a):
     client, elsewhere = client_for(alice), client_for(alice)
-    assert "You have none yet" in client.get(PAGE).content.decode()
+    assert "Two-step verification is off" in client.get(PAGE).content.decode()
     client.post(PAGE, {"do": "begin"})
     page = client.get(PAGE)
     assert page.context["qr_code"].startswith("data:image/svg+xml")
     app = App(page.context["secret"], clock)
 
     wrong = client.post(PAGE, {"do": "confirm", "code": "000000"})
-    assert "another code" in wrong.content.decode()
+    assert "Incorrect code" in wrong.content.decode()
     done = client.post(PAGE, {"do": "confirm", "code": app.code()})
     codes = done.context["codes"]
     assert len(set(codes)) == 10
@@ -371,7 +371,7 @@ def test_required_second_factor_blocks_other_pages(required, alice, client_for, 
     assert bearer.get("/api/v1/robots").status_code == 403
     assert bearer.post("/api/v1/auth/logout").status_code == 204
 
-    assert "requires a second factor" in client.get(PAGE).content.decode()
+    assert "requires two-step verification" in client.get(PAGE).content.decode()
     client.post(PAGE, {"do": "begin"})
     app = App(client.get(PAGE).context["secret"], clock)
     client.post(PAGE, {"do": "confirm", "code": app.code()})
@@ -394,7 +394,7 @@ def test_removing_required_second_factor_redirects_to_setup(required, alice, enr
     client, _ = enter(app.code())
     client.post(PAGE, {"do": "remove", "password": PASSWORD})
     assert not is_in(client)
-    assert "requires a second factor" in client.get(PAGE).content.decode()
+    assert "requires two-step verification" in client.get(PAGE).content.decode()
 
 
 def test_seed_is_encrypted_for_its_row(alice, bob, enrol, tenant, organization_a):
