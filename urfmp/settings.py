@@ -157,7 +157,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
-SESSION_ENGINE = "apps.accounts.auth.session_store"
+SESSION_ENGINE = "apps.accounts.services.session_store"
 SESSION_COOKIE_AGE = int(timedelta(hours=24).total_seconds())
 SESSION_IDLE = timedelta(hours=1)
 SESSION_COOKIE_HTTPONLY = True

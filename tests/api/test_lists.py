@@ -1,4 +1,4 @@
-"""Every list, every change and every POST of the resolver keeps the conventions."""
+"""Every list, change and POST in the URL configuration follows the conventions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
 
 JSON = "application/json"
-# A value that each kind of filter takes, and one that it refuses.
+# A value that each kind of filter accepts, and one that it rejects.
 SAMPLES = {
     django_filters.UUIDFilter: (str(uuid.uuid4()), "x"),
     BooleanFilter: ("true", "maybe"),
@@ -26,19 +26,19 @@ SAMPLES = {
 
 
 def api_views():
-    """Each route of the API with its view and, for view sets, its actions by method."""
+    """Yield each route of the API with its view and, for view sets, its actions by method."""
     for path, callback in routes():
         if path.startswith("/api/") and hasattr(callback, "cls"):
             yield path, callback, getattr(callback, "actions", None) or {}
 
 
-# Files are lists as well, of everything at once.
+# Exports are lists without pages.
 LISTS = {
     path: callback
     for path, callback, actions in api_views()
     if actions.get("get") == "list" and callback.cls.pagination_class is not None
 }
-# What ends the credential that a repeat would need, or renews it, which a repeat must not.
+# They revoke the credential that a repeated request needs, or renew it, which must not be repeated.
 NOT_REPEATED = {"/api/v1/auth/logout", "/api/v1/auth/step-up"} | {
     f"/api/v1/auth/second-factor{part}" for part in ("", "/confirm", "/recovery-codes", "/remove")
 }
@@ -52,7 +52,7 @@ def client(alice, client_for):
 
 @pytest.fixture
 def filled(organization_a, tenant, make_robot, make_facility, make_user, make_key):
-    """Two rows of everything; the robot that addresses name."""
+    """Create two rows of each model; return the robot for the URLs."""
     from apps.accounts.services.users import system_user_get
     from apps.alerts.services import alert_create
     from apps.maintenance.services import task_create
@@ -76,8 +76,8 @@ def address(path, robot):
     return path.replace("<uuid:robot_id>", str(robot.pk)).replace("^", "").rstrip("$")
 
 
-class Asking:
-    """One list of the API, as an admin sees it."""
+class ApiList:
+    """One list of the API, requested by an admin."""
 
     def __init__(self, client, path, robot):
         self.client = client
@@ -89,7 +89,7 @@ class Asking:
         assert answer.status_code == 200, (parameters, answer.content)
         return answer.json()
 
-    def refused(self, name, value):
+    def assert_rejected(self, name, value):
         answer = self.client.get(self.where, {name: value})
         assert answer.status_code == 400, (name, value)
         assert name in answer.json()["errors"], (name, value)
@@ -99,15 +99,15 @@ class Asking:
 def ask(request, client, filled, client_for):
     if "platform/" in request.param:
         client = client_for(request.getfixturevalue("root"))
-    return Asking(client, request.param, filled)
+    return ApiList(client, request.param, filled)
 
 
 def test_list_pagination(ask):
     assert set(ask()) == {"results", "next"}
     assert len(ask(page_size=1)["results"]) <= 1
     for value in ("0", "1001", "x"):
-        ask.refused("page_size", value)
-    ask.refused("cursor", "x")
+        ask.assert_rejected("page_size", value)
+    ask.assert_rejected("cursor", "x")
 
 
 def test_list_ordering(ask):
@@ -117,7 +117,7 @@ def test_list_ordering(ask):
             first = ask(ordering=name, page_size=1)
             if first["next"]:
                 assert ask.client.get(first["next"]).status_code == 200
-    ask.refused("ordering", "password")
+    ask.assert_rejected("ordering", "password")
 
 
 def test_list_fields(ask):
@@ -128,11 +128,11 @@ def test_list_fields(ask):
         assert set(row) == set(fields) - written_only
     for name in fields:
         assert all(set(row) <= {name} for row in ask(fields=name)["results"])
-    ask.refused("fields", "password")
+    ask.assert_rejected("fields", "password")
 
 
 def sample(found):
-    """A value that a filter takes, and one that it refuses."""
+    """Return a value that a filter accepts, and one that it rejects."""
     if "choices" in found.extra:
         return next(iter(found.extra["choices"]))[0], "none-of-them"
     return next(SAMPLES[kind] for kind in type(found).__mro__ if kind in SAMPLES)
@@ -143,10 +143,10 @@ def test_list_filters(ask):
     for name, found in ask.view.filterset_class.base_filters.items():
         good, bad = sample(found)
         ask(**{name: good})
-        ask.refused(name, bad)
+        ask.assert_rejected(name, bad)
         if type(found) is not django_filters.CharFilter:
-            ask.refused(name, "")
-    ask.refused("colour", "red")
+            ask.assert_rejected(name, "")
+    ask.assert_rejected("colour", "red")
 
 
 def test_lists_and_changes_are_collected():
@@ -183,12 +183,12 @@ def test_change_honours_if_match(path, client, filled, alice, organization_a):
 
 
 def test_post_is_idempotent():
-    """But those that anybody may call."""
+    """Every POST is idempotent, except public ones."""
     found = 0
     for path, callback, actions in api_views():
-        takes_post = "post" in actions if actions else hasattr(callback.cls, "post")
+        accepts_post = "post" in actions if actions else hasattr(callback.cls, "post")
         is_public = not callback.cls.authentication_classes
-        if takes_post and not is_public and path not in NOT_REPEATED:
+        if accepts_post and not is_public and path not in NOT_REPEATED:
             assert issubclass(callback.cls, IdempotentMixin), path
             found += 1
     assert found >= 10

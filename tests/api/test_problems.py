@@ -1,4 +1,4 @@
-"""Every refusal is a problem document with a stable code, whatever was wrong."""
+"""Every error is a problem document with a stable code."""
 
 from __future__ import annotations
 

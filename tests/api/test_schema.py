@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the API does: all of it, and nothing else."""
+"""The OpenAPI document describes exactly the API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.api_contract import api_document, plain, routes
 from urfmp.common.api.openapi_hooks import problem_codes
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Not for programs: the document itself and its page, and what is refused to everybody.
+# Not in the document: the document and its page, and the query URL that always fails.
 NOT_LISTED = {"/api/v1/schema", "/api/v1/docs", "/api/v2/query"}
 
 
@@ -30,8 +30,8 @@ def operations(document):
             yield path, method, operation
 
 
-def refusals(document, operation):
-    """The operation's refusals by status, references followed."""
+def errors(document, operation):
+    """Yield the operation's errors by status, with references resolved."""
     for status, answer in operation["responses"].items():
         if status >= "400":
             name = answer.get("$ref", "").rpartition("/")[2]
@@ -82,7 +82,7 @@ def test_document_has_exactly_the_routes(document):
 
 
 def test_document_has_exactly_the_methods(document):
-    """What a route answers to is what the document says, HEAD and OPTIONS aside."""
+    """The document has all methods of a route, except HEAD and OPTIONS."""
     listed = {plain(path): set(item) for path, item in document["paths"].items()}
     for route, callback in routes():
         path = plain(route)
@@ -119,7 +119,7 @@ def test_credentials_are_alternatives(document):
 def test_errors_are_problem_details(document):
     for path, method, operation in operations(document):
         influx = path in {"/write", "/api/v2/write"}
-        for status, answer in refusals(document, operation):
+        for status, answer in errors(document, operation):
             (media,) = answer["content"]
             own = influx and status in {"400", "401", "403", "413", "415"}
             assert media == ("application/json" if own else "application/problem+json"), (
@@ -153,7 +153,7 @@ def test_responses_have_common_headers(document):
 
 
 def test_error_codes_of_source_are_in_document(document):
-    """Every code that some line of the source answers with is listed under its status."""
+    """Every error code in the source is listed under its status."""
     known = problem_codes()
     answered = set()
     for file in [*ROOT.glob("apps/**/*.py"), *ROOT.glob("urfmp/**/*.py")]:

@@ -34,7 +34,7 @@ CREDENTIALS = [generate_key, generate_access_token, generate_refresh_token, gene
         "signing_key", "otps", "signatures", "key_hashes",
     ],
 )  # fmt: skip
-def test_secret_names(name):
+def test_is_secret_name_secret_names(name):
     assert is_secret_name(name)
     assert redact({"outer": [{name: "value of it"}]}) == {"outer": [{name: SECRET}]}
 
@@ -46,12 +46,12 @@ def test_secret_names(name):
      "keys", "codes", "hotkeys", "monkeys", "key_names", "public_key", "primary_keys", "passes",
      "tokens_per_second", "secrets_rotated_at", "pins", "rehashed", "digest_signed"],
 )  # fmt: skip
-def test_other_names(name):
+def test_is_secret_name_other_names(name):
     assert not is_secret_name(name)
     assert redact({name: "value"}) == {name: "value"}
 
 
-def test_how_many_there_are_stays():
+def test_redact_keeps_counts():
     for value in (
         {"passwords": 3, "tokens": 0, "api_keys": {"used": 3, "limit": None}},
         {"usage": {"secrets": 12}, "credentials": 2},
@@ -62,21 +62,21 @@ def test_how_many_there_are_stays():
     }  # fmt: skip
 
 
-def test_lists_and_groups_of_secrets_go_as_a_whole():
+def test_redact_replaces_whole_lists_and_objects():
     key = str(uuid.uuid4())
     for value in (["a", "b"], [1234], {"db": "hunter2", "port": 1}, [{"x": "y"}], (key, "z")):
         assert redact({"passwords": value}) == {"passwords": SECRET}
     assert redact({"api_keys": [key, key]}) == {"api_keys": [key, key]}
 
 
-def test_ids_flags_and_nothing_stay():
+def test_redact_keeps_ids_booleans_and_empty_values():
     key = str(uuid.uuid4())
     for value in (key, None, True, "", {}):
         assert redact({"api_key": value}) == {"api_key": value}
 
 
 @pytest.mark.parametrize("make", CREDENTIALS)
-def test_our_credentials_are_known_by_form(make):
+def test_redact_text_recognizes_own_credentials(make):
     credential = make()
     start = "_".join(credential.split("_")[:2])
     for text in (credential, f"GET /x?p={credential}&db=1", f'{{"a": "{credential}"}}'):
@@ -118,7 +118,7 @@ def test_our_credentials_are_known_by_form(make):
         ("at http://localhost:8000/x@y", "at http://localhost:8000/x@y"),
     ],
 )
-def test_texts(text, told):
+def test_redact_text_examples(text, told):
     assert redact_text(text) == told
     assert redact_text(told) == told
 
@@ -139,20 +139,20 @@ def test_texts(text, told):
         "tokens = ",
     ],
 )
-def test_long_texts_take_no_time(part):
+def test_redact_text_long_text_is_fast(part):
     text = part * (20_000 // len(part))
     start = time.perf_counter()
     redact_text(text)
     assert time.perf_counter() - start < 0.5
 
 
-def test_a_credential_is_known_inside_of_a_word():
+def test_redact_text_credential_inside_word():
     key = generate_key()
     assert key[-12:] not in redact_text(f"x{key}")
     assert key[-12:] not in redact_text(f"my_{key}")
 
 
-def test_log_records_keep_secrets_to_themselves():
+def test_log_record_is_redacted():
     assert logging.getLogRecordFactory() is RedactedRecord
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)

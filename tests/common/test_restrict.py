@@ -1,4 +1,4 @@
-"""`restrict` by itself: what it lets through of rows that the database would show."""
+"""`restrict` alone, on rows that the database would return."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def seen(organization_a, robot, make_facility, tenant):
     return see
 
 
-def test_rows_of_ones_own_organization_are_seen(seen):
+def test_restrict_returns_own_organizations_rows(seen):
     assert seen() == [Robot, Facility]
 
 
@@ -59,15 +59,15 @@ def test_rows_of_ones_own_organization_are_seen(seen):
         {"organization_id": None},
     ],
 )
-def test_each_condition_hides_everything_by_itself(seen, changes):
+def test_restrict_each_condition_hides_all_rows(seen, changes):
     assert seen(**changes) == []
 
 
-def test_a_permission_opens_its_own_model_alone(seen):
+def test_restrict_permission_applies_to_one_model(seen):
     assert seen(permissions={"robots.view_robot"}) == [Robot]
     assert seen(permissions={"organizations.view_facility"}) == [Facility]
 
 
-def test_a_device_sees_its_robot_and_nothing_without_one(seen, robot):
+def test_restrict_device_key_sees_own_robot_only(seen, robot):
     assert seen(robot_id=robot.pk) == [Robot]
     assert seen(robot_id=uuid.UUID(int=1)) == []

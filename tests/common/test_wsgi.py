@@ -1,4 +1,4 @@
-"""Ingest comes in by a chain of its own; what that one leaves out is not missed."""
+"""Ingest has a shorter middleware chain with the same results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def call():
-    """Return a function that asks the web process's application itself."""
+    """Return a function that calls the web process's WSGI application."""
     from urfmp.wsgi import application
 
     def ask(path, body=b"", method="POST", **extra):
@@ -38,7 +38,7 @@ PATHS = ("/api/v1/telemetry", "/api/v2/write", "/write")
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_browser_s_session_sends_nothing(call, path, client_for, alice):
+def test_ingest_with_session_gets_401(call, path, client_for, alice):
     client = client_for(alice)
     cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in client.cookies.items())
     status, headers, _ = call(path, b"{}", HTTP_COOKIE=cookie)
@@ -47,7 +47,7 @@ def test_a_browser_s_session_sends_nothing(call, path, client_for, alice):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_what_every_answer_of_the_api_says_is_said(call, path):
+def test_ingest_response_has_common_headers(call, path):
     status, headers, _ = call(path, b"", method="GET", HTTP_X_REQUEST_ID="some-request-id")
     _, usual, _ = call("/api/v1/robots", b"", method="GET")
     assert status in {401, 405}
@@ -58,7 +58,7 @@ def test_what_every_answer_of_the_api_says_is_said(call, path):
         assert headers["Cache-Control"] == usual["Cache-Control"] == "no-store"
 
 
-def test_points_come_in(call, organization_a, make_robot, make_key):
+def test_ingest_stores_points(call, organization_a, make_robot, make_key):
     robot, key = make_robot(organization_a), make_key(organization_a)
     when = (timezone.now() - timedelta(minutes=1)).isoformat()
     point = {"robot_id": str(robot.pk), "metric_name": "a", "time": when, "value": 1.5}

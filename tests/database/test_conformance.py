@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from tests.support.conformance import conformance_faults
+from tests.support.conformance import conformance_errors
 
 
-def test_database_has_everything_specified(owner_cursor):
-    assert conformance_faults(owner_cursor) == []
+def test_database_conforms_to_specification(owner_cursor):
+    assert conformance_errors(owner_cursor) == []

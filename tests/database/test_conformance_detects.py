@@ -1,4 +1,4 @@
-"""Take away one thing after the other: the conformance check has to notice each."""
+"""The conformance check detects each missing object of the specification."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.conformance import conformance_faults
+from tests.support.conformance import conformance_errors
 from tests.support.spec import FUNCTIONS, HYPERTABLES, TABLES, TRIGGERS, VIEWS
 
 _PARTITION_COLUMNS = {(hypertable.name, hypertable.column) for hypertable in HYPERTABLES}
 
 
-def _losses() -> Iterator[tuple[str, str]]:
-    """Give a name for each loss, and the statement that brings it about."""
+def _removals() -> Iterator[tuple[str, str]]:
+    """Yield a name for each change, and the statement that makes it."""
     for table, facts in TABLES.items():
-        yield from _column_losses(table)
+        yield from _column_removals(table)
         for key in facts.foreign_keys:
             yield f"key {key.name}", f"ALTER TABLE {table} DROP CONSTRAINT {key.name}"
         for index in facts.indexes:
@@ -43,12 +43,12 @@ def _losses() -> Iterator[tuple[str, str]]:
         yield f"function {function}", f"DROP FUNCTION {function} CASCADE"
 
 
-def _column_losses(table: str) -> Iterator[tuple[str, str]]:
+def _column_removals(table: str) -> Iterator[tuple[str, str]]:
     for column in TABLES[table].columns:
         name = f"{table}.{column.name}"
         alter = f"ALTER TABLE {table} ALTER COLUMN {column.name}"
         if (table, column.name) in _PARTITION_COLUMNS:
-            # TimescaleDB lets nobody drop the column that it partitions by.
+            # TimescaleDB does not allow dropping the partition column.
             yield f"column {name}", f"ALTER TABLE {table} RENAME COLUMN {column.name} TO gone"
             continue
         yield f"column {name}", f"ALTER TABLE {table} DROP COLUMN {column.name} CASCADE"
@@ -66,16 +66,16 @@ def _unique_columns() -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "statement", [pytest.param(statement, id=name) for name, statement in _losses()]
+    "statement", [pytest.param(statement, id=name) for name, statement in _removals()]
 )
-def test_a_loss_is_noticed(owner_cursor, statement):
+def test_missing_object_is_detected(owner_cursor, statement):
     owner_cursor.execute(statement)
 
-    assert conformance_faults(owner_cursor) != []
+    assert conformance_errors(owner_cursor) != []
 
 
 @pytest.mark.parametrize(("table", "column"), list(_unique_columns()))
-def test_a_lost_uniqueness_is_noticed(owner_cursor, table, column):
+def test_missing_unique_constraint_is_detected(owner_cursor, table, column):
     owner_cursor.execute(
         "SELECT conname FROM pg_constraint WHERE contype = 'u' AND conrelid = %s::regclass"
         " AND conkey = ARRAY(SELECT attnum FROM pg_attribute"
@@ -87,11 +87,11 @@ def test_a_lost_uniqueness_is_noticed(owner_cursor, table, column):
     for name in names:
         owner_cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
 
-    assert conformance_faults(owner_cursor) == [f"{table}.{column} is not unique"]
+    assert conformance_errors(owner_cursor) == [f"{table}.{column} is not unique"]
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_another_meaning_of_a_view_is_noticed(owner_cursor, view):
+def test_changed_view_is_detected(owner_cursor, view):
     columns = ", ".join(
         f"NULL::{type_} AS {name}" if name != "robot_id" else name
         for name, type_ in VIEWS[view].columns
@@ -101,31 +101,31 @@ def test_another_meaning_of_a_view_is_noticed(owner_cursor, view):
         f" SELECT {columns} FROM (SELECT id AS robot_id FROM robots) AS every"
     )
 
-    assert conformance_faults(owner_cursor) == [f"view {view} does not give the rows of its query"]
+    assert conformance_errors(owner_cursor) == [f"view {view} does not give the rows of its query"]
 
 
-def test_a_weaker_reference_is_noticed(owner_cursor):
+def test_foreign_key_without_cascade_is_detected(owner_cursor):
     owner_cursor.execute(
         "ALTER TABLE robot_commands DROP CONSTRAINT fk_commands_robot,"
         " ADD CONSTRAINT fk_commands_robot FOREIGN KEY (robot_id) REFERENCES robots (id)"
     )
 
-    assert conformance_faults(owner_cursor) == [
+    assert conformance_errors(owner_cursor) == [
         "foreign key robot_commands.fk_commands_robot has ON DELETE a, not c"
     ]
 
 
-def test_an_index_in_another_order_is_noticed(owner_cursor):
+def test_index_order_is_detected(owner_cursor):
     owner_cursor.execute("DROP INDEX idx_status_history_robot")
     owner_cursor.execute(
         "CREATE INDEX idx_status_history_robot ON robot_status_history (robot_id, time)"
     )
 
-    assert len(conformance_faults(owner_cursor)) == 1
+    assert len(conformance_errors(owner_cursor)) == 1
 
 
-def test_an_index_over_all_rows_is_noticed(owner_cursor):
+def test_missing_index_condition_is_detected(owner_cursor):
     owner_cursor.execute("DROP INDEX idx_alerts_unresolved")
     owner_cursor.execute("CREATE INDEX idx_alerts_unresolved ON alerts (is_resolved, created_at)")
 
-    assert len(conformance_faults(owner_cursor)) == 1
+    assert len(conformance_errors(owner_cursor)) == 1

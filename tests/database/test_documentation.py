@@ -35,19 +35,19 @@ def _described() -> dict[tuple[str, str], tuple[str, ...]]:
     }
 
 
-def test_describes_every_column_as_it_is(owner_cursor):
+def test_columns_are_documented_correctly(owner_cursor):
     owner_cursor.execute(_COLUMNS)
     found = {(table, name): tuple(rest) for table, name, *rest in owner_cursor.fetchall()}
     assert {key: facts[1:] for key, facts in _described().items()} == found
 
 
-def test_marks_additions():
+def test_additions_are_marked():
     specified = {(table, column.name) for table, t in TABLES.items() for column in t.columns}
     for key, (mark, *_) in _described().items():
         assert (mark == "") == (key in specified)
 
 
-def test_names_every_reference_and_trigger(owner_cursor):
+def test_foreign_keys_and_triggers_are_documented(owner_cursor):
     owner_cursor.execute(
         "SELECT conname FROM pg_constraint WHERE contype = 'f'"
         " AND connamespace = 'public'::regnamespace"
@@ -60,18 +60,18 @@ def test_names_every_reference_and_trigger(owner_cursor):
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_names_every_column_of_a_view(view):
+def test_view_columns_are_documented(view):
     (line,) = re.findall(rf"^\| `{view}` .*$", TEXT, re.MULTILINE)
     assert all(f"`{name}`" in line for name, _ in VIEWS[view].columns)
 
 
 @pytest.mark.parametrize("page", ["database", "operations", "api"])
-def test_commands_exist(page):
+def test_documented_commands_exist(page):
     text = (Path(settings.BASE_DIR) / f"docs/{page}.md").read_text(encoding="utf-8")
     assert set(re.findall(r"manage\.py ([a-z_]+)", text)) <= set(get_commands())
 
 
-def test_api_names_every_route():
+def test_api_routes_are_documented():
     text = (Path(settings.BASE_DIR) / "docs/api.md").read_text(encoding="utf-8")
     (prefix,) = [p for p in get_resolver().url_patterns if str(p.pattern) == "api/v1/"]
     for outer in prefix.url_patterns:

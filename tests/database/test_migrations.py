@@ -11,10 +11,10 @@ from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
 
-from tests.support.conformance import conformance_faults
+from tests.support.conformance import conformance_errors
 
 ROOT = Path(settings.BASE_DIR)
-# Last first: what is undone must not be needed by what is still there.
+# In reverse order: a migration must be undone before those that it needs.
 OUR_APPS = [
     config.label
     for config in reversed([*apps.get_app_configs()])
@@ -33,7 +33,7 @@ _LEFT = """
 
 
 @pytest.mark.django_db
-def test_no_migration_is_missing():
+def test_makemigrations_finds_no_changes():
     call_command("makemigrations", check_changes=True, dry_run=True, verbosity=0)
 
 
@@ -50,7 +50,7 @@ def _scripts() -> list[Path]:
     return [path for folder in folders for path in sorted(folder.glob("*.sql"))]
 
 
-def test_scripts_come_in_pairs():
+def test_scripts_have_reverse_scripts():
     names = {path for path in _scripts() if re.match(r"\d{4}_", path.name)}
     assert names
     for path in names:
@@ -62,7 +62,7 @@ def test_scripts_come_in_pairs():
         assert path.read_text(encoding="utf-8").strip()
 
 
-def test_every_script_is_run_by_a_migration():
+def test_scripts_are_run_by_migrations():
     for path in _scripts():
         if not re.match(r"\d{4}_", path.name) or path.name.endswith(".reverse.sql"):
             continue
@@ -72,7 +72,7 @@ def test_every_script_is_run_by_a_migration():
 
 @pytest.fixture
 def own_database(django_db_setup, django_db_blocker):
-    """Turn the `owner` alias to a new, empty database."""
+    """Point the `owner` alias to a new, empty database."""
     owner = connections["owner"]
     name = owner.settings_dict["NAME"]
     parameters = {
@@ -103,7 +103,7 @@ def _migrate(*arguments: str) -> None:
     call_command("migrate", *arguments, database="owner", verbosity=0, interactive=False)
 
 
-def test_every_migration_can_be_undone_and_done_again(own_database):
+def test_migrations_are_reversible(own_database):
     _migrate()
     for label in OUR_APPS:
         _migrate(label, "zero")
@@ -116,12 +116,12 @@ def test_every_migration_can_be_undone_and_done_again(own_database):
     _migrate()
     with own_database.cursor() as cursor:
         cursor.execute("BEGIN")
-        assert conformance_faults(cursor) == []
+        assert conformance_errors(cursor) == []
         cursor.execute("ROLLBACK")
 
 
-def test_rights_of_the_run_time_role_can_be_undone(owner_cursor):
-    """That migration comes before other packages' own, which have no way back."""
+def test_runtime_role_privileges_are_reversible(owner_cursor):
+    """This migration precedes irreversible ones of other packages."""
     folder = ROOT / "urfmp/db/sql"
     query = "SELECT defaclobjtype::text, defaclacl::text FROM pg_default_acl ORDER BY 1"
     owner_cursor.execute(query)

@@ -30,14 +30,14 @@ def points(organization_a, make_robot, tenant):
         )
 
 
-def test_sizes_of_all_tables_largest_first(capsys):
+def test_db_table_sizes_lists_tables_largest_first(capsys):
     rows = _report(capsys, "db_table_sizes")
     assert set(TABLES) <= {row["tablename"] for row in rows}
     assert all(row["bytes"] > 0 and row["schemaname"] == "public" and row["size"] for row in rows)
     assert [row["bytes"] for row in rows] == sorted((row["bytes"] for row in rows), reverse=True)
 
 
-def test_sizes_of_hypertables_include_their_chunks(capsys, points):
+def test_db_table_sizes_includes_chunks(capsys, points):
     rows = {row["tablename"]: row for row in _report(capsys, "db_table_sizes")}
     telemetry = rows["robot_telemetry"]
     assert telemetry["chunks"] >= 3
@@ -48,7 +48,7 @@ def test_sizes_of_hypertables_include_their_chunks(capsys, points):
     }
 
 
-def test_usage_of_all_indexes_most_used_first(capsys):
+def test_db_index_usage_lists_indexes_most_used_first(capsys):
     rows = _report(capsys, "db_index_usage")
     found = {(row["tablename"], row["indexname"]) for row in rows}
     assert {(t, i.name) for t, facts in TABLES.items() for i in facts.indexes} <= found
@@ -62,9 +62,7 @@ def _scans(capsys):
     return sum(row["idx_scan"] for row in rows if row["tablename"] == "robot_telemetry")
 
 
-def test_usage_of_an_index_counts_the_indexes_of_chunks(
-    transactional_db, capsys, points, organization_a, tenant
-):
+def test_db_index_usage_includes_chunks(transactional_db, capsys, points, organization_a, tenant):
     before = _scans(capsys)
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
@@ -79,7 +77,7 @@ def test_usage_of_an_index_counts_the_indexes_of_chunks(
 
 
 @pytest.mark.parametrize("command", ["db_table_sizes", "db_index_usage"])
-def test_prints_an_aligned_table(capsys, command):
+def test_report_prints_aligned_table(capsys, command):
     call_command(command)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("schemaname  tablename")
@@ -87,7 +85,7 @@ def test_prints_an_aligned_table(capsys, command):
     assert all(line[start - 2 : start] == "  " and line[start] != " " for line in lines)
 
 
-def test_aligned():
+def test_format_table():
     table = format_table(["name", "bytes"], [["robots", 5], ["alerts", None], ["x", 1200]])
     assert table == "name    bytes\nrobots      5\nalerts\nx        1200"
     assert format_table(["name"], []) == "name"

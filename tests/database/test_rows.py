@@ -19,7 +19,7 @@ def more_rows(owner_cursor):
     return insert_rows(owner_cursor)
 
 
-def test_defaults_are_the_databases_own(owner_cursor, rows):
+def test_robot_defaults_are_set_by_database(owner_cursor, rows):
     owner_cursor.execute(
         "SELECT role, is_active, email_verified FROM users WHERE id = %s", [rows.user]
     )
@@ -40,7 +40,7 @@ def test_defaults_are_the_databases_own(owner_cursor, rows):
     assert owner_cursor.fetchone() == ("medium", "scheduled", True, True)
 
 
-def test_defaults_of_the_other_tables(owner_cursor, rows):
+def test_other_defaults_are_set_by_database(owner_cursor, rows):
     owner_cursor.execute(
         "INSERT INTO robot_commands (organization_id, robot_id, type) VALUES (%s, %s, 'pause')"
         " RETURNING payload, priority, status, created_at = now()",
@@ -67,7 +67,7 @@ def test_defaults_of_the_other_tables(owner_cursor, rows):
     assert owner_cursor.fetchone() == (True, True)
 
 
-def test_updated_at_cannot_be_held_back(owner_cursor, rows):
+def test_updated_at_cannot_be_overwritten(owner_cursor, rows):
     for table, key in (
         ("users", rows.user),
         ("organizations", rows.organization),
@@ -91,7 +91,7 @@ def _history(cursor, robot):
     return cursor.fetchall()
 
 
-def test_first_status_is_history(owner_cursor, rows):
+def test_first_status_writes_history(owner_cursor, rows):
     assert _history(owner_cursor, rows.robot) == [(None, "offline", None, None)]
 
 
@@ -108,7 +108,7 @@ def test_status_change_writes_history(owner_cursor, rows):
     ]
 
 
-def test_status_change_takes_reason_and_metadata(owner_cursor, rows):
+def test_status_change_stores_reason_and_metadata(owner_cursor, rows):
     owner_cursor.execute(
         "SELECT set_config('app.status_reason', 'protective stop', true),"
         " set_config('app.status_metadata', %s, true)",
@@ -123,7 +123,7 @@ def test_status_change_takes_reason_and_metadata(owner_cursor, rows):
     )
 
 
-def test_current_status_is_the_last_one(owner_cursor, rows):
+def test_current_status_view_has_latest_status(owner_cursor, rows):
     for status in ("running", "error"):
         owner_cursor.execute("UPDATE robots SET status = %s WHERE id = %s", [status, rows.robot])
     owner_cursor.execute(
@@ -134,7 +134,7 @@ def test_current_status_is_the_last_one(owner_cursor, rows):
     assert owner_cursor.fetchall() == [("error", True)]
 
 
-def test_maintenance_summary_counts_and_adds(owner_cursor, rows):
+def test_maintenance_summary_view_has_counts_and_sums(owner_cursor, rows):
     owner_cursor.execute(
         "INSERT INTO maintenance_tasks"
         " (organization_id, robot_id, title, type, created_by, status, cost, actual_duration)"
@@ -156,7 +156,7 @@ def _count(cursor, table, robot):
     return cursor.fetchone()[0]
 
 
-def test_deleting_a_robot_takes_commands_telemetry_and_history_along(owner_cursor, rows):
+def test_robot_delete_cascades_to_commands_telemetry_and_history(owner_cursor, rows):
     owner_cursor.execute("DELETE FROM maintenance_tasks WHERE robot_id = %s", [rows.robot])
     owner_cursor.execute(
         "INSERT INTO robot_commands (organization_id, robot_id, type) VALUES (%s, %s, 'pause')",
@@ -175,12 +175,12 @@ def test_deleting_a_robot_takes_commands_telemetry_and_history_along(owner_curso
     assert [_count(owner_cursor, table, rows.robot) for table in tables] == [0, 0, 0]
 
 
-def test_a_robot_with_maintenance_or_alerts_cannot_be_deleted(owner_cursor, rows):
+def test_robot_delete_with_maintenance_or_alerts_raises(owner_cursor, rows):
     with pytest.raises(psycopg.errors.ForeignKeyViolation, match="fk_maintenance"):
         owner_cursor.execute("DELETE FROM robots WHERE id = %s", [rows.robot])
 
 
-def test_deleting_a_person_takes_sessions_along(owner_cursor, rows):
+def test_user_delete_cascades_to_sessions(owner_cursor, rows):
     owner_cursor.execute("DELETE FROM maintenance_tasks WHERE created_by = %s", [rows.user])
     owner_cursor.execute(
         "INSERT INTO user_sessions (organization_id, user_id, session_token, expires_at)"
@@ -205,7 +205,7 @@ def test_deleting_a_person_takes_sessions_along(owner_cursor, rows):
         ),
     ],
 )
-def test_reference_to_another_organizations_robot_is_refused(
+def test_reference_to_other_organizations_robot_raises(
     owner_cursor, rows, more_rows, table, columns, values
 ):
     statement = (
@@ -218,7 +218,7 @@ def test_reference_to_another_organizations_robot_is_refused(
         owner_cursor.execute(statement, {**own, "robot": more_rows.robot})
 
 
-def test_the_same_point_twice_is_refused(owner_cursor, rows):
+def test_duplicate_point_raises(owner_cursor, rows):
     point = (
         "INSERT INTO robot_telemetry (time, robot_id, metric_name, value)"
         " VALUES ('2026-01-01T00:00:00Z', %s, 'power.total', 1)"
@@ -241,6 +241,6 @@ def test_the_same_point_twice_is_refused(owner_cursor, rows):
         ("maintenance_tasks", "status"),
     ],
 )
-def test_a_value_outside_of_the_vocabulary_is_refused(owner_cursor, rows, table, column):
+def test_value_outside_of_choices_raises(owner_cursor, rows, table, column):
     with pytest.raises(psycopg.errors.CheckViolation, match=f"{table}_{column}_check"):
         owner_cursor.execute(f"UPDATE {table} SET {column} = 'nonsense'")

@@ -1,4 +1,4 @@
-"""Rows written by the specification's columns alone: what was added fills itself."""
+"""Inserts with the specification's columns only; triggers fill the added ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def tables(owner_cursor):
-    """An organization, a person and a robot, written as the specification has them."""
+    """Insert an organization, a user and a robot as the specification has them."""
 
     def insert(sql, *values):
         owner_cursor.execute(f"INSERT INTO {sql} RETURNING id", values)
@@ -28,7 +28,7 @@ def tables(owner_cursor):
     return insert, organization, user, robot
 
 
-def test_organization_comes_from_what_the_row_names(tables, owner_cursor):
+def test_organization_defaults_to_that_of_referenced_row(tables, owner_cursor):
     insert, organization, user, robot = tables
     rows = {
         "robot_commands": insert("robot_commands (robot_id, type) VALUES (%s, 'pause')", robot),
@@ -51,7 +51,7 @@ def test_organization_comes_from_what_the_row_names(tables, owner_cursor):
         assert owner_cursor.fetchone()[0] == organization, table
 
 
-def test_organization_comes_from_the_transaction_else(tables, owner_cursor):
+def test_organization_defaults_to_that_of_transaction(tables, owner_cursor):
     insert, organization, _, _ = tables
     owner_cursor.execute("SELECT set_config('app.organization_id', %s, true)", [str(organization)])
     alert = insert("alerts (type, severity, title, message) VALUES ('system', 'info', 'A', 'm')")

@@ -1,4 +1,4 @@
-"""What tests of the API's contract share: the document, and the routes of the resolver."""
+"""The OpenAPI document and the routes, for tests of the API's contract."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.urls import get_resolver
 
 @cache
 def api_document():
-    """Return the OpenAPI document; a warning while it is made is a failure."""
+    """Return the OpenAPI document; a warning during generation is an error."""
     out = StringIO()
     call_command(
         "spectacular", "--format", "openapi-json", "--validate", "--fail-on-warn", stdout=out
@@ -22,7 +22,7 @@ def api_document():
 
 
 def routes(resolver=None, before="/"):
-    """Every route of the resolver as it is written there, with its view."""
+    """Yield every route of the URL configuration, with its view."""
     for pattern in (resolver or get_resolver()).url_patterns:
         path = before + str(pattern.pattern)
         if hasattr(pattern, "url_patterns"):
@@ -32,7 +32,7 @@ def routes(resolver=None, before="/"):
 
 
 def plain(path):
-    """Write a route as the document does, parameters without their names."""
+    """Return a route as in the document, with parameters unnamed."""
     path = re.sub(r"\(\?P<\w+>[^)]*\)", "{}", path)
     path = re.sub(r"<[^>]+>|\{[^}]*\}", "{}", path)
     return path.replace("^", "").replace("$", "").replace("\\Z", "").replace("\\.", ".")

@@ -1,4 +1,4 @@
-"""Hold the specified schema against a live database."""
+"""Compare a database with the specified schema."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from tests.support.database_effects import effect_faults
+from tests.support.database_effects import effect_errors
 from tests.support.spec import (
     FUNCTIONS,
     HYPERTABLES,
@@ -86,25 +86,25 @@ _POLICIES = """
 """
 
 
-def conformance_faults(cursor: Any) -> list[str]:
-    """Return what the database lacks of the specification; empty when it has everything.
+def conformance_errors(cursor: Any) -> list[str]:
+    """Return the differences of the database from the specification.
 
-    Works inside the open transaction and leaves nothing behind.
+    Works inside the open transaction and rolls back its changes.
 
     Args:
-        cursor: On a connection of the tables' owner.
+        cursor: Cursor of the tables' owner.
     """
-    faults = [*_structure_faults(cursor)]
-    # Statements of the effects would fail on what is already reported as missing.
-    return faults or effect_faults(cursor)
+    errors = [*_structure_errors(cursor)]
+    # The statements would fail on objects that are already reported as missing.
+    return errors or effect_errors(cursor)
 
 
-def _structure_faults(cursor: Any) -> Iterator[str]:
-    yield from _column_faults(cursor)
-    yield from _key_faults(cursor)
-    yield from _index_faults(cursor)
-    yield from _routine_faults(cursor)
-    yield from _hypertable_faults(cursor)
+def _structure_errors(cursor: Any) -> Iterator[str]:
+    yield from _column_errors(cursor)
+    yield from _key_errors(cursor)
+    yield from _index_errors(cursor)
+    yield from _routine_errors(cursor)
+    yield from _hypertable_errors(cursor)
 
 
 def _rows(cursor: Any, query: str) -> list[tuple[Any, ...]]:
@@ -113,7 +113,7 @@ def _rows(cursor: Any, query: str) -> list[tuple[Any, ...]]:
     return rows
 
 
-def _column_faults(cursor: Any) -> Iterator[str]:
+def _column_errors(cursor: Any) -> Iterator[str]:
     tables: dict[str, dict[str, tuple[Any, ...]]] = defaultdict(dict)
     views: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for relation, kind, name, *rest in _rows(cursor, _COLUMNS):
@@ -123,13 +123,13 @@ def _column_faults(cursor: Any) -> Iterator[str]:
             tables[relation][name] = tuple(rest)
     for table, facts in TABLES.items():
         for column in facts.columns:
-            yield from _column_fault(cursor, table, column, tables[table].get(column.name))
+            yield from _column_error(cursor, table, column, tables[table].get(column.name))
     invokers = {name for (name,) in _rows(cursor, _SECURITY_INVOKER)}
     for name, view in VIEWS.items():
-        yield from _view_fault(name, view, views[name], invokes=name in invokers)
+        yield from _view_error(name, view, views[name], invokes=name in invokers)
 
 
-def _column_fault(
+def _column_error(
     cursor: Any, table: str, column: Column, found: tuple[Any, ...] | None
 ) -> Iterator[str]:
     name = f"{table}.{column.name}"
@@ -154,7 +154,7 @@ def _same_default(cursor: Any, column: Column, found: str | None) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def _view_fault(
+def _view_error(
     name: str, view: View, found: list[tuple[str, str]], *, invokes: bool
 ) -> Iterator[str]:
     if not found:
@@ -165,14 +165,14 @@ def _view_fault(
         yield f"view {name} reads with its owner's rights"
 
 
-def _key_faults(cursor: Any) -> Iterator[str]:
+def _key_errors(cursor: Any) -> Iterator[str]:
     found = {(row[0], row[1]): row[2:] for row in _rows(cursor, _FOREIGN_KEYS)}
     for table, facts in TABLES.items():
         for key in facts.foreign_keys:
-            yield from _foreign_key_fault(table, key, found.get((table, key.name)))
+            yield from _foreign_key_error(table, key, found.get((table, key.name)))
 
 
-def _foreign_key_fault(table: str, key: ForeignKey, found: tuple[Any, ...] | None) -> Iterator[str]:
+def _foreign_key_error(table: str, key: ForeignKey, found: tuple[Any, ...] | None) -> Iterator[str]:
     if found is None:
         yield f"foreign key {table}.{key.name} is missing"
         return
@@ -185,19 +185,19 @@ def _foreign_key_fault(table: str, key: ForeignKey, found: tuple[Any, ...] | Non
         yield f"foreign key {table}.{key.name} is not validated"
 
 
-def _index_faults(cursor: Any) -> Iterator[str]:
+def _index_errors(cursor: Any) -> Iterator[str]:
     rows = _rows(cursor, _INDEXES)
     named = {(row[0], row[1]): row[2:] for row in rows}
-    # Columns of what is unique without a condition.
+    # Columns of unique indexes without a condition.
     unique = {(row[0], tuple(row[7])) for row in rows if row[3] and row[5] and row[6] is None}
     primary = {(row[0], tuple(row[7])) for row in rows if row[4]}
     for table, facts in TABLES.items():
         for index in facts.indexes:
-            yield from _index_fault(table, index, named.get((table, index.name)))
-        yield from _unique_fault(table, facts, unique, primary)
+            yield from _index_error(table, index, named.get((table, index.name)))
+        yield from _unique_error(table, facts, unique, primary)
 
 
-def _unique_fault(
+def _unique_error(
     table: str,
     facts: Table,
     unique: set[tuple[str, tuple[str, ...]]],
@@ -210,7 +210,7 @@ def _unique_fault(
         yield f"{table} lacks its primary key"
 
 
-def _index_fault(table: str, index: Index, found: tuple[Any, ...] | None) -> Iterator[str]:
+def _index_error(table: str, index: Index, found: tuple[Any, ...] | None) -> Iterator[str]:
     name = f"{table}.{index.name}"
     if found is None:
         yield f"index {name} is missing"
@@ -224,17 +224,17 @@ def _index_fault(table: str, index: Index, found: tuple[Any, ...] | None) -> Ite
         yield f"index {name} has the condition {predicate}, not {index.predicate}"
 
 
-def _routine_faults(cursor: Any) -> Iterator[str]:
+def _routine_errors(cursor: Any) -> Iterator[str]:
     functions = {name for (name,) in _rows(cursor, _FUNCTIONS)}
     for name in FUNCTIONS:
         if name not in functions:
             yield f"function {name}() is missing"
     triggers = {(row[0], row[1]): row[2:] for row in _rows(cursor, _TRIGGERS)}
     for trigger in TRIGGERS:
-        yield from _trigger_fault(trigger, triggers.get((trigger.table, trigger.name)))
+        yield from _trigger_error(trigger, triggers.get((trigger.table, trigger.name)))
 
 
-def _trigger_fault(trigger: Trigger, found: tuple[Any, ...] | None) -> Iterator[str]:
+def _trigger_error(trigger: Trigger, found: tuple[Any, ...] | None) -> Iterator[str]:
     name = f"{trigger.table}.{trigger.name}"
     if found is None:
         yield f"trigger {name} is missing"
@@ -248,7 +248,7 @@ def _trigger_fault(trigger: Trigger, found: tuple[Any, ...] | None) -> Iterator[
         yield f"trigger {name} is not enabled"
 
 
-def _hypertable_faults(cursor: Any) -> Iterator[str]:
+def _hypertable_errors(cursor: Any) -> Iterator[str]:
     dimensions = dict(
         _rows(
             cursor,
@@ -261,7 +261,7 @@ def _hypertable_faults(cursor: Any) -> Iterator[str]:
     policies = dict(_rows(cursor, _POLICIES)) if has_policies else {}
     for hypertable in HYPERTABLES:
         if dimensions.get(hypertable.name) != hypertable.column:
-            yield f"{hypertable.name} is no hypertable over {hypertable.column}"
+            yield f"{hypertable.name} is not a hypertable over {hypertable.column}"
     cursor.execute(
         "SELECT to_regprocedure('retention_period(text)') IS NULL"
         " OR to_regprocedure('retention_apply()') IS NULL"

@@ -1,4 +1,4 @@
-"""What the specified triggers, views and references do, tried on rows of their own."""
+"""Effects of the specified triggers and views, tested with rows of their own."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ class Rows:
     task: UUID
 
 
-def effect_faults(cursor: Any) -> list[str]:
-    """Return the effects that fail to appear; rolls back what it writes.
+def effect_errors(cursor: Any) -> list[str]:
+    """Return the effects that are missing; roll back the test rows.
 
     Args:
-        cursor: On a connection of the tables' owner, inside a transaction.
+        cursor: Cursor of the tables' owner, inside a transaction.
     """
     cursor.execute("SAVEPOINT effects")
     try:
         rows = insert_rows(cursor)
         return [
-            *_updated_at_faults(cursor, rows),
-            *_history_faults(cursor, rows),
-            *_view_faults(cursor, rows),
+            *_updated_at_errors(cursor, rows),
+            *_history_errors(cursor, rows),
+            *_view_errors(cursor, rows),
         ]
     finally:
         cursor.execute("ROLLBACK TO SAVEPOINT effects")
@@ -40,7 +40,7 @@ def effect_faults(cursor: Any) -> list[str]:
 
 
 def insert_rows(cursor: Any) -> Rows:
-    """Insert one row into each table that the others need, leaving defaults to the database."""
+    """Insert one row into each referenced table, with the database's defaults."""
     organization = _insert(
         cursor,
         "INSERT INTO organizations (name, slug) VALUES ('Plain', gen_random_uuid()) RETURNING id",
@@ -74,7 +74,7 @@ def _insert(cursor: Any, statement: str, *values: Any) -> UUID:
     return key
 
 
-def _updated_at_faults(cursor: Any, rows: Rows) -> Iterator[str]:
+def _updated_at_errors(cursor: Any, rows: Rows) -> Iterator[str]:
     ids = {
         "users": rows.user,
         "robots": rows.robot,
@@ -90,10 +90,10 @@ def _updated_at_faults(cursor: Any, rows: Rows) -> Iterator[str]:
             [_LONG_AGO, ids[trigger.table]],
         )
         if cursor.fetchone() != (True,):
-            yield f"{trigger.name} does not renew updated_at"
+            yield f"{trigger.name} does not set updated_at"
 
 
-def _history_faults(cursor: Any, rows: Rows) -> Iterator[str]:
+def _history_errors(cursor: Any, rows: Rows) -> Iterator[str]:
     for status in ("running", "running", "error"):
         cursor.execute("UPDATE robots SET status = %s WHERE id = %s", [status, rows.robot])
     cursor.execute(
@@ -105,7 +105,7 @@ def _history_faults(cursor: Any, rows: Rows) -> Iterator[str]:
         yield f"log_robot_status_change() wrote {found}"
 
 
-def _view_faults(cursor: Any, rows: Rows) -> Iterator[str]:
+def _view_errors(cursor: Any, rows: Rows) -> Iterator[str]:
     cursor.execute(
         "INSERT INTO maintenance_tasks"
         " (organization_id, robot_id, title, type, created_by, status, cost, actual_duration)"

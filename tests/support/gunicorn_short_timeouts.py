@@ -1,4 +1,4 @@
-"""The web process's worker with short waits, and something to serve, for tests of waiting."""
+"""The web process's worker with short timeouts, and an application, for tests."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Worker = gunicorn.Worker
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:
-    """Read the body at `/read`, leave it where it is elsewhere; say hello, or send what is long."""
+    """Read the body at `/read` only; return a short, a long or a file response."""
     body = environ["wsgi.input"].read() if environ["PATH_INFO"] == "/read" else b""
     start_response("200 OK", [("Content-Type", "text/plain")])
     if environ["PATH_INFO"] == "/file":
-        file = tempfile.TemporaryFile()  # noqa: SIM115 - who sends it closes it
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - the server closes it
         file.truncate(20_000_000)
         return environ["wsgi.file_wrapper"](file)
     long = bytes(20_000_000) if environ["PATH_INFO"] == "/long" else b""

@@ -1,6 +1,6 @@
-"""The specified schema as facts: what must be in the database, whatever is there besides.
+"""The specified schema as data; the database may have more.
 
-Types are spelled as the catalog spells them, defaults as SQL that PostgreSQL evaluates.
+Types are spelled as in the catalog, defaults as SQL that PostgreSQL evaluates.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Column:
 
 @dataclass(frozen=True)
 class ForeignKey:
-    """`on_delete` is the catalog's letter: a for no action, c for cascade."""
+    """A foreign key; `on_delete` is the catalog's letter: a for no action, c for cascade."""
 
     name: str
     column: str
@@ -67,7 +67,7 @@ class View:
 
 @dataclass(frozen=True)
 class Trigger:
-    """`events` are those that the specification names; others may be added."""
+    """A trigger; it may fire on more than the specified `events`."""
 
     name: str
     table: str
@@ -345,7 +345,7 @@ TABLES: dict[str, Table] = {
     ),
 }
 
-# The queries are the specification's own; a view must give the same rows.
+# The queries are the specification's own; a view must return the same rows.
 VIEWS: dict[str, View] = {
     "robot_status_current": View(
         columns=(

@@ -13,7 +13,7 @@ from apps.organizations.models import Facility
 
 
 @pytest.mark.parametrize("path", ["/api/v1/robots", "/healthz", "/admin/login/", "/nothing"])
-def test_request_id_is_echoed(path, db):
+def test_request_id_valid_is_returned(path, db):
     answer = Client().get(path, headers={"x-request-id": "abc-123.DEF_9"})
     assert answer["X-Request-ID"] == "abc-123.DEF_9"
 
@@ -25,13 +25,13 @@ def test_request_id_is_echoed(path, db):
         pytest.param(generate_key(), id="a key"),  # every process collects the same names
     ],
 )
-def test_odd_request_ids_are_replaced(given, db):
+def test_request_id_invalid_is_replaced(given, db):
     answer = Client().get("/healthz", headers={"x-request-id": given})
     assert answer["X-Request-ID"] != given
     assert re.fullmatch("[0-9a-f]{32}", answer["X-Request-ID"])
 
 
-def test_each_request_has_an_id_of_its_own(db):
+def test_request_id_missing_is_unique(db):
     assert len({Client().get("/healthz")["X-Request-ID"] for _ in range(5)}) == 5
 
 
@@ -39,7 +39,7 @@ def test_each_request_has_an_id_of_its_own(db):
     ("address", "expected"),
     [("192.0.2.1", "192.0.2.1"), ("2001:DB8::1", "2001:db8::1"), ("", None), ("unix:", None)],
 )
-def test_client_address(address, expected):
+def test_client_ip_is_normalized(address, expected):
     assert client_ip(RequestFactory().get("/", REMOTE_ADDR=address)) == expected
 
 
@@ -56,11 +56,11 @@ def test_client_address(address, expected):
         ({"authorization": "Bearer one", "x-api-key": "two"}, "one"),
     ],
 )
-def test_presented_key(headers, expected):
+def test_presented_token_reads_both_headers(headers, expected):
     assert presented_token(RequestFactory().get("/", headers=headers)) == expected
 
 
-def test_a_key_wins_over_a_session(
+def test_api_key_takes_precedence_over_session(
     alice, charlie, client_for, organization_a, make_robot, make_key
 ):
     robot = make_robot(organization_a)
@@ -69,15 +69,15 @@ def test_a_key_wins_over_a_session(
     assert [row["id"] for row in rows] == [str(robot.pk)]
 
 
-def test_keys_stay_out_of_the_admin(organization_a, make_key):
+def test_api_key_cannot_open_admin(organization_a, make_key):
     key = make_key(organization_a, ["robots:read"])
     answer = Client().get("/admin/robots/robot/", headers={"x-api-key": key})
     assert answer.status_code in {302, 403}
     assert not ApiKeyPrincipal.is_staff
 
 
-def test_answer_of_500_rolls_back(alice, client_for, organization_a, tenant, monkeypatch):
-    """What failed in the end is not half written."""
+def test_response_500_rolls_back(alice, client_for, organization_a, tenant, monkeypatch):
+    """A failed response leaves no partial changes."""
     from apps.organizations.api.facilities import FacilityViewSet
 
     def create(self, request, *args, **kwargs):
@@ -92,7 +92,7 @@ def test_answer_of_500_rolls_back(alice, client_for, organization_a, tenant, mon
             assert Facility.objects.exists() is kept, status
 
 
-def test_fault_of_ours_rolls_back_and_is_a_problem(
+def test_unexpected_error_rolls_back_and_returns_problem(
     alice, client_for, organization_a, tenant, monkeypatch
 ):
     from apps.organizations.api.facilities import FacilityViewSet
@@ -109,14 +109,14 @@ def test_fault_of_ours_rolls_back_and_is_a_problem(
         assert not Facility.objects.exists()
 
 
-def test_signed_in_elsewhere_meanwhile(alice, charlie, client_for):
-    """Signing in over another organization's session belongs to the new one alone."""
+def test_login_over_other_organizations_session_replaces_it(alice, charlie, client_for):
+    """A login over another organization's session belongs to the new one only."""
     from django.conf import settings
     from django.http import HttpRequest
 
     from apps.accounts.auth.login import log_in
-    from apps.accounts.auth.session_store import SessionStore
     from apps.accounts.selectors.credentials import session_credential
+    from apps.accounts.services.session_store import SessionStore
 
     old = client_for(alice).cookies[settings.SESSION_COOKIE_NAME].value
     request = HttpRequest()

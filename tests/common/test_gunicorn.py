@@ -1,4 +1,4 @@
-"""Workers of the web process share connections, and part with them as HTTP has it."""
+"""Workers of the web process share connections, and close them as HTTP requires."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pytest
 
-_THREADS, _CONNECTIONS = 4, 600
+_THREADS = 4
+_CONNECTIONS = 600
 
 
 @contextmanager
 def _server():
-    """Run two workers with an application that says hello; give their process and its port."""
+    """Run two workers with a test application; yield their process and port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -71,13 +72,13 @@ def _workers(process):
 def _sockets(pid):
     count = 0
     for one in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed while we look
+        with suppress(FileNotFoundError):  # closed meanwhile
             count += str(one.readlink()).startswith("socket:")
     return count
 
 
 def _is_quiet(process):
-    """Tell whether connections come and go no more."""
+    """Return whether the number of connections is stable."""
     seen = []
     for _ in range(5):
         seen.append([_sockets(pid) for pid in _workers(process)])
@@ -96,15 +97,15 @@ def _answers(port):
         connection.close()
 
 
-def test_no_worker_takes_every_connection():
+def test_workers_share_connections():
     with ExitStack() as links:
         process, port = links.enter_context(_server())
         _wait(lambda: _is_quiet(process))
         before = {pid: _sockets(pid) for pid in _workers(process)}
-        # One of them wakes up late, as on a busy machine.
+        # One worker wakes up late, as on a busy machine.
         os.kill(late := max(before), signal.SIGSTOP)
         for _ in range(_CONNECTIONS):
-            # Without waiting for any: all of them are there before a worker is awake.
+            # Do not wait: all connections are open before a worker is awake.
             link = links.enter_context(socket.socket())
             link.setblocking(False)
             link.connect_ex(("127.0.0.1", port))
@@ -129,33 +130,33 @@ def link(port):
 @pytest.mark.parametrize(
     ("size", "is_last"), [(0, False), (65_535, False), (65_536, True), (1_000_000, True)]
 )
-def test_an_answer_that_leaves_too_much_unread_says_that_it_is_the_last(size, is_last, link):
+def test_response_with_large_unread_body_closes_connection(size, is_last, link):
     link.request("POST", "/", body=b"x" * size)
     with link.getresponse() as answer:
         assert answer.headers["Connection"] == ("close" if is_last else "keep-alive")
         assert answer.read().startswith(b"Hello")
-    # Without being told, `http.client` goes on with the connection that it has.
+    # Unless the response closes the connection, `http.client` reuses it.
     link.request("GET", "/")
     with link.getresponse() as answer:
         assert answer.status == 200
 
 
-def test_a_body_in_chunks_that_is_left_unread_ends_the_connection(link):
+def test_response_with_unread_chunked_body_closes_connection(link):
     link.request("POST", "/", body=iter([b"x", b"y"]), encode_chunked=True)
     with link.getresponse() as answer:
         assert answer.headers["Connection"] == "close"
 
 
-def test_nobody_waits_for_clients_that_do_not_hang_up(port):
+def test_lingering_clients_do_not_block_others(port):
     with ExitStack() as links:
         for _ in range(40):
             held = links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=20))
             held.sendall(b"GET / HTTP/1.0\r\n\r\n")
-        # They have not read their answers either.
+        # The clients have not read their responses either.
         assert all(_answers(port) for _ in range(10))
 
 
-def test_a_client_that_does_not_hang_up_is_cut_off(port):
+def test_lingering_client_is_disconnected(port):
     with socket.create_connection(("127.0.0.1", port), timeout=20) as held:
         held.sendall(b"GET / HTTP/1.0\r\n\r\n")
         while held.recv(65_536):
@@ -173,8 +174,8 @@ BODY = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"
 
 
 @contextmanager
-def _held(port, sent, number=4 * _THREADS):
-    """Hold more connections than there are threads, each with this sent over it."""
+def _open_connections(port, sent, number=4 * _THREADS):
+    """Keep more connections open than there are threads, each with these bytes sent."""
     with ExitStack() as links:
         held = [
             links.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
@@ -186,14 +187,14 @@ def _held(port, sent, number=4 * _THREADS):
 
 
 @pytest.mark.parametrize("start", [HEAD, BODY])
-def test_no_thread_waits_for_the_rest_of_a_request(start, port):
-    with _held(port, start):
+def test_incomplete_request_occupies_no_thread(start, port):
+    with _open_connections(port, start):
         assert _answers(port)
 
 
 @pytest.mark.parametrize("start", [HEAD, BODY.replace(b" 9", b" 999")])
-def test_no_thread_waits_for_what_comes_byte_by_byte(start, port):
-    with _held(port, start) as links:
+def test_request_byte_by_byte_occupies_no_thread(start, port):
+    with _open_connections(port, start) as links:
         is_over = threading.Event()
 
         def trickle():
@@ -211,8 +212,8 @@ def test_no_thread_waits_for_what_comes_byte_by_byte(start, port):
             sender.join()
 
 
-def test_no_thread_waits_for_a_first_word(port):
-    with _held(port, b"", 100) as links:
+def test_silent_connection_occupies_no_thread(port):
+    with _open_connections(port, b"", 100) as links:
         assert _answers(port)
         links[0].sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert b" 200 " in links[0].recv(65_536)
@@ -220,13 +221,13 @@ def test_no_thread_waits_for_a_first_word(port):
 
 
 @pytest.mark.parametrize("path", [b"/long", b"/file"])
-def test_no_thread_waits_for_a_client_that_does_not_read(path, port):
-    with _held(port, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n"):
+def test_client_that_does_not_read_occupies_no_thread(path, port):
+    with _open_connections(port, b"GET " + path + b" HTTP/1.1\r\nHost: a\r\n\r\n"):
         assert _answers(port)
 
 
 @pytest.mark.parametrize("start", [HEAD, BODY])
-def test_a_sender_that_is_slow_but_in_time_is_waited_for(start, port):
+def test_slow_request_in_time_is_answered(start, port):
     with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
         link.sendall(start)
         for _ in range(3):
@@ -237,7 +238,7 @@ def test_a_sender_that_is_slow_but_in_time_is_waited_for(start, port):
 
 
 @pytest.mark.parametrize("size", [1, 9, 100_000, 3_000_000])
-def test_a_body_that_breaks_off_is_none(size, port):
+def test_incomplete_body_is_rejected(size, port):
     head = b"POST /read HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=10) as link:
         link.sendall(head % size + b"x" * (size - 1))
@@ -252,7 +253,7 @@ def test_a_body_that_breaks_off_is_none(size, port):
         assert b"Hello %d" % size in answer
 
 
-def test_requests_behind_each_other(port):
+def test_pipelined_requests_are_answered(port):
     one = b"POST /read HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc"
     two = b"POST /left HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nabcd"
     last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"

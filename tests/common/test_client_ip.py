@@ -18,13 +18,13 @@ def address(settings, **headers):
     return seen[0]
 
 
-def test_takes_what_the_nearest_proxy_wrote(settings):
+def test_client_ip_is_the_nearest_proxys_entry(settings):
     assert address(settings, HTTP_X_FORWARDED_FOR="1.2.3.4") == "1.2.3.4"
     assert address(settings, HTTP_X_FORWARDED_FOR="6.6.6.6, 1.2.3.4") == "1.2.3.4"
     assert address(settings) == "10.0.0.9"
 
 
-def test_is_off_without_a_proxy(settings):
+def test_middleware_without_proxy_is_not_used(settings):
     settings.TRUST_PROXY = False
     with pytest.raises(MiddlewareNotUsed):
         ClientAddressMiddleware(lambda request: HttpResponse())

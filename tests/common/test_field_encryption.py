@@ -21,11 +21,11 @@ TEXT = "JBSWY3DPEHPK3PXP"
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_what_is_sealed_opens_in_its_place(text):
+def test_decrypt_returns_encrypted_text(text):
     assert decrypt(encrypt(text, **PLACE), **PLACE) == text
 
 
-def test_it_tells_nothing_and_never_twice_the_same():
+def test_encrypt_is_opaque_and_never_repeats():
     first, second = encrypt(TEXT, **PLACE), encrypt(TEXT, **PLACE)
     assert first != second
     for sealed in (first, second):
@@ -34,7 +34,7 @@ def test_it_tells_nothing_and_never_twice_the_same():
 
 
 @pytest.mark.parametrize("part", list(PLACE))
-def test_it_does_not_open_elsewhere(part):
+def test_decrypt_other_row_or_field_raises(part):
     sealed = encrypt(TEXT, **PLACE)
     elsewhere = {**PLACE, part: "other" if part == "field" else uuid.uuid4()}
     with pytest.raises(DecryptionError):
@@ -42,7 +42,7 @@ def test_it_does_not_open_elsewhere(part):
 
 
 @given(st.data())
-def test_a_changed_value_does_not_open(data):
+def test_decrypt_changed_value_raises(data):
     sealed = encrypt(TEXT, **PLACE)
     at = data.draw(st.integers(0, len(sealed) - 1))
     other = data.draw(st.characters(codec="ascii").filter(lambda c: c != sealed[at]))
@@ -54,12 +54,12 @@ def test_a_changed_value_does_not_open(data):
 
 
 @given(st.text(max_size=40))
-def test_any_other_text_is_refused_in_words(text):
+def test_decrypt_other_text_raises(text):
     with pytest.raises(DecryptionError):
         decrypt(text, **PLACE)
 
 
-def test_keys_rotate(settings):
+def test_key_rotation(settings):
     old, new = "o" * 43, "n" * 43
     settings.ENCRYPTION_KEYS = {1: old}
     sealed = encrypt(TEXT, **PLACE)
@@ -77,7 +77,7 @@ def test_keys_rotate(settings):
         decrypt(sealed, **PLACE)
 
 
-def test_keys_are_read():
+def test_encryption_keys_are_parsed():
     assert encryption_keys(f" 1:{'a' * 43}, 12:{'b' * 60} ", lenient=False) == {
         1: "a" * 43,
         12: "b" * 60,
@@ -88,7 +88,7 @@ def test_keys_are_read():
 @pytest.mark.parametrize(
     "text", ["", "short", "1:hunter2", "x:" + "h" * 43, f"1:{'h' * 43},1:{'i' * 43}", "h" * 60]
 )
-def test_the_application_does_not_start_with_bad_keys(text):
+def test_encryption_keys_invalid_raises(text):
     with pytest.raises(ImproperlyConfigured) as caught:
         encryption_keys(text, lenient=False)
     assert "hunter2" not in str(caught.value)

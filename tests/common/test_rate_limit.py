@@ -10,19 +10,19 @@ from urfmp.common.http.view_policy import policy_of, view_policy
 from urfmp.common.redis import rate_limit
 from urfmp.common.redis.rate_limit import RateLimit, RateLimitResult, hit, refund
 
-NOBODY = "redis://127.0.0.1:1/0"
+UNREACHABLE = "redis://127.0.0.1:1/0"
 
 
 @pytest.fixture
 def without_redis(monkeypatch):
-    gone = rate_limit._RedisRateLimits(NOBODY)
-    monkeypatch.setattr(rate_limit, "redis_rate_limits", lambda: gone)
-    return gone
+    unreachable = rate_limit._RedisRateLimits(UNREACHABLE)
+    monkeypatch.setattr(rate_limit, "redis_rate_limits", lambda: unreachable)
+    return unreachable
 
 
 @pytest.fixture(params=["redis", "postgresql"])
 def store(request, transactional_db, monkeypatch):
-    """Each test with both places; the one never counts for the other by accident."""
+    """Run each test with both stores, with the other one disabled."""
     if request.param == "postgresql":
         request.getfixturevalue("without_redis")
     else:
@@ -30,7 +30,7 @@ def store(request, transactional_db, monkeypatch):
     return request.param
 
 
-def test_exactly_the_limit_gets_in_however_parallel(store):
+def test_hit_in_parallel_admits_exactly_the_limit(store):
     counter = RateLimit("a", 50)
 
     def outcome():
@@ -39,7 +39,7 @@ def test_exactly_the_limit_gets_in_however_parallel(store):
     assert sum(run_concurrently(*[outcome] * 16)) == 50
 
 
-def test_every_counter_takes_the_hit_or_none(store):
+def test_hit_counts_in_all_limits_or_none(store):
     narrow, wide = RateLimit("narrow", 2), RateLimit("wide", 5)
     answers = [hit(wide, narrow) for _ in range(4)]
     assert [a.admitted for a in answers] == [True, True, False, False]
@@ -48,14 +48,14 @@ def test_every_counter_takes_the_hit_or_none(store):
     assert hit(wide) == RateLimitResult(True, 5, 2, 60)
 
 
-def test_a_limit_that_was_lowered_leaves_nothing_and_no_less(store):
+def test_hit_lowered_limit_leaves_zero_remaining(store):
     assert [hit(RateLimit("a", 3)).remaining for _ in range(3)] == [2, 1, 0]
     lowered = hit(RateLimit("a", 1))
     assert (lowered.admitted, lowered.limit, lowered.remaining) == (False, 1, 0)
 
 
-def test_both_or_none_under_parallel_load(store):
-    """Two narrow counters share a wide one: it never takes what they refuse."""
+def test_hit_in_parallel_counts_in_all_limits_or_none(store):
+    """Two narrow limits share a wide one, which never counts hits that they reject."""
     wide = RateLimit("wide", 1000)
 
     def outcome(name):
@@ -65,7 +65,7 @@ def test_both_or_none_under_parallel_load(store):
     assert hit(wide).remaining == 1000 - 41
 
 
-def test_opposite_orders_do_not_wait_for_each_other(store):
+def test_hit_opposite_orders_do_not_deadlock(store):
     one, two = RateLimit("one", 1000), RateLimit("two", 1000)
     forward, backward = lambda: hit(one, two), lambda: hit(two, one)
 
@@ -75,15 +75,15 @@ def test_opposite_orders_do_not_wait_for_each_other(store):
     assert run_concurrently(*[often(forward), often(backward)] * 4) == [True] * 8
 
 
-def test_a_steady_sender_below_the_limit_is_never_refused(store):
-    """1 Hz under 100 a minute, run sixty times as fast; an extended window refuses the 11th."""
+def test_hit_steady_sender_below_limit_is_always_admitted(store):
+    """1 Hz under 100 a minute, run sixty times as fast; an extended window rejects the 11th."""
     counter = RateLimit("steady", 10, seconds=1)
     for sent in range(20):
         assert hit(counter).admitted, sent
         time.sleep(0.125)
 
 
-def test_refused_hits_extend_nothing(store):
+def test_hit_rejected_does_not_extend_window(store):
     counter = RateLimit("hammered", 3, seconds=1)
     begin = time.monotonic()
     assert [hit(counter).admitted for _ in range(4)] == [True] * 3 + [False]
@@ -95,14 +95,14 @@ def test_refused_hits_extend_nothing(store):
     assert decision.remaining == 2
 
 
-def test_a_refused_hit_opens_no_window(store):
+def test_hit_rejected_opens_no_window(store):
     full, other = RateLimit("full", 0), RateLimit("other", 3)
     assert not hit(full, other).admitted
     time.sleep(1.1)
     assert hit(other) == RateLimitResult(True, 3, 2, 60)
 
 
-def test_what_is_given_back_was_never_taken(store):
+def test_refund_undoes_hit(store):
     one, three = RateLimit("one", 1), RateLimit("three", 3)
     for _ in range(5):
         assert hit(one, three).admitted
@@ -114,7 +114,7 @@ def test_what_is_given_back_was_never_taken(store):
     assert hit(three).remaining == 0
 
 
-def test_giving_back_leaves_the_window_as_it_is(store):
+def test_refund_keeps_window(store):
     counter = RateLimit("a", 3, seconds=2)
     begin = time.monotonic()
     assert [hit(counter).admitted for _ in range(3)] == [True] * 3
@@ -126,13 +126,13 @@ def test_giving_back_leaves_the_window_as_it_is(store):
         time.sleep(0.02)
 
 
-def test_another_limit_counts_at_once(store):
+def test_hit_changed_limit_applies_immediately(store):
     assert hit(RateLimit("a", 1)).admitted
     assert not hit(RateLimit("a", 1)).admitted
     assert hit(RateLimit("a", 3)).remaining == 1
 
 
-def test_the_tightest_counter_speaks(store):
+def test_hit_returns_the_tightest_limit(store):
     assert hit(RateLimit("a", 10, seconds=60), RateLimit("b", 3, seconds=900)).limit == 3
     assert hit(RateLimit("a", 2, seconds=60), RateLimit("b", 3, seconds=900)).limit == 2
     refused = hit(RateLimit("a", 2, seconds=60), RateLimit("b", 2, seconds=900))
@@ -146,20 +146,20 @@ def test_the_tightest_counter_speaks(store):
 
 
 @pytest.mark.django_db
-def test_each_change_of_place_begins_one_new_window(monkeypatch):
+def test_hit_store_change_opens_one_new_window(monkeypatch):
     counter = RateLimit("a", 3)
     there = rate_limit.redis_rate_limits()
     assert sum(hit(counter).admitted for _ in range(5)) == 3
-    gone = rate_limit._RedisRateLimits(NOBODY)
+    unreachable = rate_limit._RedisRateLimits(UNREACHABLE)
     with monkeypatch.context() as patch:
-        patch.setattr(rate_limit, "redis_rate_limits", lambda: gone)
+        patch.setattr(rate_limit, "redis_rate_limits", lambda: unreachable)
         assert sum(hit(counter).admitted for _ in range(5)) == 3
     assert rate_limit.redis_rate_limits() is there
     assert not hit(counter).admitted
 
 
 @pytest.mark.django_db
-def test_redis_is_left_alone_after_a_failure(without_redis, monkeypatch):
+def test_circuit_breaker_skips_redis_after_error(without_redis, monkeypatch):
     hit(RateLimit("a", 3))
     monkeypatch.setattr(without_redis, "_script", None)
     assert hit(RateLimit("a", 3)).remaining == 1
@@ -169,7 +169,7 @@ def test_redis_is_left_alone_after_a_failure(without_redis, monkeypatch):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_old_windows_are_forgotten(without_redis):
+def test_delete_expired_windows_deletes_counters(without_redis):
     hit(RateLimit("short", 5, seconds=0))
     hit(RateLimit("long", 5, seconds=60))
     assert rate_limit.delete_expired_windows() >= 1
@@ -177,14 +177,14 @@ def test_old_windows_are_forgotten(without_redis):
     assert hit(RateLimit("long", 5, seconds=60)).remaining == 3
 
 
-def test_run_time_role_reaches_counters_by_the_functions_alone(app_cursor):
+def test_runtime_role_cannot_access_counters_table(app_cursor):
     app_cursor.execute(
         "SELECT has_table_privilege('rate_limit_counters', 'SELECT, INSERT, UPDATE, DELETE')"
     )
     assert app_cursor.fetchone() == (False,)
 
 
-def test_views_can_be_kept_free_of_limits():
+def test_view_policy_rate_limit_exempt_applies_to_views_and_handlers():
     @view_policy(rate_limit_exempt=True)
     def stop(request):
         """Ask for a stop."""

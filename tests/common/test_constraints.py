@@ -1,4 +1,4 @@
-"""A value that is taken is told of under the field that holds it, by forms and the API alike."""
+"""Forms and the API report a duplicate value under its field."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def problem(answer):
     return answer.json()["errors"]
 
 
-def test_in_the_api(client, organization_a, tenant):
+def test_duplicate_in_api_names_field(client, organization_a, tenant):
     def post(path, body):
         return client.post(f"/api/v1/{path}", body, content_type="application/json")
 
@@ -58,20 +58,20 @@ def test_in_the_api(client, organization_a, tenant):
         (User, {"email": "Alice@ACME.example", "role": "viewer"}, "email"),
     ],
 )
-def test_in_admin_forms(model, form, field, client):
+def test_duplicate_in_admin_form_names_field(model, form, field, client):
     address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_add")
     errors = client.post(address, form).context["adminform"].form.errors
     assert set(errors) == {field}
     assert len(errors[field]) == 1
 
 
-def test_an_address_in_other_letters(alice, organization_a, tenant):
+def test_duplicate_email_in_other_case_names_field(alice, organization_a, tenant):
     with tenant(organization_a), pytest.raises(ValidationError) as refused:
         user_create(organization_id=organization_a.id, email="ALICE@acme.example", role="viewer")
-    assert refused.value.message_dict == {"email": ["This address is taken."]}
+    assert refused.value.message_dict == {"email": ["This e-mail address is already in use."]}
 
 
-def test_what_has_no_one_field_stays_without(organization_a):
+def test_errors_by_field_without_single_field_is_unchanged(organization_a):
     fault = ValidationError("It does not fit.")
     error = ValidationError({"__all__": [fault], "name": ["Too long."]})
     found = errors_by_field(Robot(organization_id=organization_a.id), error)

@@ -5,7 +5,7 @@ import logging
 from django.test import Client
 
 
-def test_another_host_leaves_no_traceback(caplog, settings, db):
+def test_disallowed_host_logs_one_line(caplog, settings, db):
     settings.ALLOWED_HOSTS = ["localhost"]
     with caplog.at_level(logging.INFO):
         answer = Client().get("/admin/login/", headers={"host": "evil.example\t" + "x" * 999})
@@ -16,7 +16,7 @@ def test_another_host_leaves_no_traceback(caplog, settings, db):
     assert len(record.getMessage()) < 200
 
 
-def test_a_policy_stands_before_the_way_to_https(settings, db):
+def test_disallowed_host_before_https_redirect_has_csp(settings, db):
     settings.ALLOWED_HOSTS, settings.SECURE_SSL_REDIRECT = ["localhost"], True
     answer = Client().get("/admin/login/", headers={"host": "evil.example"})
     assert answer.status_code == 400

@@ -8,6 +8,7 @@ from django.db import OperationalError, connection, transaction
 from apps.audit.models import AuditLog
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_update
+from tests.support.architecture import source_modules
 from urfmp.common.tenancy.context import (
     Actor,
     audit_action,
@@ -19,37 +20,39 @@ from urfmp.common.tenancy.context import (
 from urfmp.common.tenancy.exceptions import TenantError
 
 
-def test_query_outside_raises(organization_a, make_robot):
+def test_query_outside_tenant_transaction_raises(organization_a, make_robot):
     make_robot(organization_a)
     with pytest.raises(TenantError, match="robots"):
         Robot.objects.count()
 
 
-def test_raw_query_outside_raises(db):
+def test_raw_query_outside_tenant_transaction_raises(db):
     with pytest.raises(TenantError), connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM robots")
 
 
-def test_sees_only_its_own_organization(organization_a, organization_b, make_robot, tenant):
+def test_tenant_transaction_sees_own_organization_only(
+    organization_a, organization_b, make_robot, tenant
+):
     mine, theirs = make_robot(organization_a), make_robot(organization_b)
     with tenant(organization_a):
         assert list(Robot.objects.all()) == [mine]
         assert not Robot.objects.filter(pk=theirs.pk).exists()
 
 
-def test_other_organization_inside_raises(organization_a, organization_b, tenant):
+def test_tenant_transaction_of_other_organization_inside_raises(
+    organization_a, organization_b, tenant
+):
     with tenant(organization_a), pytest.raises(TenantError), tenant(organization_b):
         pass
 
 
-def test_act_outside_raises(db):
+def test_audit_action_outside_tenant_transaction_raises(db):
     with pytest.raises(TenantError), audit_action("robots.robot.create"):
         pass
 
 
-def test_an_actor_is_kept_further_in_and_is_back_afterwards(
-    organization_a, alice, bob, make_robot, tenant
-):
+def test_actor_nested_is_inherited_and_restored(organization_a, alice, bob, make_robot, tenant):
     robot = make_robot(organization_a)
 
     def rename(name):
@@ -66,7 +69,7 @@ def test_an_actor_is_kept_further_in_and_is_back_afterwards(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nothing_of_a_tenant_is_left_on_the_connection(make_organization):
+def test_tenant_transaction_leaves_no_settings_on_connection(make_organization):
     """1,000 alternating transactions on one connection, a tenth of them failing."""
     organizations = [make_organization() for _ in range(2)]
     for turn in range(1000):
@@ -84,7 +87,7 @@ def test_nothing_of_a_tenant_is_left_on_the_connection(make_organization):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_statement_of_its_own_is_a_transaction(organization_a, organization_b, make_robot, tenant):
+def test_execute_in_tenant_is_one_transaction(organization_a, organization_b, make_robot, tenant):
     mine, theirs = make_robot(organization_a), make_robot(organization_b)
     rename = "UPDATE robots SET name = %s WHERE id = ANY (%s) RETURNING name"
     both = [mine.pk, theirs.pk]
@@ -103,9 +106,7 @@ def test_statement_of_its_own_is_a_transaction(organization_a, organization_b, m
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_nested", [False, True])
-def test_statement_of_its_own_is_stored_whole_or_not_at_all(
-    organization_a, make_robot, tenant, is_nested
-):
+def test_execute_in_tenant_failure_rolls_back(organization_a, make_robot, tenant, is_nested):
     robot = make_robot(organization_a)
     rename = "WITH new AS (UPDATE robots SET name = 'Ann') SELECT pg_sleep(%s)"
     around = tenant(organization_a) if is_nested else nullcontext()
@@ -113,19 +114,19 @@ def test_statement_of_its_own_is_stored_whole_or_not_at_all(
         execute_in_tenant(organization_a.id, rename, [5], statement_timeout="50ms")
     with tenant(organization_a):
         assert Robot.objects.get().name == robot.name
-    execute_in_tenant(organization_a.id, rename, [0.1])  # the limit was that statement's
+    execute_in_tenant(
+        organization_a.id, rename, [0.1]
+    )  # the timeout applied to that statement only
     with tenant(organization_a):
         assert Robot.objects.get().name == "Ann"
 
 
-def test_statement_of_its_own_stays_outside_of_others_transactions(
-    organization_a, organization_b, tenant
-):
+def test_execute_in_tenant_inside_other_organization_raises(organization_a, organization_b, tenant):
     with tenant(organization_a), pytest.raises(TenantError):
         execute_in_tenant(organization_b.id, "SELECT 1", [])
 
 
-def test_crossing_shows_one_organization_at_a_time(
+def test_switch_organization_transaction_sees_one_organization_at_a_time(
     organization_a, organization_b, make_robot, tenant
 ):
     make_robot(organization_a, name="A")
@@ -157,11 +158,13 @@ def test_crossing_shows_one_organization_at_a_time(
             assert cursor.fetchone()[0] in {"", None}
 
 
-def test_nothing_else_crosses():
-    """The step over the wall is taken in two modules, and known to a third, which makes it."""
-    from tests.test_architecture import ROOT, modules
-
-    users = {str(path) for path in modules() if "crossing_transaction" in (ROOT / path).read_text()}
+def test_switch_organization_transaction_has_known_callers_only():
+    """Three services switch organizations; one more module defines the function."""
+    users = {
+        path
+        for path, source in source_modules().items()
+        if "switch_organization_transaction" in source
+    }
     assert users == {
         "apps/accounts/services/step_up.py",
         "apps/organizations/services/platform.py",

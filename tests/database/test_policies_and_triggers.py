@@ -1,4 +1,4 @@
-"""What the database refuses and records by itself, whatever the application does."""
+"""Row-level security, privileges and audit triggers, independent of the application."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from urfmp.common.tenancy.context import Actor, audit_action
 TENANT_TABLES = sorted(
     model._meta.db_table for model in apps.get_models() if getattr(model, "is_tenant_owned", False)
 )
-# Tables that no policy protects. Hypertables cannot have one: their rows are reached through
-# robots. The others hold nothing of a tenant, or jobs that name it by id.
+# Tables without a policy. Hypertables cannot have one; queries restrict their rows by robot. The
+# others have no tenant data, or only ids of organizations in jobs.
 WITHOUT_POLICY = {
     "robot_status_history",
     "robot_telemetry",
@@ -38,9 +38,8 @@ WITHOUT_POLICY = {
     "rate_limit_counters",
 }
 
-# The record itself; answers kept for a day beside what they answered, which is recorded; and what
-# machines move all day.
-UNRECORDED = {"audit_logs", "idempotency_keys", "telemetry_batches", "telemetry_latest"}
+# The audit log itself, responses stored for a day, and columns that machines update constantly.
+UNAUDITED = {"audit_logs", "idempotency_keys", "telemetry_batches", "telemetry_latest"}
 
 _TABLES = """
     SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,
@@ -87,21 +86,21 @@ def tables(owner_cursor):
 
 
 @pytest.mark.parametrize("table", TENANT_TABLES)
-def test_tenant_table_stands_behind_a_policy_and_is_recorded(tables, table):
-    secured, forced, has_policy, recorded = tables[table]
+def test_tenant_table_has_policy_and_audit_trigger(tables, table):
+    secured, forced, has_policy, is_audited = tables[table]
     assert secured
     assert has_policy
-    # The owner's SECURITY DEFINER functions look beyond one organization.
+    # The owner's SECURITY DEFINER functions read across organizations.
     assert not forced
-    assert recorded or table in UNRECORDED
+    assert is_audited or table in UNAUDITED
 
 
-def test_every_other_table_is_known_to_need_no_policy(tables):
+def test_tables_without_policy_are_listed(tables):
     assert {name for name, facts in tables.items() if not facts[0]} <= WITHOUT_POLICY
     assert {name for name, facts in tables.items() if facts[0]} == set(TENANT_TABLES)
 
 
-def test_what_carries_an_organization_is_a_tenant_table(owner_cursor):
+def test_tables_with_organization_are_tenant_tables(owner_cursor):
     carrying = _column(
         owner_cursor,
         "SELECT table_name FROM information_schema.columns JOIN information_schema.tables"
@@ -111,7 +110,7 @@ def test_what_carries_an_organization_is_a_tenant_table(owner_cursor):
     assert carrying | {"organizations"} == set(TENANT_TABLES)
 
 
-def test_every_foreign_key_is_indexed(owner_cursor):
+def test_foreign_keys_are_indexed(owner_cursor):
     assert _column(owner_cursor, _BARE_FOREIGN_KEYS) == set()
 
 
@@ -120,7 +119,7 @@ def test_filtered_json_columns_are_indexed(owner_cursor):
     assert wanted <= _column(owner_cursor, _JSON_INDEXES)
 
 
-def test_run_time_role_is_no_more_than_it_has_to_be(app_cursor):
+def test_runtime_role_has_minimal_privileges(app_cursor):
     app_cursor.execute(
         "SELECT rolsuper, rolbypassrls, rolcreaterole, rolcreatedb,"
         " EXISTS (SELECT FROM pg_class WHERE relowner = r.oid)"
@@ -145,24 +144,24 @@ def test_run_time_role_is_no_more_than_it_has_to_be(app_cursor):
         "CREATE TABLE mine (id int)",
     ],
 )
-def test_run_time_role_is_refused(app_cursor, statement):
+def test_runtime_role_statement_raises(app_cursor, statement):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app_cursor.execute(statement)
 
 
-def test_owners_clean_up_cannot_reach_young_rows(app_cursor):
+def test_audit_clean_up_of_recent_rows_raises(app_cursor):
     with pytest.raises(psycopg.errors.InvalidParameterValue, match="at least one year"):
         app_cursor.execute("SELECT audit_clean_up('364 days')")
 
 
-def test_another_organizations_rows_cannot_be_written(organization_a, organization_b, tenant):
+def test_other_organizations_row_insert_raises(organization_a, organization_b, tenant):
     with tenant(organization_a), pytest.raises(Exception, match="row-level security"):
         Robot.objects.create(
             organization_id=organization_b.id, name="R", vendor="kuka", configuration={}
         )
 
 
-def _recorded(action, resource):
+def _audited(action, resource):
     return list(
         AuditLog.objects.filter(resource_type=resource, action=action)
         .order_by("created_at", "resource_id")
@@ -175,7 +174,7 @@ def actor(alice):
     return Actor(user_id=alice.id, ip_address="192.0.2.7", request_id="request-1")
 
 
-def test_bulk_operations_are_recorded(organization_a, tenant, actor):
+def test_bulk_operations_are_audited(organization_a, tenant, actor):
     with tenant(organization_a, actor):
         robots = Robot.objects.bulk_create(
             Robot(organization_id=organization_a.id, name=f"R{n}", vendor="kuka", configuration={})
@@ -185,8 +184,8 @@ def test_bulk_operations_are_recorded(organization_a, tenant, actor):
             robot.name += " renamed"
         Robot.objects.bulk_update(robots, ["name"])
         Robot.objects.update(firmware_version="5.2")
-        created = _recorded("robots.robot.create", "robot")
-        updated = _recorded("robots.robot.update", "robot")
+        created = _audited("robots.robot.create", "robot")
+        updated = _audited("robots.robot.update", "robot")
 
     assert {row["resource_id"] for row in created} == {robot.id for robot in robots}
     assert len(updated) == 6
@@ -199,7 +198,7 @@ def test_bulk_operations_are_recorded(organization_a, tenant, actor):
     assert renamed[0]["after"]["name"] == f"{renamed[0]['before']['name']} renamed"
 
 
-def test_raw_sql_is_recorded_under_the_acts_name(organization_a, tenant, make_robot, actor):
+def test_raw_sql_is_audited_under_audit_action(organization_a, tenant, make_robot, actor):
     robot = make_robot(organization_a)
     with (
         tenant(organization_a, actor),
@@ -207,13 +206,13 @@ def test_raw_sql_is_recorded_under_the_acts_name(organization_a, tenant, make_ro
         connection.cursor() as cursor,
     ):
         cursor.execute("UPDATE robots SET name = 'By hand' WHERE id = %s", [robot.id])
-        (row,) = _recorded("robots.robot.relabel", "robot")
+        (row,) = _audited("robots.robot.relabel", "robot")
 
     assert row["after"] == {"name": "By hand"}
     assert row["user_id"] == actor.user_id
 
 
-def test_what_machines_move_is_not_recorded(organization_a, tenant, make_robot):
+def test_machine_columns_are_not_audited(organization_a, tenant, make_robot):
     robot = make_robot(organization_a)
     with tenant(organization_a):
         before = AuditLog.objects.count()
@@ -221,7 +220,7 @@ def test_what_machines_move_is_not_recorded(organization_a, tenant, make_robot):
         assert AuditLog.objects.count() == before
 
 
-def test_secrets_are_not_recorded(owner_cursor):
+def test_secrets_are_not_audited(owner_cursor):
     rows = insert_rows(owner_cursor)
     owner_cursor.execute("UPDATE users SET password_hash = 'swordfish' WHERE id = %s", [rows.user])
     owner_cursor.execute(
@@ -237,7 +236,7 @@ def test_secrets_are_not_recorded(owner_cursor):
     assert owner_cursor.fetchone() == (0, 2)
 
 
-def test_a_rolled_back_change_leaves_no_record(organization_a, tenant, make_robot):
+def test_rolled_back_change_is_not_audited(organization_a, tenant, make_robot):
     robot = make_robot(organization_a)
     with tenant(organization_a):
         before = AuditLog.objects.count()
@@ -250,6 +249,6 @@ def test_a_rolled_back_change_leaves_no_record(organization_a, tenant, make_robo
 @pytest.mark.parametrize(
     "statement", ["UPDATE {} SET metadata = NULL", "DELETE FROM {}", "TRUNCATE {}"]
 )
-def test_history_is_only_added_to(app_cursor, table, statement):
+def test_history_is_append_only(app_cursor, table, statement):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app_cursor.execute(statement.format(table))
