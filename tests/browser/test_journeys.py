@@ -120,7 +120,7 @@ def test_login_with_wrong_password_reveals_nothing(visitor):
         page.get_by_label("E-mail").fill(email)
         page.get_by_label("Password").fill("not the password at all")
         page.get_by_role("button", name="Sign in").click()
-        page.get_by_text("E-mail or password is not right").wait_for()
+        page.get_by_text("Wrong e-mail or password").wait_for()
 
 
 @pytest.mark.parametrize("width", [1440, 390])
@@ -159,8 +159,8 @@ def test_link_token_is_removed_from_url(visitor):
     assert field.input_value() == "urfmp_ln_some-code"
     assert not field.is_visible()
     visitor.locator("input[name=password]").fill("seven quiet green herons")
-    visitor.locator("input[name=again]").fill("seven quiet green herons")
-    visitor.get_by_role("button", name="Set the password").click()
+    visitor.locator("input[name=password2]").fill("seven quiet green herons")
+    visitor.get_by_role("button", name="Set password").click()
     visitor.wait_for_selector("text=This link is invalid")
     assert visitor.get_by_label("Code from the e-mail").is_visible()
 

@@ -40,7 +40,7 @@ def test_super_admin_role_requires_platform(
 
 
 def test_super_admin_role_in_other_organization_has_no_effect(root, alice, organization_a, tenant):
-    """Elsewhere than on the platform it counts for nothing."""
+    """The role has no effect outside the platform's organization."""
     with tenant(organization_a), connection.cursor() as cursor:
         cursor.execute("UPDATE users SET role = 'super_admin' WHERE id = %s", [alice.pk])
         cursor.execute("SELECT is_super_admin(%s), is_super_admin(%s)", [alice.pk, root.pk])

@@ -236,7 +236,7 @@ def test_bulk_action_counts_rows(fleet, alice, client_for, tenant, make_alert):
     )
 
     assert b"1 alert acknowledged." in page.content
-    assert b"1 alert left as before." in page.content
+    assert b"1 alert unchanged." in page.content
     with tenant(fleet.b.organization):
         fleet.b.alert.refresh_from_db()
         assert not fleet.b.alert.is_acknowledged

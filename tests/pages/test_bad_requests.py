@@ -252,7 +252,7 @@ def test_bulk_action_rejects_invalid_ids(fleet, alice, client_for, tenant):
     page = client_for(alice).post(url(Alert, "changelist"), form, follow=True)
 
     assert page.status_code == 200
-    assert b"Choose rows of the list." in page.content
+    assert b"Select items from the list." in page.content
     with tenant(fleet.a.organization):
         fleet.a.alert.refresh_from_db()
         assert not fleet.a.alert.is_acknowledged

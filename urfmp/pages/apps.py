@@ -11,7 +11,7 @@ class PagesConfig(AppConfig):
 
 
 class FleetAdminConfig(AdminConfig):
-    """Django admin with `FleetAdminSite`. The app of the theme is installed beside it."""
+    """Django admin with `FleetAdminSite`; the theme is a separate app."""
 
     default = False
     default_site = "urfmp.pages.site.FleetAdminSite"

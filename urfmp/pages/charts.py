@@ -1,4 +1,4 @@
-"""Grouping of metrics into charts, with the units that they are displayed in."""
+"""Grouping of metrics into charts, and their display units."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ class RobotMetric(NamedTuple):
 
 @dataclass(frozen=True)
 class ChartLine:
-    """A line on a chart. Displayed values are `stored * factor + offset`.
+    """A line on a chart.
+
+    Displayed values are `stored * factor + offset`.
 
     Attributes:
         robot: Id of the robot.

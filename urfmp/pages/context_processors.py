@@ -7,5 +7,5 @@ from django.http import HttpRequest
 
 
 def live(request: HttpRequest) -> dict[str, str]:
-    """Add the origin of the live process, which may differ from the page's."""
+    """Return the origin of the live process."""
     return {"live_origin": settings.LIVE_ORIGIN}

@@ -35,7 +35,7 @@ def reject_nul(view: View) -> View:
 
 
 def _organization_timezone(request: HttpRequest) -> zoneinfo.ZoneInfo:
-    """Return the timezone of the user's organization, or UTC if it is invalid."""
+    """Return the organization's timezone, or UTC if it is invalid."""
     try:
         return zoneinfo.ZoneInfo(request.user.organization.timezone)  # type: ignore[union-attr]
     except (KeyError, ValueError):

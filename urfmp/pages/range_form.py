@@ -24,14 +24,17 @@ CUSTOM = "custom"
 
 
 class RangeForm(forms.Form):
-    """A preset range that ends now, or a custom range in the organization's timezone."""
+    """A preset range that ends now, or a custom range.
+
+    Custom times are in the organization's timezone.
+    """
 
     range = forms.ChoiceField(required=False)
     start = forms.DateTimeField(required=False, validators=[validate_datetime_range])
     end = forms.DateTimeField(required=False, validators=[validate_datetime_range])
 
     def __init__(self, data: Any, *, default: str, presets: Sequence[str] = tuple(PRESETS)) -> None:
-        """Set the presets on offer and the one used without a valid choice."""
+        """Set the presets on offer and the default."""
         super().__init__(data)
         self.default = default
         self.presets = {key: PRESETS[key][0] for key in presets}

@@ -1,4 +1,4 @@
-"""Data of the pages, read in a fixed number of queries for any fleet size."""
+"""Data of the pages, in a fixed number of queries."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class FleetOverview:
 
 
 def fleet_overview(principal: Any) -> FleetOverview:
-    """Return the robots in service that the principal may view. Runs four queries."""
+    """Return the visible robots in service. Runs four queries."""
     counted = robot_status_counts(principal)
     urgency = Case(
         *(When(status=status, then=Value(rank)) for rank, status in enumerate(_STATUS_URGENCY)),
@@ -169,7 +169,7 @@ class DueTasks:
 
 
 def due_tasks(principal: Any) -> DueTasks:
-    """Return tasks that are overdue or due within a week. Runs two queries."""
+    """Return overdue tasks and tasks due within a week. Runs two queries."""
     now = timezone.now()
     rows = (
         MaintenanceTask.objects.restrict(principal)
@@ -206,7 +206,7 @@ def robot_choices(principal: Any, limit: int = 1000) -> list[tuple[UUID, str]]:
 
 
 def default_robot(principal: Any) -> Robot | None:
-    """Return the first robot in service by name, shown if none is selected."""
+    """Return the robot shown by default: the first in service by name."""
     robot: Robot | None = Robot.objects.restrict(principal).in_service().first()
     return robot
 

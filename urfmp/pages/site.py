@@ -51,21 +51,21 @@ class FleetAdminSite(UnfoldAdminSite):
 
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Log in with e-mail and password."""
-        from urfmp.pages.views.sign_in import sign_in  # noqa: PLC0415
+        from urfmp.pages.views.login import login_page  # noqa: PLC0415
 
-        return sign_in(request)
+        return login_page(request)
 
     @view_policy(allow_without_second_factor=True, home_organization=True)
     def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Log out."""
-        from urfmp.pages.views.sign_in import sign_out  # noqa: PLC0415
+        from urfmp.pages.views.login import logout_page  # noqa: PLC0415
 
-        return sign_out(request)
+        return logout_page(request)
 
     @view_policy(home_organization=True)
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Change the user's own password."""
-        from urfmp.pages.views.sign_in import password_change  # noqa: PLC0415
+        from urfmp.pages.views.login import password_change  # noqa: PLC0415
 
         return password_change(request)
 

@@ -1,10 +1,10 @@
-"""Ask for the password again where a page needs a fresh sign-in, and lose nothing of what was sent.
+"""Step-up authentication: ask for the password again without losing the submitted form.
 
-The page that asks is sent to the address that was asked for, with everything that the first form
-held. Once the password is right, the view gets the first form's values as if they had come alone.
+The prompt is shown at the URL of the original request and contains its form values as hidden
+fields. After a successful verification, the view gets the original values.
 
-The password is looked at in a transaction of its own, before the view's: the person, the second
-factor and the session are locked for it, and the view may lock others, in its own order.
+The password is verified in its own transaction, before the view's. It locks the user, the second
+factor and the session, while the view may lock other rows in its own order.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _CSRF = "csrfmiddlewaretoken"
 
 
 class StepUpForm(forms.Form):
-    """The password, and a code for those who have a second factor."""
+    """Password, and a code if the session used a second factor."""
 
     password = forms.CharField(
         strip=False,
@@ -49,7 +49,7 @@ class StepUpForm(forms.Form):
         ),
     )
     code = forms.CharField(
-        label="Code of the app, or a recovery code",
+        label="Authenticator code or recovery code",
         max_length=50,
         widget=forms.TextInput(
             attrs={"autocomplete": "one-time-code", "class": " ".join(INPUT_CLASSES)}
@@ -57,18 +57,18 @@ class StepUpForm(forms.Form):
     )
 
     def __init__(self, request: Any, data: Any = None) -> None:
-        """Ask for a code where there is a second factor: the sign-in was made with it."""
+        """Remove the code field if the session has no second factor."""
         super().__init__(data, prefix=_PREFIX)
         if not request_state(request).authentication.has_second_factor:
             del self.fields["code"]
 
     def add_prefix(self, field_name: str) -> str:
-        """Name the fields so that no form's own fields have the same names."""
+        """Prefix the field names, to avoid collisions with the original form."""
         return f"{_PREFIX}_{field_name}"
 
 
 def with_step_up(view: View) -> View:
-    """Let a view raise `StepUpRequiredError`, and go on where it stopped."""
+    """Show the password prompt if a view raises `StepUpRequiredError`."""
 
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
@@ -80,32 +80,33 @@ def with_step_up(view: View) -> View:
 
 
 class StepUpMiddleware(PrincipalMiddleware):
-    """Look at a password that a page was sent, as the person's view, and then go on to the page."""
+    """Verify a submitted step-up password, then continue to the view.
+
+    The verification runs in the user's tenant transaction.
+    """
 
     def process_view(
         self, request: HttpRequest, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
-        """Return the answer; None where the page itself is to answer."""
+        """Return the prompt or a redirect; None to continue to the view."""
         match = request.resolver_match
         is_page = match is not None and match.app_name == "admin"
         if not is_page or request.method != "POST" or _PREFIX not in request.POST:
             return None
-        if presented_token(request) is not None:  # opens no page
+        if presented_token(request) is not None:  # API keys cannot open pages
             return None
-        first = reject_nul(
-            in_organization_timezone(cast("View", _verify_password))
-        )  # None: go on to the page
-        return super().process_view(request, update_wrapper(first, view), args, kwargs)
+        verify = reject_nul(in_organization_timezone(cast("View", _verify_password)))
+        return super().process_view(request, update_wrapper(verify, view), args, kwargs)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass on."""
+        """Call the next middleware."""
         return self.get_response(request)
 
 
 def _verify_password(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse | None:
     form = StepUpForm(request, request.POST)
-    if (refusal := _step_up_error(request, form)) is not None:
-        return refusal
+    if (prompt := _step_up_error(request, form)) is not None:
+        return prompt
     if request.POST[_PREFIX] == "GET":
         return HttpResponseRedirect(request.get_full_path())
     request.POST = _without_step_up_fields(request)
@@ -145,9 +146,9 @@ def _render_prompt(request: HttpRequest, form: StepUpForm, method: str) -> HttpR
         for value in values
     ]
     response = render_page(
-        request, "pages/step_up.html", "Is it you?", form=form, kept=kept, method=method
+        request, "pages/step_up.html", "Confirm access", form=form, kept=kept, method=method
     )
     response.status_code = 403
-    request_state(request).denied_reason = StepUpRequiredError.code  # the record's word
+    request_state(request).denied_reason = StepUpRequiredError.code  # written to the audit log
     response["Cache-Control"] = "no-store"
     return response

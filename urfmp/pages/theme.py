@@ -46,7 +46,7 @@ UNFOLD: dict[str, Any] = {
                 "link": reverse_lazy("admin:own_sessions_page"),
             },
             {
-                "title": "Second factor",
+                "title": "Two-step verification",
                 "link": reverse_lazy("admin:second_factor"),
             },
         ],

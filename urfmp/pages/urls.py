@@ -1,4 +1,4 @@
-"""Addresses of the pages that are no model's own. They live under the admin, in its namespace."""
+"""URLs of pages without a model, inside the namespace of the admin."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.urls import URLPattern, path
 from urfmp.common.http.view_policy import view_policy
 from urfmp.pages.decorators import reject_nul
 from urfmp.pages.views.invitation import accept_invitation
+from urfmp.pages.views.login import login_code_page
 from urfmp.pages.views.own_sessions import own_sessions_page
-from urfmp.pages.views.password_links import choose_password, forgot_password
+from urfmp.pages.views.password_reset import password_reset_confirm, password_reset_request
 from urfmp.pages.views.platform import leave_organization
 from urfmp.pages.views.robot import robot_page
 from urfmp.pages.views.second_factor import second_factor_page
-from urfmp.pages.views.sign_in import sign_in_code
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.storage import storage_page
 from urfmp.pages.views.telemetry import telemetry_page
@@ -22,22 +22,22 @@ from urfmp.pages.views.telemetry_export import telemetry_export_page
 
 
 def page_urls(site: Any) -> list[URLPattern]:
-    """Return the pages, each behind the site's sign-in but those that come before it."""
+    """Return the URL patterns. Only public pages work without a login."""
 
-    def outside(view: Any) -> Any:
+    def public(view: Any) -> Any:
         return view_policy(public=True)(reject_nul(view))
 
     own_second_factor = view_policy(home_organization=True, allow_without_second_factor=True)
     return [
-        path("forgot-password/", outside(forgot_password), name="forgot_password"),
-        path("sign-in-code/", outside(sign_in_code), name="sign_in_code"),
+        path("forgot-password/", public(password_reset_request), name="forgot_password"),
+        path("sign-in-code/", public(login_code_page), name="sign_in_code"),
         path(
             "second-factor/",
             own_second_factor(site.admin_view(second_factor_page)),
             name="second_factor",
         ),
-        path("choose-password/", outside(choose_password), name="choose_password"),
-        path("accept-invitation/", outside(accept_invitation), name="accept_invitation"),
+        path("choose-password/", public(password_reset_confirm), name="choose_password"),
+        path("accept-invitation/", public(accept_invitation), name="accept_invitation"),
         path("platform/leave/", site.admin_view(leave_organization), name="leave_organization"),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),

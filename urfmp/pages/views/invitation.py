@@ -1,4 +1,4 @@
-"""The page that an invitation's link opens. It looks at no credentials."""
+"""Page of an invitation link. It is public and ignores credentials."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from apps.accounts.auth.requests import request_actor
 from apps.accounts.services.invitations import invitation_accept
 from urfmp.common.admin import error_messages
 from urfmp.common.exceptions import ApplicationError
-from urfmp.pages.views.password_links import LOOK, ChooseForm
+from urfmp.pages.views.password_reset import INPUT_CLASSES, SetPasswordForm
 from urfmp.pages.views.rendering import render_page
 
 
-class AcceptForm(ChooseForm):
-    """Who joins, and with which password."""
+class AcceptInvitationForm(SetPasswordForm):
+    """Names and password of the invited user."""
 
     first_name = forms.CharField(
         max_length=100,
         required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "given-name", "class": LOOK}),
+        widget=forms.TextInput(attrs={"autocomplete": "given-name", "class": INPUT_CLASSES}),
     )
     last_name = forms.CharField(
         max_length=100,
         required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "family-name", "class": LOOK}),
+        widget=forms.TextInput(attrs={"autocomplete": "family-name", "class": INPUT_CLASSES}),
     )
 
 
 @never_cache
-@sensitive_post_parameters("token", "password", "again")
+@sensitive_post_parameters("token", "password", "password2")
 @csrf_protect
 def accept_invitation(request: HttpRequest) -> HttpResponse:
-    """Take names and a first password against the code of an invitation."""
-    form = AcceptForm(request.POST if request.method == "POST" else None)
+    """Create the account of an invited user."""
+    form = AcceptInvitationForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        values = {name: form.cleaned_data[name] for name in form.fields if name != "again"}
+        values = {name: form.cleaned_data[name] for name in form.fields if name != "password2"}
         try:
             invitation_accept(request_actor(request), **values)
         except ValidationError as error:
@@ -50,8 +50,8 @@ def accept_invitation(request: HttpRequest) -> HttpResponse:
         except ApplicationError as error:
             form.add_error(None, error_messages(error))
         else:
-            messages.success(request, "Welcome. Sign in with your address and password.")
+            messages.success(request, "Your account has been created. You can now sign in.")
             return HttpResponseRedirect(reverse("admin:login"))
-    response = render_page(request, "pages/accept_invitation.html", "Join", form=form)
+    response = render_page(request, "pages/accept_invitation.html", "Accept invitation", form=form)
     response.status_code = 400 if form.is_bound else 200
     return response

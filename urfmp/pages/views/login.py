@@ -1,7 +1,7 @@
-"""Sign in, sign out, another password.
+"""Login, logout and password change.
 
-Before sign-in a request has no organization: nothing here asks for a tenant's rows until the
-password has been checked.
+A request has no organization before the login. No view here reads the rows of a tenant before the
+password is verified.
 """
 
 from __future__ import annotations
@@ -44,20 +44,20 @@ from apps.accounts.services.step_up import password_verify
 from apps.accounts.services.users import user_update
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.authentication_time import AuthenticationTime
-from urfmp.common.security.password_validators import ALONE, MAX_LENGTH
+from urfmp.common.security.password_validators import MAX_LENGTH, MIN_LENGTH
 from urfmp.pages.views.rendering import render_page
 
-_INVALID_CREDENTIALS = "E-mail or password is not right. Please try again."
-# Said of whatever is typed, whether or not it is anybody's.
+_INVALID_CREDENTIALS = "Wrong e-mail or password. If you forgot your password, reset it below."
+# Shown for known and unknown addresses alike, so that it reveals nothing.
 _SHORT_PASSWORD_HINT = (
-    f"A password under {ALONE} characters works beside a second factor only; if yours was removed,"
-    " choose another one under “Forgot password?”."
+    f"Passwords under {MIN_LENGTH} characters work only with a second factor. If yours was removed,"
+    " reset your password."
 )
-_API_KEY_PRESENT = "This request carries an API key. Sign in without it."
+_API_KEY_PRESENT = "This request contains an API key. Remove the key to sign in."
 
 
 class LoginForm(forms.Form):
-    """Address and password."""
+    """E-mail address and password."""
 
     email = forms.EmailField(
         label="E-mail",
@@ -80,23 +80,26 @@ class LoginForm(forms.Form):
 
 
 def _redirect_target(request: HttpRequest) -> str:
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    is_ours = url_has_allowed_host_and_scheme(
-        wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    url = request.POST.get("next") or request.GET.get("next") or ""
+    is_safe = url_has_allowed_host_and_scheme(
+        url, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return wanted if is_ours else reverse("admin:index")
+    return url if is_safe else reverse("admin:index")
 
 
 @never_cache
 @sensitive_post_parameters("password")
 @csrf_protect
 def login_page(request: HttpRequest) -> HttpResponse:
-    """Ask for address and password; a failure does not tell which of them was wrong."""
+    """Log in with e-mail and password.
+
+    A failure does not reveal which of them was wrong.
+    """
     target = _redirect_target(request)
     if admin.site.has_permission(request):
         return HttpResponseRedirect(target)
-    # A key opens no page, so whoever comes with one is not signed in; and it cannot sign in
-    # either, as its organization's transaction is open, which may not be the person's.
+    # API keys cannot open pages, so the user counts as anonymous. A login is impossible too: the
+    # transaction of the key's organization is open, which may differ from the user's.
     has_key = isinstance(request.user, ApiKeyPrincipal)
     if has_key:
         request.user = AnonymousUser()
@@ -122,7 +125,7 @@ def _log_in_with_password(request: HttpRequest, form: LoginForm, target: str) ->
         form.add_error(
             None,
             f"{_INVALID_CREDENTIALS} {_SHORT_PASSWORD_HINT}"
-            if len(password) < ALONE
+            if len(password) < MIN_LENGTH
             else _INVALID_CREDENTIALS,
         )
         return _render_login(request, form, target)
@@ -139,7 +142,7 @@ def _log_in_with_password(request: HttpRequest, form: LoginForm, target: str) ->
 
 
 class LoginCodeForm(forms.Form):
-    """A code of the app, or a recovery code."""
+    """Code from the authenticator app, or a recovery code."""
 
     code = forms.CharField(
         max_length=50,
@@ -158,12 +161,12 @@ class LoginCodeForm(forms.Form):
 @sensitive_post_parameters("code")
 @csrf_protect
 def login_code_page(request: HttpRequest) -> HttpResponse:
-    """Ask whoever has shown their password for a code of their second factor."""
+    """Verify the second factor of a user whose password was correct."""
     target = _redirect_target(request)
     user = pending_login_get(request)
     if user is None:
         if request.method == "POST":
-            messages.warning(request, "That took longer than five minutes. Begin again.")
+            messages.warning(request, "Your login attempt has expired. Please sign in again.")
         return HttpResponseRedirect(f"{reverse('admin:login')}?{urlencode({'next': target})}")
     form = LoginCodeForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
@@ -186,14 +189,14 @@ def login_code_page(request: HttpRequest) -> HttpResponse:
 
 def _code_page(request: HttpRequest, form: LoginCodeForm, target: str) -> HttpResponse:
     response = render_page(
-        request, "pages/sign_in_code.html", "Second factor", form=form, next=target
+        request, "pages/login_code.html", "Two-step verification", form=form, next=target
     )
     response.status_code = 400 if form.is_bound else 200
     return response
 
 
 def _render_login(request: HttpRequest, form: LoginForm, target: str) -> HttpResponse:
-    response = render_page(request, "pages/sign_in.html", "Sign in", form=form, next=target)
+    response = render_page(request, "pages/login.html", "Sign in", form=form, next=target)
     response.status_code = 400 if request.method == "POST" else 200
     return response
 
@@ -207,58 +210,61 @@ def _with_retry_after(
 
 
 def logout_page(request: HttpRequest) -> HttpResponse:
-    """End the session of this browser; by POST alone, so that no link can do it."""
+    """End the session of this browser.
+
+    Only POST is allowed, so that no link can log a user out.
+    """
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     log_out(request)
-    messages.info(request, "You are signed out.")
+    messages.info(request, "You have signed out.")
     return HttpResponseRedirect(reverse("admin:login"))
 
 
 class ChangePasswordForm(PasswordChangeForm):
-    """The old password, and a new one twice."""
+    """Old password, new password and its confirmation."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Give the fields the theme's look."""
+        """Apply the CSS classes of the theme and limit the length."""
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
             field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
             field.validators.append(MaxLengthValidator(MAX_LENGTH))  # before anything is hashed
         self.request: Any = None
-        self.refusal: TooManyAttemptsError | None = None
+        self.throttled: TooManyAttemptsError | None = None
 
     def clean_old_password(self) -> str:
-        """Look at the old password, as often as at sign-in; a failure is recorded."""
-        given: str = self.cleaned_data["old_password"]
+        """Verify the old password, throttled and audited like a login."""
+        old_password: str = self.cleaned_data["old_password"]
         try:
             actor = request_actor(self.request)
-            password_verify(self.user, actor, given, where="a change of the password")
+            password_verify(self.user, actor, old_password, where="a change of the password")
         except TooManyAttemptsError as error:
-            self.refusal = error
+            self.throttled = error
             raise forms.ValidationError(error.message) from error
         except WrongPasswordError as error:
             message = self.error_messages["password_incorrect"]
             raise forms.ValidationError(message, code="password_incorrect") from error
-        return given
+        return old_password
 
 
 @sensitive_post_parameters()
 def password_change(request: HttpRequest) -> HttpResponse:
-    """Take another password. It ends all sessions of the person; this browser gets a new one.
+    """Change the password and end all other sessions.
 
-    It stays a known device as well, and is the only one.
+    This browser gets a new session and becomes the only trusted device.
     """
     user: Any = request.user
     form = ChangePasswordForm(user, request.POST or None)
     form.request = request
     if request.method == "POST" and form.is_valid():
         user_update(user, password=form.cleaned_data["new_password1"])
-        before: AuthenticationTime = request_state(request).authentication
-        # The password alone is no step-up for those of whom a code is asked as well.
-        log_in(request, user, sign_in=before if before.has_second_factor else None)
-        messages.success(request, "Your password is changed. Other devices have been signed out.")
+        previous: AuthenticationTime = request_state(request).authentication
+        # With a second factor, the password alone does not count as recent authentication.
+        log_in(request, user, sign_in=previous if previous.has_second_factor else None)
+        messages.success(request, "Your password was changed. Other devices have been signed out.")
         return trust_device(request, HttpResponseRedirect(reverse("admin:index")), user)
     response = render_page(
         request, "registration/password_change_form.html", "Change password", form=form
     )
-    return _with_retry_after(response, form.refusal) if form.refusal else response
+    return _with_retry_after(response, form.throttled) if form.throttled else response

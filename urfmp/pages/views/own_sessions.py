@@ -1,4 +1,4 @@
-"""Where the person is signed in, and how to end it from here."""
+"""Own sessions of the user, with logout of other devices."""
 
 from __future__ import annotations
 
@@ -21,44 +21,45 @@ _OTHERS = "others"
 
 @view_policy(home_organization=True)
 def own_sessions_page(request: HttpRequest) -> HttpResponse:
-    """List the person's own sign-ins; `?end=` asks before one, or all others, are ended.
+    """List the user's own sessions.
 
-    Everybody who is signed in may see and end their own, whatever the role.
+    `?end=` asks for confirmation before one or all other sessions are ended. Users of any role
+    may view and end their own sessions.
     """
     current = current_session_id(request)
     sessions: list[UserSession] = list(own_sessions(request.user))
     others = [session for session in sessions if session.pk != current]
     if request.method == "POST":
         return _end_sessions(request, request.POST.get("end", ""), others, current)
-    wanted = request.GET.get("end", "")
+    selection = request.GET.get("end", "")
     return render_page(
         request,
         "pages/own_sessions.html",
-        "Where you are signed in",
+        "My sessions",
         sessions=sessions,
         others=others,
         current=current,
-        wanted=wanted,
-        chosen=_find_session(wanted, others) if wanted not in {"", _OTHERS} else None,
+        selection=selection,
+        selected=_find_session(selection, others) if selection not in {"", _OTHERS} else None,
     )
 
 
 def _end_sessions(
-    request: HttpRequest, wanted: str, others: list[UserSession], current: UUID | None
+    request: HttpRequest, selection: str, others: list[UserSession], current: UUID | None
 ) -> HttpResponse:
-    if wanted == _OTHERS:
+    if selection == _OTHERS:
         user: Any = request.user
         count = sessions_revoke_others(user, keep=current)
         messages.success(request, f"Signed out on {count} other device{'' if count == 1 else 's'}.")
     else:
-        session = _find_session(wanted, others)
+        session = _find_session(selection, others)
         session_revoke(session)
-        messages.success(request, f"Signed out: {session.device}.")
+        messages.success(request, f"Signed out of {session.device}.")
     return HttpResponseRedirect(reverse("admin:own_sessions_page"))
 
 
-def _find_session(wanted: str, others: list[UserSession]) -> UserSession:
+def _find_session(session_id: str, others: list[UserSession]) -> UserSession:
     for session in others:
-        if str(session.pk) == wanted:
+        if str(session.pk) == session_id:
             return session
     raise Http404

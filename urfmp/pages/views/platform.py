@@ -1,4 +1,4 @@
-"""Going back home from an organization that a super admin has chosen."""
+"""Leaving an organization that a super admin has switched to."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from urfmp.pages.views.rendering import require_permission
 
 @view_policy(home_organization=True)
 def leave_organization(request: HttpRequest) -> HttpResponse:
-    """Leave the chosen organization; nothing is left where none is chosen."""
+    """Switch back to the home organization, if another one is active."""
     require_permission(request, "organizations.view_platformorganization")
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    if (chosen := get_active_organization(request)) is not None:
-        organization_switch_back(current_session(request), chosen)
+    if (active := get_active_organization(request)) is not None:
+        organization_switch_back(current_session(request), active)
         set_active_organization(request, None)
-        messages.success(request, f"You have left {chosen.name}.")
+        messages.success(request, f"You have left {active.name}.")
     return HttpResponseRedirect(reverse("admin:organizations_platformorganization_changelist"))

@@ -1,7 +1,7 @@
-"""A person's own second factor: set up, new recovery codes, do without.
+"""Second factor of the user: setup, recovery codes and removal.
 
-The page is open to everybody who is signed in, and the only one to those who lack a second factor
-that their organization requires.
+Every logged-in user may open the page. Users without a second factor that their organization
+requires may open this page only.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from urfmp.common.security.password_validators import MAX_LENGTH
 from urfmp.common.security.recent_auth import is_recent, require_recent_auth
 from urfmp.pages.views.rendering import render_page
 
-_TITLE = "Second factor"
+_TITLE = "Two-step verification"
 
 
 class SetupCodeForm(forms.Form):
-    """The code that the app shows."""
+    """Current code of the authenticator app."""
 
     code = forms.CharField(
-        label="Code of the app",
+        label="Authenticator code",
         max_length=20,
         widget=forms.TextInput(
             attrs={
@@ -66,7 +66,7 @@ class SetupCodeForm(forms.Form):
 
 
 class RemovalForm(forms.Form):
-    """The password, which has to do alone afterwards."""
+    """The password, which is the only factor after the removal."""
 
     password = forms.CharField(
         strip=False,
@@ -85,11 +85,14 @@ class RemovalForm(forms.Form):
 @never_cache
 @sensitive_post_parameters("code", "password")
 def second_factor_page(request: HttpRequest) -> HttpResponse:
-    """Show how the person's second factor stands; a POST names what to do about it."""
+    """Show the state of the second factor, or change it.
+
+    The POST field `do` names the action.
+    """
     user: Any = request.user
     if request.method != "POST":
         return _render(request, user)
-    # Confirming too: it gives a sign-in that counts as new.
+    # Confirming requires it too, since it starts a new session.
     if request.POST.get("do") in {"begin", "confirm", "renew", "remove"}:
         require_recent_auth(request)
     try:
@@ -103,7 +106,7 @@ def second_factor_page(request: HttpRequest) -> HttpResponse:
             case "remove":
                 return _remove(request, user)
     except SecondFactorStateError:
-        messages.warning(request, "That had been done already.")
+        messages.warning(request, "This has already been done.")
     return HttpResponseRedirect(reverse("admin:second_factor"))
 
 
@@ -114,7 +117,9 @@ def _confirm(request: HttpRequest, user: User) -> HttpResponse:
             throttle_session_code(user)
             codes = second_factor_confirm(user, form.cleaned_data["code"])
         except InvalidSecondFactorError:
-            form.add_error("code", "The app shows another code now. Is the phone's clock right?")
+            form.add_error(
+                "code", "Incorrect code. Check the clock of your phone and enter the current code."
+            )
         except TooManyAttemptsError as error:
             form.add_error("code", error.message)
             response = _render(request, user, form)
@@ -138,16 +143,19 @@ def _remove(request: HttpRequest, user: User) -> HttpResponse:
         else:
             second_factor_remove(user)
             log_in(request, user)
-            messages.success(request, "Signing in asks for your password alone from now on.")
+            messages.success(
+                request, "Two-step verification is off. You now sign in with your password only."
+            )
             response = HttpResponseRedirect(reverse("admin:second_factor"))
             return trust_device(request, response, user)
     return _render(request, user, removal=form)
 
 
 def _recovery_codes_page(request: HttpRequest, user: User, codes: list[str]) -> HttpResponse:
-    """Show new recovery codes in the answer itself: they are stored nowhere, in no message either.
+    """Show new recovery codes.
 
-    The change has ended all of the person's sign-ins; this browser gets a new one, and stays known.
+    This response is the only place that contains them in readable form. The change ended all
+    sessions of the user. This browser gets a new session and stays trusted.
     """
     log_in(request, user, second_factor=True)
     response = render_page(request, "pages/recovery_codes.html", "Recovery codes", codes=codes)
@@ -161,21 +169,21 @@ def _render(
     removal: forms.Form | None = None,
 ) -> HttpResponse:
     factor = second_factor_get(user)
-    # Whoever finds a browser open must not see a seed that was begun in it earlier.
-    is_shown = factor is None and is_recent(request)
-    pending = pending_second_factor_get(user) if is_shown else None
-    seed, picture = totp_setup_display(pending) if pending else ("", "")
+    # An unattended browser must not show the secret of a setup that was started earlier.
+    may_show_setup = factor is None and is_recent(request)
+    pending = pending_second_factor_get(user) if may_show_setup else None
+    secret, qr_code = totp_setup_display(pending) if pending else ("", "")
     return render_page(
         request,
         "pages/second_factor.html",
         _TITLE,
         factor=factor,
         codes_left=len(factor.recovery_digests) if factor else 0,
-        seed=seed,
-        picture=picture,
+        secret=secret,
+        qr_code=qr_code,
         form=form or SetupCodeForm(),
         removal=removal or RemovalForm(),
-        asked="remove" if removal else request.GET.get("ask", ""),
+        confirming="remove" if removal else request.GET.get("ask", ""),
         is_required=must_set_up_second_factor(user, request_state(request).authentication),
         organization=user.organization,
     )

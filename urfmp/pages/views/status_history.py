@@ -102,7 +102,7 @@ def _facility_names(request: HttpRequest) -> list[str]:
 def _timeline_context(
     robots: Any, ids: list[UUID], bounds: tuple[datetime, datetime], page_number: str
 ) -> dict[str, Any]:
-    """Return availability over all robots, and the timelines of one page of them.
+    """Return availability of all robots, and timelines of one page.
 
     Very large fleets are summarized for the current page only; the template says so.
     """

@@ -25,7 +25,10 @@ _MAX_OFFERED_METRICS = 120
 
 
 def telemetry_page(request: HttpRequest) -> HttpResponse:
-    """Show the selected charts. The URL contains the whole selection, so it can be shared."""
+    """Show the selected charts.
+
+    The URL contains the whole selection, so that it can be shared.
+    """
     require_permission(request, "telemetry.view_robottelemetry")
     if "add" in request.GET:
         return _redirect_with_added_robot(request)
@@ -73,7 +76,7 @@ def telemetry_page(request: HttpRequest) -> HttpResponse:
 
 
 def requested_units(request: HttpRequest) -> list[str]:
-    """Return the units in the query string, or none if they are invalid."""
+    """Return the requested units, or none if they are invalid."""
     units = [unit for unit in request.GET.getlist("unit") if unit]
     try:
         check_units(units)
@@ -91,7 +94,7 @@ def _query_string(
 
 
 def _redirect_with_added_robot(request: HttpRequest) -> HttpResponse:
-    """Redirect to the URL with the robot added that the search text finds."""
+    """Redirect to the URL with the found robot added."""
     parameters: QueryDict = request.GET.copy()
     text = str(parameters.pop("add")[-1]).strip()
     parameters.pop("unknown", None)

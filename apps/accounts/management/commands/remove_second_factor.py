@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from apps.accounts.exceptions import SecondFactorStateError
 from apps.accounts.management.users import get_user_by_email
 from apps.accounts.services.second_factors import second_factor_reset
-from urfmp.common.security.password_validators import ALONE
+from urfmp.common.security.password_validators import MIN_LENGTH
 
 
 class Command(BaseCommand):
@@ -27,6 +27,6 @@ class Command(BaseCommand):
                 msg = f"{email} has no second factor."
                 raise CommandError(msg) from error
         self.stdout.write(
-            f"Second factor removed for {email}. A password under {ALONE} characters must now be"
-            " reset, with “Forgot password?” or manage.py password_link."
+            f"Second factor removed for {email}. A password under {MIN_LENGTH} characters must now"
+            " be reset, with “Forgot password?” or manage.py password_link."
         )

@@ -1,7 +1,7 @@
-"""A forgotten password, and the page that a link from an e-mail opens.
+"""Password reset by e-mail: requesting a link, and using it.
 
-Both are for people who are not signed in, and look at no credentials: the link may be somebody
-else's than the session in the same browser.
+Both pages are public and ignore credentials: the link may belong to another user than the session
+in the same browser.
 """
 
 from __future__ import annotations
@@ -26,83 +26,99 @@ from urfmp.common.mail import MailNotConfiguredError
 from urfmp.common.security.password_validators import MAX_LENGTH
 from urfmp.pages.views.rendering import render_page
 
-LOOK = " ".join(BASE_INPUT_CLASSES)
+INPUT_CLASSES = " ".join(BASE_INPUT_CLASSES)
 
 
-class ForgottenForm(forms.Form):
-    """Whose password it is."""
+class PasswordResetRequestForm(forms.Form):
+    """E-mail address of the account."""
 
     email = forms.EmailField(
         label="E-mail",
         max_length=255,
         widget=forms.EmailInput(
-            attrs={"autocomplete": "username", "autofocus": True, "class": LOOK}
+            attrs={"autocomplete": "username", "autofocus": True, "class": INPUT_CLASSES}
         ),
     )
 
 
-class ChooseForm(forms.Form):
-    """The code of the link, which a script fills in, and a new password twice."""
+class SetPasswordForm(forms.Form):
+    """Token of the link, and the new password with confirmation.
+
+    A script fills in the token.
+    """
 
     token = forms.CharField(
         label="Code from the e-mail",
         max_length=200,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": LOOK}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "class": INPUT_CLASSES}
+        ),
     )
     password = forms.CharField(
         label="New password",
         strip=False,
         max_length=MAX_LENGTH,
-        help_text="At least 15 characters, 8 with a second factor. Several words are easy to"
-        " remember; blanks count.",
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": LOOK}),
+        help_text="At least 15 characters, or 8 with a second factor. Several words are easy to"
+        " remember. Spaces count.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": INPUT_CLASSES}),
     )
-    again = forms.CharField(
-        label="New password again",
+    password2 = forms.CharField(
+        label="New password confirmation",
         strip=False,
         max_length=MAX_LENGTH,
-        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": LOOK}),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "class": INPUT_CLASSES}),
     )
 
     def clean(self) -> None:
-        """Compare what was typed twice."""
+        """Validate that both passwords match."""
         values = self.cleaned_data
-        if "password" in values and "again" in values and values["password"] != values["again"]:
-            self.add_error("again", "This is not what you typed above.")
+        if {"password", "password2"} <= values.keys() and values["password"] != values["password2"]:
+            self.add_error("password2", "The passwords do not match.")
 
 
 @never_cache
 @csrf_protect
-def forgot_password(request: HttpRequest) -> HttpResponse:
-    """Ask for an address, and say the same whoever's it is."""
-    form = ForgottenForm(request.POST if request.method == "POST" else None)
+def password_reset_request(request: HttpRequest) -> HttpResponse:
+    """Send a reset link.
+
+    The response is the same for known and unknown addresses.
+    """
+    form = PasswordResetRequestForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             request_password_reset(request, email=form.cleaned_data["email"])
         except TooManyAttemptsError as error:
             form.add_error(None, error.message)
-            response = _page(request, "forgot_password", "Forgot password", form, 429)
+            response = _form_page(
+                request, "password_reset_request", "Reset your password", form, 429
+            )
             response["Retry-After"] = str(error.retry_after)
             return response
         except MailNotConfiguredError as error:
             form.add_error(None, error.message)
-            return _page(request, "forgot_password", "Forgot password", form, 503)
+            return _form_page(request, "password_reset_request", "Reset your password", form, 503)
         return render_page(
             request,
-            "pages/forgot_password_sent.html",
-            "Look into your mailbox",
+            "pages/password_reset_sent.html",
+            "Check your e-mail",
             email=form.cleaned_data["email"],
             is_written_to_files=bool(settings.MAIL_FOLDER),
         )
-    return _page(request, "forgot_password", "Forgot password", form, 400 if form.is_bound else 200)
+    return _form_page(
+        request,
+        "password_reset_request",
+        "Reset your password",
+        form,
+        400 if form.is_bound else 200,
+    )
 
 
 @never_cache
-@sensitive_post_parameters("token", "password", "again")
+@sensitive_post_parameters("token", "password", "password2")
 @csrf_protect
-def choose_password(request: HttpRequest) -> HttpResponse:
-    """Take a new password against the code of a link."""
-    form = ChooseForm(request.POST if request.method == "POST" else None)
+def password_reset_confirm(request: HttpRequest) -> HttpResponse:
+    """Set a new password with the token of a link."""
+    form = SetPasswordForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
@@ -114,14 +130,14 @@ def choose_password(request: HttpRequest) -> HttpResponse:
         except ValidationError as error:
             form.add_error("password", error.messages)
         else:
-            messages.success(request, "Your password is set. Sign in with it.")
+            messages.success(request, "Your password has been set. You can now sign in.")
             return HttpResponseRedirect(reverse("admin:login"))
-    return _page(
-        request, "choose_password", "Choose a password", form, 400 if form.is_bound else 200
+    return _form_page(
+        request, "password_reset_confirm", "Set a password", form, 400 if form.is_bound else 200
     )
 
 
-def _page(
+def _form_page(
     request: HttpRequest, name: str, title: str, form: forms.Form, status: int
 ) -> TemplateResponse:
     response = render_page(request, f"pages/{name}.html", title, form=form)
