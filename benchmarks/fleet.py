@@ -29,7 +29,7 @@ COPY = "COPY robot_telemetry (robot_id, metric_name, time, value, unit) FROM STD
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER = b"\xff\xff"
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
-_KEY_LIMIT = 1_000_000_000
+_KEY_RATE_LIMIT = 1_000_000_000
 
 
 class Point(NamedTuple):
@@ -59,8 +59,6 @@ class Fleet:
 def make_fleet(robots: int) -> Fleet:
     """Create an organization with this number of robots."""
     # Imported here: Django is not set up when this module is imported.
-    from apps.accounts.services.api_keys import api_key_create  # noqa: PLC0415
-    from apps.accounts.services.users import system_user_get  # noqa: PLC0415
     from apps.organizations.services.organizations import organization_create  # noqa: PLC0415
     from apps.robots.services.robots import robot_register  # noqa: PLC0415
     from urfmp.common.tenancy.context import tenant_transaction  # noqa: PLC0415
@@ -78,14 +76,25 @@ def make_fleet(robots: int) -> Fleet:
             )
             for number in range(robots)
         ]
+    key = create_key(organization.id)
+    return Fleet(organization.id, [robot.pk for robot in made], key)
+
+
+def create_key(organization_id: uuid.UUID) -> str:
+    """Create an API key of an organization without an effective limit."""
+    from apps.accounts.services.api_keys import api_key_create  # noqa: PLC0415
+    from apps.accounts.services.users import system_user_get  # noqa: PLC0415
+    from urfmp.common.tenancy.context import tenant_transaction  # noqa: PLC0415
+
+    with tenant_transaction(organization_id):
         _, key = api_key_create(
-            organization_id=organization.id,
-            user=system_user_get(organization_id=organization.id),
+            organization_id=organization_id,
+            user=system_user_get(organization_id=organization_id),
             name="bench",
             permissions=["telemetry:write", "telemetry:read", "robots:read"],
-            rate_limit=_KEY_LIMIT,
+            rate_limit=_KEY_RATE_LIMIT,
         )
-    return Fleet(organization.id, [robot.pk for robot in made], key)
+    return key
 
 
 def gateway_points(fleet: Fleet, start: datetime, *, batch: int = 5000) -> Iterator[list[Point]]:

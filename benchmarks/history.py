@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from benchmarks.bench import Bench, log_progress
-from benchmarks.fleet import METRICS, Fleet, make_fleet
+from benchmarks.fleet import METRICS, Fleet, create_key, make_fleet
 from benchmarks.server import Server
 
 DAYS = 30
@@ -136,10 +136,6 @@ def reusable_fleet(bench: Bench, slug: str, make: Callable[[], None]) -> Fleet:
 
     `make` is called if the fleet does not exist yet.
     """
-    from apps.accounts.services.api_keys import api_key_create  # noqa: PLC0415
-    from apps.accounts.services.users import system_user_get  # noqa: PLC0415
-    from urfmp.common.tenancy.context import tenant_transaction  # noqa: PLC0415
-
     query = "SELECT id FROM organizations WHERE slug = %s"
     with bench.connect("owner") as connection:
         if (row := connection.execute(query, [slug]).fetchone()) is None:
@@ -150,14 +146,7 @@ def reusable_fleet(bench: Bench, slug: str, make: Callable[[], None]) -> Fleet:
             "SELECT id FROM robots WHERE organization_id = %s ORDER BY serial_number",
             [organization_id],
         ).fetchall()
-    with tenant_transaction(organization_id):
-        _, key = api_key_create(
-            organization_id=organization_id,
-            user=system_user_get(organization_id=organization_id),
-            name="bench",
-            permissions=["telemetry:write", "telemetry:read", "robots:read"],
-            rate_limit=1_000_000_000,
-        )
+    key = create_key(organization_id)
     return Fleet(organization_id, [row[0] for row in robots], key)
 
 

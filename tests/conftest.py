@@ -219,7 +219,7 @@ def make_key(tenant) -> Callable[..., str]:
 def client_for(db) -> Callable[..., Client]:
     """Return a function that returns a client with a session of the user."""
     from apps.accounts.auth.login import log_in
-    from apps.accounts.auth.session_store import SessionStore
+    from apps.accounts.services.session_store import SessionStore
 
     def login(user: Any, **client_options: Any) -> Client:
         request = HttpRequest()

@@ -161,7 +161,7 @@ def _client(user: Any) -> Any:
     from django.test import Client  # noqa: PLC0415
 
     from apps.accounts.auth.login import log_in  # noqa: PLC0415
-    from apps.accounts.auth.session_store import SessionStore  # noqa: PLC0415
+    from apps.accounts.services.session_store import SessionStore  # noqa: PLC0415
 
     settings.ALLOWED_HOSTS = ["testserver"]
     request = HttpRequest()

@@ -21,8 +21,7 @@ from apps.telemetry.models import RobotTelemetry
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.demo import load as module
 from urfmp.demo.credentials import CredentialsFile, readable_password
-from urfmp.demo.load import organization_by_slug
-from urfmp.demo.organization import DEMO_ORGANIZATION
+from urfmp.demo.organization import DEMO_ORGANIZATION, organization_by_slug
 
 pytestmark = pytest.mark.django_db
 

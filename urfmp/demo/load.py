@@ -21,17 +21,16 @@ from apps.accounts.services.users import system_user_get, user_create, user_upda
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services import task_create
-from apps.organizations.models import Organization
 from apps.organizations.services.facilities import facility_create
 from apps.organizations.services.organizations import organization_create
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.robots import robot_register
 from apps.telemetry.services.pending_work import pending_work_enqueue_stored
 from urfmp.common.tenancy.context import audit_action, tenant_transaction
-from urfmp.common.tenancy.organizations import organization_ids
 from urfmp.demo.credentials import CredentialsFile, readable_password
 from urfmp.demo.events import DemoContext, past_alerts, past_commands, past_tasks, planned_tasks
 from urfmp.demo.fleet import FIRST_LOGIN, ORGANIZATIONS, OrganizationPlan, UserPlan
+from urfmp.demo.organization import organization_by_slug
 from urfmp.demo.points import Row, telemetry_rows
 from urfmp.demo.timeline import StatusSpan, status_week
 
@@ -41,12 +40,10 @@ DEVICE_SCOPES = ["robots:read", "telemetry:read", "telemetry:write"]
 _SILENT_PERIOD = timedelta(seconds=60)
 _SILENT_REASON = "No contact for 30 seconds."
 _ADVISORY_LOCK_ID = 7_236_001  # any number not used elsewhere
-
 _TELEMETRY = "COPY robot_telemetry (robot_id, metric_name, time, value, unit, metadata)"
 _TELEMETRY_TYPES = ["uuid", "varchar", "timestamptz", "float8", "varchar", "jsonb"]
 _HISTORY = "COPY robot_status_history (time, robot_id, status, previous_status, reason, metadata)"
 _HISTORY_TYPES = ["timestamptz", "uuid", "varchar", "varchar", "text", "jsonb"]
-
 ProgressCallback = Callable[[str], None]
 
 
@@ -240,18 +237,6 @@ class DemoLoader:
             f"{len(tasks) + len(planned)} maintenance tasks, {len(alerts)} alerts,"
             f" {len(commands)} commands."
         )
-
-
-def organization_by_slug(slug: str) -> UUID | None:
-    """Return the id of the organization with this slug, or None.
-
-    Searches the organizations one by one, each in its own tenant transaction.
-    """
-    for organization_id in organization_ids():
-        with tenant_transaction(organization_id):
-            if Organization.objects.filter(pk=organization_id, slug=slug).exists():
-                return organization_id
-    return None
 
 
 def _create_user(organization_id: UUID, email: str, user_plan: UserPlan, password: str) -> None:

@@ -18,7 +18,6 @@ from django.utils import timezone
 from apps.accounts.models import ApiKey
 from apps.accounts.services.api_keys import api_key_create, api_key_revoke
 from apps.accounts.services.users import system_user_get
-from apps.organizations.models import Organization
 from apps.robots.choices import Vendor
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_register
@@ -32,8 +31,7 @@ from examples.robotclient.recording import (
 )
 from examples.robotclient.replay import Replay, ReplayResult
 from urfmp.common.tenancy.context import tenant_transaction
-from urfmp.common.tenancy.organizations import organization_ids
-from urfmp.demo.organization import DEMO_ORGANIZATION
+from urfmp.demo.organization import DEMO_ORGANIZATION, organization_by_slug
 
 DEFAULT_SERIAL_NUMBER = "UR3-RECORDING-1"
 KEY_NAME = "Replay of a recording"
@@ -237,10 +235,8 @@ def _temporary_device_key(serial_number: str, path: Path) -> Iterator[str]:
 
 
 def _demo_organization() -> UUID:
-    for organization_id in organization_ids():
-        with tenant_transaction(organization_id):
-            if Organization.objects.filter(pk=organization_id, slug=DEMO_ORGANIZATION).exists():
-                return organization_id
+    if organization_id := organization_by_slug(DEMO_ORGANIZATION):
+        return organization_id
     msg = "The demo organization does not exist. Run load_demo_fleet first."
     raise CommandError(msg)
 
