@@ -104,7 +104,7 @@ def test_registered_admins_of_tenant_models_are_scoped():
 
 
 def test_every_tenant_model_has_an_admin_page():
-    # For clients that repeat themselves, for workers, for the one who was sent it: not for people.
+    # Rows for repeated requests, workers and recipients of links; users have no page for them.
     internal = {"IdempotencyRecord", "OneTimeLink", "SecondFactor"}
     internal |= {"TelemetryBatch", "TelemetryLatest"}
     missing = {model.__name__ for model in tenant_models()} - internal
@@ -125,15 +125,15 @@ def test_routed_viewsets_are_scoped():
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
     own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
-    own_views |= {"PasswordResetView", "PasswordChooseView", "StepUpView"}
-    own_views |= {"OrganizationSwitchView", "AcceptView", "RecoveryCodesView"}
+    own_views |= {"PasswordResetView", "PasswordResetConfirmView", "StepUpView"}
+    own_views |= {"OrganizationSwitchView", "InvitationAcceptView", "RecoveryCodesView"}
     own_views |= {"SecondFactorView", "SecondFactorConfirmView", "SecondFactorRemoveView"}
     schema = {"SchemaView", "DocsView"}
     unscoped = {
         cls.__name__ for cls in _viewsets(get_resolver()) if not issubclass(cls, ScopedViewSet)
     }
     assert unscoped <= own_views | schema
-    # They refuse what they do not know in the address, as lists do.
+    # They reject unknown query parameters, as lists do.
     assert all(
         issubclass(cls, PrincipalView)
         for cls in _viewsets(get_resolver())

@@ -33,7 +33,6 @@ _REASONS = [
     r"Enter a date and time between the years 2000 and 2200\.",
     r"Expiry must be in the future\.",
     r"A range (ends|begins) .*",
-    r"Nobody chooses another person's password\.",
     r"Null characters are not allowed\.",
     r"The body cannot be decompressed as .*",
     r"This password is .*",
