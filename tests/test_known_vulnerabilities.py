@@ -21,9 +21,9 @@ from urfmp.common.tenancy.context import audit_action
 
 COVERED_ELSEWHERE = {
     "the stored hash as the password; deactivated users": [
-        "tests.accounts.test_sessions:test_stored_hash_is_no_password",
-        "tests.accounts.test_sessions:test_deactivating_a_person_ends_their_sessions",
-        "tests.accounts.test_stored_secrets:test_no_stored_value_is_a_password_or_a_code",
+        "tests.accounts.test_sessions:test_stored_hash_is_not_a_password",
+        "tests.accounts.test_sessions:test_user_deactivation_revokes_sessions",
+        "tests.accounts.test_stored_secrets:test_stored_secrets_are_rejected_as_passwords_and_codes",
     ],
     "keys compared unhashed; revocation seen a minute late": [
         "tests.accounts.test_api_keys:test_key_is_returned_once_and_stored_as_hash",
@@ -33,7 +33,7 @@ COVERED_ELSEWHERE = {
     "a window renewed by every hit; a limit keyed by an unchecked header": [
         "tests.common.test_rate_limit:test_hit_steady_sender_below_limit_is_always_admitted",
         "tests.common.test_rate_limit:test_hit_rejected_does_not_extend_window",
-        "tests.accounts.test_api_rate_limits:test_nothing_that_a_client_chooses_gives_it_another_counter",
+        "tests.accounts.test_api_rate_limits:test_client_input_does_not_change_counter",
     ],
     "a stream of all data to any client": [
         "tests.live.test_event_stream:test_invalid_request_returns_problem_details",

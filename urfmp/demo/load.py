@@ -38,7 +38,7 @@ DEVICE_KEY_NAME = "Device key"
 DEVICE_SCOPES = ["robots:read", "telemetry:read", "telemetry:write"]
 # The past ends here, so that its last status, offline, is true until the robots report.
 _SILENT_PERIOD = timedelta(seconds=60)
-_SILENT_REASON = "No contact for 30 seconds."
+_SILENT_REASON = "No data for 30 seconds."
 _ADVISORY_LOCK_ID = 7_236_001  # any number not used elsewhere
 _TELEMETRY = "COPY robot_telemetry (robot_id, metric_name, time, value, unit, metadata)"
 _TELEMETRY_TYPES = ["uuid", "varchar", "timestamptz", "float8", "varchar", "jsonb"]

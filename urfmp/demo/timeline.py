@@ -44,7 +44,7 @@ _INTERRUPTIONS = (
         "Program halted: part not found",
         "Fieldbus connection lost",
     ))),
-    (0.012, _Phase("offline", (2, 9), ("No contact for 30 seconds.",))),
+    (0.012, _Phase("offline", (2, 9), ("No data for 30 seconds.",))),
 )  # fmt: skip
 _PAUSE = _Phase("idle", (2, 11), ("Waiting for parts",))
 _MOBILE_PAUSE = _Phase("idle", (1, 6), ("Waiting for a mission",))
