@@ -29,7 +29,10 @@ def test_schema_sql_equals_migrated_database():
             "migrated database",
         )
     )
-    assert not difference, f"docs/schema.sql is out of date; run `make schema`.\n{difference}"
+    assert not difference, (
+        "docs/schema.sql is out of date: run `make schema`. If an applied migration was edited, "
+        f"recreate the databases first (`make reset`, pytest --create-db).\n{difference}"
+    )
 
 
 def test_schema_sql_has_tables_functions_triggers_policies_and_views():
