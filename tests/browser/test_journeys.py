@@ -104,8 +104,8 @@ def test_chart_timeline_is_readable_with_keyboard(charted):
 def test_custom_range_is_selected(charted):
     page = charted
     page.get_by_text("Custom range").click()
-    page.get_by_label("From").fill("2026-01-01T00:00:00")
-    page.get_by_label("To").fill("2026-01-03T00:00:00")
+    page.get_by_label("From", exact=True).fill("2026-01-01T00:00:00")
+    page.get_by_label("To", exact=True).fill("2026-01-03T00:00:00")
     page.get_by_role("button", name="Show").last.click()
     until(page, IS_RANGE_LOADED)
     assert range_seconds(page) == 2 * 86400

@@ -9,12 +9,12 @@ import pytest
 from tests.support.server import installation
 
 IN_TENANT = """
-from apps.accounts.selectors.credentials import user_organization
+from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.models import ApiKey
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_retire
 from urfmp.common.tenancy.context import tenant_transaction
-with tenant_transaction(user_organization("a@acme.example")):
+with tenant_transaction(user_organization_id("a@acme.example")):
     {}
 """
 

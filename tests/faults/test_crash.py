@@ -18,10 +18,10 @@ from tests.support.server import installation
 
 KILLS = int(os.environ.get("URFMP_KILLS", "12"))
 NO_LIMIT = """
-from apps.accounts.selectors.credentials import user_organization
+from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.models import ApiKey
 from urfmp.common.tenancy.context import tenant_transaction
-with tenant_transaction(user_organization("a@acme.example")):
+with tenant_transaction(user_organization_id("a@acme.example")):
     ApiKey.objects.update(rate_limit=None)
 """
 

@@ -18,11 +18,11 @@ from tests.support.server import embedded, installation
 LIMIT, REQUESTS, CONNECTIONS = 100, 600, 64
 
 MAKE_KEY = f"""
-from apps.accounts.selectors.credentials import user_organization
+from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.services.api_keys import api_key_create
 from apps.accounts.services.users import system_user_get
 from urfmp.common.tenancy.context import tenant_transaction
-o = user_organization("a@acme.example")
+o = user_organization_id("a@acme.example")
 with tenant_transaction(o):
     _, key = api_key_create(organization_id=o, user=system_user_get(organization_id=o),
                             name="k", permissions=["robots:read"], rate_limit={LIMIT})

@@ -19,12 +19,12 @@ from tests.support.server import ROOT, installation
 
 PASSWORD = "correct horse battery staple"
 MAKE_KEYS = """
-from apps.accounts.selectors.credentials import user_organization
+from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.services.api_keys import api_key_create
 from apps.accounts.permissions.roles import SCOPES
 from apps.accounts.services.users import system_user_get
 from urfmp.common.tenancy.context import tenant_transaction
-organization_id = user_organization("a@acme.example")
+organization_id = user_organization_id("a@acme.example")
 with tenant_transaction(organization_id):
     for name, is_wanted in (("read_key", True), ("write_key", False)):
         scopes = [scope for scope in SCOPES if scope.endswith(":read") is is_wanted]
