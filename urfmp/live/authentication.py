@@ -185,7 +185,7 @@ def _authenticate_access_token(
     with tenant_transaction(found.organization_id, Actor(user_id=found.user_id)):
         if (user := get_token_user(found)) is None:
             raise HttpError(401, "invalid_token", _INVALID_TOKEN)
-        _check_second_factor(user, found.sign_in)
+        _check_second_factor(user, found.authentication)
     return _scope_of_user(user, found, robots)
 
 
@@ -217,8 +217,8 @@ def _scope_of_user(
     )
 
 
-def _check_second_factor(user: User, sign_in: AuthenticationTime) -> None:
-    if must_set_up_second_factor(user, sign_in):
+def _check_second_factor(user: User, authentication: AuthenticationTime) -> None:
+    if must_set_up_second_factor(user, authentication):
         raise HttpError(403, "second_factor_setup_required", "Set up a second factor first.")
 
 

@@ -75,7 +75,7 @@ def log_in(
     user: User,
     *,
     second_factor: bool = False,
-    sign_in: AuthenticationTime | None = None,
+    authentication: AuthenticationTime | None = None,
 ) -> None:
     """Create a session for the user and audit the login.
 
@@ -83,7 +83,7 @@ def log_in(
         request: Request of the browser; its previous session is deleted.
         user: User who has just authenticated.
         second_factor: Whether the user has also passed the second factor.
-        sign_in: Time and method of the authentication, if it did not all happen just now.
+        authentication: Time and method of the authentication, if it did not all happen just now.
 
     Raises:
         LoginFailedError: The user or the organization has been deactivated in the meantime.
@@ -96,7 +96,7 @@ def log_in(
         lock_active_user(user)
         login(request, user, backend="apps.accounts.auth.backends.EmailBackend")
         session.update(
-            (sign_in or AuthenticationTime.now(has_second_factor=second_factor)).values()
+            (authentication or AuthenticationTime.now(has_second_factor=second_factor)).values()
         )
         session.save()
         record_login(user.pk)
@@ -126,7 +126,7 @@ def step_up(request: HttpRequest, *, password: str, code: str = "") -> None:
         InvalidSecondFactorError: The code is wrong.
         SecondFactorRequiredError: The code is missing and the user has a second factor.
         LoginFailedError: The user was deactivated, or the session revoked, in the meantime.
-        StepUpRefusedError: The password is wrong.
+        WrongPasswordError: The password is wrong.
         TooManyAttemptsError: The attempts within sessions of this user are used up.
     """
     user: Any = request.user

@@ -76,10 +76,12 @@ class PrincipalMiddleware:
         if policy.public:
             request.user = AnonymousUser()
             return None
-        read = policy.api_key_reader or presented_token
-        if (key := read(request)) is not None:
+        find_key = policy.api_key_reader or presented_token
+        if (key := find_key(request)) is not None:
             return self._with_key(request, key, view, args, kwargs)
-        if not hasattr(request, "session"):  # the ingest process has no session middleware
+        if not hasattr(
+            request, "session"
+        ):  # ingest runs without session middleware, see urfmp/wsgi.py
             request.user = AnonymousUser()
             return None
         session = request_session(request)
@@ -122,8 +124,8 @@ class PrincipalMiddleware:
         if is_access_token(key):
             return self._with_token(request, key, view, args, kwargs)
         policy = policy_of(view, request.method)
-        is_confirmed = policy.reverify_key_on_write
-        credential = (cached_key_credential if is_confirmed else key_credential)(key)
+        may_use_cache = policy.reverify_key_on_write
+        credential = (cached_key_credential if may_use_cache else key_credential)(key)
         if credential is None:
             # A session is ignored if the request also carries a key.
             request.user = AnonymousUser()
@@ -171,7 +173,7 @@ class PrincipalMiddleware:
                 return None
             request.user = user
             request_state(request).token_session_id = credential.session_id
-            request_state(request).authentication = credential.sign_in
+            request_state(request).authentication = credential.authentication
             if (denial := second_factor_gate(request, view)) is not None:
                 return denial
             switched = _switched_organization(request, view, credential.data)

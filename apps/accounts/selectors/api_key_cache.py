@@ -24,7 +24,7 @@ def cached_key_credential(key: str) -> KeyCredential | None:
     """Return a key's credential, at most five seconds old.
 
     Returns:
-        The credential; None if the key is unknown, revoked or expired.
+        The credential; None if the key is not valid, as `key_credential()` defines it.
     """
     if not is_well_formed_key(key):
         return None

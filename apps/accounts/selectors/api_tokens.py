@@ -90,7 +90,7 @@ class AccessCredential:
         return str(self.data.get(HASH_SESSION_KEY, ""))
 
     @property
-    def sign_in(self) -> AuthenticationTime:
+    def authentication(self) -> AuthenticationTime:
         """Return when and how the user logged in."""
         return AuthenticationTime.read(self.data)
 

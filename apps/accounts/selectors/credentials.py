@@ -90,7 +90,11 @@ class SessionCredential:
 
 
 def key_credential(key: str) -> KeyCredential | None:
-    """Return an API key's credential; None if unknown, revoked or expired."""
+    """Return an API key's credential, or None if it is not valid.
+
+    A key is valid until it is revoked or expires, its organization is deactivated, or the robot
+    to which it is bound is retired. SQL function `api_key_credential` decides.
+    """
     if not is_well_formed_key(key):
         return None
     with connection.cursor() as cursor:

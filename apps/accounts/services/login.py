@@ -42,7 +42,7 @@ def verify_code(
         code: TOTP code or recovery code.
         actor: Client of the request, without its user.
         identity: Login identity of the user.
-        client_scope: Trusted device or `SESSION`, which have attempts of their own.
+        client_scope: Trusted device or `SESSION_SCOPE`, which have attempts of their own.
 
     Raises:
         InvalidSecondFactorError: The code is wrong, expired or already used.

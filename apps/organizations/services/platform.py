@@ -94,7 +94,7 @@ def organization_switch_back(
         chosen: Organization that is active now, if any.
 
     Raises:
-        NoOrganizationChosenError: No organization is active.
+        NoActiveOrganizationError: No organization is active.
     """
     if chosen is None:
         raise NoActiveOrganizationError

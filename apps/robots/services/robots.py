@@ -68,7 +68,11 @@ def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
 
 
 def robot_retire(robot: Robot) -> Robot:
-    """Retire a robot: its keys stop working, its history is kept."""
+    """Retire a robot; its history is kept.
+
+    Its API keys stop working: the look-up behind `key_credential()` (SQL function
+    `api_key_credential`) requires an active robot, and ingest checks it again when it writes.
+    """
     with audit_action("robots.robot.retire"):
         return _save_changes(robot, {"is_active": False, "lifecycle": Lifecycle.RETIRED})
 

@@ -61,7 +61,7 @@ class ExportQuery:
         metrics: Metric names, or None for every metric.
         start: Start of the time range.
         end: End of the time range, exclusive.
-        format: A key of `FORMATS`.
+        format: A key of `EXPORT_FORMATS`.
         is_whole_fleet: Whether these are all robots that are visible to the user.
     """
 

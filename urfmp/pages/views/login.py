@@ -261,7 +261,7 @@ def password_change(request: HttpRequest) -> HttpResponse:
         user_update(user, password=form.cleaned_data["new_password1"])
         previous: AuthenticationTime = request_state(request).authentication
         # With a second factor, the password alone does not count as recent authentication.
-        log_in(request, user, sign_in=previous if previous.has_second_factor else None)
+        log_in(request, user, authentication=previous if previous.has_second_factor else None)
         messages.success(request, "Your password was changed. Other devices have been signed out.")
         return trust_device(request, HttpResponseRedirect(reverse("admin:index")), user)
     response = render_page(
