@@ -129,9 +129,9 @@ class LoginView(PrincipalView):
         verify_code(plain, user, code)
         return self._issue_tokens(user, actor, second_factor=True)
 
-    def _issue_tokens(self, user: User, actor: Actor, **how: bool) -> Response:
+    def _issue_tokens(self, user: User, actor: Actor, *, second_factor: bool = False) -> Response:
         try:
-            return _token_response(token_pair_issue(user, actor, **how))
+            return _token_response(token_pair_issue(user, actor, second_factor=second_factor))
         except LoginFailedError:
             record_failed_login(actor, email=user.email, reason=USER_DEACTIVATED)
             raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from django.http import HttpRequest
@@ -73,18 +73,16 @@ def request_session(request: HttpRequest) -> SessionStore:
     return cast("SessionStore", request.session)
 
 
-def request_actor(request: HttpRequest, **who: Any) -> Actor:
-    """Return the actor for the audit log.
-
-    Args:
-        request: Request of the client.
-        who: `user_id` or `api_key_id`; neither for an anonymous client.
-    """
+def request_actor(
+    request: HttpRequest, *, user_id: UUID | None = None, api_key_id: UUID | None = None
+) -> Actor:
+    """Return the actor for the audit log; without a user or API key it is anonymous."""
     return Actor(
         ip_address=client_ip(request),
         user_agent=user_agent_of(request.headers),
         request_id=request_state(request).request_id,
-        **who,
+        user_id=user_id,
+        api_key_id=api_key_id,
     )
 
 
