@@ -32,6 +32,8 @@ _REASONS = [
     r"A key bound to a robot cannot have the scope .*\.",
     r"Enter a date and time between the years 2000 and 2200\.",
     r"Expiry must be in the future\.",
+    r"This field cannot be changed; .*",
+    r".* is not an IP address or network, such as .*",
     r"A range (ends|begins) .*",
     r"Null characters are not allowed\.",
     r"The body cannot be decompressed as .*",

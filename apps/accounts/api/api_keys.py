@@ -6,7 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import django_filters
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_view,
+)
 from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import PermissionDenied
@@ -20,10 +25,20 @@ from apps.accounts.permissions.grants import check_can_grant_scopes
 from apps.accounts.permissions.roles import SCOPES
 from apps.accounts.services import api_keys
 from urfmp.common.api.etags import ETagMixin
-from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 from urfmp.common.api.viewsets import WriteViewSet
+
+# On the operation, not on the serializer: an update cannot change the permissions.
+_CREATE_EXAMPLE = OpenApiExample(
+    "A key that sends telemetry",
+    value={
+        "name": "Line 3 gateway",
+        "permissions": ["robots:read", "telemetry:write"],
+        "rate_limit": 6000,
+    },
+    request_only=True,
+)
 
 
 @extend_schema_field(JSON_SCHEMA)
@@ -35,14 +50,6 @@ class LineProtocolMappingField(serializers.JSONField):
         return value
 
 
-@body_example(
-    "A key that sends telemetry",
-    {
-        "name": "Line 3 gateway",
-        "permissions": ["robots:read", "telemetry:write"],
-        "rate_limit": 6000,
-    },
-)
 class ApiKeySerializer(ScopedModelSerializer):
     permissions = serializers.ListField(child=serializers.ChoiceField(sorted(SCOPES)))
     allowed_networks = serializers.ListField(
@@ -106,6 +113,7 @@ class ApiKeyFilterSet(django_filters.FilterSet):
 
 
 @extend_schema(description="API keys. Deleting one revokes it; the row is kept.")
+@extend_schema_view(create=extend_schema(examples=[_CREATE_EXAMPLE]))
 class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
     """API keys; deleting one revokes it."""
 

@@ -50,9 +50,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 
 class SecondFactorSerializer(serializers.Serializer[Any]):
     is_in_use = serializers.BooleanField()
-    is_second_factor_required = serializers.BooleanField(
-        help_text="Whether the organization requires one."
-    )
+    is_required = serializers.BooleanField(help_text="Whether the organization requires one.")
     confirmed_at = serializers.DateTimeField(allow_null=True)
     recovery_codes_left = serializers.IntegerField()
 
