@@ -76,7 +76,10 @@ def request_session(request: HttpRequest) -> SessionStore:
 def request_actor(
     request: HttpRequest, *, user_id: UUID | None = None, api_key_id: UUID | None = None
 ) -> Actor:
-    """Return the actor for the audit log; without a user or API key it is anonymous."""
+    """Return the actor for the audit log.
+
+    Without a user or API key, the actor is anonymous.
+    """
     return Actor(
         ip_address=client_ip(request),
         user_agent=user_agent_of(request.headers),
