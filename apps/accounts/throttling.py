@@ -136,7 +136,7 @@ def _hit_shared_device_limit(
 
 
 def _too_many_attempts(name: str, wait_seconds: int) -> TooManyAttemptsError:
-    first = rate_limit.hit(RateLimit(f"{name}:told", 1, wait_seconds))
+    first = rate_limit.hit(RateLimit(f"{name}:rejected", 1, wait_seconds))
     return TooManyAttemptsError(wait_seconds, is_first_rejection=first.admitted)
 
 

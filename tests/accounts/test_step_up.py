@@ -11,13 +11,14 @@ from django.test import Client
 
 from apps.accounts.exceptions import WrongPasswordError
 from apps.accounts.models import ApiKey, User, UserSession
+from apps.accounts.services.passwords import password_verify_without_second_factor
 from apps.accounts.services.second_factors import (
     second_factor_begin,
     second_factor_confirm,
     totp_setup_display,
 )
 from apps.accounts.services.session_store import SessionStore
-from apps.accounts.services.step_up import password_verify_sufficient_alone, step_up
+from apps.accounts.services.step_up import step_up
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
 from urfmp.common.security import authentication_time, recent_auth
@@ -363,6 +364,6 @@ def test_password_beyond_max_length_is_not_hashed(alice, actor, organization_a, 
         with pytest.raises(WrongPasswordError):
             step_up(alice, actor, session=SessionStore(), password=long)
         with pytest.raises(WrongPasswordError):
-            password_verify_sufficient_alone(alice, actor, long)
+            password_verify_without_second_factor(alice, actor, long)
         alice.set_password(long[:-1])
-        password_verify_sufficient_alone(alice, actor, long[:-1])
+        password_verify_without_second_factor(alice, actor, long[:-1])

@@ -73,7 +73,7 @@ def _version_of(venv: Path) -> str:
     if noted and (venv / "bin/python").exists():
         return noted
     try:
-        answer = subprocess.run(  # noqa: S603
+        result = subprocess.run(  # noqa: S603
             [venv / "bin/python", "-m", "pip", "--version"],
             capture_output=True,
             text=True,
@@ -81,7 +81,7 @@ def _version_of(venv: Path) -> str:
         )
     except OSError:
         return ""
-    found = re.search(r"\(python (\d+\.\d+)\)", answer.stdout)
+    found = re.search(r"\(python (\d+\.\d+)\)", result.stdout)
     return found[1] if found else ""
 
 
@@ -93,12 +93,12 @@ def _is_compatible(version: str, *, exact: bool) -> bool:
 
 def _make_venv(venv: Path) -> None:
     log_message(f"creating the virtual environment ({venv})")
-    answer = subprocess.run(  # noqa: S603
+    result = subprocess.run(  # noqa: S603
         [sys.executable, "-m", "venv", "--clear", venv], capture_output=True, text=True, check=False
     )
-    if answer.returncode:
+    if result.returncode:
         shutil.rmtree(venv, ignore_errors=True)
-        output = f"{answer.stdout}\n{answer.stderr}".strip()
+        output = f"{result.stdout}\n{result.stderr}".strip()
         msg = f"The virtual environment could not be created:\n{output}"
         if "ensurepip" in output:
             msg = (

@@ -57,7 +57,7 @@ class Timeline:
 
     @property
     def last(self) -> StatusInterval | None:
-        """The latest segment."""
+        """The latest status interval."""
         return self.status_intervals[-1] if self.status_intervals else None
 
 
@@ -109,31 +109,31 @@ def status_time_rows(summary: StatusSummary) -> list[StatusTimeRow]:
 def timelines_for(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID, Timeline]:
     """Return the timelines of some robots. Runs two queries."""
     max_segments = _MAX_SEGMENTS if len(robot_ids) == 1 else _MAX_SEGMENTS_IN_LIST
-    segments = status_intervals(robot_ids, span, max_segments)
+    intervals = status_intervals(robot_ids, span, max_segments)
     summaries = status_summaries(robot_ids, span)
     return {
         pk: Timeline(list(_timeline_segments(parts, span)), parts, summaries[pk])
-        for pk, parts in segments.items()
+        for pk, parts in intervals.items()
     }
 
 
 def _timeline_segments(
-    segments: Iterable[StatusInterval], span: TimeRange
+    intervals: Iterable[StatusInterval], span: TimeRange
 ) -> Iterable[TimelineSegment]:
-    for segment in segments:
-        left = 100 * ((segment.start - span.start) / span.length)
-        width = 100 * ((segment.end - segment.start) / span.length)
-        longest = segment.statuses[0] if segment.statuses else segment.status
-        most_severe = segment.status if segment.status != longest else ""
-        yield TimelineSegment(longest, most_severe, left, width, _segment_label(segment))
+    for interval in intervals:
+        left = 100 * ((interval.start - span.start) / span.length)
+        width = 100 * ((interval.end - interval.start) / span.length)
+        longest = interval.statuses[0] if interval.statuses else interval.status
+        most_severe = interval.status if interval.status != longest else ""
+        yield TimelineSegment(longest, most_severe, left, width, _segment_label(interval))
 
 
-def _segment_label(segment: StatusInterval) -> str:
-    names = ", ".join(map(status_label, segment.statuses or (segment.status,)))
-    times = f"{format_local_datetime(segment.start)} to {format_local_datetime(segment.end)}"
-    if segment.spells > 1:
-        return f"{names}, {segment.spells} occurrences, {times}"
-    return f"{names}, {times}{f': {segment.reason}' if segment.reason else ''}"
+def _segment_label(interval: StatusInterval) -> str:
+    names = ", ".join(map(status_label, interval.statuses or (interval.status,)))
+    times = f"{format_local_datetime(interval.start)} to {format_local_datetime(interval.end)}"
+    if interval.spells > 1:
+        return f"{names}, {interval.spells} occurrences, {times}"
+    return f"{names}, {times}{f': {interval.reason}' if interval.reason else ''}"
 
 
 def status_changes(

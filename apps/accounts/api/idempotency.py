@@ -105,7 +105,7 @@ class IdempotentMixin:
             idempotency_store(
                 identified,
                 status_code=response.status_code,
-                answer=JSONRenderer().render(self.stored_response(response.data)),
+                body=JSONRenderer().render(self.stored_response(response.data)),
             )
         return response
 

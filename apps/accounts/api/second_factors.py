@@ -27,6 +27,7 @@ from apps.accounts.exceptions import (
 from apps.accounts.middleware.second_factor import is_second_factor_required
 from apps.accounts.services.api_tokens import token_pair_issue
 from apps.accounts.services.login import throttle_session_code
+from apps.accounts.services.passwords import password_verify_without_second_factor
 from apps.accounts.services.second_factors import (
     recovery_codes_regenerate,
     second_factor_begin,
@@ -36,7 +37,6 @@ from apps.accounts.services.second_factors import (
     totp_provisioning_uri,
     totp_secret,
 )
-from apps.accounts.services.step_up import password_verify_sufficient_alone
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import StrictSerializer
 from urfmp.common.api.viewsets import PrincipalView
@@ -141,8 +141,8 @@ class SecondFactorView(_SecondFactorBaseView):
     def post(self, request: Request) -> Response:
         require_recent_auth(request._request)  # noqa: SLF001
         row = second_factor_begin(self.principal)
-        answer = {"seed": totp_secret(row), "otpauth_uri": totp_provisioning_uri(row)}
-        return Response(answer, status=201, headers=_NO_STORE)
+        body = {"seed": totp_secret(row), "otpauth_uri": totp_provisioning_uri(row)}
+        return Response(body, status=201, headers=_NO_STORE)
 
 
 @view_policy(home_organization=True)
@@ -163,8 +163,8 @@ class SecondFactorConfirmView(_SecondFactorBaseView):
             codes = second_factor_confirm(self.principal, code)
         except (InvalidSecondFactorError, TooManyAttemptsError) as error:
             return error_response(error)
-        answer = {"recovery_codes": codes, **self._new_session(second_factor=True)}
-        return Response(answer, headers=_NO_STORE)
+        body = {"recovery_codes": codes, **self._new_session(second_factor=True)}
+        return Response(body, headers=_NO_STORE)
 
 
 @view_policy(home_organization=True)
@@ -181,8 +181,8 @@ class RecoveryCodesView(_SecondFactorBaseView):
     def post(self, request: Request) -> Response:
         require_recent_auth(request._request)  # noqa: SLF001
         codes = recovery_codes_regenerate(self.principal)
-        answer = {"recovery_codes": codes, **self._new_session(second_factor=True)}
-        return Response(answer, headers=_NO_STORE)
+        body = {"recovery_codes": codes, **self._new_session(second_factor=True)}
+        return Response(body, headers=_NO_STORE)
 
 
 @view_policy(home_organization=True)
@@ -201,7 +201,7 @@ class SecondFactorRemoveView(_SecondFactorBaseView):
         password = self._validated_data(CurrentPasswordSerializer)["password"]
         actor = request_actor(request._request)  # noqa: SLF001
         try:
-            password_verify_sufficient_alone(self.principal, actor, password)
+            password_verify_without_second_factor(self.principal, actor, password)
         except (WrongPasswordError, PasswordTooShortError, TooManyAttemptsError) as error:
             return error_response(error)
         second_factor_remove(self.principal)

@@ -51,7 +51,7 @@ View = Callable[..., HttpResponseBase]
 
 
 class PrincipalMiddleware:
-    """Run each view inside the transaction of its caller's organization.
+    """Run each view inside the transaction of its principal's organization.
 
     An API key takes precedence over a session, and its rate limit applies before the view. A view
     with the policy `manual_transactions` opens its own transactions. An exception, or a response

@@ -74,7 +74,7 @@ def idempotency_claim(request: IdempotentRequest) -> IdempotencyRecord | None:
     return found
 
 
-def idempotency_store(request: IdempotentRequest, *, status_code: int, answer: bytes) -> None:
+def idempotency_store(request: IdempotentRequest, *, status_code: int, body: bytes) -> None:
     """Store the response in the transaction of the request's changes."""
     IdempotencyRecord.objects.create(
         organization_id=request.organization_id,
@@ -82,7 +82,7 @@ def idempotency_store(request: IdempotentRequest, *, status_code: int, answer: b
         key=request.key,
         request_hash=request.request_hash,
         status_code=status_code,
-        answer=answer.decode(),
+        answer=body.decode(),
     )
 
 

@@ -89,7 +89,7 @@ def record_unknown_email_attempt(actor: Actor, *, action: str, email: str, **ent
         email: E-mail address that was entered.
         entry: Further arguments of `audit_record`.
     """
-    name = f"{{strangers:{action}}}"
+    name = f"{{unknown_email:{action}}}"
     network_count = _count(f"{name}:{client_network(actor.ip_address)}")
     total_count = _count(f"{name}:all")
     request_data: dict[str, Any] = {"email": email[:255]}

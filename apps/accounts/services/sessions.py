@@ -1,4 +1,4 @@
-"""Revoke sessions and delete expired ones."""
+"""Change, revoke and delete sessions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,30 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.models import User, UserSession
+from apps.accounts.permissions.active_organization import SESSION_KEY, ActiveOrganization
 from apps.accounts.selectors.credentials import invalidate_cached_session
 from apps.accounts.services.locks import lock_organization
+from apps.accounts.services.session_store import SessionStore
 from urfmp.common.tenancy.context import audit_action
+
+
+def active_organization_store(
+    session: SessionStore | UUID, organization: ActiveOrganization | None
+) -> None:
+    """Store the active organization in the session data, inside the platform's transaction.
+
+    Args:
+        session: Session of the browser, or the id of the session of an access token.
+        organization: Organization to work in; None to work in the platform's own again.
+    """
+    value = {"id": str(organization.id), "name": organization.name} if organization else None
+    if isinstance(session, UUID):
+        row = UserSession.objects.select_for_update().get(pk=session)
+        row.data = {**row.data, SESSION_KEY: value}
+        row.save(update_fields=["data"])
+    else:
+        session[SESSION_KEY] = value
+        session.save()
 
 
 def sessions_revoke_organization(organization_id: UUID) -> int:

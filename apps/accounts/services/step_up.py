@@ -12,7 +12,6 @@ from django.contrib.sessions.backends.base import UpdateError
 from apps.accounts.exceptions import (
     InvalidSecondFactorError,
     LoginFailedError,
-    PasswordTooShortError,
     SecondFactorRequiredError,
     TooManyAttemptsError,
     WrongPasswordError,
@@ -21,12 +20,11 @@ from apps.accounts.models import User, UserSession
 from apps.accounts.selectors.credentials import login_identity
 from apps.accounts.services.locks import lock_active_user
 from apps.accounts.services.login import verify_code
-from apps.accounts.services.login_audit import record_failed_login
+from apps.accounts.services.passwords import password_verify
 from apps.accounts.services.session_store import SessionStore
-from apps.accounts.throttling import SESSION_SCOPE, throttle_password
+from apps.accounts.throttling import SESSION_SCOPE
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.security.authentication_time import AuthenticationTime
-from urfmp.common.security.password_validators import MAX_LENGTH, MIN_LENGTH
 from urfmp.common.tenancy.context import Actor, audit_action, switch_organization_transaction
 
 STEP_UP_ERRORS = (
@@ -97,7 +95,7 @@ def _in_home_organization(user: User) -> Iterator[None]:
 def _step_up(
     user: User, actor: Actor, session: SessionStore | UUID, password: str, code: str
 ) -> AuthenticationTime:
-    password_verify(user, actor, password, where="a step-up")
+    password_verify(user, actor, password, occasion="a step-up")
     lock_active_user(user)
     has_second_factor = user.has_second_factor
     if has_second_factor:
@@ -126,43 +124,3 @@ def _renew(session: SessionStore, values: dict[str, Any]) -> None:
     except UpdateError as error:
         session.flush()
         raise LoginFailedError from error
-
-
-def password_verify(user: User, actor: Actor, password: str, *, where: str) -> None:
-    """Verify the password of a logged-in user; audit a failure.
-
-    Args:
-        user: Logged-in user.
-        actor: Client of the request, without its user.
-        password: Password that was entered.
-        where: Occasion, for the audit log.
-
-    Raises:
-        WrongPasswordError: The password is wrong.
-        TooManyAttemptsError: The attempts within sessions of this user are used up.
-    """
-    try:
-        with throttle_password(login_identity(user.email).account_hash, SESSION_SCOPE):
-            is_right = len(password) <= MAX_LENGTH and user.check_password(password)
-    except TooManyAttemptsError as error:
-        if error.is_first_rejection:
-            record_failed_login(actor, email=user.email, reason="Too many attempts.")
-        raise
-    if not is_right:
-        record_failed_login(actor, email=user.email, reason=f"Wrong password at {where}.")
-        raise WrongPasswordError
-
-
-def password_verify_sufficient_alone(user: User, actor: Actor, password: str) -> None:
-    """Verify a password that must be long enough without a second factor.
-
-    A wrong password is audited, so let the open transaction commit.
-
-    Raises:
-        PasswordTooShortError: The password is right, but valid only with a second factor.
-        WrongPasswordError: The password is wrong.
-        TooManyAttemptsError: The attempts within sessions of this user are used up.
-    """
-    password_verify(user, actor, password, where="the removal of the second factor")
-    if len(password) < MIN_LENGTH:
-        raise PasswordTooShortError

@@ -63,7 +63,7 @@ def audit_export(
     sent. An export without a second row did not end.
 
     Args:
-        entries: Audit rows that the caller may export, filtered.
+        entries: Audit rows that the principal may export, filtered.
         organization_id: Organization that owns the rows.
         kind: `csv` or `jsonl`.
         filters: Filters of the request, as they were sent.

@@ -1,4 +1,4 @@
-"""The caller's organization through the API."""
+"""The principal's organization through the API."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class OrganizationFilterSet(django_filters.FilterSet):
 
 
 class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, ReadViewSet):
-    """The caller's organization; for super admins, the selected one."""
+    """The principal's organization; for super admins, the selected one."""
 
     model = Organization
     etag_ignores = frozenset({"updated_at", "usage"})

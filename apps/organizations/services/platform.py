@@ -12,10 +12,9 @@ from uuid import UUID
 from apps.accounts.choices import PLATFORM_SLUG, LinkPurpose, Role
 from apps.accounts.permissions.active_organization import ActiveOrganization
 from apps.accounts.services.one_time_links import link_request
-from apps.accounts.services.organization_switch import active_organization_store
 from apps.accounts.services.quotas import LIMIT_COLUMNS
 from apps.accounts.services.session_store import SessionStore
-from apps.accounts.services.sessions import sessions_revoke_organization
+from apps.accounts.services.sessions import active_organization_store, sessions_revoke_organization
 from apps.accounts.services.users import user_create
 from apps.audit.services.audit_logs import audit_record
 from apps.organizations.exceptions import NoActiveOrganizationError, PlatformOrganizationError

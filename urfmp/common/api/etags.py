@@ -88,7 +88,7 @@ class ETagMixin:
         """Return the row that the URL names.
 
         Raises:
-            PreconditionFailedError: The caller has not read its current version.
+            PreconditionFailedError: The client has not read its current version.
         """
         row = self._row = super().get_object()  # type: ignore[misc]
         if (condition := self._condition) is not None:
@@ -104,10 +104,12 @@ class ETagMixin:
         serializer_class: Any = self.get_serializer_class()  # type: ignore[attr-defined]
         return self._version_of(serializer_class(row, context={"view": self}).data)
 
-    def _version_of(self, answer: Any) -> int | str:
-        if (version := answer.get("version")) is not None:
+    def _version_of(self, representation: Any) -> int | str:
+        if (version := representation.get("version")) is not None:
             return int(version)
-        shown = {name: answer[name] for name in answer if name not in self.etag_ignores}
+        shown = {
+            name: representation[name] for name in representation if name not in self.etag_ignores
+        }
         # As PostgreSQL stores JSON: 2.0 equals 2, and the order of members differs.
         plain = json.loads(JSONRenderer().render(shown), parse_float=_plain)
         text = msgspec.json.encode(plain, order="deterministic")
@@ -117,16 +119,16 @@ class ETagMixin:
         self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
     ) -> Response:
         """Add the ETag of the returned row."""
-        answer: Response = super().finalize_response(  # type: ignore[misc]
+        final_response: Response = super().finalize_response(  # type: ignore[misc]
             request, response, *args, **kwargs
         )
-        if answer.status_code not in {200, 201} or not self._returns_one_row:
-            return answer
+        if final_response.status_code not in {200, 201} or not self._returns_one_row:
+            return final_response
         is_partial = bool(request.query_params.get("fields"))
-        answer["ETag"] = etag(
-            self.row_version(self._row) if is_partial else self._version_of(answer.data)
+        final_response["ETag"] = etag(
+            self.row_version(self._row) if is_partial else self._version_of(final_response.data)
         )
-        return answer
+        return final_response
 
     @property
     def _returns_one_row(self) -> bool:

@@ -30,7 +30,7 @@ class ModelPermission(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Return whether the caller's role or scopes include the permission."""
+        """Return whether the principal's role or scopes include the permission."""
         principal: Any = request.user
         if not principal.is_authenticated:
             return False

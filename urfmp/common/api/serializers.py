@@ -11,13 +11,13 @@ from urfmp.common.api.datetimes import AwareDateTimeField
 
 
 class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[type-arg]
-    """A reference to a row that the caller may view.
+    """A reference to a row that the principal may view.
 
     Other ids count as missing.
     """
 
     def get_queryset(self) -> Any:
-        """Return the rows that the caller may refer to."""
+        """Return the rows that the principal may refer to."""
         queryset: Any = super().get_queryset()
         if queryset is None:
             return None
@@ -93,7 +93,7 @@ class ScopedModelSerializer(StrictFieldsMixin, serializers.ModelSerializer):  # 
         return field_class, kwargs
 
     def get_fields(self) -> dict[str, Any]:
-        """Return the fields that the caller requested."""
+        """Return the fields that the client requested."""
         fields = super().get_fields()
         request = self.context.get("request")
         if request is None or request.method not in {"GET", "HEAD"}:

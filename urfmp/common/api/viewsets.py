@@ -21,7 +21,7 @@ _READS = frozenset({"GET", "HEAD"})
 
 
 class PrincipalView(APIView):
-    """A view that authorizes its caller and rejects unknown query parameters.
+    """A view that authorizes its principal and rejects unknown query parameters.
 
     Attributes:
         step_up_actions: Actions, by DRF's names, that need a password entered in the last 15
@@ -105,7 +105,7 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
         return own | ({"fields"} if self.request.method in _READS else set())
 
     def get_queryset(self) -> QuerySet[Any]:
-        """Return the rows that the caller may access.
+        """Return the rows that the principal may access.
 
         Foreign rows count as missing.
         """

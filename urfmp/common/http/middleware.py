@@ -102,7 +102,7 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
 class ApiCacheMiddleware:
     """Keep API responses out of shared caches.
 
-    Their content depends on the caller.
+    Their content depends on the principal.
     """
 
     def __init__(self, get_response: GetResponse) -> None:

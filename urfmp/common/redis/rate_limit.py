@@ -152,29 +152,28 @@ class _RedisRateLimits(GuardedRedis):
     def hit(self, counters: Sequence[RateLimit]) -> tuple[bool, list[tuple[int, float]]] | None:
         """Count a hit in Redis.
 
-        Returns whether it was admitted, and each counter's hits and seconds left.
-
-        None without Redis.
+        Returns:
+            Whether it was admitted, and each counter's hits and seconds left; None without Redis.
         """
         keys = [settings.RATE_LIMIT_PREFIX + counter.name for counter in counters]
         numbers = [part for c in counters for part in (c.limit, c.seconds * 1000)]
-        answer = self.call(
+        reply = self.call(
             lambda: self._script(keys=keys, args=numbers),
             fallback="PostgreSQL counts instead",
         )
-        if answer is None:
+        if reply is None:
             return None
-        admitted, *rest = answer
+        admitted, *rest = reply
         pairs = zip(rest[::2], rest[1::2], strict=True)
         return admitted == 1, [(hits, rest_ms / 1000) for hits, rest_ms in pairs]
 
     def refund(self, names: Sequence[str]) -> bool:
         """Undo a hit of each counter; return whether Redis did."""
         keys = [settings.RATE_LIMIT_PREFIX + name for name in names]
-        answer = self.call(
-            lambda: self._refund_script(keys=keys), fallback="PostgreSQL counts instead"
+        reply = self.call(
+            lambda: self._refund_script(keys=keys), fallback="PostgreSQL refunds instead"
         )
-        return answer is not None
+        return reply is not None
 
 
 @cache

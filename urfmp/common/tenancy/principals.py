@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 class Principal(Protocol):
-    """The caller: a user, an API key or an anonymous user.
+    """The principal: a user, an API key or an anonymous user.
 
     Attributes:
         organization_id: Organization whose rows the principal may access.

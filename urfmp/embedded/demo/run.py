@@ -265,8 +265,8 @@ def _is_healthy(url: str) -> bool:
     # A proxy set in the environment is for external hosts.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with opener.open(f"{url}/healthz", timeout=2) as answer:
-            return bool(answer.status == 200)
+        with opener.open(f"{url}/healthz", timeout=2) as response:
+            return bool(response.status == 200)
     except (OSError, urllib.error.URLError):
         return False
 

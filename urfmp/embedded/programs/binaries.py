@@ -93,8 +93,8 @@ def _has_timescale(folder: Path, major: int) -> bool:
 
 
 def _major_version(folder: Path) -> int | None:
-    answer = run([folder / "postgres", "--version"]).stdout
-    match = re.search(r"\(PostgreSQL\) (\d+)", answer)
+    result = run([folder / "postgres", "--version"]).stdout
+    match = re.search(r"\(PostgreSQL\) (\d+)", result)
     return int(match[1]) if match else None
 
 

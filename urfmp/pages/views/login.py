@@ -40,7 +40,7 @@ from apps.accounts.exceptions import (
 )
 from apps.accounts.services.login import requires_second_factor
 from apps.accounts.services.login_audit import USER_DEACTIVATED, record_failed_login
-from apps.accounts.services.step_up import password_verify
+from apps.accounts.services.passwords import password_verify
 from apps.accounts.services.users import user_update
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.authentication_time import AuthenticationTime
@@ -238,7 +238,7 @@ class ChangePasswordForm(PasswordChangeForm):
         old_password: str = self.cleaned_data["old_password"]
         try:
             actor = request_actor(self.request)
-            password_verify(self.user, actor, old_password, where="a change of the password")
+            password_verify(self.user, actor, old_password, occasion="a change of the password")
         except TooManyAttemptsError as error:
             self.throttled = error
             raise forms.ValidationError(error.message) from error

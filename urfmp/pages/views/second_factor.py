@@ -29,6 +29,7 @@ from apps.accounts.exceptions import (
 from apps.accounts.middleware.second_factor import must_set_up_second_factor
 from apps.accounts.models import User
 from apps.accounts.services.login import throttle_session_code
+from apps.accounts.services.passwords import password_verify_without_second_factor
 from apps.accounts.services.second_factors import (
     pending_second_factor_get,
     recovery_codes_regenerate,
@@ -38,7 +39,6 @@ from apps.accounts.services.second_factors import (
     second_factor_remove,
     totp_setup_display,
 )
-from apps.accounts.services.step_up import password_verify_sufficient_alone
 from urfmp.common.http.request_state import request_state
 from urfmp.common.http.view_policy import view_policy
 from urfmp.common.security.password_validators import MAX_LENGTH
@@ -135,7 +135,7 @@ def _remove(request: HttpRequest, user: User) -> HttpResponse:
     form = RemovalForm(request.POST)
     if form.is_valid():
         try:
-            password_verify_sufficient_alone(
+            password_verify_without_second_factor(
                 user, request_actor(request), form.cleaned_data["password"]
             )
         except (WrongPasswordError, PasswordTooShortError, TooManyAttemptsError) as error:
