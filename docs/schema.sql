@@ -620,10 +620,12 @@ CREATE TABLE user_sessions (
     family_id uuid,
     parent_id uuid,
     spent_at timestamp with time zone,
+    used_at timestamp with time zone,
     CONSTRAINT user_sessions_pkey PRIMARY KEY (id),
     CONSTRAINT fk_sessions_family FOREIGN KEY (family_id) REFERENCES user_sessions(id) ON DELETE CASCADE,
     CONSTRAINT fk_sessions_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_sessions_user FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
+    CONSTRAINT user_sessions_parent_id_key UNIQUE (parent_id),
     CONSTRAINT user_sessions_refresh_token_key UNIQUE (refresh_token),
     CONSTRAINT user_sessions_session_token_key UNIQUE (session_token),
     CONSTRAINT user_sessions_tokens_check CHECK (((family_id IS NULL) OR ((refresh_token IS NOT NULL) AND (access_expires_at IS NOT NULL))))
@@ -637,7 +639,7 @@ ALTER TABLE user_sessions ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON user_sessions FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.user_sessions FOR EACH ROW EXECUTE FUNCTION audit_row('accounts.session', 'organization_id', '{data,last_activity_at}', '{session_token,refresh_token}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.user_sessions FOR EACH ROW EXECUTE FUNCTION audit_row('accounts.session', 'organization_id', '{data,last_activity_at,used_at}', '{session_token,refresh_token}');
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.user_sessions FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
 
 
@@ -717,13 +719,14 @@ CREATE VIEW robot_status_current WITH (security_invoker=true) AS
 -- Functions
 
 CREATE OR REPLACE FUNCTION public.access_token_credential(token_digest text)
- RETURNS TABLE(family_id uuid, user_id uuid, organization_id uuid, data jsonb, access_expires_at timestamp with time zone, last_activity_at timestamp with time zone)
+ RETURNS TABLE(family_id uuid, user_id uuid, organization_id uuid, data jsonb, access_expires_at timestamp with time zone, last_activity_at timestamp with time zone, is_first_use boolean, token_id uuid)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
     SELECT root.id, s.user_id, s.organization_id, root.data,
-           s.access_expires_at, root.last_activity_at
+           s.access_expires_at, root.last_activity_at,
+           s.parent_id IS NOT NULL AND s.used_at IS NULL, s.id
     FROM user_sessions s
     JOIN user_sessions root ON root.id = s.family_id
     JOIN users u ON u.id = s.user_id AND u.is_active

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from unittest.mock import patch
+from uuid import uuid4
 
 import pytest
 from django.conf import settings
@@ -10,7 +12,12 @@ from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import UserSession
-from apps.accounts.selectors.api_tokens import generate_access_token, generate_refresh_token
+from apps.accounts.selectors.api_tokens import (
+    derive_successor_tokens,
+    generate_access_token,
+    generate_refresh_token,
+    is_well_formed_token,
+)
 from apps.accounts.services.users import user_update
 from apps.audit.models import AuditLog
 from tests.conftest import PASSWORD
@@ -222,29 +229,93 @@ def test_session_expires_after_one_day_despite_refreshes(pair, organization_a, t
     assert refresh(new).status_code == 401
 
 
-def test_token_rotated_within_grace_gets_new_pair(pair, organization_a, tenant):
-    first, second = refresh(pair).json(), refresh(pair).json()
-    assert works(first)
-    assert works(second)
-    assert first["access_token"] != second["access_token"]
-    assert refresh(first).status_code == refresh(second).status_code == 200
-    assert len({row.family_id for row in rows(organization_a, tenant)}) == 1
-
-
-def test_rotation_grace_is_not_extended(pair, organization_a, tenant):
-    refresh(pair)
-    then = timezone.now() - timedelta(seconds=2)
+@pytest.mark.parametrize("seconds", [0, 9, 13, 60, 100, 119])
+def test_retry_after_lost_response_gets_same_pair(seconds, pair, organization_a, tenant):
+    lost = refresh(pair).json()
+    then = timezone.now() - timedelta(seconds=seconds)
     change(organization_a, tenant, pair, spent_at=then)
-    assert refresh(pair).status_code == 200
-    with tenant(organization_a):
-        spent = UserSession.objects.get(refresh_token=hash_token(pair["refresh_token"])).spent_at
-    assert spent == then
+    for _ in range(3):
+        again = refresh(pair).json()
+        assert {name: again[name] for name in ("access_token", "refresh_token")} == {
+            name: lost[name] for name in ("access_token", "refresh_token")
+        }
+    assert works(again)
+    stored = {row.refresh_token: row for row in rows(organization_a, tenant)}
+    assert len(stored) == 2
+    assert stored[hash_token(pair["refresh_token"])].spent_at == then  # the grace is not extended
+    assert refresh(again).status_code == 200
+
+
+def test_retry_without_use_of_successor_for_120_seconds_is_reuse(pair, organization_a, tenant):
+    new = refresh(pair).json()
+    change(organization_a, tenant, pair, spent_at=timezone.now() - timedelta(seconds=121))
+    assert refresh(pair).status_code == 401
+    assert not works(new)
+
+
+def test_rotated_token_is_reuse_once_successor_is_rotated(pair):
+    new = refresh(pair).json()
+    newest = refresh(new).json()
+    assert refresh(pair).status_code == 401  # even at once
+    assert not works(newest)
+    assert refresh(newest).status_code == 401
+
+
+@pytest.mark.parametrize("use", ["api", "live"])
+def test_rotated_token_is_reuse_10_seconds_after_use_of_successor(
+    use, pair, organization_a, tenant
+):
+    new = refresh(pair).json()
+    assert works(new) if use == "api" else watches(new)
+    assert refresh(pair).json()["refresh_token"] == new["refresh_token"]  # still under way
+    change(organization_a, tenant, new, used_at=timezone.now() - timedelta(seconds=11))
+    assert refresh(pair).status_code == 401
+    assert not works(new)
+
+
+def test_first_use_is_recorded_once_and_not_audited(pair, organization_a, tenant):
+    def audited():
+        with tenant(organization_a):
+            return AuditLog.objects.filter(resource_type="session").count()
+
+    new = refresh(pair).json()
+    before = audited()
+    assert works(new)
+    assert works(pair)  # the first pair of a session has no predecessor
+    first = {row.pk: row.used_at for row in rows(organization_a, tenant)}
+    assert [value is None for value in first.values()].count(True) == 1
+    assert works(new)
+    assert {row.pk: row.used_at for row in rows(organization_a, tenant)} == first
+    assert audited() == before
+
+
+def test_successor_derived_with_another_key_is_rejected_without_revocation(pair, settings):
+    new = refresh(pair).json()
+    with patch("apps.accounts.services.api_tokens.derive_successor_tokens", lambda *_: ("a", "b")):
+        assert refresh(pair).status_code == 401
+    assert works(new)
+
+
+def test_successor_tokens_depend_on_token_row_and_key(settings):
+    token, row = generate_refresh_token(), uuid4()
+    access, refresh_token = derive_successor_tokens(token, row)
+    assert derive_successor_tokens(token, row) == (access, refresh_token)
+    assert access[9:] != refresh_token[9:]
+    assert is_well_formed_token(access, "urfmp_at_")
+    assert is_well_formed_token(refresh_token, "urfmp_rt_")
+    others = [
+        derive_successor_tokens(generate_refresh_token(), row),
+        derive_successor_tokens(token, uuid4()),
+    ]
+    settings.SECRET_KEY = "another key"
+    others.append(derive_successor_tokens(token, row))
+    assert not {access, refresh_token} & {text for other in others for text in other}
 
 
 def test_reuse_revokes_family_and_writes_audit_row(pair, bob, organization_a, tenant):
     new = refresh(pair).json()
     unrelated = login().json()
-    change(organization_a, tenant, pair, spent_at=timezone.now() - timedelta(minutes=1))
+    change(organization_a, tenant, pair, spent_at=timezone.now() - timedelta(minutes=3))
 
     answer = refresh(pair)
 
@@ -259,11 +330,15 @@ def test_reuse_revokes_family_and_writes_audit_row(pair, bob, organization_a, te
 
 
 @pytest.mark.django_db(transaction=True)
-def test_concurrent_refreshes_share_family(pair, organization_a, tenant):
-    answers = run_concurrently(*[lambda: refresh(pair)] * 8)
-    assert [answer.status_code for answer in answers] == [200] * 8
+def test_concurrent_refreshes_get_same_pair(pair, organization_a, tenant):
+    for _ in range(3):
+        answers = run_concurrently(*[lambda pair=pair: refresh(pair)] * 8)
+        assert [answer.status_code for answer in answers] == [200] * 8
+        assert len({answer.json()["refresh_token"] for answer in answers}) == 1
+        assert len({answer.json()["access_token"] for answer in answers}) == 1
+        pair = answers[0].json()
     stored = rows(organization_a, tenant)
-    assert len(stored) == 9
+    assert len(stored) == 4
     assert len({row.family_id for row in stored}) == 1
 
 
@@ -273,7 +348,7 @@ def test_refresh_during_reuse_leaves_no_valid_token(pair, organization_a, tenant
     for _ in range(5):
         old = login().json()
         new = refresh(old).json()
-        change(organization_a, tenant, old, spent_at=timezone.now() - timedelta(minutes=1))
+        change(organization_a, tenant, old, spent_at=timezone.now() - timedelta(minutes=3))
         _, answer = run_concurrently(lambda old=old: refresh(old), lambda new=new: refresh(new))
         last = answer.json() if answer.status_code == 200 else new
         assert not works(last)

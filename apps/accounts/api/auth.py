@@ -147,8 +147,9 @@ class RefreshView(PrincipalView):
         request=RefreshSerializer,
         responses={200: TokenPairSerializer, 401: OpenApiResponse()},
         operation_id="auth_refresh",
-        description="Exchange a refresh token for a new token pair. Each refresh token can be used"
-        " once; using it again later revokes the session.",
+        description="Exchange a refresh token for a new token pair. If the response does not"
+        " arrive, send the request again: for 120 seconds the response is the same pair, unless"
+        " the pair has been used. Any other use of an old refresh token revokes the session.",
     )
     def post(self, request: Request) -> Response:
         form = RefreshSerializer(data=request.data)

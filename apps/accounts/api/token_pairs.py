@@ -13,7 +13,7 @@ class TokenPairSerializer(serializers.Serializer[Any]):
     access_token = serializers.CharField(help_text="For `Authorization: Bearer`.")
     token_type = serializers.CharField(help_text="Always `Bearer`.")
     expires_in = serializers.IntegerField(help_text="Seconds until the access token expires.")
-    refresh_token = serializers.CharField(help_text="Can be used once.")
+    refresh_token = serializers.CharField(help_text="For `auth/refresh`; replaced by each refresh.")
     refresh_expires_in = serializers.IntegerField(
         help_text="Seconds until the session expires. A refresh does not extend it."
     )

@@ -27,8 +27,8 @@ class UserSession(TenantModel):
 
     A browser session is one row. It expires at `expires_at` or after an hour without activity, and
     deleting the row revokes it. An API session is a token family: a root row, and one more row per
-    refresh. Deleting the root revokes the whole family. Rows are kept for 30 days after
-    `expires_at`.
+    refresh, the successor of its parent. Deleting the root revokes the whole family. Rows are kept
+    for 30 days after `expires_at`.
     """
 
     id = uuid_primary_key()
@@ -43,6 +43,7 @@ class UserSession(TenantModel):
     parent_id = models.UUIDField(null=True, blank=True, editable=False)
     access_expires_at = models.DateTimeField(null=True, blank=True)
     spent_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True, editable=False)
     expires_at = models.DateTimeField()
     created_at = created_at()
     last_activity_at = updated_at()
@@ -62,6 +63,7 @@ class UserSession(TenantModel):
             models.UniqueConstraint(
                 fields=("refresh_token",), name="user_sessions_refresh_token_key"
             ),
+            models.UniqueConstraint(fields=("parent_id",), name="user_sessions_parent_id_key"),
         )
         indexes = (
             models.Index(fields=("session_token",), name="idx_sessions_token"),

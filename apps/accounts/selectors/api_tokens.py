@@ -3,6 +3,10 @@
 An access token is valid for 15 minutes. A refresh token can only be exchanged for a new pair. Each
 kind of token has its own prefix and is looked up in its own column, so that it is never accepted
 as the other kind, as an API key or as a browser session.
+
+The first pair of a session is random. Each later pair is derived from the refresh token that it
+replaces, the id of its row and `SECRET_KEY`: a client that lost the response sends the old refresh
+token again and gets the same pair, and the database stores digests only.
 """
 
 from __future__ import annotations
@@ -21,7 +25,12 @@ from django.utils.crypto import constant_time_compare
 
 from apps.accounts.models import User, UserSession
 from urfmp.common.security.authentication_time import AuthenticationTime
-from urfmp.common.security.bearer_secrets import checksum, hash_token, random_text
+from urfmp.common.security.bearer_secrets import (
+    checksum,
+    derived_text,
+    hash_token,
+    random_text,
+)
 from urfmp.common.tenancy.context import tenant_transaction
 
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=15)
@@ -34,7 +43,10 @@ _USE_RECORDING_INTERVAL = timedelta(minutes=1)
 
 def generate_token(prefix: str) -> str:
     """Return a new token: prefix, 256 random bits and checksum."""
-    text = prefix + random_text(_RANDOM_LENGTH)
+    return _with_checksum(prefix + random_text(_RANDOM_LENGTH))
+
+
+def _with_checksum(text: str) -> str:
     return text + checksum(text)
 
 
@@ -59,6 +71,21 @@ def generate_refresh_token() -> str:
     return generate_token(_REFRESH_PREFIX)
 
 
+def derive_successor_tokens(refresh_token: str, successor_id: UUID) -> tuple[str, str]:
+    """Return the access and the refresh token that replace a refresh token.
+
+    Args:
+        refresh_token: Refresh token that is replaced. Only the client has it.
+        successor_id: Id of the row of the new pair, random and not shown to clients.
+    """
+    value = f"{successor_id}:{refresh_token}"
+    access, refresh = (
+        _with_checksum(prefix + derived_text(f"urfmp.successor.{prefix}", value))
+        for prefix in (_ACCESS_PREFIX, _REFRESH_PREFIX)
+    )
+    return access, refresh
+
+
 def is_access_token(text: str) -> bool:
     """Return whether a credential has the prefix of an access token."""
     return text.startswith(_ACCESS_PREFIX)
@@ -75,6 +102,8 @@ class AccessCredential:
         data: Data of the session.
         expires_at: Expiry of the token, not of the session. Aware.
         last_activity_at: Last use of the session, to the minute. Aware.
+        is_first_use: Whether the token came from a refresh and has not been used before.
+        token_id: Id of the row of the token.
     """
 
     session_id: UUID
@@ -83,6 +112,8 @@ class AccessCredential:
     data: dict[str, Any]
     expires_at: datetime
     last_activity_at: datetime
+    is_first_use: bool
+    token_id: UUID
 
     @property
     def session_auth_hash(self) -> str:
@@ -114,18 +145,16 @@ def access_credential(token: str) -> AccessCredential | None:
         return None
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT family_id, user_id, organization_id, data, access_expires_at, last_activity_at"
-            " FROM access_token_credential(%s)",
+            "SELECT family_id, user_id, organization_id, data, access_expires_at, last_activity_at,"
+            " is_first_use, token_id FROM access_token_credential(%s)",
             [hash_token(token)],
         )
         row = cursor.fetchone()
     if row is None:
         return None
-    family_id, user_id, organization_id, data, expires_at, last_activity_at = row
+    family_id, user_id, organization_id, data, *rest = row
     # Django's connections return JSON as text.
-    return AccessCredential(
-        family_id, user_id, organization_id, json.loads(data), expires_at, last_activity_at
-    )
+    return AccessCredential(family_id, user_id, organization_id, json.loads(data), *rest)
 
 
 def refresh_credential(token: str) -> RefreshCredential | None:
@@ -158,12 +187,21 @@ def get_token_user(credential: AccessCredential) -> User | None:
 
 
 def record_token_use(credential: AccessCredential) -> None:
-    """Update a session's time of last activity, at most once a minute.
+    """Record the first use of a token and the session's activity.
 
-    Call this outside a transaction, so that the row is not locked during the request.
+    The activity is recorded at most once a minute. The first use proves that the client received
+    the response to its refresh. Call this outside a transaction, so that the rows are not locked
+    during the request.
     """
-    if timezone.now() - credential.last_activity_at >= _USE_RECORDING_INTERVAL:
-        with tenant_transaction(credential.organization_id):
+    now = timezone.now()
+    is_activity_due = now - credential.last_activity_at >= _USE_RECORDING_INTERVAL
+    if not (credential.is_first_use or is_activity_due):
+        return
+    with tenant_transaction(credential.organization_id):
+        if credential.is_first_use:
+            unused = UserSession.objects.filter(pk=credential.token_id, used_at=None)
+            unused.update(used_at=now)
+        if is_activity_due:
             UserSession.objects.filter(pk=credential.session_id).record_activity()
 
 

@@ -1,4 +1,4 @@
-"""Generate, check and hash random bearer secrets."""
+"""Generate, derive, check and hash bearer secrets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import secrets
 import string
 import zlib
 
+from django.utils.crypto import salted_hmac
+
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 CHECKSUM_LENGTH = 6
+DERIVED_LENGTH = 43  # 62**43 is above 2**256
 
 
 def hash_token(token: str) -> str:
@@ -27,6 +30,20 @@ def _base62(number: int, length: int) -> str:
 def random_text(length: int) -> str:
     """Return random letters and digits, nearly 6 bits each."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+def derived_text(purpose: str, value: str) -> str:
+    """Return 43 letters and digits derived from a value.
+
+    The same arguments give the same text, 256 bits of it, which cannot be computed without
+    `SECRET_KEY`.
+
+    Args:
+        purpose: Separates texts that are derived from the same value.
+        value: Value that the server does not store, so that its database is not enough either.
+    """
+    digest = salted_hmac(purpose, value, algorithm="sha256").digest()
+    return _base62(int.from_bytes(digest, "big"), DERIVED_LENGTH)
 
 
 def checksum(text: str) -> str:
