@@ -81,6 +81,7 @@ MIDDLEWARE = [
     "urfmp.common.http.middleware.ClientAddressMiddleware",
     "urfmp.common.http.middleware.RequestIdMiddleware",
     "urfmp.common.http.middleware.ApiCacheMiddleware",
+    "urfmp.common.http.middleware.StreamStartMiddleware",
     "urfmp.common.http.middleware.BodyLengthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

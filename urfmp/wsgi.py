@@ -15,11 +15,12 @@ from urfmp.db.startup import reject_privileged_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
 
-# Middleware that only browsers need: sessions, forms, static files.
+# Middleware that only browsers and downloads need: sessions, forms, static files.
 _BROWSER_MIDDLEWARE = frozenset(
     {
         "whitenoise.middleware.WhiteNoiseMiddleware",
         "urfmp.common.http.middleware.ContentSecurityPolicyMiddleware",
+        "urfmp.common.http.middleware.StreamStartMiddleware",
         "apps.accounts.middleware.session.SessionMiddleware",
         "django.middleware.csrf.CsrfViewMiddleware",
         "django.contrib.auth.middleware.AuthenticationMiddleware",

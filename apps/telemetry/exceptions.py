@@ -79,11 +79,14 @@ class RangeTooLargeError(ApplicationError):
     status = 400
 
 
-class ExportTooLongError(RuntimeError):
-    """An export exceeded its time limit.
+class ExportTooLongError(ApplicationError):
+    """The export took longer than an hour. Export a shorter range.
 
     The response is already being sent, so it breaks off.
     """
+
+    code = "export_too_long"
+    status = 503
 
 
 class BusyError(ApplicationError):

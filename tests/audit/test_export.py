@@ -4,7 +4,11 @@ import csv
 import io
 import json
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
+import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connections
@@ -20,9 +24,11 @@ from apps.audit.selectors.canonical import (
     read_rows,
     verify_rows,
 )
+from apps.audit.services import export
 from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.audit.services.export import COLUMNS
 from urfmp.common.export_slots import MAX_CONCURRENT_PER_ORGANIZATION
+from urfmp.common.http.downloads import DownloadAbortedError
 from urfmp.common.tenancy.context import Actor
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -245,6 +251,54 @@ def test_export_without_free_slot_returns_429(organization_with_rows, alice, cli
         page = client.get("/admin/audit/auditlog/export/csv/?outcome=done", follow=True)
         assert "Too many exports are running" in page.content.decode()
     assert body(client.get(URL))
+
+
+def test_export_whose_database_dies_is_aborted(
+    organization_with_rows, alice, client_for, kind, tenant, caplog, monkeypatch
+):
+    monkeypatch.setattr(export, "_BATCH_ROWS", 2)
+    response = client_for(alice).get(URL, {"format": kind})
+    with connections["default"].cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        own = cursor.fetchone()
+    parameters = connections["default"].get_connection_params()
+    wanted = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+    with psycopg.connect(**wanted) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", own)
+    with pytest.raises(DownloadAbortedError):
+        body(response)
+    (record,) = (r for r in caplog.records if r.levelname == "WARNING")
+    assert "was aborted after" in record.getMessage()
+    assert "\n" not in record.getMessage()
+    with tenant(organization_with_rows):
+        end = AuditLog.objects.get(action="audit.record.export_end")
+    assert (end.success, end.error_message) == (False, "The export was aborted.")
+
+
+def test_export_in_parallel_gets_200_or_429(organization_with_rows, make_key):
+    key = make_key(organization_with_rows, ["audit:read"])
+    barrier = threading.Barrier(6)
+
+    def export_once(_):
+        client = Client(headers={"x-api-key": key}, raise_request_exception=False)
+        found = []
+        try:
+            for _ in range(4):
+                with suppress(threading.BrokenBarrierError):
+                    barrier.wait(30)
+                response = client.get(URL, {"format": "jsonl"})
+                found.append(response.status_code)
+                if response.status_code == 200:
+                    assert body(response).count("\n") >= 20
+        finally:
+            connections.close_all()
+        return found
+
+    with ThreadPoolExecutor(6) as pool:
+        statuses = [status for found in pool.map(export_once, range(6)) for status in found]
+    assert set(statuses) <= {200, 429}
+    assert len(statuses) == 24
+    assert statuses.count(200) >= 8
 
 
 _json = st.recursive(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
@@ -9,7 +10,9 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 
+import psycopg
 import pytest
 import redis
 
@@ -47,6 +50,34 @@ def test_pages_and_ingest_without_redis_still_work(server):
     assert server.call("/admin/", Cookie=server.login_cookie())[0] == 200
     embedded("up", server.state)
     assert server.ingest(1.0)[0] == 200
+
+
+def test_download_whose_database_session_dies_looks_incomplete(server):
+    points = 400_000
+    with psycopg.connect(server.environment["ADMIN_DATABASE_URL"], autocommit=True) as admin:
+        admin.execute(
+            "INSERT INTO robot_telemetry (robot_id, metric_name, time, value)"
+            " SELECT %s, 'load', now() - n * interval '1 second', n"
+            " FROM generate_series(1, %s) AS n",
+            [server.robot_id, points],
+        )
+        key = server.make_key("telemetry:read", "robots:read")
+        path = "/api/v1/telemetry/export?format=csv&start=2026-01-01T00:00:00Z"
+        request = urllib.request.Request(
+            f"{server.url}{path}&end=2027-01-01T00:00:00Z", headers={"X-API-Key": key}
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert response.read(10) == b"robot_id,r"
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = 'urfmp' AND query LIKE '%FETCH%'"
+            )
+            with pytest.raises(http.client.IncompleteRead) as raised:
+                response.read()
+        assert len(raised.value.partial) < points * 50
+    log = server.log.read_text()
+    assert "Traceback" not in log
+    assert server.call("/healthz")[0] == 200
 
 
 def test_database_restart_gets_503_then_recovers(server):

@@ -40,6 +40,20 @@ with tenant_transaction(o.id):
 print("ROBOT=" + str(robot.pk), "KEY=" + key)
 """
 
+MAKE_KEY = """
+from apps.accounts.services.api_keys import api_key_create
+from apps.accounts.services.users import system_user_get
+from urfmp.common.tenancy.context import tenant_transaction
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("SELECT organization_ids()")
+    (o,) = cursor.fetchone()
+with tenant_transaction(o):
+    _, key = api_key_create(organization_id=o, user=system_user_get(organization_id=o),
+                            name="r", permissions={permissions})
+print("KEY=" + key)
+"""
+
 
 def embedded(command: str, state: Path, **kwargs) -> str:
     environment = {k: v for k, v in os.environ.items() if k not in _SUITE_VARIABLES}
@@ -131,6 +145,11 @@ class Server:
             check=True,
             timeout=300,
         ).stdout
+
+    def make_key(self, *permissions: str) -> str:
+        """Return a new API key of the organization."""
+        made = self.manage("shell", "-v0", "-c", MAKE_KEY.format(permissions=list(permissions)))
+        return made.strip().split("KEY=")[1]
 
     def call(self, path: str, data: bytes | None = None, **headers: str):
         request = urllib.request.Request(self.url + path, data=data, headers=headers)

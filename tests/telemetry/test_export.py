@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pyarrow.parquet as pq
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test import Client
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -21,6 +21,7 @@ from apps.audit.models import AuditLog
 from apps.telemetry.services import export
 from apps.telemetry.services.export_formats import EXPORT_FORMATS
 from urfmp.common import export_slots
+from urfmp.common.http.downloads import DownloadAbortedError
 from urfmp.common.tenancy.context import Actor
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -336,19 +337,79 @@ def test_export_concurrent_limit_gets_429(
         headers={"x-api-key": make_key(organization_b, ["telemetry:read", "robots:read"])}
     )
     expected = 200 if whose == "organization" else 429
-    assert other.get(URL, {**RANGE, "format": "csv"}).status_code == expected
+    response = other.get(URL, {**RANGE, "format": "csv"})
+    assert response.status_code == expected
+    response.close()
 
 
-def test_export_waits_for_contested_slot(acquire_slots, client, organization_a, monkeypatch):
-    monkeypatch.setattr(export, "_MAX_SLOT_WAIT_SECONDS", 0.3)
+@pytest.mark.parametrize("ends", ["read", "closed"])
+def test_export_keeps_its_slot_until_its_end(
+    ends, acquire_slots, client, stored, organization_a, monkeypatch
+):
+    monkeypatch.setattr(export, "FETCH_ROWS", 2)
+    name = f"telemetry.export:{organization_a.id}"
     response = client.get(URL, {**RANGE, "format": "csv"})
-    for _ in range(export_slots.MAX_CONCURRENT_PER_ORGANIZATION):
-        assert acquire_slots(
-            f"telemetry.export:{organization_a.id}", export_slots.MAX_CONCURRENT_PER_ORGANIZATION
-        )
-    with pytest.raises(export_slots.TooManyExportsError):
-        body(response)
+    most = export_slots.MAX_CONCURRENT_PER_ORGANIZATION
+    assert [acquire_slots(name, most) for _ in range(most)][-1] is None
+    if ends == "read":
+        assert body(response)
+    else:
+        response.close()
+    assert acquire_slots(name, most) is not None
     assert not connection.in_atomic_block
+
+
+def test_export_that_fails_before_its_file_releases_its_slot(
+    acquire_slots, client, organization_a, monkeypatch
+):
+    monkeypatch.setattr(export, "audit_record", None)
+    client.raise_request_exception = False
+    assert client.get(URL, {**RANGE, "format": "csv"}).status_code == 500
+    name = f"telemetry.export:{organization_a.id}"
+    most = export_slots.MAX_CONCURRENT_PER_ORGANIZATION
+    assert all(acquire_slots(name, most) for _ in range(most))
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
+def test_export_whose_database_dies_is_aborted(name, client, stored, monkeypatch, caplog):
+    monkeypatch.setattr(export, "FETCH_ROWS", 2)
+    monkeypatch.setattr("apps.telemetry.services.export_formats._MAX_ROW_GROUP_ROWS", 2)
+    response = client.get(URL, {**RANGE, "format": name})
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    with psycopg.connect(**_parameters()) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [backend])
+    with pytest.raises(DownloadAbortedError):
+        body(response)
+    (record,) = (r for r in caplog.records if r.levelname == "WARNING")
+    assert response["Content-Disposition"].split('"')[1] in record.getMessage()
+    assert "\n" not in record.getMessage()
+    assert record.exc_info is None
+    assert not connection.in_atomic_block
+    assert body(client.get(URL, {**RANGE, "format": name}))
+
+
+def test_export_that_takes_too_long_is_aborted(client, stored, monkeypatch, caplog):
+    monkeypatch.setattr(export, "FETCH_ROWS", 2)
+    response = client.get(URL, {**RANGE, "format": "csv"})
+    monkeypatch.setattr(export.time, "monotonic", lambda: float("inf"))
+    with pytest.raises(DownloadAbortedError):
+        body(response)
+    assert "longer than an hour" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_export_without_database_at_its_start_gets_503(client, stored, monkeypatch):
+    def lose_connection(*args):
+        raise OperationalError
+
+    monkeypatch.setattr(export, "_fetch_lines", lose_connection)
+    response = client.get(URL, {**RANGE, "format": "csv"})
+    assert (response.status_code, response["Retry-After"]) == (503, "2")
+    assert response["X-Request-ID"]
 
 
 @pytest.mark.django_db(transaction=True)

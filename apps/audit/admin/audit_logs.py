@@ -46,7 +46,7 @@ from urfmp.common.admin import (
     request_user,
 )
 from urfmp.common.export_slots import TooManyExportsError
-from urfmp.common.http.downloads import download_response
+from urfmp.common.http.downloads import DownloadResponse
 from urfmp.common.rendering.html import (
     NOTHING,
     badge,
@@ -113,7 +113,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
             self.message_user(request, error.message, messages.ERROR)
             url = reverse("admin:audit_auditlog_changelist")
             return HttpResponseRedirect(f"{url}?{request.GET.urlencode()}")
-        return download_response(
+        return DownloadResponse(
             export.content, content_type=export.content_type, file_name=export.file_name
         )
 

@@ -20,7 +20,7 @@ from apps.audit.services.export import CONTENT_TYPES, audit_export
 from urfmp.common.api.filters import AwareDateTimeFilter, BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import ReadViewSet, ScopedViewSet
-from urfmp.common.http.downloads import download_response
+from urfmp.common.http.downloads import DownloadResponse
 
 
 class HexField(serializers.Field):  # type: ignore[type-arg]
@@ -121,7 +121,7 @@ class AuditExportViewSet(ScopedViewSet):
             kind=filters.pop("format", "csv"),
             filters=filters,
         )
-        return download_response(
+        return DownloadResponse(
             export.content, content_type=export.content_type, file_name=export.file_name
         )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection
+from django.db import Error, connection
 from django.db.models import Count, Func, Max, QuerySet, TextField
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
@@ -17,8 +18,14 @@ from django.utils import timezone
 
 from apps.audit.selectors.canonical import FORMULA_PREFIXES, HASHED_COLUMNS, JSON_COLUMNS
 from apps.audit.services.audit_logs import audit_record
-from urfmp.common.export_slots import TooManyExportsError, try_acquire_export_slot
+from urfmp.common.export_slots import (
+    TooManyExportsError,
+    release_export_slots,
+    try_acquire_export_slot,
+)
 from urfmp.common.tenancy.context import Actor, current_actor, tenant_transaction
+
+logger = logging.getLogger(__name__)
 
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
 COLUMNS = (*HASHED_COLUMNS, "previous_hash", "hash", "user_email", "api_key_name")
@@ -99,8 +106,10 @@ def _stream(
     rows: QuerySet[Any], organization_id: UUID, actor: Actor, export_id: UUID, kind: str
 ) -> Iterator[bytes]:
     sent, error = 0, "The export was aborted."
+    header = (",".join(COLUMNS) + "\r\n").encode() if kind == "csv" else b""
     try:
         with tenant_transaction(organization_id, actor):
+            # The slot of the request, unless its connection was lost.
             if not try_acquire_export_slot(_SLOT_KIND, organization_id):
                 error = "Another export took its slot."
                 raise TooManyExportsError
@@ -109,13 +118,23 @@ def _stream(
                     "SELECT set_config('idle_in_transaction_session_timeout', %s, true)",
                     [_MAX_IDLE],
                 )
-            if kind == "csv":
-                yield (",".join(COLUMNS) + "\r\n").encode()
             for lines in _batches(rows, kind):
-                yield "".join(lines).encode()
+                yield header + "".join(lines).encode()
+                header = b""
                 sent += len(lines)
+            if header:
+                yield header
         error = ""
     finally:
+        release_export_slots()
+        _record_end(organization_id, actor, export_id, sent, error)
+
+
+def _record_end(
+    organization_id: UUID, actor: Actor, export_id: UUID, sent: int, error: str
+) -> None:
+    """Audit the end of an export, unless the database is unavailable."""
+    try:
         with tenant_transaction(organization_id, actor):
             audit_record(
                 action="audit.record.export_end",
@@ -125,6 +144,9 @@ def _stream(
                 error_message=error or None,
                 response_data={"rows": sent},
             )
+    except Error as failure:
+        reason = " ".join(str(failure).split())
+        logger.warning("The end of export %s could not be audited: %s", export_id, reason)
 
 
 def _batches(rows: QuerySet[Any], kind: str) -> Iterator[list[str]]:

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.http import Http404, HttpResponseBase, StreamingHttpResponse
+from django.http import Http404, HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -20,6 +20,7 @@ from apps.telemetry.services.export_formats import EXPORT_FORMATS
 from urfmp.common.api.datetimes import AwareDateTimeField
 from urfmp.common.api.viewsets import PrincipalView
 from urfmp.common.db.fields import validate_datetime_range
+from urfmp.common.http.downloads import DownloadResponse
 
 
 class ExportParametersSerializer(serializers.Serializer[Any]):
@@ -52,7 +53,7 @@ class _IgnoreFormatNegotiation(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-def export_response(query: ExportQuery, *, organization_id: UUID) -> StreamingHttpResponse:
+def export_response(query: ExportQuery, *, organization_id: UUID) -> DownloadResponse:
     """Return an export as a download.
 
     Rows are read while the response is sent.
@@ -61,12 +62,11 @@ def export_response(query: ExportQuery, *, organization_id: UUID) -> StreamingHt
         InvalidRangeError: `start` is not before `end`.
         TooManyExportsError: Too many exports of the organization, or of the platform, are running.
     """
-    response = StreamingHttpResponse(
+    return DownloadResponse(
         telemetry_export(query, organization_id=organization_id),
         content_type=EXPORT_FORMATS[query.format].content_type,
+        file_name=query.file_name,
     )
-    response["Content-Disposition"] = f'attachment; filename="{query.file_name}"'
-    return response
 
 
 class ExportView(PrincipalView):

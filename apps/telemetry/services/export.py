@@ -15,7 +15,11 @@ from django.db import connection
 from apps.audit.services.audit_logs import audit_record
 from apps.telemetry.exceptions import ExportTooLongError, InvalidRangeError
 from apps.telemetry.services.export_formats import EXPORT_FORMATS, ExportFormat
-from urfmp.common.export_slots import TooManyExportsError, try_acquire_export_slot
+from urfmp.common.export_slots import (
+    TooManyExportsError,
+    release_export_slots,
+    try_acquire_export_slot,
+)
 from urfmp.common.tenancy.context import Actor, current_actor, tenant_transaction
 
 # Rows in memory at one time, in the database result and as lines.
@@ -24,8 +28,6 @@ FETCH_ROWS = 5_000
 # take an hour, and its client may stop reading for five minutes before PostgreSQL aborts it.
 _MAX_DURATION_SECONDS = 3600
 _MAX_IDLE = "5min"
-_MAX_SLOT_WAIT_SECONDS = 60.0
-_POLL_SECONDS = 0.25
 _SESSION_SETTINGS = """
     SELECT set_config('idle_in_transaction_session_timeout', %s, true),
            set_config('max_parallel_workers_per_gather', '0', true),
@@ -125,23 +127,19 @@ def _try_acquire_slot(organization_id: UUID) -> bool:
 
 
 def read_lines(query: ExportQuery, organization_id: UUID, actor: Actor) -> Generator[list[str]]:
-    """Yield batches of CSV lines with `COLUMNS`.
-
-    Exports that start at the same moment may compete for the last slot; the loser waits.
+    """Yield batches of CSV lines with `COLUMNS`; release the slot at the end.
 
     Raises:
         ExportTooLongError: The export took longer than an hour.
-        TooManyExportsError: No slot became free in time.
+        TooManyExportsError: The connection that held the slot was lost, and no other is free.
     """
-    started_at = time.monotonic()
-    while True:
+    try:
         with tenant_transaction(organization_id, actor):
-            if _try_acquire_slot(organization_id):
-                yield from _fetch_lines(query)
-                return
-        if time.monotonic() - started_at > _MAX_SLOT_WAIT_SECONDS:
-            raise TooManyExportsError
-        time.sleep(_POLL_SECONDS)
+            if not _try_acquire_slot(organization_id):
+                raise TooManyExportsError
+            yield from _fetch_lines(query)
+    finally:
+        release_export_slots()
 
 
 def _fetch_lines(query: ExportQuery) -> Iterator[list[str]]:

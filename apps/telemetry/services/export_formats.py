@@ -40,9 +40,13 @@ LineBatches = Iterator[list[str]]
 
 def encode_csv(batches: LineBatches) -> Iterator[bytes]:
     """Yield a CSV file: a header line, then one line per row."""
-    yield (",".join(COLUMNS) + "\n").encode()
+    # Sent with the first lines: until then the query may still fail.
+    header = (",".join(COLUMNS) + "\n").encode()
     for lines in batches:
-        yield _join_lines(lines)
+        yield header + _join_lines(lines)
+        header = b""
+    if header:
+        yield header
 
 
 def encode_gzip_csv(batches: LineBatches) -> Iterator[bytes]:

@@ -9,11 +9,15 @@ from collections.abc import Callable, Mapping
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
+from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.client_ip import forwarded_ip
-from urfmp.common.http.problem_details import problem_response
+from urfmp.common.http.downloads import DownloadResponse
+from urfmp.common.http.error_views import unavailable
+from urfmp.common.http.problem_details import error_response, problem_response
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.redaction import redact_text
 
@@ -85,6 +89,29 @@ class BodyLengthMiddleware:
             detail = "Send the body with a Content-Length, not chunked."
             return problem_response(411, "length_required", detail)
         return self.get_response(request)
+
+
+class StreamStartMiddleware:
+    """Produce the first part of a download before its response begins.
+
+    Until then an error has a response of its own. Inside are all middleware and views that use
+    the database: the transaction of the download stays open from here on.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the download, or the error that prevents it."""
+        response = self.get_response(request)
+        if isinstance(response, DownloadResponse):
+            try:
+                response.start()
+            except ApplicationError as error:
+                return error_response(error)
+            except (OperationalError, InterfaceError) as error:
+                return unavailable(request, error)
+        return response
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):
