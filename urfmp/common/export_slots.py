@@ -59,7 +59,7 @@ _slots = _ThreadSlots()
 
 
 def try_acquire_export_slot(kind: str, organization_id: UUID) -> bool:
-    """Acquire a slot for an export until it is released, or the request ends.
+    """Acquire a slot for an export until the request ends.
 
     The slot outlasts the transaction: an export is audited in one transaction, and its rows are
     read in the next. A slot that the thread already has is kept.

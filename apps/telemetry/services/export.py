@@ -127,7 +127,7 @@ def _try_acquire_slot(organization_id: UUID) -> bool:
 
 
 def read_lines(query: ExportQuery, organization_id: UUID, actor: Actor) -> Generator[list[str]]:
-    """Yield batches of CSV lines with `COLUMNS`; release the slot at the end.
+    """Yield batches of CSV lines, then release the slot.
 
     Raises:
         ExportTooLongError: The export took longer than an hour.

@@ -26,7 +26,7 @@ class DownloadAbortedError(BrokenPipeError):
 
 
 class _Content:
-    """Parts of a file; an error in the middle is logged in one line."""
+    """Parts of a file; later errors are logged in one line."""
 
     def __init__(self, parts: Iterator[bytes], file_name: str) -> None:
         self._parts = parts
