@@ -16,7 +16,7 @@ EMBEDDED := $(VENV)/python -m urfmp.embedded
 # A Python named on the command line must be the one in .venv; the default keeps an existing one.
 INSTALL := $(PYTHON) -m urfmp.embedded.install $(if $(filter file,$(origin PYTHON)),,--exact)
 PRODUCTION := env DEBUG=False INSECURE_HTTP=False TRUST_PROXY=True ALLOWED_HOSTS=urfmp.example \
-	WEB_ORIGIN=https://urfmp.example LIVE_ORIGIN=https://urfmp.example
+	WEB_ORIGIN=https://urfmp.example
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help

@@ -219,7 +219,9 @@ def _proxied() -> str:
 def test_proxy_routes_streams_to_live():
     text = _proxied()
     assert "@live path /api/v1/events /api/v1/device/commands/next" in text
-    live, web = text.split("reverse_proxy live:8001")[1].split("reverse_proxy web:8000")
+    live, web = text.split("reverse_proxy {$PROXY_LIVE:live:8001}")[1].split(
+        "reverse_proxy {$PROXY_WEB:web:8000}"
+    )
     assert "flush_interval -1" in live
     assert "import upstream" in live
     assert "import upstream" in web

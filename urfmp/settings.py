@@ -42,9 +42,8 @@ ENCRYPTION_KEYS = encryption_keys(
 )
 ALLOWED_HOSTS = env_list("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 
-# Web and live share one origin behind a proxy and have two in the demo.
+# A proxy puts web and live under this origin.
 WEB_ORIGIN = env_str("WEB_ORIGIN", "http://127.0.0.1:8000")
-LIVE_ORIGIN = env_str("LIVE_ORIGIN", WEB_ORIGIN)
 
 INSTALLED_APPS = [
     "urfmp.db",
@@ -109,7 +108,6 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "urfmp.pages.context_processors.live",
             ],
         },
     },
@@ -187,7 +185,7 @@ CONTENT_SECURITY_POLICY = {
         "img-src": [SELF, "data:"],
         "style-src": [SELF],
         "script-src": [SELF],
-        "connect-src": [SELF, *([LIVE_ORIGIN] if LIVE_ORIGIN != WEB_ORIGIN else [])],
+        "connect-src": [SELF],
         "object-src": [NONE],
         "base-uri": [NONE],
         "form-action": [SELF],

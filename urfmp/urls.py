@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from apps.telemetry.api.influx import health, ping, query, write_v1, write_v2
 from urfmp.common.api.docs import DocsView, SchemaView
 from urfmp.common.http.health import healthz
-from urfmp.live.views import redirect_to_live
+from urfmp.live.views import served_by_live
 
 handler400 = "urfmp.common.http.error_views.bad_request"
 handler403 = "urfmp.common.http.error_views.permission_denied"
@@ -17,7 +17,7 @@ handler404 = "urfmp.common.http.error_views.not_found"
 handler500 = "urfmp.common.http.error_views.server_error"
 
 api: list[URLPattern | URLResolver] = [
-    path("events", redirect_to_live, name="events"),
+    path("events", served_by_live, name="events"),
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(url_name="api:schema"), name="docs"),
     path("", include("apps.telemetry.api.urls")),

@@ -226,7 +226,9 @@ def test_request_in_progress_gets_409_with_retry_after(organization_a, make_key,
     ("header", "expected"),
     [
         ('"3"', True), ("*", True), ('"2", "3"', True), ('"2"', False), ('W/"3"', False),
-        ("3", False), ("", False), ('"3', False), ('*, "2"', False),
+        ('"3-gzip"', True), ('"3-zstd"', True), ('"2", "3-gzip"', True), ('"2-gzip"', False),
+        ('"3-br"', False), ('"3-gzip', False), ("3", False), ("", False), ('"3', False),
+        ('*, "2"', False),
     ],
 )  # fmt: skip
 def test_matches_if_match_header(header, expected):

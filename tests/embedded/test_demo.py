@@ -37,12 +37,12 @@ if os.path.exists("broken"):
     raise RuntimeError("the product is broken")
 def application(environ, start_response):
     start_response("200 OK", [])
-    return [os.environ["LIVE_ORIGIN"].encode()]
+    return [environ.get("HTTP_X_FORWARDED_FOR", "").encode()]
 """
 ASGI = """\
 async def application(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": b"live"})
 """
 
 
@@ -97,6 +97,8 @@ def demo(make_checkout):
     checkout = make_checkout()
     folder = checkout.state.parent / "checkout"
     (folder / "urfmp/live").mkdir(parents=True)
+    (folder / "docker/proxy").mkdir(parents=True)
+    shutil.copy(checkout_root() / "docker/proxy/Caddyfile", folder / "docker/proxy")
     shutil.copytree(checkout_root() / "urfmp/embedded", folder / "urfmp/embedded")
     for name, text in {
         "manage.py": MANAGE,
@@ -134,7 +136,9 @@ def test_demo_starts_restarts_crashed_processes_and_stops(demo):
     address = ready.split()[1]
     assert ready == f"ready: {address} e-mail: a@b.example password: pw\n"
     with urllib.request.urlopen(f"{address}healthz", timeout=30) as answer:
-        assert answer.read().startswith(b"http://127.0.0.1:")
+        assert answer.read() == b"127.0.0.1"
+    with urllib.request.urlopen(f"{address}api/v1/events", timeout=30) as answer:
+        assert answer.read() == b"live"
 
     again = demo()
     assert again.process.wait(60) == 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import closing, suppress
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -34,14 +36,17 @@ def context():
 
 
 class Pages(BaseHTTPRequestHandler):
-    """Pages as the web process would serve them."""
+    """Pages as the web process would serve them, on one origin with the live process."""
 
-    live_address = ""
+    live_port = 0
 
     def do_GET(self) -> None:
         path, _, subject = self.path.partition("?")
+        if path == "/api/v1/events":
+            self._forward()
+            return
         content = {"/stream.js": SCRIPT.read_text(), "/page.js": PAGE_SCRIPT}.get(
-            path, PAGE.format(address=self.live_address, subject=subject)
+            path, PAGE.format(address="/api/v1/events", subject=subject)
         )
         kind = "text/javascript" if path.endswith(".js") else "text/html"
         self.send_response(200)
@@ -49,6 +54,20 @@ class Pages(BaseHTTPRequestHandler):
         self.send_header("Content-Security-Policy", "script-src 'self'")
         self.end_headers()
         self.wfile.write(content.encode())
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def _forward(self) -> None:
+        """Forward a request to the live process, as the proxy does."""
+        link = HTTPConnection("127.0.0.1", self.live_port)
+        with closing(link), suppress(OSError):
+            link.request(self.command, self.path, headers=dict(self.headers))
+            response = link.getresponse()
+            self.send_response(response.status)
+            self.send_header("Content-Type", response.headers["Content-Type"])
+            self.end_headers()
+            while line := response.readline():
+                self.wfile.write(line)
 
     def log_message(self, *args: object) -> None:
         pass
@@ -69,7 +88,7 @@ def web():
 def open_tab(context: BrowserContext, start_live, web: str, alice, client_for):
     """Return a function that opens a page in which Alice is logged in."""
     live = start_live(WEB_ORIGIN=web)
-    Pages.live_address = f"http://127.0.0.1:{live.port}/api/v1/events"
+    Pages.live_port = live.port
     requests: list[str] = []
     context.on("request", lambda request: requests.append(request.url))
     token = client_for(alice).cookies[settings.SESSION_COOKIE_NAME].value

@@ -132,22 +132,8 @@ def test_foreign_origin_with_session_gets_403(live, alice, client_for, make_key)
     for origin in ("http://evil.example", "null", settings.WEB_ORIGIN + ".evil.example"):
         foreign = live.stream(browser, {"Origin": origin})
         assert foreign.status == 403
-        assert foreign.response.getheader("Access-Control-Allow-Origin") is None
     own = live.stream(browser, {"Origin": settings.WEB_ORIGIN})
     assert own.status == 200
-    assert own.response.getheader("Access-Control-Allow-Origin") == settings.WEB_ORIGIN
-    assert own.response.getheader("Access-Control-Allow-Credentials") == "true"
-    assert own.response.getheader("Vary") == "Origin"
-
-
-def test_preflight_allows_only_web_origin(shared_live):
-    status, own, _ = shared_live.get("/api/v1/events", {"Origin": settings.WEB_ORIGIN}, "OPTIONS")
-    assert (status, own["access-control-allow-origin"]) == (204, settings.WEB_ORIGIN)
-    status, foreign, _ = shared_live.get(
-        "/api/v1/events", {"Origin": "http://evil.example"}, "OPTIONS"
-    )
-    assert status == 204
-    assert not [name for name in foreign if name.startswith("access-control")]
 
 
 def test_revoked_session_closes_its_streams(live, alice, client_for, tenant, organization_a):

@@ -37,19 +37,13 @@ def test_client_ip_behind_proxy_is_last_forwarded_entry(settings, lines):
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_preflight_returns_allowed_methods_and_headers(shared_live, path):
-    headers = {
-        "Origin": settings.WEB_ORIGIN,
-        "Access-Control-Request-Method": "GET",
-        "Access-Control-Request-Headers": "last-event-id",
-    }
+@pytest.mark.parametrize("origin", [settings.WEB_ORIGIN, "http://evil.example"])
+def test_options_returns_methods_and_grants_no_origin(shared_live, path, origin):
+    headers = {"Origin": origin, "Access-Control-Request-Method": "GET"}
     status, received, _ = shared_live.get(path, headers, "OPTIONS")
     assert status == 204
     assert received["allow"] == "GET, HEAD, OPTIONS"
-    assert received["access-control-allow-origin"] == settings.WEB_ORIGIN
-    assert received["access-control-allow-credentials"] == "true"
-    assert received["access-control-allow-methods"] == "GET"
-    assert "Last-Event-ID" in received["access-control-allow-headers"]
+    assert not [name for name in received if name.startswith("access-control-")]
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
@@ -72,7 +66,6 @@ def test_response_has_common_headers(shared_live):
     assert received["x-request-id"] == "the-request"
     assert received["cache-control"] == "no-store"
     assert received["x-content-type-options"] == "nosniff"
-    assert received["vary"] == "Origin"
 
 
 def test_head_returns_headers_of_stream_without_content(live, make_key, organization_a):

@@ -16,9 +16,11 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+
+from tests.support.proxy import proxy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _SUITE_VARIABLES = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "ADMIN_DATABASE_URL")
@@ -78,20 +80,21 @@ def free_port() -> int:
 
 
 class Server:
-    """The web process, and optionally live, with their own database and Redis."""
+    """The web process, with its own database and Redis; optionally live, behind the proxy."""
 
     def __init__(self, state: Path, *, live: bool = False, workers: int = 1) -> None:
         self.state = state
+        self._stack = ExitStack()
         self.log = state / "servers.log"
-        web_port, live_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{web_port}"
+        web_port, live_port, proxy_port = free_port(), free_port(), free_port()
+        self.url = f"http://127.0.0.1:{proxy_port if live else web_port}"
         lines = embedded("env", state).splitlines()
         self.environment = {
             **os.environ,
             **dict(line.split("=", 1) for line in lines if "=" in line),
             "INSECURE_HTTP": "True",
             "WEB_ORIGIN": self.url,
-            "LIVE_ORIGIN": f"http://127.0.0.1:{live_port}" if live else self.url,
+            "TRUST_PROXY": str(live),
             "STATIC_ROOT": str(state),
             "LOG_LEVEL": "ERROR",
             "DJANGO_SETTINGS_MODULE": "tests.support.served_settings",
@@ -114,8 +117,9 @@ class Server:
             live_command += ["--http", "urfmp.servers.uvicorn:Protocol"]
             live_command += ["--timeout-graceful-shutdown", "5"]
             self.processes.append(self._start(*live_command))
-        for origin in {self.url, self.environment["LIVE_ORIGIN"]}:
-            self._wait(origin + "/healthz")
+            self._wait(f"http://127.0.0.1:{live_port}/healthz")
+            self._stack.enter_context(proxy(web_port, live_port, state, proxy_port))
+        self._wait(self.url + "/healthz")
 
     def _start(self, *command: str) -> subprocess.Popen:
         with self.log.open("ab") as log:
@@ -198,6 +202,7 @@ class Server:
         return "; ".join(cookies)
 
     def stop(self) -> None:
+        self._stack.close()
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
         for process in self.processes:

@@ -70,9 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     runner.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     shown = add("demo", _demo, "run the whole product with a demo fleet until Ctrl-C")
     shown.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    shown.add_argument(
-        "--port", type=int, help="port of the web process (default: 8000, or a free port)"
-    )
+    shown.add_argument("--port", type=int, help="port to listen on (default: 8000, or a free port)")
     add("browser", _browser, "print the path of a Chromium for browser tests")
     return parser
 

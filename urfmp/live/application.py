@@ -20,11 +20,7 @@ from starlette.routing import Route
 from urfmp.live.event_sources import PollingSource, RedisSource
 from urfmp.live.event_stream import EventStreamEndpoint, database_unavailable
 from urfmp.live.http.errors import EXCEPTION_HANDLERS
-from urfmp.live.http.middleware import (
-    OptionsMiddleware,
-    ResponseHeadersMiddleware,
-    WebOriginMiddleware,
-)
+from urfmp.live.http.middleware import OptionsMiddleware, ResponseHeadersMiddleware
 from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool, check_database
 from urfmp.live.reaper import ConnectionReaper
 from urfmp.live.registry import ConnectionRegistry
@@ -86,7 +82,7 @@ def create_application() -> Starlette:
             _read_route("/healthz", process.healthz),
             _read_route("/api/v1/events", events),
         ],
-        middleware=[Middleware(ResponseHeadersMiddleware), Middleware(WebOriginMiddleware)],
+        middleware=[Middleware(ResponseHeadersMiddleware)],
         exception_handlers=EXCEPTION_HANDLERS,
         lifespan=process.lifespan,
     )

@@ -8,8 +8,8 @@ _EVENTS = {
     "operationId": "events",
     "summary": "Stream changes as they happen",
     "description": (
-        "A stream of server-sent events that closes when the credential is revoked or expires. The"
-        " web process redirects to the live process. Requires permission to view robots and"
+        "A stream of server-sent events that closes when the credential is revoked or expires."
+        " Requires permission to view robots and"
         " telemetry. Values are throttled for display; `reset` means that events may have been"
         " missed."
     ),
@@ -43,10 +43,6 @@ _EVENTS = {
         "200": {
             "description": "Events: `welcome`, `telemetry`, `status`, `reset`, `heartbeat`.",
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
-        },
-        "307": {
-            "description": "The live process has its own origin.",
-            "headers": {"Location": {"schema": {"type": "string"}, "required": True}},
         },
         "404": {"description": ""},
     },

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, ClassVar
 
 import msgspec
@@ -32,6 +33,9 @@ IF_MATCH = OpenApiParameter(
     " version now, nothing is changed and the response is 412 `precondition_failed`.",
 )
 
+# What Caddy appends, before the closing quotation mark.
+_CODING = re.compile(r'-(?:gzip|zstd)"$')
+
 
 def etag(version: int | str) -> str:
     """Return the strong ETag of a row's version."""
@@ -41,10 +45,11 @@ def etag(version: int | str) -> str:
 def matches(if_match: str, version: int | str) -> bool:
     """Return whether an `If-Match` header matches a row's version.
 
-    Weak ETags never match.
+    Weak ETags never match. A proxy that compresses a response appends the coding to its ETag.
     """
     given = [part.strip() for part in if_match.split(",")]
-    return given == ["*"] or etag(version) in given
+    plain = {_CODING.sub('"', part) for part in given}
+    return given == ["*"] or etag(version) in plain
 
 
 class ETagMixin:

@@ -8,61 +8,71 @@ from dataclasses import dataclass
 
 from urfmp.embedded.errors import EmbeddedError
 from urfmp.embedded.system.output import log_message
-from urfmp.embedded.system.ports import HOST, free_port, is_free
+from urfmp.embedded.system.ports import HOST, free_port, free_ports, is_free
 
 _ALL_INTERFACES = "0.0.0.0"  # noqa: S104  (only where the user asks for it)
-_WEB_PORT = 8000
+_PORT = 8000
 
 
 @dataclass(frozen=True, slots=True)
 class ListenAddresses:
-    """Ports of web and live, the listen address and the public host."""
+    """Address of the proxy, and ports of the servers behind it.
+
+    The servers behind the proxy listen on the loopback interface alone.
+
+    Attributes:
+        host: Address that the proxy listens on.
+        public_host: Host name for browsers.
+        port: Port of the proxy.
+        web_port: Port of the web process.
+        live_port: Port of the live process.
+        proxy_health_port: Port of the proxy's own health check.
+    """
 
     host: str
     public_host: str
+    port: int
     web_port: int
     live_port: int
+    proxy_health_port: int
 
     @property
-    def web(self) -> str:
-        """Origin of the web process, as browsers see it."""
-        return os.environ.get("WEB_ORIGIN") or f"http://{self.public_host}:{self.web_port}"
+    def origin(self) -> str:
+        """Origin of the product, as browsers see it."""
+        return os.environ.get("WEB_ORIGIN") or f"http://{self.public_host}:{self.port}"
 
     @property
-    def live(self) -> str:
-        """Origin of the live process, as browsers see it."""
-        return os.environ.get("LIVE_ORIGIN") or f"http://{self.public_host}:{self.live_port}"
-
-    @property
-    def web_local(self) -> str:
-        """Origin of the web process on this machine."""
-        return f"http://{self._local_host}:{self.web_port}"
-
-    @property
-    def live_local(self) -> str:
-        """Origin of the live process on this machine."""
-        return f"http://{self._local_host}:{self.live_port}"
-
-    @property
-    def _local_host(self) -> str:
-        return HOST if self.host == _ALL_INTERFACES else self.host
+    def local_origin(self) -> str:
+        """Origin of the product on this machine."""
+        return f"http://{HOST if self.host == _ALL_INTERFACES else self.host}:{self.port}"
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that configure the product's addresses."""
         names = [HOST, "localhost", self.host, self.public_host, socket.gethostname()]
         names = [name for name in dict.fromkeys(names) if name != _ALL_INTERFACES]
         return {
-            "WEB_ORIGIN": self.web,
-            "LIVE_ORIGIN": self.live,
+            "WEB_ORIGIN": self.origin,
             "ALLOWED_HOSTS": os.environ.get("ALLOWED_HOSTS") or ",".join(names),
+            "TRUST_PROXY": "True",
+        }
+
+    def proxy_environment(self) -> dict[str, str]:
+        """Return the variables of the Caddyfile: plain HTTP on the chosen address."""
+        return {
+            "URFMP_HOST": f"http://:{self.port}",
+            "PROXY_BIND": f"bind {self.host}",
+            "PROXY_TLS": "",
+            "PROXY_WEB": f"{HOST}:{self.web_port}",
+            "PROXY_LIVE": f"{HOST}:{self.live_port}",
+            "PROXY_HEALTH_PORT": str(self.proxy_health_port),
+            "PROXY_GRACE": "1s",
         }
 
 
 def choose_addresses(host: str, port: int | None) -> ListenAddresses:
     """Return the addresses to listen on.
 
-    The web port is the requested one, else 8000, else any free port. The live port is the next one
-    if it is free.
+    The port is the requested one, else 8000, else any free port.
 
     Raises:
         EmbeddedError: The requested port is in use, or the host is not an address of this machine.
@@ -75,14 +85,11 @@ def choose_addresses(host: str, port: int | None) -> ListenAddresses:
     if port is not None and not is_free(port, host):
         msg = f"Port {port} is in use or not permitted. Choose another with PORT=, or omit it."
         raise EmbeddedError(msg)
-    web_port = port or _first_free(_WEB_PORT, host)
-    if port is None and web_port != _WEB_PORT:
-        log_message(f"port {_WEB_PORT} is in use; serving on port {web_port}")
-    return ListenAddresses(host, _public_host(host), web_port, _first_free(web_port + 1, host))
-
-
-def _first_free(preferred: int, host: str) -> int:
-    return preferred if is_free(preferred, host) else free_port(host)
+    chosen = port or (_PORT if is_free(_PORT, host) else free_port(host))
+    if port is None and chosen != _PORT:
+        log_message(f"port {_PORT} is in use; serving on port {chosen}")
+    web_port, live_port, proxy_health_port = free_ports(3)
+    return ListenAddresses(host, _public_host(host), chosen, web_port, live_port, proxy_health_port)
 
 
 def _public_host(host: str) -> str:

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from urfmp.embedded.demo.listen_addresses import ListenAddresses, choose_addresses
+from urfmp.embedded.demo.processes import demo_processes
 from urfmp.embedded.demo.static_files import is_collected, mark_collected
 from urfmp.embedded.environment import external_addresses, merge_environment, service_environment
 from urfmp.embedded.errors import EmbeddedError
+from urfmp.embedded.programs.proxy import find_proxy
 from urfmp.embedded.runner import services_environment
 from urfmp.embedded.servers.postgres import server_pid
 from urfmp.embedded.servers.redis import redis_responds
@@ -25,6 +27,7 @@ from urfmp.embedded.servers.services import Services, up
 from urfmp.embedded.system.files import make_folder, read_text, tail, try_lock, write_atomically
 from urfmp.embedded.system.output import Progress, log_message
 from urfmp.embedded.system.paths import InstallPaths
+from urfmp.embedded.system.ports import HOST
 from urfmp.embedded.system.processes import is_running, send_signal
 from urfmp.embedded.system.supervisor import SupervisedProcess, run_step
 
@@ -118,16 +121,17 @@ def running_demo(paths: InstallPaths) -> dict[str, object]:
 
 def _run(paths: InstallPaths, host: str, port: int | None, stop: _StopSignal) -> None:
     addresses = choose_addresses(host, port)
+    proxy = find_proxy(paths.cache)
     with services_environment(paths, always_stop=True) as service_variables:
         stop.check()
         environment = merge_environment(
             {**service_variables, **addresses.environment(), **_settings(paths)}
         )
         _prepare(paths, environment, stop)
-        processes = _processes(paths, addresses, environment)
+        processes = demo_processes(paths, addresses, environment, proxy)
         try:
             _start(processes, addresses, stop)
-            _write_state(paths, {"pid": os.getpid(), "url": addresses.web})
+            _write_state(paths, {"pid": os.getpid(), "url": addresses.origin})
             sys.stdout.write(_announcement(paths, addresses))
             sys.stdout.flush()
             _supervise(
@@ -191,43 +195,15 @@ def _prepare(paths: InstallPaths, environment: dict[str, str], stop: _StopSignal
     step("loading the demo fleet", "load_demo_fleet", "--credentials", str(paths.credentials))
 
 
-def _processes(
-    paths: InstallPaths, addresses: ListenAddresses, environment: dict[str, str]
-) -> list[SupervisedProcess]:
-    def child(name: str, *command: str) -> SupervisedProcess:
-        log = paths.logs / f"{name}.log"
-        arguments = [sys.executable, *command]
-        return SupervisedProcess(name, arguments, dict(environment), paths.checkout, log)
-
-    host, manage = addresses.host, "manage.py"
-    return [
-        child(
-            *("web", "-m", "gunicorn", "urfmp.wsgi:application"),
-            *("--worker-class", "urfmp.servers.gunicorn.Worker"),
-            *("--workers", "2", "--threads", "16", "--bind", f"{host}:{addresses.web_port}"),
-            *("--limit-request-line", "8190"),
-            # The control socket has one fixed path for all checkouts.
-            *("--graceful-timeout", "2", "--no-control-socket"),
-        ),
-        child(
-            *("live", "-m", "uvicorn", "urfmp.live.asgi:application", "--host", host),
-            *("--port", str(addresses.live_port), "--no-access-log"),
-            *("--http", "urfmp.servers.uvicorn:Protocol"),
-            *("--timeout-graceful-shutdown", "1"),
-        ),
-        child("worker", manage, "run_worker"),
-        child(
-            *("simulator", manage, "simulate", "--url", addresses.web_local),
-            *("--keys", str(paths.credentials)),
-        ),
-    ]
-
-
 def _start(
     processes: list[SupervisedProcess], addresses: ListenAddresses, stop: _StopSignal
 ) -> None:
     progress = Progress()
-    serving = {"web": addresses.web_local, "live": addresses.live_local}
+    serving = {
+        "web": f"http://{HOST}:{addresses.web_port}",
+        "live": f"http://{HOST}:{addresses.live_port}",
+        "proxy": addresses.local_origin,
+    }
     for process in processes:
         if process.name == "simulator":
             _wait_until_healthy(processes, serving, stop)
@@ -299,8 +275,9 @@ def _restart_services(processes: list[SupervisedProcess], services: Services) ->
         return
     log_message("Redis has a new port; restarting the processes that use it")
     for process in reversed(processes):
-        process.stop()
-        process.environment.update(environment)
+        if "REDIS_URL" in process.environment:
+            process.stop()
+            process.environment.update(environment)
 
 
 def _announcement(paths: InstallPaths, addresses: ListenAddresses) -> str:
@@ -312,14 +289,13 @@ def _announcement(paths: InstallPaths, addresses: ListenAddresses) -> str:
         raise EmbeddedError(msg) from error
     return (
         f"\nURFMP is running; press Ctrl-C to stop it.\n"
-        f"  pages     {addresses.web}/\n"
-        f"  live      {addresses.live}/\n"
+        f"  address   {addresses.origin}/\n"
         f"  e-mail    {email}\n"
         f"  password  {password}\n"
         f"  others    {paths.credentials} (all demo users, and the robots' API keys)\n"
         f"  mail      {paths.mail} (outgoing e-mail as files, unless EMAIL_HOST is set)\n"
         f"  logs      {paths.logs}\n"
-        f"ready: {addresses.web}/ e-mail: {email} password: {password}\n"
+        f"ready: {addresses.origin}/ e-mail: {email} password: {password}\n"
     )
 
 

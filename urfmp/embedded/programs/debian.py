@@ -204,9 +204,9 @@ def debian_repositories() -> list[str]:
     """
     if not shutil.which("apt-get") or not shutil.which("dpkg"):
         msg = (
-            "This machine has no PostgreSQL with TimescaleDB and no Redis. Without apt "
-            "they cannot be fetched. Install both, or set DATABASE_URL, MIGRATION_DATABASE_URL "
-            "and REDIS_URL."
+            "This machine lacks PostgreSQL with TimescaleDB, Redis or Caddy. Without apt they "
+            "cannot be fetched. Install them; instead of the first two you may set DATABASE_URL, "
+            "MIGRATION_DATABASE_URL and REDIS_URL."
         )
         raise EmbeddedError(msg)
     repositories = parse_targets(_index_targets())
@@ -216,8 +216,8 @@ def debian_repositories() -> list[str]:
         repositories = parse_targets(_index_targets("--no-release-info"))
     if not repositories:
         msg = (
-            "apt has no Debian repository configured to fetch PostgreSQL with TimescaleDB "
-            "from; check /etc/apt/sources.list and /etc/apt/sources.list.d."
+            "apt has no Debian repository configured to fetch programs from; check "
+            "/etc/apt/sources.list and /etc/apt/sources.list.d."
         )
         raise EmbeddedError(msg)
     return repositories
