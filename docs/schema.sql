@@ -26,6 +26,7 @@ CREATE TABLE alerts (
     CONSTRAINT alerts_pkey PRIMARY KEY (id),
     CONSTRAINT alerts_severity_check CHECK (((severity)::text = ANY ((ARRAY['info'::character varying, 'warning'::character varying, 'error'::character varying, 'critical'::character varying])::text[]))),
     CONSTRAINT alerts_source_check CHECK (((source)::text = ANY ((ARRAY['robot'::character varying, 'system'::character varying, 'maintenance'::character varying, 'user'::character varying, 'integration'::character varying])::text[]))),
+    CONSTRAINT alerts_title_form_check CHECK (is_name((title)::text)),
     CONSTRAINT alerts_type_check CHECK (((type)::text = ANY ((ARRAY['telemetry'::character varying, 'status'::character varying, 'connectivity'::character varying, 'maintenance'::character varying, 'command'::character varying, 'security'::character varying, 'system'::character varying])::text[]))),
     CONSTRAINT fk_alerts_acknowledged FOREIGN KEY (acknowledged_by) REFERENCES users(id),
     CONSTRAINT fk_alerts_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
@@ -70,6 +71,7 @@ CREATE TABLE api_keys (
     CONSTRAINT api_keys_allowed_networks_check CHECK ((array_position((allowed_networks)::cidr[], NULL::cidr) IS NULL)),
     CONSTRAINT api_keys_expires_at_check CHECK (((expires_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (expires_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash),
+    CONSTRAINT api_keys_name_form_check CHECK (is_name((name)::text)),
     CONSTRAINT api_keys_one_successor UNIQUE (replaces_id),
     CONSTRAINT api_keys_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT fk_api_keys_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
@@ -167,6 +169,7 @@ CREATE TABLE facilities (
     updated_at timestamp with time zone DEFAULT now(),
     organization_id uuid NOT NULL,
     CONSTRAINT facilities_pkey PRIMARY KEY (id),
+    CONSTRAINT facilities_name_form_check CHECK (is_name((name)::text)),
     CONSTRAINT facilities_organization_name_key UNIQUE (organization_id, name),
     CONSTRAINT fk_facilities_organization FOREIGN KEY (organization_id) REFERENCES organizations(id)
 );
@@ -265,6 +268,7 @@ CREATE TABLE maintenance_tasks (
     CONSTRAINT maintenance_tasks_priority_check CHECK (((priority)::text = ANY ((ARRAY['low'::character varying, 'medium'::character varying, 'high'::character varying, 'critical'::character varying])::text[]))),
     CONSTRAINT maintenance_tasks_scheduled_at_check CHECK (((scheduled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (scheduled_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT maintenance_tasks_status_check CHECK (((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'completed'::character varying, 'cancelled'::character varying, 'overdue'::character varying])::text[]))),
+    CONSTRAINT maintenance_tasks_title_form_check CHECK (is_name((title)::text)),
     CONSTRAINT maintenance_tasks_type_check CHECK (((type)::text = ANY ((ARRAY['preventive'::character varying, 'corrective'::character varying, 'predictive'::character varying, 'condition_based'::character varying, 'emergency'::character varying, 'calibration'::character varying, 'inspection'::character varying, 'cleaning'::character varying, 'lubrication'::character varying, 'replacement'::character varying, 'upgrade'::character varying, 'custom'::character varying])::text[])))
 );
 CREATE INDEX idx_maintenance_assigned ON public.maintenance_tasks USING btree (assigned_to);
@@ -324,6 +328,7 @@ CREATE TABLE organizations (
     user_limit integer,
     CONSTRAINT organizations_pkey PRIMARY KEY (id),
     CONSTRAINT organizations_api_key_limit_check CHECK ((api_key_limit >= 0)),
+    CONSTRAINT organizations_name_form_check CHECK (is_name((name)::text)),
     CONSTRAINT organizations_plan_check CHECK (((plan)::text = ANY ((ARRAY['free'::character varying, 'starter'::character varying, 'professional'::character varying, 'enterprise'::character varying, 'custom'::character varying])::text[]))),
     CONSTRAINT organizations_robot_limit_check CHECK ((robot_limit >= 0)),
     CONSTRAINT organizations_slug_key UNIQUE (slug),
@@ -449,11 +454,16 @@ CREATE TABLE robots (
     organization_id uuid NOT NULL,
     CONSTRAINT robots_pkey PRIMARY KEY (id),
     CONSTRAINT fk_robots_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT robots_firmware_version_form_check CHECK (is_identifier((firmware_version)::text)),
     CONSTRAINT robots_lifecycle_check CHECK (((lifecycle)::text = ANY ((ARRAY['planned'::character varying, 'staging'::character varying, 'active'::character varying, 'decommissioning'::character varying, 'retired'::character varying])::text[]))),
+    CONSTRAINT robots_model_form_check CHECK (is_identifier((model)::text)),
+    CONSTRAINT robots_name_form_check CHECK (is_name((name)::text)),
     CONSTRAINT robots_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT robots_organization_serial_key UNIQUE (organization_id, serial_number),
     CONSTRAINT robots_reported_status_check CHECK (((reported_status)::text = ANY ((ARRAY['online'::character varying, 'idle'::character varying, 'running'::character varying, 'charging'::character varying, 'stopped'::character varying, 'error'::character varying, 'emergency_stop'::character varying])::text[]))),
+    CONSTRAINT robots_serial_number_form_check CHECK (is_identifier((serial_number)::text)),
     CONSTRAINT robots_status_check CHECK (((status)::text = ANY ((ARRAY['offline'::character varying, 'online'::character varying, 'idle'::character varying, 'running'::character varying, 'charging'::character varying, 'stopped'::character varying, 'maintenance'::character varying, 'error'::character varying, 'emergency_stop'::character varying])::text[]))),
+    CONSTRAINT robots_vendor_form_check CHECK (is_identifier((vendor)::text)),
     CONSTRAINT robots_version_check CHECK ((version >= 0))
 );
 CREATE INDEX idx_robots_configuration ON public.robots USING gin (configuration jsonb_path_ops);
@@ -664,6 +674,8 @@ CREATE TABLE users (
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT fk_users_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT users_email_key UNIQUE (email),
+    CONSTRAINT users_first_name_form_check CHECK (is_name((first_name)::text)),
+    CONSTRAINT users_last_name_form_check CHECK (is_name((last_name)::text)),
     CONSTRAINT users_role_check CHECK (((role)::text = ANY ((ARRAY['super_admin'::character varying, 'admin'::character varying, 'manager'::character varying, 'operator'::character varying, 'technician'::character varying, 'viewer'::character varying, 'custom'::character varying])::text[])))
 );
 CREATE INDEX idx_users_email ON public.users USING btree (email);
@@ -1347,6 +1359,18 @@ AS $function$
     WHERE i.token_digest = digest AND i.expires_at > now();
 $function$;
 
+CREATE OR REPLACE FUNCTION public.is_identifier(value text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN ((value IS NFKC NORMALIZED) AND (value !~ '[\u180B-\u180D\u180F\u200C\u200D\uFE00-\uFE0F\U000E0100-\U000E01EF]'::text) AND is_visible_text(value));
+
+CREATE OR REPLACE FUNCTION public.is_name(value text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN ((value IS NFC NORMALIZED) AND is_visible_text(value));
+
 CREATE OR REPLACE FUNCTION public.is_super_admin(staff uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -1360,6 +1384,12 @@ AS $function$
           AND o.slug = 'platform' AND o.is_active
     );
 $function$;
+
+CREATE OR REPLACE FUNCTION public.is_visible_text(value text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN ((value !~ '[\u0001-\u001F\u007F-\u00A0\u00AD\u034F\u061C\u115F\u1160\u1680\u17B4\u17B5\u180E\u2000-\u200B\u200E\u200F\u2028-\u202F\u205F-\u206F\u2800\u3000\u3164\uE000-\uF8FF\uFDD0-\uFDEF\uFEFF\uFFA0\uFFF0-\uFFFB\uFFFE\uFFFF\U0001BCA0-\U0001BCA3\U0001D159\U0001D173-\U0001D17A\U000E0000-\U000E00FF\U000E01F0-\U000E0FFF\U000F0000-\U0010FFFF]'::text) AND (value ~ '[^ \u180B-\u180D\u180F\u200C\u200D\uFE00-\uFE0F\U000E0100-\U000E01EF]'::text) AND (value !~ '^ | $|  '::text));
 
 CREATE OR REPLACE FUNCTION public.keep_facility_of_robots()
  RETURNS trigger
@@ -1920,6 +1950,24 @@ CREATE OR REPLACE FUNCTION public.timescaledb_edition()
 AS $function$
     SELECT coalesce(current_setting('timescaledb.license', true), 'none');
 $function$;
+
+CREATE OR REPLACE FUNCTION public.to_identifier(value text, max_length integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN is_identifier(value) THEN value WHEN is_identifier(to_visible_text(regexp_replace(NORMALIZE(value, NFKC), '[\u180B-\u180D\u180F\u200C\u200D\uFE00-\uFE0F\U000E0100-\U000E01EF]'::text, ''::text, 'g'::text), max_length)) THEN to_visible_text(regexp_replace(NORMALIZE(value, NFKC), '[\u180B-\u180D\u180F\u200C\u200D\uFE00-\uFE0F\U000E0100-\U000E01EF]'::text, ''::text, 'g'::text), max_length) ELSE NULL::text END;
+
+CREATE OR REPLACE FUNCTION public.to_name(value text, max_length integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN CASE WHEN is_name(value) THEN value WHEN is_name(to_visible_text(NORMALIZE(value, NFC), max_length)) THEN to_visible_text(NORMALIZE(value, NFC), max_length) ELSE NULL::text END;
+
+CREATE OR REPLACE FUNCTION public.to_visible_text(value text, max_length integer)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE STRICT
+RETURN NULLIF(btrim("left"(btrim(regexp_replace(regexp_replace(value, '[\u00AD\u034F\u061C\u115F\u1160\u17B4\u17B5\u180E\u200B\u200E\u200F\u202A-\u202E\u2060-\u206F\u2800\u3164\uE000-\uF8FF\uFDD0-\uFDEF\uFEFF\uFFA0\uFFF0-\uFFFB\uFFFE\uFFFF\U0001BCA0-\U0001BCA3\U0001D159\U0001D173-\U0001D17A\U000E0000-\U000E00FF\U000E01F0-\U000E0FFF\U000F0000-\U0010FFFF]'::text, ''::text, 'g'::text), '[\u0001-\u0020\u007F-\u00A0\u1680\u2000-\u200A\u2028\u2029\u202F\u205F\u3000]+'::text, ' '::text, 'g'::text)), max_length)), ''::text);
 
 CREATE OR REPLACE FUNCTION public.update_updated_at_column()
  RETURNS trigger

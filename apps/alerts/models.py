@@ -16,6 +16,7 @@ from urfmp.common.db.fields import (
     unconstrained_fk,
     uuid_primary_key,
 )
+from urfmp.common.db.names import NameField, name_check, validate_visible
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -27,8 +28,8 @@ class Alert(TenantModel):
     robot = unconstrained_fk("robots.Robot", null=True, blank=True)
     type = models.CharField(max_length=50, choices=AlertType)
     severity = models.CharField(max_length=20, choices=AlertSeverity)
-    title = models.CharField(max_length=255)
-    message = models.TextField()
+    title = NameField(max_length=255)
+    message = models.TextField(validators=[validate_visible])
     source = models.CharField(  # noqa: DJ001 - spec
         max_length=100, null=True, blank=True, choices=AlertSource
     )
@@ -55,6 +56,7 @@ class Alert(TenantModel):
             choices_check("alerts", "type", AlertType),
             choices_check("alerts", "severity", AlertSeverity),
             choices_check("alerts", "source", AlertSource),
+            name_check("alerts", "title"),
         )
         indexes = (
             models.Index(fields=("robot",), name="idx_alerts_robot"),
@@ -73,7 +75,7 @@ class Alert(TenantModel):
         )
 
     def __str__(self) -> str:
-        return self.title
+        return str(self.title)
 
     @property
     def state(self) -> AlertState:

@@ -19,6 +19,7 @@ from urfmp.common.db.fields import (
     updated_at,
     uuid_primary_key,
 )
+from urfmp.common.db.names import NameField, name_check
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -28,7 +29,7 @@ class MaintenanceTask(TenantModel):
     id = uuid_primary_key()
     organization = organization_fk()
     robot = unconstrained_fk("robots.Robot", null=True, blank=True)
-    title = models.CharField(max_length=255)
+    title = NameField(max_length=255)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
     type = models.CharField(max_length=50, choices=MaintenanceType)
     priority = models.CharField(  # noqa: DJ001 - spec
@@ -75,6 +76,7 @@ class MaintenanceTask(TenantModel):
             choices_check("maintenance_tasks", "type", MaintenanceType),
             choices_check("maintenance_tasks", "priority", MaintenancePriority),
             choices_check("maintenance_tasks", "status", MaintenanceStatus),
+            name_check("maintenance_tasks", "title"),
             bounded_datetime_check("maintenance_tasks", "scheduled_at"),
             bounded_datetime_check("maintenance_tasks", "due_at"),
         )
@@ -88,4 +90,4 @@ class MaintenanceTask(TenantModel):
         )
 
     def __str__(self) -> str:
-        return self.title
+        return str(self.title)

@@ -19,6 +19,13 @@ from apps.maintenance.choices import (
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
 from urfmp.common.db.json_values import check_json
+from urfmp.common.db.names import (
+    identifier_error,
+    name_error,
+    normalize_identifier,
+    normalize_name,
+    validate_visible,
+)
 from urfmp.common.tenancy.context import audit_action
 
 # Upper limit of a part's quantity and of its unit cost.
@@ -112,7 +119,12 @@ def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
 
     Raises:
         TaskStateError: The task is already closed.
+        ValidationError: Nothing in the reason can be seen.
     """
+    try:
+        validate_visible(reason)
+    except ValidationError as error:
+        raise ValidationError({"reason": error}) from error
     with audit_action("maintenance.maintenance_task.cancel"):
         task = _lock(task)
         _require(task, MaintenanceAction.CANCEL, "cancelled")
@@ -161,13 +173,15 @@ def _check(task: MaintenanceTask) -> None:
     task.full_clean()
     if task.cost is not None and task.cost < 0:
         raise ValidationError({"cost": "The cost cannot be negative."})
-    if task.parts_used is not None and not _are_parts(task.parts_used):
-        raise ValidationError(
-            {
-                "parts_used": "Enter a list of {part, name, quantity, unit_cost}. The name is "
-                "required, quantity must be above 0 and unit_cost cannot be negative."
-            }
-        )
+    if task.parts_used is not None:
+        if not _are_parts(task.parts_used):
+            raise ValidationError(
+                {
+                    "parts_used": "Enter a list of {part, name, quantity, unit_cost}. The name is "
+                    "required, quantity must be above 0 and unit_cost cannot be negative."
+                }
+            )
+        task.parts_used = [_normalized_part(item) for item in task.parts_used]
 
 
 def _are_parts(parts: Any) -> bool:
@@ -187,6 +201,22 @@ def _is_part(item: dict[str, Any]) -> bool:
         and type(unit_cost) in {int, float}
         and 0 <= unit_cost <= _MAX_PART_NUMBER
     )
+
+
+def _normalized_part(item: dict[str, Any]) -> dict[str, Any]:
+    """Return a part with its name and number in their normal form.
+
+    Raises:
+        ValidationError: One of them contains characters that cannot be seen.
+    """
+    normal = {**item, "name": normalize_name(item["name"])}
+    message = name_error(normal["name"])
+    if "part" in item:
+        normal["part"] = normalize_identifier(item["part"])
+        message = message or identifier_error(normal["part"])
+    if message:
+        raise ValidationError({"parts_used": message})
+    return normal
 
 
 def _is_text(value: Any) -> bool:

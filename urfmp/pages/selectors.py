@@ -19,6 +19,7 @@ from apps.robots.models import Robot, RobotCommand
 from apps.robots.selectors.robots import robot_status_counts
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.selectors import latest_values
+from urfmp.common.db.names import normalize_name
 from urfmp.pages.charts import unit_symbol
 
 MAX_CARDS = 240
@@ -213,6 +214,7 @@ def default_robot(principal: Any) -> Robot | None:
 
 def find_robot(principal: Any, words: str) -> Robot | None:
     """Find a robot by name, serial number or part of the name."""
+    words = normalize_name(words)
     robots = Robot.objects.restrict(principal)
     exact = robots.filter(Q(name__iexact=words) | Q(serial_number__iexact=words))
     robot: Robot | None = exact.first() or robots.filter(name__icontains=words).first()

@@ -21,6 +21,7 @@ from urfmp.common.db.fields import (
     unconstrained_fk,
     uuid_primary_key,
 )
+from urfmp.common.db.names import NameField, name_check
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -36,7 +37,7 @@ class ApiKey(TenantModel):
     organization = organization_fk()
     user = unconstrained_fk("accounts.User")
     robot = unconstrained_fk("robots.Robot", on_delete=models.DO_NOTHING, null=True, blank=True)
-    name = models.CharField(max_length=255)
+    name = NameField(max_length=255)
     key_hash = models.CharField(max_length=255, editable=False)
     key_prefix = models.CharField(max_length=20, editable=False)
     permissions = ArrayField(
@@ -89,6 +90,7 @@ class ApiKey(TenantModel):
             models.UniqueConstraint(fields=("key_hash",), name="api_keys_key_hash_key"),
             models.UniqueConstraint(fields=("replaces",), name="api_keys_one_successor"),
             bounded_datetime_check("api_keys", "expires_at"),
+            name_check("api_keys", "name"),
         )
         indexes = (
             models.Index(fields=("key_hash",), name="idx_api_keys_hash"),

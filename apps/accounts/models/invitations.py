@@ -19,6 +19,7 @@ from urfmp.common.db.fields import (
     unconstrained_fk,
     uuid_primary_key,
 )
+from urfmp.common.db.names import EmailIdentifierField
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -31,7 +32,7 @@ class Invitation(TenantModel):
 
     id = uuid_primary_key()
     organization = organization_fk()
-    email = models.EmailField("e-mail", max_length=255)
+    email = EmailIdentifierField("e-mail", max_length=255)
     role = models.CharField(
         max_length=50, choices=Role, default=Role.OPERATOR, db_default=Role.OPERATOR
     )
@@ -71,7 +72,7 @@ class Invitation(TenantModel):
         )
 
     def __str__(self) -> str:
-        return self.email
+        return str(self.email)
 
     @property
     def is_expired(self) -> bool:

@@ -22,7 +22,12 @@ from urfmp.common.db.fields import (
     organization_fk,
     updated_at,
     uuid_primary_key,
-    validate_one_line,
+)
+from urfmp.common.db.names import (
+    EmailIdentifierField,
+    NameField,
+    name_check,
+    normalize_identifier,
 )
 from urfmp.common.tenancy.models import TenantModel
 
@@ -36,7 +41,7 @@ class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type:
         Raises:
             User.DoesNotExist: The open organization has no user with this address.
         """
-        user: User = self.get(email__iexact=username)
+        user: User = self.get(email__iexact=normalize_identifier(username or ""))
         return user
 
 
@@ -49,14 +54,10 @@ class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
 
     id = uuid_primary_key()
     organization = organization_fk()
-    email = models.EmailField("e-mail", max_length=255)
+    email = EmailIdentifierField("e-mail", max_length=255)
     password = models.CharField(max_length=255, db_column="password_hash")
-    first_name = models.CharField(  # noqa: DJ001 - spec
-        max_length=100, null=True, blank=True, validators=[validate_one_line]
-    )
-    last_name = models.CharField(  # noqa: DJ001 - spec
-        max_length=100, null=True, blank=True, validators=[validate_one_line]
-    )
+    first_name = NameField(max_length=100, null=True, blank=True)
+    last_name = NameField(max_length=100, null=True, blank=True)
     role = models.CharField(
         max_length=50, choices=Role, default=Role.OPERATOR, db_default=Role.OPERATOR
     )
@@ -98,6 +99,8 @@ class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
                 name="users_one_system_user",
             ),
             choices_check("users", "role", Role),
+            name_check("users", "first_name"),
+            name_check("users", "last_name"),
         )
         indexes = (
             models.Index(fields=("email",), name="idx_users_email"),
@@ -149,7 +152,7 @@ class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
 
     def get_short_name(self) -> str:
         """Return the name to use in a greeting."""
-        return self.first_name or self.email
+        return str(self.first_name or self.email)
 
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Return whether the user has Django's permission `app.action_model`."""

@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from apps.accounts.selectors.key_format import is_well_formed_key
+from urfmp.common.db.names import normalize_identifier
 from urfmp.common.security.bearer_secrets import hash_token
 
 # A revoked session may be accepted for this long if Redis cannot store the marker of the change.
@@ -217,7 +218,7 @@ def login_identity(email: str) -> LoginIdentity:
         cursor.execute(
             "SELECT lower(given), a.organization_id, a.devices_known_since"
             " FROM (SELECT %s) g (given) LEFT JOIN account_standing(given) a ON true",
-            [email.strip()],
+            [normalize_identifier(email)],
         )
         address, organization_id, reset_at = cursor.fetchone()
     account_hash = salted_hmac("urfmp.account", address, algorithm="sha256").hexdigest()[:32]

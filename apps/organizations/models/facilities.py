@@ -15,8 +15,8 @@ from urfmp.common.db.fields import (
     organization_fk,
     updated_at,
     uuid_primary_key,
-    validate_one_line,
 )
+from urfmp.common.db.names import NameField, name_check
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -28,7 +28,7 @@ class Facility(TenantModel):
 
     id = uuid_primary_key()
     organization = organization_fk()
-    name = models.CharField(max_length=255, validators=[validate_one_line])
+    name = NameField(max_length=255)
     timezone = models.CharField(
         max_length=64,
         blank=True,
@@ -53,7 +53,8 @@ class Facility(TenantModel):
             models.UniqueConstraint(
                 fields=("organization", "name"), name="facilities_organization_name_key"
             ),
+            name_check("facilities", "name"),
         )
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)

@@ -17,8 +17,8 @@ from urfmp.common.db.fields import (
     created_at,
     updated_at,
     uuid_primary_key,
-    validate_one_line,
 )
+from urfmp.common.db.names import NameField, name_check
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -38,7 +38,7 @@ class Organization(TenantModel):
     """
 
     id = uuid_primary_key()
-    name = models.CharField(max_length=255, validators=[validate_one_line])
+    name = NameField(max_length=255)
     slug = models.CharField(
         max_length=100,
         validators=[
@@ -69,6 +69,7 @@ class Organization(TenantModel):
         constraints = (
             models.UniqueConstraint(fields=("slug",), name="organizations_slug_key"),
             choices_check("organizations", "plan", Plan),
+            name_check("organizations", "name"),
         )
         indexes = (
             models.Index(fields=("slug",), name="idx_organizations_slug"),
@@ -76,7 +77,7 @@ class Organization(TenantModel):
         )
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
     @property
     def effective_settings(self) -> OrganizationSettings:

@@ -24,6 +24,12 @@ from urfmp.common.db.fields import (
     updated_at,
     uuid_primary_key,
 )
+from urfmp.common.db.names import (
+    IdentifierField,
+    NameField,
+    identifier_check,
+    name_check,
+)
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -39,13 +45,13 @@ class Robot(TenantModel):
 
     id = uuid_primary_key()
     organization = organization_fk()
-    name = models.CharField(max_length=255)
-    model = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
-    vendor = models.CharField(
+    name = NameField(max_length=255)
+    model = IdentifierField(max_length=100, null=True, blank=True)
+    vendor = IdentifierField(
         max_length=50, help_text="universal_robots, kuka, abb, …; or one of your own."
     )
-    serial_number = models.CharField(max_length=100, null=True, blank=True)  # noqa: DJ001 - spec
-    firmware_version = models.CharField(max_length=50, null=True, blank=True)  # noqa: DJ001 - spec
+    serial_number = IdentifierField(max_length=100, null=True, blank=True)
+    firmware_version = IdentifierField(max_length=50, null=True, blank=True)
     status = models.CharField(  # noqa: DJ001 - spec
         max_length=50,
         null=True,
@@ -96,6 +102,11 @@ class Robot(TenantModel):
             choices_check("robots", "status", RobotStatus),
             choices_check("robots", "reported_status", ReportedStatus),
             choices_check("robots", "lifecycle", Lifecycle),
+            name_check("robots", "name"),
+            identifier_check("robots", "vendor"),
+            identifier_check("robots", "model"),
+            identifier_check("robots", "serial_number"),
+            identifier_check("robots", "firmware_version"),
         )
         indexes = (
             models.Index(fields=("organization",), name="idx_robots_organization"),
@@ -113,7 +124,7 @@ class Robot(TenantModel):
         )
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
     @property
     def service_state(self) -> ServiceState:
@@ -123,7 +134,7 @@ class Robot(TenantModel):
     @property
     def vendor_label(self) -> str:
         """The vendor's display name, or the stored text of an unknown vendor."""
-        return dict(Vendor.choices).get(self.vendor, self.vendor)
+        return str(dict(Vendor.choices).get(self.vendor, self.vendor))
 
     @property
     def facility(self) -> str:

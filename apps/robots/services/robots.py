@@ -12,7 +12,7 @@ from django.db.models import F
 from apps.accounts.services.quotas import reserve_quota
 from apps.robots.choices import Lifecycle, RobotAction, allows
 from apps.robots.models import Robot
-from apps.robots.services.validation import validate_robot
+from apps.robots.services.validation import normalize_location, validate_robot
 from urfmp.common.db.constraints import unique_error_on
 from urfmp.common.tenancy.context import audit_action
 
@@ -28,6 +28,7 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
     robot.serial_number = robot.serial_number or None
     with _unique_serial_number(), audit_action("robots.robot.create"):
         reserve_quota(organization_id, "robots")
+        robot.location = normalize_location(robot.location)
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
         robot.save(force_insert=True)
@@ -58,6 +59,7 @@ def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
         for name, value in changes.items():
             setattr(robot, name, value)
         robot.serial_number = robot.serial_number or None
+        robot.location = normalize_location(robot.location)
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
         robot.version = F("version") + 1

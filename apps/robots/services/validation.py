@@ -9,9 +9,11 @@ from django.db import connection
 
 from apps.robots.choices import Capability
 from urfmp.common.db.json_values import check_json
+from urfmp.common.db.names import name_error, normalize_name
 
 _CONFIGURATION_KEYS = {"axes", "payload", "reach", "capabilities", "customSettings"}
 _LOCATION_KEYS = {"facility", "area", "cell", "coordinates"}
+_PLACE_KEYS = {"facility", "area", "cell"}
 _COORDINATE_KEYS = ({"x_m", "y_m", "theta_rad", "map_id"}, {"latitude", "longitude"})
 
 _MAX_TEXT_LENGTH = 255
@@ -58,16 +60,31 @@ def location_errors(value: Any) -> list[str]:
     if not isinstance(value, dict):
         return ["Enter an object such as {}."]
     errors = _unknown_key_errors(value, _LOCATION_KEYS)
-    errors += [
-        f"{name} must be a text of at most {_MAX_TEXT_LENGTH} characters."
-        for name in ("facility", "area", "cell")
-        if value.get(name) is not None
-        and (not isinstance(value[name], str) or len(value[name]) > _MAX_TEXT_LENGTH)
-    ]
+    for name in _PLACE_KEYS & value.keys():
+        errors += _place_errors(name, value[name])
     facility = value.get("facility")
     if isinstance(facility, str) and facility and not _lock_facility(facility):
         errors.append(f"Facility {facility} not found.")
     return errors + _coordinates_errors(value.get("coordinates"))
+
+
+def _place_errors(name: str, value: Any) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, str) or len(value) > _MAX_TEXT_LENGTH:
+        return [f"{name} must be a text of at most {_MAX_TEXT_LENGTH} characters."]
+    message = name_error(value) if value else None
+    return [f"{name}: {message}"] if message else []
+
+
+def normalize_location(value: Any) -> Any:
+    """Return a location with normalized names of its places."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: normalize_name(part) if key in _PLACE_KEYS and isinstance(part, str) else part
+        for key, part in value.items()
+    }
 
 
 def _lock_facility(name: str) -> bool:

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from urfmp.common.db.json_values import json_storage_error
+from urfmp.common.db.names import identifier_error
 
 
 class RawPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -131,9 +132,12 @@ def time_error(time: datetime, now: datetime, oldest: datetime) -> Issue | None:
 
 def unit_error(unit: str | None) -> Issue | None:
     """Return why a unit cannot be stored, or None."""
-    if unit is not None and (len(unit) > MAX_UNIT_LENGTH or "\x00" in unit):
+    if unit is None:
+        return None
+    if len(unit) > MAX_UNIT_LENGTH:
         return "unit", f"A unit must be a UCUM code of at most {MAX_UNIT_LENGTH} characters."
-    return None
+    message = identifier_error(unit)
+    return ("unit", f"The unit is not a UCUM code. {message}") if message else None
 
 
 def metadata_error(metadata: dict[str, Any]) -> Issue | None:

@@ -48,6 +48,7 @@ from urfmp.common.admin.lists import (
     filter_parameters,
 )
 from urfmp.common.admin.visibility import restricted
+from urfmp.common.db.names import normalize_name
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.recent_auth import StepUpRequiredError, require_recent_auth
@@ -100,6 +101,12 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ScopedChangeList]:
         """Return the class of the change list."""
         return ScopedChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search for the form in which names are stored."""
+        return super().get_search_results(request, queryset, normalize_name(search_term))  # type: ignore[no-any-return]
 
     def get_list_filter(self, request: HttpRequest) -> list[Any]:
         """Return the filters, restricted to visible rows.

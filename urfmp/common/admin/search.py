@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from urfmp.common.admin.visibility import restricted
+from urfmp.common.db.names import normalize_name
 
 # A substring match has to read every row; this many take well under a second.
 _MAX_ROWS_SEARCHED = 50_000
@@ -38,10 +39,10 @@ class RecentRowsSearchMixin:
 
         Takes at most three short queries before the list's own.
         """
-        if not search_term.strip():
+        if not (search_term := normalize_name(search_term)):
             return queryset, False
         newest = queryset.order_by(f"-{self.recency_field}")
-        found = {*self._by_robot(request, newest, search_term.strip())}
+        found = {*self._by_robot(request, newest, search_term)}
         if self.search_text_fields:
             found |= {*self._by_words(newest, search_term.split())}
         return queryset.filter(pk__in=found), False

@@ -42,7 +42,10 @@ def is_one_line(text: str) -> bool:
 
 
 def validate_one_line(value: str) -> None:
-    """Reject a text with line breaks or other control characters."""
+    """Reject a text with line breaks or other control characters.
+
+    Only past migrations refer to it; `urfmp.common.db.names` has the rule for names.
+    """
     if not is_one_line(value):
         msg = "Line breaks and control characters are not allowed."
         raise ValidationError(msg, code="one_line")

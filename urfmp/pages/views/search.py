@@ -10,6 +10,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from urfmp.common.db.names import normalize_name
 from urfmp.pages.selectors import search_rows
 
 _RESULT_KINDS = {
@@ -21,7 +22,7 @@ _RESULT_KINDS = {
 
 def search(request: HttpRequest) -> HttpResponse:
     """Return robots, open tasks and open alerts that contain the search text."""
-    words = request.GET.get("s", "").strip()
+    words = normalize_name(request.GET.get("s", ""))
     if not words:
         return HttpResponse()
     began = time.monotonic()

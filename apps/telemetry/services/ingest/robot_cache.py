@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from apps.robots.models import Robot
 from apps.telemetry.protocols.points import MAX_SERIAL_NUMBER_LENGTH, parse_uuid
+from urfmp.common.db.names import normalize_identifier
 from urfmp.common.tenancy.context import tenant_transaction
 
 RobotReference = tuple[UUID | str | None, str | None]
@@ -75,7 +76,7 @@ def resolve_robots(
         robot = lookup.find(cached)
         if robot is not None and bound_robot_id is not None and robot.id != bound_robot_id:
             robot = None
-        if robot is not None and lookup.reference[1] not in {None, robot.serial_number}:
+        if robot is not None and lookup.serial_number not in {None, robot.serial_number}:
             robot = None
         resolved[lookup.reference] = robot
     return resolved
@@ -93,6 +94,8 @@ class _Lookup(NamedTuple):
             robot_id = parse_uuid(robot_id)
         if robot_id is None and serial_number is None:
             robot_id = bound_robot_id
+        if serial_number is not None:
+            serial_number = normalize_identifier(serial_number)  # as robots store it
         return cls(reference, robot_id, serial_number)
 
     def find(self, cached: _OrganizationRobots) -> CachedRobot | None:

@@ -1,0 +1,2 @@
+-- Normalized texts stay: what they were is in the audit log.
+SELECT;
