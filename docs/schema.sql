@@ -326,11 +326,14 @@ CREATE TABLE organizations (
     api_key_limit integer,
     robot_limit integer,
     user_limit integer,
+    scheduled_settings jsonb,
+    scheduled_settings_at timestamp with time zone,
     CONSTRAINT organizations_pkey PRIMARY KEY (id),
     CONSTRAINT organizations_api_key_limit_check CHECK ((api_key_limit >= 0)),
     CONSTRAINT organizations_name_form_check CHECK (is_name((name)::text)),
     CONSTRAINT organizations_plan_check CHECK (((plan)::text = ANY ((ARRAY['free'::character varying, 'starter'::character varying, 'professional'::character varying, 'enterprise'::character varying, 'custom'::character varying])::text[]))),
     CONSTRAINT organizations_robot_limit_check CHECK ((robot_limit >= 0)),
+    CONSTRAINT organizations_scheduled_settings_check CHECK ((((scheduled_settings IS NULL) AND (scheduled_settings_at IS NULL)) OR ((scheduled_settings IS NOT NULL) AND (scheduled_settings_at IS NOT NULL)))),
     CONSTRAINT organizations_slug_key UNIQUE (slug),
     CONSTRAINT organizations_user_limit_check CHECK ((user_limit >= 0))
 );

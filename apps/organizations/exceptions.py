@@ -15,6 +15,12 @@ class PlatformOrganizationError(ApplicationError):
     code = "platform_organization"
 
 
+class NoScheduledSettingsError(ApplicationError):
+    """No change of the settings is scheduled."""
+
+    code = "no_scheduled_settings"
+
+
 class NoActiveOrganizationError(ApplicationError):
     """No organization is selected."""
 

@@ -172,14 +172,33 @@ def test_dangerous_pages_and_actions_prompt(stale, bob, tenant, organization_a, 
         assert User.objects.count() == 3  # with the system's
 
 
-def test_reads_and_revocations_do_not_prompt(stale, bob, client_for, tenant, organization_a):
-    elsewhere = client_for(bob)
+def test_reads_and_own_sessions_do_not_prompt(stale, alice, bob, client_for, tenant):
+    elsewhere = client_for(alice)
     assert stale.get(f"/admin/accounts/user/{bob.pk}/change/").status_code == 200
     assert stale.get("/admin/accounts/apikey/add/").status_code == 200
-    with tenant(organization_a):
-        session = UserSession.objects.get(user=bob)
-    stale.post(f"/admin/accounts/usersession/{session.pk}/act/end/")
+    assert post(stale, "auth/sessions/end-others", {}).json() == {"ended": 1}
     assert elsewhere.get("/admin/").status_code == 302
+
+
+def test_ending_sessions_and_revoking_keys_of_others_prompts(
+    stale, bob, client_for, make_key, tenant, organization_a
+):
+    elsewhere = client_for(bob)
+    make_key(organization_a)
+    with tenant(organization_a):
+        session, key = UserSession.objects.get(user=bob), ApiKey.objects.get()
+    for path in (
+        f"/admin/accounts/usersession/{session.pk}/act/end/",
+        f"/admin/accounts/apikey/{key.pk}/act/revoke/",
+    ):
+        answer = stale.post(path)
+        assert (answer.status_code, answer.context["title"]) == (403, "Confirm access")
+    for path in (f"sessions/{session.pk}", f"api-keys/{key.pk}"):
+        answer = stale.delete(f"/api/v1/{path}")
+        assert (answer.status_code, answer.json()["code"]) == (403, "step_up_required")
+    assert elsewhere.get("/admin/").status_code == 200
+    with tenant(organization_a):
+        assert ApiKey.objects.get().is_active
 
 
 def test_get_request_is_redirected_after_step_up(stale):

@@ -23,6 +23,7 @@ from apps.organizations.models.settings import (
     settings_errors,
 )
 from apps.organizations.services.organizations import organization_create, organization_update
+from tests.support.retention import apply_settings
 
 VALID = {
     "timezone": "Asia/Tokyo",
@@ -155,7 +156,14 @@ def test_invalid_stored_settings_do_not_break_pages(organization_a, tenant, alic
     assert client.get(url).json()["settings"] == {"timezone": "X/Y", "old": 1}
 
 
-def test_api_validates_settings_by_key(organization_a, alice, client_for):
+@pytest.fixture
+def short_retention(organization_a, tenant):
+    """Store the shortest retention: a longer one takes effect at once."""
+    with tenant(organization_a):
+        apply_settings(organization_a, {"timezone": "Europe/Berlin", "telemetry_retention_days": 1})
+
+
+def test_api_validates_settings_by_key(organization_a, short_retention, alice, client_for):
     client, url = client_for(alice), f"/api/v1/organizations/{organization_a.pk}"
     response = client.patch(
         url, {"settings": VALID_WITHOUT_SECOND_FACTOR}, content_type="application/json"
@@ -195,7 +203,7 @@ def form_of(page):
     return values
 
 
-def test_admin_edits_every_setting(organization_a, alice, client_for, tenant):
+def test_admin_edits_every_setting(organization_a, short_retention, alice, client_for, tenant):
     client = client_for(alice)
     url = reverse("admin:organizations_organization_change", args=[organization_a.pk])
     values = form_of(client.get(url))
@@ -203,7 +211,8 @@ def test_admin_edits_every_setting(organization_a, alice, client_for, tenant):
     # Without changes nothing is written.
     assert client.post(url, values).status_code == 302
     with tenant(organization_a):
-        assert Organization.objects.get().settings == {"timezone": "Europe/Berlin"}
+        stored = Organization.objects.get().settings
+    assert stored == {"timezone": "Europe/Berlin", "telemetry_retention_days": 1}
 
     values |= {
         "timezone": "Asia/Tokyo",

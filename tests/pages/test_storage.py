@@ -7,11 +7,11 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from apps.organizations.services.organizations import organization_update
 from apps.telemetry.protocols.points import DecodedBatch, Point
 from apps.telemetry.selectors import storage
 from apps.telemetry.services.rollups import roll_up
 from apps.telemetry.services.telemetry import telemetry_ingest
+from tests.support.retention import apply_settings
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.pages.views.storage import _next_purge
 
@@ -65,7 +65,7 @@ def test_storage_excludes_other_organizations(stored, organization_a, organizati
 
 def test_page_shows_own_organization_only(stored, alice, client_for, organization_a, tenant):
     with tenant(organization_a):
-        organization_update(organization_a, settings={"telemetry_retention_days": 30})
+        apply_settings(organization_a, {"telemetry_retention_days": 30})
     text = client_for(alice).get(URL).content.decode()
     assert "1,201" in text
     assert "30 days" in text

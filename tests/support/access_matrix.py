@@ -42,6 +42,7 @@ API = {
     ("organization-list", "get"): READERS,
     ("organization-detail", "get"): READERS,
     ("organization-detail", "patch"): {"admin", "write_key"},
+    ("organization-cancel-scheduled-settings", "post"): {"admin", "write_key"},
     ("organization-set-plan", "post"): PLATFORM,
     ("organization-deactivate", "post"): PLATFORM,
     ("organization-reactivate", "post"): PLATFORM,

@@ -16,7 +16,6 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from apps.organizations.services.organizations import organization_update
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.models.rollups import LEVELS
 from apps.telemetry.protocols.points import DecodedBatch, Point
@@ -26,6 +25,7 @@ from apps.telemetry.services.rollups import roll_up, rollups_lock
 from apps.telemetry.services.telemetry import telemetry_ingest
 from apps.telemetry.tasks import purge_expired_telemetry
 from tests.support.concurrency import run_concurrently
+from tests.support.retention import apply_settings
 
 DAY = timedelta(days=1)
 
@@ -39,7 +39,7 @@ def keep(tenant):
     def set_days(organization, **days):
         with tenant(organization):
             values = {f"{kind}_retention_days": count for kind, count in days.items()}
-            organization_update(organization, settings=values)
+            apply_settings(organization, values)
 
     return set_days
 

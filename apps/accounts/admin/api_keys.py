@@ -174,6 +174,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
             applies=_is_valid,
             run=lambda _request, key, _values: api_key_revoke(key),
             is_danger=True,
+            needs_step_up=True,
         ),
     )
 

@@ -47,6 +47,7 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
             icon="logout",
             run=_end_session,
             is_danger=True,
+            needs_step_up=True,
         ),
     )
 

@@ -123,7 +123,7 @@ class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, 
     serializer_class = ApiKeySerializer
     filterset_class = ApiKeyFilterSet
     permission_actions = {"rotate": "add"}
-    step_up_actions = frozenset({"create", "partial_update", "rotate"})
+    step_up_actions = frozenset({"create", "partial_update", "rotate", "destroy"})
 
     def _require_user(self) -> User:
         user = self.principal

@@ -82,6 +82,7 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
     serializer_class = UserSessionSerializer
     filterset_class = UserSessionFilterSet
     permission_actions = {"destroy": "change"}
+    step_up_actions = frozenset({"destroy"})
 
     def get_queryset(self) -> QuerySet[Any]:
         rows: Any = super().get_queryset()

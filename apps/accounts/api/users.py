@@ -26,6 +26,7 @@ from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import WriteViewSet
+from urfmp.common.security.recent_auth import require_recent_user_auth
 
 
 @body_example(
@@ -78,7 +79,7 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     ordering = "email"
     ordering_fields = ("email", "created_at")
     permission_actions = {"password_link": "change", "second_factor": "change"}
-    step_up_actions = frozenset({"create", "partial_update", "password_link", "second_factor"})
+    step_up_actions = frozenset({"create", "partial_update", "password_link"})
 
     def get_object(self) -> Any:
         """Lock the admins before the user, for requests that lock the user.
@@ -121,6 +122,7 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     def second_factor(self, request: Request, pk: str) -> Response:
         """Remove the user's second factor, if app and recovery codes are lost."""
         user = self.get_object()
+        require_recent_user_auth(request._request)  # noqa: SLF001
         check_can_manage(self.principal, user)
         second_factor_reset(user)
         return Response(status=204)

@@ -97,7 +97,8 @@ def _retention_field(max_days: int, data: str) -> forms.IntegerField:
         max_value=max_days,
         required=False,
         label=f"Keep {data}, days",
-        help_text=f"1 to {max_days}. Leave blank for the maximum of {max_days} days.",
+        help_text=f"1 to {max_days}. Leave blank for the maximum of {max_days} days. A shorter"
+        " period takes effect a day later.",
         widget=UnfoldAdminIntegerFieldWidget(),
     )
 

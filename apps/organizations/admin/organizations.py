@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -13,15 +14,23 @@ from apps.accounts.services.quotas import quota_usage
 from apps.organizations.admin.forms import OrganizationForm, PlanForm
 from apps.organizations.admin.platform import can_deactivate, plan_initial, usage_parts
 from apps.organizations.models import Organization
-from apps.organizations.models.settings import LOCALES, SETTINGS, WEEKDAYS
+from apps.organizations.models.settings import (
+    LOCALES,
+    RETENTION_SETTINGS,
+    SETTINGS,
+    WEEKDAYS,
+    parse_settings,
+)
 from apps.organizations.services.organizations import organization_update
 from apps.organizations.services.platform import (
     organization_deactivate,
     organization_reactivate,
     organization_set_plan,
 )
+from apps.organizations.services.scheduled_settings import scheduled_settings_cancel
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin
 from urfmp.common.rendering.html import NOTHING, datetime_html
+from urfmp.common.security.recent_auth import require_recent_user_auth
 
 
 @admin.register(Organization)
@@ -58,6 +67,16 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
             icon="domain",
             applies=lambda row: not row.is_active,
             run=lambda _request, row, _values: organization_reactivate(row),
+            needs_step_up=True,
+        ),
+        ObjectAction(
+            name="cancel-scheduled-settings",
+            label="Keep current retention",
+            done="keeps its current retention; the scheduled change was cancelled",
+            permission="change",
+            icon="history",
+            applies=lambda row: row.scheduled_settings is not None,
+            run=lambda _request, row, _values: scheduled_settings_cancel(row),
         ),
     )
     list_display = ("name", "slug", "plan", "timezone", "is_active")
@@ -69,6 +88,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
                 "fields": (
                     "second_factor_required",
                     ("telemetry_retention_days", "status_history_retention_days"),
+                    "scheduled_retention",
                 )
             },
         ),
@@ -113,6 +133,17 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     def status_history_retention_days(self, organization: Organization) -> int:
         return organization.effective_settings.status_history_retention_days
 
+    @admin.display(description="Scheduled retention")
+    def scheduled_retention(self, organization: Organization) -> SafeString | str:
+        if organization.scheduled_settings_at is None:
+            return NOTHING
+        periods = ", ".join(
+            f"{RETENTION_SETTINGS[name].lower()} {days} day{'' if days == 1 else 's'}"
+            for name, days in organization.scheduled_retention.items()
+        )
+        at = datetime_html(organization.scheduled_settings_at)
+        return format_html("{} from {}", periods[:1].upper() + periods[1:], at)
+
     @admin.display(description="Working hours")
     def working_hours(self, organization: Organization) -> str:
         hours = organization.effective_settings.working_hours
@@ -130,13 +161,36 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
         return (
             (
                 None,
-                {"fields": ("name", "description", "slug", "plan", "usage", *SETTINGS, "created")},
+                {
+                    "fields": (
+                        "name",
+                        "description",
+                        "slug",
+                        "plan",
+                        "usage",
+                        *SETTINGS,
+                        "scheduled_retention",
+                        "created",
+                    )
+                },
             ),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        shown = ("slug", "plan", "usage", "is_active", "created")
+        shown = ("slug", "plan", "usage", "is_active", "created", "scheduled_retention")
         return shown if self.has_change_permission(request, obj) else (*shown, *SETTINGS)
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Organization:
-        return organization_update(obj, **form.service_kwargs())
+        changes = form.service_kwargs()
+        before, scheduled_before = obj.effective_settings, obj.scheduled_settings_at
+        if "settings" in changes and before.is_weakened_by(parse_settings(changes["settings"])):
+            require_recent_user_auth(request)
+        organization = organization_update(obj, **changes)
+        if organization.scheduled_settings_at not in {None, scheduled_before}:
+            at = timezone.localtime(organization.scheduled_settings_at)
+            text = (
+                f"The shorter retention takes effect on {at:%d %B %Y at %H:%M}. Until then you can"
+                " cancel it here."
+            )
+            self.message_user(request, text, messages.WARNING)
+        return organization

@@ -18,13 +18,19 @@ from apps.organizations.api.platform import (
     PlanSerializer,
 )
 from apps.organizations.models import Organization
-from apps.organizations.models.settings import JSON_SCHEMA, settings_errors
-from apps.organizations.services import organizations, platform
+from apps.organizations.models.settings import (
+    JSON_SCHEMA,
+    RETENTION_SETTINGS,
+    parse_settings,
+    settings_errors,
+)
+from apps.organizations.services import organizations, platform, scheduled_settings
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer
 from urfmp.common.api.viewsets import ReadViewSet
+from urfmp.common.security.recent_auth import require_recent_user_auth
 
 
 @extend_schema_field(JSON_SCHEMA)
@@ -35,6 +41,17 @@ class SettingsField(serializers.JSONField):
         if errors := settings_errors(data):
             raise serializers.ValidationError(errors)
         return data
+
+
+@extend_schema_field(
+    {
+        "type": ["object", "null"],
+        "properties": {name: JSON_SCHEMA["properties"][name] for name in RETENTION_SETTINGS},
+        "additionalProperties": False,
+    }
+)
+class ScheduledSettingsField(serializers.JSONField):
+    """Settings that take effect later."""
 
 
 class UsageSerializer(serializers.Serializer[Any]):
@@ -51,7 +68,13 @@ class UsageSerializer(serializers.Serializer[Any]):
 )
 class OrganizationSerializer(ScopedModelSerializer):
     settings = SettingsField(
-        required=False, help_text="All settings; a change replaces them as a whole."
+        required=False,
+        help_text="All settings; a change replaces them as a whole. A shorter retention is"
+        " scheduled for the next day.",
+    )
+    scheduled_settings = ScheduledSettingsField(
+        read_only=True,
+        help_text="Settings that replace the current ones at `scheduled_settings_at`.",
     )
     usage = serializers.SerializerMethodField(help_text="Usage and limits of the plan.")
 
@@ -63,13 +86,17 @@ class OrganizationSerializer(ScopedModelSerializer):
             "slug",
             "description",
             "settings",
+            "scheduled_settings",
+            "scheduled_settings_at",
             "plan",
             "usage",
             "is_active",
             "created_at",
             "updated_at",
         )
-        read_only_fields = ("id", "slug", "plan", "is_active", "created_at", "updated_at")
+        read_only_fields = (
+            "id", "slug", "scheduled_settings_at", "plan", "is_active", "created_at", "updated_at",
+        )  # fmt: skip
 
     @extend_schema_field(UsageSerializer(many=True))
     def get_usage(self, organization: Organization) -> list[dict[str, Any]]:
@@ -95,8 +122,9 @@ class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, R
         "set_plan": "administer",
         "deactivate": "administer",
         "reactivate": "administer",
+        "cancel_scheduled_settings": "change",
     }
-    step_up_actions = frozenset({"deactivate"})
+    step_up_actions = frozenset({"deactivate", "reactivate"})
 
     @extend_schema(request=PlanSerializer, responses=OrganizationSerializer)
     @action(detail=True, methods=["post"], url_path="set-plan")
@@ -119,10 +147,19 @@ class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, R
         """Reactivate the organization. For super admins."""
         return self._response(platform.organization_reactivate(self.get_object()))
 
+    @extend_schema(request=None, responses=OrganizationSerializer)
+    @action(detail=True, methods=["post"], url_path="cancel-scheduled-settings")
+    def cancel_scheduled_settings(self, request: Request, pk: str) -> Response:
+        """Cancel the scheduled settings, such as a shorter retention."""
+        return self._response(scheduled_settings.scheduled_settings_cancel(self.get_object()))
+
     def _response(self, organization: Organization) -> Response:
         return Response(self.get_serializer(organization).data)
 
     def perform_update(self, serializer: Any) -> None:
+        current, changes = serializer.instance.effective_settings, serializer.validated_data
+        if "settings" in changes and current.is_weakened_by(parse_settings(changes["settings"])):
+            require_recent_user_auth(self.request._request)  # noqa: SLF001
         serializer.instance = organizations.organization_update(
             serializer.instance, **serializer.validated_data
         )

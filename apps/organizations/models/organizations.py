@@ -34,7 +34,8 @@ def _limit_field(resources: str) -> models.PositiveIntegerField[Any, Any]:
 class Organization(TenantModel):
     """An operator of robots, whose data other organizations cannot see.
 
-    Every row of an organization has its id. Organizations are deactivated, never deleted.
+    Every row of an organization has its id. Organizations are deactivated, never deleted. Settings
+    that delete data are scheduled and take effect a day later.
     """
 
     id = uuid_primary_key()
@@ -57,6 +58,8 @@ class Organization(TenantModel):
     robot_limit = _limit_field("robots")
     user_limit = _limit_field("users")
     api_key_limit = _limit_field("API keys")
+    scheduled_settings = models.JSONField(null=True, blank=True, editable=False)
+    scheduled_settings_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_active = models.BooleanField("active", null=True, default=True, db_default=True)
     created_at = created_at()
     updated_at = updated_at()
@@ -70,6 +73,13 @@ class Organization(TenantModel):
             models.UniqueConstraint(fields=("slug",), name="organizations_slug_key"),
             choices_check("organizations", "plan", Plan),
             name_check("organizations", "name"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    scheduled_settings__isnull=True, scheduled_settings_at__isnull=True
+                )
+                | models.Q(scheduled_settings__isnull=False, scheduled_settings_at__isnull=False),
+                name="organizations_scheduled_settings_check",
+            ),
         )
         indexes = (
             models.Index(fields=("slug",), name="idx_organizations_slug"),
@@ -83,6 +93,11 @@ class Organization(TenantModel):
     def effective_settings(self) -> OrganizationSettings:
         """The parsed settings, with defaults for missing keys."""
         return parse_settings(self.settings)
+
+    @property
+    def scheduled_retention(self) -> dict[str, int]:
+        """The scheduled retention periods in days, by key of the settings."""
+        return dict(self.scheduled_settings or {})
 
     @property
     def timezone(self) -> str:

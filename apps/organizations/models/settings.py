@@ -49,6 +49,12 @@ LOCALES = {
     "zh-CN": "Chinese (simplified)",
 }
 
+# Settings whose decrease deletes data, and the name of the data.
+RETENTION_SETTINGS = {
+    "telemetry_retention_days": "Telemetry",
+    "status_history_retention_days": "Status history",
+}
+
 ErrorMessages = str | dict[str, str]
 
 
@@ -226,6 +232,16 @@ class OrganizationSettings:
     second_factor_required: bool = False
     telemetry_retention_days: int = MAX_TELEMETRY_RETENTION_DAYS
     status_history_retention_days: int = MAX_STATUS_HISTORY_RETENTION_DAYS
+
+    def shortened_retention(self, after: OrganizationSettings) -> dict[str, int]:
+        """Return the periods that a change shortens: days by key."""
+        days = {name: getattr(after, name) for name in RETENTION_SETTINGS}
+        return {name: value for name, value in days.items() if value < getattr(self, name)}
+
+    def is_weakened_by(self, after: OrganizationSettings) -> bool:
+        """Return whether a change weakens logins or deletes data."""
+        is_optional_now = self.second_factor_required and not after.second_factor_required
+        return is_optional_now or bool(self.shortened_retention(after))
 
 
 def parse_settings(stored: Any) -> OrganizationSettings:

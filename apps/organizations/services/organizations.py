@@ -12,6 +12,7 @@ from apps.accounts.services.users import system_user_create
 from apps.audit.services.checkpoints import checkpoint_enqueue
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import error_lines, settings_errors
+from apps.organizations.services.scheduled_settings import shorter_retention_schedule
 from urfmp.common.db.constraints import unique_error_on
 from urfmp.common.tenancy.context import audit_action, switch_organization_transaction
 
@@ -46,7 +47,7 @@ def organization_create(
         switch_organization_transaction(organization.id),
         audit_action("organizations.organization.create"),
     ):
-        _check_settings(organization)
+        _check_settings(organization.settings)
         organization.full_clean()
         organization.save(force_insert=True)
         system_user_create(organization_id=organization.id, slug=slug)
@@ -57,20 +58,29 @@ def organization_create(
 def organization_update(organization: Organization, **changes: Any) -> Organization:
     """Change an organization's name, description or settings.
 
+    Shorter retention takes effect a day later, see `services.scheduled_settings`. The row is
+    locked, so that concurrent changes do not lose what is scheduled.
+
     Raises:
         ValidationError: A field is invalid.
     """
+    written = list(changes)
     with audit_action("organizations.organization.update"):
+        organization.refresh_from_db(
+            from_queryset=Organization.objects.select_for_update(no_key=True)
+        )
+        if "settings" in changes:  # settings stored before a rule existed do not block a rename
+            _check_settings(changes["settings"])
+            changes["settings"] = shorter_retention_schedule(organization, changes["settings"])
+            written += ["scheduled_settings", "scheduled_settings_at"]
         for name, value in changes.items():
             setattr(organization, name, value)
-        if "settings" in changes:  # settings stored before a rule existed do not block a rename
-            _check_settings(organization)
         organization.full_clean()
-        organization.save(update_fields=list(changes))
+        organization.save(update_fields=written)
         organization.refresh_from_db(fields=["updated_at"])
     return organization
 
 
-def _check_settings(organization: Organization) -> None:
-    if errors := settings_errors(organization.settings):
+def _check_settings(settings: Any) -> None:
+    if errors := settings_errors(settings):
         raise ValidationError({"settings": error_lines(errors)})

@@ -87,6 +87,7 @@ class OrganizationRetention:
         since: Oldest time that is kept; older rows are deleted at the job's next run.
         robots: Number of robots with expired rows.
         oldest: Time of the oldest expired row, if any.
+        scheduled_days: Shorter retention in days that takes effect at `scheduled_at`, if any.
     """
 
     kind: str
@@ -94,6 +95,8 @@ class OrganizationRetention:
     since: datetime
     robots: int
     oldest: datetime | None
+    scheduled_days: int | None = None
+    scheduled_at: datetime | None = None
 
 
 def timescaledb_edition() -> str:
@@ -185,7 +188,15 @@ def get_organization_retention(organization: Organization) -> Iterator[Organizat
         days = getattr(settings, f"{kind}_retention_days")
         expired = _expired_robots(kind, organization.pk)
         oldest = min(expired.values(), default=None)
-        yield OrganizationRetention(kind, days, _since(days, timezone.now()), len(expired), oldest)
+        yield OrganizationRetention(
+            kind,
+            days,
+            _since(days, timezone.now()),
+            len(expired),
+            oldest,
+            scheduled_days=organization.scheduled_retention.get(f"{kind}_retention_days"),
+            scheduled_at=organization.scheduled_settings_at,
+        )
 
 
 def _expired_robots(kind: str, organization_id: UUID) -> dict[UUID, datetime]:

@@ -25,6 +25,13 @@ class StepUpRequiredError(ApplicationError):
     status = HTTPStatus.FORBIDDEN
 
 
+class UserRequiredError(ApplicationError):
+    """API keys cannot perform this action; log in as a user."""
+
+    code = "user_required"
+    status = HTTPStatus.FORBIDDEN
+
+
 def require_recent_auth(request: HttpRequest) -> None:
     """Require a password entered in the last 15 minutes; API keys pass.
 
@@ -38,6 +45,21 @@ def require_recent_auth(request: HttpRequest) -> None:
         raise StepUpRequiredError
 
 
+def require_recent_user_auth(request: HttpRequest) -> None:
+    """Require a user who entered their password in the last 15 minutes.
+
+    Acts that weaken the protection of accounts or delete data need it: an API key is used
+    unattended and may leak.
+
+    Raises:
+        StepUpRequiredError: The user entered the password longer ago.
+        UserRequiredError: The principal is an API key.
+    """
+    if _is_api_key(request):
+        raise UserRequiredError
+    require_recent_auth(request)
+
+
 def is_recent(request: HttpRequest) -> bool:
     """Return whether the user authenticated in the last 15 minutes.
 
@@ -45,4 +67,8 @@ def is_recent(request: HttpRequest) -> bool:
     """
     age_seconds = time.time() - request_state(request).authentication.at
     # The scopes of an API key decide alone.
-    return age_seconds < RECENT_AUTH_SECONDS or hasattr(request.user, "key_id")
+    return age_seconds < RECENT_AUTH_SECONDS or _is_api_key(request)
+
+
+def _is_api_key(request: HttpRequest) -> bool:
+    return hasattr(request.user, "key_id")
