@@ -674,6 +674,7 @@ CREATE TABLE users (
     updated_at timestamp with time zone DEFAULT now(),
     organization_id uuid NOT NULL,
     devices_known_since timestamp with time zone,
+    timezone character varying(64) DEFAULT ''::character varying NOT NULL,
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT fk_users_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT users_email_key UNIQUE (email),

@@ -217,7 +217,7 @@ else:  # Older versions have separate settings.
 DEFAULT_FROM_EMAIL = env_str("EMAIL_FROM", "URFMP <urfmp@localhost>")
 MAIL_IS_CONFIGURED = bool(_mail_server["host"] or MAIL_FOLDER or DEBUG)
 
-# Time and language. Pages convert to the timezone of the user's organization.
+# Time and language. Pages convert to the user's timezone.
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"

@@ -120,6 +120,7 @@ COVERED_ELSEWHERE = {
 ADMIN_PAGES = {
     "admin:index": set(ROLES),
     "admin:own_sessions_page": set(ROLES),
+    "admin:profile_page": set(ROLES),
     "admin:second_factor": set(ROLES),
     "admin:robot_page": set(ROLES),
     "admin:telemetry_page": set(ROLES),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zoneinfo
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
@@ -11,6 +10,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
 from django.template.loader import render_to_string
 from django.template.response import SimpleTemplateResponse
 from django.utils import timezone
+
+from urfmp.common.time.zones import zone_or_utc
 
 View = Callable[..., HttpResponseBase]
 
@@ -34,21 +35,14 @@ def reject_nul(view: View) -> View:
     return update_wrapper(inner, view)
 
 
-def _organization_timezone(request: HttpRequest) -> zoneinfo.ZoneInfo:
-    """Return the organization's timezone, or UTC if it is invalid."""
-    try:
-        return zoneinfo.ZoneInfo(request.user.organization.timezone)  # type: ignore[union-attr]
-    except (KeyError, ValueError):
-        return zoneinfo.ZoneInfo("UTC")
-
-
-def in_organization_timezone(view: View) -> View:
-    """Run a view and render its template in the organization's timezone."""
+def in_user_timezone(view: View) -> View:
+    """Run a view and render its template in the user's timezone."""
 
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        with timezone.override(_organization_timezone(request)):
+        user: Any = request.user
+        with timezone.override(zone_or_utc(user.effective_timezone)):
             response = view(request, *args, **kwargs)
             if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                 response.render()

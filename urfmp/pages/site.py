@@ -1,4 +1,4 @@
-"""The admin site: own login, home and pages, in the organization's timezone."""
+"""The admin site: own login, home and pages, in the user's timezone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.urls import URLPattern
 from unfold.sites import UnfoldAdminSite
 
 from urfmp.common.http.view_policy import view_policy
-from urfmp.pages.decorators import in_organization_timezone, reject_nul
+from urfmp.pages.decorators import in_user_timezone, reject_nul
 from urfmp.pages.step_up import with_step_up
 
 View = Callable[..., HttpResponseBase]
@@ -32,9 +32,7 @@ class FleetAdminSite(UnfoldAdminSite):
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
         """Wrap each view in timezone, NUL check and step-up authentication."""
-        return reject_nul(
-            super().admin_view(in_organization_timezone(with_step_up(view)), cacheable)
-        )
+        return reject_nul(super().admin_view(in_user_timezone(with_step_up(view)), cacheable))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Suppress the theme's inline colours: the policy forbids style elements.

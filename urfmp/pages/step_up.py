@@ -25,7 +25,7 @@ from apps.accounts.services.step_up import STEP_UP_ERRORS
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.password_validators import MAX_LENGTH
 from urfmp.common.security.recent_auth import StepUpRequiredError
-from urfmp.pages.decorators import in_organization_timezone, reject_nul
+from urfmp.pages.decorators import in_user_timezone, reject_nul
 from urfmp.pages.views.rendering import render_page
 
 View = Callable[..., HttpResponseBase]
@@ -95,7 +95,7 @@ class StepUpMiddleware(PrincipalMiddleware):
             return None
         if presented_token(request) is not None:  # API keys cannot open pages
             return None
-        verify = reject_nul(in_organization_timezone(cast("View", _verify_password)))
+        verify = reject_nul(in_user_timezone(cast("View", _verify_password)))
         return super().process_view(request, update_wrapper(verify, view), args, kwargs)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:

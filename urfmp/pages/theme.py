@@ -41,6 +41,7 @@ UNFOLD: dict[str, Any] = {
     "SCRIPTS": [_static_file("urfmp/js/expressions.js"), _static_file("urfmp/js/common.js")],
     "ACCOUNT": {
         "navigation": [
+            {"title": "Profile", "link": reverse_lazy("admin:profile_page")},
             {
                 "title": "My sessions",
                 "link": reverse_lazy("admin:own_sessions_page"),

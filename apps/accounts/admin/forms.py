@@ -16,10 +16,21 @@ from apps.accounts.models import User
 from apps.accounts.permissions.grants import effective_permissions
 from apps.accounts.permissions.roles import PERMISSIONS, ROLE_PERMISSIONS
 from urfmp.common.admin import ScopedModelForm
+from urfmp.common.time.zones import timezone_choices
 
 
 def _sorted_choices(names: Any) -> list[tuple[str, str]]:
     return [(name, name) for name in sorted(names)]
+
+
+def user_timezone_field() -> forms.ChoiceField:
+    """Return the field to choose a user's timezone."""
+    return forms.ChoiceField(
+        choices=lambda: [("", "Same as the organization"), *timezone_choices()],
+        required=False,
+        help_text="Pages and e-mails show times in this timezone.",
+        widget=UnfoldAdminSelectWidget(),
+    )
 
 
 class GrantForm(ScopedModelForm):
@@ -69,10 +80,12 @@ class GrantForm(ScopedModelForm):
 class UserForm(GrantForm):
     """Form to change a user."""
 
+    timezone = user_timezone_field()
+
     class Meta:
         model = User
         fields: tuple[str, ...] = (
-            "email", "first_name", "last_name", "role", "permissions", "is_active",
+            "email", "first_name", "last_name", "role", "permissions", "timezone", "is_active",
         )  # fmt: skip
 
     def clean(self) -> dict[str, Any]:
@@ -91,4 +104,4 @@ class UserAddForm(UserForm):
     """
 
     class Meta(UserForm.Meta):
-        fields = ("email", "first_name", "last_name", "role", "permissions")
+        fields = ("email", "first_name", "last_name", "role", "permissions", "timezone")

@@ -50,12 +50,15 @@ class UserAdmin(OrganizationScopedAdmin[User]):
     ordering = ("email",)
     readonly_fields = ("last_seen", "created")
     fieldsets = (
-        (None, {"fields": (("first_name", "last_name"), "email", ("role", "is_active"))}),
+        (
+            None,
+            {"fields": (("first_name", "last_name"), "email", ("role", "is_active"), "timezone")},
+        ),
         ("Additional permissions", {"fields": ("permissions",), "classes": ("collapse",)}),
         ("Activity", {"fields": (("last_seen", "created"),)}),
     )
     add_fieldsets = (
-        (None, {"fields": ("email", ("first_name", "last_name"), "role")}),
+        (None, {"fields": ("email", ("first_name", "last_name"), "role", "timezone")}),
         ("Additional permissions", {"fields": ("permissions",), "classes": ("collapse",)}),
     )
 

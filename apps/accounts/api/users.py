@@ -53,6 +53,7 @@ class UserSerializer(ScopedModelSerializer):
             "last_name",
             "role",
             "permissions",
+            "timezone",
             "is_active",
             "email_verified",
             "last_login",

@@ -30,6 +30,7 @@ from urfmp.common.db.names import (
     normalize_identifier,
 )
 from urfmp.common.tenancy.models import TenantModel
+from urfmp.common.time.zones import validate_timezone
 
 
 class UserManager(BaseUserManager["User"].from_queryset(UserQuerySet)):  # type: ignore[misc]
@@ -67,6 +68,14 @@ class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
         db_default=models.Value([], ArrayField(models.TextField())),
         blank=True,
         help_text="Permissions in addition to the role's, such as robot.control.",
+    )
+    timezone = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[validate_timezone],
+        help_text="IANA name; leave blank for the organization's timezone.",
     )
     is_system = models.BooleanField(default=False, db_default=False, editable=False)
     is_active = models.BooleanField(  # type: ignore[assignment]  # the spec lets it be NULL
@@ -127,6 +136,11 @@ class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
     def is_superuser(self) -> bool:
         """Return False: even super admins have permissions only by their role."""
         return False
+
+    @property
+    def effective_timezone(self) -> str:
+        """IANA name of the user's timezone, by default the organization's."""
+        return self.timezone or self.organization.timezone
 
     @property
     def has_second_factor(self) -> bool:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
-from django.utils import timezone
+from django.utils.timezone import now
 
 from apps.accounts.choices import PLATFORM_SLUG, Role
 from apps.accounts.exceptions import LastAdminError, RoleNotAllowedError, SystemUserError
@@ -43,6 +43,7 @@ def user_create(
     first_name: str | None = None,
     last_name: str | None = None,
     permissions: list[str] | None = None,
+    timezone: str = "",
 ) -> User:
     """Create a user in an organization.
 
@@ -54,6 +55,7 @@ def user_create(
         first_name: Given name.
         last_name: Family name.
         permissions: Grants beyond the role, such as `robot.control`.
+        timezone: IANA name; empty for the organization's timezone.
 
     Raises:
         PlanLimitError: The plan does not allow another user.
@@ -67,7 +69,8 @@ def user_create(
         first_name=first_name,
         last_name=last_name,
         permissions=permissions or [],
-        trusted_devices_reset_at=timezone.now(),  # another user may have had this address before
+        timezone=timezone,
+        trusted_devices_reset_at=now(),  # another user may have had this address before
     )
     if user.email.endswith(".invalid"):
         raise ValidationError({"email": "E-mail addresses under .invalid are reserved."})
@@ -157,6 +160,18 @@ def user_update(user: User, **changes: Any) -> User:
             sessions_revoke_user(user)
         user.save()
     return user
+
+
+def user_update_profile(
+    user: User, *, first_name: str | None, last_name: str | None, timezone: str
+) -> User:
+    """Change what users of any role may change about themselves.
+
+    Raises:
+        ValidationError: A field is invalid.
+    """
+    with audit_action("accounts.user.update_profile"):
+        return user_update(user, first_name=first_name, last_name=last_name, timezone=timezone)
 
 
 def _is_last_admin(user: User, admins: list[User]) -> bool:

@@ -9,10 +9,10 @@ from django.contrib import admin
 from django.http import HttpRequest
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from apps.organizations.admin.forms import timezone_choices
 from apps.organizations.models import Facility
 from apps.organizations.services.facilities import facility_create, facility_delete, facility_update
 from urfmp.common.admin import OrganizationScopedAdmin, ScopedModelForm, request_user
+from urfmp.common.time.zones import timezone_choices
 
 
 class FacilityForm(ScopedModelForm):

@@ -23,14 +23,9 @@ from apps.organizations.models.settings import (
     MAX_TELEMETRY_RETENTION_DAYS,
     SETTINGS,
     WEEKDAYS,
-    timezones,
 )
 from urfmp.common.admin import ScopedModelForm
-
-
-def timezone_choices() -> list[tuple[str, str]]:
-    """Return timezone choices, without the old aliases in lower case."""
-    return [(name, name) for name in sorted(timezones()) if name[:1].isupper()]
+from urfmp.common.time.zones import timezone_choices
 
 
 class HoursWidget(forms.MultiWidget):

@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from apps.organizations.models.settings import validate_timezone
 from apps.organizations.querysets import (
     FacilityQuerySet,
 )
@@ -18,6 +17,7 @@ from urfmp.common.db.fields import (
 )
 from urfmp.common.db.names import NameField, name_check
 from urfmp.common.tenancy.models import TenantModel
+from urfmp.common.time.zones import validate_timezone
 
 
 class Facility(TenantModel):

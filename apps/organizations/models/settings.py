@@ -7,21 +7,22 @@ is stored here by mistake: every user of the organization can read the settings.
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
-from functools import cache
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from urfmp.common.time.zones import (
+    UNKNOWN_TIMEZONE,
+    timezone_names,
+    validate_timezone,  # noqa: F401 - migrations name it here
+)
 
 # The longest retention; an organization may choose a shorter one.
 MAX_TELEMETRY_RETENTION_DAYS = 365
 MAX_STATUS_HISTORY_RETENTION_DAYS = 730
 
 _TIME_OF_DAY = "([01][0-9]|2[0-3]):[0-5][0-9]"
-_UNKNOWN_TIMEZONE = "Unknown timezone; use an IANA name such as Europe/Berlin."
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 # Format of numbers and dates; the interface is in English.
@@ -58,22 +59,10 @@ RETENTION_SETTINGS = {
 ErrorMessages = str | dict[str, str]
 
 
-@cache
-def timezones() -> frozenset[str]:
-    """Return the names of the IANA timezone database, cached."""
-    return frozenset(zoneinfo.available_timezones())
-
-
-def validate_timezone(value: str) -> None:
-    """Reject a name that is not in the IANA timezone database."""
-    if value not in timezones():
-        raise ValidationError(_UNKNOWN_TIMEZONE, code="timezone")
-
-
 def _timezone_error(value: Any) -> ErrorMessages | None:
-    if isinstance(value, str) and value in timezones():
+    if isinstance(value, str) and value in timezone_names():
         return None
-    return _UNKNOWN_TIMEZONE
+    return UNKNOWN_TIMEZONE
 
 
 def _locale_error(value: Any) -> ErrorMessages | None:

@@ -32,6 +32,7 @@ from unfold.contrib.filters.admin import (
 from unfold.widgets import UnfoldAdminTextareaWidget, UnfoldBooleanSwitchWidget
 
 from urfmp.common.admin.actions import ObjectAction
+from urfmp.common.admin.datetimes import LocalSplitDateTimeWidget
 from urfmp.common.admin.forms import (
     BlankJsonField,
     ScopedChoiceField,
@@ -52,6 +53,7 @@ from urfmp.common.db.names import normalize_name
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.recent_auth import StepUpRequiredError, require_recent_auth
+from urfmp.common.time.fields import LocalSplitDateTimeField
 
 _MAX_BULK_ROWS = 1_000
 
@@ -78,7 +80,11 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     compressed_fields = True
     warn_unsaved_form = True
     change_form_outer_before_template = "admin/inc/object_actions.html"
-    formfield_overrides = {
+    formfield_overrides: ClassVar[dict[type[models.Field[Any, Any]], dict[str, Any]]] = {
+        models.DateTimeField: {
+            "form_class": LocalSplitDateTimeField,
+            "widget": LocalSplitDateTimeWidget,
+        },
         models.TextField: {"widget": UnfoldAdminTextareaWidget(attrs={"rows": 4})},
         models.JSONField: {
             "form_class": BlankJsonField,

@@ -12,6 +12,7 @@ from django.http import QueryDict
 
 from urfmp.common.db.json_values import json_storage_error
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.time.fields import LocalSplitDateTimeField
 
 ServiceError = ApplicationError | ValidationError
 
@@ -101,8 +102,10 @@ def initial_from_query(form: forms.BaseForm, query: QueryDict) -> dict[str, Any]
 
 
 def _read(field: forms.Field, values: list[str]) -> Any:
-    if isinstance(field, forms.MultiValueField):  # a date and a time, in two boxes
-        return field.clean(values[-1].replace("T", " ", 1).split(" ", 1))
+    if isinstance(field, LocalSplitDateTimeField):
+        return field.clean_text(values[-1])
+    if isinstance(field, forms.MultiValueField):
+        return field.clean(values[-1].split(" ", 1))
     if isinstance(field, forms.MultipleChoiceField | forms.ModelMultipleChoiceField):
         return field.clean(values)
     return field.clean(values[-1])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from django import forms
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import get_fields_from_path
 from django.core.exceptions import ValidationError
@@ -22,7 +21,7 @@ from unfold.contrib.filters.admin import (
 from unfold.views import ChangeList
 
 from urfmp.common.admin.visibility import restricted
-from urfmp.common.db.fields import validate_datetime_range
+from urfmp.common.time.fields import LocalDateTimeField
 
 _MAX_COUNT = 10_000
 
@@ -100,7 +99,10 @@ class RelatedOnlyFilter(RelatedDropdownFilter):
 
 
 class TimeRangeFilter(RangeDateTimeFilter):
-    """A filter by a range of datetimes in the active timezone."""
+    """A filter by a range of datetimes in the active timezone.
+
+    The range includes both occurrences of a repeated time.
+    """
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Return the rows of the range.
@@ -108,8 +110,8 @@ class TimeRangeFilter(RangeDateTimeFilter):
         Raises:
             IncorrectLookupParameters: One of the bounds is not a valid datetime.
         """
-        field = forms.DateTimeField(validators=[validate_datetime_range])
         for end, lookup in (("from", "gte"), ("to", "lte")):
+            field = LocalDateTimeField(is_end=end == "to")
             parts = [self.used_parameters.get(f"{self.field_path}_{end}_{n}") for n in (0, 1)]
             if not all(parts):
                 continue

@@ -8,6 +8,8 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from urfmp.common.time.zones import validate_timezone
+
 NEEDS_OFFSET = "Enter a datetime with its offset, such as 2026-01-31T14:30:00Z or with +02:00."
 
 
@@ -23,6 +25,14 @@ class AwareDateTimeField(serializers.DateTimeField):
         if isinstance(value, str) and _is_naive(value):
             raise serializers.ValidationError(NEEDS_OFFSET)
         return super().to_internal_value(value)
+
+
+class TimezoneParameter(serializers.CharField):
+    """An IANA name of a timezone; the default is UTC."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        """Validate the name."""
+        super().__init__(default="UTC", max_length=64, validators=[validate_timezone], **kwargs)
 
 
 def _is_naive(text: str) -> bool:

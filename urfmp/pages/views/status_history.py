@@ -73,7 +73,9 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
     start, end = form.bounds(now)
     filters = {
         "robot": str(known or ""), "facility": facility, "status": status, "range": form.selected,
-        **{name: query.get(name, "") for name in ("start", "end") if form.selected == CUSTOM},
+        **(
+            {"start": start.isoformat(), "end": end.isoformat()} if form.selected == CUSTOM else {}
+        ),
     }  # fmt: skip
     return render_page(
         request,
@@ -83,6 +85,8 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
         facilities=facilities,
         statuses=RobotStatus.choices,
         form=form,
+        range_inputs=form.inputs({"start": start, "end": end}),
+        hide_range_inputs=not form.is_custom,
         selected={"robot": known, "facility": facility, "status": status},
         start=start,
         end=end,

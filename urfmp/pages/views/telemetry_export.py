@@ -14,8 +14,8 @@ from apps.robots.models import Robot
 from apps.telemetry.api.export import export_response
 from apps.telemetry.services.export import ExportQuery
 from apps.telemetry.services.export_formats import EXPORT_FORMATS
-from urfmp.common.db.fields import validate_datetime_range
 from urfmp.common.export_slots import MAX_CONCURRENT_PER_ORGANIZATION, TooManyExportsError
+from urfmp.pages.range_form import LocalRangeForm
 from urfmp.pages.selectors import robot_choices
 from urfmp.pages.views.rendering import render_page, require_permission
 
@@ -27,13 +27,11 @@ _FORMAT_LABELS = {
 _MAX_METRICS = 100
 
 
-class ExportForm(forms.Form):
-    """Parameters of an export. Times are in the organization's timezone."""
+class ExportForm(LocalRangeForm):
+    """Parameters of an export. Times are in the user's timezone."""
 
     robots = forms.TypedMultipleChoiceField(required=False, coerce=UUID, empty_value=[])
     metrics = forms.CharField(required=False, max_length=4000)
-    start = forms.DateTimeField(validators=[validate_datetime_range])
-    end = forms.DateTimeField(validators=[validate_datetime_range])
     format = forms.ChoiceField(choices=[(name, _FORMAT_LABELS[name]) for name in EXPORT_FORMATS])
 
     def __init__(self, data: Any, robots: list[tuple[UUID, str]], **kwargs: Any) -> None:
@@ -78,7 +76,8 @@ def telemetry_export_page(request: HttpRequest) -> HttpResponseBase:
                 )
             except TooManyExportsError as error:
                 export_error, status = error.message, int(error.status)
-    now = timezone.localtime().replace(second=0, microsecond=0)
+    now = timezone.now().replace(second=0, microsecond=0)
+    links = ExportForm(request.GET, robots)
     response = render_page(
         request,
         "pages/telemetry_export.html",
@@ -86,13 +85,14 @@ def telemetry_export_page(request: HttpRequest) -> HttpResponseBase:
         form=form,
         export_error=export_error,
         max_exports=MAX_CONCURRENT_PER_ORGANIZATION,
+        range_inputs=(form if form.is_bound else links).inputs(
+            {"start": now - timedelta(days=1), "end": now}
+        ),
         formats=[(name, _FORMAT_LABELS[name]) for name in EXPORT_FORMATS],
         robots=robots,
         selected={
             "robots": request.GET.getlist("robots"),
             "metrics": request.GET.get("metrics", ""),
-            "start": request.GET.get("start") or f"{now - timedelta(days=1):%Y-%m-%dT%H:%M}",
-            "end": request.GET.get("end") or f"{now:%Y-%m-%dT%H:%M}",
             "format": request.GET.get("format", "csv"),
         },
     )

@@ -6,7 +6,20 @@ window.urfmp.Charts = (() => {
   const MAX_RANGE_MS = 2 * 366 * 86400000;
   const RELOAD_DELAY_MS = 120;
   const MAX_SLIDING_SPAN_MS = 3600000;
-  const { local, fromLocal, range } = window.urfmp.time;
+  const { instants, local, offsetText, range } = window.urfmp.time;
+
+  // Offers both instants if the clock repeats the time of an input.
+  function showInstants(input, selected) {
+    const select = input.form.elements[`${input.name}_offset`];
+    const found = instants(input.value);
+    select.replaceChildren(...found.map((at, index) => new Option(`${["First", "Second"][index]}, UTC${offsetText(at)}`, String(at))));
+    if (found.length) {
+      select.value = String(found.includes(selected) ? selected : found.at(input.name === "end" ? -1 : 0));
+    }
+    select.hidden = found.length < 2;
+  }
+
+  const selectedInstant = (input) => Number(input.form.elements[`${input.name}_offset`].value || NaN);
 
   class Charts {
     // `onDraw` is called after every load, `onRange` when another range is selected.
@@ -143,13 +156,18 @@ window.urfmp.Charts = (() => {
         button.addEventListener("click", actions[button.dataset.zoom]);
       });
       this.customRange = this.bar.querySelector("[data-custom-range]");
+      this.customInputs = ["start", "end"].map((name) => this.customRange.elements[name]);
+      this.customInputs.forEach((input) => input.addEventListener("change", () => showInstants(input)));
       this.customRange.addEventListener("submit", (event) => {
         event.preventDefault();
-        const start = fromLocal(this.customRange.elements.start.value);
-        const end = fromLocal(this.customRange.elements.end.value);
-        const isValid = start < end;
-        this.customRange.querySelector("[data-error]").hidden = isValid;
-        if (isValid) {
+        const [start, end] = this.customInputs.map(selectedInstant);
+        const skipped = this.customInputs.find((input) => Number.isNaN(selectedInstant(input)));
+        const error = this.customRange.querySelector("[data-error]");
+        error.textContent = skipped
+          ? `${skipped.value.slice(11)} does not exist on this day: the clock goes forward. Enter another time.`
+          : "Enter a start, and an end after it.";
+        error.hidden = start < end;
+        if (start < end) {
           this.customRange.closest("details").open = false;
           this.setState({ start, end });
         }
@@ -171,8 +189,11 @@ window.urfmp.Charts = (() => {
       this.bar.querySelector("[data-shown]").textContent = this.isLive ? "" : range(start, end);
       this.bar.querySelector('[data-zoom="undo"]').disabled = !this.history.length;
       this.bar.querySelector('[data-zoom="later"]').disabled = this.isLive;
-      this.customRange.elements.start.value = local(start);
-      this.customRange.elements.end.value = local(end);
+      this.customInputs.forEach((input, index) => {
+        const at = Math.floor([start, end][index] / 1000) * 1000;
+        input.value = local(at);
+        showInstants(input, at);
+      });
       const url = new URL(location.href);
       ["range", "start", "end"].forEach((name) => url.searchParams.delete(name));
       Object.entries(this.parameters()).forEach(([name, value]) => url.searchParams.set(name, value));
@@ -188,8 +209,9 @@ window.urfmp.Charts = (() => {
       });
       document.querySelectorAll("a[data-keep-minutes]").forEach((link) => {
         const target = new URL(link.href);
-        target.searchParams.set("start", local(start).slice(0, 16));
-        target.searchParams.set("end", local(end + 59999).slice(0, 16));
+        const minute = (time) => local(time).slice(0, 16) + offsetText(time);
+        target.searchParams.set("start", minute(start));
+        target.searchParams.set("end", minute(end + 59999));
         link.href = target.href;
       });
       document.querySelectorAll("form[data-keep-range]").forEach((form) => {

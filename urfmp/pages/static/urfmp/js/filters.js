@@ -10,7 +10,7 @@
       const isCustom = range?.value === "custom";
       customFields.forEach((field) => {
         field.hidden = !isCustom;
-        field.querySelector("input").disabled = !isCustom;
+        field.querySelectorAll("input, select").forEach((input) => { input.disabled = !isCustom; });
       });
       return isCustom;
     }
