@@ -76,7 +76,9 @@ def invitation_create(
         raise RoleNotAllowedError
     with (
         unique_error_on(
-            "email", "This user has already been invited. Resend or revoke the invitation."
+            "email",
+            "This user has already been invited. Resend or revoke the invitation.",
+            "invitations_organization_email_key",
         ),
         audit_action("accounts.invitation.create"),
     ):

@@ -23,7 +23,7 @@ EMAIL_TAKEN = "This e-mail address is already in use."
 
 
 def _unique_email() -> AbstractContextManager[None]:
-    return unique_error_on("email", EMAIL_TAKEN)
+    return unique_error_on("email", EMAIL_TAKEN, "users_email_key", "users_email_lower_key")
 
 
 def _set_password(user: User, password: str) -> None:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
+from psycopg.errors import ForeignKeyViolation
 
 from apps.organizations.exceptions import FacilityInUseError
 from apps.organizations.models import Facility
@@ -18,7 +19,9 @@ _MAX_SIDE_METRES = 1e6
 
 
 def _unique_name() -> AbstractContextManager[None]:
-    return unique_error_on("name", "A facility with this name already exists.")
+    return unique_error_on(
+        "name", "A facility with this name already exists.", "facilities_organization_name_key"
+    )
 
 
 def _check_floor_plan(plan: Any) -> None:
@@ -72,4 +75,7 @@ def facility_delete(facility: Facility) -> None:
         with audit_action("organizations.facility.delete"):
             facility.delete()
     except IntegrityError as error:
+        # Raised by the trigger `keep_facility_of_robots`.
+        if not isinstance(error.__cause__, ForeignKeyViolation):
+            raise
         raise FacilityInUseError from error

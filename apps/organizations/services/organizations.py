@@ -43,7 +43,9 @@ def organization_create(
     )
     # Validation cannot find a duplicate slug: other organizations' rows are invisible.
     with (
-        unique_error_on("slug", "An organization with this slug already exists."),
+        unique_error_on(
+            "slug", "An organization with this slug already exists.", "organizations_slug_key"
+        ),
         switch_organization_transaction(organization.id),
         audit_action("organizations.organization.create"),
     ):

@@ -49,7 +49,11 @@ def robot_update(robot: Robot, **changes: Any) -> Robot:
 
 
 def _unique_serial_number() -> AbstractContextManager[None]:
-    return unique_error_on("serial_number", "A robot with this serial number already exists.")
+    return unique_error_on(
+        "serial_number",
+        "A robot with this serial number already exists.",
+        "robots_organization_serial_key",
+    )
 
 
 def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:

@@ -13,17 +13,19 @@ from psycopg.errors import UniqueViolation
 
 
 @contextmanager
-def unique_error_on(field: str, message: str) -> Iterator[None]:
-    """Report a violated unique constraint as an error of one field.
+def unique_error_on(field: str, message: str, *constraints: str) -> Iterator[None]:
+    """Report a violation of given unique constraints as one field's error.
 
-    Enter it outside of the service's transaction, which must be rolled back first.
+    Violations of other constraints pass unchanged. Enter it outside of the service's transaction,
+    which must be rolled back first.
 
     Args:
         field: Field whose value is unique.
         message: Error message.
+        constraints: Names of the constraints or unique indexes that keep it unique.
 
     Raises:
-        ValidationError: The block violated a unique constraint, or validation found that it would.
+        ValidationError: The block violated one of them, or validation found that it would.
     """
     try:
         yield
@@ -33,9 +35,14 @@ def unique_error_on(field: str, message: str) -> Iterator[None]:
             raise
         raise ValidationError({**error.error_dict, field: message}) from error
     except IntegrityError as error:
-        if isinstance(error.__cause__, UniqueViolation):
-            raise ValidationError({field: message}) from error
-        raise
+        if _violated_unique_constraint(error) not in constraints:
+            raise
+        raise ValidationError({field: message}) from error
+
+
+def _violated_unique_constraint(error: IntegrityError) -> str | None:
+    cause = error.__cause__
+    return cause.diag.constraint_name if isinstance(cause, UniqueViolation) else None
 
 
 def _is_unique_error(error: ValidationError, field: str) -> bool:
@@ -54,25 +61,26 @@ def errors_by_field(row: Model, error: ValidationError) -> dict[str, list[Any]]:
         error: Error that Django raised.
     """
     errors: dict[str, list[Any]] = dict(error.error_dict)
-    rest = []
+    non_field_errors = []
     for found in errors.pop(NON_FIELD_ERRORS, []):
-        if (name := _field_of(row, found)) is None:
-            rest.append(found)
+        if (name := _duplicate_field(row, found)) is None:
+            non_field_errors.append(found)
         elif not any(known.code == "unique" for known in errors.get(name, ())):
-            taken = row.unique_error_message(type(row), (name,))
-            errors.setdefault(name, []).append(taken)
-    return {**errors, NON_FIELD_ERRORS: rest} if rest else errors
+            duplicate_error = row.unique_error_message(type(row), (name,))
+            errors.setdefault(name, []).append(duplicate_error)
+    return {**errors, NON_FIELD_ERRORS: non_field_errors} if non_field_errors else errors
 
 
-def _field_of(row: Model, found: ValidationError) -> str | None:
+def _duplicate_field(row: Model, error: ValidationError) -> str | None:
     names: set[str] = set()
-    if found.code == "unique_together":
-        names = {*(found.params or {}).get("unique_check", ())} - {"organization"}
+    if error.code == "unique_together":
+        names = {*(error.params or {}).get("unique_check", ())}
     for constraint in row._meta.constraints:
         if not isinstance(constraint, UniqueConstraint) or not constraint.expressions:
             continue
-        if found.message == constraint.get_violation_error_message():
-            written: list[Any] = list(constraint.expressions)
-            parts: list[Any] = [part for item in written for part in item.flatten()]
-            names = {vars(part)["name"] for part in parts if isinstance(part, F)} - {"organization"}
+        if error.message == constraint.get_violation_error_message():
+            expressions: list[Any] = list(constraint.expressions)
+            nodes: list[Any] = [node for item in expressions for node in item.flatten()]
+            names = {vars(node)["name"] for node in nodes if isinstance(node, F)}
+    names -= {"organization"}
     return names.pop() if len(names) == 1 else None

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from apps.accounts.choices import Role
 from apps.accounts.services.users import user_create
@@ -44,10 +44,5 @@ class Command(BaseCommand):
                     )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
-        except IntegrityError as error:
-            msg = (
-                "An organization with this slug or a user with this e-mail address already exists."
-            )
-            raise CommandError(msg) from error
         self.stdout.write(f"{organization.name} created. Sign in as {options['admin_email']}")
         self.stdout.write(f"Password: {password}")
