@@ -23,7 +23,13 @@ CREATE TABLE alerts (
     acknowledged_by uuid,
     organization_id uuid NOT NULL,
     robot_id uuid,
+    key character varying(255) NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    occurrences integer DEFAULT 1 NOT NULL,
+    resolution text,
     CONSTRAINT alerts_pkey PRIMARY KEY (id),
+    CONSTRAINT alerts_key_form_check CHECK (is_identifier((key)::text)),
+    CONSTRAINT alerts_occurrences_check CHECK ((occurrences >= 0)),
     CONSTRAINT alerts_severity_check CHECK (((severity)::text = ANY ((ARRAY['info'::character varying, 'warning'::character varying, 'error'::character varying, 'critical'::character varying])::text[]))),
     CONSTRAINT alerts_source_check CHECK (((source)::text = ANY ((ARRAY['robot'::character varying, 'system'::character varying, 'maintenance'::character varying, 'user'::character varying, 'integration'::character varying])::text[]))),
     CONSTRAINT alerts_title_form_check CHECK (is_name((title)::text)),
@@ -33,6 +39,7 @@ CREATE TABLE alerts (
     CONSTRAINT fk_alerts_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id),
     CONSTRAINT fk_alerts_robot FOREIGN KEY (robot_id) REFERENCES robots(id)
 );
+CREATE UNIQUE INDEX alerts_one_open_key ON public.alerts USING btree (organization_id, robot_id, key) NULLS NOT DISTINCT WHERE (NOT is_resolved);
 CREATE INDEX idx_alerts_acknowledged ON public.alerts USING btree (acknowledged_by);
 CREATE INDEX idx_alerts_created ON public.alerts USING btree (created_at);
 CREATE INDEX idx_alerts_metadata ON public.alerts USING gin (metadata jsonb_path_ops);
@@ -44,7 +51,8 @@ ALTER TABLE alerts ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON alerts FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.alerts FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.alert', 'organization_id', '{}', '{}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.alerts FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.alert', 'organization_id', '{occurrences,last_seen_at}', '{}');
+CREATE TRIGGER fill_alert_key_trigger BEFORE INSERT ON public.alerts FOR EACH ROW WHEN (((new.key IS NULL) OR ((new.key)::text = ''::text))) EXECUTE FUNCTION fill_alert_key();
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.alerts FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
 
 
@@ -762,6 +770,12 @@ AS $function$
     WHERE lower(u.email) = lower(address) AND u.is_active;
 $function$;
 
+CREATE OR REPLACE FUNCTION public.alert_key(type text, source text, title text)
+ RETURNS text
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+RETURN ('auto:'::text || "left"(encode(sha256(convert_to(concat(type, chr(31), source, chr(31), title), 'UTF8'::name)), 'hex'::text), 32));
+
 CREATE OR REPLACE FUNCTION public.api_key_credential(key_digest text)
  RETURNS TABLE(id uuid, organization_id uuid, robot_id uuid, permissions text[], rate_limit integer, allowed_networks text[], last_used_at timestamp with time zone)
  LANGUAGE sql
@@ -1320,6 +1334,17 @@ AS $function$
     WHERE NOT EXISTS (SELECT FROM session_credential(given.digest))
       AND NOT EXISTS (SELECT FROM access_token_credential(given.digest))
       AND NOT EXISTS (SELECT FROM api_key_credential(given.digest));
+$function$;
+
+CREATE OR REPLACE FUNCTION public.fill_alert_key()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    NEW.key := alert_key(NEW.type, NEW.source, NEW.title);
+    RETURN NEW;
+END;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.fill_organization_id()

@@ -59,7 +59,10 @@ def _can_resolve(alert: Alert) -> bool:
 @admin.register(Alert)
 class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     audit_resource = "alert"
-    list_display = ("title", "severity_badge", "robot", "state", "raised", "next_step")
+    list_display = (
+        "title", "severity_badge", "robot", "state", "occurrences", "first_seen", "last_seen",
+        "next_step",
+    )  # fmt: skip
     list_filter = (
         StateFilter, "severity", "type", "source", ("robot", AutocompleteFilter),
         ("created_at", TimeRangeFilter),
@@ -68,8 +71,9 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     search_text_fields = ("title", "message")
     list_select_related = ("robot", "acknowledged_by")
     fields = (
-        "title", "severity_badge", "state", "robot_link", "message", "type", "source", "raised_at",
-        "acknowledged", "resolved", "details",
+        "title", "severity_badge", "state", "robot_link", "message", "type", "source", "key",
+        "occurrences", "first_seen_at", "last_seen_at_exact", "acknowledged", "resolved",
+        "resolution", "details",
     )  # fmt: skip
     readonly_fields = fields
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
@@ -114,13 +118,21 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     def state(self, alert: Alert) -> SafeString:
         return badge("alert", alert.state, alert.state.capitalize())
 
-    @admin.display(description="Raised", ordering="created_at")
-    def raised(self, alert: Alert) -> SafeString | str:
+    @admin.display(description="First seen", ordering="created_at")
+    def first_seen(self, alert: Alert) -> SafeString | str:
         return relative_time_html(alert.created_at)
 
-    @admin.display(description="Raised")
-    def raised_at(self, alert: Alert) -> SafeString | str:
+    @admin.display(description="First seen")
+    def first_seen_at(self, alert: Alert) -> SafeString | str:
         return datetime_html(alert.created_at)
+
+    @admin.display(description="Last seen", ordering="last_seen_at")
+    def last_seen(self, alert: Alert) -> SafeString | str:
+        return relative_time_html(alert.last_seen_at)
+
+    @admin.display(description="Last seen")
+    def last_seen_at_exact(self, alert: Alert) -> SafeString | str:
+        return datetime_html(alert.last_seen_at)
 
     @admin.display(description="Robot")
     def robot_link(self, alert: Alert) -> SafeString | str:

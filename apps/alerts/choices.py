@@ -4,6 +4,12 @@ from enum import StrEnum
 
 from django.db import models
 
+MAX_KEY_LENGTH = 255
+# Prefixes of keys that the platform derives; a report cannot contain such a key.
+DERIVED_KEY_PREFIX = "auto:"
+RULE_KEY_PREFIX = "rule:"
+RESERVED_KEY_PREFIXES = (DERIVED_KEY_PREFIX, RULE_KEY_PREFIX)
+
 
 class AlertSeverity(models.TextChoices):
     """Severity of an alert, lowest first."""
@@ -36,6 +42,13 @@ class AlertSource(models.TextChoices):
     INTEGRATION = "integration", "Integration"
 
 
+class AlertOutcome(models.TextChoices):
+    """What a report of a condition did."""
+
+    OPENED = "opened", "Opened"
+    REPEATED = "repeated", "Repeated"
+
+
 class AlertState(StrEnum):
     """State of an alert, derived from its two flags."""
 
@@ -56,6 +69,12 @@ TRANSITIONS: dict[AlertAction, frozenset[AlertState]] = {
     AlertAction.ACKNOWLEDGE: frozenset({AlertState.NEW}),
     AlertAction.RESOLVE: frozenset({AlertState.NEW, AlertState.ACKNOWLEDGED}),
 }
+
+
+def is_worse(severity: str, than: str) -> bool:
+    """Return whether a severity is higher than another one."""
+    order = AlertSeverity.values
+    return order.index(severity) > order.index(than)
 
 
 def allows(action: AlertAction, state: AlertState) -> bool:

@@ -7,27 +7,40 @@ from typing import Any, ClassVar
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from apps.alerts.choices import AlertSeverity, AlertSource, AlertState, AlertType
+from apps.alerts.choices import MAX_KEY_LENGTH, AlertSeverity, AlertSource, AlertState, AlertType
 from apps.alerts.querysets import AlertQuerySet
 from urfmp.common.db.fields import (
+    TransactionTimestamp,
     choices_check,
     created_at,
     organization_fk,
     unconstrained_fk,
     uuid_primary_key,
 )
-from urfmp.common.db.names import NameField, name_check, validate_visible
+from urfmp.common.db.names import (
+    IdentifierField,
+    NameField,
+    identifier_check,
+    name_check,
+    validate_visible,
+)
 from urfmp.common.tenancy.models import TenantModel
 
 
 class Alert(TenantModel):
-    """A problem, open from when it was raised until it is resolved."""
+    """A problem, open from its first report until it is resolved.
+
+    The key identifies the condition. A robot, or the organization without one, has at most one open
+    alert of a key: a further report is a repeat, which increments `occurrences`. `created_at` is
+    the time of the first report.
+    """
 
     id = uuid_primary_key()
     organization = organization_fk()
     robot = unconstrained_fk("robots.Robot", null=True, blank=True)
     type = models.CharField(max_length=50, choices=AlertType)
     severity = models.CharField(max_length=20, choices=AlertSeverity)
+    key = IdentifierField(max_length=MAX_KEY_LENGTH, blank=True)
     title = NameField(max_length=255)
     message = models.TextField(validators=[validate_visible])
     source = models.CharField(  # noqa: DJ001 - spec
@@ -45,6 +58,9 @@ class Alert(TenantModel):
         "resolved", null=True, default=False, db_default=False, editable=False
     )
     resolved_at = models.DateTimeField(null=True, blank=True, editable=False)
+    resolution = models.TextField(null=True, blank=True, editable=False)  # noqa: DJ001 - optional
+    occurrences = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    last_seen_at = models.DateTimeField(db_default=TransactionTimestamp(), editable=False)
     created_at = created_at()
 
     objects: ClassVar[Any] = AlertQuerySet.as_manager()
@@ -57,6 +73,13 @@ class Alert(TenantModel):
             choices_check("alerts", "severity", AlertSeverity),
             choices_check("alerts", "source", AlertSource),
             name_check("alerts", "title"),
+            identifier_check("alerts", "key"),
+            models.UniqueConstraint(
+                fields=("organization", "robot", "key"),
+                condition=models.Q(is_resolved=False),
+                nulls_distinct=False,
+                name="alerts_one_open_key",
+            ),
         )
         indexes = (
             models.Index(fields=("robot",), name="idx_alerts_robot"),

@@ -1,23 +1,62 @@
-"""Create, acknowledge and resolve alerts."""
+"""Report, acknowledge and resolve alerts."""
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.db import connection
+from django.db.models import F
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.alerts.choices import AlertAction, AlertState, allows
+from apps.alerts.choices import (
+    DERIVED_KEY_PREFIX,
+    RESERVED_KEY_PREFIXES,
+    AlertAction,
+    AlertOutcome,
+    AlertState,
+    allows,
+    is_worse,
+)
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
 from urfmp.common.db.json_values import check_json
+from urfmp.common.db.names import normalize_name
 from urfmp.common.tenancy.context import audit_action
 
 
-def alert_create(*, organization_id: UUID, **fields: Any) -> Alert:
-    """Create an alert.
+class AlertReport(NamedTuple):
+    """The open alert of a reported condition, and whether the report opened it."""
+
+    alert: Alert
+    outcome: AlertOutcome
+
+
+def derived_key(*, type: str, source: str | None, title: str) -> str:  # noqa: A002 - the column
+    """Return the key of a report without one; the SQL function `alert_key` returns the same.
+
+    Values that change from report to report belong to the message, not the title.
+    """
+    text = "\x1f".join((type, source or "", normalize_name(title)))
+    return DERIVED_KEY_PREFIX + hashlib.sha256(text.encode(errors="replace")).hexdigest()[:32]
+
+
+def alert_report(*, organization_id: UUID, key: str = "", **fields: Any) -> AlertReport:
+    """Report a condition: open an alert, or repeat the open one.
+
+    A repeat increments `occurrences` and moves `last_seen_at`. If it is more severe, the alert gets
+    its severity, message and metadata, so that they describe the peak. An advisory lock on the
+    condition lets parallel reports of it open one alert; it ends with the transaction.
+
+    Args:
+        organization_id: Organization of the alert.
+        key: Identity of the condition within its robot, or within the organization without one;
+            default: derived from type, source and title.
+        fields: Further columns of the alert.
 
     Raises:
         ValidationError: A field is invalid, or the robot belongs to another organization.
@@ -26,10 +65,46 @@ def alert_create(*, organization_id: UUID, **fields: Any) -> Alert:
     if alert.robot is not None and alert.robot.organization_id != organization_id:
         raise ValidationError({"robot": "Robot not found."})
     check_json(metadata=alert.metadata)
-    with audit_action("alerts.alert.create"):
-        alert.full_clean()
+    alert.key = _reported_key(key) or derived_key(
+        type=alert.type, source=alert.source, title=alert.title
+    )
+    with audit_action("alerts.alert.report"):
+        # The constraint over the key is enforced by the lock: a repeat is no error.
+        alert.full_clean(exclude={"key"})
+        _lock_condition(alert)
+        open_alerts = Alert.objects.unresolved().select_for_update(no_key=True)
+        stored = open_alerts.filter(robot=alert.robot, key=alert.key).first()
+        if stored is not None:
+            return AlertReport(_repeat(stored, alert), AlertOutcome.REPEATED)
         alert.save(force_insert=True)
-    return alert
+        alert.refresh_from_db(fields=["occurrences", "last_seen_at", "created_at"])
+    return AlertReport(alert, AlertOutcome.OPENED)
+
+
+def _reported_key(key: str) -> str:
+    try:
+        cleaned: str = Alert._meta.get_field("key").clean(key, None)
+    except ValidationError as error:
+        raise ValidationError({"key": error}) from error
+    if cleaned.startswith(RESERVED_KEY_PREFIXES):
+        prefixes = " and ".join(RESERVED_KEY_PREFIXES)
+        raise ValidationError({"key": f"Keys that begin with {prefixes} are reserved."})
+    return cleaned
+
+
+def _lock_condition(alert: Alert) -> None:
+    condition = f"alerts.{alert.organization_id}.{alert.robot_id}.{alert.key}"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [condition])
+
+
+def _repeat(stored: Alert, report: Alert) -> Alert:
+    changes: dict[str, Any] = {"occurrences": F("occurrences") + 1, "last_seen_at": Now()}
+    if is_worse(report.severity, stored.severity):
+        changes |= {name: getattr(report, name) for name in ("severity", "message", "metadata")}
+    Alert.objects.filter(pk=stored.pk).update(**changes)
+    stored.refresh_from_db(fields=list(changes))
+    return stored
 
 
 def alert_acknowledge(alert: Alert, user: User | None) -> Alert:
@@ -57,7 +132,7 @@ def alert_acknowledge(alert: Alert, user: User | None) -> Alert:
     return alert
 
 
-def alert_resolve(alert: Alert, user: User | None) -> Alert:
+def alert_resolve(alert: Alert, user: User | None, *, resolution: str | None = None) -> Alert:
     """Resolve an alert, and acknowledge it if it is new.
 
     Resolving twice changes nothing.
@@ -65,6 +140,7 @@ def alert_resolve(alert: Alert, user: User | None) -> Alert:
     Args:
         alert: Alert to resolve. Its row is locked.
         user: User who resolves; None for an API key, which the audit log names.
+        resolution: Why the alert is resolved, for the users who read it later.
     """
     with audit_action("alerts.alert.resolve"):
         alert = _lock(alert)
@@ -76,6 +152,7 @@ def alert_resolve(alert: Alert, user: User | None) -> Alert:
                 alert.acknowledged_at = now
             alert.is_resolved = True
             alert.resolved_at = now
+            alert.resolution = resolution
             alert.save(
                 update_fields=[
                     "is_acknowledged",
@@ -83,6 +160,7 @@ def alert_resolve(alert: Alert, user: User | None) -> Alert:
                     "acknowledged_at",
                     "is_resolved",
                     "resolved_at",
+                    "resolution",
                 ]
             )
     return alert

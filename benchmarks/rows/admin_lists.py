@@ -36,10 +36,11 @@ _FILL = {
     """,
     "alerts": """
         INSERT INTO alerts (organization_id, robot_id, type, severity, title, message, source,
-                            is_resolved, is_acknowledged, created_at)
+                            key, is_resolved, is_acknowledged, created_at)
         SELECT %(organization)s, r.id, 'telemetry',
                (ARRAY['info', 'warning', 'error', 'critical'])[1 + n %% 4],
                'Motor ' || n %% 7 || ' is too hot, case ' || n, 'Passed the limit ' || n, 'robot',
+               'case-' || n,
                n %% 50 <> 0, n %% 50 <> 0, now() - n * interval '30 seconds'
         FROM generate_series(1, %(rows)s) AS n
         JOIN numbered r ON r.number = n %% %(robots)s

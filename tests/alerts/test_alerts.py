@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from apps.alerts.choices import TRANSITIONS, AlertAction, AlertState
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
-from apps.alerts.services import alert_acknowledge, alert_create, alert_resolve
+from apps.alerts.services import alert_acknowledge, alert_report, alert_resolve
 from apps.audit.models import AuditLog
 from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
@@ -20,7 +20,7 @@ def make_alert(tenant):
     def make(organization, **fields):
         values = {"type": "system", "severity": "error", "title": "Hot", "message": "m", **fields}
         with tenant(organization):
-            return alert_create(organization_id=organization.id, **values)
+            return alert_report(organization_id=organization.id, **values).alert
 
     return make
 

@@ -54,7 +54,7 @@ def client(alice, client_for):
 def filled(organization_a, tenant, make_robot, make_facility, make_user, make_key):
     """Create two rows of each model; return the robot for the URLs."""
     from apps.accounts.services.users import system_user_get
-    from apps.alerts.services import alert_create
+    from apps.alerts.services import alert_report
     from apps.maintenance.services import task_create
     from apps.robots.models import RobotCommand
 
@@ -67,7 +67,7 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
             author = system_user_get(organization_id=organization_a.id)
             common = {"organization_id": organization_a.id, "title": "t", "robot": robot}
             task_create(created_by=author, type="cleaning", **common)
-            alert_create(type="system", severity="info", message="m", **common)
+            alert_report(type="system", severity="info", message="m", **common)
             RobotCommand.objects.create(organization=organization_a, robot=robot, type="start")
     return robot
 

@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.accounts.models import ApiKey
 from apps.accounts.permissions.roles import SCOPES
 from apps.accounts.services.users import system_user_get
-from apps.alerts.services import alert_create
+from apps.alerts.services import alert_report
 from apps.maintenance.services import task_create
 from apps.robots.models import Robot, RobotCommand
 
@@ -40,7 +40,7 @@ def fill(organization_a, tenant, make_robot, make_facility, make_user, make_key,
                 robot=robots[-1],
                 assigned_to=author,
             )
-            alert_create(
+            alert_report(
                 organization_id=organization_a.id,
                 robot=robots[-1],
                 type="system",

@@ -113,7 +113,8 @@ KINDS = [
         "alerts.alert",
         "title",
         lambda o, u, r: Alert(
-            organization=o, type="system", severity="info", title="a", message="m", robot=r
+            organization=o, type="system", severity="info", title="a", message="m", robot=r,
+            key=uuid.uuid4().hex,
         ),
     ),
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from tests.browser.conftest import opened
 FILL = """
 from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.services.users import system_user_get
-from apps.alerts.services import alert_create
+from apps.alerts.services import alert_report
 from apps.maintenance.services import task_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.models import Robot, RobotCommand
@@ -25,7 +25,7 @@ with tenant_transaction(o):
     author = system_user_get(organization_id=o)
     facility_create(organization_id=o, name="Hall 1")
     task_create(organization_id=o, created_by=author, title="Grease", type="cleaning", robot=robot)
-    alert_create(organization_id=o, robot=robot, type="system", severity="error", title="Hot",
+    alert_report(organization_id=o, robot=robot, type="system", severity="error", title="Hot",
                message="Very hot.")
     RobotCommand.objects.create(organization_id=o, robot=robot, type="pause", payload={"a": 1})
 """

@@ -32,12 +32,12 @@ def make_points(tenant):
 
 @pytest.fixture
 def make_alert(tenant):
-    from apps.alerts.services import alert_create
+    from apps.alerts.services import alert_report
 
     def make(organization: Any, **fields: Any) -> Any:
         values = {"type": "telemetry", "severity": "error", "title": "Too hot", "message": "90"}
         with tenant(organization):
-            return alert_create(organization_id=organization.id, **{**values, **fields})
+            return alert_report(organization_id=organization.id, **{**values, **fields}).alert
 
     return make
 

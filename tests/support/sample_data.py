@@ -28,7 +28,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.accounts.services.api_keys import api_key_create
     from apps.accounts.services.invitations import invitation_create
     from apps.accounts.services.users import system_user_get
-    from apps.alerts.services import alert_create
+    from apps.alerts.services import alert_report
     from apps.audit.models import AuditLog
     from apps.maintenance.services import task_create
     from apps.robots.models import RobotCommand
@@ -58,14 +58,14 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
                 robot=robot,
                 scheduled_at=timezone.now() + timedelta(days=1),
             )
-            alert = alert_create(
+            alert = alert_report(
                 organization_id=organization.id,
                 robot=robot,
                 type="system",
                 severity="error",
                 title=f"Alert {mark}",
                 message=mark,
-            )
+            ).alert
             invitation = invitation_create(
                 organization_id=organization.id, email=f"{mark}-invited@x.example", role="custom"
             )

@@ -220,6 +220,7 @@ def past_alerts(context: DemoContext) -> list[Alert]:
                 message=row["message"],
                 source=row["source"],
                 created_at=created,
+                last_seen_at=created,
                 is_acknowledged=acknowledged,
                 acknowledged_by=_first_user(context, "operator", "admin") if acknowledged else None,
                 acknowledged_at=created + timedelta(minutes=6) if acknowledged else None,

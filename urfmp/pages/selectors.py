@@ -155,7 +155,7 @@ def open_alerts(principal: Any, robot: Robot | None = None) -> tuple[list[Alert]
     if robot is not None:
         rows = rows.filter(robot=robot)
     shown = list(
-        rows.select_related("robot").order_by(_severity_rank(), "-created_at")[:MAX_PANEL_ROWS]
+        rows.select_related("robot").order_by(_severity_rank(), "-last_seen_at")[:MAX_PANEL_ROWS]
     )
     return shown, len(shown) if len(shown) < MAX_PANEL_ROWS else rows.count()
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import django_filters
 from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +15,7 @@ from rest_framework.response import Response
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
 from apps.alerts import services
-from apps.alerts.choices import AlertSeverity, AlertType
+from apps.alerts.choices import AlertOutcome, AlertSeverity, AlertType
 from apps.alerts.models import Alert
 from apps.robots.models import Robot
 from urfmp.common.api.examples import body_example
@@ -27,6 +29,7 @@ from urfmp.common.api.viewsets import ReadViewSet
     {
         "type": "system",
         "severity": "warning",
+        "key": "controller-temperature",
         "title": "Controller is hot",
         "message": "71 Cel, 60 is usual.",
         "source": "integration",
@@ -36,11 +39,12 @@ from urfmp.common.api.viewsets import ReadViewSet
 class AlertSerializer(ScopedModelSerializer):
     class Meta:
         model = Alert
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "robot",
             "type",
             "severity",
+            "key",
             "title",
             "message",
             "source",
@@ -50,6 +54,9 @@ class AlertSerializer(ScopedModelSerializer):
             "acknowledged_at",
             "is_resolved",
             "resolved_at",
+            "resolution",
+            "occurrences",
+            "last_seen_at",
             "created_at",
         )
         read_only_fields = (
@@ -59,9 +66,34 @@ class AlertSerializer(ScopedModelSerializer):
             "acknowledged_at",
             "is_resolved",
             "resolved_at",
+            "resolution",
+            "occurrences",
+            "last_seen_at",
             "created_at",
         )
-        extra_kwargs = {"source": {"allow_blank": False}}
+        extra_kwargs = {
+            "source": {"allow_blank": False},
+            "key": {
+                "allow_blank": False,
+                "help_text": "Identity of the condition within its robot, or within the"
+                " organization without one. Default: derived from type, source and title.",
+            },
+            "occurrences": {"help_text": "Number of reports since the alert was opened."},
+            "last_seen_at": {"help_text": "Time of the latest report."},
+            "created_at": {"help_text": "Time of the first report."},
+            "resolution": {"help_text": "Why the alert was resolved, if known."},
+        }
+
+
+class AlertReportSerializer(AlertSerializer):
+    outcome = serializers.ChoiceField(
+        AlertOutcome.choices,
+        read_only=True,
+        help_text="Whether the report opened the alert, or repeated the open one.",
+    )
+
+    class Meta(AlertSerializer.Meta):
+        fields = (*AlertSerializer.Meta.fields, "outcome")
 
 
 class AlertFilterSet(django_filters.FilterSet):
@@ -70,6 +102,7 @@ class AlertFilterSet(django_filters.FilterSet):
     type = django_filters.ChoiceFilter(choices=AlertType.choices)
     is_acknowledged = BooleanFilter()
     is_resolved = BooleanFilter()
+    key = django_filters.CharFilter()
     created_after = AwareDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = AwareDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
@@ -80,16 +113,27 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     model = Alert
     serializer_class = AlertSerializer
     filterset_class = AlertFilterSet
+    ordering_fields = ("created_at", "last_seen_at")
     permission_actions = {"acknowledge": "acknowledge", "resolve": "acknowledge"}
 
-    def perform_create(self, serializer: Any) -> None:
+    @extend_schema(
+        request=AlertSerializer,
+        responses={201: AlertReportSerializer, 200: AlertReportSerializer},
+        description="Opens an alert (201), or repeats the open alert of the same robot and key"
+        " (200): `occurrences` is incremented, and the severity raised if it is higher.",
+    )
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Report a condition."""
+        serializer = self.get_serializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
         fields = dict(serializer.validated_data)
         if self.principal.robot_id is not None:
             # A key bound to a robot raises alerts of this robot only.
             fields["robot"] = Robot.objects.get(pk=self.principal.robot_id)
-        serializer.instance = services.alert_create(
-            organization_id=self.principal.organization_id, **fields
-        )
+        report = services.alert_report(organization_id=self.principal.organization_id, **fields)
+        data = {**self.get_serializer(report.alert).data, "outcome": report.outcome.value}
+        is_new = report.outcome == AlertOutcome.OPENED
+        return Response(data, status=HTTPStatus.CREATED if is_new else HTTPStatus.OK)
 
     @extend_schema(request=None, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
