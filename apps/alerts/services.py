@@ -24,21 +24,24 @@ from apps.alerts.choices import (
 )
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
+from apps.robots.models import Robot
+from apps.robots.services.robots import require_in_service
 from urfmp.common.db.json_values import check_json
 from urfmp.common.db.names import normalize_name
 from urfmp.common.tenancy.context import audit_action
 
 
 class AlertReport(NamedTuple):
-    """The open alert of a reported condition, and whether the report opened it."""
+    """An open alert, and whether the report opened it."""
 
     alert: Alert
     outcome: AlertOutcome
 
 
 def derived_key(*, type: str, source: str | None, title: str) -> str:  # noqa: A002 - the column
-    """Return the key of a report without one; the SQL function `alert_key` returns the same.
+    """Return the key of a report without one.
 
+    The SQL function `alert_key` returns the same.
     Values that change from report to report belong to the message, not the title.
     """
     text = "\x1f".join((type, source or "", normalize_name(title)))
@@ -59,7 +62,8 @@ def alert_report(*, organization_id: UUID, key: str = "", **fields: Any) -> Aler
         fields: Further columns of the alert.
 
     Raises:
-        ValidationError: A field is invalid, or the robot belongs to another organization.
+        ValidationError: A field is invalid, or the robot is retired or belongs to another
+            organization.
     """
     alert = Alert(organization_id=organization_id, **fields)
     if alert.robot is not None and alert.robot.organization_id != organization_id:
@@ -69,8 +73,9 @@ def alert_report(*, organization_id: UUID, key: str = "", **fields: Any) -> Aler
         type=alert.type, source=alert.source, title=alert.title
     )
     with audit_action("alerts.alert.report"):
-        # The constraint over the key is enforced by the lock: a repeat is no error.
+        # The constraint over the key is enforced by the lock: a repeat is not an error.
         alert.full_clean(exclude={"key"})
+        require_in_service(alert.robot)
         _lock_condition(alert)
         open_alerts = Alert.objects.unresolved().select_for_update(no_key=True)
         stored = open_alerts.filter(robot=alert.robot, key=alert.key).first()
@@ -164,6 +169,22 @@ def alert_resolve(alert: Alert, user: User | None, *, resolution: str | None = N
                 ]
             )
     return alert
+
+
+def alerts_resolve_of_retired_robot(robot: Robot, reason: str) -> None:
+    """Resolve a retired robot's open alerts.
+
+    The rows are locked in the order of their ids. They do not become acknowledged.
+
+    Args:
+        robot: Robot that retires; the caller has locked it.
+        reason: Why the alerts are resolved.
+    """
+    alerts = Alert.objects.unresolved().filter(robot=robot).order_by("pk")
+    ids = list(alerts.select_for_update().values_list("pk", flat=True))
+    Alert.objects.filter(pk__in=ids).update(
+        is_resolved=True, resolved_at=timezone.now(), resolution=reason
+    )
 
 
 def _lock(alert: Alert) -> Alert:

@@ -18,6 +18,8 @@ from apps.maintenance.choices import (
 )
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
+from apps.robots.models import Robot
+from apps.robots.services.robots import require_in_service
 from urfmp.common.db.json_values import check_json
 from urfmp.common.db.names import (
     identifier_error,
@@ -43,6 +45,7 @@ def task_create(*, organization_id: UUID, created_by: User, **fields: Any) -> Ma
     task.due_at = task.due_at or task.scheduled_at
     with audit_action("maintenance.maintenance_task.create"):
         _check(task)
+        require_in_service(task.robot)
         task.save(force_insert=True)
     return task
 
@@ -61,6 +64,7 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
         task = _lock(task)
         _require(task, MaintenanceAction.UPDATE, "changed")
         moved = "scheduled_at" in changes and "due_at" not in changes
+        robot_id = task.robot_id
         for name, value in changes.items():
             setattr(task, name, value)
         if moved or task.due_at is None:
@@ -68,6 +72,8 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
         if task.status == MaintenanceStatus.OVERDUE and not _is_late(task):
             task.status = MaintenanceStatus.SCHEDULED
         _check(task)
+        if task.robot_id != robot_id:
+            require_in_service(task.robot)
         task.save()
     return task
 
@@ -109,7 +115,7 @@ def task_complete(task: MaintenanceTask, notes: str | None = None) -> Maintenanc
                 (task.completed_at - task.started_at).total_seconds() / 60
             )
         if notes:
-            task.notes = f"{task.notes}\n{notes}" if task.notes else notes
+            _append_note(task, notes)
         task.save(update_fields=["status", "completed_at", "actual_duration", "notes"])
     return task
 
@@ -128,10 +134,37 @@ def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
     with audit_action("maintenance.maintenance_task.cancel"):
         task = _lock(task)
         _require(task, MaintenanceAction.CANCEL, "cancelled")
-        task.status = MaintenanceStatus.CANCELLED
-        task.notes = f"{task.notes}\nCancelled: {reason}" if task.notes else f"Cancelled: {reason}"
-        task.save(update_fields=["status", "notes"])
+        _cancel(task, reason)
     return task
+
+
+def tasks_close_of_retired_robot(robot: Robot, reason: str) -> None:
+    """Cancel a retired robot's planned tasks.
+
+    Work in progress stays open, with a note: the technician completes or cancels it. The rows are
+    locked in the order of their ids.
+
+    Args:
+        robot: Robot that retires; the caller has locked it.
+        reason: Why the tasks are cancelled.
+    """
+    tasks = MaintenanceTask.objects.open().filter(robot=robot).order_by("pk")
+    for task in tasks.select_for_update():
+        if task.status == MaintenanceStatus.IN_PROGRESS:
+            _append_note(task, reason)
+            task.save(update_fields=["notes"])
+        else:
+            _cancel(task, reason)
+
+
+def _cancel(task: MaintenanceTask, reason: str) -> None:
+    task.status = MaintenanceStatus.CANCELLED
+    _append_note(task, f"Cancelled: {reason}")
+    task.save(update_fields=["status", "notes"])
+
+
+def _append_note(task: MaintenanceTask, note: str) -> None:
+    task.notes = f"{task.notes}\n{note}" if task.notes else note
 
 
 def tasks_mark_overdue() -> int:

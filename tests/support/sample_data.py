@@ -129,7 +129,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
         return reverse(f"api:{route}")
     resource = re.sub(
         r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
-        r"|set-plan|deactivate|reactivate|cancel-scheduled-settings)$",
+        r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service)$",
         "",
         route.removeprefix("platform-"),
     )

@@ -113,7 +113,6 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     model = Alert
     serializer_class = AlertSerializer
     filterset_class = AlertFilterSet
-    ordering_fields = ("created_at", "last_seen_at")
     permission_actions = {"acknowledge": "acknowledge", "resolve": "acknowledge"}
 
     @extend_schema(

@@ -8,6 +8,9 @@ import django_filters
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.robots.api.json_fields import ConfigurationField, LocationField
@@ -79,7 +82,10 @@ class RobotFilterSet(django_filters.FilterSet):
         return queryset.filter(location__contains={"facility": value})
 
 
-@extend_schema(description="Robots. DELETE retires a robot and keeps its history.")
+@extend_schema(
+    description="Robots. DELETE retires a robot and keeps its history: its open"
+    " alerts are resolved, and planned tasks and waiting commands cancelled."
+)
 class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
     """Robots of the organization."""
 
@@ -88,6 +94,7 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
     filterset_class = RobotFilterSet
     ordering = "name"
     ordering_fields = ("name", "created_at", "last_seen")
+    permission_actions = {"return_to_service": "change"}
 
     def perform_create(self, serializer: Any) -> None:
         serializer.instance = robots.robot_register(
@@ -96,6 +103,13 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
 
     def perform_update(self, serializer: Any) -> None:
         serializer.instance = robots.robot_update(serializer.instance, **serializer.validated_data)
+
+    @extend_schema(request=None, responses=RobotSerializer)
+    @action(detail=True, methods=["post"], url_path="return-to-service")
+    def return_to_service(self, request: Request, pk: str) -> Response:
+        """Return a retired robot to service."""
+        robot = robots.robot_return_to_service(self.get_object())
+        return Response(self.get_serializer(robot).data)
 
     def perform_destroy(self, instance: Robot) -> None:
         robots.robot_retire(instance)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from django.db.models import F
 from apps.accounts.services.quotas import reserve_quota
 from apps.robots.choices import Lifecycle, RobotAction, allows
 from apps.robots.models import Robot
+from apps.robots.services.retirement import run_retirement_steps
 from apps.robots.services.validation import normalize_location, validate_robot
 from urfmp.common.db.constraints import unique_error_on
 from urfmp.common.tenancy.context import audit_action
@@ -26,7 +28,7 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
     """
     robot = Robot(organization_id=organization_id, **fields)
     robot.serial_number = robot.serial_number or None
-    with _unique_serial_number(), audit_action("robots.robot.create"):
+    with _unique_serial_number(robot), audit_action("robots.robot.create"):
         reserve_quota(organization_id, "robots")
         robot.location = normalize_location(robot.location)
         validate_robot(robot.configuration, robot.location)
@@ -48,18 +50,30 @@ def robot_update(robot: Robot, **changes: Any) -> Robot:
     return _save_changes(robot, changes)
 
 
-def _unique_serial_number() -> AbstractContextManager[None]:
-    return unique_error_on(
-        "serial_number",
-        "A robot with this serial number already exists.",
-        "robots_organization_serial_key",
-    )
+@contextmanager
+def _unique_serial_number(robot: Robot) -> Iterator[None]:
+    """Report a taken serial number, and how to return its retired robot."""
+    taken = "A robot with this serial number already exists."
+    try:
+        with unique_error_on("serial_number", taken, "robots_organization_serial_key"):
+            yield
+    except ValidationError as error:
+        if taken not in getattr(error, "message_dict", {}).get("serial_number", ()):
+            raise
+        rows = Robot.objects.exclude(pk=robot.pk).filter(is_active=False)
+        if (retired := rows.filter(serial_number=robot.serial_number).first()) is None:
+            raise
+        msg = (
+            f"The retired robot {retired.name} has this serial number. Return it to service instead"
+            f" (in the API: POST /api/v1/robots/{retired.pk}/return-to-service)."
+        )
+        raise ValidationError({**error.error_dict, "serial_number": msg}) from error
 
 
 def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
     if not changes:
         return robot
-    with _unique_serial_number(), audit_action("robots.robot.update"):
+    with _unique_serial_number(robot), audit_action("robots.robot.update"):
         for name, value in changes.items():
             setattr(robot, name, value)
         robot.serial_number = robot.serial_number or None
@@ -76,23 +90,50 @@ def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
 def robot_retire(robot: Robot) -> Robot:
     """Retire a robot; its history is kept.
 
+    Its open alerts are resolved, and planned tasks and waiting commands cancelled, in the same
+    transaction. Locks the robot's row first, as services do that open alerts or plan tasks for it:
+    none appears behind the retirement. Retiring twice changes nothing.
+
     Its API keys stop working: the look-up behind `key_credential()` (SQL function
     `api_key_credential`) requires an active robot, and ingest checks it again when it writes.
     """
     with audit_action("robots.robot.retire"):
-        return _save_changes(robot, {"is_active": False, "lifecycle": Lifecycle.RETIRED})
+        locked = robot_lock(robot.pk)
+        if not allows(RobotAction.RETIRE, locked.service_state):
+            return locked
+        retired = _save_changes(robot, {"is_active": False, "lifecycle": Lifecycle.RETIRED})
+        run_retirement_steps(retired)
+        return retired
+
+
+def robot_lock(robot_id: UUID) -> Robot:
+    """Lock a robot's row against retirement and return until the transaction ends."""
+    locked: Robot = Robot.objects.select_for_update(no_key=True).get(pk=robot_id)
+    return locked
+
+
+def require_in_service(robot: Robot | None) -> None:
+    """Lock a robot, if any, and require that it is in service.
+
+    Raises:
+        ValidationError: The robot is retired.
+    """
+    if robot is not None and not robot_lock(robot.pk).is_active:
+        raise ValidationError({"robot": "The robot is retired. Return it to service first."})
 
 
 def robot_return_to_service(robot: Robot) -> Robot:
     """Return a retired robot to service.
 
     Locks the robot's row, so that it cannot be retired between the quota check and the change.
+    Returning twice changes nothing.
 
     Raises:
         PlanLimitError: The plan allows no further robot.
     """
     with audit_action("robots.robot.return_to_service"):
-        locked = Robot.objects.select_for_update(no_key=True).get(pk=robot.pk)
-        if allows(RobotAction.RETURN_TO_SERVICE, locked.service_state):
-            reserve_quota(robot.organization_id, "robots")
+        locked = robot_lock(robot.pk)
+        if not allows(RobotAction.RETURN_TO_SERVICE, locked.service_state):
+            return locked
+        reserve_quota(robot.organization_id, "robots")
         return _save_changes(robot, {"is_active": True, "lifecycle": Lifecycle.ACTIVE})
