@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
@@ -29,6 +30,8 @@ _MAX_ATTEMPTS = 10
 _ATTEMPT_WINDOW_SECONDS = 15 * _MINUTE_SECONDS
 # Trusted devices that may use all of their attempts in one window; any number may exist.
 _MAX_BUSY_DEVICES = 3
+# Networks of unknown clients that may use all of their attempts at passwords in one window.
+_MAX_BUSY_NETWORKS = 10
 _MAX_CODES_PER_DAY = 50
 _MAX_LINKS_PER_ACCOUNT = 5
 _MAX_LINKS_PER_NETWORK = 50
@@ -56,10 +59,12 @@ def throttle_api_request(credential: KeyCredential) -> RateLimitResult | None:
     return rate_limit.hit(*limits) if limits else None
 
 
-def throttle_code(account_hash: str, client_scope: str | None) -> None:
-    """Count one code of a second factor before it is verified.
+@contextmanager
+def throttle_code(account_hash: str, client_scope: str | None) -> Iterator[None]:
+    """Count one wrong code of a second factor, verified inside.
 
-    Six digits are few, so a daily limit applies as well.
+    The attempt is counted first and refunded if the code is right. Six digits are few, so a daily
+    limit applies as well.
 
     Args:
         account_hash: `LoginIdentity.account_hash` of the user.
@@ -74,65 +79,94 @@ def throttle_code(account_hash: str, client_scope: str | None) -> None:
     result = sliding_window.hit(window)
     if not result.admitted:
         raise _too_many_attempts(name, result.reset_seconds)
-    daily = rate_limit.hit(RateLimit(f"{name}:day", _MAX_CODES_PER_DAY, _DAY_SECONDS))
+    counters = [f"{name}:day"]
+    daily = rate_limit.hit(RateLimit(counters[0], _MAX_CODES_PER_DAY, _DAY_SECONDS))
     if not daily.admitted:
         raise _too_many_attempts(name, daily.reset_seconds)
-    _hit_shared_device_limit(
-        f"{{{account_hash}}}:code", client_scope, _MAX_CODES_PER_DAY, _DAY_SECONDS
-    )
+    if client_scope not in {None, SESSION_SCOPE}:
+        limit = _MAX_CODES_PER_DAY * _MAX_BUSY_DEVICES
+        counters.append(f"{{{account_hash}}}:code:devices")
+        _hit_shared_limit(RateLimit(counters[1], limit, _DAY_SECONDS))
+    yield  # a wrong code raises, and counts
+    sliding_window.refund(window, result)
+    rate_limit.refund(*counters)
+
+
+@dataclass
+class PasswordAttempt:
+    """One password that is verified.
+
+    Attributes:
+        is_right: Whether the password was right. The attempt then does not count.
+    """
+
+    is_right: bool = False
 
 
 @contextmanager
-def throttle_password(account_hash: str, client_scope: str | None) -> Iterator[None]:
-    """Count one password that is hashed inside, unless hashing is overloaded.
+def throttle_password(
+    account_hash: str, client_scope: str | None, ip_address: str | None = None
+) -> Iterator[PasswordAttempt]:
+    """Count one wrong password, verified inside.
 
-    Client scopes are limited separately: attempts from elsewhere do not lock the user out of a
-    trusted device.
+    The attempt is counted first, and refunded if the password is right or hashing is overloaded.
+    Client scopes are limited separately, so attempts from elsewhere do not lock the user out of a
+    trusted device. Other clients are limited by network: attempts from one network do not lock the
+    user out of another one, until all networks together have made too many.
 
     Args:
         account_hash: `LoginIdentity.account_hash` of the e-mail address.
         client_scope: Trusted device or `SESSION_SCOPE`, which have attempts of their own; None for
-            all other clients together.
+            other clients.
+        ip_address: IP address of a client without a scope.
 
     Raises:
-        TooManyAttemptsError: The attempts within this client scope are used up.
+        TooManyAttemptsError: The attempts of this client scope or network are used up.
     """
     name = f"{{{account_hash}}}:password"
-    window = _attempt_window(f"{name}:{client_scope or ''}")
+    window = _attempt_window(f"{name}:{client_scope or client_network(ip_address)}")
     result = sliding_window.hit(window)
     if not result.admitted:
         raise _too_many_attempts(window.name, result.reset_seconds)
-    shared = _hit_shared_device_limit(name, client_scope, _MAX_ATTEMPTS, _ATTEMPT_WINDOW_SECONDS)
+    shared = _shared_password_limit(name, client_scope)
+    if shared is not None:
+        _hit_shared_limit(shared)
+    attempt, does_count = PasswordAttempt(), True
     try:
-        yield
+        yield attempt
+        does_count = not attempt.is_right
     except PasswordHashingOverloadedError:
-        sliding_window.refund(window, result)
-        if shared is not None:
-            rate_limit.refund(shared)
+        does_count = False
         raise
+    finally:
+        if not does_count:
+            sliding_window.refund(window, result)
+            if shared is not None:
+                rate_limit.refund(shared.name)
 
 
 def _attempt_window(name: str) -> SlidingWindow:
     return SlidingWindow(name, _MAX_ATTEMPTS, _ATTEMPT_WINDOW_SECONDS)
 
 
-def _hit_shared_device_limit(
-    name: str, client_scope: str | None, limit: int, window_seconds: int
-) -> str | None:
-    """Apply one limit across all trusted devices.
+def _shared_password_limit(name: str, client_scope: str | None) -> RateLimit | None:
+    """Return the limit across all trusted devices, or across all networks.
 
-    An attacker who once knew the password may have registered many.
-
-    Returns:
-        The name of the counter, if the client scope is a trusted device.
+    An attacker who once knew the password may have registered many devices, and may have access to
+    many networks.
     """
-    if client_scope in {None, SESSION_SCOPE}:
+    if client_scope == SESSION_SCOPE:
         return None
-    shared = f"{name}:devices"
-    result = rate_limit.hit(RateLimit(shared, limit * _MAX_BUSY_DEVICES, window_seconds))
+    kind, busy = (
+        ("networks", _MAX_BUSY_NETWORKS) if client_scope is None else ("devices", _MAX_BUSY_DEVICES)
+    )
+    return RateLimit(f"{name}:{kind}", _MAX_ATTEMPTS * busy, _ATTEMPT_WINDOW_SECONDS)
+
+
+def _hit_shared_limit(limit: RateLimit) -> None:
+    result = rate_limit.hit(limit)
     if not result.admitted:
-        raise _too_many_attempts(shared, result.reset_seconds)
-    return shared
+        raise _too_many_attempts(limit.name, result.reset_seconds)
 
 
 def _too_many_attempts(name: str, wait_seconds: int) -> TooManyAttemptsError:

@@ -54,6 +54,11 @@ def enter(email=ALICE, password=PASSWORD, client=None):
     return (client or Client()).post("/admin/login/", {"email": email, "password": password})
 
 
+def enter_api(password=PASSWORD, **fields):
+    body = {"email": ALICE, "password": password, **fields}
+    return Client().post("/api/v1/auth/login", body, content_type="application/json")
+
+
 def use_up(email=ALICE, **kwargs):
     return [enter(email, "wrong", **kwargs).status_code for _ in range(10)]
 
@@ -253,3 +258,75 @@ def test_password_change_is_limited(alice, client_for, hashes):
     assert answer.status_code == 429
     assert int(answer["Retry-After"]) > 0
     assert len(hashes) == 10
+
+
+def test_right_passwords_do_not_count(alice, store):
+    for _ in range(12):
+        assert enter().status_code == 302
+        assert enter_api().status_code == 200
+    assert use_up() == [400] * 10
+    assert enter().status_code == 429
+
+
+@pytest.mark.django_db(transaction=True)
+def test_concurrent_right_passwords_do_not_count(alice, store):
+    for _ in range(2):
+        answers = run_concurrently(*[lambda: enter().status_code] * 8)
+        assert answers == [302] * 8
+    assert use_up() == [400] * 10
+
+
+def test_device_token_of_api_client_has_attempts_of_its_own(alice, store):
+    token = enter_api().json()["device_token"]
+    use_up()
+    assert enter_api().status_code == 429
+    answer = enter_api(device_token=token)
+    assert answer.status_code == 200
+    again = answer.json()["device_token"]  # of the same device
+    assert [enter_api("wrong", device_token=again).status_code for _ in range(10)] == [401] * 10
+    assert enter_api(device_token=token).status_code == 429
+
+
+@pytest.mark.parametrize(
+    "change", [lambda t: "", lambda t: t[:-2], lambda t: "x:y:z", lambda t: "é" * 2000]
+)
+def test_forged_device_token_is_not_trusted(change, alice):
+    token = enter_api().json()["device_token"]
+    use_up()
+    assert enter_api(device_token=change(token)).status_code in {400, 429}
+
+
+def test_device_token_is_not_trusted_by_other_accounts(alice, bob):
+    token = enter_api().json()["device_token"]
+    use_up("bob@acme.example")
+    body = {"email": "bob@acme.example", "password": PASSWORD, "device_token": token}
+    answer = Client().post("/api/v1/auth/login", body, content_type="application/json")
+    assert answer.status_code == 429
+
+
+def test_device_token_does_not_authenticate(alice):
+    token = enter_api().json()["device_token"]
+    for header in ({"authorization": f"Bearer {token}"}, {"x-api-key": token}):
+        assert Client(headers=header).get("/api/v1/robots").status_code == 401
+    assert enter_api("wrong", device_token=token).status_code == 401
+
+
+def test_new_browser_in_another_network_is_not_limited_by_stranger(alice, store):
+    use_up(client=Client(REMOTE_ADDR="198.51.100.7"))
+    assert enter(client=Client(REMOTE_ADDR="198.51.100.7")).status_code == 429
+    assert enter(client=Client(REMOTE_ADDR="203.0.113.9")).status_code == 302
+    assert enter(client=Client(REMOTE_ADDR="2001:db8::1")).status_code == 302
+
+
+def test_networks_share_limit(alice, hashes):
+    statuses = []
+    for number in range(12):
+        statuses += use_up(client=Client(REMOTE_ADDR=f"198.51.100.{number}"))
+    assert statuses == [400] * 100 + [429] * 20
+    assert len(hashes) == 100
+
+
+def test_addresses_of_one_ipv6_network_share_attempts(alice):
+    for number in range(10):
+        assert enter(password="wrong", client=Client(REMOTE_ADDR=f"2001:db8::{number}"))
+    assert enter(client=Client(REMOTE_ADDR="2001:db8::ffff")).status_code == 429

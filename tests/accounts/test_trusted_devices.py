@@ -160,3 +160,54 @@ def test_new_user_with_reused_email_does_not_trust_device(
         user_update(alice, email="alice.former@acme.example")
     make_user(organization_a, "viewer", ALICE)
     assert not is_known(device)
+
+
+def test_password_reset_trusts_browser(alice, tenant, organization_a):
+    """So that a stranger's attempts do not keep the owner of the mailbox out."""
+    with tenant(organization_a):
+        token, _ = link_create(alice, "password_reset")
+    client = Client()
+    form = {"token": token, "password": NEW, "password2": NEW}
+    assert client.post("/admin/choose-password/", form).status_code == 302
+    assert is_known(client)
+    use_up()
+    assert enter(Client(), NEW).status_code == 429
+    assert enter(client, NEW).status_code == 302
+
+
+def test_password_reset_does_not_replace_second_factor(alice, tenant, organization_a):
+    with tenant(organization_a):
+        begin_second_factor(alice)
+        token, _ = link_create(alice, "password_reset")
+    client = Client()
+    form = {"token": token, "password": NEW, "password2": NEW}
+    assert client.post("/admin/choose-password/", form).status_code == 302
+    assert COOKIE not in client.cookies
+
+
+def test_api_device_is_trusted_after_change_of_second_factor(alice, api_post):
+    answer = api_post("auth/login", {"email": ALICE, "password": PASSWORD}).json()
+    bearer = Client(headers={"authorization": f"Bearer {answer['access_token']}"})
+    seed = bearer.post("/api/v1/auth/second-factor").json()["seed"]
+    body = {"otp": pyotp.TOTP(seed).now()}
+    done = bearer.post("/api/v1/auth/second-factor/confirm", body, content_type="application/json")
+    new = done.json()["tokens"]["device_token"]
+    use_up()
+    login = {"email": ALICE, "password": PASSWORD}
+    refused = api_post("auth/login", {**login, "device_token": answer["device_token"]})
+    assert refused.status_code == 429
+    code = {"recovery_code": done.json()["recovery_codes"][0]}
+    assert api_post("auth/login", {**login, **code, "device_token": new}).status_code == 200
+
+
+def test_codes_of_stranger_do_not_limit_api_device(alice, api_post, tenant, organization_a):
+    with tenant(organization_a):
+        row = second_factor_begin(alice)
+        codes = second_factor_confirm(alice, pyotp.TOTP(totp_secret(row)).now())
+    login = {"email": ALICE, "password": PASSWORD}
+    token = api_post("auth/login", {**login, "recovery_code": codes[0]}).json()["device_token"]
+    statuses = [api_post("auth/login", {**login, "otp": "000000"}).status_code for _ in range(11)]
+    assert statuses == [401] * 10 + [429]  # of a thief who knows the password
+    right = {**login, "recovery_code": codes[1]}
+    assert api_post("auth/login", right).status_code == 429
+    assert api_post("auth/login", {**right, "device_token": token}).status_code == 200

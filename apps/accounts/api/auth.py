@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -12,9 +13,14 @@ from rest_framework.response import Response
 
 from apps.accounts.api.errors import error_response
 from apps.accounts.api.permissions import IsUser
-from apps.accounts.api.token_pairs import TokenPairSerializer, token_pair_payload
+from apps.accounts.api.token_pairs import (
+    LoginResponseSerializer,
+    TokenPairSerializer,
+    token_pair_payload,
+)
 from apps.accounts.auth.login import authenticate_password, log_out, step_up, verify_code
 from apps.accounts.auth.requests import request_actor
+from apps.accounts.auth.trusted_devices import device_token_issue
 from apps.accounts.exceptions import LoginFailedError, SecondFactorRequiredError
 from apps.accounts.models import User
 from apps.accounts.services.api_tokens import (
@@ -57,6 +63,11 @@ class LoginSerializer(StrictSerializer):
         max_length=50,
         help_text="Recovery code instead of `otp`. Each can be used once.",
     )
+    device_token = serializers.CharField(
+        required=False,
+        max_length=2000,
+        help_text="`device_token` of this client's previous login, if any.",
+    )
 
 
 @body_example(
@@ -92,8 +103,8 @@ class StepUpSerializer(StrictSerializer):
     )
 
 
-def _token_response(pair: TokenPair) -> Response:
-    return Response(token_pair_payload(pair), headers={"Cache-Control": "no-store"})
+def _token_response(pair: TokenPair, **more: str) -> Response:
+    return Response({**token_pair_payload(pair), **more}, headers={"Cache-Control": "no-store"})
 
 
 class LoginView(PrincipalView):
@@ -107,31 +118,37 @@ class LoginView(PrincipalView):
 
     @extend_schema(
         request=LoginSerializer,
-        responses={200: TokenPairSerializer, 401: OpenApiResponse()},
+        responses={200: LoginResponseSerializer, 401: OpenApiResponse()},
         operation_id="auth_login",
         description="Log in with e-mail and password. An account with a second factor also requires"
-        " `otp` or `recovery_code`; without either, the response is 401 `second_factor_required`.",
+        " `otp` or `recovery_code`; without either, the response is 401 `second_factor_required`."
+        " Store `device_token` and send it with the next login: wrong passwords from elsewhere then"
+        " do not lock this client out.",
     )
     def post(self, request: Request) -> Response:
         form = LoginSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         email, password = form.validated_data["email"], form.validated_data["password"]
         plain = request._request  # noqa: SLF001
+        request_state(plain).device_token = form.validated_data.get("device_token", "")
         user = authenticate_password(plain, email=email, password=password)
         if user is None:
             raise LoginFailedError
         actor = request_actor(plain)
         if not requires_second_factor(user):
-            return self._issue_tokens(user, actor)
+            return self._issue_tokens(plain, user, actor)
         code = form.validated_data.get("otp") or form.validated_data.get("recovery_code")
         if not code:
             raise SecondFactorRequiredError
         verify_code(plain, user, code)
-        return self._issue_tokens(user, actor, second_factor=True)
+        return self._issue_tokens(plain, user, actor, second_factor=True)
 
-    def _issue_tokens(self, user: User, actor: Actor, *, second_factor: bool = False) -> Response:
+    def _issue_tokens(
+        self, request: HttpRequest, user: User, actor: Actor, *, second_factor: bool = False
+    ) -> Response:
         try:
-            return _token_response(token_pair_issue(user, actor, second_factor=second_factor))
+            pair = token_pair_issue(user, actor, second_factor=second_factor)
+            return _token_response(pair, device_token=device_token_issue(request, user))
         except LoginFailedError:
             record_failed_login(actor, email=user.email, reason=USER_DEACTIVATED)
             raise

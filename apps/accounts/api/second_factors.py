@@ -15,9 +15,10 @@ from rest_framework.response import Response
 
 from apps.accounts.api.errors import error_response
 from apps.accounts.api.permissions import IsUser
-from apps.accounts.api.token_pairs import TokenPairSerializer, token_pair_payload
+from apps.accounts.api.token_pairs import LoginResponseSerializer, token_pair_payload
 from apps.accounts.auth.login import log_in
 from apps.accounts.auth.requests import request_actor
+from apps.accounts.auth.trusted_devices import device_token_issue
 from apps.accounts.exceptions import (
     InvalidSecondFactorError,
     PasswordTooShortError,
@@ -75,7 +76,7 @@ class CurrentPasswordSerializer(StrictSerializer):
 
 
 class NewSessionSerializer(serializers.Serializer[Any]):
-    tokens = TokenPairSerializer(
+    tokens = LoginResponseSerializer(
         allow_null=True,
         help_text="Tokens of the new session; null for a browser, which receives a new cookie.",
     )
@@ -99,7 +100,8 @@ class _SecondFactorBaseView(PrincipalView):
             return {"tokens": None}
         actor = request_actor(plain)
         pair = token_pair_issue(self.principal, actor, second_factor=second_factor)
-        return {"tokens": token_pair_payload(pair)}
+        device_token = device_token_issue(plain, self.principal)
+        return {"tokens": {**token_pair_payload(pair), "device_token": device_token}}
 
     def _validated_data(
         self, serializer_class: type[serializers.Serializer[Any]]
@@ -159,8 +161,8 @@ class SecondFactorConfirmView(_SecondFactorBaseView):
     def post(self, request: Request) -> Response:
         code = self._validated_data(CodeSerializer)["otp"]
         try:
-            throttle_session_code(self.principal)
-            codes = second_factor_confirm(self.principal, code)
+            with throttle_session_code(self.principal):
+                codes = second_factor_confirm(self.principal, code)
         except (InvalidSecondFactorError, TooManyAttemptsError) as error:
             return error_response(error)
         body = {"recovery_codes": codes, **self._new_session(second_factor=True)}

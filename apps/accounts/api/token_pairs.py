@@ -19,6 +19,13 @@ class TokenPairSerializer(serializers.Serializer[Any]):
     )
 
 
+class LoginResponseSerializer(TokenPairSerializer):
+    device_token = serializers.CharField(
+        help_text="For the next `auth/login` of this client, within 180 days. It does not"
+        " authenticate."
+    )
+
+
 def token_pair_payload(pair: TokenPair) -> dict[str, Any]:
     """Return a token pair as a response body."""
     return {

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.contrib.auth.hashers import make_password
 from django.http import HttpRequest
 
+from apps.accounts.auth.requests import client_ip
 from apps.accounts.auth.trusted_devices import trusted_device
 from apps.accounts.models import User
 from apps.accounts.selectors.credentials import LoginIdentity, login_identity
@@ -32,8 +33,11 @@ class EmailBackend:
         """
         identity = login_identity(username)
         client_scope = trusted_device(request, identity) if request else None
-        with throttle_password(identity.account_hash, client_scope):
-            return self._verify_password(identity, username, password)
+        address = client_ip(request) if request else None
+        with throttle_password(identity.account_hash, client_scope, address) as attempt:
+            user = self._verify_password(identity, username, password)
+            attempt.is_right = user is not None
+        return user
 
     def _verify_password(
         self, identity: LoginIdentity, username: str, password: str

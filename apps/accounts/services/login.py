@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from apps.accounts.exceptions import InvalidSecondFactorError, TooManyAttemptsError
@@ -23,13 +24,12 @@ def requires_second_factor(user: User) -> bool:
         return user.password_needs_second_factor or user.has_second_factor
 
 
-def throttle_session_code(user: User) -> None:
-    """Count one code that a logged-in user enters.
+def throttle_session_code(user: User) -> AbstractContextManager[None]:
+    """Count one wrong code of a logged-in user, verified inside.
 
-    Raises:
-        TooManyAttemptsError: The attempts within sessions of this user are used up.
+    Entering raises `TooManyAttemptsError` if the attempts within sessions of this user are used up.
     """
-    throttle_code(login_identity(user.email).account_hash, SESSION_SCOPE)
+    return throttle_code(login_identity(user.email).account_hash, SESSION_SCOPE)
 
 
 def verify_code(
@@ -49,8 +49,10 @@ def verify_code(
         TooManyAttemptsError: The attempts are used up.
     """
     try:
-        throttle_code(identity.account_hash, client_scope)
-        with tenant_transaction(user.organization_id, replace(actor, user_id=user.pk)):
+        with (
+            throttle_code(identity.account_hash, client_scope),
+            tenant_transaction(user.organization_id, replace(actor, user_id=user.pk)),
+        ):
             _consume(user, code)
     except InvalidSecondFactorError:
         record_failed_login(actor, email=user.email, reason="Wrong second factor.")

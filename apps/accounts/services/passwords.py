@@ -29,13 +29,13 @@ def password_verify(user: User, actor: Actor, password: str, *, occasion: str) -
         TooManyAttemptsError: The attempts within sessions of this user are used up.
     """
     try:
-        with throttle_password(login_identity(user.email).account_hash, SESSION_SCOPE):
-            is_right = len(password) <= MAX_LENGTH and user.check_password(password)
+        with throttle_password(login_identity(user.email).account_hash, SESSION_SCOPE) as attempt:
+            attempt.is_right = len(password) <= MAX_LENGTH and user.check_password(password)
     except TooManyAttemptsError as error:
         if error.is_first_rejection:
             record_failed_login(actor, email=user.email, reason="Too many attempts.")
         raise
-    if not is_right:
+    if not attempt.is_right:
         record_failed_login(actor, email=user.email, reason=f"Wrong password at {occasion}.")
         raise WrongPasswordError
 

@@ -27,6 +27,7 @@ class RequestState:
         denied_reason: Audit log's word for a denial that the response's status does not show.
         rate_limit_headers: Header fields that report the API key's rate limit.
         service_error: Error of a service, which the admin form shows.
+        device_token: Token of a trusted device, from an API client's request.
         new_api_key: API key that was just generated; only this response shows it.
     """
 
@@ -39,6 +40,7 @@ class RequestState:
     denied_reason: str | None = None
     rate_limit_headers: dict[str, str] = field(default_factory=dict)
     service_error: Exception | None = None
+    device_token: str = ""
     new_api_key: str = ""
 
 

@@ -20,7 +20,9 @@ from unfold.widgets import BASE_INPUT_CLASSES
 
 from apps.accounts.auth.login import request_password_reset
 from apps.accounts.auth.requests import request_actor
+from apps.accounts.auth.trusted_devices import trust_device
 from apps.accounts.exceptions import InvalidLinkError, TooManyAttemptsError
+from apps.accounts.services.login import requires_second_factor
 from apps.accounts.services.one_time_links import password_set_with_token
 from urfmp.common.mail import MailNotConfiguredError
 from urfmp.common.security.password_validators import MAX_LENGTH
@@ -122,7 +124,7 @@ def password_reset_confirm(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
         try:
-            password_set_with_token(
+            user = password_set_with_token(
                 request_actor(request), token=values["token"], password=values["password"]
             )
         except InvalidLinkError as error:
@@ -131,7 +133,11 @@ def password_reset_confirm(request: HttpRequest) -> HttpResponse:
             form.add_error("password", error.messages)
         else:
             messages.success(request, "Your password has been set. You can now sign in.")
-            return HttpResponseRedirect(reverse("admin:login"))
+            response = HttpResponseRedirect(reverse("admin:login"))
+            if requires_second_factor(user):
+                return response
+            # The mailbox proves as much as the login that follows, which strangers may obstruct.
+            return trust_device(request, response, user)
     return _form_page(
         request, "password_reset_confirm", "Set a password", form, 400 if form.is_bound else 200
     )

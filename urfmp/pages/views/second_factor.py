@@ -114,8 +114,8 @@ def _confirm(request: HttpRequest, user: User) -> HttpResponse:
     form = SetupCodeForm(request.POST)
     if form.is_valid():
         try:
-            throttle_session_code(user)
-            codes = second_factor_confirm(user, form.cleaned_data["code"])
+            with throttle_session_code(user):
+                codes = second_factor_confirm(user, form.cleaned_data["code"])
         except InvalidSecondFactorError:
             form.add_error(
                 "code", "Incorrect code. Check the clock of your phone and enter the current code."
