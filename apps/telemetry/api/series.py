@@ -35,7 +35,7 @@ from apps.telemetry.selectors import (
     parse_percentile,
 )
 from apps.telemetry.selectors.unit_conversion import convert_series
-from urfmp.common.api.datetimes import AwareDateTimeField
+from urfmp.common.api.datetimes import AwareDateTimeField, TimezoneParameter
 from urfmp.common.api.viewsets import PrincipalView
 from urfmp.common.units import UnknownUnitError, check_units
 
@@ -51,7 +51,12 @@ class SeriesParametersSerializer(serializers.Serializer[Any]):
     resolution = serializers.ChoiceField(
         ["auto", *RESOLUTIONS],
         default="auto",
-        help_text="Width of a bucket, aligned in UTC; `raw` for raw points.",
+        help_text="Width of a bucket; `raw` for raw points. Buckets are aligned in UTC, those of a "
+        "day or more in `timezone`.",
+    )
+    timezone = TimezoneParameter(
+        help_text="IANA name of the timezone in which buckets of a day or more begin at midnight. "
+        "With daylight saving time such a day may have 23 or 25 hours."
     )
     aggregations = serializers.CharField(
         default=",".join(DEFAULT_AGGREGATIONS),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from apps.telemetry.models.rollups import DAYS, HOURS, MINUTES, RollupLevel
 
@@ -51,6 +52,16 @@ def micros_to_datetime(value: int) -> datetime:
 def levels_for(width: int) -> tuple[RollupLevel, ...]:
     """Return the rollups that divide buckets of this width, coarsest first."""
     return tuple(level for level in (DAYS, HOURS, MINUTES) if width and width % level.seconds == 0)
+
+
+def levels_for_limits(limits: Sequence[datetime]) -> tuple[RollupLevel, ...]:
+    """Return the rollups whose buckets none of the limits divides, coarsest first."""
+    seconds = [limit.hour * 3600 + limit.minute * 60 + limit.second for limit in limits]
+    return tuple(
+        level
+        for level in (DAYS, HOURS, MINUTES)
+        if not any(second % level.seconds for second in seconds)
+    )
 
 
 def bucket_count(start: datetime, end: datetime, width: int) -> int:
@@ -107,6 +118,37 @@ def plan_slices(
         else:
             merged.append(part)
     return merged
+
+
+def plan_bucket_slices(
+    start: datetime,
+    end: datetime,
+    limits: Sequence[datetime],
+    pending: Sequence[tuple[int, int]],
+) -> list[TimeSlice]:
+    """Split a range by source, with buckets of any limits.
+
+    Days of a zone with an offset of 30 or 45 minutes begin within an hour of UTC. So the first and
+    the last hour of each bucket are read from minutes, the hours between them from hours.
+
+    Args:
+        start: Start of the range.
+        end: End of the range.
+        limits: Starts of the buckets in UTC, and the end of the last.
+        pending: As for `plan_slices`.
+    """
+    levels = levels_for_limits(limits)
+    if HOURS in levels:
+        return plan_slices(start, end, levels, pending)
+    found: list[TimeSlice] = []
+    for first, last in pairwise(limits):
+        lower, upper = max(first, start), min(last, end)
+        bounds = datetime_to_micros(lower), datetime_to_micros(upper)
+        near = [part for part in pending if part[0] < bounds[1] and part[1] > bounds[0]]
+        # Limits of whole minutes: no rollup of a finer level exists.
+        finer = (HOURS, MINUTES) if MINUTES in levels else ()
+        found += plan_slices(lower, upper, finer, near)
+    return found
 
 
 def _slices(

@@ -9,6 +9,7 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from django.db import connection
@@ -19,7 +20,7 @@ from apps.telemetry.exceptions import (
     SeriesTooLongError,
     UnknownMetricError,
 )
-from apps.telemetry.models.rollups import COLUMNS, WIDE_SCALE
+from apps.telemetry.models.rollups import COLUMNS, DAYS, WIDE_SCALE
 from apps.telemetry.selectors.resolution import (
     BUCKET_ORIGIN,
     MAX_POINTS_PER_SERIES,
@@ -27,15 +28,17 @@ from apps.telemetry.selectors.resolution import (
     bucket_width,
     datetime_to_micros,
     levels_for,
+    plan_bucket_slices,
     plan_slices,
 )
 from apps.telemetry.selectors.series_sql import (
     KNOWN_METRICS,
     PENDING_RANGES,
-    PERCENTILES,
     RAW_POINTS,
     bucket_statement,
+    percentile_statement,
 )
+from urfmp.common.time.local import day_limits
 
 AGGREGATIONS = ("avg", "min", "max", "count", "first", "last", "sum")
 DEFAULT_AGGREGATIONS = ("avg", "min", "max")
@@ -51,7 +54,7 @@ class Series(msgspec.Struct):
         robot_id: Robot of the series.
         metric_name: Metric of the series.
         unit: UCUM code of the newest point in the range that has a unit, if any.
-        resolution_seconds: Width of a bucket; 0 for raw points.
+        resolution_seconds: Width of a bucket; 0 for raw points. Local days may differ from it.
         aggregations: Names of the values in a point after its time.
         points: One for each bucket with data, oldest first: its start, then the aggregations.
             Buckets without data are left out.
@@ -78,6 +81,7 @@ class SeriesQuery:
         aggregations: Names from `AGGREGATIONS`, or percentiles such as `p95` and `p99.9`.
         resolution_seconds: Width of a bucket, one of `RESOLUTIONS`; 0 for raw points, None for
             the finest that respects `max_points`.
+        timezone: IANA name of the timezone in which buckets of days begin at midnight.
     """
 
     robot_ids: tuple[UUID, ...]
@@ -87,6 +91,7 @@ class SeriesQuery:
     max_points: int = MAX_POINTS_PER_SERIES
     aggregations: tuple[str, ...] = DEFAULT_AGGREGATIONS
     resolution_seconds: int | None = None
+    timezone: str = "UTC"
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the SQL statements."""
@@ -109,10 +114,11 @@ def parse_percentile(name: str) -> float | None:
 def get_series(query: SeriesQuery) -> list[Series]:
     """Return one series for each requested robot and metric, in that order.
 
-    Buckets start at multiples of their width in UTC, those of a week on Monday. The first and the
-    last only contain points of the range. Rolled-up ranges are read from rollups, the rest from
-    points, so the result includes every point acknowledged before the query. A few SQL queries,
-    whatever the number of series.
+    Buckets start at multiples of their width in UTC, those of a week on Monday. Buckets of a day or
+    more start at midnight of the query's timezone instead, so that a day may have 23 or 25 hours.
+    The first and the last only contain points of the range. Rolled-up ranges are read from
+    rollups, the rest from points, so the result includes every point acknowledged before the
+    query. A few SQL queries, whatever the number of series.
 
     Raises:
         InvalidRangeError: `start` is not before `end`.
@@ -133,9 +139,32 @@ def get_series(query: SeriesQuery) -> list[Series]:
             return raw
         if query.resolution_seconds == 0:
             raise SeriesTooLongError
-    if bucket_count(query.start, query.end, width) > query.max_points:
+    if bucket_count(query.start, query.end, width) > query.max_points + 1:
         raise SeriesTooLongError
-    return _bucketed_series(query, width)
+    limits = _day_limits(query, width)
+    count = len(limits) - 1 if limits else bucket_count(query.start, query.end, width)
+    if count > query.max_points:
+        if query.resolution_seconds is not None:
+            raise SeriesTooLongError
+        width, limits = _next_width(query, width)
+    return _bucketed_series(query, width, limits)
+
+
+def _day_limits(query: SeriesQuery, width: int) -> list[datetime]:
+    """Return the limits of the buckets if they are local days; otherwise nothing."""
+    if width < DAYS.seconds or query.timezone == "UTC":
+        return []
+    try:
+        zone = ZoneInfo(query.timezone)
+        return day_limits(query.start, query.end, zone, days=width // DAYS.seconds)
+    except OverflowError:  # the first or the last days of the calendar
+        return []
+
+
+def _next_width(query: SeriesQuery, width: int) -> tuple[int, list[datetime]]:
+    """Return the next width; a range may overlap one more local day than days of UTC."""
+    width *= 2
+    return width, _day_limits(query, width)
 
 
 def _check_metrics(query: SeriesQuery) -> None:
@@ -182,16 +211,19 @@ def _aggregate_of_point(aggregation: str, value: float | None) -> float | None:
     return value
 
 
-def _bucketed_series(query: SeriesQuery, width: int) -> list[Series]:
+def _bucketed_series(query: SeriesQuery, width: int, limits: list[datetime]) -> list[Series]:
     found = _empty_series(query, width)
-    values = {**query.parameters(), "width": width}
+    values = {**query.parameters(), "width": width, "limits": limits}
     percentiles = [name for name in query.aggregations if parse_percentile(name)]
     with connection.cursor() as cursor:
         cursor.execute(PENDING_RANGES, values)
-        slices = plan_slices(
-            query.start, query.end, levels_for(width), _merge_overlapping(cursor.fetchall())
+        pending = _merge_overlapping(cursor.fetchall())
+        slices = (
+            plan_bucket_slices(query.start, query.end, limits, pending)
+            if limits
+            else plan_slices(query.start, query.end, levels_for(width), pending)
         )
-        cursor.execute(bucket_statement(slices), values)
+        cursor.execute(bucket_statement(slices, has_limits=bool(limits)), values)
         rows = cursor.fetchall()
         percentile_values = _percentiles(cursor, values, percentiles, rows)
     aggregators = [_aggregator(name, percentiles) for name in query.aggregations]
@@ -227,7 +259,8 @@ def _percentiles(
         )
         raise RangeTooLargeError(msg)
     fractions = [(parse_percentile(name) or 0.0) / 100 for name in names]
-    cursor.execute(PERCENTILES, {**values, "fractions": fractions})
+    statement = percentile_statement(has_limits=bool(values["limits"]))
+    cursor.execute(statement, {**values, "fractions": fractions})
     return {(robot_id, name, time): found for robot_id, name, time, found in cursor.fetchall()}
 
 

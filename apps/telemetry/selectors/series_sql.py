@@ -65,17 +65,17 @@ _BRANCH = """
 """
 _BUCKETS = """
     WITH {requested}
-    SELECT p.robot_id, p.metric_name,
-           time_bucket(%(width)s * interval '1 second', p.first_at, %(origin)s::timestamptz),
-           {aggregates}
+    SELECT p.robot_id, p.metric_name, {bucket}, {aggregates}
     FROM ({branches}) AS p
     GROUP BY 1, 2, 3
     ORDER BY 1, 2, 3
 """
-PERCENTILES = f"""
+# The start of a time's bucket. Buckets of local days have no common width.
+_EQUAL_BUCKET = "time_bucket(%(width)s * interval '1 second', {time}, %(origin)s::timestamptz)"
+_LIMITED_BUCKET = "(%(limits)s::timestamptz[])[width_bucket({time}, %(limits)s::timestamptz[])]"
+_PERCENTILES = f"""
     WITH {_REQUESTED_SERIES}
-    SELECT a.robot_id, a.metric_name,
-           time_bucket(%(width)s * interval '1 second', t.time, %(origin)s::timestamptz),
+    SELECT a.robot_id, a.metric_name, {{bucket}},
            percentile_disc(%(fractions)s::float8[]) WITHIN GROUP (ORDER BY t.value)
     FROM requested a
     CROSS JOIN LATERAL (
@@ -88,8 +88,23 @@ PERCENTILES = f"""
 """  # noqa: S608 - constants
 
 
-def bucket_statement(slices: Sequence[TimeSlice]) -> str:
-    """Return the SQL that reads each slice from its table."""
+def _bucket(time: str, *, has_limits: bool) -> str:
+    return (_LIMITED_BUCKET if has_limits else _EQUAL_BUCKET).format(time=time)
+
+
+def percentile_statement(*, has_limits: bool) -> str:
+    """Return the SQL of percentiles; see `bucket_statement`."""
+    return _PERCENTILES.format(bucket=_bucket("t.time", has_limits=has_limits))
+
+
+def bucket_statement(slices: Sequence[TimeSlice], *, has_limits: bool) -> str:
+    """Return the SQL that reads each slice from its table.
+
+    Args:
+        slices: Time slices with their sources.
+        has_limits: Whether the parameter `limits` has the limits of the buckets; otherwise `width`
+            has their width.
+    """
     groups: dict[tuple[Any, int], list[TimeSlice]] = {}
     for part in slices:
         chunk = part.level.chunk_seconds if part.level else _POINT_CHUNK_SECONDS
@@ -100,6 +115,7 @@ def bucket_statement(slices: Sequence[TimeSlice]) -> str:
             groups.setdefault((part.level, 0), []).append(part)
     return _BUCKETS.format(
         requested=_REQUESTED_SERIES,
+        bucket=_bucket("p.first_at", has_limits=has_limits),
         aggregates=", ".join(AGGREGATES[name] for name in COLUMNS),
         branches=" UNION ALL ".join(_branch(members) for members in groups.values()),
     )

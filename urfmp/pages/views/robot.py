@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
+from apps.organizations.selectors import facility_timezone
 from apps.robots.models import Robot
 from apps.robots.selectors.status_intervals import TimeRange
 from apps.telemetry.choices import metric_info
@@ -93,6 +94,7 @@ def robot_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
         "pages/robot.html",
         robot.name,
         robot=robot,
+        plant_timezone=facility_timezone(user, robot.facility),
         # The latest status change has the reason of the current status.
         reason=timeline.last.reason if timeline.last else None,
         location=robot.location or {},

@@ -8,6 +8,8 @@ window.urfmp.Chart = (() => {
   const MAX_POINTS = 1000; // 15 minutes at one point per second
   const MAX_METRICS_PER_REQUEST = 20;
   const MIN_GAP_MS = 15000;
+  // Buckets of days begin at midnight where the robots work.
+  const PLANT_TIMEZONE = document.querySelector('meta[name="urfmp-plant-timezone"]')?.content || "UTC";
   const { full, tickLabel, ticks } = window.urfmp.time;
   const { formatValue } = window.urfmp;
 
@@ -259,7 +261,7 @@ window.urfmp.Chart = (() => {
         const names = this.lines.filter((line) => line.robot === robot).map((line) => line.metric);
         for (let first = 0; first < names.length; first += MAX_METRICS_PER_REQUEST) {
           requests.push(this.fetchSeries(robot, {
-            ...bounds, metrics: names.slice(first, first + MAX_METRICS_PER_REQUEST).join(","), max_points: String(MAX_POINTS),
+            ...bounds, metrics: names.slice(first, first + MAX_METRICS_PER_REQUEST).join(","), max_points: String(MAX_POINTS), timezone: PLANT_TIMEZONE,
           }, signal));
         }
       }
