@@ -190,7 +190,7 @@ def test_custom_range_uses_organization_timezone(fleet, alice, client_for):
 
     text = client_for(alice).get(f"/admin/telemetry/?{query}").content.decode()
 
-    assert "2026-01-01T12:00:00+01:00" in text
+    assert "2026-01-01T11:00:00+00:00" in text
     assert 'content="Europe/Berlin"' in text
 
 
