@@ -221,6 +221,7 @@ MAIL_IS_CONFIGURED = bool(_mail_server["host"] or MAIL_FOLDER or DEBUG)
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+FORMAT_MODULE_PATH = "urfmp.common.rendering.locale"
 USE_I18N = True
 
 # Files

@@ -21,8 +21,8 @@ from urfmp.common.admin import (
     TimeRangeFilter,
     request_user,
 )
+from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import (
-    NOTHING,
     badge,
     datetime_html,
     preformatted,

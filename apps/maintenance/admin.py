@@ -29,7 +29,8 @@ from urfmp.common.admin import (
     ScopedModelForm,
     request_user,
 )
-from urfmp.common.rendering.html import NOTHING, badge, datetime_html, relative_time_html
+from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.html import badge, datetime_html, relative_time_html
 
 
 class CompleteForm(forms.Form):

@@ -215,15 +215,15 @@ def test_status_history_filters_by_facility(fleet, alice, client_for, make_robot
     everything = client.get("/admin/status-history/")
     foreign = client.get("/admin/status-history/?facility=secret hall")
 
-    assert [robot.name for robot, _ in hall.context["timelines"]] == ["open robot"]
-    assert [robot.name for robot, _ in everything.context["timelines"]] == [
+    assert [strip.robot.name for strip in hall.context["strips"]] == ["open robot"]
+    assert [strip.robot.name for strip in everything.context["strips"]] == [
         "elsewhere",
         "open robot",
     ]
-    assert len(foreign.context["timelines"]) == 2
+    assert len(foreign.context["strips"]) == 2
     assert hall.context["summary"].availability == 0.0
-    shares = [row.percent for row in hall.context["status_times"]]
-    assert sum(shares) == pytest.approx(100)
+    shares = [row.share for row in hall.context["status_times"]]
+    assert sum(shares) == pytest.approx(1)
 
 
 def test_status_history_query_count(
@@ -309,6 +309,6 @@ def test_status_history_of_large_fleet_summarizes_page_only(
 
     page = client_for(alice).get("/admin/status-history/?page=2")
 
-    assert len(page.context["timelines"]) == page.context["summarized_count"] == 2
+    assert len(page.context["strips"]) == page.context["summarized_count"] == 2
     assert "2 of 4 robots" in page.content.decode()
     assert "Choose a facility" in page.content.decode()

@@ -10,9 +10,12 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
+from django.utils.timezone import override
 
 from urfmp.common.db.fields import is_one_line
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.rendering.formats import DEFAULT_LOCALE, number_locale
+from urfmp.common.time.zones import zone_or_utc
 
 
 class MailNotConfiguredError(ApplicationError):
@@ -33,7 +36,15 @@ def require_mail_configured() -> None:
         raise MailNotConfiguredError
 
 
-def mail_send(*, to: str, subject: str, template: str, context: dict[str, Any]) -> None:
+def mail_send(
+    *,
+    to: str,
+    subject: str,
+    template: str,
+    context: dict[str, Any],
+    timezone: str = "UTC",
+    locale: str = DEFAULT_LOCALE,
+) -> None:
     """Send one e-mail to one recipient.
 
     Args:
@@ -41,15 +52,17 @@ def mail_send(*, to: str, subject: str, template: str, context: dict[str, Any]) 
         subject: Subject; line breaks and control characters in it are removed.
         template: Text template, such as `mail/reset.txt`; it may use `product` and `origin`.
         context: Variables of the template.
+        timezone: IANA name of the recipient's timezone.
+        locale: Locale of numbers.
 
     Raises:
         MailNotConfiguredError: Neither a mail server nor a folder is configured.
         OSError: The mail server is unreachable or rejects the e-mail; try again later.
     """
     require_mail_configured()
-    text = render_to_string(
-        template, {"product": "URFMP", "origin": settings.WEB_ORIGIN, **context}
-    )
+    values = {"product": "URFMP", "origin": settings.WEB_ORIGIN, **context}
+    with override(zone_or_utc(timezone)), number_locale(locale):
+        text = render_to_string(template, values)
     EmailMessage(
         subject=f"[URFMP] {_one_line(subject)}",
         body=text,

@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from django.template.response import SimpleTemplateResponse
 from django.utils import timezone
 
+from urfmp.common.rendering.formats import number_locale
 from urfmp.common.time.zones import zone_or_utc
 
 View = Callable[..., HttpResponseBase]
@@ -36,13 +37,14 @@ def reject_nul(view: View) -> View:
 
 
 def in_user_timezone(view: View) -> View:
-    """Run a view and render its template in the user's timezone."""
+    """Run a view and its template in the user's timezone and locale."""
 
     def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
             return view(request, *args, **kwargs)
         user: Any = request.user
-        with timezone.override(zone_or_utc(user.effective_timezone)):
+        locale = user.organization.effective_settings.locale
+        with timezone.override(zone_or_utc(user.effective_timezone)), number_locale(locale):
             response = view(request, *args, **kwargs)
             if isinstance(response, SimpleTemplateResponse) and not response.is_rendered:
                 response.render()

@@ -38,7 +38,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,
     "STYLES": [_static_file("urfmp/css/theme.css"), _static_file("urfmp/css/urfmp.css")],
-    "SCRIPTS": [_static_file("urfmp/js/expressions.js"), _static_file("urfmp/js/common.js")],
+    "SCRIPTS": [
+        _static_file("urfmp/js/expressions.js"),
+        _static_file("urfmp/js/format.js"),
+        _static_file("urfmp/js/common.js"),
+    ],
     "ACCOUNT": {
         "navigation": [
             {"title": "Profile", "link": reverse_lazy("admin:profile_page")},

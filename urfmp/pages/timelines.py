@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,12 +17,13 @@ from apps.robots.selectors.status_intervals import (
     status_intervals,
     status_summaries,
 )
-from urfmp.common.rendering.html import format_local_datetime
+from urfmp.common.rendering.formats import format_datetime, format_share
 
 UNKNOWN = "Unknown"
 # A timeline is about a thousand pixels wide.
 _MAX_SEGMENTS = 600
-_MAX_SEGMENTS_IN_LIST = 240
+MAX_STRIP_SEGMENTS = 240
+STRIP_WIDTH = 1000
 _COUNTS_AS = {
     **dict.fromkeys(UP, "up"), **dict.fromkeys(DOWN, "down"), RobotStatus.MAINTENANCE: "maintenance"
 }  # fmt: skip
@@ -70,7 +71,7 @@ class StatusTimeRow:
         label: Display name of the status.
         counts_as: Category in the calculation of availability.
         time: Total time in the status.
-        percent: Share of the whole range.
+        share: Share of the whole range, 0 to 1.
         occurrences: Number of times the status occurred; None for unknown time.
     """
 
@@ -78,7 +79,7 @@ class StatusTimeRow:
     label: str
     counts_as: str
     time: timedelta
-    percent: float
+    share: float
     occurrences: int | None
 
 
@@ -95,42 +96,92 @@ def status_time_rows(summary: StatusSummary) -> list[StatusTimeRow]:
             status_label(one.status),
             _COUNTS_AS[RobotStatus(one.status)],
             one.time,
-            100 * summary.share(one.time),
+            summary.share(one.time),
             one.spells,
         )
         for one in summary.statuses
     ]
     if summary.unknown:
-        share = 100 * summary.share(summary.unknown)
+        share = summary.share(summary.unknown)
         rows.append(StatusTimeRow("", UNKNOWN, "not counted", summary.unknown, share, None))
     return rows
 
 
-def timelines_for(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID, Timeline]:
-    """Return the timelines of some robots. Runs two queries."""
-    max_segments = _MAX_SEGMENTS if len(robot_ids) == 1 else _MAX_SEGMENTS_IN_LIST
-    intervals = status_intervals(robot_ids, span, max_segments)
-    summaries = status_summaries(robot_ids, span)
-    return {
-        pk: Timeline(list(_timeline_segments(parts, span)), parts, summaries[pk])
-        for pk, parts in intervals.items()
-    }
+def timeline_for(robot_id: UUID, span: TimeRange) -> Timeline:
+    """Return the timeline of one robot. Runs two queries."""
+    intervals = status_intervals([robot_id], span, _MAX_SEGMENTS)[robot_id]
+    summary = status_summaries([robot_id], span)[robot_id]
+    return Timeline(list(_timeline_segments(intervals, span)), intervals, summary)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Timeline of one robot in a list, drawn in few bytes.
+
+    A page has thousands of segments. Their descriptions are loaded when the user selects one.
+
+    Attributes:
+        robot: The robot.
+        summary: Its time in state.
+        lines: Status and SVG path of the intervals in it; `STRIP_WIDTH` is the whole range.
+        most_severe: The same for more severe statuses along the bottom.
+        text: Share of each status in words, for screen readers and tooltips.
+    """
+
+    robot: Robot
+    summary: StatusSummary
+    lines: list[tuple[str, str]]
+    most_severe: list[tuple[str, str]]
+    text: str
+
+
+def strips_for(
+    robots: Collection[Robot], summaries: Mapping[UUID, StatusSummary], span: TimeRange
+) -> list[Strip]:
+    """Return the strips of some robots; one query."""
+    intervals = status_intervals([robot.pk for robot in robots], span, MAX_STRIP_SEGMENTS)
+    strips = []
+    for robot in robots:
+        longest: dict[str, list[str]] = {}
+        most_severe: dict[str, list[str]] = {}
+        for segment in _timeline_segments(intervals[robot.pk], span, describe=False):
+            left = round(segment.left * STRIP_WIDTH / 100)
+            right = round((segment.left + segment.width) * STRIP_WIDTH / 100)
+            path = f"M{left} 0h{max(right - left, 1)}"
+            longest.setdefault(segment.status, []).append(path)
+            if segment.most_severe:
+                most_severe.setdefault(segment.most_severe, []).append(path.replace(" 0h", " 8h"))
+        summary = summaries[robot.pk]
+        strips.append(
+            Strip(robot, summary, _joined(longest), _joined(most_severe), _shares_text(summary))
+        )
+    return strips
+
+
+def _joined(paths: Mapping[str, list[str]]) -> list[tuple[str, str]]:
+    return [(status, "".join(parts)) for status, parts in paths.items()]
+
+
+def _shares_text(summary: StatusSummary) -> str:
+    rows = status_time_rows(summary)
+    return ", ".join(f"{row.label} {format_share(row.share)}" for row in rows)
 
 
 def _timeline_segments(
-    intervals: Iterable[StatusInterval], span: TimeRange
+    intervals: Iterable[StatusInterval], span: TimeRange, *, describe: bool = True
 ) -> Iterable[TimelineSegment]:
     for interval in intervals:
         left = 100 * ((interval.start - span.start) / span.length)
         width = 100 * ((interval.end - interval.start) / span.length)
         longest = interval.statuses[0] if interval.statuses else interval.status
         most_severe = interval.status if interval.status != longest else ""
-        yield TimelineSegment(longest, most_severe, left, width, _segment_label(interval))
+        text = _segment_label(interval) if describe else ""
+        yield TimelineSegment(longest, most_severe, left, width, text)
 
 
 def _segment_label(interval: StatusInterval) -> str:
     names = ", ".join(map(status_label, interval.statuses or (interval.status,)))
-    times = f"{format_local_datetime(interval.start)} to {format_local_datetime(interval.end)}"
+    times = f"{format_datetime(interval.start)} to {format_datetime(interval.end)}"
     if interval.spells > 1:
         return f"{names}, {interval.spells} occurrences, {times}"
     return f"{names}, {times}{f': {interval.reason}' if interval.reason else ''}"

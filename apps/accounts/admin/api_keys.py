@@ -35,7 +35,8 @@ from urfmp.common.admin import (
     request_user,
 )
 from urfmp.common.http.request_state import request_state
-from urfmp.common.rendering.html import NOTHING, datetime_html, relative_time_html
+from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.html import datetime_html, relative_time_html
 
 
 def _is_valid(key: ApiKey) -> bool:

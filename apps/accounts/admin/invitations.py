@@ -23,7 +23,8 @@ from apps.accounts.services.invitations import (
     invitation_revoke,
 )
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, request_user
-from urfmp.common.rendering.html import NOTHING, badge, datetime_html, relative_time_html
+from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.html import badge, datetime_html, relative_time_html
 
 
 class InvitationForm(GrantForm):

@@ -13,7 +13,8 @@ from apps.accounts.models import UserSession
 from apps.accounts.permissions.grants import check_can_manage
 from apps.accounts.services.sessions import session_revoke
 from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin, request_user
-from urfmp.common.rendering.html import NOTHING, datetime_html, relative_time_html
+from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.html import datetime_html, relative_time_html
 
 
 def _end_session(request: HttpRequest, session: UserSession, _values: Any) -> None:

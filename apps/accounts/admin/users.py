@@ -17,7 +17,8 @@ from apps.accounts.services.one_time_links import link_request, password_link_re
 from apps.accounts.services.second_factors import second_factor_reset
 from apps.accounts.services.users import user_create, user_update
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin, request_user
-from urfmp.common.rendering.html import NOTHING, badge, datetime_html, relative_time_html
+from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.html import badge, datetime_html, relative_time_html
 
 
 def _can_log_in(user: User) -> bool:

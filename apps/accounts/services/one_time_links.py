@@ -144,15 +144,23 @@ def link_send(*, organization_id: UUID, user_id: UUID, purpose: str, actor: dict
         user: User | None = rows.filter(pk=user_id, is_active=True).first()
         if user is None:
             return
-        token, _ = link_create(user, purpose)
+        token, expires_at = link_create(user, purpose)
         context = {
             "user": user,
             "organization": user.organization,
             "link": link_url(token),
             "token": token,
             "hours": int(kind.lifetime.total_seconds() // 3600),
+            "expires_at": expires_at,
         }
-    mail_send(to=user.email, subject=kind.subject, template=kind.template, context=context)
+    mail_send(
+        to=user.email,
+        subject=kind.subject,
+        template=kind.template,
+        context=context,
+        timezone=user.effective_timezone,
+        locale=user.organization.effective_settings.locale,
+    )
 
 
 def link_create(user: User, purpose: str) -> tuple[str, datetime]:

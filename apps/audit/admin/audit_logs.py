@@ -47,8 +47,8 @@ from urfmp.common.admin import (
 )
 from urfmp.common.export_slots import TooManyExportsError
 from urfmp.common.http.downloads import DownloadResponse
+from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import (
-    NOTHING,
     badge,
     datetime_html,
     difference_table,

@@ -29,7 +29,8 @@ from apps.organizations.services.platform import (
 )
 from apps.organizations.services.scheduled_settings import scheduled_settings_cancel
 from urfmp.common.admin import ObjectAction, OrganizationScopedAdmin
-from urfmp.common.rendering.html import NOTHING, datetime_html
+from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.html import datetime_html
 from urfmp.common.security.recent_auth import require_recent_user_auth
 
 

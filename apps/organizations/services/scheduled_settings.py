@@ -8,7 +8,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.conf import settings as django_settings
 from django.urls import reverse
@@ -102,6 +101,8 @@ def retention_notice_send(
         to=user.email,
         subject="Data will be deleted: shorter retention",
         template="mail/retention_notice.txt",
+        timezone=user.effective_timezone,
+        locale=current.locale,
         context={
             "user": user,
             "organization": organization,
@@ -110,8 +111,7 @@ def retention_notice_send(
                 (RETENTION_SETTINGS[name], getattr(current, name), days)
                 for name, days in organization.scheduled_retention.items()
             ],
-            "scheduled_at": scheduled_at.astimezone(ZoneInfo(organization.timezone)),
-            "timezone": organization.timezone,
+            "scheduled_at": scheduled_at,
             "link": f"{django_settings.WEB_ORIGIN}{change_url}",
         },
     )

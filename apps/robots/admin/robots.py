@@ -37,7 +37,8 @@ from urfmp.common.admin import (
     request_user,
     restricted,
 )
-from urfmp.common.rendering.html import NOTHING, badge, relative_time_html
+from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.html import badge, relative_time_html
 
 
 class DatalistInput(UnfoldAdminTextInputWidget):

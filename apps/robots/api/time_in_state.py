@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgspec
 from django.http import Http404, HttpResponse
@@ -19,10 +21,11 @@ from apps.robots.selectors.availability import DOWN, UP, StatusSummary
 from apps.robots.selectors.status_intervals import (
     MAX_INTERVALS,
     TimeRange,
+    status_days,
     status_intervals,
     status_summary,
 )
-from urfmp.common.api.datetimes import AwareDateTimeField
+from urfmp.common.api.datetimes import AwareDateTimeField, TimezoneParameter
 from urfmp.common.api.viewsets import PrincipalView
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
@@ -53,7 +56,32 @@ class RangeParameters(serializers.Serializer[Any]):
         return TimeRange.of(start, end)
 
 
-class FleetRangeParameters(RangeParameters):
+class SummaryParameters(RangeParameters):
+    """Range of a summary, and its division into days."""
+
+    bucket = serializers.ChoiceField(
+        ["day"], required=False, help_text="`day` adds the totals of each day of `timezone`."
+    )
+    timezone = TimezoneParameter(
+        help_text="IANA name of the timezone in which days begin at midnight. With daylight saving "
+        "time a day may have 23 or 25 hours."
+    )
+
+    def summary_response(self, robot_ids: Collection[UUID]) -> HttpResponse:
+        """Return the totals of some robots, by day if requested."""
+        span = self.span
+        if "bucket" not in self.validated_data:
+            return _json_response(_summary_fields(status_summary(robot_ids, span), span, robot_ids))
+        days = status_days(robot_ids, span, ZoneInfo(self.validated_data["timezone"]))
+        return _json_response(
+            {
+                **_summary_fields(status_summary(robot_ids, span), span, robot_ids),
+                "days": [_summary_fields(summary, day, robot_ids) for day, summary in days],
+            }
+        )
+
+
+class FleetRangeParameters(SummaryParameters):
     facility = serializers.CharField(
         required=False, max_length=255, help_text="Name of a facility; only its robots are counted."
     )
@@ -100,6 +128,12 @@ class StatusSummarySerializer(serializers.Serializer[Any]):
     )
 
 
+class StatusSummaryWithDaysSerializer(StatusSummarySerializer):
+    days = StatusSummarySerializer(
+        many=True, required=False, help_text="Totals of each day, with `bucket=day` only."
+    )
+
+
 class SegmentSerializer(serializers.Serializer[Any]):
     status = serializers.CharField(
         help_text="The most severe status if intervals were merged; empty if unknown."
@@ -123,29 +157,29 @@ def _json_response(data: Any) -> HttpResponse:
     return HttpResponse(msgspec.json.encode(data), content_type="application/json")
 
 
-def _summary_response(summary: StatusSummary, span: TimeRange, robots: int) -> HttpResponse:
-    return _json_response(
-        {
-            "start": span.start,
-            "end": span.end,
-            "robots": robots,
-            "statuses": [
-                {
-                    "status": item.status,
-                    "seconds": item.time.total_seconds(),
-                    "share": summary.share(item.time),
-                    "spells": item.spells,
-                }
-                for item in summary.statuses
-            ],
-            "up_seconds": summary.up.total_seconds(),
-            "down_seconds": summary.down.total_seconds(),
-            "maintenance_seconds": summary.maintenance.total_seconds(),
-            "unknown_seconds": summary.unknown.total_seconds(),
-            "availability": summary.availability,
-            "availability_with_maintenance": summary.availability_with_maintenance,
-        }
-    )
+def _summary_fields(
+    summary: StatusSummary, span: TimeRange, robot_ids: Collection[UUID]
+) -> dict[str, Any]:
+    return {
+        "start": span.start,
+        "end": span.end,
+        "robots": len(robot_ids),
+        "statuses": [
+            {
+                "status": item.status,
+                "seconds": item.time.total_seconds(),
+                "share": summary.share(item.time),
+                "spells": item.spells,
+            }
+            for item in summary.statuses
+        ],
+        "up_seconds": summary.up.total_seconds(),
+        "down_seconds": summary.down.total_seconds(),
+        "maintenance_seconds": summary.maintenance.total_seconds(),
+        "unknown_seconds": summary.unknown.total_seconds(),
+        "availability": summary.availability,
+        "availability_with_maintenance": summary.availability_with_maintenance,
+    }
 
 
 class _HistoryView(PrincipalView):
@@ -167,18 +201,18 @@ class _HistoryView(PrincipalView):
 class RobotStatusSummaryView(_HistoryView):
     """Time in each status and availability of one robot."""
 
-    parameters_class = RangeParameters
+    parameters_class = SummaryParameters
 
     @extend_schema(
-        parameters=[RangeParameters, _ROBOT_ID],
-        responses=StatusSummarySerializer,
+        parameters=[SummaryParameters, _ROBOT_ID],
+        responses=StatusSummaryWithDaysSerializer,
         operation_id="robot_status_history_summary",
         description=_FORMULA,
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
         robots = [self.visible_robot_id(robot_id)]
-        span = self.parameters(request).span
-        return _summary_response(status_summary(robots, span), span, 1)
+        parameters: SummaryParameters = self.parameters(request)
+        return parameters.summary_response(robots)
 
 
 class FleetStatusSummaryView(_HistoryView):
@@ -188,17 +222,17 @@ class FleetStatusSummaryView(_HistoryView):
 
     @extend_schema(
         parameters=[FleetRangeParameters],
-        responses=StatusSummarySerializer,
+        responses=StatusSummaryWithDaysSerializer,
         operation_id="status_history_summary",
         description=f"Totals of the robots in service. {_FORMULA}",
     )
     def get(self, request: Request) -> HttpResponse:
-        parameters = self.parameters(request)
+        parameters: FleetRangeParameters = self.parameters(request)
         robots = Robot.objects.restrict(self.principal).in_service().order_by()
         if facility := parameters.validated_data.get("facility"):
             robots = robots.filter(location__contains={"facility": facility})
         ids = list(robots.values_list("pk", flat=True))
-        return _summary_response(status_summary(ids, parameters.span), parameters.span, len(ids))
+        return parameters.summary_response(ids)
 
 
 class RobotTimelineView(_HistoryView):

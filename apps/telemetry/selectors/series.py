@@ -151,7 +151,7 @@ def get_series(query: SeriesQuery) -> list[Series]:
 
 
 def _day_limits(query: SeriesQuery, width: int) -> list[datetime]:
-    """Return the limits of the buckets if they are local days; otherwise nothing."""
+    """Return the limits of buckets that are local days."""
     if width < DAYS.seconds or query.timezone == "UTC":
         return []
     try:
@@ -162,7 +162,10 @@ def _day_limits(query: SeriesQuery, width: int) -> list[datetime]:
 
 
 def _next_width(query: SeriesQuery, width: int) -> tuple[int, list[datetime]]:
-    """Return the next width; a range may overlap one more local day than days of UTC."""
+    """Return the next width and its limits.
+
+    A range may overlap one more local day than days of UTC.
+    """
     width *= 2
     return width, _day_limits(query, width)
 

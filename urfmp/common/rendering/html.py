@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from urfmp.common.rendering.diffs import differences
+from urfmp.common.rendering.formats import (
+    NOTHING,
+    format_datetime,
+    format_exact_datetime,
+    format_number,
+    relative_time,
+    to_utc,
+)
 
-NOTHING = "\u2013"
 _FOLD_CHARACTERS = 240
 _FOLD_LINES = 8
 _MARKS = {"added": "+", "removed": "\u2212", "changed": "\u2260"}
@@ -38,34 +44,15 @@ def badge(family: str, value: str | None, label: str) -> SafeString:
     )
 
 
-def to_utc(value: datetime) -> datetime:
-    """Return a datetime in UTC, or unchanged where conversion would overflow."""
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        return value
-
-
-def format_local_datetime(value: datetime) -> str:
-    """Return a datetime as text in the active timezone.
-
-    In UTC where conversion would overflow.
-    """
-    try:
-        return f"{timezone.localtime(value):%Y-%m-%d %H:%M}"
-    except OverflowError:
-        return to_utc(value).isoformat()
-
-
 def datetime_html(value: datetime | None) -> SafeString | str:
-    """Return a datetime as HTML, with the exact UTC time as title."""
+    """Return a datetime as HTML, with the exact time as title."""
     if value is None:
         return NOTHING
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
         to_utc(value).isoformat(),
-        f"{to_utc(value):%Y-%m-%d %H:%M:%S} UTC",
-        format_local_datetime(value),
+        format_exact_datetime(value),
+        format_datetime(value),
     )
 
 
@@ -76,32 +63,9 @@ def relative_time_html(value: datetime | None, never: str = "never") -> SafeStri
     return format_html(
         '<time class="u-ago" datetime="{}" title="{}">{}</time>',
         to_utc(value).isoformat(),
-        f"{to_utc(value):%Y-%m-%d %H:%M:%S} UTC",
+        format_exact_datetime(value),
         relative_time(value),
     )
-
-
-def relative_time(value: datetime) -> str:
-    """Return a datetime relative to now, in the largest unit that fits."""
-    seconds = (timezone.now() - value).total_seconds()
-    amount = abs(seconds)
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        if amount >= size:
-            text = f"{int(amount // size)} {unit}"
-            return f"{text} ago" if seconds > 0 else f"in {text}"
-    return "now"
-
-
-def format_duration(value: timedelta) -> str:
-    """Return a duration in its two largest units."""
-    rest = round(value.total_seconds())
-    parts: list[str] = []
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        count, rest = divmod(rest, size)
-        if count or (parts and size > 1):
-            parts.append(f"{count} {unit}")
-    shown = [part for part in parts[:2] if not part.startswith("0 ")]
-    return " ".join(shown) or "0 s"
 
 
 def value_text(value: Any) -> str:
@@ -137,7 +101,10 @@ def _value_html(value: Any, names: Mapping[str, str]) -> SafeString:
         return format_html("{}", text)
     start = " ".join(text[:_FOLD_CHARACTERS].split())[:60]
     return format_html(
-        "<details><summary>{}\u2026 ({} characters)</summary>{}</details>", start, len(text), text
+        "<details><summary>{}\u2026 ({} characters)</summary>{}</details>",
+        start,
+        format_number(len(text)),
+        text,
     )
 
 

@@ -18,7 +18,7 @@ from urfmp.common.units import conversion_for
 from urfmp.pages.charts import Chart, RobotMetric, charts_for, unit_symbol
 from urfmp.pages.range_form import RangeForm
 from urfmp.pages.selectors import can_view_telemetry, open_alerts, robot_commands, robot_tasks
-from urfmp.pages.timelines import status_time_rows, timelines_for
+from urfmp.pages.timelines import status_time_rows, timeline_for
 from urfmp.pages.views.rendering import render_page, require_permission
 from urfmp.pages.views.telemetry import requested_units
 
@@ -58,6 +58,7 @@ def _tiles(values: list[LatestValue], units: list[str]) -> list[dict[str, object
                     "unit": unit_symbol(shown.unit),
                     "shown": shown,
                     "time": highest.time,
+                    "decimals": 0 if shown.unit == "count" else None,
                 }
             )
     return tiles[:_MAX_TILES]
@@ -88,7 +89,7 @@ def robot_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
     start, end = form.bounds(now)
     alerts, alert_count = open_alerts(user, robot)
     span = TimeRange.of(now - _TIMELINE_LENGTH, now)
-    timeline = timelines_for([robot.pk], span)[robot.pk]
+    timeline = timeline_for(robot.pk, span)
     return render_page(
         request,
         "pages/robot.html",

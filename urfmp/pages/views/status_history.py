@@ -13,13 +13,27 @@ from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 
 from apps.organizations.models import Facility
+from apps.organizations.selectors import facility_timezone
 from apps.robots.choices import RobotStatus
 from apps.robots.exceptions import InvalidRangeError
-from apps.robots.selectors.status_intervals import TimeRange, status_summary
+from apps.robots.selectors.status_intervals import (
+    TimeRange,
+    status_days,
+    status_summaries,
+    summaries_total,
+)
 from urfmp.common.db.fields import MAX_DATETIME, MIN_DATETIME
+from urfmp.common.time.zones import zone_or_utc
 from urfmp.pages.range_form import CUSTOM, RangeForm
 from urfmp.pages.selectors import robot_choices
-from urfmp.pages.timelines import filter_robots, status_changes, status_time_rows, timelines_for
+from urfmp.pages.timelines import (
+    MAX_STRIP_SEGMENTS,
+    STRIP_WIDTH,
+    filter_robots,
+    status_changes,
+    status_time_rows,
+    strips_for,
+)
 from urfmp.pages.views.rendering import render_page, require_permission
 
 _CHANGES_PER_PAGE = 50
@@ -71,8 +85,9 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
     default = "7d" if len(ids) <= _MAX_ROBOTS_WEEK_DEFAULT else "24h"
     form = RangeForm(query, default=default, presets=_RANGES)
     start, end = form.bounds(now)
-    filters = {
+    filters: dict[str, str] = {
         "robot": str(known or ""), "facility": facility, "status": status, "range": form.selected,
+        "by": "day" if query.get("by") == "day" and len(ids) <= _MAX_ROBOTS_SUMMARIZED else "",
         **(
             {"start": start.isoformat(), "end": end.isoformat()} if form.selected == CUSTOM else {}
         ),
@@ -91,6 +106,7 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
         start=start,
         end=end,
         **_timeline_context(robots, ids, (start, end), query.get("page", "")),
+        **(_days_context(request, ids, (start, end), facility) if filters["by"] else {}),
         query=urlencode(filters),
         **_changes_context(
             request, robots if known or facility else None, status, (start, end), filters
@@ -116,9 +132,10 @@ def _timeline_context(
         return {"range_error": error.message}
     page: Page[UUID] = Paginator(ids, _TIMELINES_PER_PAGE).get_page(page_number)
     summarized = ids if len(ids) <= _MAX_ROBOTS_SUMMARIZED else list(page)
-    summary = status_summary(summarized, span)
+    summaries = status_summaries(summarized, span)
+    summary = summaries_total(summaries.values())
     robots_by_id = robots.in_bulk(list(page))
-    timelines = timelines_for(list(page), span)
+    shown = [robots_by_id[pk] for pk in page if pk in robots_by_id]
     return {
         "span": span,
         "summary": summary,
@@ -126,8 +143,30 @@ def _timeline_context(
         "robot_count": len(ids),
         "summarized_count": len(summarized),
         "page": page,
-        "timelines": [(robots_by_id[pk], timelines[pk]) for pk in page if pk in robots_by_id],
+        "strips": strips_for(shown, summaries, span),
+        "strip_width": STRIP_WIDTH,
+        "strip_query": urlencode(
+            {
+                "start": span.start.isoformat(),
+                "end": span.end.isoformat(),
+                "max_segments": MAX_STRIP_SEGMENTS,
+            }
+        ),
     }
+
+
+def _days_context(
+    request: HttpRequest, ids: list[UUID], bounds: tuple[datetime, datetime], facility: str
+) -> dict[str, Any]:
+    """Return the totals of each day of the plant, the latest first."""
+    zone = facility_timezone(request.user, facility)
+    try:
+        span = TimeRange.of(*bounds)
+        days = status_days(ids, span, zone_or_utc(zone))
+    except InvalidRangeError:
+        return {}
+    rows = [(day.start.astimezone(zone_or_utc(zone)).date(), total) for day, total in days]
+    return {"days": rows[::-1], "days_timezone": zone}
 
 
 def _changes_context(

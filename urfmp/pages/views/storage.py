@@ -16,6 +16,12 @@ from apps.telemetry.selectors.storage import (
     get_table_storage,
 )
 from apps.telemetry.services.retention import get_organization_retention, timescaledb_edition
+from urfmp.common.rendering.formats import (
+    format_bytes,
+    format_date,
+    format_datetime,
+    format_number,
+)
 from urfmp.pages.views.rendering import render_page, require_permission
 
 _DAYS_SHOWN = 30
@@ -61,8 +67,8 @@ def storage_page(request: HttpRequest) -> HttpResponse:
                 [
                     (
                         chunk.total_bytes,
-                        f"{chunk.start:%Y-%m-%d %H:%M} to {chunk.end:%Y-%m-%d %H:%M} UTC: "
-                        f"{_megabytes(chunk.total_bytes)}"
+                        f"{format_datetime(chunk.start)} to {format_datetime(chunk.end)}: "
+                        f"{format_bytes(chunk.total_bytes)}"
                         + (", compressed" if chunk.is_compressed else ""),
                         chunk.is_compressed,
                     )
@@ -81,7 +87,14 @@ def _day_bars(days: list[tuple[datetime, int]], now: datetime) -> list[Bar]:
     today = now.astimezone(UTC).date()
     shown = [today - timedelta(days=n) for n in reversed(range(_DAYS_SHOWN))]
     return _bars(
-        [(points.get(day, 0), f"{day}: {points.get(day, 0):,} points", False) for day in shown]
+        [
+            (
+                points.get(day, 0),
+                f"{format_date(day)}: {format_number(points.get(day, 0))} points",
+                False,
+            )
+            for day in shown
+        ]
     )
 
 
@@ -102,10 +115,6 @@ def _bars(values: list[tuple[int, str, bool]]) -> list[Bar]:
             )
         )
     return bars
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1024 / 1024:,.1f} MB"
 
 
 def _next_purge(now: datetime) -> datetime:

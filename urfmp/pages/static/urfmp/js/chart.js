@@ -131,6 +131,7 @@ window.urfmp.Chart = (() => {
         options: {
           animation: false,
           maintainAspectRatio: false,
+          locale: window.urfmpFormat.locale(),
           interaction: { mode: "nearest", axis: "x", intersect: false },
           layout: { padding: { right: 4 } },
           scales: this.scales(),

@@ -5,8 +5,7 @@ window.urfmp.ChartContext = (() => {
   const MAX_SEGMENTS = 300;
   const MAX_ALERTS = 100;
   const CACHE_MS = 3000;
-  const SVG = "http://www.w3.org/2000/svg";
-  const { label, time } = window.urfmp;
+  const { label, time, timelines } = window.urfmp;
 
   // Several charts show the same robot over the same range: each response is fetched once.
   const cache = new Map();
@@ -20,13 +19,6 @@ window.urfmp.ChartContext = (() => {
       setTimeout(() => cache.delete(url), CACHE_MS);
     }
     return cache.get(url).then((body) => (signal.aborted ? null : body));
-  }
-
-  function describe(segment) {
-    const names = (segment.statuses.length ? segment.statuses : [segment.status || "unknown"]).map(label).join(", ");
-    const occurrences = segment.spells > 1 ? `, ${segment.spells} occurrences` : "";
-    const reason = segment.reason ? `: ${segment.reason}` : "";
-    return `${names}${occurrences}, ${time.range(Date.parse(segment.start), Date.parse(segment.end))}${reason}`;
   }
 
   class ChartContext {
@@ -93,39 +85,9 @@ window.urfmp.ChartContext = (() => {
       this.root.style.marginLeft = `${area.left}px`;
       this.root.style.width = `${area.right - area.left}px`;
       for (const { timeline, segments } of this.timelines.values()) {
-        this.drawTimeline(timeline, segments, percent, end);
+        timelines.draw(timeline, segments, start, end);
       }
       this.drawMarkers(percent);
-    }
-
-    drawTimeline(timeline, segments, percent, end) {
-      const svg = document.createElementNS(SVG, "svg");
-      svg.setAttribute("width", "100%");
-      svg.setAttribute("height", "100%");
-      svg.setAttribute("aria-hidden", "true");
-      segments.forEach((segment, index) => {
-        // The latest status extends to the present while a live chart moves.
-        const isLast = index === segments.length - 1;
-        const left = Math.max(0, percent(Date.parse(segment.start)));
-        const right = Math.min(100, percent(isLast ? Math.max(Date.parse(segment.end), Math.min(end, Date.now())) : Date.parse(segment.end)));
-        if (right > left) {
-          const longest = segment.statuses[0] || segment.status;
-          this.addRect(svg, left, right - left, "0", "100%", longest).dataset.text = describe(segment);
-          if (segment.status !== longest) {
-            this.addRect(svg, left, right - left, "60%", "40%", segment.status).classList.add("u-timeline__severe");
-          }
-        }
-      });
-      timeline.replaceChildren(svg);
-      timeline.setAttribute("aria-valuemax", String(Math.max(1, svg.childElementCount)));
-    }
-
-    addRect(svg, left, width, top, height, status) {
-      const rect = document.createElementNS(SVG, "rect");
-      const values = { x: `${left}%`, width: `${width}%`, y: top, height, fill: `url(#status-${status})` };
-      Object.entries(values).forEach(([name, value]) => rect.setAttribute(name, value));
-      svg.append(rect);
-      return rect;
     }
 
     drawMarkers(percent) {

@@ -2,18 +2,7 @@
 window.urfmp = (() => {
   "use strict";
 
-  const UNITS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
-
-  function relativeTime(milliseconds) {
-    const seconds = milliseconds / 1000;
-    for (const [size, unit] of UNITS) {
-      if (Math.abs(seconds) >= size) {
-        const text = `${Math.floor(Math.abs(seconds) / size)} ${unit}`;
-        return seconds > 0 ? `${text} ago` : `in ${text}`;
-      }
-    }
-    return "now";
-  }
+  const { exact, relative: relativeTime, value: formatValue } = window.urfmpFormat;
 
   function refreshTimes() {
     for (const element of document.querySelectorAll("time.u-ago")) {
@@ -34,15 +23,8 @@ window.urfmp = (() => {
       parent.append(element);
     }
     element.dateTime = time;
-    element.title = `${time.slice(0, 19).replace("T", " ")} UTC`;
+    element.title = exact(Date.parse(time));
     element.textContent = relativeTime(Date.now() - Date.parse(time));
-  }
-
-  function formatValue(value) {
-    if (value === null || value === undefined) {
-      return "–";
-    }
-    return Math.abs(value) >= 100 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
   }
 
   function label(status) {
@@ -61,8 +43,9 @@ window.urfmp = (() => {
       const known = element.dataset.metrics.split(" ").map((name) => latest[name]);
       const numbers = known.filter((value) => typeof value === "number");
       if (numbers.length) {
-        const { factor = 1, offset = 0 } = element.dataset;
-        const text = formatValue(Math.max(...numbers) * Number(factor) + Number(offset));
+        const { factor = 1, offset = 0, decimals } = element.dataset;
+        const shown = Math.max(...numbers) * Number(factor) + Number(offset);
+        const text = formatValue(shown, decimals === undefined ? undefined : Number(decimals));
         if (element.textContent !== text) {
           element.textContent = text;
         }

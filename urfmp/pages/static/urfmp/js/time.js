@@ -6,22 +6,7 @@ window.urfmp.time = (() => {
   const HOUR_MS = 3600000;
   const DAY_MS = 86400000;
 
-  const zone = document.querySelector('meta[name="urfmp-timezone"]')?.content || "UTC";
-  const format = (options) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", ...options });
-  const CLOCK = format({ hour: "2-digit", minute: "2-digit" });
-  const SECONDS = format({ hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  const DAY = format({ day: "numeric", month: "short" });
-  const FULL = format({ day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-  const PARTS = format({ year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
-
-  const partsOf = (time) => Object.fromEntries(PARTS.formatToParts(time).map((part) => [part.type, part.value]));
-
-  // Returns the timezone offset in milliseconds, so that ticks fall on whole local hours.
-  function offset(time) {
-    const parts = partsOf(time);
-    const local = Date.UTC(parts.year, parts.month - 1, parts.day, parts.hour, parts.minute, parts.second);
-    return local - Math.floor(time / 1000) * 1000;
-  }
+  const { clock, date, dateTime, offset, offsetText, parts: partsOf } = window.urfmpFormat;
 
   // Formats a time for <input type="datetime-local">.
   function local(time) {
@@ -34,12 +19,6 @@ window.urfmp.time = (() => {
     const asUtc = Date.parse(`${text}Z`);
     const found = [asUtc - offset(asUtc - DAY_MS), asUtc - offset(asUtc + DAY_MS)].sort((a, b) => a - b);
     return [...new Set(found)].filter((at) => local(at).slice(0, text.length) === text);
-  }
-
-  function offsetText(time) {
-    const minutes = Math.round(offset(time) / 60000);
-    const two = (number) => String(number).padStart(2, "0");
-    return `${minutes < 0 ? "-" : "+"}${two(Math.floor(Math.abs(minutes) / 60))}:${two(Math.abs(minutes) % 60)}`;
   }
 
   // Returns the instant of a local time in milliseconds, the later one if it is repeated.
@@ -65,13 +44,12 @@ window.urfmp.time = (() => {
   }
 
   function tickLabel(value) {
-    if (this.urfmpStep >= DAY_MS || (this.max - this.min > 1.04 * DAY_MS && CLOCK.format(value) === "00:00")) {
-      return DAY.format(value);
-    }
-    return (this.urfmpStep < 60000 ? SECONDS : CLOCK).format(value);
+    const time = clock(value, this.urfmpStep < 60000);
+    const isDay = this.urfmpStep >= DAY_MS || (this.max - this.min > 1.04 * DAY_MS && time === "00:00");
+    return isDay ? date(value).split(" ", 2).join(" ") : time;
   }
 
-  const full = (time) => FULL.format(time);
+  const full = (time) => dateTime(time, true);
   const range = (start, end) => `${full(start)} to ${full(end)}`;
 
   return { full, instants, local, offsetText, range, tickLabel, ticks };
