@@ -149,7 +149,7 @@ def _timeline_context(
             {
                 "start": span.start.isoformat(),
                 "end": span.end.isoformat(),
-                "max_segments": MAX_STRIP_SEGMENTS,
+                "max_segments": str(MAX_STRIP_SEGMENTS),
             }
         ),
     }
