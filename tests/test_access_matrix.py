@@ -91,6 +91,8 @@ def test_api_access(who, caller, ids):
         answer = getattr(client, method)(
             address(route, ids), **({} if method == "get" else {"content_type": "application/json"})
         )
+        if answer.streaming:  # its transaction ends with the file
+            b"".join(answer.streaming_content)
         if who == "anonymous":
             is_expected = answer.status_code == 401
         elif may(who, allowed):
@@ -103,7 +105,7 @@ def test_api_access(who, caller, ids):
             # A device key may get lists of nothing, never a row.
             is_expected = answer.status_code == 403
         if not is_expected:
-            mismatches.append((route, method, answer.status_code, answer.content[:120]))
+            mismatches.append((route, method, answer.status_code, answer.reason_phrase))
     assert not mismatches
 
 
