@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connection
@@ -12,7 +13,9 @@ from apps.telemetry.selectors import storage
 from apps.telemetry.services.rollups import roll_up
 from apps.telemetry.services.telemetry import telemetry_ingest
 from tests.support.retention import apply_settings
+from tests.support.telemetry_points import insert_points
 from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.common.time.local import start_of_day
 from urfmp.pages.views.storage import _next_purge
 
 URL = "/admin/storage/"
@@ -45,6 +48,23 @@ def test_storage_with_few_series_is_exact(stored, organization_a, tenant):
     assert own.per_second_day * 86_400 == pytest.approx(1200, rel=0.05)
     assert own.oldest.date() == (timezone.now().astimezone(UTC) - 200 * DAY).date()
     assert sum(count for _, count in own.days) == 1200
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/St_Johns", "Europe/Berlin"])
+def test_days_are_local(organization_a, make_robot, tenant, zone):
+    """Points before and after a local midnight, in an hour of UTC that both days share."""
+    zone = ZoneInfo(zone)
+    midnight = start_of_day(timezone.now().astimezone(zone).date() - 3 * DAY, zone)
+    minutes = [-120, -6, -1, 0, 1, 2, 90]
+    points = [(midnight + timedelta(minutes=minute), 1.0) for minute in minutes]
+    insert_points(make_robot(organization_a), "m", points)
+    roll_up(organization_a.id)
+
+    with tenant(organization_a):
+        own = storage.get_organization_storage(organization_a.id, zone)
+
+    day = midnight.astimezone(zone).date()
+    assert own.days == [(day - DAY, 3), (day, 4)]
 
 
 def test_storage_with_many_series_is_estimated(stored, organization_a, tenant, monkeypatch):

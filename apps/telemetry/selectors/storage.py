@@ -4,19 +4,58 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.db import connection
+from django.utils import timezone
 
 from apps.organizations.models.settings import parse_settings
+from urfmp.common.time.local import day_limits
 
 # Series that are sampled for the page of one organization.
 _MAX_SAMPLED_SERIES = 500
 # Series that are sampled for each organization in the list of all.
 _MAX_SAMPLED_SERIES_PER_ORGANIZATION = 50
 _MAX_CHUNKS = 40
+# Series that are sampled for the days, which are read from hours.
+_MAX_SAMPLED_DAY_SERIES = 200
+DAYS_SHOWN = 30
+# An hour in which a local day begins is read from its minutes.
+_DAYS = """
+    WITH counted AS MATERIALIZED (
+        SELECT count(*)::double precision AS series FROM telemetry_latest l
+        WHERE l.organization_id = %(organization)s
+    ), sample AS MATERIALIZED (
+        SELECT l.robot_id, l.metric_name FROM telemetry_latest l, counted c
+        WHERE l.organization_id = %(organization)s AND random() < %(most)s / greatest(c.series, 1)
+    ), days AS (
+        SELECT %(limits)s::timestamptz[] AS limits
+    ), divided AS MATERIALIZED (
+        SELECT DISTINCT date_trunc('hour', t.at, 'UTC') AS hour
+        FROM unnest(%(limits)s::timestamptz[]) AS t (at)
+        WHERE date_trunc('hour', t.at, 'UTC') <> t.at
+    ), buckets AS (
+        SELECT h.bucket, h.count FROM sample s CROSS JOIN days CROSS JOIN LATERAL (
+            SELECT t.bucket, t.count FROM telemetry_hours t
+            WHERE t.robot_id = s.robot_id AND t.metric_name = s.metric_name
+              AND t.bucket >= days.limits[1]
+              AND t.bucket NOT IN (SELECT hour FROM divided)) AS h
+        UNION ALL
+        SELECT m.bucket, m.count FROM sample s CROSS JOIN divided CROSS JOIN LATERAL (
+            SELECT t.bucket, t.count FROM telemetry_minutes t
+            WHERE t.robot_id = s.robot_id AND t.metric_name = s.metric_name
+              AND t.bucket >= divided.hour
+              AND t.bucket < divided.hour + interval '1 hour') AS m
+    )
+    SELECT width_bucket(b.bucket, days.limits) AS number,
+           sum(b.count) * min(c.series) / greatest((SELECT count(*) FROM sample), 1)
+    FROM buckets b CROSS JOIN days CROSS JOIN counted c
+    WHERE b.bucket >= days.limits[1] AND b.bucket < days.limits[array_upper(days.limits, 1)]
+    GROUP BY 1
+"""
 
 _TABLES = """
     SELECT t.name, approximate_row_count(t.name::regclass),
@@ -107,7 +146,7 @@ class OrganizationStorage:
         oldest: First day of the sampled series.
         per_second_hour: Points per second during the last hour.
         per_second_day: Points per second during the last day.
-        days: Points of each of the last 30 days that has any.
+        days: Points of each of the last 30 local days that has any.
     """
 
     series: int = 0
@@ -116,7 +155,7 @@ class OrganizationStorage:
     oldest: datetime | None = None
     per_second_hour: float = 0.0
     per_second_day: float = 0.0
-    days: list[tuple[datetime, int]] = field(default_factory=list)
+    days: list[tuple[date, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -144,8 +183,15 @@ def get_chunk_storage() -> list[ChunkStorage]:
         return [ChunkStorage(*row) for row in reversed(cursor.fetchall())]
 
 
-def get_organization_storage(organization_id: UUID) -> OrganizationStorage:
-    """Return the storage of the open transaction's organization."""
+def get_organization_storage(
+    organization_id: UUID, zone: tzinfo | None = None
+) -> OrganizationStorage:
+    """Return the storage of the open transaction's organization.
+
+    Args:
+        organization_id: The organization.
+        zone: Timezone of its days; by default UTC.
+    """
     storage = OrganizationStorage()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -161,14 +207,26 @@ def get_organization_storage(organization_id: UUID) -> OrganizationStorage:
                 storage.is_exact = points >= storage.series
             case "all":
                 storage.points, storage.oldest = round(points), at
-            case "of_day":
-                storage.days.append((at, round(points)))
             case "hour":
                 storage.per_second_hour = points
             case "day":
                 storage.per_second_day = points
-    storage.days.sort()
+    storage.days = _get_days(organization_id, zone or ZoneInfo("UTC"))
     return storage
+
+
+def _get_days(organization_id: UUID, zone: tzinfo) -> list[tuple[date, int]]:
+    now = timezone.now()
+    limits = day_limits(now - (DAYS_SHOWN - 1) * timedelta(days=1), now, zone)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _DAYS,
+            {"organization": organization_id, "most": _MAX_SAMPLED_DAY_SERIES, "limits": limits},
+        )
+        rows: list[Any] = cursor.fetchall()
+    return sorted(
+        (limits[number - 1].astimezone(zone).date(), round(points)) for number, points in rows
+    )
 
 
 def get_organization_storage_summaries() -> list[OrganizationStorageSummary]:

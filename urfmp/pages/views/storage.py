@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from apps.telemetry.selectors.storage import (
+    DAYS_SHOWN,
     get_chunk_storage,
     get_organization_storage,
     get_organization_storage_summaries,
@@ -22,9 +23,9 @@ from urfmp.common.rendering.formats import (
     format_datetime,
     format_number,
 )
+from urfmp.common.time.zones import zone_or_utc
 from urfmp.pages.views.rendering import render_page, require_permission
 
-_DAYS_SHOWN = 30
 _CHART_HEIGHT = 120
 _BAR_STEP = 20
 _PURGE_SCHEDULE = (37, 6)  # minute, and every so many hours: the job `telemetry.purge_expired`
@@ -46,16 +47,18 @@ def storage_page(request: HttpRequest) -> HttpResponse:
     """Show the organization's storage, and to platform staff everyone's."""
     require_permission(request, "telemetry.view_storage")
     user: Any = request.user
-    own = get_organization_storage(user.organization_id)
+    zone = zone_or_utc(user.organization.timezone)
+    own = get_organization_storage(user.organization_id, zone)
     now = timezone.now()
     context: dict[str, Any] = {
         "own": own,
-        "day_bars": _day_bars(own.days, now),
-        "days_shown": _DAYS_SHOWN,
+        "day_bars": _day_bars(own.days, now.astimezone(zone).date()),
+        "days_shown": DAYS_SHOWN,
+        "days_timezone": zone.key,
         "max_points_per_day": max((points for _, points in own.days), default=0),
         "retention": list(get_organization_retention(user.organization)),
         "next_purge": _next_purge(now),
-        "day_chart": {"width": _DAYS_SHOWN * _BAR_STEP, "height": _CHART_HEIGHT},
+        "day_chart": {"width": DAYS_SHOWN * _BAR_STEP, "height": _CHART_HEIGHT},
     }
     if user.has_perm("telemetry.view_platformstorage"):
         chunks = get_chunk_storage()
@@ -82,10 +85,9 @@ def storage_page(request: HttpRequest) -> HttpResponse:
     return render_page(request, "pages/storage.html", "Storage", **context)
 
 
-def _day_bars(days: list[tuple[datetime, int]], now: datetime) -> list[Bar]:
-    points = {at.astimezone(UTC).date(): count for at, count in days}
-    today = now.astimezone(UTC).date()
-    shown = [today - timedelta(days=n) for n in reversed(range(_DAYS_SHOWN))]
+def _day_bars(days: list[tuple[date, int]], today: date) -> list[Bar]:
+    points = dict(days)
+    shown = [today - timedelta(days=n) for n in reversed(range(DAYS_SHOWN))]
     return _bars(
         [
             (
