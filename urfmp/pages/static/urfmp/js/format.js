@@ -63,7 +63,7 @@ window.urfmpFormat = (() => {
   function number(value, decimals = 0) {
     return cached(`number ${decimals}`, () => new Intl.NumberFormat(locale(), {
       useGrouping: "always", minimumFractionDigits: decimals, maximumFractionDigits: decimals, roundingMode: "halfEven",
-    })).format(value).replace("\u2212", "-");
+    })).format(value).replace("\u2212", "-").replaceAll("'", "\u2019");
   }
 
   function decimalsOf(amount) {
