@@ -81,7 +81,6 @@ MIDDLEWARE = [
     "urfmp.common.http.middleware.RequestIdMiddleware",
     "urfmp.common.http.middleware.ApiCacheMiddleware",
     "urfmp.common.http.middleware.StreamStartMiddleware",
-    "urfmp.common.http.middleware.BodyLengthMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "apps.accounts.middleware.session.SessionMiddleware",

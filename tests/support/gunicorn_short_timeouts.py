@@ -6,14 +6,19 @@ import tempfile
 from typing import Any
 
 from urfmp.servers import gunicorn
+from urfmp.servers.gunicorn.limits import Limits
 
-gunicorn._MAX_SILENCE_SECONDS = 5.0
-gunicorn._RECEIVE_TIMEOUT_SECONDS = 1
-gunicorn._SEND_TIMEOUT_SECONDS = 1
-gunicorn._MAX_ARRIVAL_SECONDS = 2.0
-gunicorn._MIN_BYTES_PER_SECOND = 1_000_000
 
-Worker = gunicorn.Worker
+class Worker(gunicorn.Worker):
+    """The worker with limits that a test can reach."""
+
+    limits = Limits(
+        max_silence_seconds=5.0,
+        max_arrival_seconds=2.0,
+        min_rate=1_000_000,
+        max_stall_seconds=1.0,
+        max_body_bytes_total=20_000_000,
+    )
 
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:

@@ -87,7 +87,8 @@ class Server:
         self._stack = ExitStack()
         self.log = state / "servers.log"
         web_port, live_port, proxy_port = free_port(), free_port(), free_port()
-        self.url = f"http://127.0.0.1:{proxy_port if live else web_port}"
+        self.web_url = f"http://127.0.0.1:{web_port}"
+        self.url = f"http://127.0.0.1:{proxy_port}" if live else self.web_url
         lines = embedded("env", state).splitlines()
         self.environment = {
             **os.environ,

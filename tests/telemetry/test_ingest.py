@@ -296,14 +296,6 @@ def test_ingest_metadata_keeps_time_strings(send, robot, organization_a, tenant)
     assert stored_point.time.microsecond == 123456
 
 
-def test_ingest_chunked_body_is_rejected(robot, organization_a, make_key):
-    key = make_key(organization_a)
-    response = Client(headers={"x-api-key": key}).generic(
-        "POST", "/api/v1/telemetry", b"", HTTP_TRANSFER_ENCODING="chunked", CONTENT_LENGTH=""
-    )
-    assert (response.status_code, response.json()["code"]) == (411, "length_required")
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_decode_any_bytes_never_crashes(body):

@@ -7,7 +7,6 @@ from http import HTTPStatus
 from typing import Any, cast
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.db import transaction
@@ -40,7 +39,6 @@ from apps.accounts.selectors.key_format import is_well_formed_key
 from apps.accounts.services.session_store import SessionStore
 from apps.accounts.throttling import throttle_api_request
 from urfmp.common.http.problem_details import problem_response
-from urfmp.common.http.request_body import CHUNK_BYTES, drain_body
 from urfmp.common.http.request_state import request_state
 from urfmp.common.http.view_policy import policy_of
 from urfmp.common.security.authentication_time import AuthenticationTime
@@ -135,14 +133,12 @@ class PrincipalMiddleware:
         if not credential.allows_ip(client_ip(request)):
             request.user = AnonymousUser()
             request_state(request).rejected_key_digest = hash_token(key)
-            drain_body(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
             return problem_response(HTTPStatus.FORBIDDEN, *IP_NOT_ALLOWED)
         request.user = ApiKeyPrincipal(credential)  # type: ignore[assignment]
         # Outside of any transaction: the hit stays counted even if the request fails.
         if not policy.rate_limit_exempt and (limit := throttle_api_request(credential)):
             request_state(request).rate_limit_headers = limit.headers()
             if not limit.admitted:
-                drain_body(request, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + CHUNK_BYTES)
                 return problem_response(
                     HTTPStatus.TOO_MANY_REQUESTS,
                     "rate_limited",

@@ -16,13 +16,11 @@ from django.http import HttpRequest, UnreadablePostError
 
 from apps.telemetry.exceptions import (
     BatchTooLargeError,
-    BusyError,
     IncompleteBodyError,
     MalformedEncodingError,
     UnsupportedEncodingError,
 )
 from apps.telemetry.services.ingest.backpressure import ByteBudget
-from urfmp.common.http.request_body import drain_body
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -63,19 +61,15 @@ def reserved_body(request: HttpRequest, organization_id: UUID) -> Iterator[bytes
     """Yield the decompressed body, with its bytes reserved.
 
     Raises:
-        BusyError: The byte budget is exhausted. The rest of the body was read and dropped.
+        BusyError: The byte budget is exhausted.
     """
     length = int(request.META.get("CONTENT_LENGTH") or 0)
-    try:
-        with _budget.reserve(
-            organization_id, min(length, settings.TELEMETRY_MAX_BODY_BYTES)
-        ) as reservation:
-            body = read_body(request)
-            reservation.extend(max(len(body) - reservation.size, 0))
-            yield body
-    except BusyError:
-        drain_body(request, 4 * settings.TELEMETRY_MAX_BODY_BYTES)
-        raise
+    with _budget.reserve(
+        organization_id, min(length, settings.TELEMETRY_MAX_BODY_BYTES)
+    ) as reservation:
+        body = read_body(request)
+        reservation.extend(max(len(body) - reservation.size, 0))
+        yield body
 
 
 def read_body(request: HttpRequest) -> bytes:
@@ -83,8 +77,7 @@ def read_body(request: HttpRequest) -> bytes:
 
     Raises:
         IncompleteBodyError: The client sent less than it declared.
-        BatchTooLargeError: The body exceeds `TELEMETRY_MAX_BODY_BYTES`, compressed or not. The
-            rest of it was read up to a limit, so that the client can read the response.
+        BatchTooLargeError: The body exceeds `TELEMETRY_MAX_BODY_BYTES`, compressed or not.
         MalformedEncodingError: The body cannot be decompressed.
         UnsupportedEncodingError: The Content-Encoding is neither gzip nor zstd.
     """
@@ -93,11 +86,11 @@ def read_body(request: HttpRequest) -> bytes:
         msg = "Send the body uncompressed, or with Content-Encoding gzip or zstd."
         raise UnsupportedEncodingError(msg)
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.TELEMETRY_MAX_BODY_BYTES:
-        raise _too_large(request)
+        raise BatchTooLargeError(_size_limit_message())
     try:
         body = request.body
     except RequestDataTooBig as error:
-        raise _too_large(request) from error
+        raise BatchTooLargeError(_size_limit_message()) from error
     except UnreadablePostError as error:
         raise IncompleteBodyError from error
     if encoding in _READERS:
@@ -120,11 +113,6 @@ def _decompress(body: bytes, encoding: str) -> bytes:
     if len(content) > limit:
         raise BatchTooLargeError(_size_limit_message())
     return content
-
-
-def _too_large(request: HttpRequest) -> BatchTooLargeError:
-    drain_body(request, 4 * settings.TELEMETRY_MAX_BODY_BYTES)
-    return BatchTooLargeError(_size_limit_message())
 
 
 def _size_limit_message() -> str:

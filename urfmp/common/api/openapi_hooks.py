@@ -22,7 +22,6 @@ _PLAIN_CODES: dict[int, tuple[str, ...]] = {
     405: ("method_not_allowed",),
     406: ("not_acceptable",),
     409: (),
-    411: ("length_required",),
     412: (),
     413: ("too_large",),
     415: ("unsupported_media_type",),
@@ -38,7 +37,6 @@ _DESCRIPTIONS = {
     404: "The object does not exist or belongs to another organization.",
     406: "Responses are `application/json`.",
     409: "The object's state does not allow the operation.",
-    411: "The body has no Content-Length; chunked bodies are not supported.",
     412: "The object was changed since it was read; `version` is its current version.",
     413: "The body is too large.",
     415: "The media type or content encoding of the body is not supported.",
@@ -242,7 +240,7 @@ def _error_statuses(
     if "{" in path:
         found.add(404)
     if "requestBody" in operation:
-        found |= {411, 413, 415}
+        found |= {413, 415}
     if method in {"patch", "delete"} or "Idempotency-Key" in headers:
         found.add(409)
     if "Idempotency-Key" in headers:

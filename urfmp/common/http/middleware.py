@@ -17,7 +17,7 @@ from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.client_ip import forwarded_ip
 from urfmp.common.http.downloads import DownloadResponse
 from urfmp.common.http.error_views import unavailable
-from urfmp.common.http.problem_details import error_response, problem_response
+from urfmp.common.http.problem_details import error_response
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.redaction import redact_text
 
@@ -74,20 +74,6 @@ class ClientAddressMiddleware:
         """Set REMOTE_ADDR, which all other code reads."""
         if forwarded := request.META.get("HTTP_X_FORWARDED_FOR"):
             request.META["REMOTE_ADDR"] = forwarded_ip(forwarded)
-        return self.get_response(request)
-
-
-class BodyLengthMiddleware:
-    """Require a Content-Length: Django would read a chunked body as empty."""
-
-    def __init__(self, get_response: GetResponse) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Return 411 for a chunked body."""
-        if request.META.get("HTTP_TRANSFER_ENCODING") and not request.META.get("CONTENT_LENGTH"):
-            detail = "Send the body with a Content-Length, not chunked."
-            return problem_response(411, "length_required", detail)
         return self.get_response(request)
 
 
