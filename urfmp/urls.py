@@ -10,6 +10,7 @@ from apps.telemetry.api.influx import health, ping, query, write_v1, write_v2
 from urfmp.common.api.docs import DocsView, SchemaView
 from urfmp.common.http.health import healthz
 from urfmp.live.views import served_by_live
+from urfmp.pages.views.favicon import favicon
 
 handler400 = "urfmp.common.http.error_views.bad_request"
 handler403 = "urfmp.common.http.error_views.permission_denied"
@@ -31,6 +32,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("favicon.ico", favicon, name="favicon"),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("api/v1/", include((api, "api"))),
     # URLs of InfluxDB, which its clients expect.

@@ -54,7 +54,20 @@ def check(response, status, code):
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: -1\r\n\r\n", 400, "malformed"),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
          400, "malformed"),
-        (b"GET /" + LONG, 431, "headers_too_large"),
+        (b"GET / HTTP/1.1\n" + HOST + b"\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\nHost: localhost\n\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"A: b\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"A: b\r\n c: folded\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\n" + HOST + HOST + b"\r\n", 400, "malformed"),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 2, 2\r\n\r\nab", 400, "malformed"),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nContent-Length: 2\r\n\r\nab",
+         400, "malformed"),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n"
+         b"\r\n0\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\n" + HOST + b"A: b\r\n" * 1_000 + b"\r\n", 431, "headers_too_large"),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "malformed"),
+        (b"GET /" + b"a" * 9_000 + b" HTTP/1.1\r\n" + HOST + b"\r\n", 414, "address_too_long"),
+        (b"GET /" + LONG, 414, "address_too_long"),
         (b"GET / HTTP/1.1\r\n" + HOST + b"A: " + LONG, 431, "headers_too_large"),
         (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: br\r\n\r\n", 501,
          "unsupported_transfer_coding"),
@@ -73,6 +86,55 @@ def test_malformed_request_after_valid_one_returns_400(shared_live):
         first, second = responses(link)
     assert first[0] == 404
     check(second, 400, "malformed")
+
+
+SECOND = [
+    b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 2, 2\r\n\r\nab",
+    b"GET / HTTP/1.1\r\n" + HOST + b" folded\r\n\r\n",
+    b"GET / HTTP/1.1\n\n",
+]
+
+
+@pytest.mark.parametrize("second", SECOND)
+def test_pipelined_request_is_parsed_as_strictly(second, shared_live):
+    with connect(shared_live) as link:
+        link.sendall(b"GET /elsewhere HTTP/1.1\r\n" + HOST + b"\r\n" + second)
+        first, rejected = responses(link)
+    assert first[0] == 404
+    check(rejected, 400, "malformed")
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 4", b"Transfer-Encoding: chunked"])
+def test_request_with_body_is_the_last(framing, shared_live):
+    body = b"abcd" if framing.startswith(b"C") else b"4\r\nabcd\r\n0\r\n\r\n"
+    with connect(shared_live) as link:
+        link.sendall(
+            b"POST /elsewhere HTTP/1.1\r\n" + HOST + framing + b"\r\n\r\n" + body
+            + b"GET /healthz HTTP/1.1\n" + HOST + b"\r\n"
+        )  # fmt: skip
+        (response,) = responses(link)
+    assert response[0] == 404
+
+
+def test_pipelined_requests_are_answered_in_order(shared_live):
+    with connect(shared_live) as link:
+        link.sendall(
+            (b"GET /elsewhere HTTP/1.1\r\n" + HOST + b"\r\n") * 3
+            + b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
+        )  # fmt: skip
+        assert [response[0] for response in responses(link)] == [404, 404, 404, 200]
+
+
+def test_open_stream_does_not_collect_what_the_client_sends(live, make_key, organization_a):
+    key = make_key(organization_a, ["robots:read", "telemetry:read"]).encode()
+    request = b"GET /api/v1/events HTTP/1.1\r\n" + HOST + b"X-API-Key: " + key + b"\r\n\r\n"
+    with connect(live) as link:
+        link.sendall(request)
+        assert b" 200 " in link.recv(65_536)
+        with pytest.raises(OSError):  # noqa: PT011, PT012 - reset, or a broken pipe
+            for _ in range(1_000):
+                link.sendall(b"GET / HTTP/1.1\r\n" * 100)
+                time.sleep(0.001)
 
 
 def test_malformed_chunk_closes_open_stream(live, make_key, organization_a):

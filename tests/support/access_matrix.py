@@ -93,6 +93,7 @@ WITHOUT_ROW = {
 COVERED_ELSEWHERE = {
     "healthz",
     "home",
+    "favicon",  # tests/pages/test_favicon.py
     "api:events",  # tests/live
     "api:schema",
     "api:docs",

@@ -1,4 +1,4 @@
-"""The web process's worker: gunicorn with an event loop in front of its threads.
+"""The web process's worker: gunicorn with an event loop.
 
 Start it with `--worker-class urfmp.servers.gunicorn.Worker`.
 """

@@ -24,7 +24,7 @@ class Phase(enum.Enum):
 
 
 class Connection:
-    """A connection, used by the event loop; a thread uses `output` and `incoming` alone.
+    """A connection of the event loop; threads use only its output.
 
     Attributes:
         client: IP address of the client, or its IPv6 /64; behind a proxy, that of its last
@@ -82,7 +82,7 @@ class Connection:
                 return
 
     def is_late(self, now: float, limits: Limits) -> bool:
-        """Return whether the client is too slow, or has been idle for too long."""
+        """Return whether the client is too slow or idle."""
         if self.phase is Phase.RECEIVING:
             received = self.incoming.body.received if self.incoming else 0
             return now > self.since + limits.arrival_seconds(received)

@@ -33,7 +33,7 @@ class EventLoop:
             os.write(self._writer, b"\0")
 
     def watch(self, source: Any, events: int, callback: Callable[[], None]) -> None:
-        """Call back whenever a socket is ready for the events; 0 ends that."""
+        """Call back whenever a socket is ready; 0 ends that."""
         is_watched = _descriptor(source) in self._selector.get_map()
         if not events:
             if is_watched:
@@ -49,12 +49,6 @@ class EventLoop:
             # An earlier callback may have closed this socket.
             if self._selector.get_map().get(key.fd) is key:
                 key.data()
-
-    def close(self) -> None:
-        """Release the loop's descriptors."""
-        self._selector.close()
-        os.close(self._reader)
-        os.close(self._writer)
 
     def _run_calls(self) -> None:
         with suppress(BlockingIOError):

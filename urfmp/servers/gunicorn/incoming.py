@@ -1,4 +1,4 @@
-"""Requests as they arrive: head and body are complete before a thread is taken."""
+"""Requests as they arrive; they are complete before a thread handles them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class BodyPieces:
             self._pieces.append(bytearray(data))
 
     def read(self, size: int) -> bytes:
-        """Return at least one and at most `size` bytes; none at the end."""
+        """Return one to `size` bytes; none at the end."""
         if not self._pieces:
             return b""
         piece = self._pieces[0]
@@ -136,10 +136,15 @@ class IncomingRequest:
 
     def _parse(self, head: bytes) -> Request:
         try:
-            return Request(self._config, IterUnreader([head]), self._address, self._number)
+            request = Request(self._config, IterUnreader([head]), self._address, self._number)
         except (NoMoreData, StopIteration) as error:
             msg = "incomplete head"
             raise InvalidHeader(msg) from error
+        # RFC 9112, section 3.2: a request without it is to be rejected.
+        if request.version >= (1, 1) and "HOST" not in dict(request.headers):
+            msg = "HOST"
+            raise InvalidHeader(msg)
+        return request
 
     def _reject_long_head(self) -> NoReturn:
         """Raise the error of a head that is too long."""

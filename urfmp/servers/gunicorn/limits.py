@@ -41,9 +41,9 @@ class Limits:
     max_buffered_bytes_total: int = 64 * _MEGABYTE
 
     def arrival_seconds(self, received: int) -> float:
-        """Return how long a request may take of which so many bytes have arrived."""
+        """Return how long a request may take to arrive."""
         return self.max_arrival_seconds + received / self.min_rate
 
     def sending_seconds(self, sent: int) -> float:
-        """Return how long a response may take of which so many bytes were accepted."""
+        """Return how long a client may take to read a response."""
         return self.max_stall_seconds + sent / self.min_rate

@@ -13,7 +13,7 @@ from urfmp.servers.gunicorn.limits import Limits
 
 
 class ResponseBuffer:
-    """Takes the place of the client's socket for the code that writes a response.
+    """The client's socket for the code that writes a response.
 
     The event loop sends what the client does not accept at once. A thread waits only while more
     than `max_buffered_bytes` are left.
@@ -160,7 +160,7 @@ class WaitingWriters:
         self._lock = threading.Lock()
 
     def enter(self, buffer: ResponseBuffer) -> None:
-        """Count a thread that begins to wait; too many abort the slowest client."""
+        """Count a waiting thread; too many abort the slowest client."""
         slowest = None
         with self._lock:
             self._waiting.add(buffer)

@@ -1,4 +1,4 @@
-"""The connections of a process, and which to end when they hold too much."""
+"""The connections of a process, and limits for all of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VICTIMS_SHARE = 0.05
 
 
 class ConnectionPool:
-    """The open connections, with limits that name victims instead of refusing newcomers.
+    """The open connections, with limits that name victims instead of rejecting newcomers.
 
     Victims belong to the client with the most connections, and have waited longest for it. A
     connection whose request is being handled is never a victim.
@@ -49,7 +49,7 @@ class ConnectionPool:
 
     @property
     def has_room_or_victim(self) -> bool:
-        """Whether another connection can be accepted."""
+        """Return whether another connection can be accepted."""
         return not self._is_full or bool(self.heaviest(self._connections))
 
     @property

@@ -1,4 +1,4 @@
-"""The event loop of a worker: it receives complete requests and sends responses."""
+"""A worker's connections: complete requests come in, responses go out."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ class Server:
             time.sleep(_ACCEPT_PAUSE_SECONDS)
 
     def _close_heaviest(self, connections: Iterable[Connection]) -> None:
-        """Close those that have waited longest, of the client with the most of them."""
+        """Close connections of the client that has most of them."""
         for victim in self.connections.heaviest(connections):
             self._close(victim)
 
@@ -229,7 +229,7 @@ class Server:
             self._close(connection)
 
     def _process(self, connection: Connection, data: bytes) -> None:
-        """Add bytes to the request that is being received; the first ones begin it."""
+        """Add bytes to the current request; the first ones begin it."""
         if connection.incoming is None:
             connection.requests += 1
             connection.incoming = IncomingRequest(
@@ -302,7 +302,7 @@ class Server:
                 self._next(connection)
 
     def _limit_buffered(self) -> None:
-        """Drop the slowest client of those that hold the most, if all hold too much."""
+        """Drop the heaviest client if all responses hold too much."""
         sending = [one for one in self.connections if one.phase is Phase.SENDING]
         if sum(one.output.size for one in sending) > self._limits.max_buffered_bytes_total:
             self._close_heaviest(sending)

@@ -16,7 +16,7 @@ Callback = Callable[[bool], None]
 
 
 class RequestThreads:
-    """Threads for requests, and one for health checks, which never waits for the others."""
+    """Threads for requests, and one for health checks alone."""
 
     def __init__(self, threads: int, call_soon: Callable[..., None]) -> None:
         """Start without requests.
@@ -34,7 +34,7 @@ class RequestThreads:
         self._waiting: dict[str, deque[tuple[Task, Callback]]] = {}
 
     def submit_health_check(self, task: Task, callback: Callback) -> bool:
-        """Run a health check; return False if there are too many of them."""
+        """Run a health check; return False if too many run."""
         if self._health_checks >= _MAX_HEALTH_CHECKS:
             return False
 
@@ -47,7 +47,7 @@ class RequestThreads:
         return True
 
     def submit(self, client: str, task: Task, callback: Callback) -> None:
-        """Run a task when a thread is free and it is the client's turn.
+        """Run a task when it is the client's turn.
 
         Args:
             client: Client whose request it is.

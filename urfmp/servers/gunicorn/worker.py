@@ -1,4 +1,4 @@
-"""The worker: gunicorn's process model around the server, and its parser and responses."""
+"""The worker: gunicorn's process model, parser and responses."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class Worker(base.Worker):
         response: Any,
         error: Exception,
     ) -> None:
-        """Respond to an error of the application; a response that has begun stays incomplete."""
+        """Respond to an error, unless a response has begun."""
         if response is not None and response.headers_sent:
             self.log.error("Error handling request %s", request.uri, exc_info=error)
         else:
@@ -120,7 +120,7 @@ class Worker(base.Worker):
 
 
 class _ResponseCapture:
-    """A substitute for the client that captures the status of gunicorn's error page."""
+    """A substitute for the client that captures an error page."""
 
     def __init__(self) -> None:
         self._sent = b""
