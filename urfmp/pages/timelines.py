@@ -22,7 +22,7 @@ from urfmp.common.rendering.formats import format_datetime, format_share
 UNKNOWN = "Unknown"
 # A timeline is about a thousand pixels wide.
 _MAX_SEGMENTS = 600
-MAX_STRIP_SEGMENTS = 160
+MAX_STRIP_SEGMENTS = 120
 STRIP_WIDTH = 1000
 _COUNTS_AS = {
     **dict.fromkeys(UP, "up"), **dict.fromkeys(DOWN, "down"), RobotStatus.MAINTENANCE: "maintenance"
