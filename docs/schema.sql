@@ -422,6 +422,24 @@ CREATE INDEX idx_status_history_robot ON public.robot_status_history USING btree
 CREATE INDEX robot_status_history_time_idx ON public.robot_status_history USING btree ("time" DESC);
 
 
+-- robot_status_repeats
+
+CREATE TABLE robot_status_repeats (
+    "time" timestamp with time zone NOT NULL,
+    status character varying(50) NOT NULL,
+    reason text,
+    metadata jsonb,
+    organization_id uuid NOT NULL,
+    robot_id uuid NOT NULL,
+    CONSTRAINT robot_status_repeats_pkey PRIMARY KEY (robot_id, "time"),
+    CONSTRAINT fk_status_repeats_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE
+);
+ALTER TABLE robot_status_repeats ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON robot_status_repeats FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+
+
 -- robot_telemetry
 
 CREATE TABLE robot_telemetry (
@@ -463,6 +481,7 @@ CREATE TABLE robots (
     created_at timestamp with time zone DEFAULT now(),
     updated_at timestamp with time zone DEFAULT now(),
     organization_id uuid NOT NULL,
+    reported_at timestamp with time zone,
     CONSTRAINT robots_pkey PRIMARY KEY (id),
     CONSTRAINT fk_robots_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT robots_firmware_version_form_check CHECK (is_identifier((firmware_version)::text)),
@@ -487,7 +506,7 @@ ALTER TABLE robots ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON robots FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,reported_status,status,version}', '{connection_config}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,reported_at,reported_status,status,version}', '{connection_config}');
 CREATE TRIGGER robot_status_change_trigger AFTER INSERT OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION log_robot_status_change();
 CREATE TRIGGER robots_delete_in_turn_trigger BEFORE DELETE ON public.robots FOR EACH STATEMENT EXECUTE FUNCTION robots_delete_in_turn();
 CREATE TRIGGER update_robots_updated_at BEFORE UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
@@ -1400,6 +1419,22 @@ CREATE OR REPLACE FUNCTION public.is_name(value text)
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN ((value IS NFC NORMALIZED) AND is_visible_text(value));
 
+CREATE OR REPLACE FUNCTION public.is_status_locked(status text, metadata jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT status = 'maintenance' OR coalesce(metadata, '{}') ? 'stop_latched_at'
+$function$;
+
+CREATE OR REPLACE FUNCTION public.is_status_resumed(metadata jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT coalesce(metadata, '{}') ? 'reported_at'
+$function$;
+
 CREATE OR REPLACE FUNCTION public.is_super_admin(staff uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -1462,17 +1497,29 @@ CREATE OR REPLACE FUNCTION public.log_robot_status_change()
  LANGUAGE plpgsql
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
+DECLARE
+    row_time timestamptz := coalesce(nullif(current_setting('app.status_time', true), '')::timestamptz,
+                                     clock_timestamp());
+    before text;
 BEGIN
     IF TG_OP = 'INSERT' THEN
         IF NEW.status IS NOT NULL THEN
             INSERT INTO robot_status_history (time, robot_id, status, reason, metadata)
-            VALUES (clock_timestamp(), NEW.id, NEW.status,
+            VALUES (row_time, NEW.id, NEW.status,
                     nullif(current_setting('app.status_reason', true), ''),
                     nullif(current_setting('app.status_metadata', true), '')::jsonb);
         END IF;
-    ELSIF OLD.status IS DISTINCT FROM NEW.status THEN
+        RETURN NEW;
+    END IF;
+    before := coalesce(nullif(current_setting('app.status_previous', true), ''), OLD.status);
+    IF before IS DISTINCT FROM NEW.status THEN
+        IF NEW.reported_at > row_time THEN
+            row_time := NEW.reported_at + INTERVAL '1 microsecond';
+        END IF;
+        SELECT greatest(row_time, max(time) + INTERVAL '1 microsecond') INTO row_time
+        FROM robot_status_history WHERE robot_id = NEW.id AND time >= row_time;
         INSERT INTO robot_status_history (time, robot_id, status, previous_status, reason, metadata)
-        VALUES (clock_timestamp(), NEW.id, NEW.status, OLD.status,
+        VALUES (row_time, NEW.id, NEW.status, before,
                 nullif(current_setting('app.status_reason', true), ''),
                 nullif(current_setting('app.status_metadata', true), '')::jsonb);
     END IF;
@@ -1803,6 +1850,120 @@ BEGIN
         WHERE r.id = robot
           AND o.id = nullif(current_setting('app.organization_id', true), '')::uuid);
 END;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.robot_status_enter(robot uuid, reported_at timestamp with time zone, reported_status text, report_reason text, report_metadata jsonb)
+ RETURNS text
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    organization uuid;
+    row_time timestamptz;
+    next_row timestamptz;
+    next_repeat record;
+    before record;
+    entry record;
+BEGIN
+    SELECT organization_id INTO organization FROM robots WHERE id = robot
+        AND organization_id = nullif(current_setting('app.organization_id', true), '')::uuid;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'robot % is not of the open organization', robot;
+    END IF;
+    row_time := robot_status_free_time(robot, reported_at, report_metadata ->> 'robot_time');
+    SELECT h.time, h.status, h.metadata INTO before FROM robot_status_history h
+    WHERE h.robot_id = robot AND h.time < row_time ORDER BY h.time DESC LIMIT 1;
+    SELECT min(h.time) INTO next_row FROM robot_status_history h
+    WHERE h.robot_id = robot AND h.time > row_time AND h.status <> 'offline'
+      AND NOT is_status_locked(h.status, h.metadata) AND NOT is_status_resumed(h.metadata);
+    SELECT r.* INTO next_repeat FROM robot_status_repeats r
+    WHERE r.robot_id = robot AND r.time > row_time AND (next_row IS NULL OR r.time < next_row)
+    ORDER BY r.time LIMIT 1;
+
+    INSERT INTO robot_status_history (time, robot_id, status, reason, metadata)
+    VALUES (row_time, robot, reported_status, report_reason, report_metadata);
+    IF next_repeat.time IS NOT NULL THEN
+        next_row := next_repeat.time;
+        DELETE FROM robot_status_repeats r WHERE r.robot_id = robot AND r.time = next_row;
+        INSERT INTO robot_status_history (time, robot_id, status, reason, metadata)
+        VALUES (next_row, robot, next_repeat.status, next_repeat.reason, next_repeat.metadata);
+    END IF;
+    UPDATE robot_status_history h SET status = reported_status,
+        metadata = jsonb_set(h.metadata, '{reported_at}', to_jsonb(reported_at))
+    WHERE h.robot_id = robot AND h.time > row_time AND (next_row IS NULL OR h.time < next_row)
+      AND is_status_resumed(h.metadata);
+
+    FOR entry IN SELECT h.time, h.status, h.previous_status, h.reason, h.metadata
+        FROM robot_status_history h
+        WHERE h.robot_id = robot AND h.time > coalesce(before.time, '-infinity')
+          AND (next_row IS NULL OR h.time <= next_row)
+        ORDER BY h.time
+    LOOP
+        IF entry.status = before.status
+            OR is_status_locked(before.status, before.metadata)
+            AND entry.time IN (row_time, next_repeat.time)
+        THEN
+            DELETE FROM robot_status_history h WHERE h.robot_id = robot AND h.time = entry.time;
+            IF NOT is_status_resumed(entry.metadata) AND entry.status NOT IN ('offline', 'maintenance')
+            THEN
+                PERFORM robot_status_repeat(
+                    robot, entry.time, entry.status, entry.reason, entry.metadata);
+            END IF;
+        ELSE
+            IF entry.previous_status IS DISTINCT FROM before.status THEN
+                UPDATE robot_status_history h SET previous_status = before.status
+                WHERE h.robot_id = robot AND h.time = entry.time;
+            END IF;
+            SELECT entry.time AS time, entry.status AS status, entry.metadata AS metadata
+            INTO before;
+        END IF;
+    END LOOP;
+    RETURN (SELECT h.status FROM robot_status_history h WHERE h.robot_id = robot
+            ORDER BY h.time DESC LIMIT 1);
+END;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.robot_status_free_time(robot uuid, reported_at timestamp with time zone, reported_time text)
+ RETURNS timestamp with time zone
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    free timestamptz;
+BEGIN
+    SELECT coalesce(max(same.time) + INTERVAL '1 microsecond', reported_at) INTO free FROM (
+        SELECT h.time, h.metadata FROM robot_status_history h
+        WHERE h.robot_id = robot AND h.time >= reported_at
+          AND h.time < reported_at + INTERVAL '1 millisecond'
+        UNION ALL
+        SELECT r.time, r.metadata FROM robot_status_repeats r
+        WHERE r.robot_id = robot AND r.time >= reported_at
+          AND r.time < reported_at + INTERVAL '1 millisecond'
+    ) AS same
+    WHERE same.metadata ->> 'robot_time' = reported_time;
+    WHILE EXISTS (SELECT FROM robot_status_history h WHERE h.robot_id = robot AND h.time = free)
+        OR EXISTS (SELECT FROM robot_status_repeats r WHERE r.robot_id = robot AND r.time = free)
+    LOOP
+        free := free + INTERVAL '1 microsecond';
+    END LOOP;
+    RETURN free;
+END;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.robot_status_repeat(robot uuid, sent_at timestamp with time zone, sent_status text, report_reason text, report_metadata jsonb)
+ RETURNS void
+ LANGUAGE sql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    INSERT INTO robot_status_repeats (organization_id, robot_id, time, status, reason, metadata)
+    SELECT r.organization_id, r.id,
+           robot_status_free_time(r.id, sent_at, report_metadata ->> 'robot_time'),
+           sent_status, report_reason, report_metadata
+    FROM robots r WHERE r.id = robot;
+    DELETE FROM robot_status_repeats WHERE robot_id = robot AND time <= (
+        SELECT r.time FROM robot_status_repeats r WHERE r.robot_id = robot
+        ORDER BY r.time DESC OFFSET 1000 LIMIT 1);
 $function$;
 
 CREATE OR REPLACE FUNCTION public.robots_delete_in_turn()

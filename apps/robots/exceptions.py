@@ -16,3 +16,21 @@ class InvalidRangeError(ApplicationError):
 
     code = "invalid_range"
     status = HTTPStatus.BAD_REQUEST
+
+
+class ReportTimeError(ApplicationError):
+    """The time of a status report is out of bounds."""
+
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ReportAheadError(ReportTimeError):
+    """The time of a status report is too far in the future."""
+
+    code = "clock_skew"
+
+
+class ReportTooOldError(ReportTimeError):
+    """The time of a status report is older than the status history."""
+
+    code = "too_old"

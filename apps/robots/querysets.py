@@ -19,6 +19,10 @@ class RobotCommandQuerySet(RobotScopedQuerySet):
     """Commands of one organization's robots."""
 
 
+class RobotStatusRepeatQuerySet(RobotScopedQuerySet):
+    """Reports of one organization's robots that changed nothing."""
+
+
 class HypertableQuerySet(RobotScopedQuerySet):
     """Rows of a hypertable, which has no row-level security of its own.
 

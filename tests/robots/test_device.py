@@ -28,7 +28,7 @@ def test_device_status_is_stored(organization_a, make_robot, make_key, tenant):
     with tenant(organization_a):
         last = RobotStatusHistory.objects.filter(robot_id=robot.pk).latest("time")
     assert last.reason == "Protective stop"
-    assert last.metadata == {"code": 7, "robot_time": "2025-01-02T02:04:05+00:00"}
+    assert last.metadata == {"code": 7, "reported_at": "2025-01-02T02:04:05+00:00"}
 
 
 @pytest.mark.parametrize(

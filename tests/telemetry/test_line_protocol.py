@@ -21,7 +21,8 @@ from apps.telemetry.protocols.influx.parser import (
     parse_lines,
 )
 from apps.telemetry.protocols.influx.points import decode_line_protocol
-from apps.telemetry.protocols.points import MAX_METRIC_NAME_LENGTH, metric_name_error, time_error
+from apps.telemetry.protocols.points import MAX_METRIC_NAME_LENGTH, metric_name_error
+from urfmp.common.time_bounds import time_error
 
 SHARED = Path(os.environ.get("URFMP_SHARED", Path(__file__).parents[3] / "shared"))
 CORPUS = SHARED / "data" / "line_protocol_corpus.json.gz"

@@ -16,10 +16,10 @@ from apps.telemetry.protocols.points import (
     DecodedBatch,
     Point,
     metric_name_error,
-    time_error,
     unit_error,
 )
 from apps.telemetry.services.telemetry import telemetry_ingest
+from urfmp.common.time_bounds import time_error
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OLDEST = NOW - timedelta(days=30)

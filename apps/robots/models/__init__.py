@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from apps.robots.models.commands import RobotCommand
 from apps.robots.models.robots import Robot
-from apps.robots.models.status_history import HypertableManager, RobotStatusHistory
+from apps.robots.models.status_history import (
+    HypertableManager,
+    RobotStatusHistory,
+    RobotStatusRepeat,
+)
 
-__all__ = ["HypertableManager", "Robot", "RobotCommand", "RobotStatusHistory"]
+__all__ = ["HypertableManager", "Robot", "RobotCommand", "RobotStatusHistory", "RobotStatusRepeat"]

@@ -40,7 +40,8 @@ class Robot(TenantModel):
 
     `status` is the effective status: the stop latch first, then the maintenance lock, then offline
     for a robot without recent messages, then `reported_status`. Services maintain it; a trigger
-    writes each change to the status history.
+    writes each change to the status history. `reported_at` is the time of the newest report, by the
+    robot's clock.
     """
 
     id = uuid_primary_key()
@@ -67,6 +68,7 @@ class Robot(TenantModel):
         db_default=ReportedStatus.ONLINE,
         editable=False,
     )
+    reported_at = models.DateTimeField(null=True, blank=True, editable=False)
     lifecycle = models.CharField(
         max_length=20, choices=Lifecycle, default=Lifecycle.ACTIVE, db_default=Lifecycle.ACTIVE
     )

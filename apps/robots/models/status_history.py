@@ -6,15 +6,15 @@ from typing import Any, ClassVar
 
 from django.db import models
 
-from apps.robots.choices import (
-    RobotStatus,
-)
+from apps.robots.choices import ReportedStatus, RobotStatus
 from apps.robots.models.robots import Robot
 from apps.robots.querysets import (
     HypertableQuerySet,
+    RobotStatusRepeatQuerySet,
     visible_robots,
 )
-from urfmp.common.db.fields import TransactionTimestamp, unconstrained_fk
+from urfmp.common.db.fields import TransactionTimestamp, organization_fk, unconstrained_fk
+from urfmp.common.tenancy.models import TenantModel
 
 
 class HypertableManager(models.Manager.from_queryset(HypertableQuerySet)):  # type: ignore[misc]
@@ -52,3 +52,29 @@ class RobotStatusHistory(models.Model):
 
     def __str__(self) -> str:
         return f"{self.status} since {self.time}"
+
+
+class RobotStatusRepeat(TenantModel):
+    """A report whose status was in effect already.
+
+    It wrote no history row. A late report can come between; then this one becomes a row of the
+    history. The newest 1,000 of each robot are kept. Written by the SQL functions of the status
+    history, and not audited.
+    """
+
+    pk = models.CompositePrimaryKey("robot", "time")
+    organization = organization_fk()
+    robot = unconstrained_fk("robots.Robot", on_delete=models.DO_NOTHING)
+    time = models.DateTimeField()
+    status = models.CharField(max_length=50, choices=ReportedStatus)
+    reason = models.TextField(null=True)  # noqa: DJ001 - as in the history
+    metadata = models.JSONField(null=True)
+
+    objects: ClassVar[Any] = RobotStatusRepeatQuerySet.as_manager()
+
+    class Meta:
+        db_table = "robot_status_repeats"
+        ordering = ("-time",)
+
+    def __str__(self) -> str:
+        return f"{self.status} at {self.time}"

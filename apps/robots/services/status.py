@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from psycopg.types.json import Jsonb
 
 from apps.robots.choices import RobotAction, RobotStatus, allows
-from apps.robots.exceptions import RobotRetiredError
-from apps.robots.models import Robot
+from apps.robots.exceptions import ReportAheadError, ReportTooOldError, RobotRetiredError
+from apps.robots.models import Robot, RobotStatusHistory, RobotStatusRepeat
 from apps.robots.models.status import effective_status
+from apps.robots.selectors.status_history import status_history_kept_since
 from urfmp.common.db.json_values import check_json
 from urfmp.common.redis.events import StatusEvent, publish
+from urfmp.common.time_bounds import time_error
 
 # Writing last_seen once in this time suffices to detect robots that are offline.
 _LAST_SEEN_INTERVAL = timedelta(seconds=5)
@@ -26,6 +31,7 @@ _LAST_SEEN_INTERVAL = timedelta(seconds=5)
 _STATUS_FIELDS = (
     "organization_id",
     "status",
+    "reported_at",
     "reported_status",
     "last_seen",
     "stop_latched_at",
@@ -43,6 +49,11 @@ def robot_report_status(
 ) -> Robot:
     """Store a robot's status report and update its effective status.
 
+    The newest report by the robot's time is in effect. An older one enters the history at its own
+    time and changes nothing else. A report without a time is the newest one. Of two reports with
+    the same time, the one received later is the newer, but a report that is already in the history
+    changes nothing, so that robots can send it again.
+
     A stop latch or maintenance lock outranks the report. The robot's row is locked, so that
     concurrent reports of one robot are processed one after the other.
 
@@ -50,50 +61,203 @@ def robot_report_status(
         robot_id: Robot that reports.
         status: One of `ReportedStatus`.
         reason: Robot's own text, stored with the change.
-        robot_time: Time of the robot's clock, stored in the metadata of the change.
+        robot_time: Time of the report by the robot's clock.
         metadata: Further data of the change.
 
     Raises:
         RobotRetiredError: The robot is retired.
+        ReportTimeError: The time is too far in the future, or older than the status history.
         ValidationError: The metadata cannot be stored.
     """
-    check_json(metadata=metadata)
+    _check_metadata(metadata)
     with transaction.atomic():
         robot: Robot = Robot.objects.select_for_update(no_key=True).get(pk=robot_id)
         if not allows(RobotAction.REPORT_STATUS, robot.service_state):
             raise RobotRetiredError
         now = timezone.now()
-        robot.reported_status = status
+        _check_report_time(robot, robot_time, now)
+        change = _StatusChange(reason, dict(metadata or {}))
+        if robot_time is None:
+            robot.reported_at = max(now, robot.reported_at or now)
+            robot.reported_status = status
+            change.time = robot.reported_at
+        else:
+            change = _apply_timed_report(robot, status, robot_time.astimezone(UTC), change)
         robot.last_seen = now
-        extra = dict(metadata or {})
-        if robot_time is not None:
-            extra["robot_time"] = robot_time.isoformat()
-        _write_status(robot, now, reason=reason, metadata=extra)
+        shown = robot.status
+        _write_status(robot, now, change)
+        if robot_time is not None and change.time is not None and robot.status == shown:
+            _keep_repeat(robot, status, change.time, change)
     return robot
 
 
-def _write_status(
-    robot: Robot,
-    now: datetime,
-    *,
-    reason: str | None = None,
-    metadata: dict[str, Any] | None = None,
-) -> None:
-    robot.status = effective_status(robot, now)
+# Keys with which the platform marks rows of the status history.
+_LATCHED_KEY = "stop_latched_at"
+_RESUMED_KEY = "reported_at"
+_RESERVED_KEYS = {_LATCHED_KEY, _RESUMED_KEY, "robot_time"}
+# Reports with the same time are stored in consecutive microseconds.
+_SAME_TIME = timedelta(milliseconds=1)
+_RECONNECTED = "Reconnected."
+# Where reports are stored.
+_REPORT_MODELS: tuple[Any, ...] = (RobotStatusHistory, RobotStatusRepeat)
+
+
+@dataclass
+class _StatusChange:
+    """What is stored with a change of status.
+
+    Attributes:
+        reason: Text for users.
+        metadata: Further data.
+        time: Time of the change; None for now.
+        previous: Status of the newest row, if it is not the robot's status.
+    """
+
+    reason: str | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+    time: datetime | None = None
+    previous: str = ""
+
+
+def _check_metadata(metadata: dict[str, Any] | None) -> None:
+    check_json(metadata=metadata)
+    if reserved := _RESERVED_KEYS.intersection(metadata or ()):
+        msg = f"The platform sets {', '.join(sorted(reserved))}. Use another name."
+        raise ValidationError({"metadata": msg})
+
+
+def _check_report_time(robot: Robot, robot_time: datetime | None, now: datetime) -> None:
+    if robot_time is None:
+        return
+    # Every organization keeps a day, so that a recent report needs no query.
+    oldest = now - timedelta(days=1)
+    if robot_time < oldest:
+        oldest = status_history_kept_since(robot.organization, now)
+    if issue := time_error(robot_time, now, oldest):
+        code, detail = issue
+        raise (
+            ReportAheadError(detail) if code == ReportAheadError.code else ReportTooOldError(detail)
+        )
+
+
+def _apply_timed_report(
+    robot: Robot, status: str, robot_time: datetime, change: _StatusChange
+) -> _StatusChange:
+    """Apply a report as newest, as late, or as both.
+
+    A report can be the newest one and still be older than rows that the platform wrote, for example
+    when it was made without a connection.
+
+    Returns:
+        What to store if the robot's effective status changes now.
+    """
+    newest = robot.reported_at
+    change.metadata["robot_time"] = robot_time.isoformat()
+    resumed = {_RESUMED_KEY: robot_time.isoformat()}
+    if newest is not None and robot_time <= newest:
+        if _is_known(robot, status, robot_time):
+            return _resumed(robot, _RECONNECTED)
+        if robot_time < newest:
+            _keep_repeat_of_newest(robot)
+            previous = _enter_late(robot, status, robot_time, change)
+            return replace(_resumed(robot, _RECONNECTED), previous=previous)
+    robot.reported_at, robot.reported_status = robot_time, status
+    if _has_rows_from(robot, robot_time):
+        previous = _enter_late(robot, status, robot_time, change)
+        del change.metadata["robot_time"]
+        return _StatusChange(change.reason, change.metadata | resumed, previous=previous)
+    change.time = robot_time
+    return change
+
+
+def _is_known(robot: Robot, status: str, robot_time: datetime) -> bool:
+    """Return whether the same report was received before."""
+    newest = robot.reported_at, robot.reported_status
+    return (robot_time, status) == newest or _is_stored(robot, status, robot_time)
+
+
+def _is_stored(robot: Robot, status: str, time: datetime) -> bool:
+    """Return whether a report is stored.
+
+    One without a time may be stored after others with the same time.
+    """
+    window = {"time__gte": time, "time__lt": time + _SAME_TIME}
+    moved = Q(metadata__robot_time=time.isoformat()) | Q(metadata__robot_time__isnull=True)
+    return any(
+        model.objects.filter(
+            Q(time=time) | moved, robot_id=robot.pk, status=status, **window
+        ).exists()
+        for model in _REPORT_MODELS
+    )
+
+
+def _has_rows_from(robot: Robot, time: datetime) -> bool:
+    return any(
+        model.objects.filter(robot_id=robot.pk, time__gte=time).exists() for model in _REPORT_MODELS
+    )
+
+
+def _keep_repeat_of_newest(robot: Robot) -> None:
+    """Keep the robot's newest report if it is not stored."""
+    if robot.reported_at is None or _is_stored(robot, robot.reported_status, robot.reported_at):
+        return
+    # A robot's clock may be ahead: the report has been in effect since it was received.
+    received_at = min(robot.reported_at, robot.last_seen or robot.reported_at)
+    _keep_repeat(robot, robot.reported_status, received_at, _StatusChange())
+
+
+def _keep_repeat(robot: Robot, status: str, time: datetime, change: _StatusChange) -> None:
+    """Keep a report that wrote no row for late ones before it."""
+    metadata = Jsonb(change.metadata) if change.metadata else None
+    report: list[Any] = [robot.pk, time, status, change.reason or None, metadata]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT set_config('app.status_reason', %s, true),"
-            " set_config('app.status_metadata', %s, true)",
-            [reason or "", msgspec.json.encode(metadata).decode() if metadata else ""],
-        )
-        robot.save(update_fields=["reported_status", "last_seen", "status"])
-        cursor.execute(
-            "SELECT set_config('app.status_reason', '', true),"
-            " set_config('app.status_metadata', '', true)"
-        )
-    event = StatusEvent(robot.pk, robot.status, reason, robot.last_seen)
+        cursor.execute("SELECT robot_status_repeat(%s, %s, %s, %s, %s)", report)
+
+
+def _enter_late(robot: Robot, status: str, robot_time: datetime, change: _StatusChange) -> str:
+    """Enter a late report; return the status of the newest row."""
+    report: list[Any] = [
+        robot.pk,
+        robot_time,
+        status,
+        change.reason or None,
+        Jsonb(change.metadata),
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT robot_status_enter(%s, %s, %s, %s, %s)", report)
+        return str(cursor.fetchone()[0])
+
+
+def _write_status(robot: Robot, now: datetime, change: _StatusChange) -> None:
+    robot.status = effective_status(robot, now)
+    metadata = dict(change.metadata)
+    if robot.stop_latched_at is not None:
+        metadata[_LATCHED_KEY] = robot.stop_latched_at.isoformat()
+    settings = {
+        "app.status_reason": change.reason or "",
+        "app.status_metadata": msgspec.json.encode(metadata).decode() if metadata else "",
+        "app.status_time": (change.time or timezone.now()).isoformat(),
+        "app.status_previous": change.previous,
+    }
+    _set_local(settings)
+    robot.save(update_fields=["reported_at", "reported_status", "last_seen", "status"])
+    _set_local(dict.fromkeys(settings, ""))
+    event = StatusEvent(robot.pk, robot.status, change.reason, robot.last_seen)
     organization_id = robot.organization_id
     transaction.on_commit(lambda: publish(organization_id, event))
+
+
+def _set_local(settings: dict[str, str]) -> None:
+    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+    parameters = [text for item in settings.items() for text in item]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {calls}", parameters)
+
+
+def _resumed(robot: Robot, reason: str) -> _StatusChange:
+    """Return a change to a status that the robot reported earlier."""
+    reported_at = robot.reported_at.isoformat() if robot.reported_at else None
+    return _StatusChange(reason, {_RESUMED_KEY: reported_at})
 
 
 def robots_touch(robot_ids: Iterable[UUID]) -> int:
@@ -118,7 +282,7 @@ def robots_touch(robot_ids: Iterable[UUID]) -> int:
         for robot in robots:
             robot.last_seen = now
             if effective_status(robot, now) != robot.status:
-                _write_status(robot, now, reason="Reconnected.")
+                _write_status(robot, now, _resumed(robot, _RECONNECTED))
             else:
                 unchanged.append(robot.pk)
         Robot.objects.filter(pk__in=unchanged).update(last_seen=now)
@@ -146,5 +310,5 @@ def robots_mark_offline() -> int:
         marked = list(robots)
         seconds = int(settings.ROBOT_OFFLINE_AFTER.total_seconds())
         for robot in marked:
-            _write_status(robot, now, reason=f"No data for {seconds} seconds.")
+            _write_status(robot, now, _StatusChange(f"No data for {seconds} seconds."))
     return len(marked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import msgspec
 
 from urfmp.common.db.json_values import json_storage_error
 from urfmp.common.db.names import identifier_error
+from urfmp.common.time_bounds import Issue
 
 
 class RawPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -35,8 +36,6 @@ MAX_METRIC_NAME_LENGTH = 100
 MAX_UNIT_LENGTH = 20
 MAX_SERIAL_NUMBER_LENGTH = 100
 MAX_METADATA_BYTES = 4096
-# How far a robot's clock may be ahead.
-MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 class Point(msgspec.Struct, gc=False):
@@ -57,10 +56,6 @@ class Rejection(msgspec.Struct):
     index: int
     code: str
     detail: str
-
-
-Issue = tuple[str, str]
-"""A stable error code, and a sentence."""
 
 
 @dataclass
@@ -107,27 +102,6 @@ def metric_name_error(metric_name: str) -> Issue | None:
         f"separated by dots; at most {MAX_METRIC_NAME_LENGTH} characters."
     )
     return "metric_name", detail
-
-
-def time_error(time: datetime, now: datetime, oldest: datetime) -> Issue | None:
-    """Return why a time cannot be stored, or None.
-
-    Args:
-        time: The point's time.
-        now: The current time.
-        oldest: Oldest time that the organization keeps, from `telemetry_kept_since()`.
-    """
-    if time > now + MAX_CLOCK_SKEW:
-        return (
-            "clock_skew",
-            "The time is more than 5 minutes in the future. Check the sender's clock.",
-        )
-    if time < oldest:
-        return (
-            "too_old",
-            f"The time is before {oldest:%Y-%m-%d %H:%M} UTC, the oldest that is kept.",
-        )
-    return None
 
 
 def unit_error(unit: str | None) -> Issue | None:

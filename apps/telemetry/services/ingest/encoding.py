@@ -19,13 +19,11 @@ from msgspec.structs import astuple
 from apps.telemetry.protocols.points import (
     MAX_METRIC_NAME_LENGTH,
     DecodedBatch,
-    Issue,
     Rejection,
     metadata_error,
     metric_name_error,
     parse_time,
     parse_uuid,
-    time_error,
     unit_error,
 )
 from apps.telemetry.services.ingest.encoded_batch import (
@@ -37,6 +35,7 @@ from apps.telemetry.services.ingest.encoded_batch import (
 )
 from apps.telemetry.services.ingest.robot_cache import CachedRobot, RobotReference, resolve_robots
 from apps.telemetry.services.retention import telemetry_kept_since
+from urfmp.common.time_bounds import Issue, time_error
 
 COLUMNS = "robot_id, metric_name, time, value, unit, metadata"
 _FIELD_COUNT = struct.Struct(">h").pack(6)
