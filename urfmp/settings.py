@@ -16,7 +16,7 @@ from django.urls import reverse_lazy
 from whitenoise.compress import Compressor
 
 from urfmp.api_settings import REST_FRAMEWORK, SPECTACULAR_SETTINGS  # noqa: F401 - settings
-from urfmp.common.security.redaction import LOGGERS
+from urfmp.common.log_filters import FILTERS, LOGGERS
 from urfmp.env import (
     database_from_url,
     encryption_keys,
@@ -125,8 +125,17 @@ DATABASES: dict[str, dict[str, Any]] = {
 if _migration_url := env_str("MIGRATION_DATABASE_URL", ""):
     DATABASES["owner"] = database_from_url(_migration_url, engine=DATABASE_ENGINE)
 for _database in DATABASES.values():
-    _database["OPTIONS"].setdefault("connect_timeout", 5)
-    _database["OPTIONS"].setdefault("application_name", "urfmp")
+    for _option, _value in (
+        ("application_name", "urfmp"),
+        # Seconds. A server that hangs is detected by `hang_detection`; these settings let the
+        # kernel close a connection of which the network drops every packet.
+        ("connect_timeout", 2),
+        ("keepalives_idle", 10),
+        ("keepalives_interval", 5),
+        ("keepalives_count", 3),
+        ("tcp_user_timeout", 15_000),  # milliseconds
+    ):
+        _database["OPTIONS"].setdefault(_option, _value)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis is optional at run time: short timeouts, and every error counts as a miss.
@@ -258,8 +267,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["client_limit"],
+        }
+    },
     "root": {"handlers": ["console"], "level": env_str("LOG_LEVEL", "INFO")},
-    "filters": {"one_line": {"()": "urfmp.common.security.redaction.SingleLineFilter"}},
+    "filters": FILTERS,
     "loggers": LOGGERS,
 }

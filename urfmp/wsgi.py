@@ -11,7 +11,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.urls import reverse
 
-from urfmp.db.startup import reject_privileged_role
+from urfmp.db.startup import limit_statements, reject_privileged_role
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
 
@@ -56,6 +56,7 @@ def application(environ: dict[str, Any], start_response: Any) -> Any:
     return handler(environ, start_response)
 
 
+limit_statements()
 reject_privileged_role()
 
 # Exclude all objects created so far from garbage collection: they live as long as the process.

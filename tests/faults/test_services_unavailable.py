@@ -104,6 +104,7 @@ def test_database_restart_gets_503_then_recovers(server):
             break
         time.sleep(0.1)
     assert statuses <= {200, 503}
+    assert "Traceback" not in server.log.read_text()
     for _ in range(12):  # every thread of the server has its own connection
         assert server.ingest(4.0)[0] == 200
         assert server.call("/admin/", Cookie=cookie)[0] == 200

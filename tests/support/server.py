@@ -88,6 +88,7 @@ class Server:
         self.log = state / "servers.log"
         web_port, live_port, proxy_port = free_port(), free_port(), free_port()
         self.web_url = f"http://127.0.0.1:{web_port}"
+        self.live_url = f"http://127.0.0.1:{live_port}"  # without the proxy
         self.url = f"http://127.0.0.1:{proxy_port}" if live else self.web_url
         lines = embedded("env", state).splitlines()
         self.environment = {

@@ -17,6 +17,8 @@ from urfmp.common.exceptions import ApplicationError
 MAX_CONCURRENT_PER_ORGANIZATION = 2
 MAX_CONCURRENT_TOTAL = 6
 RETRY_AFTER_SECONDS = 30
+# For the next rows of a file. Requests have much less, see `urfmp/db/startup.py`.
+MAX_EXPORT_STATEMENT_SECONDS = 600
 # The first free slot, if any. PostgreSQL releases it when the connection ends.
 ACQUIRE_SQL = """
     SELECT n FROM generate_series(1, %s) AS n

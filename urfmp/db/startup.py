@@ -5,7 +5,19 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
+
+# No page and no API request needs nearly as long for one statement. Exports have a limit of their
+# own; jobs, commands and migrations have none.
+_MAX_REQUEST_STATEMENT_SECONDS = 15
+
+
+def limit_statements() -> None:
+    """Limit the statements of a process that serves requests.
+
+    Call it before the first connection.
+    """
+    connections.settings[DEFAULT_DB_ALIAS]["MAX_STATEMENT_SECONDS"] = _MAX_REQUEST_STATEMENT_SECONDS
 
 
 def _connect() -> None:

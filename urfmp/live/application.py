@@ -17,11 +17,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from urfmp.common.http.health import MAX_CHECK_SECONDS, check_database
 from urfmp.live.event_sources import PollingSource, RedisSource
 from urfmp.live.event_stream import EventStreamEndpoint, database_unavailable
 from urfmp.live.http.errors import EXCEPTION_HANDLERS
 from urfmp.live.http.middleware import OptionsMiddleware, ResponseHeadersMiddleware
-from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool, check_database
+from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool
 from urfmp.live.reaper import ConnectionReaper
 from urfmp.live.registry import ConnectionRegistry
 
@@ -37,6 +38,10 @@ class LiveProcess:
         self.request_queries = QueryThreadPool("requests", max_threads=4, timeout_seconds=5.0)
         self._background_queries = QueryThreadPool(
             "background", max_threads=2, timeout_seconds=10.0
+        )
+        # Not behind the queries of requests, which may all wait for the database.
+        self._health_queries = QueryThreadPool(
+            "health", max_threads=1, timeout_seconds=2 * MAX_CHECK_SECONDS
         )
 
     @asynccontextmanager
@@ -63,11 +68,12 @@ class LiveProcess:
             await asyncio.gather(*tasks, return_exceptions=True)
             self.request_queries.close()
             self._background_queries.close()
+            self._health_queries.close()
 
     async def healthz(self, request: Request) -> Response:
         """Return whether the database responds."""
         try:
-            await self.request_queries.run(check_database)
+            await self._health_queries.run(check_database)
         except DATABASE_ERRORS:
             raise database_unavailable() from None
         return JSONResponse({"status": "ok"})

@@ -11,8 +11,12 @@ import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "urfmp.settings")
 django.setup()
-from urfmp.db.startup import reject_privileged_role  # noqa: E402 - needs django.setup()
+from urfmp.db.startup import (  # noqa: E402 - needs django.setup()
+    limit_statements,
+    reject_privileged_role,
+)
 from urfmp.live.application import create_application  # noqa: E402 - needs django.setup()
 
 application = create_application()
+limit_statements()
 reject_privileged_role()

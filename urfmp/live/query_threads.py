@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import DatabaseError, InterfaceError, close_old_connections, connection
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,9 +53,3 @@ def _call_with_connection(function: Callable[P, T], *args: P.args, **kwargs: P.k
         return function(*args, **kwargs)
     finally:
         close_old_connections()
-
-
-def check_database() -> None:
-    """Execute a trivial query."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")

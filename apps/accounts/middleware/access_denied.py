@@ -19,6 +19,7 @@ from apps.accounts.auth.requests import request_actor, request_session
 from apps.accounts.models import User
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.http.request_state import request_state
+from urfmp.common.log_filters import single_line
 from urfmp.common.redis.rate_limit import RateLimit, hit
 from urfmp.common.tenancy.context import Actor, tenant_transaction
 
@@ -54,7 +55,7 @@ class AccessDeniedAuditMiddleware:
             try:
                 _audit(request, response, reason)
             except DatabaseError as error:
-                logger.warning("Could not audit a denied request: %s", error)
+                logger.warning("Could not audit a denied request: %s", single_line(str(error)))
         return response
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID, uuid4
 
 from django.db import Error, connection
@@ -19,11 +19,16 @@ from django.utils import timezone
 from apps.audit.selectors.canonical import FORMULA_PREFIXES, HASHED_COLUMNS, JSON_COLUMNS
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.export_slots import (
+    MAX_EXPORT_STATEMENT_SECONDS,
     TooManyExportsError,
     release_export_slots,
     try_acquire_export_slot,
 )
+from urfmp.common.log_filters import single_line
 from urfmp.common.tenancy.context import Actor, current_actor, tenant_transaction
+
+if TYPE_CHECKING:
+    from urfmp.db.backends.postgresql.base import DatabaseWrapper
 
 logger = logging.getLogger(__name__)
 
@@ -118,10 +123,11 @@ def _stream(
                     "SELECT set_config('idle_in_transaction_session_timeout', %s, true)",
                     [_MAX_IDLE],
                 )
-            for lines in _batches(rows, kind):
-                yield header + "".join(lines).encode()
-                header = b""
-                sent += len(lines)
+            with cast("DatabaseWrapper", connection).statement_limit(MAX_EXPORT_STATEMENT_SECONDS):
+                for lines in _batches(rows, kind):
+                    yield header + "".join(lines).encode()
+                    header = b""
+                    sent += len(lines)
             if header:
                 yield header
         error = ""
@@ -145,7 +151,7 @@ def _record_end(
                 response_data={"rows": sent},
             )
     except Error as failure:
-        reason = " ".join(str(failure).split())
+        reason = single_line(str(failure))
         logger.warning("The end of export %s could not be audited: %s", export_id, reason)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from django.db import connection
@@ -16,11 +16,15 @@ from apps.audit.services.audit_logs import audit_record
 from apps.telemetry.exceptions import ExportTooLongError, InvalidRangeError
 from apps.telemetry.services.export_formats import EXPORT_FORMATS, ExportFormat
 from urfmp.common.export_slots import (
+    MAX_EXPORT_STATEMENT_SECONDS,
     TooManyExportsError,
     release_export_slots,
     try_acquire_export_slot,
 )
 from urfmp.common.tenancy.context import Actor, current_actor, tenant_transaction
+
+if TYPE_CHECKING:
+    from urfmp.db.backends.postgresql.base import DatabaseWrapper
 
 # Rows in memory at one time, in the database result and as lines.
 FETCH_ROWS = 5_000
@@ -146,7 +150,8 @@ def _fetch_lines(query: ExportQuery) -> Iterator[list[str]]:
     deadline = time.monotonic() + _MAX_DURATION_SECONDS
     with connection.cursor() as cursor:
         cursor.execute(_SESSION_SETTINGS, [_MAX_IDLE])
-    with connection.chunked_cursor() as cursor:
+    limit = cast("DatabaseWrapper", connection).statement_limit(MAX_EXPORT_STATEMENT_SECONDS)
+    with limit, connection.chunked_cursor() as cursor:
         cursor.execute(
             _statement(query),
             {

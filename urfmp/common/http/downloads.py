@@ -10,6 +10,7 @@ from django.db import Error
 from django.http import StreamingHttpResponse
 
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.log_filters import single_line
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class _Content:
         return part
 
     def _message(self, error: Exception) -> str:
-        reason = " ".join(str(error).split())
+        reason = single_line(str(error))
         return f"{self._file_name} was aborted after {self._sent_bytes} bytes: {reason}"
 
     def close(self) -> None:

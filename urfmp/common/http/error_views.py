@@ -14,10 +14,13 @@ from django.template.loader import render_to_string
 
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.problem_details import problem_response
+from urfmp.common.log_filters import MAX_LINE_LENGTH, single_line
+from urfmp.db.backends.postgresql.hang_detection import QueryTooLongError
 
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_SECONDS = 2
+_TOO_SLOW = (psycopg.errors.QueryCanceled, QueryTooLongError)
 # SQL functions that write the audit log, as PostgreSQL names them in an error's context.
 _AUDIT_FUNCTIONS = re.compile(r"\baudit_(?:row|record|link|digest|redact|pick|logs|heads)\b")
 
@@ -62,10 +65,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
     if isinstance(error, ApplicationError) and error.status == HTTPStatus.SERVICE_UNAVAILABLE:
         return unavailable(request, error, error.message)
     if audit_write_failed(error):
-        logger.error("The audit log cannot be written, so the request was rolled back: %s", error)
-        return unavailable(
-            request, error, "The audit log cannot be written, so nothing was changed."
-        )
+        reason = "The audit log cannot be written, so nothing was changed."
+        return unavailable(request, error, reason, level=logging.ERROR)
     if _wants_problem(request):
         return problem_response(
             500, "server_error", "Internal server error. The error has been logged."
@@ -87,10 +88,25 @@ def audit_write_failed(error: BaseException | None) -> bool:
 def unavailable(
     request: HttpRequest,
     error: BaseException | None,
-    reason: str = "The database is not available.",
+    reason: str | None = None,
+    *,
+    level: int = logging.WARNING,
 ) -> HttpResponse:
-    """Return 503 for a browser or an API client."""
-    logger.warning("%s %s", reason, error)
+    """Return 503 as problem details or as a page; log the cause.
+
+    Args:
+        request: Request that fails.
+        error: Cause, for the log.
+        reason: Text for users; the default describes an error of the database.
+        level: Level of the log.
+    """
+    if reason is None:
+        is_slow = isinstance(getattr(error, "__cause__", None), _TOO_SLOW)
+        reason = (
+            "The database took too long to answer." if is_slow else "The database is not available."
+        )
+    path = request.path.encode("unicode_escape").decode()[:MAX_LINE_LENGTH]
+    logger.log(level, "503 %s %s: %s %s", request.method, path, reason, single_line(str(error)))
     if _wants_problem(request) or request.path == "/healthz":
         response = problem_response(503, "unavailable", f"{reason} Try again later.")
     else:

@@ -19,6 +19,7 @@ from urfmp.common.http.downloads import DownloadResponse
 from urfmp.common.http.error_views import unavailable
 from urfmp.common.http.problem_details import error_response
 from urfmp.common.http.request_state import request_state
+from urfmp.common.log_filters import client_of_log
 from urfmp.common.security.redaction import redact_text
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -54,7 +55,8 @@ class RequestIdMiddleware:
         """Send the id in the response."""
         request_id = request_id_of(request.headers)
         request_state(request).request_id = request_id
-        response = self.get_response(request)
+        with client_of_log(request.META.get("REMOTE_ADDR", "")):
+            response = self.get_response(request)
         response["X-Request-ID"] = request_id
         return response
 

@@ -62,17 +62,6 @@ _PAIR = re.compile(
 )
 _MAX_TEXT_LENGTH = 20_000
 
-# Errors in what clients send, which a traceback would not explain.
-_CLIENT_ERRORS = (
-    "DisallowedHost", "RequestDataTooBig", "SuspiciousMultipartForm", "SuspiciousOperation",
-    "TooManyFieldsSent", "TooManyFilesSent",
-)  # fmt: skip
-LOGGERS: dict[str, Any] = {
-    **{name: {"level": "WARNING"} for name in ("django.server", "procrastinate")},
-    **{f"django.security.{name}": {"filters": ["one_line"]} for name in _CLIENT_ERRORS},
-}
-_MAX_LINE_LENGTH = 160
-
 
 def is_secret_name(name: str) -> bool:
     """Return whether a value under this name is secret."""
@@ -155,18 +144,6 @@ class RedactedRecord(logging.LogRecord):
         if name in {"exc_text", "stack_info"} and isinstance(value, str):
             value = redact_text(value)
         super().__setattr__(name, value)
-
-
-class SingleLineFilter(logging.Filter):
-    """Shortens the log of an invalid request to one line."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Drop the traceback and shorten the message."""
-        message = " ".join(record.getMessage().split())
-        if len(message) > _MAX_LINE_LENGTH:
-            message = message[:_MAX_LINE_LENGTH] + "\u2026"
-        record.msg, record.args, record.exc_info, record.exc_text = message, (), None, None
-        return True
 
 
 def configure_logging(config: dict[str, Any]) -> None:

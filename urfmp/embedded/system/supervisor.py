@@ -14,7 +14,7 @@ from urfmp.embedded.system.files import make_folder, tail, write_atomically
 from urfmp.embedded.system.output import log_message
 from urfmp.embedded.system.processes import die_with_parent
 
-_MAX_LOG_BYTES = 20_000_000
+_MAX_LOG_BYTES = 5_000_000
 _KEPT_LOG_BYTES = 1_000_000
 _EARLY_EXIT_SECONDS = 10.0
 _STABLE_AFTER_SECONDS = 60.0

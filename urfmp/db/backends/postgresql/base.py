@@ -1,11 +1,13 @@
-"""Database engine: django-timescaledb's, with a check of tenancy and of the role."""
+"""Database engine: django-timescaledb's, with checks of tenancy, role and server."""
 
 from __future__ import annotations
 
 import re
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +19,12 @@ from timescale.db.backends.postgresql.base import DatabaseWrapper as TimescaleWr
 from timescale.db.backends.postgresql.base_impl import backend
 
 from urfmp.common.tenancy.exceptions import TenantError
+from urfmp.db.backends.postgresql.hang_detection import (
+    DatabaseHangsError,
+    GuardedConnection,
+    server_address,
+    server_watch,
+)
 from urfmp.db.backends.postgresql.schema import DatabaseSchemaEditor
 
 _PRIVILEGES = """
@@ -26,6 +34,15 @@ _PRIVILEGES = """
                      AND c.relnamespace = 'public'::regnamespace)
     FROM pg_catalog.pg_roles r WHERE rolname = current_user
 """
+
+
+# PostgreSQL gets this much more time to cancel a statement before the connection is closed.
+_CANCEL_SECONDS = 2.0
+
+
+def _client_limit(seconds: float) -> float | None:
+    """Return how long this process waits for a statement that PostgreSQL limits."""
+    return seconds + _CANCEL_SECONDS if seconds else None
 
 
 @lru_cache(maxsize=1)
@@ -65,6 +82,9 @@ class DatabaseOperations(backend().ops_class):  # type: ignore[misc]
 class DatabaseWrapper(TimescaleWrapper):
     """A connection that requires a tenant transaction for tenant tables.
 
+    Its queries fail if the server hangs. `MAX_STATEMENT_SECONDS` in the settings limits each
+    statement; PostgreSQL enforces it, and a little later this process.
+
     Attributes:
         tenant_id: Organization of the open tenant transaction. Only `urfmp.common.tenancy.context`
             sets it.
@@ -72,6 +92,7 @@ class DatabaseWrapper(TimescaleWrapper):
 
     health_check_done: bool
 
+    Database = SimpleNamespace(**{**vars(psycopg), "connect": GuardedConnection.connect})
     SchemaEditorClass = DatabaseSchemaEditor
     ops_class = DatabaseOperations
 
@@ -103,6 +124,36 @@ class DatabaseWrapper(TimescaleWrapper):
         poll.register(self.connection.fileno(), select.POLLIN)
         return not poll.poll(0)
 
+    def get_new_connection(self, conn_params: Any) -> Any:
+        """Connect; fail at once while the server is known to hang."""
+        server_watch.raise_if_hung()
+        try:
+            return super().get_new_connection(conn_params)
+        except psycopg.errors.ConnectionTimeout:
+            if address := server_address(conn_params):
+                server_watch.probe(address, is_suspect=True)
+            raise DatabaseHangsError from None
+
+    @contextmanager
+    def statement_limit(self, seconds: float) -> Iterator[None]:
+        """Replace the time limit of statements until the end of the block.
+
+        Only within a transaction, at whose end the server's limit returns.
+
+        Args:
+            seconds: Time that each statement may take; 0 for no limit.
+        """
+        with self.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true)", [f"{int(seconds * 1000)}ms"]
+            )
+        link = self.connection
+        previous, link.max_query_seconds = link.max_query_seconds, _client_limit(seconds)
+        try:
+            yield
+        finally:
+            link.max_query_seconds = previous
+
     def init_connection_state(self) -> None:
         """Reject a role that bypasses row-level security.
 
@@ -110,6 +161,12 @@ class DatabaseWrapper(TimescaleWrapper):
             ImproperlyConfigured: The role is a superuser, bypasses row security or owns tables.
         """
         super().init_connection_state()
+        if seconds := self.settings_dict.get("MAX_STATEMENT_SECONDS"):
+            with self.cursor() as cursor:
+                cursor.execute(
+                    "SELECT set_config('statement_timeout', %s, false)", [f"{seconds * 1000}ms"]
+                )
+            self.connection.max_query_seconds = _client_limit(seconds)
         if not self.settings_dict.get("TENANT_WALL"):
             return
         with self.cursor() as cursor:

@@ -3,13 +3,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
+from procrastinate import PsycopgConnector
 from procrastinate.contrib.django import app
+from procrastinate.contrib.django.utils import connector_params
 from procrastinate.exceptions import ConnectorException
 from psycopg import OperationalError
+from psycopg_pool import AsyncConnectionPool
 
+from urfmp.db.backends.postgresql.hang_detection import GuardedAsyncConnection
 from urfmp.db.startup import reject_privileged_role
 
 logger = logging.getLogger(__name__)
@@ -52,7 +57,8 @@ async def _work(concurrency: int) -> None:
 
 
 async def _run(concurrency: int) -> None:
-    connector = app.connector.get_worker_connector()  # type: ignore[attr-defined]
+    pool: Any = partial(AsyncConnectionPool, connection_class=GuardedAsyncConnection)
+    connector = PsycopgConnector(kwargs=connector_params(), pool_factory=pool)
     with app.replace_connector(connector) as worker_app:
         async with worker_app.open_async():
             await worker_app.run_worker_async(
