@@ -228,7 +228,7 @@ def test_all_admins_are_notified(
     assert sorted(message.to[0] for message in mail.outbox) == sorted([alice.email, second.email])
     text = mail.outbox[0].body
     assert "Telemetry: 30 days instead of 365" in text
-    assert "(Europe/Berlin)" in text
+    assert " Europe/Berlin (UTC+" in text
     assert f"/admin/organizations/organization/{organization_a.pk}/change/" in text
     change(telemetry_retention_days=30)
     run_jobs()
