@@ -281,6 +281,7 @@ CREATE TABLE maintenance_tasks (
 );
 CREATE INDEX idx_maintenance_assigned ON public.maintenance_tasks USING btree (assigned_to);
 CREATE INDEX idx_maintenance_created_by ON public.maintenance_tasks USING btree (created_by);
+CREATE INDEX idx_maintenance_open ON public.maintenance_tasks USING btree (organization_id, due_at) WHERE ((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'overdue'::character varying])::text[]));
 CREATE INDEX idx_maintenance_organization ON public.maintenance_tasks USING btree (organization_id, due_at);
 CREATE INDEX idx_maintenance_robot ON public.maintenance_tasks USING btree (robot_id);
 CREATE INDEX idx_maintenance_scheduled ON public.maintenance_tasks USING btree (scheduled_at);

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.alerts.choices import AlertAction, AlertSeverity, allows
 from apps.alerts.models import Alert
+from apps.alerts.selectors import severity_rank
 from apps.alerts.services import alert_acknowledge, alert_resolve
 from urfmp.common.admin import (
     AutocompleteFilter,
@@ -98,13 +99,8 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        ranks = [
-            When(severity=severity, then=Value(rank))
-            for rank, severity in enumerate(AlertSeverity.values)
-        ]
-        rank = Case(*ranks, default=Value(0), output_field=IntegerField())
         rows: QuerySet[Any] = super().get_queryset(request)
-        return rows.annotate(severity_rank=rank)  # type: ignore[no-any-return]
+        return rows.annotate(severity_rank=severity_rank())  # type: ignore[no-any-return]
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         columns = tuple(super().get_list_display(request))

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
 from typing import Any, ClassVar
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.maintenance.choices import OPEN_STATUSES, MaintenanceAction, allows
+from apps.maintenance.choices import MaintenanceAction, TaskTab, allows
 from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.selectors import MAX_CLOSED_COUNT, task_tab_counts
 from apps.maintenance.services import (
     task_cancel,
     task_complete,
@@ -29,7 +30,7 @@ from urfmp.common.admin import (
     ScopedModelForm,
     request_user,
 )
-from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.formats import NOTHING, format_number
 from urfmp.common.rendering.html import badge, datetime_html, relative_time_html
 
 
@@ -56,22 +57,30 @@ class TaskForm(ScopedModelForm):
         )  # fmt: skip
 
 
-class DueFilter(DropdownFilter):
-    """Filter tasks by due date and assignment."""
+def _tab(request: HttpRequest) -> str:
+    """Return the selected tab: open tasks, or all tasks in a search."""
+    return request.GET.get("due") or (TaskTab.ALL if request.GET.get("q") else TaskTab.OPEN)
 
-    title = "due"
+
+class TabFilter(DropdownFilter):
+    """Filter tasks by the tab of the list."""
+
+    title = "tab"
     parameter_name = "due"
+    all_option: ClassVar[list[str]] = ["", "Default"]
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Open"), ("overdue", "Overdue"), ("mine", "Mine, open")]
+        return [(tab.value, tab.label) for tab in TaskTab]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not self.value():
-            return queryset
-        rows = queryset.filter(status__in=OPEN_STATUSES)
-        if self.value() == "mine":
-            return rows.filter(assigned_to=request.user.pk)
-        return rows.filter(due_at__lt=timezone.now()) if self.value() == "overdue" else rows
+        return queryset.in_tab(_tab(request), request.user.pk)  # type: ignore[attr-defined,no-any-return]
+
+
+def _shown_count(count: int | None) -> str | None:
+    if count is None:
+        return None
+    shown = format_number(min(count, MAX_CLOSED_COUNT))
+    return f"{shown}+" if count > MAX_CLOSED_COUNT else shown
 
 
 def _can_start(task: MaintenanceTask) -> bool:
@@ -96,7 +105,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     form = TaskForm
     list_display = ("title", "robot", "state", "priority_badge", "assigned_to", "due", "next_step")
     list_filter = (
-        DueFilter, "status", "type", "priority", ("robot", AutocompleteFilter),
+        TabFilter, "status", "type", "priority", ("robot", AutocompleteFilter),
         ("assigned_to", RelatedOnlyFilter),
     )  # fmt: skip
     search_fields = ("title", "robot__name", "robot__serial_number")
@@ -121,6 +130,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
             name="start",
             label="Start",
             done="started",
+            question="Start the task {object}?",
             permission="change",
             icon="play_arrow",
             applies=_can_start,
@@ -130,6 +140,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
             name="complete",
             label="Complete",
             done="completed",
+            question="Complete the task {object}?",
             permission="change",
             icon="check",
             applies=_can_complete,
@@ -146,10 +157,33 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
             icon="close",
             applies=_can_cancel,
             form_class=CancelForm,
+            question="Cancel the task {object}?",
+            confirm_label="Cancel this task",
+            keep_label="Keep task",
             run=lambda _request, task, values: task_cancel(task, values["reason"]),
             is_danger=True,
         ),
     )
+
+    list_before_template = "admin/maintenance/tabs.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        counts = task_tab_counts(request.user)
+        kept = {name: value for name, value in request.GET.items() if name not in {"due", "p", "o"}}
+        tabs = [
+            {
+                "label": tab.label,
+                "count": _shown_count(counts.get(tab)),
+                "query": urlencode({**kept, "due": tab.value}),
+                "is_current": _tab(request) == tab,
+            }
+            for tab in TaskTab
+        ]
+        return super().changelist_view(request, {**(extra_context or {}), "task_tabs": tabs})
+
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        # Open tasks begin with the overdue ones, closed tasks with the latest.
+        return ("-due_at", "-id") if _tab(request) == TaskTab.DONE else self.ordering
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         # A closed task cannot be changed.

@@ -44,6 +44,16 @@ class MaintenanceStatus(models.TextChoices):
     OVERDUE = "overdue", "Overdue"
 
 
+class TaskTab(models.TextChoices):
+    """Tab of the task list."""
+
+    OPEN = "open", "Open"
+    MINE = "mine", "Mine"
+    OVERDUE = "overdue", "Overdue"
+    DONE = "done", "Done"
+    ALL = "all", "All"
+
+
 class MaintenanceAction(StrEnum):
     """Action on a task."""
 

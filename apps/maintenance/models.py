@@ -7,7 +7,12 @@ from typing import Any, ClassVar
 from django.core.validators import MinValueValidator
 from django.db import models
 
-from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, MaintenanceType
+from apps.maintenance.choices import (
+    OPEN_STATUSES,
+    MaintenancePriority,
+    MaintenanceStatus,
+    MaintenanceType,
+)
 from apps.maintenance.querysets import MaintenanceTaskQuerySet
 from urfmp.common.db.fields import (
     bounded_datetime_check,
@@ -86,6 +91,11 @@ class MaintenanceTask(TenantModel):
             models.Index(fields=("scheduled_at",), name="idx_maintenance_scheduled"),
             models.Index(fields=("organization", "due_at"), name="idx_maintenance_organization"),
             models.Index(fields=("assigned_to",), name="idx_maintenance_assigned"),
+            models.Index(
+                fields=("organization", "due_at"),
+                condition=models.Q(status__in=OPEN_STATUSES),
+                name="idx_maintenance_open",
+            ),
             models.Index(fields=("created_by",), name="idx_maintenance_created_by"),
         )
 

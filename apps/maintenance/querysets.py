@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
-from apps.maintenance.choices import OPEN_STATUSES
+from django.utils import timezone
+
+from apps.maintenance.choices import CLOSED_STATUSES, OPEN_STATUSES, TaskTab
 from urfmp.common.tenancy.querysets import RobotScopedQuerySet
 
 
@@ -12,3 +14,24 @@ class MaintenanceTaskQuerySet(RobotScopedQuerySet):
     def open(self) -> Self:
         """Exclude completed and cancelled tasks."""
         return self.filter(status__in=OPEN_STATUSES)
+
+    def closed(self) -> Self:
+        """Return completed and cancelled tasks."""
+        return self.filter(status__in=CLOSED_STATUSES)
+
+    def in_tab(self, tab: str, user_id: Any) -> Self:
+        """Return the tasks of a tab of the task list.
+
+        Args:
+            tab: One of `TaskTab`; any other value means the open tasks.
+            user_id: User whose tasks the tab Mine shows.
+        """
+        if tab == TaskTab.ALL:
+            return self.all()
+        if tab == TaskTab.DONE:
+            return self.closed()
+        if tab == TaskTab.MINE:
+            return self.open().filter(assigned_to=user_id)
+        if tab == TaskTab.OVERDUE:
+            return self.open().filter(due_at__lt=timezone.now())
+        return self.open()

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from apps.alerts.choices import AlertSeverity
 from apps.alerts.models import Alert
+from apps.alerts.selectors import OpenAlerts, open_alerts_by_robot, severity_rank
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.choices import RobotStatus
 from apps.robots.models import Robot, RobotCommand
@@ -36,11 +37,13 @@ _CARD_METRICS = (
     ("Current", ("current.total",)),
 )
 _MAX_CARD_VALUES = 2
-# Robots that need attention come first if not every robot gets a card.
-_STATUS_URGENCY = (
-    RobotStatus.EMERGENCY_STOP, RobotStatus.ERROR, RobotStatus.STOPPED, RobotStatus.OFFLINE,
-    RobotStatus.MAINTENANCE,
+# Robots that need attention come first, by the more urgent of their status and their alerts.
+_URGENCY = (
+    RobotStatus.EMERGENCY_STOP, AlertSeverity.CRITICAL, RobotStatus.ERROR, AlertSeverity.ERROR,
+    RobotStatus.STOPPED, RobotStatus.OFFLINE, AlertSeverity.WARNING, RobotStatus.MAINTENANCE,
+    AlertSeverity.INFO,
 )  # fmt: skip
+_URGENT_SEVERITIES = {AlertSeverity.CRITICAL, AlertSeverity.ERROR}
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class RobotCard:
     """A robot on the home page, with its current values."""
 
     robot: Robot
+    alerts: OpenAlerts | None = None
     values: list[CardValue] = field(default_factory=list)
     latest: dict[str, float] = field(default_factory=dict)
 
@@ -77,7 +81,7 @@ class FleetOverview:
         counts: Number of robots in each status, in the order of the choices.
         total: Number of robots.
         connected: Number of robots that are not offline.
-        robots_by_facility: Facility names with the cards of their robots, both by name.
+        robots_by_facility: Facility names with the cards of their robots, the most urgent first.
         is_complete: Whether every robot has a card.
     """
 
@@ -89,11 +93,18 @@ class FleetOverview:
 
 
 def fleet_overview(principal: Any) -> FleetOverview:
-    """Return the visible robots in service. Runs four queries."""
+    """Return the visible robots in service. Runs five queries."""
     counted = robot_status_counts(principal)
+    alerts = open_alerts_by_robot(principal)
+    with_alerts = [pk for pk, found in alerts.items() if found.severity in _URGENT_SEVERITIES]
     urgency = Case(
-        *(When(status=status, then=Value(rank)) for rank, status in enumerate(_STATUS_URGENCY)),
-        default=Value(len(_STATUS_URGENCY)),
+        When(pk__in=with_alerts[:MAX_CARDS], then=Value(_URGENCY.index(AlertSeverity.ERROR))),
+        *(
+            When(status=status, then=Value(rank))
+            for rank, status in enumerate(_URGENCY)
+            if isinstance(status, RobotStatus)
+        ),
+        default=Value(len(_URGENCY)),
         output_field=IntegerField(),
     )
     robots = list(
@@ -101,10 +112,9 @@ def fleet_overview(principal: Any) -> FleetOverview:
     )
     values = _card_values(principal, [robot.pk for robot in robots])
     by_facility: dict[str, list[RobotCard]] = {}
-    for robot in sorted(robots, key=lambda robot: (robot.facility, robot.name)):
-        by_facility.setdefault(robot.facility, []).append(
-            _robot_card(robot, values.get(robot.pk, {}))
-        )
+    cards = [_robot_card(each, alerts.get(each.pk), values.get(each.pk, {})) for each in robots]
+    for card in sorted(cards, key=_card_order):
+        by_facility.setdefault(card.robot.facility, []).append(card)
     total = sum(counted.values())
     return FleetOverview(
         counts=[(status, counted.get(status.value, 0)) for status in RobotStatus],
@@ -113,6 +123,12 @@ def fleet_overview(principal: Any) -> FleetOverview:
         robots_by_facility=list(by_facility.items()),
         is_complete=total <= MAX_CARDS,
     )
+
+
+def _card_order(card: RobotCard) -> tuple[str, int, str]:
+    problems: set[str | None] = {card.robot.status, card.alerts.severity if card.alerts else None}
+    ranks = [rank for rank, problem in enumerate(_URGENCY) if problem in problems]
+    return card.robot.facility, min(ranks, default=len(_URGENCY)), card.robot.name
 
 
 def _card_values(
@@ -129,24 +145,17 @@ def _card_values(
     return found
 
 
-def _robot_card(robot: Robot, values: dict[str, tuple[float, str | None]]) -> RobotCard:
+def _robot_card(
+    robot: Robot, alerts: OpenAlerts | None, values: dict[str, tuple[float, str | None]]
+) -> RobotCard:
     shown: list[CardValue] = []
     for label, metrics in _CARD_METRICS:
         known = [values[name] for name in metrics if name in values]
         if known and len(shown) < _MAX_CARD_VALUES:
             value, unit = max(known, key=lambda pair: pair[0])
             shown.append(CardValue(label, metrics, value, unit_symbol(unit)))
-    return RobotCard(robot, shown, {name: value for name, (value, _) in values.items()})
-
-
-def _severity_rank() -> Case:
-    return Case(
-        *(
-            When(severity=severity, then=Value(rank))
-            for rank, severity in enumerate(reversed(AlertSeverity.values))
-        ),
-        output_field=IntegerField(),
-    )
+    latest = {name: value for name, (value, _) in values.items()}
+    return RobotCard(robot, alerts, shown, latest)
 
 
 def open_alerts(principal: Any, robot: Robot | None = None) -> tuple[list[Alert], int]:
@@ -155,7 +164,9 @@ def open_alerts(principal: Any, robot: Robot | None = None) -> tuple[list[Alert]
     if robot is not None:
         rows = rows.filter(robot=robot)
     shown = list(
-        rows.select_related("robot").order_by(_severity_rank(), "-last_seen_at")[:MAX_PANEL_ROWS]
+        rows.select_related("robot").order_by(severity_rank().desc(), "-last_seen_at")[
+            :MAX_PANEL_ROWS
+        ]
     )
     return shown, len(shown) if len(shown) < MAX_PANEL_ROWS else rows.count()
 

@@ -44,6 +44,7 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
             name="end",
             label="End",
             done="ended",
+            question="End the session of {object.user}?",
             permission="end",
             icon="logout",
             run=_end_session,

@@ -50,6 +50,7 @@ from urfmp.common.http.downloads import DownloadResponse
 from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import (
     badge,
+    clipped,
     datetime_html,
     difference_table,
     preformatted,
@@ -187,8 +188,8 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         return datetime_html(entry.created_at)
 
     @admin.display(description="Who", ordering="user")
-    def actor(self, entry: AuditLog) -> str:
-        return entry.actor_name
+    def actor(self, entry: AuditLog) -> SafeString | str:
+        return clipped(entry.actor_name)
 
     @admin.display(description="What", ordering="resource_type")
     def resource(self, entry: Any) -> SafeString | str:
@@ -202,14 +203,14 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
         if name is None or owner is None:
             named = (entry.after or entry.before or {}).get("name")
             return format_html(
-                '<span title="{}">{} {}</span>', object_id, kind, named or object_id[:8]
+                '<span title="{}">{} {}</span>', object_id, kind, clipped(named or object_id[:8])
             )
         return format_html(
             '<a class="u-link" href="{}" title="{}">{} {}</a>',
             owner.change_url(object_id),
             object_id,
             kind,
-            name,
+            clipped(name),
         )
 
     @admin.display(description="Outcome", ordering="success")

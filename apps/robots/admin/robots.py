@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
@@ -38,7 +39,7 @@ from urfmp.common.admin import (
     restricted,
 )
 from urfmp.common.rendering.formats import NOTHING
-from urfmp.common.rendering.html import badge, relative_time_html
+from urfmp.common.rendering.html import badge, clipped, relative_time_html
 
 
 class DatalistInput(UnfoldAdminTextInputWidget):
@@ -200,6 +201,9 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             icon="archive",
             applies=_can_retire,
             run=lambda _request, robot, _values: robot_retire(robot),
+            consequences="Its open alerts are resolved, and planned tasks and waiting commands are"
+            " cancelled; tasks in progress stay open. Its API keys stop working.",
+            keep_label="Keep in service",
             is_danger=True,
         ),
         ObjectAction(
@@ -208,6 +212,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             done="returned to service",
             permission="change",
             icon="unarchive",
+            question="Return {object} to service?",
             applies=_can_return_to_service,
             run=lambda _request, robot, _values: robot_return_to_service(robot),
         ),
@@ -223,6 +228,11 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         if obj is None or self.has_change_permission(request, obj):
             return ()
         return ("name", "status_badge", "vendor_name", "model", "serial_number", "location_label")
+
+    list_before_template = "admin/robots/as_of.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        return super().changelist_view(request, {**(extra_context or {}), "as_of": timezone.now()})
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobotChangeList]:
         return RobotChangeList
@@ -247,18 +257,22 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         return badge("status", robot.status, robot.get_status_display())
 
     @admin.display(description="Vendor", ordering="vendor")
-    def vendor_name(self, robot: Robot) -> str:
-        return robot.vendor_label
+    def vendor_name(self, robot: Robot) -> SafeString | str:
+        return clipped(robot.vendor_label)
 
     @admin.display(description="Location")
-    def location_label(self, robot: Robot) -> str:
+    def location_label(self, robot: Robot) -> SafeString | str:
         location = robot.location or {}
         names = [location.get(name) for name in ("facility", "cell")]
-        return " · ".join(str(name) for name in names if name) or NOTHING
+        return clipped(" · ".join(str(name) for name in names if name) or NOTHING)
 
     @admin.display(description="Last seen", ordering="last_seen")
     def last_seen_ago(self, robot: Robot) -> SafeString | str:
-        return relative_time_html(robot.last_seen)
+        return format_html(
+            '<span data-seen data-robot-id="{}">{}</span>',
+            robot.pk,
+            relative_time_html(robot.last_seen),
+        )
 
     def perform_create(self, request: HttpRequest, form: Any) -> Robot:
         return robot_register(

@@ -30,6 +30,10 @@ class ObjectAction:
         form_class: Form to fill in first; such an action is not available in bulk.
         initial: Initial values of the form.
         is_danger: Whether the action is destructive.
+        question: Question of the confirmation page, with `{object}`; default: the label.
+        consequences: What else the action does, for the confirmation page.
+        confirm_label: Text of the button that confirms; default: the label.
+        keep_label: Text of the link that does not.
         needs_step_up: Whether the user must have entered their password in the last 15 minutes.
     """
 
@@ -43,4 +47,12 @@ class ObjectAction:
     form_class: type[forms.Form] | None = None
     initial: Callable[[Any], dict[str, Any]] = _no_initial
     is_danger: bool = False
+    question: str = ""
+    consequences: str = ""
+    confirm_label: str = ""
+    keep_label: str = "Go back"
     needs_step_up: bool = False
+
+    def question_for(self, row: Any) -> str:
+        """Return the question of the confirmation page, which names act and row."""
+        return (self.question or f"{self.label} {{object}}?").format(object=row)

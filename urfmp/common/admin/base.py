@@ -11,12 +11,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from django import forms
-from django.contrib import messages
+from django.contrib import admin, messages
 from django.contrib.admin import ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import FieldDoesNotExist, PermissionDenied, ValidationError
 from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -52,6 +52,7 @@ from urfmp.common.admin.visibility import restricted
 from urfmp.common.db.names import normalize_name
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.request_state import request_state
+from urfmp.common.rendering.html import clipped
 from urfmp.common.security.recent_auth import StepUpRequiredError, require_recent_auth
 from urfmp.common.time.fields import LocalSplitDateTimeField
 
@@ -107,6 +108,32 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ScopedChangeList]:
         """Return the class of the change list."""
         return ScopedChangeList
+
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        """Clip long texts, which would push other columns off."""
+        return tuple(self._clipped(item) for item in super().get_list_display(request))
+
+    def _clipped(self, item: Any) -> Any:
+        if not isinstance(item, str):
+            return item
+        try:
+            field: Any = self.opts.get_field(item)
+        except FieldDoesNotExist:
+            return item
+        if field.choices or not (field.is_relation or isinstance(field, models.CharField)):
+            return item
+
+        @admin.display(
+            description=field.verbose_name.capitalize(),
+            ordering=item,
+            empty_value=self.get_empty_value_display(),
+        )
+        def display(row: Any) -> SafeString | str | None:
+            value = getattr(row, item)
+            return None if value is None else clipped(str(value))
+
+        display.__name__ = item
+        return display
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -385,6 +412,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
             "opts": self.opts,
             "action": action,
             "action_form": form,
+            "question": action.question_for(obj),
             "next": target,
         }
         return TemplateResponse(request, "admin/object_action.html", context)

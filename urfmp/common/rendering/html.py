@@ -25,6 +25,9 @@ from urfmp.common.rendering.formats import (
 
 _FOLD_CHARACTERS = 240
 _FOLD_LINES = 8
+# Texts and words above these push other columns off a list.
+_MAX_LIST_CHARS = 40
+_MAX_WORD_CHARS = 24
 _MARKS = {"added": "+", "removed": "\u2212", "changed": "\u2260"}
 
 
@@ -42,6 +45,13 @@ def badge(family: str, value: str | None, label: str) -> SafeString:
         value or "",
         label,
     )
+
+
+def clipped(text: str) -> SafeString | str:
+    """Return a text for a list; a long one takes two lines."""
+    if len(text) <= _MAX_LIST_CHARS and all(len(word) <= _MAX_WORD_CHARS for word in text.split()):
+        return text
+    return format_html('<span class="u-clip" title="{}">{}</span>', text, text)
 
 
 def datetime_html(value: datetime | None) -> SafeString | str:

@@ -102,6 +102,10 @@
       const card = cardOf(fresh.dataset.robotId);
       if (card) {
         card.dataset.value = fresh.dataset.value;
+        card.toggleAttribute("data-alert", "alert" in fresh.dataset);
+        if ("alert" in fresh.dataset) {
+          card.dataset.alert = fresh.dataset.alert;
+        }
         card.innerHTML = fresh.innerHTML;
       }
     }
