@@ -13,6 +13,7 @@ import pytest
 from tests.support.server import installation
 
 LONG = b"a" * 9_000
+HOST = b"Host: localhost\r\n"
 CHUNKED = b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -39,6 +40,7 @@ def send_raw(server, sent):
     ("sent", "status", "code"),
     [
         (b"<script>alert(1)</script>\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "malformed"),
         (b"GET / HTTP/9.1\r\nHost: localhost\r\n\r\n", 400, "malformed"),
         (b"GET / HTTP/1.1\r\nHo st: <b>\r\n\r\n", 400, "malformed"),
         (b"GET / HTTP/1.1\r\nA: b\r\n c: folded\r\n\r\n", 400, "malformed"),
@@ -48,7 +50,7 @@ def send_raw(server, sent):
         (b"POST / HTTP/1.1\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
          400, "malformed"),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, "malformed"),
-        (b"POST / HTTP/1.1\r\nContent-Length: 9000000\r\n\r\n", 413, "too_large"),
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Content-Length: 9000000\r\n\r\n", 413, "too_large"),
         (CHUNKED + b"5\r\nabcdeX\r\n0\r\n\r\n", 400, "malformed"),
         (CHUNKED + b"g\r\n", 400, "malformed"),
         (CHUNKED + b"-1\r\n", 400, "malformed"),
@@ -57,7 +59,7 @@ def send_raw(server, sent):
         (CHUNKED + b"0\r\nContent-Length: 3\r\n\r\n", 400, "malformed"),
         (CHUNKED + b"900000\r\n" + b"x" * 9_000_000, 413, "too_large"),
         (CHUNKED + b"1\r\nx\r\n" * 3_000, 400, "malformed"),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: gzip, chunked\r\n\r\n", 501,
+        (b"POST / HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: gzip, chunked\r\n\r\n", 501,
          "unsupported_transfer_coding"),
         (b"GET /" + LONG + b" HTTP/1.1\r\n\r\n", 414, "address_too_long"),
         (b"GET /" + LONG * 10, 414, "address_too_long"),
