@@ -18,19 +18,15 @@ class InvalidRangeError(ApplicationError):
     status = HTTPStatus.BAD_REQUEST
 
 
-class ReportTimeError(ApplicationError):
-    """The time of a status report is out of bounds."""
-
-    status = HTTPStatus.BAD_REQUEST
-
-
-class ReportAheadError(ReportTimeError):
+class ReportAheadError(ApplicationError):
     """The time of a status report is too far in the future."""
 
     code = "clock_skew"
+    status = HTTPStatus.BAD_REQUEST
 
 
-class ReportTooOldError(ReportTimeError):
+class ReportTooOldError(ApplicationError):
     """The time of a status report is older than the status history."""
 
     code = "too_old"
+    status = HTTPStatus.BAD_REQUEST

@@ -52,6 +52,38 @@ def charted(page, served):
     return page
 
 
+EXTREMES = {
+    "flat.greatest": [1.7e308, 1.7e308],
+    "flat.least": [-1.7e308, -1.7e308],
+    "both": [1.7e308, -1.7e308],
+    "denormal": [5e-324, 2e-323],
+    "denormal.flat": [5e-324, 5e-324],
+    "mixed": [1.7e308, 5e-324, 1.0],
+    "near": [1e16, 1e16 + 2],
+}
+AXIS_LABELS = """() => [...document.querySelectorAll("canvas")].map((canvas) => {
+    const chart = window.Chart.getChart(canvas);
+    return chart ? chart.scales.y.ticks.map((tick) => tick.label) : null;
+})"""
+
+
+@pytest.mark.parametrize("metric", EXTREMES)
+def test_chart_shows_any_stored_value(metric, page, served):
+    name = f"extreme.{metric}"
+    for value in EXTREMES[metric]:
+        assert served.ingest(value, name)[0] == 200
+    page.goto(f"/admin/telemetry/?metrics={name}&range=15m", timeout=10_000)
+    until(page, f"({LATEST_VALUE})() !== null", seconds=10)
+
+    (labels,) = page.evaluate(AXIS_LABELS)
+    assert len([label for label in labels if label]) >= 2
+    assert not any("Infinity" in label or "NaN" in label for label in labels)
+    # The tab still answers, and live points are drawn.
+    assert served.ingest(EXTREMES[metric][0], name)[0] == 200
+    page.keyboard.press("Tab")
+    assert page.evaluate("1 + 1") == 2
+
+
 def test_chart_zooms_by_dragging_and_undoes(charted):
     page = charted
     box = page.locator("canvas").first.bounding_box()

@@ -172,8 +172,9 @@ class Server:
                 answer.headers.get_all("Set-Cookie") or [],
             )
 
-    def ingest(self, value: float):
-        point = {"metric_name": "a", "time": datetime.now(UTC).isoformat(), "value": value}
+    def ingest(self, value: float, metric_name: str = "a"):
+        time = datetime.now(UTC).isoformat()
+        point = {"metric_name": metric_name, "time": time, "value": value}
         return self.call(
             "/api/v1/telemetry",
             json.dumps({"points": [point]}).encode(),

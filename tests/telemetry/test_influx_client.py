@@ -14,6 +14,7 @@ from influxdb_client.rest import ApiException
 
 from apps.telemetry.exceptions import BusyError, OrganizationOverloadedError
 from apps.telemetry.models import RobotTelemetry
+from apps.telemetry.protocols.influx.points import metric_name_of
 from apps.telemetry.services.telemetry import telemetry_ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,10 +74,9 @@ def as_point(axis, time, value):
 def expected(sent):
     rows = {}
     for axis, time, value in sent:
-        tail = f".axis.{axis.replace(' ', '_')}"
-        rows["motor.temp__cel" + tail, time] = value
-        rows["motor.warm" + tail, time] = float(value > 40)
-        rows["motor.n" + tail, time] = float(int(value))
+        values = {"Temp, Cel": value, "warm": float(value > 40), "n": float(int(value))}
+        for field, stored_value in values.items():
+            rows[metric_name_of(["Motor", field, "axis", axis]), time] = stored_value
     return rows
 
 

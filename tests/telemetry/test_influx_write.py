@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import json
 import time
 
 import pytest
@@ -307,3 +309,35 @@ def test_write_invalid_input_gets_clear_error(write, body, encoding, query, path
     assert response.status_code in {204, 400, 415}
     if response.status_code != 204:
         assert {"code", "message"} <= set(response.json())
+
+
+def test_write_keeps_different_names_different_and_says_so(write, stored):
+    response = write(
+        "plc,robot=SN-1 温度=21.5,湿度=55\n"
+        "joint,robot=SN-1 J1-temp=40,J1_temp=55\nm,robot=SN-1 ok=1"
+    )
+
+    assert response.status_code == 204
+    values = stored()
+    assert sorted(values.values()) == [1.0, 21.5, 40.0, 55.0, 55.0]
+    renamed = json.loads(response["X-Renamed-Metrics"])
+    assert {name: values[metric] for name, metric in renamed.items()} == {
+        "plc 温度": 21.5, "plc 湿度": 55.0, "joint J1-temp": 40.0, "joint J1_temp": 55.0,
+    }  # fmt: skip
+    assert "X-Renamed-Metrics" not in write("m,robot=SN-1 ok=2")
+
+
+def test_partial_write_lists_changed_names(write):
+    response = write('m A=1,text="x"')
+
+    assert response.status_code == 400
+    assert list(response.json()["renamed"]) == ["m A"]
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_write_ignores_byte_order_mark(encoding, write, stored):
+    body = b"\xef\xbb\xbfm,robot=SN-1 a=1\nm,robot=SN-1 b=1"
+    response = write(gzip.compress(body) if encoding else body, content_encoding=encoding)
+
+    assert response.status_code == 204
+    assert stored() == {"m.a": 1.0, "m.b": 1.0}

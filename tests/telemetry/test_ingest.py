@@ -15,6 +15,7 @@ from apps.telemetry.exceptions import MalformedBatchError, TooManyPointsError
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.protocols.json import decode_json
 from apps.telemetry.protocols.points import MAX_METRIC_NAME_LENGTH
+from urfmp.common.units import canonical_unit
 
 
 @pytest.fixture
@@ -329,3 +330,60 @@ def test_query_count_is_independent_of_batch_size(send, robot, django_assert_max
         send([point(robot, second) for second in range(2)])
     with django_assert_max_num_queries(len(few)):
         send([point(robot, second) for second in range(10, 200)])
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/x-ndjson"])
+def test_ingest_ignores_byte_order_mark(content_type, robot, organization_a, make_key):
+    one = json.dumps(point(robot))
+    body = one if content_type.endswith("ndjson") else f'{{"points": [{one}]}}'
+    response = Client().post(
+        "/api/v1/telemetry",
+        b"\xef\xbb\xbf" + body.encode(),
+        content_type=content_type,
+        headers={"x-api-key": make_key(organization_a)},
+    )
+    assert (response.status_code, response.json()["accepted"]) == (200, 1)
+
+
+def test_api_ignores_byte_order_mark(alice, client_for):
+    response = client_for(alice).post(
+        "/api/v1/facilities", b'\xef\xbb\xbf{"name": "Hall"}', content_type="application/json"
+    )
+    assert response.status_code == 201
+
+
+@pytest.mark.parametrize("number", [2**53 + 1, -(2**53) - 1, 2**64 - 1, 10**30 + 1, 10**400])
+def test_ingest_rejects_integer_that_is_not_exact(number, send, robot, tenant, organization_a):
+    response = send([point(robot, 0, value=number), point(robot, 1, value=2**53)])
+
+    assert response.status_code == 200
+    (rejection,) = response.json()["rejected"]
+    assert (rejection["index"], rejection["code"]) in {(0, "not_exact"), (0, "invalid")}
+    assert stored(tenant, organization_a) == 1
+
+
+def test_ingest_exact_large_integers_are_stored(send, robot, tenant, organization_a):
+    values = [2**53, -(2**53), 2**63, 2**60 + 2**20]
+    response = send([point(robot, second, value=value) for second, value in enumerate(values)])
+
+    assert response.json() == {"accepted": 4, "duplicate": 0, "rejected": []}
+    with tenant(organization_a):
+        rows = RobotTelemetry.objects.order_by("time").values_list("value", flat=True)
+        assert [int(value) for value in rows] == values
+
+
+def test_ingest_normalizes_units_and_says_so(send, robot, tenant, organization_a):
+    units = ["celsius", "Cel", "°C", "Degrees Celsius"]
+    response = send([point(robot, second, unit=unit) for second, unit in enumerate(units)])
+
+    assert response.json()["normalized_units"] == {
+        "celsius": "Cel", "°C": "Cel", "Degrees Celsius": "Cel"
+    }  # fmt: skip
+    with tenant(organization_a):
+        assert set(RobotTelemetry.objects.values_list("unit", flat=True)) == {"Cel"}
+
+
+def test_unit_that_is_also_a_code_is_not_changed(send, robot, tenant, organization_a):
+    assert "normalized_units" not in send([point(robot, unit="C")]).json()
+    for codes in (["C", "Cel", "K", "m", "min", "d", "%", "bar", "unknown"],):
+        assert [canonical_unit(code) for code in codes] == codes

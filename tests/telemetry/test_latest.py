@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -76,3 +77,18 @@ def test_latest_value_ignores_late_point(organization_a, make_robot, tenant):
         with tenant(organization_a):
             (value,) = latest_values([robot.pk])
         assert (value.time, value.value) == (START + timedelta(hours=newest[0]), newest[1])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "telemetry/latest?robots=",
+        "telemetry/latest?metrics=",
+        "telemetry/export?format=csv&start=2026-01-01T00:00Z&end=2026-01-02T00:00Z&robots=",
+        "telemetry/export?format=csv&start=2026-01-01T00:00Z&end=2026-01-02T00:00Z&metrics=",
+    ],
+)
+def test_empty_list_parameter_is_rejected(path, alice, client_for):
+    response = client_for(alice).get(f"/api/v1/{path}")
+
+    assert (response.status_code, response.json()["code"]) == (400, "invalid")

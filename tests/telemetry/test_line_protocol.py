@@ -5,6 +5,7 @@ import gzip
 import json
 import math
 import os
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from apps.telemetry.protocols.influx.parser import (
     Unsigned,
     parse_lines,
 )
-from apps.telemetry.protocols.influx.points import decode_line_protocol
+from apps.telemetry.protocols.influx.points import decode_line_protocol, metric_name_of
 from apps.telemetry.protocols.points import MAX_METRIC_NAME_LENGTH, metric_name_error
 from urfmp.common.time_bounds import time_error
 
@@ -208,20 +209,16 @@ ID = "0b8f7c0e-6f5b-4d8e-9a55-0c8f3c1d2e4f"
     ("line", "name", "value"),
     [
         ("cpu usage_idle=98.5", "cpu.usage_idle", 98.5),
-        ("CPU Usage\\ Idle=1", "cpu.usage_idle", 1.0),
         ("temperature.motor joint1=41", "temperature.motor.joint1", 41.0),
         ("temperature motor.joint1=41", "temperature.motor.joint1", 41.0),
-        ("a..b .c=1", "a._.b._.c", 1.0),
-        ("Öl-Druck bar%=1", "_l_druck.bar_", 1.0),
         ("m n=-7i", "m.n", -7.0),
         ("m n=7u", "m.n", 7.0),
-        ("m n=18446744073709551615u", "m.n", 2.0**64),
+        ("m n=18446744073709549568u", "m.n", 2.0**64 - 2048),
+        ("m n=9007199254740992i", "m.n", 2.0**53),
         ("m on=true", "m.on", 1.0),
         ("m on=F", "m.on", 0.0),
         ("cpu,cpu=cpu0 idle=1", "cpu.idle.cpu.cpu0", 1.0),
         ("cpu,cpu=cpu1 idle=1", "cpu.idle.cpu.cpu1", 1.0),
-        ("disk,path=/var/log,device=sda1 used=1", "disk.used.device.sda1.path._var_log", 1.0),
-        ("net,ip=10.0.0.1 up=1", "net.up.ip.10_0_0_1", 1.0),
         ("m,robot=R1,robot_id=" + ID + ",z=1 v=1", "m.v.z.1", 1.0),
     ],
 )
@@ -231,6 +228,72 @@ def test_decode_names_and_values(line, name, value):
     assert (point.metric_name, point.value, point.time) == (name, value, NOW)
     assert type(point.value) is float
     assert metric_name_error(point.metric_name) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "readable"),
+    [
+        ("CPU Usage\\ Idle=1", "cpu.usage_idle"),
+        ("a..b .c=1", "a._.b._.c"),
+        ("Öl-Druck bar%=1", "_l_druck.bar_"),
+        ("disk,path=/var/log,device=sda1 used=1", "disk.used.device.sda1.path._var_log"),
+        ("net,ip=10.0.0.1 up=1", "net.up.ip.10_0_0_1"),
+        ("joint J1-temp=1", "joint.j1_temp"),
+        ("joint j1_temp__habcdefgh23=1", "joint.j1_temp__habcdefgh23"),
+    ],
+)
+def test_changed_name_has_digest_and_is_reported(line, readable):
+    batch = decode_line_protocol(line.encode(), NOW, max_lines=9, max_values=9)
+    ((_, point),) = batch.points
+    assert re.fullmatch(re.escape(readable) + "__h[a-z2-7]{10}", point.metric_name)
+    assert [*batch.renamed.values()] == [point.metric_name]
+
+
+# Similar texts are likely: letters that differ in case, punctuation, other scripts.
+_similar = st.text(st.sampled_from("aA_-.é\u0301温湿/ ="), min_size=1, max_size=4)
+_names = st.lists(_similar, min_size=2, max_size=4)
+
+
+@settings(max_examples=400, deadline=None)
+@given(_names, _names)
+def test_different_parts_have_different_names(first, second):
+    names = metric_name_of(first), metric_name_of(second)
+    assert (names[0] == names[1]) is (first == second)
+    # A changed name cannot be sent: it would be changed again.
+    if names[0] != ".".join(first):
+        assert metric_name_of(names[0].split(".")) != names[0]
+
+
+_fields = st.tuples(
+    st.text(st.sampled_from("aA_-é温"), min_size=1, max_size=3),
+    st.dictionaries(_similar, _similar, max_size=2),
+    st.text(st.sampled_from("aA_-é湿"), min_size=1, max_size=3),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(_fields, min_size=2, max_size=6, unique_by=repr))
+def test_renaming_is_injective(series):
+    lines = [
+        ParsedLine(1, measurement, tuple(sorted(tags.items())), ((key, 1.0),), 0)
+        for measurement, tags, key in series
+    ]
+    body = "\n".join(map(written, lines)).encode()
+    batch = decode_line_protocol(body, NOW, max_lines=99, max_values=99)
+    names = [point.metric_name for _, point in batch.points]
+    distinct = {(line.measurement, line.tags, line.fields[0][0]) for line in lines}
+    assert len(names) == len(lines)
+    assert len(set(names)) == len(distinct)
+    assert all(metric_name_error(name) is None for name in names)
+
+
+@pytest.mark.parametrize(
+    "number", ["9007199254740993i", "-9007199254740993i", "18446744073709551615u"]
+)
+def test_integer_that_is_not_exact_is_rejected(number):
+    batch = decode_line_protocol(f"m n={number},ok=1".encode(), NOW, max_lines=9, max_values=9)
+    assert [item.code for item in batch.rejected] == ["not_exact"]
+    assert [point.metric_name for _, point in batch.points] == ["m.ok"]
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,33 @@ _SIZES: dict[str, dict[str, _Size]] = {
 _ZERO_OFFSETS = {"K": Fraction("-273.15"), "[degF]": Fraction(-160, 9)}
 # Other spellings of units.
 _ALIASES = {"°C": "Cel", "C": "Cel", "°F": "[degF]", "°": "deg", "N.m": "Nm", "kW.h": "kWh"}
+# Names and spellings that ingest replaces by the code, compared without case. Each is unmistakable:
+# `C` is missing, because it is UCUM's code of the coulomb.
+_SYNONYMS = {
+    "Cel": "celsius|degc|deg c|°c|℃|degree celsius|degrees celsius|centigrade",
+    "K": "kelvin|degk|°k",
+    "[degF]": "fahrenheit|degf|deg f|°f|℉|degree fahrenheit|degrees fahrenheit",
+    "deg": "degree|degrees|°", "rad": "radian|radians",
+    "rad/s": "rad/sec|radian/s|radians/s|radians/second",
+    "deg/s": "deg/sec|°/s|degrees/s|degrees/second",
+    "{rev}/min": "rpm|rev/min|r/min",
+    "m/s": "m/sec|meters/second|metres/second|mps", "mm/s": "mm/sec",
+    "km/h": "kph|kmh|kmph|km/hr",
+    "m": "meter|meters|metre|metres",
+    "mm": "millimeter|millimeters|millimetre|millimetres",
+    "cm": "centimeter|centimeters|centimetre|centimetres",
+    "km": "kilometer|kilometers|kilometre|kilometres",
+    "[in_i]": "inch|inches", "[ft_i]": "foot|feet|ft",
+    "W": "watt|watts", "kW": "kilowatt|kilowatts", "A": "amp|amps|ampere|amperes",
+    "mA": "milliamp|milliamps|milliampere|milliamperes", "V": "volt|volts",
+    "mV": "millivolt|millivolts", "kWh": "kw.h|kw*h|kilowatt hour|kilowatt hours",
+    "Wh": "w.h|watt hour|watt hours", "Pa": "pascal|pascals", "[psi]": "psi",
+    "N": "newton|newtons", "[lbf_av]": "lbf", "Nm": "n.m|n*m|n·m|newton meter|newton meters",
+    "kg": "kilogram|kilograms", "g": "gram|grams", "[lb_av]": "lb|lbs|pound|pounds",
+    "s": "sec|second|seconds", "ms": "msec|millisecond|milliseconds", "min": "minute|minutes|mins",
+    "h": "hour|hours|hr|hrs", "d": "day|days", "Hz": "hertz", "%": "percent|pct",
+}  # fmt: skip
+_CODE_OF_SYNONYM = {name: code for code, names in _SYNONYMS.items() for name in names.split("|")}
 _QUANTITY_OF_UNIT = {unit: quantity for quantity, units in _SIZES.items() for unit in units}
 
 
@@ -77,13 +104,24 @@ class Conversion:
         return self.factor == 1 and self.offset == 0
 
     def convert(self, value: float | None) -> float | None:
-        """Return a value converted to `unit`."""
-        return None if value is None else value * self.factor + self.offset
+        """Return a value converted to `unit`.
+
+        None if it exceeds the range of a double.
+        """
+        if value is None:
+            return None
+        converted = value * self.factor + self.offset
+        return converted if math.isfinite(converted) else None
 
 
 def quantity_of(unit: str | None) -> str | None:
     """Return the quantity that a unit measures, if known."""
     return _QUANTITY_OF_UNIT.get(_ALIASES.get(unit or "", unit or ""))
+
+
+def canonical_unit(unit: str) -> str:
+    """Return the code of a known spelling, or the unit itself."""
+    return _CODE_OF_SYNONYM.get(unit.strip().casefold(), unit)
 
 
 def units_of_quantity(quantity: str) -> list[str]:

@@ -66,7 +66,8 @@ def robot_report_status(
 
     Raises:
         RobotRetiredError: The robot is retired.
-        ReportTimeError: The time is too far in the future, or older than the status history.
+        ReportAheadError: The time is too far in the future.
+        ReportTooOldError: The time is older than the status history.
         ValidationError: The metadata cannot be stored.
     """
     _check_metadata(metadata)

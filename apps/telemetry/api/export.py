@@ -13,7 +13,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 from apps.robots.models import Robot
-from apps.telemetry.api.parameters import comma_separated
+from apps.telemetry.api.parameters import ListParameter, comma_separated
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.services.export import ExportQuery, telemetry_export
 from apps.telemetry.services.export_formats import EXPORT_FORMATS
@@ -27,10 +27,10 @@ class ExportParametersSerializer(serializers.Serializer[Any]):
     format = serializers.ChoiceField(choices=list(EXPORT_FORMATS))
     start = AwareDateTimeField(validators=[validate_datetime_range])
     end = AwareDateTimeField(validators=[validate_datetime_range])
-    robots = serializers.CharField(
+    robots = ListParameter(
         required=False, help_text="Robot ids, separated by commas; all robots by default."
     )
-    metrics = serializers.CharField(
+    metrics = ListParameter(
         required=False, help_text="Metric names, separated by commas; all metrics by default."
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
@@ -163,7 +164,10 @@ def _handle_write(request: HttpRequest, precisions: dict[str, str]) -> HttpRespo
         headers = error_headers(error.status, error.retry_after)
         return _error(error.status, _ERROR_CODES[error.status], error.message, headers)
     audit_foreign_robot(request, result)
-    return _partial_write(batch, result) if result.rejected else HttpResponse(status=204)
+    response = _partial_write(batch, result) if result.rejected else HttpResponse(status=204)
+    if batch.renamed:
+        response["X-Renamed-Metrics"] = json.dumps(batch.renamed)
+    return response
 
 
 def _check_request(request: HttpRequest) -> HttpResponse | None:
@@ -229,6 +233,7 @@ def _partial_write(batch: LineProtocolBatch, result: IngestResult) -> HttpRespon
         accepted=result.accepted,
         duplicate=result.duplicate,
         rejected=rejected,
+        **({"renamed": batch.renamed} if batch.renamed else {}),
     )
 
 

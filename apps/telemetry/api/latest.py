@@ -14,6 +14,7 @@ from rest_framework.utils.urls import replace_query_param
 
 from apps.robots.models import Robot
 from apps.telemetry.api.parameters import (
+    ListParameter,
     id_list,
     json_response,
     metric_list,
@@ -49,12 +50,12 @@ class FleetLatestSerializer(serializers.Serializer[Any]):
 
 
 class FleetLatestParametersSerializer(serializers.Serializer[Any]):
-    metrics = serializers.CharField(
+    metrics = ListParameter(
         required=False,
         max_length=2000,
         help_text="Metric names, separated by commas; all by default.",
     )
-    robots = serializers.CharField(
+    robots = ListParameter(
         required=False, max_length=4000, help_text="Robot ids, separated by commas; all by default."
     )
     page_size = serializers.IntegerField(

@@ -18,6 +18,17 @@ MAX_ROBOTS = 100
 MAX_SERIES = 200
 
 
+class ListParameter(serializers.CharField):
+    """Comma-separated names; an empty parameter is an error, not the default.
+
+    `robots=` comes from a client whose list of robots is empty, and must not select all of them.
+    """
+
+    def get_value(self, dictionary: Any) -> Any:
+        """Return the parameter as it was sent."""
+        return dictionary.get(self.field_name, serializers.empty)
+
+
 def name_list(value: str) -> tuple[str, ...]:
     """Return comma-separated names without duplicates, in order."""
     return tuple(dict.fromkeys(comma_separated(value)))

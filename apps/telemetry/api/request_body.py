@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import sys
 import zlib
@@ -73,7 +74,7 @@ def reserved_body(request: HttpRequest, organization_id: UUID) -> Iterator[bytes
 
 
 def read_body(request: HttpRequest) -> bytes:
-    """Return the decompressed body.
+    """Return the decompressed body, without a byte order mark.
 
     Raises:
         IncompleteBodyError: The client sent less than it declared.
@@ -94,8 +95,8 @@ def read_body(request: HttpRequest) -> bytes:
     except UnreadablePostError as error:
         raise IncompleteBodyError from error
     if encoding in _READERS:
-        return _decompress(body, encoding)
-    return body
+        body = _decompress(body, encoding)
+    return body.removeprefix(codecs.BOM_UTF8)
 
 
 def _decompress(body: bytes, encoding: str) -> bytes:

@@ -16,6 +16,7 @@ _REJECTION = {
                 "unknown_robot",
                 "metric_name",
                 "not_finite",
+                "not_exact",
                 "clock_skew",
                 "too_old",
                 "unit",
@@ -33,6 +34,11 @@ _RESULT = {
         "accepted": {"type": "integer"},
         "duplicate": {"type": "integer"},
         "rejected": {"type": "array", "items": _REJECTION},
+        "normalized_units": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "UCUM codes that replaced other spellings, by the unit as it was sent.",
+        },
     },
 }
 _POINT = {
@@ -49,7 +55,11 @@ _POINT = {
         },
         "time": {"type": "string", "format": "date-time"},
         "value": {"type": "number"},
-        "unit": {"type": ["string", "null"], "maxLength": 20, "description": "UCUM code."},
+        "unit": {
+            "type": ["string", "null"],
+            "maxLength": 20,
+            "description": "UCUM code; known spellings are replaced.",
+        },
         "metadata": {"type": ["object", "null"]},
     },
 }
@@ -87,6 +97,11 @@ _INFLUX_ERROR = {
                     "detail": {"type": "string"},
                 },
             },
+        },
+        "renamed": {
+            "type": "object",
+            "additionalProperties": {"type": "string"},
+            "description": "Metric names that differ from the names as they were sent.",
         },
     },
 }

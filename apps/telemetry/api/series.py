@@ -15,6 +15,7 @@ from apps.telemetry.api.parameters import (
     MAX_METRICS,
     MAX_ROBOTS,
     MAX_SERIES,
+    ListParameter,
     id_list,
     json_response,
     metric_list,
@@ -41,7 +42,7 @@ from urfmp.common.units import UnknownUnitError, check_units
 
 
 class SeriesParametersSerializer(serializers.Serializer[Any]):
-    metrics = serializers.CharField(
+    metrics = ListParameter(
         max_length=MAX_METRICS * (MAX_METRIC_NAME_LENGTH + 1),
         help_text=f"Metric names, separated by commas; at most {MAX_METRICS}.",
     )
@@ -58,12 +59,12 @@ class SeriesParametersSerializer(serializers.Serializer[Any]):
         help_text="IANA name of the timezone in which buckets of a day or more begin at midnight. "
         "With daylight saving time such a day may have 23 or 25 hours."
     )
-    aggregations = serializers.CharField(
+    aggregations = ListParameter(
         default=",".join(DEFAULT_AGGREGATIONS),
         max_length=200,
         help_text=f"Comma-separated: {', '.join(AGGREGATIONS)}, or percentiles such as p99.9.",
     )
-    unit = serializers.CharField(
+    unit = ListParameter(
         required=False,
         max_length=200,
         help_text="Units to show values in, separated by commas, one per quantity.",
@@ -106,7 +107,7 @@ class SeriesParametersSerializer(serializers.Serializer[Any]):
 
 
 class FleetSeriesParametersSerializer(SeriesParametersSerializer):
-    robots = serializers.CharField(
+    robots = ListParameter(
         max_length=MAX_ROBOTS * 37,
         help_text=f"Robot ids, separated by commas; at most {MAX_ROBOTS}.",
     )

@@ -24,7 +24,7 @@ class RawPoint(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
     metric_name: str
     time: str
-    value: float
+    value: float | int
     robot_id: str | None = None
     serial_number: str | None = None
     unit: str | None = None
@@ -91,6 +91,15 @@ def parse_uuid(text: str) -> UUID:
         msgspec.ValidationError: The text is not a UUID.
     """
     return msgspec.convert(text, UUID)
+
+
+INEXACT_INTEGER: Issue = (
+    "not_exact",
+    (
+        "The integer cannot be stored exactly: beyond 9,007,199,254,740,992 (2^53) a "
+        "double-precision number rounds it. Send it with a decimal point to accept that."
+    ),
+)
 
 
 def metric_name_error(metric_name: str) -> Issue | None:

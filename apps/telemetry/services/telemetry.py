@@ -22,12 +22,20 @@ _MAX_ATTEMPTS = 3
 _committer: GroupCommitter[PendingWrite] = GroupCommitter(write_group, publish_points)
 
 
-class IngestResult(msgspec.Struct):
-    """The result of a batch: new points, duplicates, and rejected points."""
+class IngestResult(msgspec.Struct, omit_defaults=True):
+    """The result of a batch.
+
+    Attributes:
+        accepted: Number of new points.
+        duplicate: Number of points that were already stored.
+        rejected: Points that were not stored.
+        normalized_units: Codes that replaced units as they were sent.
+    """
 
     accepted: int
     duplicate: int
     rejected: list[Rejection]
+    normalized_units: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def telemetry_ingest(
@@ -83,7 +91,7 @@ def _ingest_result(write: PendingWrite) -> IngestResult:
     duplicate, conflicts = _split_conflicts(batch, write)
     rejected = batch.rejected + [_conflict_rejection(index) for index in conflicts]
     rejected.sort(key=lambda rejection: rejection.index)
-    return IngestResult(len(write.stored), duplicate, rejected)
+    return IngestResult(len(write.stored), duplicate, rejected, batch.normalized_units)
 
 
 def _split_conflicts(batch: EncodedBatch, write: PendingWrite) -> tuple[int, list[int]]:

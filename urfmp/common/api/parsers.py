@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import codecs
 import json
 from http import HTTPStatus
 from typing import IO, Any
@@ -44,6 +45,8 @@ class StrictJsonParser(BaseParser):
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise JsonBodyTooLargeError
+        # Editors on Windows write a byte order mark, which RFC 8259 allows a parser to ignore.
+        body = body.removeprefix(codecs.BOM_UTF8)
         try:
             data = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -77,6 +77,7 @@ class EncodedBatch:
         has_metadata: Whether any of the points has metadata.
         series: Robot and metric of each key prefix.
         robots: The robots that are written to, as they were cached.
+        normalized_units: Codes that replace the units as they were sent.
     """
 
     points: list[EncodedPoint] = field(default_factory=list)
@@ -85,6 +86,7 @@ class EncodedBatch:
     has_metadata: bool = False
     series: dict[bytes, SeriesKey] = field(default_factory=dict)
     robots: dict[UUID, CachedRobot] = field(default_factory=dict)
+    normalized_units: dict[str, str] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=4_096)  # a robot's metrics usually share their times

@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from apps.telemetry.protocols.points import (
+    INEXACT_INTEGER,
     MAX_METRIC_NAME_LENGTH,
     DecodedBatch,
     Rejection,
@@ -36,7 +37,10 @@ from apps.telemetry.services.ingest.encoded_batch import (
 from apps.telemetry.services.ingest.robot_cache import CachedRobot, RobotReference, resolve_robots
 from apps.telemetry.services.retention import telemetry_kept_since
 from urfmp.common.time_bounds import Issue, time_error
+from urfmp.common.units import canonical_unit
 
+# All integers up to this are double-precision numbers.
+_MAX_EXACT_INTEGER = 2**53
 COLUMNS = "robot_id, metric_name, time, value, unit, metadata"
 _FIELD_COUNT = struct.Struct(">h").pack(6)
 _NULL = struct.Struct(">i").pack(-1)
@@ -51,6 +55,7 @@ class _SeriesEncoding(NamedTuple):
     key_prefix: bytes
     suffix: bytes
     points: dict[int, EncodedPoint]
+    unit: str | None
 
 
 class _Encoder:
@@ -87,10 +92,15 @@ class _Encoder:
             time = times.get(sent_time)
             if time is None:
                 time = times[sent_time] = self._encode_time(sent_time)
+            if type(value) is int:
+                if not _is_exact(value):
+                    encoded.rejected.append(Rejection(index, *INEXACT_INTEGER))
+                    continue
+                value = float(value)
             if isinstance(time, tuple) or metadata is not None or not isfinite(value):
-                self._encode_uncommon(index, found, time, value, unit, metadata)
+                self._encode_uncommon(index, found, time, value, metadata)
                 continue
-            key_prefix, suffix, points = found
+            key_prefix, suffix, points, unit = found
             if time in points:
                 encoded.repeats.append(RepeatedPoint((key_prefix, time), index, value))
             else:
@@ -107,7 +117,6 @@ class _Encoder:
         series: _SeriesEncoding,
         time: int | Issue,
         value: float,
-        unit: str | None,
         metadata: dict[str, Any] | None,
     ) -> None:
         if isinstance(time, tuple):
@@ -121,7 +130,7 @@ class _Encoder:
         if issue is not None:
             self.encoded.rejected.append(Rejection(index, *issue))
             return
-        key_prefix, suffix, points = series
+        key_prefix, suffix, points, unit = series
         if time in points:
             self.encoded.repeats.append(RepeatedPoint((key_prefix, time), index, value))
             return
@@ -157,10 +166,23 @@ class _Encoder:
         key_prefix = _key_prefix(robot.id, metric_name)
         if not isinstance(key_prefix, bytes):
             return key_prefix
+        if unit is not None and (code := canonical_unit(unit)) != unit:
+            self.encoded.normalized_units[unit] = code
+            unit = code
         suffix = _suffix(unit)
         self.encoded.series[key_prefix] = SeriesKey(robot.id, metric_name)
         self.encoded.robots[robot.id] = robot
-        return _SeriesEncoding(key_prefix, suffix, self._points.setdefault(key_prefix, {}))
+        return _SeriesEncoding(key_prefix, suffix, self._points.setdefault(key_prefix, {}), unit)
+
+
+def _is_exact(value: int) -> bool:
+    """Return whether a double-precision number equals the integer."""
+    if -_MAX_EXACT_INTEGER <= value <= _MAX_EXACT_INTEGER:
+        return True
+    try:
+        return int(float(value)) == value
+    except OverflowError:
+        return False
 
 
 @lru_cache(maxsize=16_384)

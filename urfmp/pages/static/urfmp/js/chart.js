@@ -30,6 +30,26 @@ window.urfmp.Chart = (() => {
     return sorted[Math.floor(sorted.length / 2)] || 0;
   }
 
+  // Chart.js adds and subtracts values and divides by their differences: beyond these limits it would
+  // calculate with Infinity or 0, and never finish. Such values are drawn in units of a power of ten.
+  const MAX_DRAWN = 1e300;
+  const MIN_DRAWN = 1e-200;
+  const MIN_SCALE = 1e-300; // below, powers of ten lose their digits
+
+  function drawingScale(values) {
+    const greatest = values.reduce((found, value) => Math.max(found, Math.abs(value)), 0);
+    const isDrawable = greatest === 0 || (greatest >= MIN_DRAWN && greatest <= MAX_DRAWN);
+    return isDrawable ? 1 : Math.max(10 ** Math.floor(Math.log10(greatest)), MIN_SCALE);
+  }
+
+  // Labels of the axis can lie beyond the greatest number.
+  function axisValue(value, scale) {
+    const product = value * scale;
+    return Number.isFinite(product) ? String(Number(product.toPrecision(3))) : "";
+  }
+
+  const finite = (value) => (Number.isFinite(value) ? value : null);
+
   const keyOf = (line) => `${line.robot} ${line.metric}`;
 
   class TelemetryChart {
@@ -61,7 +81,17 @@ window.urfmp.Chart = (() => {
       return DASHES[(line.dash + Math.floor(line.colour / COLOURS)) % DASHES.length];
     }
 
+    // Returns what the values of each axis are divided by before they are drawn.
+    measureScales() {
+      const values = [[], []];
+      for (const { line, points } of this.series.values()) {
+        points.forEach((point) => values[line.axis ? 1 : 0].push(...point.slice(1, 4).filter((value) => value !== null)));
+      }
+      this.drawnIn = values.map(drawingScale);
+    }
+
     datasets() {
+      this.measureScales();
       const sets = [];
       for (const [key, series] of this.series) {
         const { line } = series;
@@ -84,14 +114,15 @@ window.urfmp.Chart = (() => {
     }
 
     // Returns one column as Chart.js points, with an empty point in each gap.
-    column({ points, gap }, column) {
+    column({ line: { axis }, points, gap }, column) {
+      const scale = this.drawnIn[axis ? 1 : 0];
       const line = [];
       let previous = null;
       for (const point of points) {
         if (previous !== null && point[0] - previous > gap) {
           line.push({ x: previous + 1, y: NaN });
         }
-        line.push({ x: point[0], y: point[column] ?? NaN });
+        line.push({ x: point[0], y: (point[column] ?? NaN) / scale });
         previous = point[0];
       }
       return line;
@@ -107,6 +138,12 @@ window.urfmp.Chart = (() => {
         grid: { color: grid, drawTicks: false, drawOnChartArea: !number },
         title: { display: Boolean(unit) && this.units.length > 1, text: unit, color: text, font },
         ticks: { color: text, font, maxTicksLimit: 5, padding: 6 },
+      };
+      const numericTick = window.Chart.Ticks.formatters.numeric;
+      const chart = this;
+      axis.ticks.callback = function tick(value, index, built) {
+        const scale = chart.drawnIn[number];
+        return scale === 1 ? numericTick.call(this, value, index, built) : axisValue(value, scale);
       };
       if (this.isBoolean) {
         axis.ticks.callback = (value) => ({ 0: "no", 1: "yes" })[value] ?? "";
@@ -155,7 +192,7 @@ window.urfmp.Chart = (() => {
       const { line, points } = this.series.get(item.dataset.urfmpKey);
       const point = points.find((candidate) => candidate[0] === item.parsed.x);
       const unit = line.unit ? ` ${line.unit}` : "";
-      const shown = `${line.label}: ${formatValue(item.parsed.y)}${unit}`;
+      const shown = `${line.label}: ${formatValue(point?.[1])}${unit}`;
       const isSingle = !point || point[2] === point[3];
       return isSingle ? shown : `${shown} (${formatValue(point[2])} to ${formatValue(point[3])})`;
     }
@@ -284,7 +321,7 @@ window.urfmp.Chart = (() => {
     setSeries(robot, data) {
       const series = this.series.get(`${robot} ${data.metric_name}`);
       const { factor, offset } = series.line;
-      const converted = (value) => (value === null ? null : value * factor + offset);
+      const converted = (value) => (value === null ? null : finite(value * factor + offset));
       series.points = data.points.map(([time, ...values]) => [Date.parse(time), ...values.slice(0, 3).map(converted)]);
       const spacing = median(series.points.slice(1).map((point, index) => point[0] - series.points[index][0]));
       series.resolution = data.resolution_seconds;
@@ -307,7 +344,7 @@ window.urfmp.Chart = (() => {
       series.newest = value;
       if (last && time - last[0] < 1000 * series.resolution) {
         const count = (last[4] ?? 1) + 1;
-        last[1] += (value - last[1]) / count;
+        last[1] = last[1] * (1 - 1 / count) + value / count; // a difference can overflow
         last[2] = Math.min(last[2], value);
         last[3] = Math.max(last[3], value);
         last[4] = count;
