@@ -144,3 +144,25 @@ class AuditGap(models.Model):
 
     def __str__(self) -> str:
         return f"{self.chain} from {self.first_seq} to {self.last_seq}"
+
+
+class AuditCheckpointSeal(models.Model):
+    """Hash of the secret that the next checkpoint has to reveal; one row at most.
+
+    Only functions of the tables' owner can access it.
+    """
+
+    id = models.SmallIntegerField(primary_key=True)
+    label = models.UUIDField()
+    seal = models.BinaryField()
+
+    class Meta:
+        db_table = "audit_checkpoint_seals"
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(id=1), name="audit_checkpoint_seals_id_check"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"Seal {self.label}"

@@ -8,7 +8,7 @@ from django.conf import settings
 from procrastinate.contrib.django import app
 
 from apps.audit.services.audit_logs import audit_clean_up
-from apps.audit.services.checkpoints import checkpoint_write
+from apps.audit.services.checkpoints.writer import checkpoint_write
 
 
 @app.periodic(cron="*/15 * * * *")

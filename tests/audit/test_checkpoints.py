@@ -3,20 +3,30 @@ from __future__ import annotations
 import json
 import logging
 import random
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import DatabaseError, connection
 from django.utils import timezone
 
 from apps.audit.selectors.chain import audit_verify
-from apps.audit.services import checkpoints as module
-from apps.audit.services.audit_logs import audit_clean_up
-from apps.audit.services.checkpoints import (
+from apps.audit.services.audit_logs import audit_clean_up, audit_record
+from apps.audit.services.checkpoints import file as file_module
+from apps.audit.services.checkpoints import writer
+from apps.audit.services.checkpoints.file import (
     FILE_NAME,
+    Checkpoint,
+    CheckpointError,
+    append_line,
+    read_last_checkpoint,
+)
+from apps.audit.services.checkpoints.verification import checkpoints_verify
+from apps.audit.services.checkpoints.writer import (
     checkpoint_write,
-    checkpoints_verify,
     public_key,
+    signing_key,
 )
 from apps.audit.tasks import checkpoint
 from tests.support.audit_records import record
@@ -192,8 +202,19 @@ def test_checkpoints_detect_forged_gap(organization, superuser, folder):
     assert "numbers 3 to 4 are missing, though less than a year old" in error
 
 
+def backdate(superuser, organization, days):
+    """Let an organization exist for some days."""
+    superuser.execute(
+        "UPDATE audit_logs SET created_at = now() - make_interval(days => %s)"
+        " WHERE organization_id = %s",
+        [days, organization.id],
+    )
+    superuser.execute(RELINK.format(id=organization.id))
+
+
 def test_checkpoints_verify_after_clean_up(organization, superuser, folder):
     now = timezone.now()
+    backdate(superuser, organization, 800)
     checkpoint_write(folder, now=now - timedelta(days=800))
     for days in (790, 500, 380):
         superuser.execute(
@@ -204,13 +225,121 @@ def test_checkpoints_verify_after_clean_up(organization, superuser, folder):
         checkpoint_write(folder, now=now - timedelta(days=days - 1))
     record(organization, 3)
     checkpoint_write(folder)
-    assert audit_clean_up() == 3
+    assert audit_clean_up() > 3
     assert audit_verify() == []
+    assert verify(folder) == []
+    checkpoint_write(folder)
     assert verify(folder) == []
     superuser.execute(
         "UPDATE audit_gaps SET hash = sha256(hash) WHERE chain = %s", [organization.id]
     )
     assert any("rewritten" in error for error in verify(folder))
+
+
+@pytest.mark.parametrize(("first", "last"), [(1, 1), (1, 5), (2, 3), (4, 7)])
+def test_checkpoints_detect_removal_of_rows_before_the_first(
+    first, last, organization, superuser, folder
+):
+    record(organization, 8)
+    checkpoint_write(folder)
+    forge_gap(superuser, organization, first, last)
+    assert audit_verify() == []
+    (error,) = verify(folder)
+    assert f"numbers {first} to {last} are missing, though less than a year old" in error
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM audit_gaps",
+        "UPDATE audit_gaps SET first_seq = first_seq + 1",
+        "UPDATE audit_gaps SET last_seq = last_seq - 1",
+        "UPDATE audit_gaps SET hash = sha256(hash)",
+    ],
+)
+def test_checkpoints_detect_altered_gap(change, organization, superuser, folder):
+    backdate(superuser, organization, 800)
+    superuser.execute(
+        "INSERT INTO audit_logs (organization_id, action, success, created_at)"
+        " SELECT %s, 'test.old', true, now() - interval '2 years' FROM generate_series(1, 3)",
+        [organization.id],
+    )
+    assert audit_clean_up() > 3
+    record(organization, 2)
+    checkpoint_write(folder)
+    assert verify(folder) == []
+    superuser.execute(f"{change} WHERE chain = %s", [organization.id])
+    assert any("was altered" in error for error in verify(folder))
+
+
+def test_checkpoints_of_earlier_versions_verify(organization, folder):
+    """Their lines have neither oldest rows nor gaps."""
+    record(organization, 2)
+    written = checkpoint_write(folder)
+    old = replace(written, oldest=None, gaps=None, signature="").signed(signing_key())
+    assert "oldest" not in old.line()
+    (folder / FILE_NAME).write_text(old.line())
+    assert [error for error in verify(folder) if "differs" not in error] == []
+    checkpoint_write(folder)
+    assert verify(folder) == []
+
+
+@pytest.mark.parametrize("secret", ["\\x", "\\x00", None])
+def test_runtime_role_cannot_record_a_forged_checkpoint(secret, organization, folder, tenant):
+    checkpoint_write(folder)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_checkpoint_seal()")
+        label = cursor.fetchone()[0]
+        for number in (2, 99_999):
+            cursor.execute(
+                "SELECT audit_checkpoint_record(%s, 'x', %s, %s, 'x')", [number, secret, label]
+            )
+            assert cursor.fetchone() == (False,)
+    for number in (1, 2, 99_999):
+        with pytest.raises(DatabaseError, match="Only audit_checkpoint_record"):
+            audit_record(action="audit.record.checkpoint", request_data={"number": number})
+        with (
+            pytest.raises(DatabaseError, match="Only audit_checkpoint_record"),
+            tenant(organization),
+        ):
+            audit_record(action="audit.record.checkpoint", request_data={"number": number})
+    for statement in ("SELECT * FROM", "DELETE FROM", "UPDATE %s SET seal = 'x' --"):
+        sql = statement % "audit_checkpoint_seals" if "%s" in statement else statement
+        with pytest.raises(DatabaseError, match="permission denied"):
+            connection.cursor().execute(f"{sql} audit_checkpoint_seals")
+    assert verify(folder) == []
+    assert checkpoint_write(folder).number == 2
+    assert verify(folder) == []
+
+
+def test_secret_of_a_checkpoint_is_not_valid_twice(organization, folder):
+    checkpoint_write(folder)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_checkpoint_seal()")
+        spent = writer._secret(str(cursor.fetchone()[0]))
+    checkpoint_write(folder)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT audit_checkpoint_record(3, 'x', %s, gen_random_uuid(), 'x')", [spent]
+        )
+        assert cursor.fetchone() == (False,)
+
+
+def test_checkpoint_with_other_key_needs_the_owners_consent(organization, folder, settings):
+    checkpoint_write(folder)
+    settings.AUDIT_CHECKPOINT_KEY = bytes(32).hex()
+    with pytest.raises(CheckpointError, match="--new-key"):
+        checkpoint_write(folder)
+    assert len(lines(folder)) == 1
+    (folder / FILE_NAME).rename(folder / "old")
+    call_command("audit_checkpoint", "--new-key", verbosity=0)
+    assert verify(folder) == []
+
+
+def test_checkpoint_after_restored_backup_starts_a_new_file(organization, folder, tmp_path):
+    checkpoint_write(folder)
+    assert checkpoint_write(tmp_path / "other").number == 1
+    assert checkpoints_verify(tmp_path / "other", public_key()) == []
 
 
 @pytest.mark.parametrize(
@@ -264,7 +393,7 @@ def test_checkpoint_command_reports_write_error(organization, folder, monkeypatc
     def fail(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", fail)
+    monkeypatch.setattr(file_module.os, "fsync", fail)
     with pytest.raises(CommandError, match="No space left"):
         call_command("audit_checkpoint")
     monkeypatch.undo()
@@ -274,8 +403,8 @@ def test_last_checkpoint_longer_than_buffer_is_read(make_organization, folder):
     for _ in range(3):
         make_organization()
     heads = {f"{n:032x}": (n, "00" * 32) for n in range(2000)}
-    long = module.Checkpoint(1, timezone.now(), heads, "", "")
+    long = Checkpoint(1, timezone.now(), heads, "", "")
     assert len(long.line()) > 2 * 65_536
     folder.mkdir()
-    module._append_line(folder / FILE_NAME, long.line())
-    assert len(module._read_last_checkpoint(folder / FILE_NAME).heads) == 2000
+    append_line(folder / FILE_NAME, long.line())
+    assert len(read_last_checkpoint(folder / FILE_NAME).heads) == 2000

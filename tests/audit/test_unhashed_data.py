@@ -9,7 +9,8 @@ from procrastinate.contrib.django import app
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from apps.audit.selectors.chain import audit_verify
-from apps.audit.services.checkpoints import checkpoints_verify, public_key
+from apps.audit.services.checkpoints.verification import checkpoints_verify
+from apps.audit.services.checkpoints.writer import public_key
 from tests.support.audit_records import record
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,6 +55,18 @@ def test_audit_verify_detects_changed_netmask(address, make_organization, superu
         [organization.id, seq],
     )
     assert mismatches() == [(organization.id, seq, "its address was changed")]
+
+
+def test_audit_verify_detects_changed_ordinal(make_organization, superuser):
+    organization = make_organization()
+    record(organization, 3)
+    assert superuser.execute("SELECT count(ordinal) FROM audit_logs").fetchone() == (0,)
+    assert mismatches() == []
+    superuser.execute(
+        "UPDATE audit_logs SET ordinal = 7 WHERE organization_id = %s AND seq = 2",
+        [organization.id],
+    )
+    assert mismatches() == [(organization.id, 2, "its ordinal was changed")]
 
 
 def test_new_organization_enqueues_checkpoint(make_organization, superuser, tmp_path, settings):

@@ -59,6 +59,22 @@ def test_foreign_keys_and_triggers_are_documented(owner_cursor):
     assert [name for (name,) in owner_cursor.fetchall() if f"`{name}`" not in TEXT] == []
 
 
+def test_security_definer_functions_are_documented(owner_cursor):
+    """The paragraph lists exactly those that the run-time role may call."""
+    owner_cursor.execute(
+        "SELECT p.proname, p.proconfig::text ~ 'search_path=' FROM pg_proc p"
+        " WHERE p.pronamespace = 'public'::regnamespace AND p.prosecdef"
+        " AND p.prorettype <> 'trigger'::regtype"
+        " AND has_function_privilege('urfmp_app', p.oid, 'EXECUTE')"
+        " AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')"
+    )
+    functions = dict(owner_cursor.fetchall())
+    assert all(functions.values())
+    (paragraph,) = re.findall(r"are SECURITY DEFINER functions .*?\n\n", TEXT, re.DOTALL)
+    listed = re.findall(r"`(\w+)`", paragraph.replace("`search_path`", ""))
+    assert sorted(listed) == sorted(functions)
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_view_columns_are_documented(view):
     (line,) = re.findall(rf"^\| `{view}` .*$", TEXT, re.MULTILINE)

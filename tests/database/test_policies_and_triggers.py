@@ -23,6 +23,7 @@ WITHOUT_POLICY = {
     "telemetry_days",
     "telemetry_hours",
     "telemetry_minutes",
+    "audit_checkpoint_seals",
     "audit_gaps",
     "audit_heads",
     "auth_group",

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apps.accounts.services.users import system_user_create
-from apps.audit.services.checkpoints import checkpoint_enqueue
+from apps.audit.services.checkpoints.writer import checkpoint_enqueue
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import error_lines, settings_errors
 from apps.organizations.services.scheduled_settings import shorter_retention_schedule

@@ -5,8 +5,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
 
-from apps.audit.services.checkpoints import CheckpointError, checkpoint_write, public_key
+from apps.audit.services.checkpoints.file import CheckpointError
+from apps.audit.services.checkpoints.writer import (
+    checkpoint_key_replace,
+    checkpoint_write,
+    public_key,
+)
 
 
 class Command(BaseCommand):
@@ -16,6 +22,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--public-key", action="store_true", help="Print the public key and exit."
         )
+        parser.add_argument(
+            "--new-key",
+            action="store_true",
+            help="Accept an AUDIT_CHECKPOINT_KEY that differs from that of earlier checkpoints."
+            " Needs MIGRATION_DATABASE_URL.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.AUDIT_CHECKPOINT_DIR:
@@ -24,6 +36,11 @@ class Command(BaseCommand):
         if options["public_key"]:
             self.stdout.write(public_key())
             return
+        if options["new_key"]:
+            if "owner" not in connections.settings:
+                msg = "Set MIGRATION_DATABASE_URL: only the tables' owner may accept a new key."
+                raise CommandError(msg)
+            checkpoint_key_replace()
         try:
             checkpoint = checkpoint_write(Path(settings.AUDIT_CHECKPOINT_DIR))
         except (CheckpointError, OSError) as error:

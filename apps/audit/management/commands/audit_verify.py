@@ -7,7 +7,8 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.audit.selectors.chain import audit_verify
-from apps.audit.services.checkpoints import checkpoints_verify, public_key
+from apps.audit.services.checkpoints.verification import checkpoints_verify
+from apps.audit.services.checkpoints.writer import public_key
 
 
 class Command(BaseCommand):

@@ -56,6 +56,14 @@ def _tenant_tables() -> re.Pattern[str]:
     return re.compile(r"\b(?:" + "|".join(sorted(map(re.escape, names))) + r")\b")
 
 
+def connect_as_owner() -> psycopg.Connection[Any]:
+    """Return a new connection of the tables' owner, who needs MIGRATION_DATABASE_URL."""
+    parameters = connections["owner"].get_connection_params()
+    return psycopg.connect(
+        **{k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
+    )
+
+
 class DatabaseOperations(backend().ops_class):  # type: ignore[misc]
     """Operations whose flush runs as the tables' owner.
 
@@ -72,9 +80,7 @@ class DatabaseOperations(backend().ops_class):  # type: ignore[misc]
         if self.connection.alias == "owner" or "owner" not in connections.settings:
             super().execute_sql_flush(sql_list)
             return
-        parameters = connections["owner"].get_connection_params()
-        arguments = {k: v for k, v in parameters.items() if k not in {"context", "cursor_factory"}}
-        with psycopg.connect(**arguments) as owner:
+        with connect_as_owner() as owner:
             for statement in sql_list:
                 owner.execute(statement)
 
