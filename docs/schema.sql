@@ -54,6 +54,7 @@ CREATE POLICY tenant ON alerts FOR ALL TO public
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.alerts FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.alert', 'organization_id', '{occurrences,last_seen_at}', '{}');
 CREATE TRIGGER fill_alert_key_trigger BEFORE INSERT ON public.alerts FOR EACH ROW WHEN (((new.key IS NULL) OR ((new.key)::text = ''::text))) EXECUTE FUNCTION fill_alert_key();
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.alerts FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, acknowledged_by ON public.alerts FOR EACH ROW EXECUTE FUNCTION require_own_users('acknowledged_by');
 
 
 -- api_keys
@@ -96,6 +97,18 @@ CREATE POLICY tenant ON api_keys FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.api_keys FOR EACH ROW EXECUTE FUNCTION audit_row('accounts.api_key', 'organization_id', '{last_used_at}', '{key_hash}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id ON public.api_keys FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id');
+
+
+-- audit_checkpoint_seals
+
+CREATE TABLE audit_checkpoint_seals (
+    id smallint NOT NULL,
+    label uuid NOT NULL,
+    seal bytea NOT NULL,
+    CONSTRAINT audit_checkpoint_seals_pkey PRIMARY KEY (id),
+    CONSTRAINT audit_checkpoint_seals_id_check CHECK ((id = 1))
+);
 
 
 -- audit_gaps
@@ -143,7 +156,7 @@ CREATE TABLE audit_logs (
     created_at timestamp with time zone DEFAULT now(),
     organization_id uuid,
     user_id uuid,
-    ordinal bigint GENERATED ALWAYS AS IDENTITY NOT NULL,
+    ordinal bigint DEFAULT nextval('audit_logs_ordinal_seq'::regclass),
     CONSTRAINT audit_logs_pkey PRIMARY KEY (id),
     CONSTRAINT fk_audit_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_audit_user FOREIGN KEY (user_id) REFERENCES users(id)
@@ -240,6 +253,7 @@ CREATE POLICY tenant ON invitations FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.invitations FOR EACH ROW EXECUTE FUNCTION audit_row('accounts.invitation', 'organization_id', '{}', '{token_digest}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, invited_by ON public.invitations FOR EACH ROW EXECUTE FUNCTION require_own_users('invited_by');
 
 
 -- maintenance_tasks
@@ -292,6 +306,7 @@ CREATE POLICY tenant ON maintenance_tasks FOR ALL TO public
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.maintenance_task', 'organization_id', '{}', '{}');
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.maintenance_tasks FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, assigned_to, created_by ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION require_own_users('assigned_to', 'created_by');
 CREATE TRIGGER update_maintenance_updated_at BEFORE UPDATE ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
 
@@ -307,6 +322,7 @@ CREATE TABLE one_time_links (
     user_id uuid NOT NULL,
     CONSTRAINT one_time_links_pkey PRIMARY KEY (id),
     CONSTRAINT fk_links_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_links_organization_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_links_user FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
     CONSTRAINT one_time_links_digest_key UNIQUE (token_digest),
     CONSTRAINT one_time_links_purpose_check CHECK (((purpose)::text = ANY ((ARRAY['password_reset'::character varying, 'invitation'::character varying])::text[]))),
@@ -405,6 +421,7 @@ CREATE POLICY tenant ON robot_commands FOR ALL TO public
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robot_commands FOR EACH ROW EXECUTE FUNCTION audit_row('robots.command', 'organization_id', '{}', '{}');
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.robot_commands FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id ON public.robot_commands FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id');
 
 
 -- robot_status_history
@@ -421,6 +438,7 @@ CREATE TABLE robot_status_history (
 -- Hypertable, partitioned by time.
 CREATE INDEX idx_status_history_robot ON public.robot_status_history USING btree (robot_id, "time" DESC);
 CREATE INDEX robot_status_history_time_idx ON public.robot_status_history USING btree ("time" DESC);
+CREATE TRIGGER require_own_robot_trigger AFTER INSERT ON public.robot_status_history FOR EACH ROW WHEN (((CURRENT_USER = 'urfmp_app'::name) AND ((NULLIF(current_setting('app.robots_verified'::text, true), ''::text) = current_setting('app.organization_id'::text, true)) IS NOT TRUE))) EXECUTE FUNCTION require_own_robot();
 
 
 -- robot_status_repeats
@@ -457,6 +475,7 @@ CREATE TABLE robot_telemetry (
 CREATE INDEX idx_telemetry_metric ON public.robot_telemetry USING btree (metric_name, "time" DESC);
 CREATE INDEX idx_telemetry_robot_time ON public.robot_telemetry USING btree (robot_id, "time" DESC);
 CREATE INDEX robot_telemetry_time_idx ON public.robot_telemetry USING btree ("time" DESC);
+CREATE TRIGGER require_own_robot_trigger AFTER INSERT ON public.robot_telemetry FOR EACH ROW WHEN (((CURRENT_USER = 'urfmp_app'::name) AND ((NULLIF(current_setting('app.robots_verified'::text, true), ''::text) = current_setting('app.organization_id'::text, true)) IS NOT TRUE))) EXECUTE FUNCTION require_own_robot();
 
 
 -- robots
@@ -526,6 +545,7 @@ CREATE TABLE second_factors (
     user_id uuid NOT NULL,
     CONSTRAINT second_factors_pkey PRIMARY KEY (id),
     CONSTRAINT fk_second_factors_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_second_factors_organization_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_second_factors_user FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
     CONSTRAINT second_factors_user_key UNIQUE (user_id)
 );
@@ -578,6 +598,7 @@ CREATE TABLE telemetry_days (
     CONSTRAINT fk_telemetry_days_robot FOREIGN KEY (robot_id) REFERENCES robots(id) ON DELETE CASCADE
 );
 -- Hypertable, partitioned by bucket.
+CREATE TRIGGER require_own_robot_trigger AFTER INSERT OR DELETE OR UPDATE ON public.telemetry_days FOR EACH ROW WHEN (((CURRENT_USER = 'urfmp_app'::name) AND ((NULLIF(current_setting('app.robots_verified'::text, true), ''::text) = current_setting('app.organization_id'::text, true)) IS NOT TRUE))) EXECUTE FUNCTION require_own_robot();
 
 
 -- telemetry_hours
@@ -600,6 +621,7 @@ CREATE TABLE telemetry_hours (
     CONSTRAINT fk_telemetry_hours_robot FOREIGN KEY (robot_id) REFERENCES robots(id) ON DELETE CASCADE
 );
 -- Hypertable, partitioned by bucket.
+CREATE TRIGGER require_own_robot_trigger AFTER INSERT OR DELETE OR UPDATE ON public.telemetry_hours FOR EACH ROW WHEN (((CURRENT_USER = 'urfmp_app'::name) AND ((NULLIF(current_setting('app.robots_verified'::text, true), ''::text) = current_setting('app.organization_id'::text, true)) IS NOT TRUE))) EXECUTE FUNCTION require_own_robot();
 
 
 -- telemetry_latest
@@ -641,6 +663,7 @@ CREATE TABLE telemetry_minutes (
     CONSTRAINT fk_telemetry_minutes_robot FOREIGN KEY (robot_id) REFERENCES robots(id) ON DELETE CASCADE
 );
 -- Hypertable, partitioned by bucket.
+CREATE TRIGGER require_own_robot_trigger AFTER INSERT OR DELETE OR UPDATE ON public.telemetry_minutes FOR EACH ROW WHEN (((CURRENT_USER = 'urfmp_app'::name) AND ((NULLIF(current_setting('app.robots_verified'::text, true), ''::text) = current_setting('app.organization_id'::text, true)) IS NOT TRUE))) EXECUTE FUNCTION require_own_robot();
 
 
 -- user_sessions
@@ -665,6 +688,7 @@ CREATE TABLE user_sessions (
     CONSTRAINT user_sessions_pkey PRIMARY KEY (id),
     CONSTRAINT fk_sessions_family FOREIGN KEY (family_id) REFERENCES user_sessions(id) ON DELETE CASCADE,
     CONSTRAINT fk_sessions_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_sessions_organization_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_sessions_user FOREIGN KEY (user_id) REFERENCES users(id) ON DELETE CASCADE,
     CONSTRAINT user_sessions_parent_id_key UNIQUE (parent_id),
     CONSTRAINT user_sessions_refresh_token_key UNIQUE (refresh_token),
@@ -708,6 +732,7 @@ CREATE TABLE users (
     CONSTRAINT users_email_key UNIQUE (email),
     CONSTRAINT users_first_name_form_check CHECK (is_name((first_name)::text)),
     CONSTRAINT users_last_name_form_check CHECK (is_name((last_name)::text)),
+    CONSTRAINT users_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT users_role_check CHECK (((role)::text = ANY ((ARRAY['super_admin'::character varying, 'admin'::character varying, 'manager'::character varying, 'operator'::character varying, 'technician'::character varying, 'viewer'::character varying, 'custom'::character varying])::text[])))
 );
 CREATE INDEX idx_users_email ON public.users USING btree (email);
@@ -845,13 +870,30 @@ AS $function$
         FOR UPDATE SKIP LOCKED);
 $function$;
 
-CREATE OR REPLACE FUNCTION public.audit_chain_gaps()
- RETURNS TABLE(chain uuid, first_seq bigint, last_seq bigint)
+CREATE OR REPLACE FUNCTION public.audit_chain_bounds()
+ RETURNS TABLE(chain uuid, seq bigint, hash bytea, oldest_seq bigint, oldest_hash bytea, oldest_time timestamp with time zone)
  LANGUAGE sql
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
-    SELECT chain, first_seq, last_seq FROM audit_gaps ORDER BY chain, first_seq;
+    SELECT head.chain, head.seq, head.hash, oldest.seq, oldest.hash, oldest.created_at
+    FROM audit_heads AS head
+    LEFT JOIN LATERAL (
+        SELECT entry.seq, entry.hash, entry.created_at FROM audit_logs AS entry
+        WHERE entry.organization_id IS NOT DISTINCT FROM nullif(head.chain, audit_chain_of(NULL))
+          AND entry.seq IS NOT NULL
+        ORDER BY entry.seq LIMIT 1
+    ) AS oldest ON true
+    ORDER BY head.chain;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.audit_chain_gaps()
+ RETURNS TABLE(chain uuid, first_seq bigint, last_seq bigint, hash bytea)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT chain, first_seq, last_seq, hash FROM audit_gaps ORDER BY chain, first_seq;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.audit_chain_heads()
@@ -869,6 +911,36 @@ CREATE OR REPLACE FUNCTION public.audit_chain_of(organization_id uuid)
  IMMUTABLE
 AS $function$
     SELECT coalesce(organization_id, '00000000-0000-0000-0000-000000000000'::uuid);
+$function$;
+
+CREATE OR REPLACE FUNCTION public.audit_checkpoint_record(number bigint, digest text, secret bytea, next_label uuid, next_seal bytea)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    -- The insert waits for a concurrent one.
+    INSERT INTO audit_checkpoint_seals (id, label, seal) VALUES (1, next_label, next_seal)
+    ON CONFLICT (id) DO UPDATE SET label = EXCLUDED.label, seal = EXCLUDED.seal
+        WHERE audit_checkpoint_seals.seal = sha256(secret);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO audit_logs (action, resource_type, request_data, success)
+    VALUES ('audit.record.checkpoint', 'checkpoint',
+            jsonb_build_object('number', number, 'sha256', digest), true);
+    RETURN true;
+END;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.audit_checkpoint_seal()
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT label FROM audit_checkpoint_seals;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.audit_checkpoint_told()
@@ -1028,7 +1100,8 @@ BEGIN
             head.seq := head.seq + 1;
             entry.seq := head.seq;
             head.hash := audit_digest(entry, head.hash);
-            UPDATE audit_logs SET seq = head.seq, hash = head.hash WHERE id = entry.id;
+            UPDATE audit_logs SET seq = head.seq, hash = head.hash, ordinal = NULL
+            WHERE id = entry.id;
         END LOOP;
         UPDATE audit_heads SET seq = head.seq, hash = head.hash WHERE chain = head.chain;
     END LOOP;
@@ -1048,10 +1121,18 @@ $function$;
 
 CREATE OR REPLACE FUNCTION public.audit_record(act text, resource_type text, resource_id uuid, success boolean, error_message text, request_data jsonb, response_data jsonb DEFAULT NULL::jsonb)
  RETURNS uuid
- LANGUAGE sql
+ LANGUAGE plpgsql
  SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
+#variable_conflict use_variable
+DECLARE
+    entry uuid;
+BEGIN
+    IF act = 'audit.record.checkpoint' THEN
+        RAISE EXCEPTION 'Only audit_checkpoint_record() records checkpoints.'
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
     INSERT INTO audit_logs (
         organization_id, user_id, api_key_id, action, resource_type, resource_id,
         ip_address, user_agent, request_id, request_data, response_data, success, error_message)
@@ -1064,7 +1145,9 @@ AS $function$
         nullif(current_setting('app.user_agent', true), ''),
         nullif(current_setting('app.request_id', true), ''),
         request_data, response_data, success, nullif(error_message, ''))
-    RETURNING id;
+    RETURNING id INTO entry;
+    RETURN entry;
+END;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.audit_redact(entry jsonb, secret text[])
@@ -1213,6 +1296,9 @@ AS $function$
         SELECT entry.organization_id, entry.seq, entry.id, 'its address was changed'
         FROM audit_logs AS entry
         WHERE masklen(entry.ip_address) < CASE family(entry.ip_address) WHEN 4 THEN 32 ELSE 128 END
+        UNION ALL
+        SELECT entry.organization_id, entry.seq, entry.id, 'its ordinal was changed'
+        FROM audit_logs AS entry WHERE entry.ordinal IS NOT NULL AND entry.seq IS NOT NULL
     )
     SELECT DISTINCT ON (faults.organization_id) * FROM faults
     ORDER BY faults.organization_id, faults.seq NULLS FIRST;
@@ -1643,6 +1729,44 @@ AS $function$
     JOIN users u ON u.id = s.user_id AND u.is_active
     JOIN organizations o ON o.id = u.organization_id AND o.is_active
     WHERE s.refresh_token = token_digest AND s.family_id IS NOT NULL AND s.expires_at > now();
+$function$;
+
+CREATE OR REPLACE FUNCTION public.require_own_robot()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_OP <> 'DELETE' AND NOT EXISTS (SELECT FROM robots WHERE id = NEW.robot_id)
+       OR TG_OP <> 'INSERT' AND NOT EXISTS (SELECT FROM robots WHERE id = OLD.robot_id) THEN
+        RAISE EXCEPTION 'The row of % belongs to a robot of another organization.', TG_TABLE_NAME
+            USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    RETURN NULL;
+END;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.require_own_users()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    entry jsonb := to_jsonb(NEW);
+    reference text;
+BEGIN
+    FOREACH reference IN ARRAY TG_ARGV LOOP
+        IF EXISTS (
+            SELECT FROM users u JOIN organizations o ON o.id = u.organization_id
+            WHERE u.id = (entry ->> reference)::uuid
+              AND u.organization_id <> NEW.organization_id AND o.slug <> 'platform') THEN
+            RAISE EXCEPTION '%.% names a user of another organization.', TG_TABLE_NAME, reference
+                USING ERRCODE = 'foreign_key_violation', TABLE = TG_TABLE_NAME, COLUMN = reference;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.retention_apply()
@@ -2116,6 +2240,9 @@ DECLARE
         key_ids, key_robots, key_networks, scope, robot_ids, serial_numbers));
 BEGIN
     IF cardinality(refused) = 0 THEN
+        PERFORM set_config('app.robots_verified', CASE
+            WHEN EXISTS (SELECT unnest(series_robots) EXCEPT SELECT unnest(robot_ids)) THEN ''
+            ELSE current_setting('app.organization_id') END, true);
         INSERT INTO robot_telemetry (robot_id, metric_name, time, value, unit)
         SELECT series_robots[series], series_metrics[series],
                timestamptz '2000-01-01 00:00:00+00' + moment * interval '1 microsecond',

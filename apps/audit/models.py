@@ -147,9 +147,9 @@ class AuditGap(models.Model):
 
 
 class AuditCheckpointSeal(models.Model):
-    """Hash of the secret that the next checkpoint has to reveal; one row at most.
+    """Hash of the secret that the next checkpoint reveals.
 
-    Only functions of the tables' owner can access it.
+    One row at most. Only functions of the tables' owner can access it.
     """
 
     id = models.SmallIntegerField(primary_key=True)

@@ -14,11 +14,12 @@ from django.utils import timezone
 from apps.robots.models import Robot
 from tests.live.conftest import GRACE_SECONDS, free_port
 from urfmp.common.redis.events import Point, StatusEvent, TelemetryEvent, publish
+from urfmp.common.tenancy.context import tenant_transaction
 
 
 def store(robot, value: float) -> None:
     """Store a point as ingest does, without publishing it."""
-    with connection.cursor() as cursor:
+    with tenant_transaction(robot.organization_id), connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO robot_telemetry (time, robot_id, metric_name, value, unit)"
             " VALUES (%s, %s, 'temperature.ambient', %s, 'Cel')",

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.robots.selectors.status_intervals import TimeRange, status_days, status_summary
+from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.common.time.local import start_of_day
 
 CHANGES = [
@@ -32,7 +33,7 @@ histories = st.dictionaries(
 
 
 def write(robot, history):
-    with connection.cursor() as cursor:
+    with tenant_transaction(robot.organization_id), connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO robot_status_history (time, robot_id, status) VALUES (%s, %s, %s)",
             [(time, robot.pk, status) for time, status in history.items()],

@@ -65,9 +65,9 @@ def totals(spells):
 
 
 @pytest.fixture
-def write(organization_a):
+def write(organization_a, tenant):
     def rows(robot, history):
-        with connection.cursor() as cursor:
+        with tenant(organization_a), connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO robot_status_history (time, robot_id, status) VALUES (%s, %s, %s)",
                 [(at(time), robot.pk, status) for time, status in history.items()],

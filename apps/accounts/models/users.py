@@ -103,6 +103,9 @@ class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
             models.UniqueConstraint(fields=("email",), name="users_email_key"),
             models.UniqueConstraint(Lower("email"), name="users_email_lower_key"),
             models.UniqueConstraint(
+                fields=("organization", "id"), name="users_organization_id_key"
+            ),
+            models.UniqueConstraint(
                 fields=("organization",),
                 condition=models.Q(is_system=True),
                 name="users_one_system_user",

@@ -1,7 +1,7 @@
 -- Only the owner of the signing key can record a checkpoint. The run-time role is the worker's and
 -- that of every request, so a privilege cannot distinguish them; a chain of secrets does. A record
--- reveals the secret whose hash the previous record has stored. `label` tells the owner of the key
--- which secret is next.
+-- reveals the secret whose hash the previous record has stored. From `label` the owner of the
+-- key derives the next secret.
 REVOKE ALL ON audit_checkpoint_seals FROM urfmp_app;
 
 CREATE FUNCTION audit_checkpoint_seal() RETURNS uuid

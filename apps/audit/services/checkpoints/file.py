@@ -1,4 +1,4 @@
-"""The checkpoint file: its lines, how they are read and how one is appended."""
+"""The checkpoint file: its lines, reading and appending them."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def _read_gaps(cursor: Any) -> dict[str, list[Gap]]:
 
 
 def _removed_gap_errors(gaps: dict[str, list[Gap]], checkpoints: list[Checkpoint]) -> list[str]:
-    """Return gaps of the newest checkpoint that are no longer recorded: gaps only grow."""
+    """Return altered gaps of the newest checkpoint; gaps only grow."""
     signed = (checkpoints[-1].gaps if checkpoints else None) or {}
     return [
         f"{_chain_owner(chain)}: the gap from {gap.first} to {gap.last} was altered"
@@ -119,8 +119,8 @@ def _contains(current: Gap, signed: Gap) -> bool:
 def _young_gap_errors(gaps: dict[str, list[Gap]], checkpoints: list[Checkpoint]) -> list[str]:
     """Return gaps whose rows were too young for the clean-up.
 
-    The clean-up removes only rows older than a year, and every checkpoint tells something of a
-    row's age.
+    The clean-up removes only rows older than a year, and every checkpoint limits the age of a
+    row.
     """
     newest_removable = timezone.now() - _RETENTION + _TOLERANCE
     errors = []
@@ -136,7 +136,7 @@ def _young_gap_errors(gaps: dict[str, list[Gap]], checkpoints: list[Checkpoint])
 
 
 def _earliest_time(chain: str, seq: int, checkpoints: list[Checkpoint]) -> datetime | None:
-    """Return a time before which a row cannot have been written; None if unknown.
+    """Return the earliest time of a row; None if unknown.
 
     A row that a checkpoint does not include is younger than the checkpoint. A row that it includes
     is younger than the oldest row of that time, or is that row.

@@ -113,7 +113,7 @@ def checkpoint_key_replace() -> None:
 
 
 def _read_chains(cursor: Any) -> dict[str, Any]:
-    """Return the newest and the oldest row of each chain, and its gaps."""
+    """Return newest row, oldest row and gaps of each chain."""
     cursor.execute(
         "SELECT chain, seq, hash, oldest_seq, oldest_hash, oldest_time FROM audit_chain_bounds()"
     )
@@ -132,10 +132,10 @@ def _read_chains(cursor: Any) -> dict[str, Any]:
 
 
 def _record(cursor: Any, checkpoint: Checkpoint) -> None:
-    """Audit a checkpoint; the database accepts it only from the owner of the key.
+    """Audit a checkpoint, as the owner of the key.
 
-    Each record reveals a secret whose hash the previous one has stored, and stores the hash of the
-    next secret. Without the key nobody can compute it.
+    The database accepts it from no other. Each record reveals a secret whose hash the previous one
+    has stored, and stores the hash of the next secret. It cannot be computed without the key.
     """
     cursor.execute("SELECT audit_checkpoint_seal()")
     (label,) = cursor.fetchone()
@@ -153,6 +153,6 @@ def _record(cursor: Any, checkpoint: Checkpoint) -> None:
 
 
 def _secret(label: str) -> bytes:
-    """Return the secret of a label, which only the owner of the key can compute."""
+    """Return the secret of a label, derived from the key."""
     key = bytes.fromhex(settings.AUDIT_CHECKPOINT_KEY)
     return hmac.digest(key, f"audit-checkpoint:{label}".encode(), "sha256")

@@ -60,7 +60,8 @@ _CONFLICTING_VALUES = """
 _FIND_STALE_REFERENCES = """
     SELECT set_config('statement_timeout', %s, true),
            ARRAY(SELECT telemetry_refused(
-               %s::uuid[], %s::uuid[], %s::text[], %s, %s::uuid[], %s::text[]))
+               %s::uuid[], %s::uuid[], %s::text[], %s, %s::uuid[], %s::text[])),
+           set_config('app.robots_verified', current_setting('app.organization_id'), true)
 """
 _SCOPE = "telemetry:write"
 # By robot, metric and time.
@@ -230,14 +231,14 @@ def _copy(statement: str, data: bytes) -> None:
 def _verify_references(writes: list[PendingWrite]) -> None:
     """Verify every cached API key and robot, and set the statement timeout.
 
-    One read by primary keys.
+    One read by primary keys. The trigger on the hypertable then need not verify each row's robot.
 
     Raises:
         StaleReferenceError: A cached API key or robot has changed.
     """
     with connection.cursor() as cursor:
         cursor.execute(_FIND_STALE_REFERENCES, [STATEMENT_TIMEOUT, *_cached_references(writes)])
-        stale = cast("tuple[str, list[UUID]]", cursor.fetchone())[1]
+        stale = cast("tuple[str, list[UUID], str]", cursor.fetchone())[1]
     if stale:
         raise StaleReferenceError(stale)
 

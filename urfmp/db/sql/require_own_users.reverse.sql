@@ -1,0 +1,1 @@
+DROP TRIGGER require_own_users_trigger ON $table;
