@@ -12,6 +12,7 @@ from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.telemetry.selectors.retention import timescaledb_edition
 from apps.telemetry.services import chunks
 from apps.telemetry.services.chunks import (
     CHUNK_LENGTHS,
@@ -19,7 +20,6 @@ from apps.telemetry.services.chunks import (
     chunk_length_for,
     chunks_make_ahead,
 )
-from apps.telemetry.services.retention import timescaledb_edition
 from apps.telemetry.tasks import make_chunks, tune_chunks
 from tests.conftest import _connect
 from tests.support.concurrency import run_concurrently

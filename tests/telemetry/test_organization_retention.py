@@ -19,6 +19,16 @@ from hypothesis import strategies as st
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.models.rollups import LEVELS
 from apps.telemetry.protocols.points import DecodedBatch, Point
+from apps.telemetry.selectors.retention import (
+    RETENTION_KINDS,
+    RETENTION_TABLES,
+    get_organization_retention,
+    timescaledb_edition,
+)
+from apps.telemetry.selectors.retention_limit import (
+    invalidate_retention_cache,
+    telemetry_kept_since,
+)
 from apps.telemetry.services import retention
 from apps.telemetry.services.pending_work import pending_work_enqueue_stored
 from apps.telemetry.services.rollups import roll_up, rollups_lock
@@ -92,14 +102,14 @@ def test_purge_deletes_only_own_expired_rows(
 @given(
     minutes=st.sets(st.integers(1, 80 * 24 * 60), max_size=25),
     days=st.integers(1, 60),
-    kind=st.sampled_from(retention.RETENTION_KINDS),
+    kind=st.sampled_from(RETENTION_KINDS),
     batch=st.integers(1, 9),
 )
 def test_purge_matches_model(
     minutes, days, kind, batch, organization_a, make_robot, keep, store, ages, tenant, monkeypatch
 ):
     monkeypatch.setattr(retention, "_MAX_ROWS_PER_TRANSACTION", batch)
-    table = retention._TABLES[kind]
+    table = RETENTION_TABLES[kind]
     with tenant(organization_a), transaction.atomic():
         robot = make_robot(organization_a)
         keep(organization_a, **{kind: days})
@@ -220,18 +230,16 @@ def test_retention_drops_chunks_that_no_organization_keeps(
 
 def test_telemetry_kept_since_follows_setting(organization_a, organization_b, keep):
     now = datetime(2026, 5, 20, 13, 30, tzinfo=UTC)
-    retention.invalidate_retention_cache()
+    invalidate_retention_cache()
     keep(organization_a, telemetry=30)
-    assert retention.telemetry_kept_since(organization_a.id, now) == datetime(
-        2026, 4, 20, tzinfo=UTC
-    )
-    assert retention.telemetry_kept_since(organization_b.id, now) == now - 365 * DAY
+    assert telemetry_kept_since(organization_a.id, now) == datetime(2026, 4, 20, tzinfo=UTC)
+    assert telemetry_kept_since(organization_b.id, now) == now - 365 * DAY
 
 
 def test_ingest_point_beyond_retention_is_rejected(organization_a, make_robot, keep, ages):
     robot = make_robot(organization_a)
     keep(organization_a, telemetry=30)
-    retention.invalidate_retention_cache()
+    invalidate_retention_cache()
     points = [
         (0, Point("a", midnight() - 30 * DAY, 1.0, robot_id=robot.pk)),
         (1, Point("a", midnight() - 31 * DAY, 1.0, robot_id=robot.pk)),
@@ -252,7 +260,7 @@ def test_retention_limit_is_same_in_sql_and_python(organization_a, keep, tenant)
             " retention_since('status_history', settings) FROM organizations"
         )
         assert cursor.fetchone() == tuple(
-            own.since for own in retention.get_organization_retention(organization_a)
+            own.since for own in get_organization_retention(organization_a)
         )
 
 
@@ -260,9 +268,9 @@ def test_command_lists_due_rows(organization_a, make_robot, keep, store):
     keep(organization_a, telemetry=30)
     store(organization_a, make_robot(organization_a), 40 * DAY, 500 * DAY)
     out = StringIO()
-    call_command("retention", stdout=out)
+    call_command("retention_status", stdout=out)
     text = out.getvalue()
-    assert f"TimescaleDB edition: {retention.timescaledb_edition()}" in text
+    assert f"TimescaleDB edition: {timescaledb_edition()}" in text
     assert "acme: telemetry kept 30 days" in text
     assert "to delete: 1 robots" in text
     assert "acme: status_history kept 730 days" in text
@@ -419,6 +427,6 @@ def test_purge_does_not_wait_for_running_export(
         return results[0]
 
     methods = {result.hypertable: result.method for result in read()}
-    if retention.timescaledb_edition() == "apache":
+    if timescaledb_edition() == "apache":
         assert methods["robot_telemetry"] == "busy"
         assert {r.dropped for r in retention.retention_apply()} == {0, 1}

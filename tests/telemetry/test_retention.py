@@ -11,7 +11,8 @@ from django.db import connection
 from django.utils import timezone
 
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.services.retention import retention_apply, retention_due, timescaledb_edition
+from apps.telemetry.selectors.retention import retention_due, timescaledb_edition
+from apps.telemetry.services.retention import retention_apply
 from apps.telemetry.tasks import apply_retention
 
 

@@ -1,47 +1,27 @@
-"""Retention of telemetry and status history, on both editions of TimescaleDB."""
+"""Drop chunks and purge rows that retention no longer keeps."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from django.db import OperationalError, connection
-from django.utils import timezone
 
-from apps.organizations.models import Organization
-from apps.organizations.models.settings import MAX_TELEMETRY_RETENTION_DAYS
+from apps.telemetry.selectors.retention import RETENTION_KINDS, expired_robots
 from apps.telemetry.services.rollups import rollups_lock
 from urfmp.common.tenancy.context import tenant_transaction
 
 logger = logging.getLogger(__name__)
 
-RETENTION_KINDS = ("telemetry", "status_history")
-_TABLES = {"telemetry": "robot_telemetry", "status_history": "robot_status_history"}
 # Short transactions: locks are held briefly, and a rollback loses little.
 _MAX_ROWS_PER_TRANSACTION = 10_000
 # How long a purge works for one organization.
 _TIME_SLICE_SECONDS = 600.0
-# A changed setting reaches ingest within this time.
-_CACHE_TTL_SECONDS = 10.0
 
-# Robots with rows that their organization no longer keeps. Of status history, the row in effect at
-# the limit is kept, so one older row does not count.
-_EXPIRED_ROBOTS = """
-    SELECT r.id, old.time FROM organizations o
-    JOIN robots r ON r.organization_id = o.id
-    CROSS JOIN LATERAL (
-        SELECT time FROM {table} t
-        WHERE t.robot_id = r.id AND t.time < retention_since(%s, o.settings)
-        ORDER BY time OFFSET {kept} LIMIT 1
-    ) AS old
-    WHERE o.id = %s
-    ORDER BY r.id
-"""
 _EXPIRED_ROLLUPS = """
     SELECT DISTINCT l.robot_id FROM organizations o
     JOIN telemetry_latest l ON l.organization_id = o.id
@@ -53,15 +33,6 @@ _EXPIRED_ROLLUPS = """
     ) AS old ON true
     WHERE o.id = %s AND (old.found OR l.time < retention_since('telemetry', o.settings))
 """
-
-
-@dataclass(frozen=True)
-class DueChunk:
-    """A chunk beyond its hypertable's retention; its range ends at `until`."""
-
-    hypertable: str
-    chunk: str
-    until: datetime
 
 
 @dataclass(frozen=True)
@@ -77,53 +48,6 @@ class RetentionResult:
     dropped: int
 
 
-@dataclass(frozen=True)
-class OrganizationRetention:
-    """An organization's retention of one kind of rows, and what is due.
-
-    Attributes:
-        kind: One of `RETENTION_KINDS`.
-        days: Days that rows are kept.
-        since: Oldest time that is kept; older rows are deleted at the job's next run.
-        robots: Number of robots with expired rows.
-        oldest: Time of the oldest expired row, if any.
-        scheduled_days: Shorter retention in days that takes effect at `scheduled_at`, if any.
-    """
-
-    kind: str
-    days: int
-    since: datetime
-    robots: int
-    oldest: datetime | None
-    scheduled_days: int | None = None
-    scheduled_at: datetime | None = None
-
-
-def timescaledb_edition() -> str:
-    """Return `timescale` (Community), `apache`, or `none` without the extension."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT timescaledb_edition()")
-        return str(cursor.fetchone()[0])
-
-
-def retention_due() -> list[DueChunk]:
-    """Return the chunks that retention would drop now, oldest first."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT hypertable, chunk, until FROM retention_due()")
-        return [DueChunk(*row) for row in cursor.fetchall()]
-
-
-def retention_methods() -> list[tuple[str, str, datetime]]:
-    """Return each hypertable's retention method, as `retention_apply()` chooses it.
-
-    Each item has the hypertable, `policy` or `drop_chunks`, and the time before which chunks are
-    dropped.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT hypertable, method, dropped_before FROM retention_methods()")
-        return list(cursor.fetchall())
-
-
 def retention_apply() -> list[RetentionResult]:
     """Ensure the native policy if the edition has one; drop due chunks.
 
@@ -132,80 +56,6 @@ def retention_apply() -> list[RetentionResult]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT hypertable, method, dropped FROM retention_apply()")
         return [RetentionResult(*row) for row in cursor.fetchall()]
-
-
-def _since(days: int, now: datetime) -> datetime:
-    """Return the midnight (UTC) at which retention starts, as in `retention_since()`."""
-    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days)
-
-
-class _RetentionCache:
-    """Caches retention days by organization: every batch needs them."""
-
-    def __init__(self) -> None:
-        self._days: dict[UUID, tuple[float, int]] = {}
-
-    def days(self, organization_id: UUID) -> int:
-        expires_at, days = self._days.get(organization_id, (0.0, 0))
-        now = time.monotonic()
-        if expires_at < now:
-            with tenant_transaction(organization_id):
-                row = Organization.objects.unscoped(reason="its own limit").filter(
-                    pk=organization_id
-                )
-                organization = row.only("settings").first()
-            days = (
-                organization.effective_settings.telemetry_retention_days
-                if organization
-                else MAX_TELEMETRY_RETENTION_DAYS
-            )
-            self._days[organization_id] = (now + _CACHE_TTL_SECONDS, days)
-        return days
-
-    def invalidate(self) -> None:
-        """Clear the cache."""
-        self._days.clear()
-
-
-_retention_cache = _RetentionCache()
-invalidate_retention_cache = _retention_cache.invalidate
-
-
-def telemetry_kept_since(organization_id: UUID, now: datetime) -> datetime:
-    """Return the oldest time whose points an organization keeps.
-
-    Older points are rejected. The setting is cached for some seconds in each process; on a cache
-    miss this opens a tenant transaction.
-    """
-    days = _retention_cache.days(organization_id)
-    return max(_since(days, now), now - timedelta(days=MAX_TELEMETRY_RETENTION_DAYS))
-
-
-def get_organization_retention(organization: Organization) -> Iterator[OrganizationRetention]:
-    """Yield an organization's retention and what is due; inside its transaction."""
-    settings = organization.effective_settings
-    for kind in RETENTION_KINDS:
-        days = getattr(settings, f"{kind}_retention_days")
-        expired = _expired_robots(kind, organization.pk)
-        oldest = min(expired.values(), default=None)
-        yield OrganizationRetention(
-            kind,
-            days,
-            _since(days, timezone.now()),
-            len(expired),
-            oldest,
-            scheduled_days=organization.scheduled_retention.get(f"{kind}_retention_days"),
-            scheduled_at=organization.scheduled_settings_at,
-        )
-
-
-def _expired_robots(kind: str, organization_id: UUID) -> dict[UUID, datetime]:
-    """Return the robots with expired rows, and their oldest time."""
-    kept = 1 if kind == "status_history" else 0
-    with connection.cursor() as cursor:
-        sql = _EXPIRED_ROBOTS.format(table=_TABLES[kind], kept=kept)
-        cursor.execute(sql, [kind, organization_id])
-        return dict(cursor.fetchall())
 
 
 def purge_expired(organization_id: UUID, *, seconds: float = _TIME_SLICE_SECONDS) -> dict[str, int]:
@@ -219,7 +69,7 @@ def purge_expired(organization_id: UUID, *, seconds: float = _TIME_SLICE_SECONDS
     deleted = {}
     for kind in RETENTION_KINDS:
         with tenant_transaction(organization_id):
-            robots = list(_expired_robots(kind, organization_id))
+            robots = list(expired_robots(kind, organization_id))
         deleted[kind] = _purge_robots(
             organization_id, robots, deadline, partial(_delete_points, kind, organization_id)
         )

@@ -19,8 +19,8 @@ from apps.telemetry.models.rollups import (
     WIDE_SCALE,
     RollupLevel,
 )
+from apps.telemetry.selectors.retention_limit import telemetry_kept_since
 from apps.telemetry.services.pending_work import pending_work_enqueue_stored
-from apps.telemetry.services.retention import telemetry_kept_since
 from apps.telemetry.services.rollups import roll_up, rollups_lock, work_items_roll_up
 from urfmp.common.tenancy.context import tenant_transaction
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from apps.telemetry.selectors.retention import get_organization_retention, timescaledb_edition
 from apps.telemetry.selectors.storage import (
     DAYS_SHOWN,
     get_chunk_storage,
@@ -16,7 +17,6 @@ from apps.telemetry.selectors.storage import (
     get_organization_storage_summaries,
     get_table_storage,
 )
-from apps.telemetry.services.retention import get_organization_retention, timescaledb_edition
 from urfmp.common.rendering.formats import (
     format_bytes,
     format_date,

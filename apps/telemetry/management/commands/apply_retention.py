@@ -4,7 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from apps.telemetry.services.retention import retention_apply, retention_due, timescaledb_edition
+from apps.telemetry.selectors.retention import retention_due, timescaledb_edition
+from apps.telemetry.services.retention import retention_apply
 
 
 class Command(BaseCommand):

@@ -27,6 +27,7 @@ from apps.telemetry.protocols.points import (
     parse_uuid,
     unit_error,
 )
+from apps.telemetry.selectors.retention_limit import telemetry_kept_since
 from apps.telemetry.services.ingest.encoded_batch import (
     EPOCH,
     EncodedBatch,
@@ -35,7 +36,6 @@ from apps.telemetry.services.ingest.encoded_batch import (
     SeriesKey,
 )
 from apps.telemetry.services.ingest.robot_cache import CachedRobot, RobotReference, resolve_robots
-from apps.telemetry.services.retention import telemetry_kept_since
 from urfmp.common.time_bounds import Issue, time_error
 from urfmp.common.units import canonical_unit
 

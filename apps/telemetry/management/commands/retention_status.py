@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 
 from apps.organizations.models import Organization
-from apps.telemetry.services.retention import (
+from apps.telemetry.selectors.retention import (
     OrganizationRetention,
     get_organization_retention,
     retention_due,
