@@ -182,7 +182,7 @@ def throttle_link_request(
     Args:
         account_hash: `LoginIdentity.account_hash` of the e-mail address.
         client_scope: Trusted device; None for all other clients together.
-        ip_address: IP address of the client. Users of a plant may share one.
+        ip_address: IP address of the client. Users of a facility may share one.
 
     Raises:
         TooManyAttemptsError: Too many links were requested for the account or from the network.
@@ -208,8 +208,8 @@ def throttle_outgoing_mail(organization_id: UUID, email: str) -> None:
         email: Recipient.
 
     Raises:
-        OutgoingMailLimitError: The recipient has been sent 5 e-mails within an hour, or the
-            organization has sent 500 within a day.
+        OutgoingMailLimitError: The hourly limit of the recipient, or the daily limit of the
+            organization, is reached.
     """
     prefix = f"{{{organization_id}}}:mail"
     result = rate_limit.hit(

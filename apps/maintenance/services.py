@@ -62,7 +62,7 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
     """
     with audit_action("maintenance.maintenance_task.update"):
         task = _lock(task)
-        _require(task, MaintenanceAction.UPDATE, "changed")
+        _require_allowed(task, MaintenanceAction.UPDATE, "changed")
         moved = "scheduled_at" in changes and "due_at" not in changes
         robot_id = task.robot_id
         for name, value in changes.items():
@@ -86,7 +86,7 @@ def task_start(task: MaintenanceTask) -> MaintenanceTask:
     """
     with audit_action("maintenance.maintenance_task.start"):
         task = _lock(task)
-        _require(task, MaintenanceAction.START, "started")
+        _require_allowed(task, MaintenanceAction.START, "started")
         task.status = MaintenanceStatus.IN_PROGRESS
         task.started_at = task.started_at or timezone.now()
         task.save(update_fields=["status", "started_at"])
@@ -107,7 +107,7 @@ def task_complete(task: MaintenanceTask, notes: str | None = None) -> Maintenanc
     """
     with audit_action("maintenance.maintenance_task.complete"):
         task = _lock(task)
-        _require(task, MaintenanceAction.COMPLETE, "completed")
+        _require_allowed(task, MaintenanceAction.COMPLETE, "completed")
         task.status = MaintenanceStatus.COMPLETED
         task.completed_at = timezone.now()
         if task.actual_duration is None and task.started_at is not None:
@@ -133,7 +133,7 @@ def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
         raise ValidationError({"reason": error}) from error
     with audit_action("maintenance.maintenance_task.cancel"):
         task = _lock(task)
-        _require(task, MaintenanceAction.CANCEL, "cancelled")
+        _require_allowed(task, MaintenanceAction.CANCEL, "cancelled")
         _cancel(task, reason)
     return task
 
@@ -187,9 +187,9 @@ def _lock(task: MaintenanceTask) -> MaintenanceTask:
     return locked
 
 
-def _require(task: MaintenanceTask, action: MaintenanceAction, verb: str) -> None:
+def _require_allowed(task: MaintenanceTask, action: MaintenanceAction, participle: str) -> None:
     if not allows(action, task.status):
-        msg = f"A task that is {task.get_status_display().lower()} cannot be {verb}."
+        msg = f"A task that is {task.get_status_display().lower()} cannot be {participle}."
         raise TaskStateError(msg)
 
 

@@ -120,7 +120,7 @@ class StaleReferenceError(Exception):
         self.ids = frozenset(ids)
 
 
-class WritingKeyInvalidError(ApplicationError):
+class SendingApiKeyInvalidError(ApplicationError):
     """The API key is no longer valid."""
 
     code = "not_authenticated"

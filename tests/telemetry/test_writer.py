@@ -23,7 +23,7 @@ from apps.telemetry.services.ingest.backpressure import ByteBudget
 from apps.telemetry.services.ingest.encoded_batch import micros_to_datetime
 from apps.telemetry.services.ingest.encoding import encode_batch
 from apps.telemetry.services.ingest.small_batch import MAX_SMALL_BATCH_POINTS
-from apps.telemetry.services.ingest.writer import PendingWrite, WritingKey, write_group
+from apps.telemetry.services.ingest.writer import PendingWrite, SendingApiKey, write_group
 from apps.telemetry.services.pending_work import (
     Consumer,
     pending_work_acknowledge,
@@ -146,14 +146,14 @@ def test_write_group_unexpected_error_is_set_on_its_write(
     """No other write is reported as stored, or as a duplicate, by mistake."""
     write_group(organization_a.id, [make_write(1, 2)])
     old, bad, fresh = make_write(1, 2), make_write(3, metric="c"), make_write(5, metric="b")
-    write_missing = writer._write_missing
+    write_skipping_stored = writer._write_skipping_stored
 
     def fail(organization_id, one):
         if one is bad:
             raise RuntimeError
-        write_missing(organization_id, one)
+        write_skipping_stored(organization_id, one)
 
-    monkeypatch.setattr(writer, "_write_missing", fail)
+    monkeypatch.setattr(writer, "_write_skipping_stored", fail)
     write_group(organization_a.id, [old, bad, fresh])
     assert [type(one.error) for one in (old, bad, fresh)] == [type(None), RuntimeError, type(None)]
     assert len(fresh.stored) == 1
@@ -166,14 +166,14 @@ def test_write_group_interrupted_reports_unwritten_as_errors(
 ):
     write_group(organization_a.id, [make_write(1)])
     writes = [make_write(1), make_write(3, metric="c"), make_write(5, metric="b")]
-    write_missing = writer._write_missing
+    write_skipping_stored = writer._write_skipping_stored
 
     def fail(organization_id, one):
         if one is writes[at]:
             raise KeyboardInterrupt
-        write_missing(organization_id, one)
+        write_skipping_stored(organization_id, one)
 
-    monkeypatch.setattr(writer, "_write_missing", fail)
+    monkeypatch.setattr(writer, "_write_skipping_stored", fail)
     with pytest.raises(KeyboardInterrupt):
         write_group(organization_a.id, writes)
     assert [one.error is None for one in writes] == [index < at for index in range(3)]
@@ -185,8 +185,8 @@ def test_write_group_revoked_key_does_not_fail_others(make_write, organization_a
     with tenant(organization_a):
         good, revoked = (ApiKey.objects.get(name=name).pk for name in ("good", "revoked"))
         ApiKey.objects.filter(pk=revoked).update(is_active=False)
-    one = make_write(1, metric="a", key=WritingKey(good, None))
-    two = make_write(1, metric="b", key=WritingKey(revoked, None))
+    one = make_write(1, metric="a", key=SendingApiKey(good, None))
+    two = make_write(1, metric="b", key=SendingApiKey(revoked, None))
     write_group(organization_a.id, [one, two])
     assert one.error is None
     assert isinstance(two.error, exceptions.StaleReferenceError)
@@ -194,29 +194,29 @@ def test_write_group_revoked_key_does_not_fail_others(make_write, organization_a
     assert count(tenant, organization_a) == 1
 
 
-def test_write_single_verifies_key_again(make_write, organization_a, make_key, tenant, monkeypatch):
+def test_retry_alone_verifies_key_again(make_write, organization_a, make_key, tenant, monkeypatch):
     make_key(organization_a, name="ends")
     with tenant(organization_a):
         key = ApiKey.objects.get(name="ends").pk
     write_group(organization_a.id, [make_write(1)])
-    write_shared = writer._write_shared
+    write_directly = writer._write_directly
 
     def revoke_after_write(organization_id, writes):
         try:
-            write_shared(organization_id, writes)
+            write_directly(organization_id, writes)
         finally:
             with tenant(organization_a):
                 ApiKey.objects.filter(pk=key).update(is_active=False)
 
-    monkeypatch.setattr(writer, "_write_shared", revoke_after_write)
-    sent = make_write(1, 2, key=WritingKey(key, None))
+    monkeypatch.setattr(writer, "_write_directly", revoke_after_write)
+    sent = make_write(1, 2, key=SendingApiKey(key, None))
     write_group(organization_a.id, [sent])
     assert isinstance(sent.error, exceptions.StaleReferenceError)
     assert sent.error.ids == {key}
     assert count(tenant, organization_a) == 1
 
 
-def test_write_missing_enqueues_only_new_points(make_write, organization_a, tenant):
+def test_write_skipping_stored_enqueues_only_new_points(make_write, organization_a, tenant):
     write_group(organization_a.id, [make_write(1, 2)])
     with tenant(organization_a):
         pending_work_acknowledge(Consumer.ROLLED_UP, pending_work_claim(Consumer.ROLLED_UP))
@@ -251,15 +251,15 @@ def test_write_group_database_lost_midway_is_not_retried(
 
     write_group(organization_a.id, [make_write(1)])
     writes = [make_write(1), *(make_write(1, metric=name) for name in "bcd")]
-    write_missing, calls = writer._write_missing, []
+    write_skipping_stored, calls = writer._write_skipping_stored, []
 
     def lost(organization_id, one):
         calls.append(one)
         if one is not writes[0]:
             raise OperationalError
-        write_missing(organization_id, one)
+        write_skipping_stored(organization_id, one)
 
-    monkeypatch.setattr(writer, "_write_missing", lost)
+    monkeypatch.setattr(writer, "_write_skipping_stored", lost)
     write_group(organization_a.id, writes)
     assert calls == writes[:2]
     assert [type(one.error) for one in writes] == [type(None), *[OperationalError] * 3]

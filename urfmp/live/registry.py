@@ -24,7 +24,7 @@ _FINE_BATCH_SECONDS = 0.02
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Numbers of streams that one process keeps open.
+    """Maximum open streams per process.
 
     A user may have many sessions and an organization many API keys: the limits per subject and
     per organization leave room for the others.
@@ -176,7 +176,7 @@ class ConnectionRegistry:
 
     @contextmanager
     def reserve(self) -> Iterator[None]:
-        """Occupy one of the process's streams, before the credential is authenticated.
+        """Reserve a stream slot, before the credential is authenticated.
 
         Raises:
             HttpError: 503 if the process is full or shutting down.

@@ -74,9 +74,10 @@ class PrincipalMiddleware:
         if policy.public:
             request.user = AnonymousUser()
             return None
-        find_key = policy.api_key_reader or presented_token
-        if (key := find_key(request)) is not None:
-            return self._with_key(request, key, view, args, kwargs)
+        find_bearer = policy.api_key_reader or presented_token
+        if (bearer := find_bearer(request)) is not None:
+            run = self._with_token if is_access_token(bearer) else self._with_key
+            return run(request, bearer, view, args, kwargs)
         if not hasattr(
             request, "session"
         ):  # ingest runs without session middleware, see urfmp/wsgi.py
@@ -119,8 +120,6 @@ class PrincipalMiddleware:
     def _with_key(
         self, request: HttpRequest, key: str, view: View, args: list[Any], kwargs: dict[str, Any]
     ) -> HttpResponseBase | None:
-        if is_access_token(key):
-            return self._with_token(request, key, view, args, kwargs)
         policy = policy_of(view, request.method)
         may_use_cache = policy.reverify_key_on_write
         credential = (cached_key_credential if may_use_cache else key_credential)(key)
@@ -176,8 +175,9 @@ class PrincipalMiddleware:
             is_manual = policy_of(view, request.method).manual_transactions
             if switched is None and not is_manual:
                 return _call_view(request, view, args, kwargs)
-        if is_manual or switched is None:
+        if is_manual:
             return None
+        assert switched is not None  # noqa: S101 - such a view was called above
         with tenant_transaction(switched, actor):
             return _call_view(request, view, args, kwargs)
 

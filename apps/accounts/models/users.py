@@ -124,7 +124,7 @@ class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
         return self.get_full_name() or self.email
 
     robot_id = None
-    # Set by the authentication backend: the verified password is too short to be used alone.
+    # Set by the authentication backend when it verifies the password: too short to be used alone.
     password_needs_second_factor = False
 
     @property

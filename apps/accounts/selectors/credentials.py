@@ -51,17 +51,17 @@ class KeyCredential:
     allowed_networks: tuple[str, ...] = ()
     last_used_at: datetime | None = None
 
-    def allows_ip(self, address: str | None) -> bool:
+    def allows_ip(self, ip_address: str | None) -> bool:
         """Return whether an IP address may use the key.
 
         Args:
-            address: IP address of the client; None, if unknown, is allowed only without limits.
+            ip_address: Of the client; None, if unknown, is allowed only without limits.
         """
         if not self.allowed_networks:
             return True
-        if address is None:
+        if ip_address is None:
             return False
-        ip = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(ip_address)
         return any(ip in ipaddress.ip_network(network) for network in self.allowed_networks)
 
 
@@ -107,7 +107,17 @@ def key_credential(key: str) -> KeyCredential | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    return KeyCredential(row[0], row[1], row[2], tuple(row[3] or ()), row[4], tuple(row[5]), row[6])
+    # The column `api_keys.permissions` holds scopes.
+    key_id, organization_id, robot_id, scopes, rate_limit, networks, last_used_at = row
+    return KeyCredential(
+        key_id,
+        organization_id,
+        robot_id,
+        tuple(scopes or ()),
+        rate_limit,
+        tuple(networks),
+        last_used_at,
+    )
 
 
 def record_key_use(credential: KeyCredential) -> bool:
@@ -220,8 +230,8 @@ def login_identity(email: str) -> LoginIdentity:
             " FROM (SELECT %s) g (given) LEFT JOIN account_standing(given) a ON true",
             [normalize_identifier(email)],
         )
-        address, organization_id, reset_at = cursor.fetchone()
-    account_hash = salted_hmac("urfmp.account", address, algorithm="sha256").hexdigest()[:32]
+        lower_email, organization_id, reset_at = cursor.fetchone()
+    account_hash = salted_hmac("urfmp.account", lower_email, algorithm="sha256").hexdigest()[:32]
     return LoginIdentity(account_hash, organization_id, trusted_device_tag(account_hash, reset_at))
 
 

@@ -17,8 +17,8 @@ from urfmp.common.tenancy.context import Actor, tenant_transaction
 def requires_second_factor(user: User) -> bool:
     """Return whether the login needs a code in addition to the password.
 
-    A password that is too short to be used alone always needs one, even if the second factor was
-    removed a moment ago.
+    Either the user has a second factor, or the password is too short to be used alone. Such a
+    password needs a code even if the second factor was removed a moment ago.
     """
     with tenant_transaction(user.organization_id):
         return user.password_needs_second_factor or user.has_second_factor

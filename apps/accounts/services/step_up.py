@@ -71,7 +71,7 @@ def step_up(
         try:
             outcome: AuthenticationTime | Exception = _step_up(user, actor, session, password, code)
         except STEP_UP_ERRORS as error:
-            outcome = error  # raised in here, it would roll its audit row back
+            outcome = error  # raising here would roll back its audit row
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
@@ -79,7 +79,10 @@ def step_up(
 
 @contextmanager
 def _in_home_organization(user: User) -> Iterator[None]:
-    """Switch a super admin to the platform, which has the user's rows."""
+    """Switch a super admin to the platform, where the user's rows are stored.
+
+    Other users are in their home organization anyway.
+    """
     if user.home_organization_id is None:
         yield
         return

@@ -186,6 +186,15 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     )  # fmt: skip
     search_fields = ("name", "serial_number", "model")
     ordering = ("name", "id")
+    # For users who may view robots but not change them.
+    view_only_fields = (
+        "name",
+        "status_badge",
+        "vendor_name",
+        "model",
+        "serial_number",
+        "location_label",
+    )
     fieldsets = (
         (None, {"fields": (("name", "lifecycle"), ("vendor", "model"))}),
         ("Identity", {"fields": (("serial_number", "firmware_version"),)}),
@@ -221,13 +230,12 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None or self.has_change_permission(request, obj):
             return self.fieldsets
-        names = ("name", "status_badge", "vendor_name", "model", "serial_number", "location_label")
-        return ((None, {"fields": names}),)
+        return ((None, {"fields": self.view_only_fields}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None or self.has_change_permission(request, obj):
             return ()
-        return ("name", "status_badge", "vendor_name", "model", "serial_number", "location_label")
+        return self.view_only_fields
 
     list_before_template = "admin/robots/as_of.html"
 

@@ -27,10 +27,9 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
         ValidationError: A field is invalid, or the serial number is taken.
     """
     robot = Robot(organization_id=organization_id, **fields)
-    robot.serial_number = robot.serial_number or None
     with _unique_serial_number(robot), audit_action("robots.robot.create"):
         reserve_quota(organization_id, "robots")
-        robot.location = normalize_location(robot.location)
+        _normalize(robot)
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
         robot.save(force_insert=True)
@@ -42,7 +41,8 @@ def robot_update(robot: Robot, **changes: Any) -> Robot:
 
     Raises:
         ValidationError: A field is invalid, or the serial number is taken; or the change
-            of the lifecycle retires the robot or returns it to service, which are own actions.
+            of the lifecycle retires the robot or returns it to service, which are separate
+            actions.
     """
     wanted = changes.get("lifecycle", robot.lifecycle)
     if (wanted == Lifecycle.RETIRED) is not (robot.lifecycle == Lifecycle.RETIRED):
@@ -70,14 +70,20 @@ def _unique_serial_number(robot: Robot) -> Iterator[None]:
         raise ValidationError({**error.error_dict, "serial_number": msg}) from error
 
 
+def _normalize(robot: Robot) -> None:
+    # NULL, because any number of robots may lack a serial number, but '' is unique.
+    robot.serial_number = robot.serial_number or None
+    robot.location = normalize_location(robot.location)
+
+
 def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
+    """Save changed fields; audited as an update, unless the caller set an action."""
     if not changes:
         return robot
     with _unique_serial_number(robot), audit_action("robots.robot.update"):
         for name, value in changes.items():
             setattr(robot, name, value)
-        robot.serial_number = robot.serial_number or None
-        robot.location = normalize_location(robot.location)
+        _normalize(robot)
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
         robot.version = F("version") + 1

@@ -25,7 +25,7 @@ from urfmp.common.db.json_values import check_json
 from urfmp.common.redis.events import StatusEvent, publish
 from urfmp.common.time_bounds import time_error
 
-# Writing last_seen once in this time suffices to detect robots that are offline.
+# Writing last_seen at most this often is enough to detect robots that are offline.
 _LAST_SEEN_INTERVAL = timedelta(seconds=5)
 # Only these columns are loaded, for up to hundreds of robots at once.
 _STATUS_FIELDS = (

@@ -19,9 +19,13 @@ from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.auth.requests import presented_token
 from apps.accounts.selectors.line_protocol_mapping import get_line_protocol_mapping
 from apps.telemetry.api.foreign_robots import audit_foreign_robot
-from apps.telemetry.api.key_recheck import invalidate_rejected_key, response_needs_401, writing_key
+from apps.telemetry.api.key_recheck import (
+    invalidate_rejected_key,
+    response_needs_401,
+    sending_api_key,
+)
 from apps.telemetry.api.request_body import reserved_body
-from apps.telemetry.exceptions import WritingKeyInvalidError
+from apps.telemetry.exceptions import SendingApiKeyInvalidError
 from apps.telemetry.protocols.influx.points import LineProtocolBatch, decode_line_protocol
 from apps.telemetry.protocols.points import DecodedBatch
 from apps.telemetry.services.telemetry import IngestResult, telemetry_ingest
@@ -133,7 +137,7 @@ def _with_version_headers(response: HttpResponse) -> HttpResponse:
 def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
     response = _handle_write(request, precisions)
     if response_needs_401(request, response, influx_key(request)):
-        return _unauthorized(WritingKeyInvalidError().message)
+        return _unauthorized(SendingApiKeyInvalidError().message)
     return response
 
 
@@ -157,7 +161,7 @@ def _handle_write(request: HttpRequest, precisions: dict[str, str]) -> HttpRespo
             )
             result = _ingest_in_parts(principal, batch)
             request_state(request).is_key_verified = bool(batch.points)
-    except WritingKeyInvalidError as error:
+    except SendingApiKeyInvalidError as error:
         invalidate_rejected_key(request)
         return _unauthorized(error.message)
     except ApplicationError as error:
@@ -201,7 +205,7 @@ def _ingest_in_parts(principal: ApiKeyPrincipal, batch: LineProtocolBatch) -> In
             organization_id=principal.organization_id,
             decode=partial(DecodedBatch, batch.points[start : start + size]),
             bound_robot_id=principal.robot_id,
-            key=writing_key(principal),
+            key=sending_api_key(principal),
         )
         total.accepted += result.accepted
         total.duplicate += result.duplicate

@@ -12,9 +12,13 @@ from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.auth.requests import presented_token
 from apps.telemetry.api.foreign_robots import audit_foreign_robot
-from apps.telemetry.api.key_recheck import invalidate_rejected_key, response_needs_401, writing_key
+from apps.telemetry.api.key_recheck import (
+    invalidate_rejected_key,
+    response_needs_401,
+    sending_api_key,
+)
 from apps.telemetry.api.request_body import reserved_body
-from apps.telemetry.exceptions import WritingKeyInvalidError
+from apps.telemetry.exceptions import SendingApiKeyInvalidError
 from apps.telemetry.protocols.json import decode_json, decode_ndjson
 from apps.telemetry.services.telemetry import telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
@@ -35,7 +39,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
     """
     response = _handle_ingest(request)
     if response_needs_401(request, response, presented_token(request)):
-        return _not_authenticated(WritingKeyInvalidError().message)
+        return _not_authenticated(SendingApiKeyInvalidError().message)
     return response
 
 
@@ -50,9 +54,9 @@ def _handle_ingest(request: HttpRequest) -> HttpResponse:
                 organization_id=principal.organization_id,
                 decode=partial(decode, body, max_points=settings.TELEMETRY_MAX_POINTS),
                 bound_robot_id=principal.robot_id,
-                key=writing_key(principal),
+                key=sending_api_key(principal),
             )
-    except WritingKeyInvalidError as error:
+    except SendingApiKeyInvalidError as error:
         invalidate_rejected_key(request)
         return _not_authenticated(error.message)
     except ApplicationError as error:

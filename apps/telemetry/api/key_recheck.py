@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.selectors.api_key_cache import invalidate_key, is_key_revoked
-from apps.telemetry.services.ingest.writer import WritingKey
+from apps.telemetry.services.ingest.writer import SendingApiKey
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.bearer_secrets import hash_token
 
@@ -17,14 +17,14 @@ from urfmp.common.security.bearer_secrets import hash_token
 _STATUSES_WITHOUT_WRITE = frozenset({204, 400, 403, 413, 415})
 
 
-def writing_key(principal: Any) -> WritingKey | None:
+def sending_api_key(principal: Any) -> SendingApiKey | None:
     """Return the API key to verify.
 
     None for a user, who was read for this request.
     """
     if not isinstance(principal, ApiKeyPrincipal):
         return None
-    return WritingKey(principal.key_id, principal.robot_id, principal.allowed_networks)
+    return SendingApiKey(principal.key_id, principal.robot_id, principal.allowed_networks)
 
 
 def invalidate_rejected_key(request: HttpRequest) -> None:

@@ -9,14 +9,14 @@ import msgspec
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from apps.telemetry.exceptions import BusyError, StaleReferenceError, WritingKeyInvalidError
+from apps.telemetry.exceptions import BusyError, SendingApiKeyInvalidError, StaleReferenceError
 from apps.telemetry.protocols.points import DecodedBatch, Rejection
 from apps.telemetry.services.ingest.after_commit import publish_points
 from apps.telemetry.services.ingest.encoded_batch import EncodedBatch
 from apps.telemetry.services.ingest.encoding import encode_batch
 from apps.telemetry.services.ingest.group_commit import GroupCommitter
 from apps.telemetry.services.ingest.robot_cache import invalidate_robots
-from apps.telemetry.services.ingest.writer import PendingWrite, WritingKey, write_group
+from apps.telemetry.services.ingest.writer import PendingWrite, SendingApiKey, write_group
 
 _MAX_ATTEMPTS = 3
 _committer: GroupCommitter[PendingWrite] = GroupCommitter(write_group, publish_points)
@@ -43,7 +43,7 @@ def telemetry_ingest(
     organization_id: UUID,
     decode: Callable[[], DecodedBatch],
     bound_robot_id: UUID | None = None,
-    key: WritingKey | None = None,
+    key: SendingApiKey | None = None,
 ) -> IngestResult:
     """Store a batch in one transaction; it is committed when this returns.
 
@@ -62,7 +62,7 @@ def telemetry_ingest(
         key: The API key that sends the batch, if any; verified again in the transaction.
 
     Raises:
-        WritingKeyInvalidError: The API key is no longer valid.
+        SendingApiKeyInvalidError: The API key is no longer valid.
         BusyError: The server is overloaded.
     """
     for _ in range(_MAX_ATTEMPTS):
@@ -73,7 +73,7 @@ def telemetry_ingest(
             break
         invalidate_robots(organization_id)
         if key is not None and key.id in write.error.ids:
-            raise WritingKeyInvalidError
+            raise SendingApiKeyInvalidError
     if write.error is not None:
         raise _copy_of_error(write.error) from write.error
     return _ingest_result(write)

@@ -70,10 +70,10 @@ def _database() -> DatabaseWrapper:
 
 def _apply(settings: dict[str, str]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute(*_setting(settings))
+        cursor.execute(*_set_config_sql(settings))
 
 
-def _setting(settings: dict[str, str]) -> tuple[str, list[str]]:
+def _set_config_sql(settings: dict[str, str]) -> tuple[str, list[str]]:
     """Return the statement that sets them for the transaction, and its values."""
     calls = ", ".join("set_config(%s, %s, true)" for _ in settings)
     return f"SELECT {calls}", [part for pair in settings.items() for part in pair]
@@ -114,7 +114,7 @@ def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Ite
         raise TenantError(msg)
     context = _Context(organization_id, actor or (outer.actor if outer else Actor()))
     with transaction.atomic():
-        with _entered(context):
+        with _activated(context):
             yield
         if connection.needs_rollback:
             return
@@ -170,11 +170,13 @@ def execute_in_tenant(
                 _apply(settings)
                 cursor.execute(sql, values)
                 return cast("tuple[Any, ...]", cursor.fetchone())
-        setting, parts = _setting({"app.organization_id": str(organization_id), **settings})
+        set_config, parameters = _set_config_sql(
+            {"app.organization_id": str(organization_id), **settings}
+        )
         database = _database()
         database.tenant_id = organization_id
         try:
-            cursor.execute(f"{setting}; {sql}", [*parts, *values])
+            cursor.execute(f"{set_config}; {sql}", [*parameters, *values])
         finally:
             database.tenant_id = None
         cursor.nextset()
@@ -198,14 +200,14 @@ def switch_organization_transaction(organization_id: UUID) -> Iterator[None]:
             yield
         return
     with transaction.atomic():
-        with _entered(_Context(organization_id, outer.actor, outer.action)):
+        with _activated(_Context(organization_id, outer.actor, outer.action)):
             yield
         if not connection.needs_rollback:
             _apply(outer.settings())
 
 
 @contextmanager
-def _entered(context: _Context) -> Iterator[None]:
+def _activated(context: _Context) -> Iterator[None]:
     token = _context.set(context)
     database = _database()
     previous = database.tenant_id

@@ -51,6 +51,6 @@ class OrganizationScopedQuerySet(QuerySet[Any]):
 
 
 class RobotScopedQuerySet(OrganizationScopedQuerySet):
-    """Rows of a robot, which its device keys may view."""
+    """Rows of a robot, visible to API keys bound to that robot."""
 
     robot_lookup = "robot_id"

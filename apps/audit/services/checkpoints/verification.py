@@ -20,7 +20,7 @@ from apps.audit.services.checkpoints.file import (
 )
 
 _RETENTION = timedelta(days=365)
-# A row has the time at which its transaction began, a checkpoint the time of its writing.
+# Rows carry their transaction's start time; checkpoints, the time they were written.
 _TOLERANCE = timedelta(days=1)
 
 

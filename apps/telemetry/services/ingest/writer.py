@@ -70,7 +70,7 @@ _MAX_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
-class WritingKey:
+class SendingApiKey:
     """The API key that sends points, as it was cached."""
 
     id: UUID
@@ -84,7 +84,7 @@ class PendingWrite:
 
     Attributes:
         batch: The points to store.
-        key: The API key that sends them; None for a user, who was read for this request.
+        key: The API key that sends them; None for a user, which is never cached.
         stored: The points that are new.
         conflicting_values: Stored values that differ from those of the batch, by point key.
         error: Why nothing was stored; None after success. It starts as an error, so that an
@@ -92,7 +92,7 @@ class PendingWrite:
     """
 
     batch: EncodedBatch
-    key: WritingKey | None
+    key: SendingApiKey | None
     stored: list[EncodedPoint] = field(default_factory=list)
     conflicting_values: dict[EncodedKey, float | None] = field(default_factory=dict)
     error: Exception | None = field(default_factory=lambda: OperationalError("not stored"))
@@ -110,14 +110,14 @@ def write_group(organization_id: UUID, writes: list[PendingWrite]) -> None:
     does not affect the others. Points reported as stored are committed when this returns.
     """
     try:
-        _write_shared(organization_id, writes)
+        _write_directly(organization_id, writes)
     except Exception as error:  # noqa: BLE001 - each write passes its own error to its thread
         for write in writes:
             write.error = error
         if is_database_unavailable(error):
             return
         for index, write in enumerate(writes):
-            own_error = write.error = _write_single(organization_id, write, error)
+            own_error = write.error = _retry_alone(organization_id, write, error)
             if own_error is not None and is_database_unavailable(own_error):
                 for unwritten in writes[index + 1 :]:
                     unwritten.error = own_error
@@ -131,15 +131,19 @@ def is_database_unavailable(error: Exception) -> bool:
     return not isinstance(error.__cause__, DeadlockDetected)
 
 
-def _write_single(organization_id: UUID, write: PendingWrite, error: Exception) -> Exception | None:
+def _retry_alone(
+    organization_id: UUID, write: PendingWrite, shared_error: Exception
+) -> Exception | None:
+    """Write one batch in transactions of its own; return the error if all attempts fail."""
+    error = shared_error
     for _ in range(_MAX_ATTEMPTS):
         if isinstance(error, IntegrityError):
             _clear_tracebacks(error)
         try:
             if isinstance(error, IntegrityError) and write.size:
-                _write_missing(organization_id, write)
+                _write_skipping_stored(organization_id, write)
             else:
-                _write_shared(organization_id, [write])
+                _write_directly(organization_id, [write])
         except StaleReferenceError as stale:
             return stale
         except (DatabaseError, InterfaceError) as retry_error:
@@ -164,7 +168,7 @@ def _clear_tracebacks(error: BaseException | None) -> None:
         error = error.__cause__ or error.__context__
 
 
-def _write_shared(organization_id: UUID, writes: list[PendingWrite]) -> None:
+def _write_directly(organization_id: UUID, writes: list[PendingWrite]) -> None:
     """Write directly to the table, in one transaction.
 
     Raises:
@@ -193,7 +197,7 @@ def _write_shared(organization_id: UUID, writes: list[PendingWrite]) -> None:
         write.stored, write.error = write.batch.points, None
 
 
-def _write_missing(organization_id: UUID, write: PendingWrite) -> None:
+def _write_skipping_stored(organization_id: UUID, write: PendingWrite) -> None:
     """Write the points that are not stored yet, through a staging table."""
     batch = write.batch
     points = batch.points
