@@ -20,9 +20,10 @@ def time_error(time: datetime, now: datetime, oldest: datetime) -> Issue | None:
         oldest: Oldest time that the organization keeps.
     """
     if time > now + MAX_CLOCK_SKEW:
+        minutes = MAX_CLOCK_SKEW // timedelta(minutes=1)
         return (
             "clock_skew",
-            "The time is more than 5 minutes in the future. Check the sender's clock.",
+            f"The time is more than {minutes} minutes in the future. Check the sender's clock.",
         )
     if time < oldest:
         return (

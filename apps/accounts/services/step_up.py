@@ -79,9 +79,9 @@ def step_up(
 
 @contextmanager
 def _in_home_organization(user: User) -> Iterator[None]:
-    """Switch a super admin to the platform, where the user's rows are stored.
+    """Switch a super admin to the platform.
 
-    Other users are in their home organization anyway.
+    The user's rows are stored there. Other users are in their home organization anyway.
     """
     if user.home_organization_id is None:
         yield

@@ -77,7 +77,7 @@ def _normalize(robot: Robot) -> None:
 
 
 def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
-    """Save changed fields; audited as an update, unless the caller set an action."""
+    """Save changed fields; audited as the caller's action, else an update."""
     if not changes:
         return robot
     with _unique_serial_number(robot), audit_action("robots.robot.update"):

@@ -432,10 +432,10 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         own = url_has_allowed_host_and_scheme(
             wanted, allowed_hosts={request.get_host()}, require_https=request.is_secure()
         )
-        address = urlsplit(wanted)
-        if not own or address.path == request.path:
+        url = urlsplit(wanted)
+        if not own or url.path == request.path:
             return self.change_url(obj.pk)
-        target = f"{address.path}?{address.query}" if address.query else address.path
+        target = f"{url.path}?{url.query}" if url.query else url.path
         # A path that starts with two slashes is read as a host: `//evil.example/`.
         is_path = target.startswith("/") and url_has_allowed_host_and_scheme(target, None)
         return target if is_path else self.change_url(obj.pk)

@@ -130,8 +130,8 @@ def _log_in_with_password(request: HttpRequest, form: LoginForm, target: str) ->
         )
         return _render_login(request, form, target)
     if requires_second_factor(user):
-        address = f"{reverse('admin:sign_in_code')}?{urlencode({'next': target})}"
-        return pending_login_set(HttpResponseRedirect(address), user)
+        url = f"{reverse('admin:sign_in_code')}?{urlencode({'next': target})}"
+        return pending_login_set(HttpResponseRedirect(url), user)
     try:
         log_in(request, user)
     except LoginFailedError:

@@ -134,7 +134,7 @@ def is_database_unavailable(error: Exception) -> bool:
 def _retry_alone(
     organization_id: UUID, write: PendingWrite, shared_error: Exception
 ) -> Exception | None:
-    """Write one batch in transactions of its own; return the error if all attempts fail."""
+    """Write one batch in its own transaction; return its final error."""
     error = shared_error
     for _ in range(_MAX_ATTEMPTS):
         if isinstance(error, IntegrityError):
