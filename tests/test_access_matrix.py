@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from apps.accounts.permissions.roles import SCOPES
 from tests.support.access_matrix import (
+    ADMIN_PAGE_IDS,
     ADMIN_PAGES,
     API,
     COVERED_ELSEWHERE,
@@ -132,7 +133,7 @@ def test_admin_page_access(who, caller, ids):
             if not is_expected:
                 mismatches.append((path, answer.status_code))
     for name, allowed in ADMIN_PAGES.items():
-        args = [ids["robot"]] if name == "admin:robot_page" else []
+        args = [ids[ADMIN_PAGE_IDS[name]]] if name in ADMIN_PAGE_IDS else []
         answer = client.get(reverse(name, args=args))
         expected = 302 if who == "anonymous" else 200 if may(who, allowed) else 403
         if answer.status_code != expected:

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.permissions.roles import SCOPES
-from tests.support.access_matrix import ADMIN_PAGES, API, PLATFORM, WITHOUT_ROW
+from tests.support.access_matrix import ADMIN_PAGE_IDS, ADMIN_PAGES, API, PLATFORM, WITHOUT_ROW
 from tests.support.sample_data import MARK, RESOURCE, address, model_pages
 from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
@@ -197,7 +197,7 @@ def test_admin_other_organization_sees_nothing(orm_filter, ids, charlie, client_
             assert MARK not in text, path
             assert answer.status_code in {200, 403, 404}, path
     for page in ADMIN_PAGES:
-        args = [ids["robot"]] if page == "admin:robot_page" else []
+        args = [ids[ADMIN_PAGE_IDS[page]]] if page in ADMIN_PAGE_IDS else []
         answer = client.get(reverse(page, args=args))
         assert not leaks(answer, ids), page
         assert answer.status_code == (404 if args else 200), page

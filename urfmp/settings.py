@@ -246,6 +246,13 @@ WHITENOISE_SKIP_COMPRESS_EXTENSIONS = (*Compressor.SKIP_COMPRESS_EXTENSIONS, "ma
 TELEMETRY_MAX_BODY_BYTES = 8 * 1024 * 1024
 TELEMETRY_MAX_POINTS = 10_000
 DATA_UPLOAD_MAX_MEMORY_SIZE = TELEMETRY_MAX_BODY_BYTES
+# Uploaded files, which Django writes to a temporary folder unless they are small.
+MAX_UPLOAD_BYTES = 32 * 1024 * 1024
+FILE_UPLOAD_HANDLERS = [
+    "urfmp.common.http.uploads.UploadLimitHandler",
+    "django.core.files.uploadhandler.MemoryFileUploadHandler",
+    "django.core.files.uploadhandler.TemporaryFileUploadHandler",
+]
 
 # Robots without a report for longer than this are offline.
 ROBOT_OFFLINE_AFTER = timedelta(

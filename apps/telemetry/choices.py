@@ -1,9 +1,59 @@
-"""The catalogue of known metrics; other metrics are stored as well."""
+"""The catalogue of known metrics, and the values of imports.
+
+Other metrics are stored as well.
+"""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
+
+from django.db import models
+
+
+class RecordingTimeFormat(models.TextChoices):
+    """Format of the time column of a recording."""
+
+    DATETIME = "datetime", "Date and time"
+    SECONDS = "seconds", "Seconds since 1970"
+    MILLISECONDS = "milliseconds", "Milliseconds since 1970"
+    ELAPSED = "elapsed", "Seconds since the start of the recording"
+
+
+class ImportStatus(models.TextChoices):
+    """State of an import."""
+
+    DRAFT = "draft", "Not started"
+    PENDING = "pending", "Waiting"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class ImportAction(StrEnum):
+    """Action on an import."""
+
+    START = "start"
+    RUN = "run"
+    CANCEL = "cancel"
+
+
+ACTIVE_IMPORT_STATUSES = (ImportStatus.PENDING, ImportStatus.RUNNING)
+ENDED_IMPORT_STATUSES = (ImportStatus.COMPLETED, ImportStatus.FAILED, ImportStatus.CANCELLED)
+
+# The statuses in which each action is allowed, for the pages and the services.
+IMPORT_TRANSITIONS: dict[ImportAction, frozenset[ImportStatus]] = {
+    ImportAction.START: frozenset({ImportStatus.DRAFT}),
+    ImportAction.RUN: frozenset(ACTIVE_IMPORT_STATUSES),
+    ImportAction.CANCEL: frozenset({ImportStatus.DRAFT, *ACTIVE_IMPORT_STATUSES}),
+}
+
+
+def import_allows(action: ImportAction, status: str) -> bool:
+    """Return whether an import with a status allows an action."""
+    return status in IMPORT_TRANSITIONS[action]
 
 
 @dataclass(frozen=True)

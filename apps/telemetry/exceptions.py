@@ -125,3 +125,23 @@ class SendingApiKeyInvalidError(ApplicationError):
 
     code = "not_authenticated"
     status = 401
+
+
+class InvalidRecordingError(ApplicationError):
+    """The recording cannot be read."""
+
+    code = "invalid_recording"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class ImportStateError(ApplicationError):
+    """The import has changed in the meantime. Reload the page."""
+
+    code = "invalid_state"
+
+
+class TooManyImportsError(ApplicationError):
+    """Too many imports are unfinished. Wait, or cancel one."""
+
+    code = "too_many_imports"
+    status = HTTPStatus.TOO_MANY_REQUESTS

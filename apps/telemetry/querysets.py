@@ -9,3 +9,11 @@ class TelemetryBatchQuerySet(OrganizationScopedQuerySet):
 
 class TelemetryLatestQuerySet(RobotScopedQuerySet):
     """The newest rolled-up points of an organization's robots."""
+
+
+class TelemetryImportQuerySet(RobotScopedQuerySet):
+    """Imports of recordings of one organization."""
+
+
+class TelemetryImportPartQuerySet(OrganizationScopedQuerySet):
+    """Parts of uploaded files; read by services and selectors only."""

@@ -1,14 +1,16 @@
-"""Periodic jobs of telemetry."""
+"""Jobs of telemetry."""
 
 from __future__ import annotations
 
 import logging
 import time
+from uuid import UUID
 
 from django.db import DatabaseError
 from procrastinate.contrib.django import app
 
 from apps.telemetry.services.chunks import chunk_length_adapt, chunks_make_ahead, compression_apply
+from apps.telemetry.services.imports import import_run, imports_clean_up, imports_resume
 from apps.telemetry.services.pending_work import (
     organizations_with_pending_work,
     pending_work_clean_up,
@@ -21,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 # A run ends before the next one starts, which continues where it stopped.
 _MAX_RUN_SECONDS = 12.0
+# An import gives way to other jobs after this long, and continues in a new job.
+_MAX_IMPORT_RUN_SECONDS = 15.0
 
 
 @app.periodic(cron="17 * * * *")
@@ -81,3 +85,33 @@ def tune_chunks(timestamp: int) -> None:
     compression_apply()
     if (measure := chunk_length_adapt()) is not None:
         logger.info("The chunk length of telemetry was changed: %s.", measure)
+
+
+@app.task(name="telemetry.run_import")
+def run_import(organization_id: str, import_id: str) -> None:
+    """Import rows of a recording; enqueue itself again while rows are left."""
+    has_rows = import_run(
+        organization_id=UUID(organization_id),
+        import_id=UUID(import_id),
+        max_seconds=_MAX_IMPORT_RUN_SECONDS,
+    )
+    if has_rows:
+        run_import.configure(schedule_in={"seconds": 1}).defer(
+            organization_id=organization_id, import_id=import_id
+        )
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="telemetry.resume_imports", queueing_lock="telemetry.resume_imports")
+def resume_imports(timestamp: int) -> None:
+    """Continue imports whose worker died, every minute."""
+    for organization_id in organization_ids():
+        imports_resume(organization_id)
+
+
+@app.periodic(cron="23 3 * * *")
+@app.task(name="telemetry.clean_up_imports", queueing_lock="telemetry.clean_up_imports")
+def clean_up_imports(timestamp: int) -> None:
+    """Delete abandoned and old imports, every night."""
+    for organization_id in organization_ids():
+        imports_clean_up(organization_id)

@@ -42,6 +42,7 @@ WITHOUT_POLICY = {
 # The audit log itself, responses stored for a day, and columns that machines update constantly.
 UNAUDITED = {
     "audit_logs", "idempotency_keys", "robot_status_repeats", "telemetry_batches",
+    "telemetry_import_parts",
     "telemetry_latest",
 }  # fmt: skip
 

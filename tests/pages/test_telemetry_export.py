@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
 import io
 import zoneinfo
 from datetime import timedelta
@@ -29,7 +31,17 @@ def export_form(**parameters):
 
 def rows(answer):
     assert answer.status_code == 200, answer.content
-    return list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    return list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode("utf-8-sig"))))
+
+
+@pytest.mark.parametrize("file_format", ["csv", "csv.gz"])
+def test_spreadsheet_file_begins_with_byte_order_mark(page, file_format):
+    """Excel on Windows takes UTF-8 without a mark for Windows-1252."""
+    answer = page.get(URL, export_form(format=file_format))
+    content = b"".join(answer.streaming_content)
+    content = gzip.decompress(content) if file_format == "csv.gz" else content
+    assert content.startswith(codecs.BOM_UTF8 + b"robot_id,")
+    assert content.count(codecs.BOM_UTF8) == 1
 
 
 def test_form_offers_own_robots(page, fleet):

@@ -127,8 +127,15 @@ ADMIN_PAGES = {
     "admin:robot_page": set(ROLES),
     "admin:telemetry_page": set(ROLES),
     "admin:telemetry_export_page": {"operator", *STAFF},
+    "admin:telemetry_imports_page": {"admin", "super_admin"},
+    "admin:telemetry_import_page": {"admin", "super_admin"},
     "admin:status_history_page": set(ROLES),
     "admin:storage_page": STAFF,
+}
+# Pages with the id of a row in the URL, and its key in the sample data.
+ADMIN_PAGE_IDS = {
+    "admin:robot_page": "robot",
+    "admin:telemetry_import_page": "telemetry-import",
 }
 # Pages before login: open to all callers, independent of credentials.
 PUBLIC_PAGES = {

@@ -33,6 +33,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.maintenance.services import task_create
     from apps.robots.models import RobotCommand
     from apps.telemetry.protocols.points import DecodedBatch, Point
+    from apps.telemetry.services.imports import import_upload
     from apps.telemetry.services.telemetry import telemetry_ingest
 
     def make(organization: Any, mark: str) -> dict[str, UUID]:
@@ -75,6 +76,13 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
             key, _ = api_key_create(
                 organization_id=organization.id, user=author, name=f"Key {mark}", permissions=[]
             )
+            telemetry_import = import_upload(
+                organization_id=organization.id,
+                robot=robot,
+                created_by=author,
+                file_name=f"{mark}.csv",
+                parts=[f"time,{mark}\n2026-01-01T00:00:00Z,1\n".encode()],
+            )
             session = UserSession.objects.filter(user=user).first()
             audit = AuditLog.objects.first()
         return {
@@ -89,6 +97,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
             "command": command.pk,
             "api-key": key.pk,
             "audit-log": audit.pk,
+            "telemetry-import": telemetry_import.pk,
         }
 
     return make

@@ -18,8 +18,9 @@ from urfmp.pages.views.robot import robot_page
 from urfmp.pages.views.second_factor import second_factor_page
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.storage import storage_page
-from urfmp.pages.views.telemetry import telemetry_page
-from urfmp.pages.views.telemetry_export import telemetry_export_page
+from urfmp.pages.views.telemetry.charts import telemetry_page
+from urfmp.pages.views.telemetry.export import telemetry_export_page
+from urfmp.pages.views.telemetry.imports import telemetry_import_page, telemetry_imports_page
 
 
 def page_urls(site: Any) -> list[URLPattern]:
@@ -48,6 +49,16 @@ def page_urls(site: Any) -> list[URLPattern]:
             "telemetry/export/",
             site.admin_view(telemetry_export_page),
             name="telemetry_export_page",
+        ),
+        path(
+            "telemetry/imports/",
+            site.admin_view(telemetry_imports_page),
+            name="telemetry_imports_page",
+        ),
+        path(
+            "telemetry/imports/<uuid:import_id>/",
+            site.admin_view(telemetry_import_page),
+            name="telemetry_import_page",
         ),
         path("storage/", site.admin_view(storage_page), name="storage_page"),
         path("status-history/", site.admin_view(status_history_page), name="status_history_page"),

@@ -82,6 +82,7 @@ _RESOURCES = {
     "robots.robotcommand": "command",
     "robots.robotstatushistory": "robot",
     "telemetry.robottelemetry": "telemetry",
+    "telemetry.telemetryimport": "telemetry_import",
     # Not models: storage pages of one organization and of the platform.
     "telemetry.storage": "settings",
     "telemetry.platformstorage": "platform",
@@ -94,6 +95,9 @@ _VERBS = {"add": "create", "change": "update"}
 _COVERED_BY = {
     "command.view": "robot.view",
     "command.create": "robot.control",
+    "telemetry_import.view": "telemetry.write",
+    "telemetry_import.create": "telemetry.write",
+    "telemetry_import.update": "telemetry.write",
     "organization.create": "organization.update",
     "organization.delete": "organization.update",
     "organization.administer": "platform.administer",

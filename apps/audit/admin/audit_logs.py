@@ -109,6 +109,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
                 organization_id=request_user(request).organization_id,
                 kind=kind,
                 filters={name: value for name, value in request.GET.items() if value},
+                has_byte_order_mark=True,
             )
         except TooManyExportsError as error:
             self.message_user(request, error.message, messages.ERROR)

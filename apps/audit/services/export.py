@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import logging
 from collections.abc import Iterator
@@ -66,7 +67,12 @@ class AuditExport:
 
 
 def audit_export(
-    entries: QuerySet[Any], *, organization_id: UUID, kind: str, filters: dict[str, Any]
+    entries: QuerySet[Any],
+    *,
+    organization_id: UUID,
+    kind: str,
+    filters: dict[str, Any],
+    has_byte_order_mark: bool = False,
 ) -> AuditExport:
     """Start an export of audit rows and audit its start.
 
@@ -79,6 +85,7 @@ def audit_export(
         organization_id: Organization that owns the rows.
         kind: `csv` or `jsonl`.
         filters: Filters of the request, as they were sent.
+        has_byte_order_mark: Whether CSV begins with a byte order mark, for Excel.
 
     Raises:
         TooManyExportsError: Too many exports of the organization or the platform are running.
@@ -100,18 +107,30 @@ def audit_export(
     )
     # Later rows are excluded, so that the recorded number of rows is right.
     rows = entries.filter(seq__lte=found["through"] or 0).order_by("seq")
+    header = _header(kind, has_byte_order_mark)
     return AuditExport(
-        content=_stream(rows, organization_id, current_actor(), export_id, kind),
+        content=_stream(rows, organization_id, current_actor(), export_id, kind, header),
         content_type=CONTENT_TYPES[kind],
         file_name=f"audit_{timezone.now():%Y%m%dT%H%M%SZ}.{kind}",
     )
 
 
+def _header(kind: str, has_byte_order_mark: bool) -> bytes:
+    if kind != "csv":
+        return b""
+    mark = codecs.BOM_UTF8 if has_byte_order_mark else b""
+    return mark + (",".join(COLUMNS) + "\r\n").encode()
+
+
 def _stream(
-    rows: QuerySet[Any], organization_id: UUID, actor: Actor, export_id: UUID, kind: str
+    rows: QuerySet[Any],
+    organization_id: UUID,
+    actor: Actor,
+    export_id: UUID,
+    kind: str,
+    header: bytes,
 ) -> Iterator[bytes]:
     sent, error = 0, "The export was aborted."
-    header = (",".join(COLUMNS) + "\r\n").encode() if kind == "csv" else b""
     try:
         with tenant_transaction(organization_id, actor):
             # The slot of the request, unless its connection was lost.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from collections.abc import Generator, Iterator
 from contextlib import closing
@@ -69,6 +70,7 @@ class ExportQuery:
         end: End of the time range, exclusive.
         format: A key of `EXPORT_FORMATS`.
         is_whole_fleet: Whether these are all robots that are visible to the user.
+        has_byte_order_mark: Whether CSV begins with a byte order mark, for Excel.
     """
 
     robot_ids: tuple[UUID, ...]
@@ -77,6 +79,7 @@ class ExportQuery:
     end: datetime
     format: str
     is_whole_fleet: bool = False
+    has_byte_order_mark: bool = False
 
     @property
     def file_name(self) -> str:
@@ -106,14 +109,16 @@ def telemetry_export(query: ExportQuery, *, organization_id: UUID) -> Iterator[b
         request_data=_audit_details(query),
     )
     return _encode(
-        EXPORT_FORMATS[query.format], read_lines(query, organization_id, current_actor())
+        EXPORT_FORMATS[query.format],
+        read_lines(query, organization_id, current_actor()),
+        codecs.BOM_UTF8 if query.has_byte_order_mark else b"",
     )
 
 
-def _encode(file_format: ExportFormat, lines: Generator[list[str]]) -> Iterator[bytes]:
+def _encode(file_format: ExportFormat, lines: Generator[list[str]], mark: bytes) -> Iterator[bytes]:
     """Yield the encoded file; closing it ends the transaction at once."""
     with closing(lines):
-        yield from file_format.encode(lines)
+        yield from file_format.encode(lines, mark)
 
 
 def _audit_details(query: ExportQuery) -> dict[str, Any]:

@@ -38,10 +38,15 @@ _MAX_ROW_GROUP_BYTES = 32 * 1024 * 1024
 LineBatches = Iterator[list[str]]
 
 
-def encode_csv(batches: LineBatches) -> Iterator[bytes]:
-    """Yield a CSV file: a header line, then one line per row."""
+def encode_csv(batches: LineBatches, mark: bytes = b"") -> Iterator[bytes]:
+    """Yield a CSV file: a header line, then one line per row.
+
+    Args:
+        batches: Lines of the file.
+        mark: Byte order mark, without which Excel takes UTF-8 for another encoding.
+    """
     # Sent with the first lines: until then the query may still fail.
-    header = (",".join(COLUMNS) + "\n").encode()
+    header = mark + (",".join(COLUMNS) + "\n").encode()
     for lines in batches:
         yield header + _join_lines(lines)
         header = b""
@@ -49,17 +54,17 @@ def encode_csv(batches: LineBatches) -> Iterator[bytes]:
         yield header
 
 
-def encode_gzip_csv(batches: LineBatches) -> Iterator[bytes]:
+def encode_gzip_csv(batches: LineBatches, mark: bytes = b"") -> Iterator[bytes]:
     """Yield a gzip-compressed CSV file."""
     compressor = zlib.compressobj(level=5, wbits=zlib.MAX_WBITS | 16)
-    for part in encode_csv(batches):
+    for part in encode_csv(batches, mark):
         if compressed := compressor.compress(part):
             yield compressed
     yield compressor.flush()
 
 
-def encode_parquet(batches: LineBatches) -> Iterator[bytes]:
-    """Yield a Parquet file, row group by row group."""
+def encode_parquet(batches: LineBatches, mark: bytes = b"") -> Iterator[bytes]:
+    """Yield a Parquet file, row group by row group, without mark."""
     sink = _DrainableBuffer()
     with pq.ParquetWriter(sink, _SCHEMA, compression="zstd") as writer:
         group, rows, size = [], 0, 0
@@ -125,14 +130,14 @@ class ExportFormat:
         content_type: Media type.
         suffix: File name extension.
         is_for_spreadsheets: Whether a spreadsheet may evaluate text as a formula.
-        encode: Function from batches of lines to the file's content.
+        encode: Function from batches of lines and a byte order mark to the file's content.
     """
 
     label: str
     content_type: str
     suffix: str
     is_for_spreadsheets: bool
-    encode: Callable[[LineBatches], Iterator[bytes]]
+    encode: Callable[[LineBatches, bytes], Iterator[bytes]]
 
 
 EXPORT_FORMATS = {

@@ -44,6 +44,7 @@ def telemetry_ingest(
     decode: Callable[[], DecodedBatch],
     bound_robot_id: UUID | None = None,
     key: SendingApiKey | None = None,
+    is_live: bool = True,
 ) -> IngestResult:
     """Store a batch in one transaction; it is committed when this returns.
 
@@ -60,6 +61,8 @@ def telemetry_ingest(
         bound_robot_id: The robot to which the API key is bound: the only one it may name, and the
             default for points that name none.
         key: The API key that sends the batch, if any; verified again in the transaction.
+        is_live: Whether the robots send it now. If not, as in an import, their last seen stays,
+            and live pages are not notified.
 
     Raises:
         SendingApiKeyInvalidError: The API key is no longer valid.
@@ -67,7 +70,7 @@ def telemetry_ingest(
     """
     for _ in range(_MAX_ATTEMPTS):
         batch = encode_batch(organization_id, decode(), timezone.now(), bound_robot_id)
-        write = PendingWrite(batch, key)
+        write = PendingWrite(batch, key, is_live)
         _committer.submit(organization_id, write)
         if not isinstance(write.error, StaleReferenceError):
             break

@@ -20,7 +20,7 @@ from urfmp.pages.range_form import RangeForm
 from urfmp.pages.selectors import can_view_telemetry, open_alerts, robot_commands, robot_tasks
 from urfmp.pages.timelines import status_time_rows, timeline_for
 from urfmp.pages.views.rendering import render_page, require_permission
-from urfmp.pages.views.telemetry import requested_units
+from urfmp.pages.views.telemetry.charts import requested_units
 
 _TIMELINE_LENGTH = timedelta(hours=24)
 # A robot may send thousands of metrics: known ones come first, others are found by search.

@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            with options["file"].open(encoding="utf-8", newline="") as file:
+            with options["file"].open(encoding="utf-8-sig", newline="") as file:
                 report = verify_rows(read_rows(file))
         except (OSError, ValueError, KeyError, TypeError, csv.Error, RecursionError) as error:
             msg = f"The file cannot be read: {error!r}"

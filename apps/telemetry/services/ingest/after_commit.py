@@ -28,7 +28,7 @@ def publish_points(organization_id: UUID, writes: list[PendingWrite]) -> None:
 
     The points are committed: a failure here loses none of them.
     """
-    committed = [write for write in writes if write.error is None]
+    committed = [write for write in writes if write.error is None and write.is_live]
     robot_ids = {id_ for write in committed for id_ in write.batch.robots}
     if due := _last_seen_throttle.due(organization_id, robot_ids):
         with suppress(DatabaseError, InterfaceError), tenant_transaction(organization_id):

@@ -85,6 +85,7 @@ class PendingWrite:
     Attributes:
         batch: The points to store.
         key: The API key that sends them; None for a user, which is never cached.
+        is_live: Whether the robots send the points now.
         stored: The points that are new.
         conflicting_values: Stored values that differ from those of the batch, by point key.
         error: Why nothing was stored; None after success. It starts as an error, so that an
@@ -93,6 +94,7 @@ class PendingWrite:
 
     batch: EncodedBatch
     key: SendingApiKey | None
+    is_live: bool = True
     stored: list[EncodedPoint] = field(default_factory=list)
     conflicting_values: dict[EncodedKey, float | None] = field(default_factory=dict)
     error: Exception | None = field(default_factory=lambda: OperationalError("not stored"))

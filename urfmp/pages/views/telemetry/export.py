@@ -114,4 +114,5 @@ def _export_query(user: Any, values: dict[str, Any]) -> ExportQuery:
         end=values["end"],
         format=values["format"],
         is_whole_fleet=not selected,
+        has_byte_order_mark=True,
     )

@@ -1,0 +1,1 @@
+"""Telemetry pages: charts, export and imports."""
