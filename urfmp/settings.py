@@ -79,7 +79,7 @@ MIDDLEWARE = [
     "urfmp.common.http.middleware.ContentSecurityPolicyMiddleware",
     "urfmp.common.http.middleware.ClientAddressMiddleware",
     "urfmp.common.http.middleware.RequestIdMiddleware",
-    "urfmp.common.http.middleware.ApiCacheMiddleware",
+    "urfmp.common.http.middleware.CacheControlMiddleware",
     "urfmp.common.http.middleware.StreamStartMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

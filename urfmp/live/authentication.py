@@ -14,7 +14,12 @@ from django.utils.crypto import constant_time_compare
 from starlette.requests import Request
 
 from apps.accounts.auth.principals import ApiKeyPrincipal
-from apps.accounts.auth.requests import IP_NOT_ALLOWED, presented_token
+from apps.accounts.auth.requests import (
+    IP_NOT_ALLOWED,
+    TWO_CREDENTIALS,
+    has_two_credentials,
+    presented_token,
+)
 from apps.accounts.choices import Role
 from apps.accounts.middleware.second_factor import must_set_up_second_factor
 from apps.accounts.models import User
@@ -97,8 +102,11 @@ def presented_credential(request: Request) -> PresentedCredential:
     """Return the API key, access token or session token of a request.
 
     Raises:
-        HttpError: 401 without a credential; 403 if a page of another origin uses a session.
+        HttpError: 400 with two credentials; 401 without one; 403 if a page of another origin uses
+            a session.
     """
+    if has_two_credentials(cast("HttpRequest", request)):
+        raise HttpError(400, *TWO_CREDENTIALS)
     bearer_token = presented_token(cast("HttpRequest", request))
     if bearer_token is not None:
         return PresentedCredential(bearer_token, ip_address=client_ip(request))
@@ -223,12 +231,9 @@ def _check_second_factor(user: User, authentication: AuthenticationTime) -> None
 
 
 def _visible_robots(principal: Any, robots: Collection[UUID]) -> frozenset[UUID] | None:
-    if not all(principal.has_perm(permission) for permission in _PERMISSIONS):
-        raise HttpError(
-            403,
-            "permission_denied",
-            "You do not have permission to view robots and their telemetry.",
-        )
+    for permission in _PERMISSIONS:
+        if not principal.has_perm(permission):
+            raise HttpError(403, "permission_denied", principal.denial_text(permission))
     own: UUID | None = principal.robot_id
     wanted = frozenset(robots) or (None if own is None else frozenset([own]))
     if wanted is None:

@@ -35,12 +35,18 @@ from urfmp.common.admin import (
     request_user,
 )
 from urfmp.common.http.request_state import request_state
-from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.formats import NOTHING, relative_time
 from urfmp.common.rendering.html import datetime_html, relative_time_html
 
 
 def _is_valid(key: ApiKey) -> bool:
     return key.is_valid
+
+
+def _last_use_text(key: ApiKey) -> str:
+    if key.last_used_at is None:
+        return "never used"
+    return f"used {relative_time(key.last_used_at)}"
 
 
 class NetworkListField(forms.CharField):
@@ -177,6 +183,7 @@ class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
             applies=_is_valid,
             run=lambda _request, key, _values: api_key_revoke(key),
             is_danger=True,
+            detail=_last_use_text,
             needs_step_up=True,
         ),
     )

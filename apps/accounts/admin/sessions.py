@@ -13,13 +13,18 @@ from apps.accounts.models import UserSession
 from apps.accounts.permissions.grants import check_can_manage
 from apps.accounts.services.sessions import session_revoke
 from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin, request_user
-from urfmp.common.rendering.formats import NOTHING
+from urfmp.common.rendering.formats import NOTHING, relative_time
 from urfmp.common.rendering.html import datetime_html, relative_time_html
 
 
 def _end_session(request: HttpRequest, session: UserSession, _values: Any) -> None:
     check_can_manage(request_user(request), session.user)
     session_revoke(session)
+
+
+def _activity_text(session: UserSession) -> str:
+    device = f"{session.device}, " if session.device else ""
+    return f"{device}active {relative_time(session.last_activity_at)}"
 
 
 @admin.register(UserSession)
@@ -49,6 +54,7 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
             icon="logout",
             run=_end_session,
             is_danger=True,
+            detail=_activity_text,
             needs_step_up=True,
         ),
     )

@@ -1,7 +1,7 @@
 """Login state between password and second factor, in a signed cookie.
 
 It lasts five minutes, creates no session and no row, and grants nothing by itself. A change of the
-password invalidates it.
+password and a deactivation invalidate it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ def _cookie_name() -> str:
 
 
 def _password_hash(user: User) -> str:
-    return hash_token(user.get_session_auth_hash())
+    """Return a value of the password and the last revocation of sessions."""
+    return hash_token(f"{user.get_session_auth_hash()} {user.trusted_devices_reset_at}")
 
 
 def pending_login_set(response: HttpResponse, user: User) -> HttpResponse:

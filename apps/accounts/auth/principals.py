@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from apps.accounts.permissions.roles import scopes_have_permission
+from apps.accounts.permissions.roles import scopes_have_permission, scopes_text
 from apps.accounts.selectors.credentials import KeyCredential
 
 
@@ -37,6 +37,13 @@ class ApiKeyPrincipal:
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Return whether the key's scopes include Django's `app.action_model`."""
         return scopes_have_permission(self.scopes, perm)
+
+    def denial_text(self, perm: str) -> str:
+        """Return which scope the key lacks for Django's `app.action_model`."""
+        scopes = scopes_text(perm)
+        if not scopes:
+            return "API keys cannot perform this action; log in as a user."
+        return f"This API key needs the scope {scopes}."
 
     def has_module_perms(self, app_label: str) -> bool:
         """Return False: API keys cannot use the admin."""

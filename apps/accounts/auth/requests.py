@@ -94,6 +94,32 @@ def is_background_poll(request: HttpRequest) -> bool:
     return "X-Unattended" in request.headers
 
 
+TWO_CREDENTIALS = (
+    "two_credentials",
+    "The request contains more than one credential. Send only one of them.",
+)
+
+
+def has_two_credentials(request: HttpRequest, *, is_influx: bool = False) -> bool:
+    """Return whether a request carries more than one credential.
+
+    Which one counts would be a guess. Session cookies are not counted: browsers add them by
+    themselves, and an explicit credential takes precedence.
+
+    Args:
+        request: Request of any process.
+        is_influx: Whether credentials of InfluxDB clients count as well.
+    """
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    schemes = {"bearer", "token", "basic"} if is_influx else {"bearer"}
+    places = [
+        scheme.lower() in schemes and bool(value),
+        "X-API-Key" in request.headers,
+        is_influx and "p" in request.GET,
+    ]
+    return sum(places) > 1
+
+
 def presented_token(request: HttpRequest) -> str | None:
     """Return the API key or access token in a request's headers."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")

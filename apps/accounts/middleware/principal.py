@@ -19,7 +19,9 @@ from django.template.response import SimpleTemplateResponse
 from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.auth.requests import (
     IP_NOT_ALLOWED,
+    TWO_CREDENTIALS,
     client_ip,
+    has_two_credentials,
     is_background_poll,
     presented_token,
     request_actor,
@@ -74,6 +76,9 @@ class PrincipalMiddleware:
         if policy.public:
             request.user = AnonymousUser()
             return None
+        if has_two_credentials(request, is_influx=policy.api_key_reader is not None):
+            request.user = AnonymousUser()
+            return problem_response(HTTPStatus.BAD_REQUEST, *TWO_CREDENTIALS)
         find_bearer = policy.api_key_reader or presented_token
         if (bearer := find_bearer(request)) is not None:
             run = self._with_token if is_access_token(bearer) else self._with_key

@@ -74,7 +74,7 @@ class UserSession(TenantModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.user_id} since {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.user} since {self.created_at:%Y-%m-%d %H:%M}"
 
     @property
     def kind(self) -> str:

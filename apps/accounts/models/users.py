@@ -12,7 +12,7 @@ from django.db.models.functions import Lower
 from apps.accounts.choices import LinkPurpose, Role
 from apps.accounts.models.second_factors import SecondFactor
 from apps.accounts.permissions.platform_staff import PlatformStaffMixin
-from apps.accounts.permissions.roles import ROLE_PERMISSIONS, role_has_permission
+from apps.accounts.permissions.roles import ROLE_PERMISSIONS, permission_text, role_has_permission
 from apps.accounts.querysets import (
     UserQuerySet,
 )
@@ -174,6 +174,10 @@ class User(PlatformStaffMixin, AbstractBaseUser, TenantModel):
     def has_perm(self, perm: str, obj: Any = None) -> bool:
         """Return whether the user has Django's permission `app.action_model`."""
         return bool(self.is_active) and role_has_permission(self.role, self.permissions or (), perm)
+
+    def denial_text(self, perm: str) -> str:
+        """Return which permission the user lacks for Django's `app.action_model`."""
+        return f"You need the permission {permission_text(perm)}."
 
     def has_perms(self, perms: list[str], obj: Any = None) -> bool:
         """Return whether the user has all of these permissions."""

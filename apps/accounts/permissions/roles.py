@@ -194,3 +194,14 @@ def scopes_have_permission(scopes: Iterable[str], perm: str) -> bool:
         return permission is not None
     # Reading commands needs its own scope: the scope to read robots does not include it.
     return not permission.startswith("command.") and _COVERED_BY.get(permission) in granted
+
+
+def permission_text(perm: str) -> str:
+    """Return the name of the permission that includes Django's `app.action_model`."""
+    permission = staff_permission_for(perm)
+    return "" if permission is None else _COVERED_BY.get(permission, permission)
+
+
+def scopes_text(perm: str) -> str:
+    """Return the names of the scopes that include Django's `app.action_model`."""
+    return " or ".join(scope for scope in SCOPES if scopes_have_permission([scope], perm))

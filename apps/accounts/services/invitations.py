@@ -23,6 +23,7 @@ from apps.accounts.exceptions import GrantExceedsOwnError, InvalidLinkError, Rol
 from apps.accounts.models import ApiKey, Invitation, User
 from apps.accounts.permissions.grants import check_can_grant, effective_permissions
 from apps.accounts.selectors.one_time_links import generate_link_token, hash_link_token
+from apps.accounts.services.login_audit import record_invalid_link
 from apps.accounts.services.quotas import reserve_quota
 from apps.accounts.services.users import user_create
 from apps.accounts.throttling import throttle_outgoing_mail
@@ -216,6 +217,14 @@ def invitation_accept(
         ValidationError: A field is invalid, or the e-mail address has an account in another
             organization. The link stays valid.
     """
+    try:
+        return _accept(actor, token, password, first_name, last_name)
+    except InvalidLinkError:
+        record_invalid_link(actor, action="accounts.invitation.accept")
+        raise
+
+
+def _accept(actor: Actor, token: str, password: str, first_name: str, last_name: str) -> User:
     credential = invitation_credential(token)
     if credential is None:
         raise InvalidLinkError

@@ -41,14 +41,19 @@ def lock_organization(organization_id: UUID) -> bool:
 def lock_active_user(user: User) -> None:
     """Lock a user and the organization, and require both to be active.
 
+    The user's sessions must not have been revoked since the user was read: a login that crosses a
+    deactivation fails even if the user is active again.
+
     A login runs under this lock: it waits for a running deactivation and then sees it, and a later
     deactivation waits and finds the new session. The user is locked first, then the organization,
     then second factor and sessions. The lock is FOR NO KEY UPDATE, because the audit rows of
     concurrent requests refer to the user.
 
     Raises:
-        LoginFailedError: The user or the organization is not active.
+        LoginFailedError: The user or the organization is not active, or the sessions were revoked.
     """
     rows = User.objects.select_for_update(no_key=True).filter(pk=user.pk, is_active=True)
-    if not rows.exists() or not lock_organization(user.organization_id):
+    reset_at = list(rows.values_list("trusted_devices_reset_at", flat=True))
+    is_current = reset_at == [user.trusted_devices_reset_at]
+    if not is_current or not lock_organization(user.organization_id):
         raise LoginFailedError

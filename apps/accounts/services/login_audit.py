@@ -1,10 +1,11 @@
-"""Audit logins, and failed ones with unknown e-mail addresses only in samples.
+"""Audit logins, and attempts that belong to no organization only in samples.
 
-Anyone may try any number of unknown addresses, so a flood must not fill the platform's audit log.
-Of the attempts from one network within an hour, the first 10 are audited, up to 200 from all
-networks. After that the 100th, the 1,000th and so on are audited with the count so far. The same
-counts are kept for all networks together, so distributed attempts are visible as well. Attempts
-with the address of a user are always audited in that user's organization and are not counted here.
+Anyone may try any number of unknown addresses and invalid links, so a flood must not fill the
+platform's audit log. Of the attempts from one network within an hour, the first 10 are audited, up
+to 200 from all networks. After that the 100th, the 1,000th and so on are audited with the count so
+far. The same counts are kept for all networks together, so distributed attempts are visible as
+well. Attempts with the address of a user are always audited in that user's organization and are not
+counted here.
 
 Attempts that are not audited take as long as audited ones. Otherwise the response time would reveal
 whether an address has an account.
@@ -19,6 +20,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from apps.accounts.exceptions import InvalidLinkError
 from apps.accounts.selectors.credentials import user_organization_id
 from apps.audit.services.audit_logs import audit_record
 from urfmp.common.http.client_ip import client_network
@@ -89,17 +91,32 @@ def record_unknown_email_attempt(actor: Actor, *, action: str, email: str, **ent
         email: E-mail address that was entered.
         entry: Further arguments of `audit_record`.
     """
+    _record_sample(actor, action, {"email": email[:255]}, entry)
+
+
+def record_invalid_link(actor: Actor, *, action: str) -> None:
+    """Audit an attempt with an invalid link, in samples.
+
+    Args:
+        actor: Client of the request.
+        action: Audit action of the use of the link, such as `accounts.user.password_reset`.
+    """
+    entry = {"resource_type": "link", "error_message": InvalidLinkError().message}
+    _record_sample(actor, action, {}, entry)
+
+
+def _record_sample(
+    actor: Actor, action: str, request_data: dict[str, Any], entry: dict[str, Any]
+) -> None:
     name = f"{{unknown_email:{action}}}"
     network_count = _count(f"{name}:{client_network(actor.ip_address)}")
     total_count = _count(f"{name}:all")
-    request_data: dict[str, Any] = {"email": email[:255]}
+    is_milestone = False
     if network_count in _SAMPLED_COUNTS:
-        request_data["within_an_hour"] = network_count
+        is_milestone, request_data["within_an_hour"] = True, network_count
     if total_count in _SAMPLED_COUNTS:
-        request_data["within_an_hour_from_everywhere"] = total_count
-    is_sampled = len(request_data) > 1 or (
-        network_count <= _FIRST_N_PER_NETWORK and _has_sample_left(name)
-    )
+        is_milestone, request_data["within_an_hour_from_everywhere"] = True, total_count
+    is_sampled = is_milestone or (network_count <= _FIRST_N_PER_NETWORK and _has_sample_left(name))
     with platform_transaction(actor), _rollback_unless_sampled(is_sampled):
         audit_record(action=action, success=False, request_data=request_data, **entry)
 

@@ -183,7 +183,8 @@ def _check_request(request: HttpRequest) -> HttpResponse | None:
     if not isinstance(principal, ApiKeyPrincipal):
         return _unauthorized("Send a valid API key in Authorization: Token.")
     if not principal.has_perm("telemetry.write_robottelemetry"):
-        return _error(403, "forbidden", "This key does not have the scope telemetry:write.")
+        detail = principal.denial_text("telemetry.write_robottelemetry")
+        return _error(403, "forbidden", detail)
     return None
 
 

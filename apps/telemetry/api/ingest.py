@@ -84,9 +84,8 @@ def _check_request(request: HttpRequest) -> HttpResponse | None:
     if presented_token(request) is None or not principal.is_authenticated:
         return _not_authenticated("Send a valid API key or access token in Authorization: Bearer.")
     if not principal.has_perm("telemetry.write_robottelemetry"):
-        return problem_response(
-            403, "permission_denied", "This key does not have the scope telemetry:write."
-        )
+        detail = principal.denial_text("telemetry.write_robottelemetry")
+        return problem_response(403, "permission_denied", detail)
     if request.content_type not in _DECODERS:
         return problem_response(
             415,

@@ -8,6 +8,7 @@ import msgspec
 
 from apps.telemetry.exceptions import MalformedBatchError, TooManyPointsError
 from apps.telemetry.protocols.points import DecodedBatch, RawPoint, Rejection
+from urfmp.common.db.json_values import NESTED_TOO_DEEP
 
 
 class _JsonBatch(msgspec.Struct, forbid_unknown_fields=True):
@@ -59,7 +60,9 @@ def decode_ndjson(body: bytes, *, max_points: int) -> DecodedBatch:
 def _decode_point(batch: DecodedBatch, index: int, text: bytes | msgspec.Raw) -> None:
     try:
         batch.points.append((index, _point_decoder.decode(text)))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError:
+        batch.rejected.append(Rejection(index, "invalid", NESTED_TOO_DEEP))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         batch.rejected.append(Rejection(index, "invalid", str(error)))
 
 
@@ -69,7 +72,9 @@ def _decode_point_by_point(body: bytes) -> DecodedBatch:
         msgspec.json.decode(body)
     except msgspec.ValidationError:
         pass  # a number out of range: that point is rejected below
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise MalformedBatchError(NESTED_TOO_DEEP) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         msg = f"The body is not JSON: {error}"
         raise MalformedBatchError(msg) from error
     try:

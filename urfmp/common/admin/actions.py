@@ -14,6 +14,10 @@ def _no_initial(_row: Any) -> dict[str, Any]:
     return {}
 
 
+def _no_detail(_row: Any) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class ObjectAction:
     """An action that users run on one row or on many.
@@ -29,11 +33,12 @@ class ObjectAction:
         applies: Whether the row's state allows the action.
         form_class: Form to fill in first; such an action is not available in bulk.
         initial: Initial values of the form.
-        is_danger: Whether the action is destructive.
         question: Question of the confirmation page, with `{object}`; default: the label.
         consequences: What else the action does, for the confirmation page.
         confirm_label: Text of the button that confirms; default: the label.
         keep_label: Text of the link that does not.
+        is_danger: Whether the action is destructive. It is then confirmed first.
+        detail: What the confirmation of many rows says about each, besides its name.
         needs_step_up: Whether the user must have entered their password in the last 15 minutes.
     """
 
@@ -51,6 +56,7 @@ class ObjectAction:
     consequences: str = ""
     confirm_label: str = ""
     keep_label: str = "Go back"
+    detail: Callable[[Any], str] = _no_detail
     needs_step_up: bool = False
 
     def question_for(self, row: Any) -> str:

@@ -339,14 +339,20 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
             return None
         return super().response_action(request, queryset, **given)
 
-    def run_in_bulk(self, request: HttpRequest, action: ObjectAction, selected: Any) -> None:
-        """Run an action on many rows and report the counts."""
+    def run_in_bulk(
+        self, request: HttpRequest, action: ObjectAction, selected: Any
+    ) -> HttpResponse | None:
+        """Run an action on many rows and report the counts.
+
+        A destructive action is confirmed first, on a page that names the rows.
+        """
         if action.needs_step_up:
             require_recent_auth(request)
         done, errors, skipped = 0, [], 0
-        rows = restricted(self.model, request, action.permission).filter(
-            pk__in=list(selected.values_list("pk", flat=True)[:_MAX_BULK_ROWS])
-        )
+        keys = list(selected.values_list("pk", flat=True)[:_MAX_BULK_ROWS])
+        rows = restricted(self.model, request, action.permission).filter(pk__in=keys)
+        if action.is_danger and "_confirm" not in request.POST:
+            return self._render_bulk_confirmation(request, action, selected, rows)
         for obj in rows:
             if not action.applies(obj):
                 skipped += 1
@@ -362,6 +368,30 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
             self.message_user(request, f"{self._named(skipped)} unchanged.", messages.INFO)
         for text in errors[:5]:
             self.message_user(request, text, messages.ERROR)
+        return None
+
+    def _render_bulk_confirmation(
+        self, request: HttpRequest, action: ObjectAction, selected: Any, rows: Any
+    ) -> HttpResponse | None:
+        """Ask whether to run a destructive action on the named rows."""
+        allowed = {row.pk: row for row in rows if action.applies(row)}
+        if not allowed:
+            text = "None of the selected rows allows this action in its current state."
+            self.message_user(request, text, messages.WARNING)
+            return None
+        # In the order of the list, and with what it loads for the rows' names.
+        found = [row for row in selected.filter(pk__in=list(allowed)) if row.pk in allowed]
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{action.label} {self._named(len(found))}?",
+            "opts": self.opts,
+            "action": action,
+            "rows": [(row, action.detail(row)) for row in found],
+            "checkbox_name": ACTION_CHECKBOX_NAME,
+            "cancel_url": request.get_full_path(),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/bulk_action.html", context)
 
     def _named(self, count: int) -> str:
         opts = self.opts
@@ -481,8 +511,10 @@ class ReadOnlyAdmin(OrganizationScopedAdmin[Row]):
         return False
 
 
-def _bulk(action: ObjectAction) -> Callable[[Any, HttpRequest, Any], None]:
-    def run(model_admin: OrganizationScopedAdmin[Any], request: HttpRequest, selected: Any) -> None:
-        model_admin.run_in_bulk(request, action, selected)
+def _bulk(action: ObjectAction) -> Callable[[Any, HttpRequest, Any], HttpResponse | None]:
+    def run(
+        model_admin: OrganizationScopedAdmin[Any], request: HttpRequest, selected: Any
+    ) -> HttpResponse | None:
+        return model_admin.run_in_bulk(request, action, selected)
 
     return run

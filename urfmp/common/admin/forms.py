@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from django.http import QueryDict
 
-from urfmp.common.db.json_values import json_storage_error
+from urfmp.common.db.json_values import NESTED_TOO_DEEP, json_storage_error
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.time.fields import LocalSplitDateTimeField
 
@@ -37,7 +37,9 @@ class BlankJsonField(forms.JSONField):
             return None
         try:
             decoded = msgspec.json.decode(value)
-        except (ValueError, RecursionError) as error:
+        except RecursionError as error:
+            raise ValidationError(NESTED_TOO_DEEP, code="invalid") from error
+        except ValueError as error:
             raise ValidationError(self.error_messages["invalid"], code="invalid") from error
         if message := json_storage_error(decoded):
             raise ValidationError(message, code="invalid")

@@ -10,7 +10,7 @@ from django.conf import settings
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.parsers import BaseParser
 
-from urfmp.common.db.json_values import MAX_DEPTH, exceeds_max_depth
+from urfmp.common.db.json_values import NESTED_TOO_DEEP, exceeds_max_depth
 
 
 class JsonBodyTooLargeError(APIException):
@@ -49,15 +49,16 @@ class StrictJsonParser(BaseParser):
         body = body.removeprefix(codecs.BOM_UTF8)
         try:
             data = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except RecursionError as error:
+            raise ParseError(NESTED_TOO_DEEP) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             msg = f"The body is not JSON: {error}"
             raise ParseError(msg) from error
         if b"\\u0000" in body and _contains_nul(data):
             msg = "Null characters are not allowed."
             raise ParseError(msg)
         if exceeds_max_depth(body, data):
-            msg = f"Values may be nested at most {MAX_DEPTH} levels deep."
-            raise ParseError(msg)
+            raise ParseError(NESTED_TOO_DEEP)
         # The decoder keeps the last of several members with the same name; reject such a body.
         json.loads(body, object_pairs_hook=_reject_duplicate_members)
         return data

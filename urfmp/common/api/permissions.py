@@ -26,7 +26,8 @@ def permission_action(request: Request, view: Any) -> str | None:
 class ModelPermission(BasePermission):
     """Require Django's `app.action_model` permission on the view's model, even for reading.
 
-    A view may map its own methods to permission verbs in `permission_actions`.
+    A denial names the missing permission or scope. A view may map its own methods to permission
+    verbs in `permission_actions`.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -40,4 +41,8 @@ class ModelPermission(BasePermission):
         if action is None:
             return True  # DRF returns 405
         opts = view.model._meta
-        return bool(principal.has_perm(f"{opts.app_label}.{action}_{opts.model_name}"))
+        permission = f"{opts.app_label}.{action}_{opts.model_name}"
+        if principal.has_perm(permission):
+            return True
+        self.message = principal.denial_text(permission)  # of the response
+        return False

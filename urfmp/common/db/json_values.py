@@ -12,13 +12,14 @@ from django.core.exceptions import ValidationError
 
 # Deeper than any meaningful value, and far below the stack limits of Python and PostgreSQL.
 MAX_DEPTH = 50
+NESTED_TOO_DEEP = f"Values are nested too deep; at most {MAX_DEPTH} levels are allowed."
 _MAX_WHOLE_NUMBER = 10**300
 
 
 def json_storage_error(value: Any, depth: int = 0) -> str | None:
     """Return why a value cannot be stored as JSON, or None."""
     if depth > MAX_DEPTH:
-        return f"Values may be nested at most {MAX_DEPTH} levels deep."
+        return NESTED_TOO_DEEP
     if isinstance(value, str):
         return _text_storage_error(value)
     if isinstance(value, int | float):

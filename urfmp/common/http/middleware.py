@@ -114,18 +114,19 @@ class ContentSecurityPolicyMiddleware(CSPMiddleware):
         return super().process_response(request, response)
 
 
-class ApiCacheMiddleware:
-    """Keep API responses out of shared caches.
+class CacheControlMiddleware:
+    """Keep responses out of caches, except for files that say otherwise.
 
-    Their content depends on the principal.
+    Their content depends on the principal; error pages do, too.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Set Cache-Control and Vary on API responses."""
+        """Set Cache-Control, and Vary on API responses."""
         response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
         if request.path.startswith("/api/"):
             response["Cache-Control"] = "no-store"
             patch_vary_headers(response, ("Authorization", "X-API-Key", "Cookie"))
