@@ -152,7 +152,7 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     def resolved(self, alert: Alert) -> SafeString | str:
         return datetime_html(alert.resolved_at)
 
-    @admin.display(description="")
+    @admin.display(description="Action")
     def next_step(self, alert: Alert) -> SafeString | str:
         if _can_acknowledge(alert):
             return self.action_button(alert, "acknowledge")

@@ -227,7 +227,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     def author(self, task: MaintenanceTask) -> str:
         return str(task.created_by)
 
-    @admin.display(description="")
+    @admin.display(description="Action")
     def next_step(self, task: MaintenanceTask) -> SafeString | str:
         if _can_start(task):
             return self.action_button(task, "start")

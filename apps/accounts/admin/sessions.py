@@ -88,6 +88,6 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
     def browser(self, session: UserSession) -> str:
         return (session.user_agent or NOTHING)[:60]
 
-    @admin.display(description="")
+    @admin.display(description="Action")
     def end_button(self, session: UserSession) -> SafeString:
         return self.action_button(session, "end")

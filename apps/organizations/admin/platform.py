@@ -126,7 +126,7 @@ class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
     def created(self, organization: PlatformOrganization) -> Any:
         return datetime_html(organization.created_at)
 
-    @admin.display(description="")
+    @admin.display(description="Action")
     def enter_button(self, organization: PlatformOrganization) -> SafeString:
         return self.action_button(organization, "enter")
 

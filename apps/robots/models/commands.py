@@ -79,4 +79,4 @@ class RobotCommand(TenantModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.get_type_display()} for {self.robot_id}"
+        return f"{self.get_type_display()} for {self.robot}"

@@ -57,7 +57,7 @@ class AuditedAdmin(ModelAdmin):
         )
         context = {
             **self.admin_site.each_context(request),
-            "title": f"History of {obj}",
+            "title": "History",
             "entries": entries,
             "names": reference_labels(self.admin_site, request, entries),
             "explorer": self.history_url(obj.pk) if entries else "",

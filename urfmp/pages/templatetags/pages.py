@@ -10,6 +10,7 @@ from django import template
 from django.utils.safestring import SafeString
 
 from urfmp.common.rendering import formats, html
+from urfmp.pages import trail
 from urfmp.pages.range_form import PRESETS
 
 register = template.Library()
@@ -24,6 +25,13 @@ register.filter("number", formats.format_number)
 register.filter("measured", formats.format_value)
 register.filter("percent", formats.format_share)
 register.filter("bytes", formats.format_bytes)
+register.simple_tag(trail.page_trail, takes_context=True, name="page_trail")
+
+
+@register.simple_tag(takes_context=True)
+def page_title(context: Any) -> str:
+    """Return the text of the browser tab."""
+    return trail.page_trail(context).document_title
 
 
 @register.filter

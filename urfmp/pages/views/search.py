@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -25,21 +22,10 @@ def search(request: HttpRequest) -> HttpResponse:
     words = normalize_name(request.GET.get("s", ""))
     if not words:
         return HttpResponse()
-    began = time.monotonic()
-    results = []
-    for kind, name, row in search_rows(request.user, words[:100]):
-        label, icon, view = _RESULT_KINDS[kind]
-        results.append(SearchResult(name, label, reverse(view, args=[row.pk]), icon))
-    paginator = Paginator(results, 100)
-    response = render(
-        request,
-        "unfold/helpers/command_results.html",
-        {
-            "page_obj": paginator,
-            "results": paginator.page(1),
-            "page_counter": 0,
-            "execution_time": time.monotonic() - began,
-        },
-    )
-    response["HX-Trigger"] = "search"
-    return response
+    results = [
+        SearchResult(name, label, reverse(view, args=[row.pk]), icon)
+        for kind, name, row in search_rows(request.user, words[:100])
+        for label, icon, view in (_RESULT_KINDS[kind],)
+    ]
+    context = {"results": results, "words": words}
+    return render(request, "unfold/helpers/command_results.html", context)

@@ -38,6 +38,8 @@ window.urfmp.ChartContext = (() => {
         timeline.setAttribute("role", "slider");
         timeline.setAttribute("aria-readonly", "true");
         timeline.setAttribute("aria-valuemin", "1");
+        timeline.setAttribute("aria-valuenow", "1");
+        timeline.setAttribute("aria-valuetext", "No status yet");
         timeline.tabIndex = "quiet" in this.root.dataset ? -1 : 0;
         const name = JSON.parse(this.root.dataset.robots)[robot] || "";
         timeline.setAttribute("aria-label", `${name}: status over time; use the arrow keys to move through it`);

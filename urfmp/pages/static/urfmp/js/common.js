@@ -108,10 +108,74 @@ window.urfmp = (() => {
       copyFrom(button);
     }
   });
+  // Controls of the theme that are links without a target or plain elements: keyboards and screen
+  // readers reach them as buttons.
+  function nameControls() {
+    document.querySelectorAll("[x-on\\:click]:not(button, [href], [role], li)").forEach((control) => {
+      if (!control.textContent.trim()) {
+        return; // backgrounds that close an overlay; Escape closes it too
+      }
+      control.setAttribute("role", "button");
+      control.tabIndex = 0;
+      control.addEventListener("keydown", (event) => {
+        if (event.key === "Enter" || event.key === " ") {
+          event.preventDefault();
+          control.click();
+        }
+      });
+    });
+    // An icon is the name of a symbol, which would be read out as text.
+    document.querySelectorAll(".material-symbols-outlined:not([aria-hidden])").forEach((icon) => {
+      const control = icon.closest("a, button, [role=button]");
+      icon.setAttribute("aria-hidden", "true");
+      const words = [...(control?.querySelectorAll("*") || []), control].filter((e) => e && !e.matches(".material-symbols-outlined"))
+        .flatMap((e) => [...e.childNodes]).filter((n) => n.nodeType === Node.TEXT_NODE && n.textContent.trim());
+      if (control && !words.length && !control.hasAttribute("aria-label") && !control.querySelector("img[alt]")) {
+        control.setAttribute("aria-label", control.title || icon.textContent.trim().replaceAll("_", " "));
+      }
+    });
+    // Select2 names its box after the selected row, which is empty at first.
+    document.querySelectorAll(".select2-selection[role=combobox]").forEach((box) => {
+      const select = box.closest(".select2")?.previousElementSibling;
+      const label = select?.id && document.querySelector(`label[for="${select.id}"]`);
+      if (label) {
+        label.id ||= `${select.id}_label`;
+        box.setAttribute("aria-labelledby", `${label.id} ${box.getAttribute("aria-labelledby") || ""}`.trim());
+        box.querySelector("[role=textbox]")?.setAttribute("aria-labelledby", label.id);
+      } else {
+        box.setAttribute("aria-label", select?.title || select?.name || "Choose");
+      }
+    });
+  }
+
+  // Keyboards scroll a focused element only.
+  function focusScrollingAreas() {
+    document.querySelectorAll(".u-scroll").forEach((area) => {
+      const isScrolling = area.scrollWidth > area.clientWidth;
+      area.toggleAttribute("tabindex", isScrolling);
+      if (isScrolling) {
+        area.tabIndex = 0;
+        area.setAttribute("role", "group");
+        area.setAttribute("aria-label", area.closest("section")?.querySelector("h2")?.textContent || "Table");
+      }
+    });
+  }
+
   document.addEventListener("DOMContentLoaded", () => {
+    // SimpleBar makes each scrolling area a region: they need different names.
+    document.querySelectorAll("[data-simplebar]").forEach((area, index) => {
+      const isMenu = area.id === "nav-sidebar-apps";
+      const isFilter = area.closest("#changelist-filter");
+      area.dataset.simplebarAriaLabel = isMenu ? "Menu" : isFilter ? "Filters" : area.querySelector("table") ? "List" : `Scrollable area ${index}`;
+    });
     refreshTimes();
     setInterval(refreshTimes, 1000);
   });
+  window.addEventListener("load", () => {
+    nameControls();
+    focusScrollingAreas();
+  });
+  window.addEventListener("resize", focusScrollingAreas);
 
   return { formatValue, label, readJson, relativeTime, setBadge, setTime, showConnection, showSessionEnded, showValues };
 })();
