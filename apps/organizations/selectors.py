@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from apps.organizations.models import Facility
+from django.db import connection
+
+from apps.organizations.models import Facility, PlatformOrganization
 
 
 def facility_timezone(principal: Any, name: str) -> str:
@@ -19,3 +22,33 @@ def facility_timezone(principal: Any, name: str) -> str:
         rows = Facility.objects.restrict(principal).filter(name=name)
         own = rows.values_list("timezone", flat=True).first()
     return own or str(principal.organization.timezone)
+
+
+@dataclass(frozen=True)
+class OrganizationFleet:
+    """An organization with counts of its fleet.
+
+    Attributes:
+        organization: Row of the platform's list.
+        connected: Number of robots in service that are not offline.
+        open_alerts: Number of unresolved alerts.
+    """
+
+    organization: PlatformOrganization
+    connected: int
+    open_alerts: int
+
+
+def platform_fleet(principal: Any) -> list[OrganizationFleet]:
+    """Return all organizations, those with open alerts first; two queries.
+
+    The database returns rows to a super admin in the platform's own organization only.
+    """
+    organizations = list(PlatformOrganization.objects.restrict(principal))
+    if not organizations:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, connected_count, open_alert_count FROM platform_fleet()")
+        counts = {row[0]: row[1:] for row in cursor.fetchall()}
+    rows = [OrganizationFleet(row, *counts.get(row.pk, (0, 0))) for row in organizations]
+    return sorted(rows, key=lambda row: (not row.organization.is_active, -row.open_alerts))

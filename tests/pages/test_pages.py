@@ -4,13 +4,14 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.robots.models import Robot
 from apps.telemetry.services.pending_work import pending_work_enqueue_stored
+from tests.support.platform import enter
 
 pytestmark = pytest.mark.django_db
 
@@ -54,7 +55,51 @@ def test_home_without_permissions_is_empty(fleet, make_user, client_for):
     page = client_for(user).get("/admin/").content.decode()
 
     assert "open robot" not in page
-    assert "open alert" not in page.replace("No open alerts.", "")
+    assert "open alert" not in page
+    for false_statement in ("No open alerts", "No tasks are due", "No robots", "0</span> of"):
+        assert false_statement not in page
+    assert "Your role does not include alerts and maintenance." in page
+    assert "Your role does not include robots." in page
+
+
+def test_robot_page_without_permissions_hides_panels(fleet, make_user, client_for, robot_url):
+    user = make_user(fleet.a.organization, "custom", permissions=["robot.view"])
+
+    page = client_for(user).get(robot_url(fleet.a.robot)).content.decode()
+
+    assert "open robot" in page
+    for false_statement in (
+        "No open alerts", "No open tasks", "has not sent any",
+    ):  # fmt: skip
+        assert false_statement not in page
+    assert "Your role does not include telemetry." in page
+
+
+def test_home_of_super_admin_shows_organizations_with_counts(fleet, root, client_for, tenant):
+    with tenant(fleet.a.organization):
+        Robot.objects.filter(pk=fleet.a.robot.pk).update(status="running")
+
+    response = client_for(root).get("/admin/")
+
+    rows = {row.organization.pk: row for row in response.context["organizations"]}
+    own = rows[fleet.a.organization.pk]
+    assert (own.organization.robot_count, own.connected, own.open_alerts) == (1, 1, 1)
+    assert rows[fleet.b.organization.pk].open_alerts == 1
+    page = response.content.decode()
+    assert fleet.a.organization.name in page
+    assert "of <span" not in page
+
+
+def test_home_of_super_admin_shows_robots_of_entered_organization(fleet, root, client_for):
+    client = enter(client_for(root), fleet.a.organization)
+
+    assert "open robot" in client.get("/admin/").content.decode()
+
+
+def test_fleet_of_platform_is_denied_to_others(fleet, alice, tenant):
+    denied = pytest.raises(ProgrammingError)
+    with tenant(fleet.a.organization), connection.cursor() as cursor, denied, transaction.atomic():
+        cursor.execute("SELECT * FROM platform_fleet()")
 
 
 def test_robot_page_shows_status_alerts_and_tasks(fleet, alice, client_for, robot_url):

@@ -6,13 +6,22 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from apps.organizations.selectors import platform_fleet
+from urfmp.common.http.request_state import request_state
 from urfmp.pages.selectors import due_tasks, fleet_overview, open_alerts
 from urfmp.pages.views.rendering import render_page
 
 
 def home(request: HttpRequest) -> HttpResponse:
-    """Show robots, open alerts and due tasks; panels without permission stay empty."""
+    """Show robots, open alerts and due tasks.
+
+    A super admin at home sees all organizations. The page names what a role does not include.
+    """
     user: AbstractBaseUser = request.user  # type: ignore[assignment]
+    if _is_platform_home(request):
+        return render_page(
+            request, "pages/platform_home.html", "Home", organizations=platform_fleet(user)
+        )
     fleet = fleet_overview(user)
     alerts, alert_count = open_alerts(user)
     latest = {
@@ -33,3 +42,8 @@ def home(request: HttpRequest) -> HttpResponse:
         now=timezone.now(),
         may_acknowledge=request.user.has_perm("alerts.acknowledge_alert"),
     )
+
+
+def _is_platform_home(request: HttpRequest) -> bool:
+    is_switched = request_state(request).active_organization is not None
+    return not is_switched and request.user.has_perm("organizations.view_platformorganization")

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.organizations.selectors import facility_timezone
@@ -90,14 +91,16 @@ def robot_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
     alerts, alert_count = open_alerts(user, robot)
     span = TimeRange.of(now - _TIMELINE_LENGTH, now)
     timeline = timeline_for(robot.pk, span)
+    may_see_history = user.has_perm("robots.view_robotstatushistory")
     return render_page(
         request,
         "pages/robot.html",
         robot.name,
+        trail=[("Robots", reverse("admin:robots_robot_changelist"))],
         robot=robot,
         plant_timezone=facility_timezone(user, robot.facility),
         # The latest status change has the reason of the current status.
-        reason=timeline.last.reason if timeline.last else None,
+        reason=timeline.last.reason if timeline.last and may_see_history else None,
         location=robot.location or {},
         tiles=_tiles(values, units),
         latest={v.metric_name: v.value for v in values if v.metric_name in drawn},
@@ -118,7 +121,7 @@ def robot_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
         commands=robot_commands(user, robot),
         may_edit=user.has_perm("robots.change_robot"),
         robot_names={str(robot.pk): robot.name},
-        may_see_history=user.has_perm("robots.view_robotstatushistory"),
+        may_see_history=may_see_history,
         may_see_alerts=user.has_perm("alerts.view_alert"),
         may_see_audit_log=user.has_perm("audit.view_auditlog"),
         may_acknowledge=user.has_perm("alerts.acknowledge_alert"),
