@@ -186,7 +186,7 @@ SESSION_COOKIE_NAME = "urfmp_session" if INSECURE_HTTP else "__Host-session"
 CSRF_COOKIE_NAME = "urfmp_csrf" if INSECURE_HTTP else "__Host-csrf"
 CSRF_TRUSTED_ORIGINS = [WEB_ORIGIN]
 X_FRAME_OPTIONS = "DENY"
-CSRF_FAILURE_VIEW = "urfmp.common.http.csrf.csrf_failure"
+CSRF_FAILURE_VIEW = "urfmp.pages.expired_form.csrf_failure"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],

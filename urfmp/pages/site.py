@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import update_wrapper
 from typing import Any
 
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import URLPattern
+from django.urls import URLPattern, reverse
 from unfold.sites import UnfoldAdminSite
 
 from urfmp.common.http.view_policy import view_policy
@@ -31,8 +32,21 @@ class FleetAdminSite(UnfoldAdminSite):
         return [*page_urls(self), *urls]
 
     def admin_view(self, view: View, cacheable: bool = False) -> View:
-        """Wrap each view in timezone, NUL check and step-up authentication."""
-        return reject_nul(super().admin_view(in_user_timezone(with_step_up(view)), cacheable))
+        """Wrap each view in timezone, NUL check and step-up authentication.
+
+        A form sent without a session is kept instead of lost in a redirect to the login.
+        """
+        from urfmp.pages.expired_form import session_expired  # noqa: PLC0415
+
+        wrapped: View = super().admin_view(in_user_timezone(with_step_up(view)), cacheable)
+
+        def inner(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            is_form = request.method == "POST" and request.path != reverse("admin:logout")
+            if is_form and not request.user.is_authenticated:
+                return session_expired(request)
+            return wrapped(request, *args, **kwargs)
+
+        return reject_nul(update_wrapper(inner, wrapped))
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """Suppress the theme's inline colours: the policy forbids style elements.
