@@ -89,12 +89,12 @@ def test_production_command_is_the_compose_command():
     assert "--worker-class=urfmp.servers.gunicorn.Worker" in production_command()
 
 
-def test_http_body_and_copy_rows_hold_the_same_points(organization_a, make_robot):
+def test_http_body_and_copy_rows_hold_the_same_points(organization_a, make_robot, tenant):
     robots = [make_robot(organization_a).pk for _ in range(20)]
     fleet = Fleet(uuid4(), robots, "key")
     start = datetime(2026, 1, 1, tzinfo=UTC)
     batches = list(islice(gateway_points(fleet, start, batch=500), 3))
-    with connection.cursor() as cursor:
+    with tenant(organization_a), connection.cursor() as cursor:
         with cursor.copy(COPY) as copy:
             copy.write(COPY_HEADER)
             for batch in batches:
