@@ -22,6 +22,7 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import NoReverseMatch, get_resolver, reverse
 
+from tests.support.access_matrix import ADMIN_PAGE_IDS
 from tests.support.sample_data import RESOURCE
 
 ORIGIN = "http://testserver"
@@ -67,7 +68,8 @@ def arguments(route: str, ids: dict) -> Iterator[list]:
         else:
             yield []
         return
-    yield [ids["robot"]] if route == "robot_page" else []
+    key = ADMIN_PAGE_IDS.get(f"admin:{route}")
+    yield [ids[key]] if key else []
 
 
 def addresses(ids: dict) -> dict[str, str]:
@@ -80,7 +82,7 @@ def addresses(ids: dict) -> dict[str, str]:
             try:
                 found[reverse(f"admin:{route}", args=args)] = route
             except NoReverseMatch:
-                pytest.fail(f"{route}: `arguments` has to name the sample row of this page.")
+                pytest.fail(f"{route}: `ADMIN_PAGE_IDS` has to name the sample row of this page.")
     found[f"{reverse('admin:robots_robot_changelist')}?q=nothing-like-it"] = "empty list"
     found[reverse("api:docs")] = "api docs"
     found["/admin/no-such-page/"] = "not found"
