@@ -31,7 +31,12 @@ from apps.organizations.models import Facility, Organization
 from apps.organizations.services.organizations import organization_update
 from apps.robots.models import Robot, RobotCommand, RobotStatusRepeat
 from apps.robots.services.robots import robot_update
-from apps.telemetry.models import TelemetryBatch, TelemetryLatest
+from apps.telemetry.models import (
+    TelemetryBatch,
+    TelemetryImport,
+    TelemetryImportPart,
+    TelemetryLatest,
+)
 from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
 
@@ -101,6 +106,15 @@ KINDS = [
         lambda o, u, r: RobotCommand(organization=o, robot=r, type="start"),
     ),
     Kind(
+        TelemetryImport,
+        "telemetry.import",
+        "error_message",
+        lambda o, u, r: TelemetryImport(
+            organization=o, robot=r, created_by=u, file_name="run.csv", file_bytes=1
+        ),
+        ignored={"last_row": 7, "accepted": 7},
+    ),
+    Kind(
         MaintenanceTask,
         "maintenance.maintenance_task",
         "title",
@@ -126,7 +140,8 @@ def test_every_tenant_table_is_covered():
     # Organizations cannot be inserted or deleted here. Not audited are the audit log itself, stored
     # responses, which are kept for a day, and columns that telemetry updates.
     unrecorded = {
-        AuditLog, IdempotencyRecord, RobotStatusRepeat, TelemetryBatch, TelemetryLatest
+        AuditLog, IdempotencyRecord, RobotStatusRepeat, TelemetryBatch, TelemetryImportPart,
+        TelemetryLatest,
     }  # fmt: skip
     elsewhere = {Invitation, OneTimeLink, SecondFactor}  # tests/audit/test_secret_columns.py
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
