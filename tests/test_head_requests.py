@@ -6,7 +6,7 @@ import pytest
 from django.urls import reverse
 
 from apps.audit.models import AuditLog
-from tests.support.access_matrix import ADMIN_PAGES, API
+from tests.support.access_matrix import ADMIN_PAGE_IDS, ADMIN_PAGES, API
 from tests.support.sample_data import RESOURCE, address, model_pages
 from urfmp.common.export_slots import MAX_CONCURRENT_PER_ORGANIZATION
 
@@ -59,7 +59,7 @@ def test_head_writes_no_audit_row(ids, alice, client_for, audit_actions):
                 reverse(f"{prefix}_{page}", args=[ids[name]]) for page in ("change", "history")
             ]
     paths += [
-        reverse(name, args=[ids["robot"]] if name == "admin:robot_page" else [])
+        reverse(name, args=[ids[ADMIN_PAGE_IDS[name]]] if name in ADMIN_PAGE_IDS else [])
         for name in ADMIN_PAGES
     ]
     assert len(paths) > 50

@@ -79,7 +79,7 @@ def test_request_without_or_with_other_key_is_processed_again(
     resource, client, organization_a, tenant
 ):
     send(client, resource, "k-1")
-    changes = {"serial_number": "K-2"} if resource == "robots" else {}
+    changes = {"robots": {"serial_number": "K-2"}, "alerts": {"title": "Cold"}}.get(resource, {})
     assert send(client, resource, "k-2", **changes).status_code == 201
     assert count(resource, organization_a, tenant) == 2
 
@@ -94,7 +94,7 @@ def test_other_body_with_same_key_gets_422(client, organization_a, tenant):
 
 
 def test_other_row_with_same_key_gets_422(client, organization_a, tenant):
-    ids = [send(client, "alerts", key).json()["id"] for key in ("k-1", "k-2")]
+    ids = [send(client, "alerts", key, title=key).json()["id"] for key in ("k-1", "k-2")]
     answers = [
         client.post(
             f"/api/v1/alerts/{row}/acknowledge",
@@ -151,11 +151,11 @@ def test_keys_are_separate_per_principal(
 ):
     others = [
         client_for(charlie),
-        Client(headers={"x-api-key": make_key(organization_a, ["alerts:write"])}),
+        Client(headers={"x-api-key": make_key(organization_a, ["maintenance:write"])}),
     ]
-    answers = [send(one, "alerts", "k-1") for one in (client, *others)]
+    answers = [send(one, "maintenance-tasks", "k-1") for one in (client, *others)]
     assert len({answer.json()["id"] for answer in answers}) == 3
-    assert count("alerts", organization_b, tenant) == 1
+    assert count("maintenance-tasks", organization_b, tenant) == 1
 
 
 def test_lost_permission_gets_403_instead_of_stored_response(
@@ -177,14 +177,14 @@ def test_invalid_idempotency_key_gets_400(key, client):
 
 
 def test_response_is_stored_for_a_day(client, organization_a, tenant):
-    first = send(client, "alerts", "k-1").json()["id"]
+    first = send(client, "maintenance-tasks", "k-1").json()["id"]
     with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=23.9))
         assert expired_idempotency_keys_delete() == 0
-    assert send(client, "alerts", "k-1").json()["id"] == first
+    assert send(client, "maintenance-tasks", "k-1").json()["id"] == first
     with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24.1))
-    assert send(client, "alerts", "k-1").json()["id"] != first
+    assert send(client, "maintenance-tasks", "k-1").json()["id"] != first
     with tenant(organization_a):
         IdempotencyRecord.objects.update(created_at=timezone.now() - timedelta(hours=24.1))
         assert expired_idempotency_keys_delete() == 1
