@@ -98,7 +98,7 @@ def test_key_without_scope_gets_403(live, alice, make_key, organization_a):
         ("/api/v1/events?robot=7", {"X-API-Key": "x"}, "GET", 400, "invalid"),
         ("/api/v1/events?robots=7", {"X-API-Key": "x"}, "GET", 400, "invalid"),
         (
-            "/api/v1/events?" + "&".join(f"p{n}=" for n in range(2000)),
+            "/api/v1/events?" + "&".join(["p="] * 1100),
             {"X-API-Key": "x"},
             "GET",
             400,
