@@ -35,7 +35,7 @@ OTHER_TEXTS = {
     "accounts.User.password", "accounts.UserSession.session_token",
     "accounts.UserSession.refresh_token",
     "organizations.Organization.slug",  # by a pattern
-    "organizations.Facility.timezone",  # by the list of IANA
+    "organizations.Facility.timezone", "accounts.User.timezone",  # by the list of IANA
     "accounts.IdempotencyRecord.key", "accounts.IdempotencyRecord.request_hash",
     "accounts.OneTimeLink.token_digest",
     "telemetry.TelemetryImport.file_name",  # cleaned when the file is uploaded
