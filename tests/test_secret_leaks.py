@@ -324,7 +324,10 @@ def send_form(client, path, page, name, canaries, shown):
     """Submit a page's own form with a secret in every secret input."""
     if page.streaming or "html" not in page.get("Content-Type", ""):
         page = client.get(path)
-    if page.streaming or "html" not in page.get("Content-Type", ""):
+    if page.streaming:
+        page.close()  # its transaction ends with the file
+        return
+    if "html" not in page.get("Content-Type", ""):
         return
     forms = _Forms()
     forms.feed(page.content.decode())
