@@ -225,6 +225,7 @@ def client_for(db) -> Callable[..., Client]:
         request = HttpRequest()
         request.META.update(REMOTE_ADDR="127.0.0.1")
         request.session = SessionStore()
+        request.session.ip_address = "127.0.0.1"  # as the middleware does
         log_in(request, user)
         client = Client(**client_options)
         client.cookies[settings.SESSION_COOKIE_NAME] = request.session.session_key

@@ -55,7 +55,7 @@ def test_difference_table_marks_changes_and_escapes_html():
     assert re.search("html<span[^>]*>\u2212 removed</span>", table)
     assert "≠ changed" in table
     assert "<details><summary>" in table
-    assert "(1000 characters)" in table
+    assert "(1,000 characters)" in table
     assert "Arm &lt;1&gt;" in table
     assert "<b>" not in table
 

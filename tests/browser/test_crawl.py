@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
-from django.urls import Resolver404, get_resolver, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, get_resolver, resolve, reverse
 from playwright.sync_api import Error as PlaywrightError
 
 from tests.browser.conftest import opened
@@ -18,6 +18,7 @@ from apps.alerts.services import alert_report
 from apps.maintenance.services import task_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.models import Robot, RobotCommand
+from apps.telemetry.services.imports import import_upload
 from urfmp.common.tenancy.context import tenant_transaction
 o = user_organization_id("a@acme.example")
 with tenant_transaction(o):
@@ -28,6 +29,8 @@ with tenant_transaction(o):
     alert_report(organization_id=o, robot=robot, type="system", severity="error", title="Hot",
                message="Very hot.")
     RobotCommand.objects.create(organization_id=o, robot=robot, type="pause", payload={"a": 1})
+    import_upload(organization_id=o, robot=robot, created_by=author, file_name="run.csv",
+                  parts=[b"time,temp\\n2026-01-01T00:00:00Z,20\\n"])
 """
 WIDTHS = (390, 1440)
 MAX_PAGES_PER_ROUTE = 2
@@ -97,10 +100,12 @@ def unlinked_paths(seen):
             for path in rows[:1]:
                 yield path.replace("/change/", f"/{kind}/")
         elif kind != "act":
-            yield reverse(f"admin:{name}")
+            try:
+                yield reverse(f"admin:{name}")
+            except NoReverseMatch:
+                continue  # the page of an object, found by a link if there is one
 
 
-@pytest.mark.xfail(reason="A page that is new in the crawl has a finding.", strict=False)
 def test_every_page_renders(chromium, served, session, filled):
     seen: dict[str, list[str]] = {}
     errors: list[str] = []

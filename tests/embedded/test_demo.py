@@ -110,6 +110,7 @@ def demo(make_checkout):
     }.items():
         (folder / name).write_text(text)
     # The servers' subclasses are the product's own, with all modules that they may import.
+    shutil.copy(checkout_root() / "urfmp/env.py", folder / "urfmp/env.py")
     shutil.copytree(checkout_root() / "urfmp/common", folder / "urfmp/common")
     shutil.copytree(checkout_root() / "urfmp/servers", folder / "urfmp/servers")
     started: list[Demo] = []

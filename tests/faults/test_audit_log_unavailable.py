@@ -71,7 +71,6 @@ API = [
     ("facility-detail", "patch", {"name": "Hall 8"}),
     ("robot-list", "post", {"name": "R", "vendor": "abb", "serial_number": "S-9"}),
     ("robot-detail", "patch", {"name": "R 2"}),
-    ("robot-detail", "delete", None),
     ("user-list", "post", {"email": "new@x.example", "role": "viewer"}),
     ("user-detail", "patch", {"first_name": "N"}),
     ("api-key-list", "post", {"name": "k", "permissions": ["robots:read"]}),
@@ -85,6 +84,7 @@ API = [
     ("alert-acknowledge", "post", {}),
     ("alert-resolve", "post", {}),
     ("session-detail", "delete", None),
+    ("robot-detail", "delete", None),  # last: cancels the robot's tasks and resolves its alerts
 ]
 
 

@@ -15,7 +15,7 @@ from urfmp.common.http.problem_details import CONTENT_TYPE
 
 # Codes of errors that are not ApplicationErrors; a test finds missing ones.
 _PLAIN_CODES: dict[int, tuple[str, ...]] = {
-    400: ("invalid", "malformed", "too_many_robots"),
+    400: ("invalid", "malformed", "too_many_robots", "two_credentials"),
     401: ("not_authenticated", "authentication_failed", "invalid_key", "invalid_token"),
     403: ("permission_denied", "foreign_origin", "second_factor_setup_required"),
     404: ("not_found",),

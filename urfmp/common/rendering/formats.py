@@ -60,6 +60,11 @@ def _localized(value: datetime) -> datetime:
         return to_utc(value)
 
 
+def format_iso(value: datetime) -> str:
+    """Return a datetime for a machine: RFC 3339, in UTC."""
+    return to_utc(value).isoformat()
+
+
 def format_date(value: date | datetime) -> str:
     """Return a date as in `25 Oct 2026`; a datetime's local date."""
     day = _localized(value) if isinstance(value, datetime) else value
@@ -75,6 +80,11 @@ def format_datetime(value: datetime) -> str:
     other = local.replace(fold=1 - local.fold)
     suffix = f" (UTC{offset_text(local)})" if local.utcoffset() != other.utcoffset() else ""
     return f"{format_date(local)}, {local:%H:%M}{suffix}"
+
+
+def format_clock(value: datetime) -> str:
+    """Return the time of day with seconds, as in `02:30:00`."""
+    return f"{_localized(value):%H:%M:%S}"
 
 
 def format_exact_datetime(value: datetime) -> str:

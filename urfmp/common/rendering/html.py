@@ -18,9 +18,9 @@ from urfmp.common.rendering.formats import (
     NOTHING,
     format_datetime,
     format_exact_datetime,
+    format_iso,
     format_number,
     relative_time,
-    to_utc,
 )
 
 _FOLD_CHARACTERS = 240
@@ -60,7 +60,7 @@ def datetime_html(value: datetime | None) -> SafeString | str:
         return NOTHING
     return format_html(
         '<time datetime="{}" title="{}">{}</time>',
-        to_utc(value).isoformat(),
+        format_iso(value),
         format_exact_datetime(value),
         format_datetime(value),
     )
@@ -72,7 +72,7 @@ def relative_time_html(value: datetime | None, never: str = "never") -> SafeStri
         return never
     return format_html(
         '<time class="u-ago" datetime="{}" title="{}">{}</time>',
-        to_utc(value).isoformat(),
+        format_iso(value),
         format_exact_datetime(value),
         relative_time(value),
     )
