@@ -17,6 +17,13 @@ from urfmp.common.api.openapi_hooks import problem_codes
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Not in the document: the document and its page, and the query URL that always fails.
 NOT_LISTED = {"/api/v1/schema", "/api/v1/docs", "/api/v2/query"}
+# A summary begins with the verb of the operation; a new verb is added here.
+SUMMARY_VERBS = {
+    "Accept", "Acknowledge", "Begin", "Cancel", "Change", "Complete", "Create", "Deactivate",
+    "Delete", "Enable", "Exchange", "Export", "Get", "Invite", "List", "Log", "Reactivate",
+    "Remove", "Replace", "Report", "Request", "Resolve", "Retire", "Return", "Revoke", "Select",
+    "Send", "Set", "Start", "Store", "Stream", "Update", "Verify",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +103,30 @@ def test_document_has_exactly_the_methods(document):
         assert listed[path] == methods, path
 
 
-def test_operations_have_ids_tags_and_descriptions(document):
+def test_operations_have_ids_and_tags(document):
     found = [operation for _, _, operation in operations(document)]
     names = [operation["operationId"] for operation in found]
     assert len(names) == len(set(names))
     described = {tag["name"] for tag in document["tags"]}
     for operation in found:
         assert set(operation["tags"]) <= described, operation["operationId"]
-        assert operation.get("summary") or operation.get("description"), operation["operationId"]
+
+
+def test_operations_have_short_imperative_summaries(document):
+    """Documents and generated clients show summaries as titles of operations."""
+    summaries = {
+        operation["operationId"]: operation.get("summary", "")
+        for _, _, operation in operations(document)
+    }
+    first_words = {summary.partition(" ")[0] for summary in summaries.values()}
+    assert first_words <= SUMMARY_VERBS, first_words - SUMMARY_VERBS
+    wrong = {
+        name: summary
+        for name, summary in summaries.items()
+        if not 2 <= len(summary.split()) <= 10 or len(summary) > 60 or summary.endswith(".")
+    }
+    assert wrong == {}
+    assert len(set(summaries.values())) == len(summaries), "two operations have the same summary"
 
 
 def test_credentials_are_alternatives(document):

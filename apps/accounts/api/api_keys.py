@@ -124,6 +124,7 @@ class ApiKeyViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, 
     filterset_class = ApiKeyFilterSet
     permission_actions = {"rotate": "add"}
     step_up_actions = frozenset({"create", "partial_update", "rotate", "destroy"})
+    summaries = {"destroy": "Revoke an API key", "rotate": "Replace an API key by a new one"}
 
     def _require_user(self) -> User:
         user = self.principal

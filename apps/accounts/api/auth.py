@@ -119,6 +119,7 @@ class LoginView(PrincipalView):
     @extend_schema(
         request=LoginSerializer,
         responses={200: LoginResponseSerializer, 401: OpenApiResponse()},
+        summary="Log in with e-mail and password",
         operation_id="auth_login",
         description="Log in with e-mail and password. An account with a second factor also requires"
         " `otp` or `recovery_code`; without either, the response is 401 `second_factor_required`."
@@ -163,6 +164,7 @@ class RefreshView(PrincipalView):
     @extend_schema(
         request=RefreshSerializer,
         responses={200: TokenPairSerializer, 401: OpenApiResponse()},
+        summary="Exchange a refresh token for a new token pair",
         operation_id="auth_refresh",
         description="Exchange a refresh token for a new token pair. If the response does not"
         " arrive, send the request again: for 120 seconds the response is the same pair, unless"
@@ -184,6 +186,7 @@ class StepUpView(PrincipalView):
     @extend_schema(
         request=StepUpSerializer,
         responses={204: None, 401: OpenApiResponse()},
+        summary="Verify the password again",
         operation_id="auth_step_up",
         description="Verify the password again. For 15 minutes, the session of this request can"
         " perform actions that otherwise return 403 `step_up_required`.",
@@ -209,6 +212,7 @@ class LogoutView(PrincipalView):
     @extend_schema(
         request=None,
         responses={204: None},
+        summary="Log out",
         operation_id="auth_logout",
         description="Revoke the session of this request, with all of its tokens.",
     )

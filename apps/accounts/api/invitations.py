@@ -68,6 +68,11 @@ class InvitationViewSet(IdempotentCreateMixin, mixins.DestroyModelMixin, ReadVie
     model = Invitation
     serializer_class = InvitationSerializer
     filterset_class = InvitationFilterSet
+    summaries = {
+        "create": "Invite a user",
+        "destroy": "Revoke an invitation",
+        "resend": "Send an invitation again",
+    }
     ordering_fields = ("created_at", "email", "expires_at")
     permission_actions = {"resend": "change"}
     step_up_actions = frozenset({"create", "resend"})
@@ -115,6 +120,7 @@ class InvitationAcceptView(PrincipalView):
     @extend_schema(
         request=InvitationAcceptSerializer,
         responses={204: None, 409: OpenApiResponse()},
+        summary="Accept an invitation",
         operation_id="auth_invitation_accept",
         description="Join an organization with the token of an invitation, and set a password.",
     )

@@ -36,6 +36,7 @@ class PasswordResetView(PrincipalView):
     @extend_schema(
         request=PasswordResetSerializer,
         responses={202: None, 409: OpenApiResponse()},
+        summary="Request a password reset link",
         operation_id="auth_password_reset",
         description="Send a password reset link to an address, if it has an account. The response"
         " is the same whether or not it has one.",
@@ -56,6 +57,7 @@ class PasswordResetConfirmView(PrincipalView):
     @extend_schema(
         request=PasswordResetConfirmSerializer,
         responses={204: None},
+        summary="Set a password with the token of a link",
         operation_id="auth_password_reset_confirm",
         description="Set a password with the token of a link, from a reset or an invitation. All of"
         " the user's sessions are revoked.",

@@ -119,6 +119,7 @@ class SecondFactorView(_SecondFactorBaseView):
 
     @extend_schema(
         responses=SecondFactorSerializer,
+        summary="Get the state of the user's second factor",
         operation_id="auth_second_factor",
         description="State of the current user's second factor.",
     )
@@ -136,6 +137,7 @@ class SecondFactorView(_SecondFactorBaseView):
     @extend_schema(
         request=None,
         responses={201: TotpSecretSerializer, 409: OpenApiResponse()},
+        summary="Begin to set up a second factor",
         operation_id="auth_second_factor_begin",
         description="Create a secret for the authenticator app; it replaces one that was never"
         " confirmed. Logins do not require it until `auth/second-factor/confirm`.",
@@ -154,6 +156,7 @@ class SecondFactorConfirmView(_SecondFactorBaseView):
     @extend_schema(
         request=CodeSerializer,
         responses={200: RecoveryCodesSerializer, 401: OpenApiResponse(), 409: OpenApiResponse()},
+        summary="Enable the second factor with a code",
         operation_id="auth_second_factor_confirm",
         description="Enable the second factor with a code of the authenticator app. All of the"
         " user's sessions are revoked; the response contains a new session and the recovery codes.",
@@ -176,6 +179,7 @@ class RecoveryCodesView(_SecondFactorBaseView):
     @extend_schema(
         request=None,
         responses={200: RecoveryCodesSerializer, 409: OpenApiResponse()},
+        summary="Create new recovery codes",
         operation_id="auth_second_factor_recovery_codes",
         description="Create new recovery codes; the old ones become invalid. All of the user's"
         " sessions are revoked; the response contains a new session.",
@@ -194,6 +198,7 @@ class SecondFactorRemoveView(_SecondFactorBaseView):
     @extend_schema(
         request=CurrentPasswordSerializer,
         responses={200: NewSessionSerializer, 409: OpenApiResponse()},
+        summary="Remove the user's second factor",
         operation_id="auth_second_factor_remove",
         description="Remove the second factor. The password must then have at least 15 characters,"
         " else the response is 409 `password_too_short`. All of the user's sessions are revoked;"

@@ -81,6 +81,7 @@ class UserSessionViewSet(mixins.DestroyModelMixin, ReadViewSet):
     model = UserSession
     serializer_class = UserSessionSerializer
     filterset_class = UserSessionFilterSet
+    summaries = {"destroy": "Revoke a session"}
     permission_actions = {"destroy": "change"}
     step_up_actions = frozenset({"destroy"})
 
@@ -114,6 +115,11 @@ class OwnSessionViewSet(
     filterset_class = OwnSessionFilterSet
     permission_classes = (IsUser,)
     ordering = "-last_activity_at"
+    summaries = {
+        "list": "List the user's own sessions",
+        "destroy": "Revoke one of the user's own sessions",
+        "end_others": "Revoke the user's other sessions",
+    }
     ordering_fields = ("last_activity_at", "created_at")
 
     def get_queryset(self) -> QuerySet[Any]:

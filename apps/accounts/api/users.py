@@ -77,6 +77,10 @@ class UserViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     model = User
     serializer_class = UserSerializer
     filterset_class = UserFilterSet
+    summaries = {
+        "password_link": "Send a user a password link",
+        "second_factor": "Remove a user's second factor",
+    }
     ordering = "email"
     ordering_fields = ("email", "created_at")
     permission_actions = {"password_link": "change", "second_factor": "change"}

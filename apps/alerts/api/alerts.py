@@ -113,6 +113,7 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     model = Alert
     serializer_class = AlertSerializer
     filterset_class = AlertFilterSet
+    summaries = {"create": "Report an alert"}
     permission_actions = {"acknowledge": "acknowledge", "resolve": "acknowledge"}
 
     @extend_schema(

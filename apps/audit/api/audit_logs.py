@@ -104,6 +104,7 @@ class AuditExportViewSet(ScopedViewSet):
     http_method_names = ["get", "options"]
 
     @extend_schema(
+        summary="Export the audit log",
         operation_id="audit_log_export",
         description="The audit log as a file, in the order of the chain: CSV, or JSON lines with"
         " `format=jsonl`. Every export is itself audited.",
@@ -132,3 +133,4 @@ class AuditLogViewSet(ReadViewSet):
     model = AuditLog
     serializer_class = AuditLogSerializer
     filterset_class = AuditLogFilterSet
+    summaries = {"list": "List the rows of the audit log", "retrieve": "Get a row of the audit log"}

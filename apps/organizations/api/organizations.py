@@ -116,6 +116,10 @@ class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, R
     etag_ignores = frozenset({"updated_at", "usage"})
     serializer_class = OrganizationSerializer
     filterset_class = OrganizationFilterSet
+    summaries = {
+        "deactivate": "Deactivate an organization",
+        "cancel_scheduled_settings": "Cancel the scheduled settings",
+    }
     ordering = "name"
     ordering_fields = ("name",)
     permission_actions = {

@@ -105,6 +105,10 @@ class PlatformOrganizationViewSet(IdempotentCreateMixin, ReadViewSet):
     model = PlatformOrganization
     serializer_class = PlatformOrganizationSerializer
     filterset_class = PlatformOrganizationFilterSet
+    summaries = {
+        "list": "List all organizations of the platform",
+        "retrieve": "Get any organization",
+    }
     ordering = "name"
     ordering_fields = ("name", "created_at", "robot_count", "user_count", "api_key_count")
 
@@ -122,6 +126,7 @@ class OrganizationSwitchView(IdempotentMixin, PrincipalView):
     @extend_schema(
         request=ChoiceSerializer,
         responses=ChosenSerializer,
+        summary="Select the organization to work in",
         operation_id="auth_choose_organization",
         description="Select the organization that this session works in; null returns to the"
         " platform. For super admins; both audit logs contain each selection.",

@@ -55,3 +55,4 @@ class RobotCommandListViewSet(RobotNestedViewSet):
     model = RobotCommand
     serializer_class = RobotCommandSerializer
     filterset_class = RobotCommandListFilterSet
+    summaries = {"list": "List the commands of a robot"}

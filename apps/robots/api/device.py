@@ -51,6 +51,7 @@ class DeviceStatusView(IdempotentMixin, PrincipalView):
         request=StatusReportSerializer,
         responses=ShownStatusSerializer,
         description="For a key bound to a robot, with the scope telemetry:write.",
+        summary="Report the robot's status",
         operation_id="device_status",
     )
     def post(self, request: Request) -> Response:

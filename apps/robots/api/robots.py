@@ -95,6 +95,7 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
     ordering = "name"
     ordering_fields = ("name", "created_at", "last_seen")
     permission_actions = {"return_to_service": "change"}
+    summaries = {"destroy": "Retire a robot"}
 
     def perform_create(self, serializer: Any) -> None:
         serializer.instance = robots.robot_register(

@@ -30,5 +30,6 @@ class StatusHistoryViewSet(RobotNestedViewSet):
     model = RobotStatusHistory
     serializer_class = RobotStatusHistorySerializer
     filterset_class = StatusHistoryFilterSet
+    summaries = {"list": "List the status changes of a robot"}
     ordering = "-time"
     ordering_fields = ("time",)

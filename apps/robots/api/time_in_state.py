@@ -206,6 +206,7 @@ class RobotStatusSummaryView(_HistoryView):
     @extend_schema(
         parameters=[SummaryParameters, _ROBOT_ID],
         responses=StatusSummaryWithDaysSerializer,
+        summary="Get a robot's time in each status and its availability",
         operation_id="robot_status_history_summary",
         description=_FORMULA,
     )
@@ -223,6 +224,7 @@ class FleetStatusSummaryView(_HistoryView):
     @extend_schema(
         parameters=[FleetRangeParameters],
         responses=StatusSummaryWithDaysSerializer,
+        summary="Get the fleet's time in each status and its availability",
         operation_id="status_history_summary",
         description=f"Totals of the robots in service. {_FORMULA}",
     )
@@ -243,6 +245,7 @@ class RobotTimelineView(_HistoryView):
     @extend_schema(
         parameters=[TimelineParameters, _ROBOT_ID],
         responses=TimelineSerializer,
+        summary="Get the status intervals of a robot",
         operation_id="robot_status_history_timeline",
         description=(
             "If there are more status intervals than `max_segments`, intervals too short to be "

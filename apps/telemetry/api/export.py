@@ -85,6 +85,7 @@ class ExportView(PrincipalView):
             (200, kind.content_type.partition(";")[0]): OpenApiTypes.BINARY
             for kind in EXPORT_FORMATS.values()
         },
+        summary="Export telemetry as a file",
         operation_id="telemetry_export",
     )
     def get(self, request: Request) -> HttpResponseBase:

@@ -51,6 +51,7 @@ class HistogramView(PrincipalView):
     @extend_schema(
         parameters=[HistogramParametersSerializer, OpenApiParameter("robot_id", UUID, "path")],
         responses=HistogramSerializer,
+        summary="Get the distribution of a metric's values",
         operation_id="robot_telemetry_histogram",
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:

@@ -86,7 +86,11 @@ class LatestView(PrincipalView):
 
     model = RobotTelemetry
 
-    @extend_schema(responses=LatestSerializer, operation_id="robot_telemetry_latest")
+    @extend_schema(
+        responses=LatestSerializer,
+        summary="Get the latest values of a robot",
+        operation_id="robot_telemetry_latest",
+    )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
         values = latest_values([robot_id_parameter(request, robot_id)])
         return json_response(
@@ -108,6 +112,7 @@ class FleetLatestView(PrincipalView):
     @extend_schema(
         parameters=[FleetLatestParametersSerializer],
         responses=FleetLatestSerializer,
+        summary="Get the latest values of many robots",
         operation_id="telemetry_latest",
     )
     def get(self, request: Request) -> HttpResponse:

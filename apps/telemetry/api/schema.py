@@ -119,7 +119,7 @@ def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...])
     return {
         "post": {
             "operationId": f"influx_write_{version}",
-            "summary": "Store InfluxDB line protocol",
+            "summary": f"Store InfluxDB line protocol ({version})",
             "description": (
                 "204 means that everything is committed. Send the API key in `Authorization: "
                 "Token`, as the password of HTTP Basic, in the parameter `p`, or as in the rest of "

@@ -151,6 +151,7 @@ class SeriesView(PrincipalView):
     @extend_schema(
         parameters=[SeriesParametersSerializer, OpenApiParameter("robot_id", UUID, "path")],
         responses=SeriesSerializer,
+        summary="Get series of a robot",
         operation_id="robot_telemetry_series",
     )
     def get(self, request: Request, robot_id: UUID) -> HttpResponse:
@@ -169,6 +170,7 @@ class FleetSeriesView(PrincipalView):
     @extend_schema(
         parameters=[FleetSeriesParametersSerializer],
         responses=SeriesSerializer,
+        summary="Get series of several robots",
         operation_id="telemetry_series",
     )
     def get(self, request: Request) -> HttpResponse:

@@ -11,9 +11,36 @@ from rest_framework import serializers
 
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictFieldsMixin
 
+_GENERATED_SUMMARIES = {
+    "list": "List {nouns}",
+    "create": "Create {noun}",
+    "retrieve": "Get {noun}",
+    "partial_update": "Update {noun}",
+    "destroy": "Delete {noun}",
+}
+
 
 class DocumentedSchema(AutoSchema):
     """drf-spectacular's schema with our headers, `?fields` and strict request bodies."""
+
+    def get_summary(self) -> str | None:
+        """Return a short imperative sentence, the title of the operation.
+
+        It is the view's own, or names the model in standard actions, or is the first sentence of
+        the docstring of other actions. Views without actions set `summary` in `extend_schema`.
+        """
+        view: Any = self.view
+        action = getattr(view, "action", None)
+        if action is None:
+            return None
+        if own := view.summaries.get(action):
+            return str(own)
+        if pattern := _GENERATED_SUMMARIES.get(action):
+            meta = view.model._meta
+            noun = str(meta.verbose_name)
+            article = "an" if noun[0] in "aeioAEIO" else "a"  # "u" is that of "user"
+            return pattern.format(noun=f"{article} {noun}", nouns=meta.verbose_name_plural)
+        return str(get_doc(getattr(view, action))).partition(".")[0]
 
     def get_override_parameters(self) -> list[Any]:
         """Add the headers of the view's base classes, and `?fields`."""

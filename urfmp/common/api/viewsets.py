@@ -76,6 +76,7 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
         ordering: Default order: a field with an optional minus.
         ordering_fields: Fields that `?ordering` accepts.
         permission_actions: Permission verbs of the view's own methods.
+        summaries: Summaries in the OpenAPI document, by action; the others name the model.
     """
 
     model: ClassVar[type[Model]]
@@ -83,6 +84,7 @@ class ScopedViewSet(PrincipalView, viewsets.GenericViewSet):  # type: ignore[typ
     ordering: ClassVar[str] = "-created_at"
     ordering_fields: ClassVar[tuple[str, ...]] = ("created_at",)
     permission_actions: ClassVar[dict[str, str]] = {}
+    summaries: ClassVar[dict[str, str]] = {}
     http_method_names = ["get", "post", "patch", "delete", "head", "options"]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
