@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "urfmp.common.http.middleware.ClientAddressMiddleware",
     "urfmp.common.http.middleware.RequestIdMiddleware",
     "urfmp.common.http.middleware.CacheControlMiddleware",
+    "urfmp.common.http.middleware.ErrorFormatMiddleware",
     "urfmp.common.http.middleware.StreamStartMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

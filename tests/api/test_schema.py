@@ -144,7 +144,7 @@ def test_errors_are_problem_details(document):
         influx = path in {"/write", "/api/v2/write"}
         for status, answer in errors(document, operation):
             (media,) = answer["content"]
-            own = influx and status in {"400", "401", "403", "413", "415"}
+            own = influx and status in {"400", "401", "403", "413", "415", "429", "503"}
             assert media == ("application/json" if own else "application/problem+json"), (
                 path, method, status,
             )  # fmt: skip

@@ -13,6 +13,7 @@ from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from apps.audit.models import AuditLog
 from apps.telemetry.models import RobotTelemetry
 
 V1, V2 = "/write", "/api/v2/write"
@@ -295,6 +296,58 @@ def test_write_lost_database_sends_retry_after(path, write, monkeypatch):
     assert response.json()["code"] == "unavailable"
 
 
+def influx_error(response):
+    """Return status, code and message, as InfluxDB clients read them."""
+    assert response["Content-Type"] == "application/json"
+    error = response.json()
+    assert error["error"] == error["message"]  # is what InfluxDB 1 clients read
+    return response.status_code, error["code"], error["message"]
+
+
+@BOTH
+def test_write_two_credentials_get_influx_error(path, write):
+    status, code, message = influx_error(write("m,robot=SN-1 v=1", path, "?p=secret"))
+    assert (status, code) == (400, "invalid")
+    assert message.startswith("The request contains more than one credential.")
+
+
+@BOTH
+def test_write_from_foreign_network_gets_influx_error(path, organization_a, make_key, tenant):
+    key = make_key(organization_a, allowed_networks=["192.0.2.0/24"])
+    response = Client().post(
+        path, "m v=1", content_type="text/plain", headers={"authorization": f"Token {key}"}
+    )
+    status, code, message = influx_error(response)
+    assert (status, code) == (403, "forbidden")
+    assert message == "This API key may not be used from this IP address."
+    with tenant(organization_a):  # the audit log has the reason, not InfluxDB's code
+        row = AuditLog.objects.filter(action="accounts.access.deny").get()
+        assert row.error_message == "address_not_allowed"
+
+
+@BOTH
+def test_write_over_rate_limit_gets_influx_error(path, organization_a, make_key, robot):
+    headers = {"authorization": f"Token {make_key(organization_a, rate_limit=1)}"}
+    responses = [
+        Client().post(path, "m,robot=SN-1 v=1", content_type="text/plain", headers=headers)
+        for _ in range(2)
+    ]
+    status, code, message = influx_error(responses[1])
+    assert (status, code) == (429, "too many requests")
+    assert message.startswith("At most 1 requests per minute")
+    assert int(responses[1]["Retry-After"]) >= 1
+
+
+@BOTH
+def test_write_unexpected_error_gets_influx_error(path, write, monkeypatch):
+    def fail(**_):
+        raise RuntimeError
+
+    monkeypatch.setattr("apps.telemetry.api.influx.telemetry_ingest", fail)
+    status, code, _ = influx_error(write("m,robot=SN-1 v=1", path))
+    assert (status, code) == (500, "internal error")
+
+
 @settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -308,11 +361,8 @@ def test_write_invalid_input_gets_clear_error(write, body, encoding, query, path
     response = write(body, path, query, **{"content-encoding": encoding})
     assert response.status_code in {204, 400, 415}
     if response.status_code != 204:
-        # Two credentials are rejected before the view, with a problem document.
-        expected = (
-            "detail" if response["Content-Type"].startswith("application/problem") else "message"
-        )
-        assert {"code", expected} <= set(response.json())
+        assert response["Content-Type"] == "application/json"
+        assert {"code", "message", "error"} <= set(response.json())
 
 
 def test_write_keeps_different_names_different_and_says_so(write, stored):

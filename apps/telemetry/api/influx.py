@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import msgspec
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
@@ -37,11 +37,13 @@ from urfmp.common.http.view_policy import view_policy
 
 _PRECISIONS_V2 = {"": "ns", "ns": "ns", "us": "us", "ms": "ms", "s": "s"}
 _PRECISIONS_V1 = {**_PRECISIONS_V2, "n": "ns", "u": "us", "µ": "us", "m": "m", "h": "h"}
-_ERROR_CODES = {
+_ERROR_CODES: dict[int, str] = {
     400: "invalid",
+    403: "forbidden",
     413: "request too large",
     415: "unsupported media type",
     429: "too many requests",
+    500: "internal error",
     503: "unavailable",
 }
 # A line has several values; a client's batch of lines must fit into one request.
@@ -70,15 +72,32 @@ def influx_key(request: HttpRequest) -> str | None:
     return request.GET.get("p") if key is None else key
 
 
+def influx_error(response: HttpResponseBase) -> HttpResponse:
+    """Convert problem details, with which middleware rejects a request before the view."""
+    found = json.loads(cast("HttpResponse", response).content)
+    headers = {name: value for name, value in response.items() if name != "Content-Type"}
+    return _error(
+        response.status_code, _ERROR_CODES[response.status_code], found["detail"], headers
+    )
+
+
+_write_policy = view_policy(
+    manual_transactions=True,
+    reverify_key_on_write=True,
+    api_key_reader=influx_key,
+    error_format=influx_error,
+)
+
+
 @csrf_exempt
-@view_policy(manual_transactions=True, reverify_key_on_write=True, api_key_reader=influx_key)
+@_write_policy
 def write_v2(request: HttpRequest) -> HttpResponse:
     """Store line protocol as in InfluxDB 2; 204 means committed."""
     return _write(request, _PRECISIONS_V2)
 
 
 @csrf_exempt
-@view_policy(manual_transactions=True, reverify_key_on_write=True, api_key_reader=influx_key)
+@_write_policy
 def write_v1(request: HttpRequest) -> HttpResponse:
     """Store line protocol as in InfluxDB 1; 204 means committed."""
     return _write(request, _PRECISIONS_V1)

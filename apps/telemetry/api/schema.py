@@ -111,6 +111,13 @@ _INFLUX_RESPONSES = {
     "403": "The key does not have the scope telemetry:write.",
     "413": "More than 10,000 lines, 100,000 fields or 8 MB, decompressed.",
     "415": "The Content-Encoding is neither gzip nor zstd.",
+    "429": "Too many requests; nothing is stored.",
+    "503": "The service is unavailable; send the body again.",
+}
+_RETRY_AFTER = {
+    "description": "Seconds to wait before a retry.",
+    "schema": {"type": "integer", "minimum": 1},
+    "required": True,
 }
 
 
@@ -158,7 +165,13 @@ def _influx_write(version: str, precisions: list[str], ignored: tuple[str, ...])
             "responses": {
                 "204": {"description": "Everything is stored."},
                 **{
-                    status: {"description": text, **error}
+                    status: {
+                        "description": text,
+                        "headers": {"Retry-After": _RETRY_AFTER}
+                        if status in {"429", "503"}
+                        else {},
+                        **error,
+                    }
                     for status, text in _INFLUX_RESPONSES.items()
                 },
             },

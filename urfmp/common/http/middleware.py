@@ -17,8 +17,9 @@ from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.client_ip import forwarded_ip
 from urfmp.common.http.downloads import DownloadResponse
 from urfmp.common.http.error_views import unavailable
-from urfmp.common.http.problem_details import error_response
+from urfmp.common.http.problem_details import CONTENT_TYPE, error_response
 from urfmp.common.http.request_state import request_state
+from urfmp.common.http.view_policy import policy_of
 from urfmp.common.log_filters import client_of_log
 from urfmp.common.security.redaction import redact_text
 
@@ -99,6 +100,25 @@ class StreamStartMiddleware:
                 return error_response(error)
             except (OperationalError, InterfaceError) as error:
                 return unavailable(request, error)
+        return response
+
+
+class ErrorFormatMiddleware:
+    """Convert problem details where a view's clients expect another format.
+
+    Middleware and error views reject requests before the view can. Outside of the middleware that
+    audits denials, which reads the code of the problem.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the response, with errors in the view's format."""
+        response = self.get_response(request)
+        if response.get("Content-Type") == CONTENT_TYPE and (match := request.resolver_match):
+            convert = policy_of(match.func, request.method).error_format
+            return response if convert is None else convert(response)
         return response
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, TypeVar
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase
 
 ApiKeyReader = Callable[[HttpRequest], str | None]
+ErrorFormat = Callable[[HttpResponseBase], HttpResponseBase]
 View = TypeVar("View", bound=Callable[..., object])
 
 _ATTRIBUTE = "view_policy"
@@ -26,6 +27,8 @@ class ViewPolicy:
             access token calls it.
         api_key_reader: Function that finds the API key in a request, where clients of the view
             send it in a place of their own.
+        error_format: Function that converts problem details, where clients of the view expect
+            errors in a format of their own.
         reverify_key_on_write: The view checks the API key again in the transaction that writes.
             The middleware may then use a key that was cached seconds ago, which saves a query.
         allow_without_second_factor: Users may call the view before they have set up the second
@@ -38,6 +41,7 @@ class ViewPolicy:
     public: bool = False
     manual_transactions: bool = False
     api_key_reader: ApiKeyReader | None = None
+    error_format: ErrorFormat | None = None
     reverify_key_on_write: bool = False
     allow_without_second_factor: bool = False
     home_organization: bool = False
