@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from apps.organizations.selectors import platform_fleet
 from urfmp.common.http.request_state import request_state
-from urfmp.pages.selectors import due_tasks, fleet_overview, open_alerts
+from urfmp.pages.selectors.fleet import fleet_overview
+from urfmp.pages.selectors.panels import due_tasks, open_alerts
 from urfmp.pages.views.rendering import render_page
 
 

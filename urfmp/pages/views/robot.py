@@ -18,7 +18,8 @@ from apps.telemetry.selectors import LatestValue, latest_values
 from urfmp.common.units import conversion_for
 from urfmp.pages.charts import Chart, RobotMetric, charts_for, unit_symbol
 from urfmp.pages.range_form import RangeForm
-from urfmp.pages.selectors import can_view_telemetry, open_alerts, robot_commands, robot_tasks
+from urfmp.pages.selectors.panels import open_alerts, robot_commands, robot_tasks
+from urfmp.pages.selectors.robots import can_view_telemetry
 from urfmp.pages.timelines import status_time_rows, timeline_for
 from urfmp.pages.views.rendering import render_page, require_permission
 from urfmp.pages.views.telemetry.charts import requested_units

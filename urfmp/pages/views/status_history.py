@@ -25,7 +25,7 @@ from apps.robots.selectors.status_intervals import (
 from urfmp.common.db.fields import MAX_DATETIME, MIN_DATETIME
 from urfmp.common.time.zones import zone_or_utc
 from urfmp.pages.range_form import CUSTOM, RangeForm
-from urfmp.pages.selectors import robot_choices
+from urfmp.pages.selectors.robots import robot_choices
 from urfmp.pages.timelines import (
     MAX_STRIP_SEGMENTS,
     STRIP_WIDTH,

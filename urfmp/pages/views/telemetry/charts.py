@@ -16,7 +16,7 @@ from urfmp.common.exceptions import ApplicationError
 from urfmp.common.units import check_units, quantity_of, units_of_quantity
 from urfmp.pages.charts import Chart, RobotMetric, charts_for, unit_symbol
 from urfmp.pages.range_form import RangeForm
-from urfmp.pages.selectors import default_robot, find_robot
+from urfmp.pages.selectors.robots import default_robot, find_robot
 from urfmp.pages.views.rendering import render_page, require_permission
 
 _MAX_ROBOTS = 6

@@ -16,7 +16,7 @@ from apps.telemetry.services.export import ExportQuery
 from apps.telemetry.services.export_formats import EXPORT_FORMATS
 from urfmp.common.export_slots import MAX_CONCURRENT_PER_ORGANIZATION, TooManyExportsError
 from urfmp.pages.range_form import LocalRangeForm
-from urfmp.pages.selectors import robot_choices
+from urfmp.pages.selectors.robots import robot_choices
 from urfmp.pages.views.rendering import render_page, require_permission
 
 _FORMAT_LABELS = {

@@ -39,7 +39,7 @@ from urfmp.common.http.uploads import is_upload_too_large
 from urfmp.common.time.fields import LocalDateTimeField, LocalDateTimeInput
 from urfmp.common.time.zones import timezone_choices
 from urfmp.pages.range_form import CUSTOM
-from urfmp.pages.selectors import robot_choices
+from urfmp.pages.selectors.robots import robot_choices
 from urfmp.pages.views.rendering import render_page, require_permission
 
 _MAX_LISTED = 50

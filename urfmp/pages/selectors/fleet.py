@@ -1,30 +1,24 @@
-"""Data of the pages, in a fixed number of queries."""
+"""Cards of the robots on the home page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, Count, F, IntegerField, Q, Value, When
+from django.db.models import Case, IntegerField, Value, When
 from django.utils import timezone
 
 from apps.alerts.choices import AlertSeverity
-from apps.alerts.models import Alert
-from apps.alerts.selectors import OpenAlerts, open_alerts_by_robot, severity_rank
-from apps.maintenance.models import MaintenanceTask
+from apps.alerts.selectors import OpenAlerts, open_alerts_by_robot
 from apps.robots.choices import RobotStatus
-from apps.robots.models import Robot, RobotCommand
+from apps.robots.models import Robot
 from apps.robots.selectors.robots import robot_status_counts
-from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.selectors import latest_values
-from urfmp.common.db.names import normalize_name
 from urfmp.pages.charts import unit_symbol
 
 MAX_CARDS = 240
-MAX_PANEL_ROWS = 8
 # Cards show current values only.
 _MAX_CARD_VALUE_AGE = timedelta(hours=1)
 _MOTOR_TEMPERATURES = tuple(f"temperature.motor.joint{number}" for number in range(1, 8))
@@ -156,95 +150,3 @@ def _robot_card(
             shown.append(CardValue(label, metrics, value, unit_symbol(unit)))
     latest = {name: value for name, (value, _) in values.items()}
     return RobotCard(robot, alerts, shown, latest)
-
-
-def open_alerts(principal: Any, robot: Robot | None = None) -> tuple[list[Alert], int]:
-    """Return unresolved alerts, most severe and newest first, and their count."""
-    rows = Alert.objects.restrict(principal).unresolved()
-    if robot is not None:
-        rows = rows.filter(robot=robot)
-    shown = list(
-        rows.select_related("robot").order_by(severity_rank().desc(), "-last_seen_at")[
-            :MAX_PANEL_ROWS
-        ]
-    )
-    return shown, len(shown) if len(shown) < MAX_PANEL_ROWS else rows.count()
-
-
-@dataclass(frozen=True)
-class DueTasks:
-    """Tasks that are overdue or due within a week, the earliest first."""
-
-    tasks: list[MaintenanceTask]
-    overdue: int
-    due_soon: int
-
-
-def due_tasks(principal: Any) -> DueTasks:
-    """Return overdue tasks and tasks due within a week. Runs two queries."""
-    now = timezone.now()
-    rows = (
-        MaintenanceTask.objects.restrict(principal)
-        .open()
-        .filter(due_at__lt=now + timedelta(days=7))
-    )
-    counts = rows.order_by().aggregate(
-        overdue=Count("pk", filter=Q(due_at__lt=now)),
-        due_soon=Count("pk", filter=Q(due_at__gte=now)),
-    )
-    shown = rows.select_related("robot", "assigned_to").order_by("due_at")[:MAX_PANEL_ROWS]
-    return DueTasks(list(shown), counts["overdue"], counts["due_soon"])
-
-
-def robot_tasks(principal: Any, robot: Robot) -> list[MaintenanceTask]:
-    """Return a robot's open tasks, the earliest due date first."""
-    rows = MaintenanceTask.objects.restrict(principal).open().filter(robot=robot)
-    return list(
-        rows.select_related("assigned_to").order_by(F("due_at").asc(nulls_last=True))[
-            :MAX_PANEL_ROWS
-        ]
-    )
-
-
-def robot_commands(principal: Any, robot: Robot) -> list[RobotCommand]:
-    """Return a robot's latest commands."""
-    rows = RobotCommand.objects.restrict(principal).filter(robot=robot).select_related("user")
-    return list(rows[:MAX_PANEL_ROWS])
-
-
-def robot_choices(principal: Any, limit: int = 1000) -> list[tuple[UUID, str]]:
-    """Return id and name of visible robots, sorted by name."""
-    return list(Robot.objects.restrict(principal).values_list("pk", "name")[:limit])
-
-
-def default_robot(principal: Any) -> Robot | None:
-    """Return the robot shown by default: the first in service by name."""
-    robot: Robot | None = Robot.objects.restrict(principal).in_service().first()
-    return robot
-
-
-def find_robot(principal: Any, words: str) -> Robot | None:
-    """Find a robot by name, serial number or part of the name."""
-    words = normalize_name(words)
-    robots = Robot.objects.restrict(principal)
-    exact = robots.filter(Q(name__iexact=words) | Q(serial_number__iexact=words))
-    robot: Robot | None = exact.first() or robots.filter(name__icontains=words).first()
-    return robot
-
-
-def can_view_telemetry(principal: Any) -> bool:
-    """Return whether the principal may view telemetry."""
-    return bool(principal.has_perm(f"telemetry.view_{RobotTelemetry._meta.model_name}"))
-
-
-def search_rows(principal: Any, words: str, limit: int = 8) -> Iterable[tuple[str, str, Any]]:
-    """Yield kind, display name and row of each match."""
-    robots = Robot.objects.restrict(principal).filter(
-        Q(name__icontains=words) | Q(serial_number__icontains=words) | Q(model__icontains=words)
-    )
-    # Closed rows are searched in their lists: years of titles would take too long here.
-    tasks = MaintenanceTask.objects.restrict(principal).open().filter(title__icontains=words)
-    alerts = Alert.objects.restrict(principal).unresolved().filter(title__icontains=words)
-    for kind, rows in (("robot", robots), ("task", tasks), ("alert", alerts)):
-        for row in rows[:limit]:
-            yield kind, str(row), row

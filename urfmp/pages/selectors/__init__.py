@@ -1,0 +1,1 @@
+"""Data of the pages, in a fixed number of queries."""
