@@ -502,12 +502,16 @@ CREATE TABLE robots (
     updated_at timestamp with time zone DEFAULT now(),
     organization_id uuid NOT NULL,
     reported_at timestamp with time zone,
+    offline_after_seconds integer,
+    presence_lost_at timestamp with time zone,
     CONSTRAINT robots_pkey PRIMARY KEY (id),
     CONSTRAINT fk_robots_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT robots_firmware_version_form_check CHECK (is_identifier((firmware_version)::text)),
     CONSTRAINT robots_lifecycle_check CHECK (((lifecycle)::text = ANY ((ARRAY['planned'::character varying, 'staging'::character varying, 'active'::character varying, 'decommissioning'::character varying, 'retired'::character varying])::text[]))),
     CONSTRAINT robots_model_form_check CHECK (is_identifier((model)::text)),
     CONSTRAINT robots_name_form_check CHECK (is_name((name)::text)),
+    CONSTRAINT robots_offline_after_range_check CHECK (((offline_after_seconds >= 5) AND (offline_after_seconds <= 86400))),
+    CONSTRAINT robots_offline_after_seconds_check CHECK ((offline_after_seconds >= 0)),
     CONSTRAINT robots_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT robots_organization_serial_key UNIQUE (organization_id, serial_number),
     CONSTRAINT robots_reported_status_check CHECK (((reported_status)::text = ANY ((ARRAY['online'::character varying, 'idle'::character varying, 'running'::character varying, 'charging'::character varying, 'stopped'::character varying, 'error'::character varying, 'emergency_stop'::character varying])::text[]))),
@@ -526,7 +530,7 @@ ALTER TABLE robots ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON robots FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,reported_at,reported_status,status,version}', '{connection_config}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,presence_lost_at,reported_at,reported_status,status,version}', '{connection_config}');
 CREATE TRIGGER robot_status_change_trigger AFTER INSERT OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION log_robot_status_change();
 CREATE TRIGGER robots_delete_in_turn_trigger BEFORE DELETE ON public.robots FOR EACH STATEMENT EXECUTE FUNCTION robots_delete_in_turn();
 CREATE TRIGGER update_robots_updated_at BEFORE UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
@@ -1648,14 +1652,14 @@ AS $function$
 DECLARE
     row_time timestamptz := coalesce(nullif(current_setting('app.status_time', true), '')::timestamptz,
                                      clock_timestamp());
+    row_metadata jsonb := nullif(current_setting('app.status_metadata', true), '')::jsonb;
     before text;
 BEGIN
     IF TG_OP = 'INSERT' THEN
         IF NEW.status IS NOT NULL THEN
             INSERT INTO robot_status_history (time, robot_id, status, reason, metadata)
             VALUES (row_time, NEW.id, NEW.status,
-                    nullif(current_setting('app.status_reason', true), ''),
-                    nullif(current_setting('app.status_metadata', true), '')::jsonb);
+                    nullif(current_setting('app.status_reason', true), ''), row_metadata);
         END IF;
         RETURN NEW;
     END IF;
@@ -1666,10 +1670,17 @@ BEGIN
         END IF;
         SELECT greatest(row_time, max(time) + INTERVAL '1 microsecond') INTO row_time
         FROM robot_status_history WHERE robot_id = NEW.id AND time >= row_time;
+        IF current_setting('app.status_resumed', true) = 'on' THEN
+            row_metadata := coalesce(row_metadata, '{}')
+                || jsonb_build_object('reported_at', NEW.reported_at);
+        END IF;
+        IF NEW.status = 'emergency_stop' AND NEW.stop_latched_at IS NOT NULL THEN
+            row_metadata := coalesce(row_metadata, '{}')
+                || jsonb_build_object('stop_latched_at', NEW.stop_latched_at);
+        END IF;
         INSERT INTO robot_status_history (time, robot_id, status, previous_status, reason, metadata)
         VALUES (row_time, NEW.id, NEW.status, before,
-                nullif(current_setting('app.status_reason', true), ''),
-                nullif(current_setting('app.status_metadata', true), '')::jsonb);
+                nullif(current_setting('app.status_reason', true), ''), row_metadata);
     END IF;
     RETURN NEW;
 END;

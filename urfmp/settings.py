@@ -92,6 +92,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "apps.accounts.middleware.access_denied.AccessDeniedAuditMiddleware",
     "urfmp.pages.step_up.StepUpMiddleware",
+    "apps.robots.middleware.RobotContactMiddleware",
     "apps.accounts.middleware.principal.PrincipalMiddleware",
 ]
 
@@ -255,9 +256,10 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
 
-# Robots without a report for longer than this are offline.
+# Robots without contact for longer than this are offline, unless organization or robot have a
+# value of their own.
 ROBOT_OFFLINE_AFTER = timedelta(
-    seconds=env_int("ROBOT_OFFLINE_AFTER_SECONDS", default=30, minimum=5)
+    seconds=env_int("ROBOT_OFFLINE_AFTER_SECONDS", default=60, minimum=5)
 )
 
 # Signed checkpoints of the audit log; disabled without a folder.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from procrastinate.contrib.django import app
 
-from apps.robots.services.status import robots_mark_offline
+from apps.robots.services.presence import robots_update_presence
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.common.tenancy.organizations import organization_ids
 
@@ -12,9 +14,15 @@ from urfmp.common.tenancy.organizations import organization_ids
 @app.periodic(cron="* * * * * */5")
 @app.task(name="robots.mark_offline", queueing_lock="robots.mark_offline", pass_context=False)
 def mark_offline(timestamp: int) -> int:
-    """Mark robots without recent messages as offline, every five seconds."""
-    marked = 0
-    for organization_id in organization_ids():
+    """Mark silent robots as offline, every five seconds."""
+    return sum(map(_update_presence, organization_ids()))
+
+
+def _update_presence(organization_id: UUID) -> int:
+    """Update all robots of an organization, some in each transaction."""
+    total, changed = 0, None
+    while changed != 0:
         with tenant_transaction(organization_id):
-            marked += robots_mark_offline()
-    return marked
+            changed = robots_update_presence()
+        total += changed
+    return total

@@ -97,7 +97,12 @@ KINDS = [
             connection_config={"password": "open sesame"},
         ),
         secret=("connection_config",),
-        ignored={"last_seen": timezone.now(), "status": "idle", "reported_status": "idle"},
+        ignored={
+            "last_seen": timezone.now(),
+            "presence_lost_at": timezone.now(),
+            "status": "idle",
+            "reported_status": "idle",
+        },
     ),
     Kind(
         RobotCommand,

@@ -35,6 +35,7 @@ VALID = {
     "second_factor_required": True,
     "telemetry_retention_days": 30,
     "status_history_retention_days": 730,
+    "offline_after_seconds": 90,
 }
 # Without the second factor, which the next request would otherwise require.
 VALID_WITHOUT_SECOND_FACTOR = {**VALID, "second_factor_required": False}
@@ -53,6 +54,11 @@ INVALID = [
     ("telemetry_retention_days", True),
     ("telemetry_retention_days", "30"),
     ("status_history_retention_days", 731),
+    ("offline_after_seconds", 4),
+    ("offline_after_seconds", 86_401),
+    ("offline_after_seconds", 30.0),
+    ("offline_after_seconds", True),
+    ("offline_after_seconds", None),
     ("working_hours", []),
     ("working_hours", {"someday": {"from": "06:00", "to": "07:00"}}),
     ("working_hours", {"monday": None}),
@@ -219,6 +225,7 @@ def test_admin_edits_every_setting(organization_a, short_retention, alice, clien
         "locale": "ja-JP",
         "telemetry_retention_days": "30",
         "status_history_retention_days": "730",
+        "offline_after_seconds": "90",
         "monday_from": "06:00",
         "monday_to": "14:30",
         "friday_from": "22:00",

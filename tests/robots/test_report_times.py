@@ -16,12 +16,17 @@ from apps.organizations.models import Organization
 from apps.robots.exceptions import ReportAheadError, ReportTooOldError
 from apps.robots.models import Robot, RobotStatusHistory
 from apps.robots.selectors.status_intervals import TimeRange, status_intervals, status_summary
-from apps.robots.services.status import robot_report_status, robots_mark_offline, robots_touch
+from apps.robots.services.presence import (
+    robot_presence_lost,
+    robots_touch,
+    robots_update_presence,
+)
+from apps.robots.services.status import robot_report_status
 from tests.support.concurrency import run_concurrently
 from tests.support.status_history import history_of
 from urfmp.common.tenancy.context import tenant_transaction
 
-GRACE = 30
+GRACE = 60
 STATUSES = ("idle", "running", "error")
 STEP = 10
 # Reports are made at whole steps, everything else happens between two steps.
@@ -30,6 +35,7 @@ steps = st.lists(
         st.tuples(st.just("report"), st.sampled_from(STATUSES), st.integers(-20, 12)),
         st.tuples(st.just("report now"), st.sampled_from(STATUSES), st.just(0)),
         st.tuples(st.just("touch"), st.just(""), st.just(0)),
+        st.tuples(st.just("lose"), st.just(""), st.just(0)),
         st.tuples(st.just("wait"), st.just(""), st.sampled_from([1, 2, 5])),
         st.tuples(st.just("wait"), st.just(""), st.sampled_from([1, 2, 5])),
     ),
@@ -50,6 +56,7 @@ class Model:
         self.newest = None
         self.repeat = None
         self.last_seen = None
+        self.is_lost = False
 
     def changes(self):
         """Return time and status of each change."""
@@ -75,13 +82,18 @@ class Model:
         self.add(max(self.now, reported, self.changes()[-1][0]), kind)
 
     def touch(self):
-        if self.last_seen is None or self.now - self.last_seen > 5:
+        if self.last_seen is None or self.is_lost or self.now - self.last_seen > 5:
             self._contact()
 
     def _contact(self):
-        self.last_seen = self.now
+        self.last_seen, self.is_lost = self.now, False
         if self.shown == "offline":
             self._add_now("contact")
+
+    def lose(self):
+        self.is_lost = self.last_seen is not None
+        if self.shown != "offline":
+            self._add_now("offline")
 
     def mark_offline(self):
         is_silent = self.last_seen is None or self.now - self.last_seen > GRACE
@@ -91,7 +103,7 @@ class Model:
     def report_now(self, status):
         time = self.now if self.newest is None else max(self.now, self.newest[0])
         self.newest = (time, status)
-        self.last_seen = self.now
+        self.last_seen, self.is_lost = self.now, False
         self.repeat = None
         if self.shown == status:
             is_stored = any((e[0], *e[2:]) == (time, "report", status) for e in self.entries)
@@ -138,10 +150,13 @@ def play(robot, plan, start, origin):
             elif kind == "touch":
                 robots_touch([robot.pk])
                 model.touch()
+            elif kind == "lose":
+                robot_presence_lost(robot_id=robot.pk)
+                model.lose()
             else:
                 model.now += number * STEP
         with patch("apps.robots.services.status.timezone.now", lambda: at(model.now)):
-            robots_mark_offline()
+            robots_update_presence()
         model.mark_offline()
     return model
 
@@ -153,6 +168,7 @@ def play(robot, plan, start, origin):
 @example(plan=[("report", "running", 0), ("report", "error", -12), ("report", "idle", -20)])
 @example(plan=[("report", "idle", 0), ("wait", "", 5), ("touch", "", 0), ("report", "error", -3)])
 @example(plan=[("report", "idle", 0), ("report", "running", 0), ("report", "idle", 0)])
+@example(plan=[("report", "idle", 0), ("lose", "", 0), ("report", "error", -3), ("touch", "", 0)])
 @example(plan=[("report", "idle", 0), ("report", "idle", 3), ("report", "error", 1)])
 @example(plan=[("report", "error", 12), ("wait", "", 5), ("report", "idle", 2)])
 def test_history_matches_model(plan, organization_a, make_robot, tenant):

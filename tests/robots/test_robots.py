@@ -6,13 +6,14 @@ from django.core.exceptions import ValidationError
 from apps.robots.choices import TRANSITIONS, RobotAction, ServiceState
 from apps.robots.exceptions import RobotRetiredError
 from apps.robots.models import Robot
+from apps.robots.services.presence import robots_touch
 from apps.robots.services.robots import (
     robot_register,
     robot_retire,
     robot_return_to_service,
     robot_update,
 )
-from apps.robots.services.status import robot_report_status, robots_touch
+from apps.robots.services.status import robot_report_status
 from tests.support.concurrency import run_concurrently
 from tests.support.status_history import history_of
 from urfmp.common.tenancy.context import tenant_transaction

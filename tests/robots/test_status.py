@@ -7,10 +7,11 @@ from django.utils import timezone
 
 from apps.robots.models import Robot, RobotStatusHistory
 from apps.robots.selectors.robots import robot_status_counts
+from apps.robots.services.presence import robots_touch, robots_update_presence
 from apps.robots.services.robots import (
     robot_retire,
 )
-from apps.robots.services.status import robot_report_status, robots_mark_offline, robots_touch
+from apps.robots.services.status import robot_report_status
 from apps.robots.tasks import mark_offline
 from tests.support.concurrency import run_concurrently
 from tests.support.status_history import history_of
@@ -46,10 +47,10 @@ def test_stale_robot_goes_offline_and_reconnects(
         at(0)
         robot_report_status(robot_id=robot.pk, status="running", reason="Program 7")
         at(grace)
-        assert robots_mark_offline() == 0
+        assert robots_update_presence() == 0
         at(grace + 1)
-        assert robots_mark_offline() == 1
-        assert robots_mark_offline() == 0
+        assert robots_update_presence() == 1
+        assert robots_update_presence() == 0
         at(grace + 2)
         assert robots_touch([robot.pk]) == 1
         assert history_of(robot) == [
@@ -109,7 +110,7 @@ def test_concurrent_reports_leave_consistent_history(organization_a, make_robot)
                 with tenant_transaction(organization_a.id):
                     robots_touch(both[::-1])
                 with tenant_transaction(organization_a.id):
-                    robots_mark_offline()
+                    robots_update_presence()
 
         return run
 

@@ -19,8 +19,11 @@ from apps.organizations.choices import MAX_PLAN_LIMIT, Plan
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import (
     LOCALES,
+    MAX_OFFLINE_AFTER_SECONDS,
     MAX_STATUS_HISTORY_RETENTION_DAYS,
     MAX_TELEMETRY_RETENTION_DAYS,
+    MIN_OFFLINE_AFTER_SECONDS,
+    RETENTION_SETTINGS,
     SETTINGS,
     WEEKDAYS,
 )
@@ -142,6 +145,15 @@ class OrganizationForm(ScopedModelForm):
     status_history_retention_days = _retention_field(
         MAX_STATUS_HISTORY_RETENTION_DAYS, "status history"
     )
+    offline_after_seconds = forms.IntegerField(
+        min_value=MIN_OFFLINE_AFTER_SECONDS,
+        max_value=MAX_OFFLINE_AFTER_SECONDS,
+        required=False,
+        label="Robots offline after, seconds",
+        help_text="Time without contact after which a robot is offline. Leave blank for the"
+        " default of this installation. A robot may have a value of its own.",
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
     monday, tuesday, wednesday, thursday, friday, saturday, sunday = (
         HoursField(day.capitalize()) for day in WEEKDAYS
     )
@@ -156,7 +168,7 @@ class OrganizationForm(ScopedModelForm):
         current = self.instance.effective_settings
         for name in ("timezone", "locale", "second_factor_required"):
             self.initial.setdefault(name, getattr(current, name))
-        for name in ("telemetry_retention_days", "status_history_retention_days"):
+        for name in (*RETENTION_SETTINGS, "offline_after_seconds"):
             self.initial.setdefault(name, (self.instance.settings or {}).get(name))
         for day, hours in current.working_hours.items():
             times = {"from": f"{hours.start:%H:%M}", "to": f"{hours.end:%H:%M}"}

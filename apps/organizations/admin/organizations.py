@@ -92,6 +92,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
                     "second_factor_required",
                     ("telemetry_retention_days", "status_history_retention_days"),
                     "scheduled_retention",
+                    "offline_after_seconds",
                 )
             },
         ),
@@ -135,6 +136,10 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     @admin.display(description="Keep status history, days")
     def status_history_retention_days(self, organization: Organization) -> int:
         return organization.effective_settings.status_history_retention_days
+
+    @admin.display(description="Robots offline after, seconds")
+    def offline_after_seconds(self, organization: Organization) -> int:
+        return organization.effective_settings.offline_after_seconds
 
     @admin.display(description="Scheduled retention")
     def scheduled_retention(self, organization: Organization) -> SafeString | str:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from datetime import time
 from typing import Any
 
+from django.conf import settings as django_settings
+
 from urfmp.common.time.zones import (
     UNKNOWN_TIMEZONE,
     timezone_names,
@@ -21,6 +23,10 @@ from urfmp.common.time.zones import (
 # The longest retention; an organization may choose a shorter one.
 MAX_TELEMETRY_RETENTION_DAYS = 365
 MAX_STATUS_HISTORY_RETENTION_DAYS = 730
+
+# The shorter time is that between two writes of a robot's last contact.
+MIN_OFFLINE_AFTER_SECONDS = 5
+MAX_OFFLINE_AFTER_SECONDS = 86_400
 
 _TIME_OF_DAY = "([01][0-9]|2[0-3]):[0-5][0-9]"
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -82,6 +88,15 @@ def _days_validator(max_days: int) -> Callable[[Any], ErrorMessages | None]:
         return f"Enter a whole number of days from 1 to {max_days}."
 
     return validate
+
+
+def _offline_after_error(value: Any) -> ErrorMessages | None:
+    if type(value) is int and MIN_OFFLINE_AFTER_SECONDS <= value <= MAX_OFFLINE_AFTER_SECONDS:
+        return None
+    return (
+        f"Enter a whole number of seconds from {MIN_OFFLINE_AFTER_SECONDS} to"
+        f" {MAX_OFFLINE_AFTER_SECONDS}."
+    )
 
 
 def parse_time_of_day(text: Any) -> time | None:
@@ -161,6 +176,16 @@ SETTINGS: dict[str, Setting] = {
         _days_validator(MAX_STATUS_HISTORY_RETENTION_DAYS),
         _days_schema(MAX_STATUS_HISTORY_RETENTION_DAYS),
     ),
+    "offline_after_seconds": Setting(
+        _offline_after_error,
+        {
+            "type": "integer",
+            "minimum": MIN_OFFLINE_AFTER_SECONDS,
+            "maximum": MAX_OFFLINE_AFTER_SECONDS,
+            "description": "Seconds without contact after which a robot is offline; a robot may"
+            " have a value of its own.",
+        },
+    ),
 }
 
 JSON_SCHEMA: dict[str, Any] = {
@@ -201,6 +226,10 @@ class WorkingHours:
     end: time
 
 
+def _default_offline_after_seconds() -> int:
+    return int(django_settings.ROBOT_OFFLINE_AFTER.total_seconds())
+
+
 @dataclass(frozen=True)
 class OrganizationSettings:
     """An organization's settings with every default filled in.
@@ -213,6 +242,7 @@ class OrganizationSettings:
         second_factor_required: Whether every user needs a second factor to sign in.
         telemetry_retention_days: Retention of telemetry in days, 1 to 365.
         status_history_retention_days: Retention of status history in days, 1 to 730.
+        offline_after_seconds: Seconds without contact after which a robot is offline, 5 to 86,400.
     """
 
     timezone: str = "UTC"
@@ -221,6 +251,7 @@ class OrganizationSettings:
     second_factor_required: bool = False
     telemetry_retention_days: int = MAX_TELEMETRY_RETENTION_DAYS
     status_history_retention_days: int = MAX_STATUS_HISTORY_RETENTION_DAYS
+    offline_after_seconds: int = field(default_factory=_default_offline_after_seconds)
 
     def shortened_retention(self, after: OrganizationSettings) -> dict[str, int]:
         """Return the periods that a change shortens: days by key."""

@@ -83,7 +83,10 @@ class RobotForm(ScopedModelForm):
 
     class Meta:
         model = Robot
-        fields = ("name", "vendor", "model", "serial_number", "firmware_version", "lifecycle")
+        fields = (
+            "name", "vendor", "model", "serial_number", "firmware_version", "lifecycle",
+            "offline_after_seconds",
+        )  # fmt: skip
         widgets = {"vendor": DatalistInput(list(Vendor.choices))}
 
     location_names = ("facility", "area", "cell")
@@ -200,6 +203,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         ("Identity", {"fields": (("serial_number", "firmware_version"),)}),
         ("Location", {"fields": ("facility", ("area", "cell"))}),
         ("Configuration", {"fields": (("axes", "payload", "reach"), "capabilities")}),
+        ("Presence", {"fields": ("offline_after_seconds",)}),
     )
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
         ObjectAction(

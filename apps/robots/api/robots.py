@@ -51,6 +51,7 @@ class RobotSerializer(ScopedModelSerializer):
             "lifecycle",
             "location",
             "configuration",
+            "offline_after_seconds",
             "last_seen",
             "is_active",
             "version",

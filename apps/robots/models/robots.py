@@ -5,8 +5,13 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib.postgres.indexes import GinIndex
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from apps.organizations.models.settings import (
+    MAX_OFFLINE_AFTER_SECONDS,
+    MIN_OFFLINE_AFTER_SECONDS,
+)
 from apps.robots.choices import (
     Lifecycle,
     ReportedStatus,
@@ -41,7 +46,7 @@ class Robot(TenantModel):
     `status` is the effective status: the stop latch first, then the maintenance lock, then offline
     for a robot without recent messages, then `reported_status`. Services maintain it; a trigger
     writes each change to the status history. `reported_at` is the time of the newest report, by the
-    robot's clock.
+    robot's clock. `presence_lost_at` is set while the robot's connection is known to be lost.
     """
 
     id = uuid_primary_key()
@@ -84,6 +89,18 @@ class Robot(TenantModel):
     )
     connection_config = models.JSONField(null=True, blank=True, editable=False)
     last_seen = models.DateTimeField(null=True, blank=True, editable=False)
+    presence_lost_at = models.DateTimeField(null=True, blank=True, editable=False)
+    offline_after_seconds = models.PositiveIntegerField(
+        "offline after, seconds",
+        null=True,
+        blank=True,
+        validators=[
+            MinValueValidator(MIN_OFFLINE_AFTER_SECONDS),
+            MaxValueValidator(MAX_OFFLINE_AFTER_SECONDS),
+        ],
+        help_text="Time without contact after which the robot is offline. Leave blank for the"
+        " setting of the organization.",
+    )
     is_active = models.BooleanField("active", null=True, default=True, db_default=True)
     version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
     created_at = created_at()
@@ -109,6 +126,15 @@ class Robot(TenantModel):
             identifier_check("robots", "model"),
             identifier_check("robots", "serial_number"),
             identifier_check("robots", "firmware_version"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    offline_after_seconds__range=(
+                        MIN_OFFLINE_AFTER_SECONDS,
+                        MAX_OFFLINE_AFTER_SECONDS,
+                    )
+                ),
+                name="robots_offline_after_range_check",
+            ),
         )
         indexes = (
             models.Index(fields=("organization",), name="idx_robots_organization"),

@@ -1,42 +1,31 @@
-"""Update a robot's status after a report, a message or a timeout."""
+"""Update a robot's status after its report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import msgspec
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from apps.robots.choices import RobotAction, RobotStatus, allows
+from apps.robots.choices import RobotAction, allows
 from apps.robots.exceptions import ReportAheadError, ReportTooOldError, RobotRetiredError
 from apps.robots.models import Robot, RobotStatusHistory, RobotStatusRepeat
-from apps.robots.models.status import effective_status
 from apps.robots.selectors.status_history import status_history_kept_since
-from urfmp.common.db.json_values import check_json
-from urfmp.common.redis.events import StatusEvent, publish
-from urfmp.common.time_bounds import time_error
-
-# Writing last_seen at most this often is enough to detect robots that are offline.
-_LAST_SEEN_INTERVAL = timedelta(seconds=5)
-# Only these columns are loaded, for up to hundreds of robots at once.
-_STATUS_FIELDS = (
-    "organization_id",
-    "status",
-    "reported_at",
-    "reported_status",
-    "last_seen",
-    "stop_latched_at",
-    "maintenance_locked_at",
+from apps.robots.services.status_changes import (
+    LATCHED_KEY,
+    RECONNECTED,
+    RESUMED_KEY,
+    StatusChange,
+    status_write,
 )
+from urfmp.common.db.json_values import check_json
+from urfmp.common.time_bounds import time_error
 
 
 def robot_report_status(
@@ -77,47 +66,26 @@ def robot_report_status(
             raise RobotRetiredError
         now = timezone.now()
         _check_report_time(robot, robot_time, now)
-        change = _StatusChange(reason, dict(metadata or {}))
+        change = StatusChange(reason, dict(metadata or {}))
         if robot_time is None:
             robot.reported_at = max(now, robot.reported_at or now)
             robot.reported_status = status
             change.time = robot.reported_at
         else:
             change = _apply_timed_report(robot, status, robot_time.astimezone(UTC), change)
-        robot.last_seen = now
+        robot.last_seen, robot.presence_lost_at = now, None
         shown = robot.status
-        _write_status(robot, now, change)
+        status_write(robot, now, change)
         if robot_time is not None and change.time is not None and robot.status == shown:
             _keep_repeat(robot, status, change.time, change)
     return robot
 
 
-# Keys with which the platform marks rows of the status history.
-_LATCHED_KEY = "stop_latched_at"
-_RESUMED_KEY = "reported_at"
-_RESERVED_KEYS = {_LATCHED_KEY, _RESUMED_KEY, "robot_time"}
+_RESERVED_KEYS = {LATCHED_KEY, RESUMED_KEY, "robot_time"}
 # Reports with the same time are stored in consecutive microseconds.
 _SAME_TIME = timedelta(milliseconds=1)
-_RECONNECTED = "Reconnected."
 # Where reports are stored.
 _REPORT_MODELS: tuple[Any, ...] = (RobotStatusHistory, RobotStatusRepeat)
-
-
-@dataclass
-class _StatusChange:
-    """What is stored with a change of status.
-
-    Attributes:
-        reason: Text for users.
-        metadata: Further data.
-        time: Time of the change; None for now.
-        previous: Status of the newest row, if it is not the robot's status.
-    """
-
-    reason: str | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
-    time: datetime | None = None
-    previous: str = ""
 
 
 def _check_metadata(metadata: dict[str, Any] | None) -> None:
@@ -142,8 +110,8 @@ def _check_report_time(robot: Robot, robot_time: datetime | None, now: datetime)
 
 
 def _apply_timed_report(
-    robot: Robot, status: str, robot_time: datetime, change: _StatusChange
-) -> _StatusChange:
+    robot: Robot, status: str, robot_time: datetime, change: StatusChange
+) -> StatusChange:
     """Apply a report as newest, as late, or as both.
 
     A report can be the newest one and still be older than rows that the platform wrote, for example
@@ -154,19 +122,18 @@ def _apply_timed_report(
     """
     newest = robot.reported_at
     change.metadata["robot_time"] = robot_time.isoformat()
-    resumed = {_RESUMED_KEY: robot_time.isoformat()}
     if newest is not None and robot_time <= newest:
         if _is_known(robot, status, robot_time):
-            return _resumed(robot, _RECONNECTED)
+            return StatusChange(RECONNECTED, is_resumed=True)
         if robot_time < newest:
             _keep_repeat_of_newest(robot)
             previous = _enter_late(robot, status, robot_time, change)
-            return replace(_resumed(robot, _RECONNECTED), previous=previous)
+            return StatusChange(RECONNECTED, previous=previous, is_resumed=True)
     robot.reported_at, robot.reported_status = robot_time, status
     if _has_rows_from(robot, robot_time):
         previous = _enter_late(robot, status, robot_time, change)
         del change.metadata["robot_time"]
-        return _StatusChange(change.reason, change.metadata | resumed, previous=previous)
+        return replace(change, previous=previous, is_resumed=True)
     change.time = robot_time
     return change
 
@@ -204,10 +171,10 @@ def _keep_repeat_of_newest(robot: Robot) -> None:
         return
     # A robot's clock may be ahead: the report has been in effect since it was received.
     received_at = min(robot.reported_at, robot.last_seen or robot.reported_at)
-    _keep_repeat(robot, robot.reported_status, received_at, _StatusChange())
+    _keep_repeat(robot, robot.reported_status, received_at, StatusChange())
 
 
-def _keep_repeat(robot: Robot, status: str, time: datetime, change: _StatusChange) -> None:
+def _keep_repeat(robot: Robot, status: str, time: datetime, change: StatusChange) -> None:
     """Keep a report that wrote no row for late ones before it."""
     metadata = Jsonb(change.metadata) if change.metadata else None
     report: list[Any] = [robot.pk, time, status, change.reason or None, metadata]
@@ -215,7 +182,7 @@ def _keep_repeat(robot: Robot, status: str, time: datetime, change: _StatusChang
         cursor.execute("SELECT robot_status_repeat(%s, %s, %s, %s, %s)", report)
 
 
-def _enter_late(robot: Robot, status: str, robot_time: datetime, change: _StatusChange) -> str:
+def _enter_late(robot: Robot, status: str, robot_time: datetime, change: StatusChange) -> str:
     """Enter a late report; return the status of the newest row."""
     report: list[Any] = [
         robot.pk,
@@ -227,89 +194,3 @@ def _enter_late(robot: Robot, status: str, robot_time: datetime, change: _Status
     with connection.cursor() as cursor:
         cursor.execute("SELECT robot_status_enter(%s, %s, %s, %s, %s)", report)
         return str(cursor.fetchone()[0])
-
-
-def _write_status(robot: Robot, now: datetime, change: _StatusChange) -> None:
-    robot.status = effective_status(robot, now)
-    metadata = dict(change.metadata)
-    if robot.stop_latched_at is not None:
-        metadata[_LATCHED_KEY] = robot.stop_latched_at.isoformat()
-    settings = {
-        "app.status_reason": change.reason or "",
-        "app.status_metadata": msgspec.json.encode(metadata).decode() if metadata else "",
-        "app.status_time": (change.time or timezone.now()).isoformat(),
-        "app.status_previous": change.previous,
-    }
-    _set_local(settings)
-    robot.save(update_fields=["reported_at", "reported_status", "last_seen", "status"])
-    _set_local(dict.fromkeys(settings, ""))
-    event = StatusEvent(robot.pk, robot.status, change.reason, robot.last_seen)
-    organization_id = robot.organization_id
-    transaction.on_commit(lambda: publish(organization_id, event))
-
-
-def _set_local(settings: dict[str, str]) -> None:
-    calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
-    parameters = [text for item in settings.items() for text in item]
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {calls}", parameters)
-
-
-def _resumed(robot: Robot, reason: str) -> _StatusChange:
-    """Return a change to a status that the robot reported earlier."""
-    reported_at = robot.reported_at.isoformat() if robot.reported_at else None
-    return _StatusChange(reason, {_RESUMED_KEY: reported_at})
-
-
-def robots_touch(robot_ids: Iterable[UUID]) -> int:
-    """Set robots' last_seen to now, and their status if they were offline.
-
-    Each robot is written at most once in 5 s. Rows are locked in the order of their ids, so that
-    two batches with the same robots cannot deadlock.
-
-    Returns:
-        Number of rows written.
-    """
-    with transaction.atomic():
-        now = timezone.now()
-        stale = Q(last_seen__isnull=True) | Q(last_seen__lt=now - _LAST_SEEN_INTERVAL)
-        robots = list(
-            Robot.objects.select_for_update(no_key=True)
-            .filter(stale, pk__in=list(robot_ids), is_active=True)
-            .only(*_STATUS_FIELDS)
-            .order_by("pk")
-        )
-        unchanged = []
-        for robot in robots:
-            robot.last_seen = now
-            if effective_status(robot, now) != robot.status:
-                _write_status(robot, now, _resumed(robot, _RECONNECTED))
-            else:
-                unchanged.append(robot.pk)
-        Robot.objects.filter(pk__in=unchanged).update(last_seen=now)
-    return len(robots)
-
-
-def robots_mark_offline() -> int:
-    """Mark the open organization's stale robots as offline.
-
-    Returns:
-        Number of robots marked.
-    """
-    with transaction.atomic():
-        now = timezone.now()
-        robots = (
-            Robot.objects.select_for_update(skip_locked=True, no_key=True)
-            .filter(
-                Q(last_seen__isnull=True) | Q(last_seen__lt=now - settings.ROBOT_OFFLINE_AFTER),
-                stop_latched_at__isnull=True,
-                maintenance_locked_at__isnull=True,
-            )
-            .exclude(status=RobotStatus.OFFLINE)
-            .order_by("pk")
-        )
-        marked = list(robots)
-        seconds = int(settings.ROBOT_OFFLINE_AFTER.total_seconds())
-        for robot in marked:
-            _write_status(robot, now, _StatusChange(f"No data for {seconds} seconds."))
-    return len(marked)
