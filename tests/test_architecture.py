@@ -125,6 +125,7 @@ def test_routed_viewsets_are_scoped():
     own_views = {"LatestView", "SeriesView", "ExportView", "DeviceStatusView"}
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
     own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView"}
+    own_views |= {"VendorProfileListView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     own_views |= {"PasswordResetView", "PasswordResetConfirmView", "StepUpView"}
     own_views |= {"OrganizationSwitchView", "InvitationAcceptView", "RecoveryCodesView"}

@@ -73,6 +73,35 @@ class Capability(models.TextChoices):
     CUSTOM = "custom", "Custom"
 
 
+class ConnectionProtocol(models.TextChoices):
+    """Protocol in which the platform reaches a robot's controller."""
+
+    RTDE = "rtde", "RTDE"
+    DASHBOARD = "dashboard", "Dashboard server"
+    ROBOT_WEB_SERVICES = "robot_web_services", "Robot Web Services"
+    ETHERNET_KRL = "ethernet_krl", "EthernetKRL"
+    HIGH_SPEED_ETHERNET = "high_speed_ethernet", "High-Speed Ethernet Server"
+    AS_TERMINAL = "as_terminal", "AS terminal"
+    DRFL = "drfl", "DRFL"
+    LISTEN_NODE = "listen_node", "Listen node"
+    SOAP = "soap", "SOAP"
+    OPC_UA = "opc_ua", "OPC UA"
+    MODBUS_TCP = "modbus_tcp", "Modbus TCP"
+    MQTT = "mqtt", "MQTT"
+    VDA5050 = "vda5050", "VDA 5050"
+    HTTP = "http", "HTTP"
+    HTTPS = "https", "HTTPS"
+    ROSBRIDGE = "rosbridge", "rosbridge"
+
+
+class ConnectionSecret(models.TextChoices):
+    """Secret of a robot's connection; stored encrypted."""
+
+    PASSWORD = "password", "Password"
+    TOKEN = "token", "Token"
+    PRIVATE_KEY = "private_key", "Private key"
+
+
 class CommandType(models.TextChoices):
     """Kind of command."""
 

@@ -60,6 +60,7 @@ API = {
     ("robot-detail", "get"): READERS,
     ("robot-detail", "patch"): {*STAFF, "write_key"},
     ("robot-detail", "delete"): {"admin", "write_key"},
+    ("vendor-profile-list", "get"): READERS,
     ("robot-return-to-service", "post"): {*STAFF, "write_key"},
     ("command-list", "get"): READERS,
     ("command-detail", "get"): READERS,

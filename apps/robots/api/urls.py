@@ -12,6 +12,7 @@ from apps.robots.api.time_in_state import (
     RobotStatusSummaryView,
     RobotTimelineView,
 )
+from apps.robots.api.vendor_profiles import VendorProfileListView
 
 router = SimpleRouter(trailing_slash=False)
 router.register("robots", RobotViewSet, basename="robot")
@@ -40,5 +41,6 @@ urlpatterns = [
         name="robot-status-history-timeline",
     ),
     path("status-history/summary", FleetStatusSummaryView.as_view(), name="status-history-summary"),
+    path("vendor-profiles", VendorProfileListView.as_view(), name="vendor-profile-list"),
     path("device/status", DeviceStatusView.as_view(), name="device-status"),
 ]
