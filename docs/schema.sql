@@ -400,28 +400,66 @@ CREATE TABLE robot_commands (
     organization_id uuid NOT NULL,
     robot_id uuid NOT NULL,
     user_id uuid,
+    acknowledged_at timestamp with time zone,
+    answer_due_at timestamp with time zone,
+    api_key_id uuid,
+    approval_due_at timestamp with time zone,
+    approved_by uuid,
+    cancelled_by uuid,
+    expires_at timestamp with time zone NOT NULL,
+    settled_by uuid,
+    latch_due_at timestamp with time zone,
+    progress smallint,
+    progress_text text,
+    sent_at timestamp with time zone,
+    version integer DEFAULT 1 NOT NULL,
+    lane smallint GENERATED ALWAYS AS (
+CASE
+    WHEN ((type)::text = 'emergency_stop'::text) THEN 0
+    WHEN ((priority)::text = 'critical'::text) THEN 1
+    WHEN ((priority)::text = 'high'::text) THEN 2
+    WHEN ((priority)::text = 'low'::text) THEN 4
+    ELSE 3
+END) STORED,
     CONSTRAINT robot_commands_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_commands_api_key FOREIGN KEY (organization_id, api_key_id) REFERENCES api_keys(organization_id, id),
+    CONSTRAINT fk_commands_approved_by FOREIGN KEY (approved_by) REFERENCES users(id),
+    CONSTRAINT fk_commands_cancelled_by FOREIGN KEY (cancelled_by) REFERENCES users(id),
     CONSTRAINT fk_commands_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_commands_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_commands_robot FOREIGN KEY (robot_id) REFERENCES robots(id) ON DELETE CASCADE,
+    CONSTRAINT fk_commands_settled_by FOREIGN KEY (settled_by) REFERENCES users(id),
     CONSTRAINT fk_commands_user FOREIGN KEY (user_id) REFERENCES users(id),
     CONSTRAINT robot_commands_priority_check CHECK (((priority)::text = ANY ((ARRAY['low'::character varying, 'normal'::character varying, 'high'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT robot_commands_progress_check CHECK (((progress >= 0) AND (progress <= 100))),
     CONSTRAINT robot_commands_scheduled_at_check CHECK (((scheduled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (scheduled_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT robot_commands_status_check CHECK (((status)::text = ANY ((ARRAY['pending'::character varying, 'pending_approval'::character varying, 'sent'::character varying, 'acknowledged'::character varying, 'executing'::character varying, 'completed'::character varying, 'failed'::character varying, 'cancelled'::character varying, 'rejected'::character varying, 'timeout'::character varying, 'unknown'::character varying])::text[]))),
-    CONSTRAINT robot_commands_type_check CHECK (((type)::text = ANY ((ARRAY['start'::character varying, 'stop'::character varying, 'pause'::character varying, 'resume'::character varying, 'emergency_stop'::character varying, 'reset'::character varying, 'move_to_position'::character varying, 'run_program'::character varying, 'load_program'::character varying, 'set_speed'::character varying, 'calibrate'::character varying, 'update_firmware'::character varying, 'custom'::character varying])::text[])))
+    CONSTRAINT robot_commands_type_check CHECK (((type)::text = ANY ((ARRAY['start'::character varying, 'stop'::character varying, 'pause'::character varying, 'resume'::character varying, 'emergency_stop'::character varying, 'reset'::character varying, 'move_to_position'::character varying, 'run_program'::character varying, 'load_program'::character varying, 'set_speed'::character varying, 'calibrate'::character varying, 'update_firmware'::character varying, 'custom'::character varying])::text[]))),
+    CONSTRAINT robot_commands_version_check CHECK ((version >= 0))
 );
+CREATE INDEX idx_commands_answer_due ON public.robot_commands USING btree (organization_id, answer_due_at) WHERE ((status)::text = ANY ((ARRAY['sent'::character varying, 'acknowledged'::character varying, 'executing'::character varying])::text[]));
+CREATE INDEX idx_commands_api_key ON public.robot_commands USING btree (api_key_id);
+CREATE INDEX idx_commands_approved_by ON public.robot_commands USING btree (approved_by);
+CREATE INDEX idx_commands_cancelled_by ON public.robot_commands USING btree (cancelled_by);
 CREATE INDEX idx_commands_created ON public.robot_commands USING btree (created_at);
+CREATE INDEX idx_commands_expiry ON public.robot_commands USING btree (organization_id, expires_at) WHERE ((status)::text = ANY ((ARRAY['pending'::character varying, 'pending_approval'::character varying])::text[]));
+CREATE INDEX idx_commands_latch_due ON public.robot_commands USING btree (robot_id) WHERE (latch_due_at IS NOT NULL);
 CREATE INDEX idx_commands_organization ON public.robot_commands USING btree (organization_id, created_at DESC);
+CREATE INDEX idx_commands_pending ON public.robot_commands USING btree (robot_id, lane, scheduled_at, created_at) WHERE ((status)::text = 'pending'::text);
 CREATE INDEX idx_commands_robot ON public.robot_commands USING btree (robot_id);
+CREATE INDEX idx_commands_robot_created ON public.robot_commands USING btree (robot_id, created_at DESC);
+CREATE INDEX idx_commands_settled_by ON public.robot_commands USING btree (settled_by);
 CREATE INDEX idx_commands_status ON public.robot_commands USING btree (status);
 CREATE INDEX idx_commands_user ON public.robot_commands USING btree (user_id);
+CREATE UNIQUE INDEX robot_commands_one_motion ON public.robot_commands USING btree (robot_id) WHERE (((status)::text = ANY ((ARRAY['sent'::character varying, 'acknowledged'::character varying, 'executing'::character varying, 'unknown'::character varying])::text[])) AND ((type)::text = ANY ((ARRAY['calibrate'::character varying, 'move_to_position'::character varying, 'resume'::character varying, 'run_program'::character varying, 'set_speed'::character varying, 'start'::character varying])::text[])));
 ALTER TABLE robot_commands ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON robot_commands FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robot_commands FOR EACH ROW EXECUTE FUNCTION audit_row('robots.command', 'organization_id', '{}', '{}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robot_commands FOR EACH ROW EXECUTE FUNCTION audit_row('robots.command', 'organization_id', '{progress,progress_text,answer_due_at,version}', '{}');
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.robot_commands FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
-CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id ON public.robot_commands FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id');
+CREATE TRIGGER guard_robot_command_trigger BEFORE INSERT OR UPDATE ON public.robot_commands FOR EACH ROW EXECUTE FUNCTION guard_robot_command();
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id, approved_by, cancelled_by, settled_by ON public.robot_commands FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id', 'approved_by', 'cancelled_by', 'settled_by');
 
 
 -- robot_status_history
@@ -504,7 +542,10 @@ CREATE TABLE robots (
     reported_at timestamp with time zone,
     offline_after_seconds integer,
     presence_lost_at timestamp with time zone,
+    lease_expires_at timestamp with time zone,
+    lease_user_id uuid,
     CONSTRAINT robots_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_robots_lease_user FOREIGN KEY (lease_user_id) REFERENCES users(id),
     CONSTRAINT fk_robots_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT robots_firmware_version_form_check CHECK (is_identifier((firmware_version)::text)),
     CONSTRAINT robots_lifecycle_check CHECK (((lifecycle)::text = ANY ((ARRAY['planned'::character varying, 'staging'::character varying, 'active'::character varying, 'decommissioning'::character varying, 'retired'::character varying])::text[]))),
@@ -522,6 +563,7 @@ CREATE TABLE robots (
 );
 CREATE INDEX idx_robots_configuration ON public.robots USING gin (configuration jsonb_path_ops);
 CREATE INDEX idx_robots_last_seen ON public.robots USING btree (last_seen);
+CREATE INDEX idx_robots_lease_user ON public.robots USING btree (lease_user_id);
 CREATE INDEX idx_robots_location ON public.robots USING gin (location jsonb_path_ops);
 CREATE INDEX idx_robots_organization ON public.robots USING btree (organization_id);
 CREATE INDEX idx_robots_status ON public.robots USING btree (status);
@@ -530,7 +572,8 @@ ALTER TABLE robots ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON robots FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,presence_lost_at,reported_at,reported_status,status,version}', '{connection_config}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,lease_expires_at,presence_lost_at,reported_at,reported_status,status,version}', '{connection_config}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, lease_user_id ON public.robots FOR EACH ROW EXECUTE FUNCTION require_own_users('lease_user_id');
 CREATE TRIGGER robot_status_change_trigger AFTER INSERT OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION log_robot_status_change();
 CREATE TRIGGER robots_delete_in_turn_trigger BEFORE DELETE ON public.robots FOR EACH STATEMENT EXECUTE FUNCTION robots_delete_in_turn();
 CREATE TRIGGER update_robots_updated_at BEFORE UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
@@ -1465,6 +1508,14 @@ AS $function$
         ('telemetry_minutes', 'bucket'), ('telemetry_hours', 'bucket'), ('telemetry_days', 'bucket');
 $function$;
 
+CREATE OR REPLACE FUNCTION public.command_max_lifetime(type text)
+ RETURNS interval
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE WHEN is_motion_type(type) THEN INTERVAL '5 minutes' ELSE INTERVAL '24 hours' END
+$function$;
+
 CREATE OR REPLACE FUNCTION public.compression_apply()
  RETURNS text
  LANGUAGE plpgsql
@@ -1547,6 +1598,49 @@ AS $function$
       AND robots.created_at = now() AND history.previous_status IS NULL;
 $function$;
 
+CREATE OR REPLACE FUNCTION public.guard_robot_command()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+DECLARE
+    start_time timestamptz;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        start_time := greatest(
+            coalesce(NEW.created_at, now()), NEW.scheduled_at, NEW.approval_due_at);
+        NEW.expires_at := coalesce(NEW.expires_at, start_time + CASE
+            WHEN is_motion_type(NEW.type) THEN INTERVAL '30 seconds' ELSE INTERVAL '10 minutes' END);
+        IF NEW.expires_at > start_time + command_max_lifetime(NEW.type) THEN
+            RAISE EXCEPTION 'A command of type % expires after at most %.',
+                    NEW.type, command_max_lifetime(NEW.type)
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'robot_commands_lifetime';
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF ROW(NEW.id, NEW.organization_id, NEW.robot_id, NEW.user_id, NEW.api_key_id, NEW.type,
+           NEW.payload, NEW.priority, NEW.scheduled_at, NEW.expires_at, NEW.created_at)
+       IS DISTINCT FROM
+       ROW(OLD.id, OLD.organization_id, OLD.robot_id, OLD.user_id, OLD.api_key_id, OLD.type,
+           OLD.payload, OLD.priority, OLD.scheduled_at, OLD.expires_at, OLD.created_at) THEN
+        RAISE EXCEPTION 'A stored command cannot be changed. Create another one.'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'robot_commands_immutable';
+    END IF;
+    IF NEW.status IS DISTINCT FROM OLD.status THEN
+        IF is_command_transition(OLD.status, NEW.status) IS NOT TRUE THEN
+            RAISE EXCEPTION 'A command cannot change from % to %.', OLD.status, NEW.status
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'robot_commands_transition';
+        END IF;
+    ELSIF OLD.status IN ('completed', 'failed', 'cancelled', 'rejected', 'timeout')
+        AND to_jsonb(NEW) - '{lane,latch_due_at,version}'::text[]
+            <> to_jsonb(OLD) - '{lane,latch_due_at,version}'::text[] THEN
+        RAISE EXCEPTION 'A command that is % cannot be changed.', OLD.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'robot_commands_transition';
+    END IF;
+    RETURN NEW;
+END;
+$function$;
+
 CREATE OR REPLACE FUNCTION public.invitation_credential(digest text)
  RETURNS TABLE(id uuid, organization_id uuid)
  LANGUAGE sql
@@ -1559,11 +1653,36 @@ AS $function$
     WHERE i.token_digest = digest AND i.expires_at > now();
 $function$;
 
+CREATE OR REPLACE FUNCTION public.is_command_transition(before text, after text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT after = ANY (CASE coalesce(before, 'pending')
+        WHEN 'pending_approval' THEN ARRAY['pending', 'rejected', 'cancelled', 'timeout']
+        WHEN 'pending' THEN ARRAY['sent', 'rejected', 'cancelled', 'timeout']
+        WHEN 'sent' THEN
+            ARRAY['acknowledged', 'executing', 'completed', 'failed', 'rejected', 'unknown']
+        WHEN 'acknowledged' THEN ARRAY['executing', 'completed', 'failed', 'rejected', 'unknown']
+        WHEN 'executing' THEN ARRAY['completed', 'failed', 'unknown']
+        WHEN 'unknown' THEN ARRAY['completed', 'failed']
+        ELSE ARRAY[]::text[]
+    END)
+$function$;
+
 CREATE OR REPLACE FUNCTION public.is_identifier(value text)
  RETURNS boolean
  LANGUAGE sql
  IMMUTABLE PARALLEL SAFE STRICT
 RETURN ((value IS NFKC NORMALIZED) AND (value !~ '[\u180B-\u180D\u180F\u200C\u200D\uFE00-\uFE0F\U000E0100-\U000E01EF]'::text) AND is_visible_text(value));
+
+CREATE OR REPLACE FUNCTION public.is_motion_type(type text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT type IN ('start', 'resume', 'move_to_position', 'run_program', 'calibrate', 'set_speed')
+$function$;
 
 CREATE OR REPLACE FUNCTION public.is_name(value text)
  RETURNS boolean

@@ -8,8 +8,13 @@ class AlertsConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        """Resolve the alerts of robots that retire."""
-        from apps.alerts.services import alerts_resolve_of_retired_robot  # noqa: PLC0415
+        """Follow retired robots and commands with an unknown outcome."""
+        from apps.alerts.services import (  # noqa: PLC0415
+            alert_follow_command,
+            alerts_resolve_of_retired_robot,
+        )
+        from apps.robots.services.commands.changes import add_outcome_step  # noqa: PLC0415
         from apps.robots.services.retirement import add_retirement_step  # noqa: PLC0415
 
         add_retirement_step(alerts_resolve_of_retired_robot)
+        add_outcome_step(alert_follow_command)

@@ -18,13 +18,17 @@ from apps.alerts.choices import (
     RESERVED_KEY_PREFIXES,
     AlertAction,
     AlertOutcome,
+    AlertSeverity,
+    AlertSource,
     AlertState,
+    AlertType,
     allows,
     is_worse,
 )
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
-from apps.robots.models import Robot
+from apps.robots.choices import CommandStatus
+from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.robots import require_in_service
 from urfmp.common.db.json_values import check_json
 from urfmp.common.db.names import normalize_name
@@ -185,6 +189,39 @@ def alerts_resolve_of_retired_robot(robot: Robot, reason: str) -> None:
     Alert.objects.filter(pk__in=ids).update(
         is_resolved=True, resolved_at=timezone.now(), resolution=reason
     )
+
+
+def alert_follow_command(command: RobotCommand) -> None:
+    """Open an alert for an unknown command; resolve it later.
+
+    Args:
+        command: Command whose status changed. Its robot is locked if the outcome is unknown.
+    """
+    key = f"command:{command.pk}"
+    if command.status != CommandStatus.UNKNOWN:
+        _resolve_of_command(command, key)
+    elif command.robot.is_active:
+        name = command.get_type_display()
+        alert_report(
+            organization_id=command.organization_id,
+            robot=command.robot,
+            key=key,
+            type=AlertType.COMMAND,
+            source=AlertSource.SYSTEM,
+            severity=AlertSeverity.ERROR if command.is_motion else AlertSeverity.WARNING,
+            title=f"Outcome of {name} is unknown",
+            message=f"{command.error_message} It is not sent again. Look at the robot, then"
+            " settle the command: completed or failed.",
+            metadata={"command_id": str(command.pk)},
+        )
+
+
+def _resolve_of_command(command: RobotCommand, key: str) -> None:
+    alerts = Alert.objects.unresolved().select_for_update(no_key=True)
+    if (alert := alerts.filter(robot=command.robot, key=key).first()) is not None:
+        outcome = command.get_status_display().lower()
+        decided = "A user settled it" if command.settled_by_id else "The robot reported it"
+        alert_resolve(alert, command.settled_by, resolution=f"{decided}: {outcome}.")
 
 
 def _lock(alert: Alert) -> Alert:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 
 from django.db import models
@@ -143,6 +145,97 @@ class CommandStatus(models.TextChoices):
     REJECTED = "rejected", "Rejected"
     TIMEOUT = "timeout", "Timeout"
     UNKNOWN = "unknown", "Unknown"
+
+
+class CommandOutcome(models.TextChoices):
+    """Result of a command that a robot reports."""
+
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    REJECTED = "rejected", "Rejected"
+
+
+# Commands that can set a robot in motion. One of them at a time is in flight per robot.
+MOTION_TYPES = frozenset(
+    {
+        CommandType.START,
+        CommandType.RESUME,
+        CommandType.MOVE_TO_POSITION,
+        CommandType.RUN_PROGRAM,
+        CommandType.CALIBRATE,
+        CommandType.SET_SPEED,
+    }
+)
+
+# The statuses that may follow each status. A trigger enforces the same table (SQL function
+# `is_command_transition`); the robot or a user moves a command out of `unknown`.
+COMMAND_TRANSITIONS: Mapping[CommandStatus, frozenset[CommandStatus]] = {
+    CommandStatus.PENDING_APPROVAL: frozenset(
+        {
+            CommandStatus.PENDING,
+            CommandStatus.REJECTED,
+            CommandStatus.CANCELLED,
+            CommandStatus.TIMEOUT,
+        }
+    ),
+    CommandStatus.PENDING: frozenset(
+        {
+            CommandStatus.SENT,
+            CommandStatus.REJECTED,
+            CommandStatus.CANCELLED,
+            CommandStatus.TIMEOUT,
+        }
+    ),
+    CommandStatus.SENT: frozenset(
+        {
+            CommandStatus.ACKNOWLEDGED,
+            CommandStatus.EXECUTING,
+            CommandStatus.COMPLETED,
+            CommandStatus.FAILED,
+            CommandStatus.REJECTED,
+            CommandStatus.UNKNOWN,
+        }
+    ),
+    CommandStatus.ACKNOWLEDGED: frozenset(
+        {
+            CommandStatus.EXECUTING,
+            CommandStatus.COMPLETED,
+            CommandStatus.FAILED,
+            CommandStatus.REJECTED,
+            CommandStatus.UNKNOWN,
+        }
+    ),
+    CommandStatus.EXECUTING: frozenset(
+        {CommandStatus.COMPLETED, CommandStatus.FAILED, CommandStatus.UNKNOWN}
+    ),
+    CommandStatus.UNKNOWN: frozenset({CommandStatus.COMPLETED, CommandStatus.FAILED}),
+    CommandStatus.COMPLETED: frozenset(),
+    CommandStatus.FAILED: frozenset(),
+    CommandStatus.CANCELLED: frozenset(),
+    CommandStatus.REJECTED: frozenset(),
+    CommandStatus.TIMEOUT: frozenset(),
+}
+FINAL_STATUSES = tuple(status for status, after in COMMAND_TRANSITIONS.items() if not after)
+# The platform has not handed the command over.
+WAITING_STATUSES = (CommandStatus.PENDING_APPROVAL, CommandStatus.PENDING)
+# The robot has the command and owes an answer.
+ANSWERABLE_STATUSES = (CommandStatus.SENT, CommandStatus.ACKNOWLEDGED, CommandStatus.EXECUTING)
+# The robot may execute the command. `unknown` counts until the robot or a user settles it.
+IN_FLIGHT_STATUSES = (*ANSWERABLE_STATUSES, CommandStatus.UNKNOWN)
+
+# Time from creation, or from the scheduled time, until a command expires. The database enforces
+# the maximum (SQL function `command_max_lifetime`).
+DEFAULT_MOTION_LIFETIME = timedelta(seconds=30)
+MAX_MOTION_LIFETIME = timedelta(minutes=5)
+DEFAULT_LIFETIME = timedelta(minutes=10)
+MAX_LIFETIME = timedelta(hours=24)
+# A second user approves a command within this time.
+APPROVAL_PERIOD = timedelta(minutes=10)
+
+
+def may_follow(status: str | None, after: str) -> bool:
+    """Return whether a command's status may change; NULL counts as pending."""
+    return after in COMMAND_TRANSITIONS[CommandStatus(status or CommandStatus.PENDING)]
 
 
 class ServiceState(StrEnum):

@@ -30,3 +30,70 @@ class ReportTooOldError(ApplicationError):
 
     code = "too_old"
     status = HTTPStatus.BAD_REQUEST
+
+
+class CommandNotFoundError(ApplicationError):
+    """The robot has no such command."""
+
+    code = "not_found"
+    status = HTTPStatus.NOT_FOUND
+
+
+class CommandStateError(ApplicationError):
+    """The status of the command does not allow this action."""
+
+    code = "command_state"
+
+
+class CommandBlockedError(ApplicationError):
+    """The robot cannot be given this command now."""
+
+    code = "command_blocked"
+
+
+class StopLatchedError(CommandBlockedError):
+    """A stop was requested for the robot. Reset the robot first."""
+
+    code = "stop_latched"
+
+
+class MaintenanceLockedError(CommandBlockedError):
+    """The robot is locked for maintenance; no command reaches it."""
+
+    code = "maintenance_locked"
+
+
+class RobotOfflineError(CommandBlockedError):
+    """The robot is offline."""
+
+    code = "robot_offline"
+
+
+class RobotStoppedError(CommandBlockedError):
+    """The robot reports an emergency stop. Release it there first."""
+
+    code = "robot_emergency_stop"
+
+
+class MotionInFlightError(CommandBlockedError):
+    """Another motion command of the robot is in flight."""
+
+    code = "motion_in_flight"
+
+
+class LeaseHeldError(CommandBlockedError):
+    """Another user controls the robot."""
+
+    code = "lease_held"
+
+
+class CommandForbiddenError(CommandBlockedError):
+    """The author of the command may no longer control robots."""
+
+    code = "command_forbidden"
+
+
+class TooManyCommandsError(CommandBlockedError):
+    """Too many commands of the robot are waiting."""
+
+    code = "too_many_commands"

@@ -99,6 +99,7 @@ KINDS = [
         secret=("connection_config",),
         ignored={
             "last_seen": timezone.now(),
+            "lease_expires_at": timezone.now(),
             "presence_lost_at": timezone.now(),
             "status": "idle",
             "reported_status": "idle",
@@ -108,7 +109,11 @@ KINDS = [
         RobotCommand,
         "robots.command",
         "error_message",
-        lambda o, u, r: RobotCommand(organization=o, robot=r, type="start"),
+        lambda o, u, r: RobotCommand(
+            organization=o, robot=r, type="start",
+            expires_at=timezone.now() + timedelta(seconds=30),
+        ),
+        ignored={"progress": 7, "progress_text": "half", "version": 3},
     ),
     Kind(
         TelemetryImport,

@@ -117,7 +117,7 @@ class OrganizationChannel:
         """Add an event to both buffers, without late points."""
         if isinstance(event, StatusEvent):
             self._statuses[event.robot_id] = (event.status, event.last_seen)
-        else:
+        elif isinstance(event, TelemetryEvent):
             event = self._without_late_points(event)
             if not event.points:
                 return
@@ -147,7 +147,7 @@ class OrganizationChannel:
         if isinstance(event, StatusEvent):
             if self._statuses.get(event.robot_id) == (event.status, event.last_seen):
                 return
-        else:
+        elif isinstance(event, TelemetryEvent):
             until = self.seen_until.get(event.robot_id)
             if until and all(point.time <= until for point in event.points):
                 return

@@ -127,7 +127,7 @@ class ThrottledBuffer:
         """Buffer an event, unless the buffer has no subscribers, current or resuming."""
         if not self._token:
             return
-        if isinstance(event, StatusEvent):
+        if not isinstance(event, TelemetryEvent):
             self._emit(event)
             return
         points = self._pending.setdefault(event.robot_id, {})

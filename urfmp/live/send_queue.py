@@ -18,7 +18,7 @@ class SseFrame:
     Attributes:
         number: Position in the buffer's sequence.
         robot_id: Robot that the event is about.
-        is_status: Whether it is a status event; otherwise it is telemetry.
+        is_status: Whether it is a status event; otherwise it is telemetry or of a command.
         data: Bytes that are sent.
     """
 

@@ -26,6 +26,7 @@ from urfmp.common.db.fields import (
     choices_check,
     created_at,
     organization_fk,
+    unconstrained_fk,
     updated_at,
     uuid_primary_key,
 )
@@ -47,6 +48,7 @@ class Robot(TenantModel):
     for a robot without recent messages, then `reported_status`. Services maintain it; a trigger
     writes each change to the status history. `reported_at` is the time of the newest report, by the
     robot's clock. `presence_lost_at` is set while the robot's connection is known to be lost.
+    Until `lease_expires_at`, commands that move the robot come from `lease_user`.
     """
 
     id = uuid_primary_key()
@@ -79,6 +81,8 @@ class Robot(TenantModel):
     )
     stop_latched_at = models.DateTimeField(null=True, blank=True, editable=False)
     maintenance_locked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    lease_user = unconstrained_fk("accounts.User", null=True, blank=True, editable=False)
+    lease_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
     location = models.JSONField(
         null=True, blank=True, help_text="{facility, area, cell, coordinates}"
     )
@@ -141,6 +145,7 @@ class Robot(TenantModel):
             models.Index(fields=("status",), name="idx_robots_status"),
             models.Index(fields=("vendor",), name="idx_robots_vendor"),
             models.Index(fields=("last_seen",), name="idx_robots_last_seen"),
+            models.Index(fields=("lease_user",), name="idx_robots_lease_user"),
             GinIndex(
                 fields=("location",), opclasses=("jsonb_path_ops",), name="idx_robots_location"
             ),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from apps.robots.choices import CommandStatus
+from apps.robots.choices import WAITING_STATUSES, CommandStatus
 from apps.robots.models import Robot, RobotCommand
+from apps.robots.services.commands.changes import change_status
 
 RetirementStep = Callable[[Robot, str], None]
 """A function that gets the robot, locked and retired, and the reason for what it closes."""
@@ -39,7 +40,6 @@ def run_retirement_steps(robot: Robot) -> None:
 
 def _cancel_commands(robot: Robot, reason: str) -> None:
     """Cancel commands that were not handed over."""
-    waiting = (CommandStatus.PENDING, CommandStatus.PENDING_APPROVAL)
-    RobotCommand.objects.filter(robot=robot, status__in=waiting).update(
-        status=CommandStatus.CANCELLED, completed_at=timezone.now(), error_message=reason
-    )
+    rows = RobotCommand.objects.filter(robot=robot, status__in=WAITING_STATUSES)
+    for command in rows.select_for_update(no_key=True).order_by("pk"):
+        change_status(command, CommandStatus.CANCELLED, completed_at=Now(), error_message=reason)

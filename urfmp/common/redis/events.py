@@ -45,7 +45,21 @@ class StatusEvent(msgspec.Struct, frozen=True, tag_field="type", tag="status"):
     last_seen: datetime | None = None
 
 
-Event = TelemetryEvent | StatusEvent
+class CommandEvent(msgspec.Struct, frozen=True, tag_field="type", tag="command"):
+    """A command's new status; `progress` is in percent.
+
+    Events can arrive in any order: the one with the highest version is the newest.
+    """
+
+    robot_id: UUID
+    command_id: UUID
+    command_type: str
+    status: str
+    version: int
+    progress: int | None = None
+
+
+Event = TelemetryEvent | StatusEvent | CommandEvent
 
 
 def telemetry_events(
@@ -89,7 +103,7 @@ def publish(organization_id: UUID, *events: Event | dict[str, Any]) -> bool:
 
     Args:
         organization_id: Organization that the events belong to.
-        events: `TelemetryEvent`, `StatusEvent`, or dictionaries of the same form.
+        events: `TelemetryEvent`, `StatusEvent`, `CommandEvent`, or dictionaries of the same form.
 
     Returns:
         Whether Redis accepted the events.

@@ -1,0 +1,1 @@
+"""Payloads of commands: fields of each type, limits, JSON Schemas."""

@@ -1,0 +1,8 @@
+"""The life of a command, from its creation to its outcome.
+
+`creation` checks and stores a command. `hand_over` gives a robot its next command, after the
+status `sent` has been committed, so that a command leaves at most once. `reports` stores what the
+robot answers, `cancellation` and `settlement` what users decide, and `expiry` runs in a job and
+ends what nothing answers. No module knows a transport: long poll, MQTT and VDA 5050 call the same
+functions. All times are those of the database's clock.
+"""

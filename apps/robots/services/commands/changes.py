@@ -1,0 +1,115 @@
+"""Change a command's status, publish it, and wake the robot's transport."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import F
+
+from apps.robots.choices import CommandStatus, may_follow
+from apps.robots.exceptions import CommandNotFoundError, CommandStateError
+from apps.robots.models import RobotCommand
+from urfmp.common.redis.events import CommandEvent, publish
+
+# Channel of PostgreSQL's LISTEN; the payload is the id of a robot with a command to fetch.
+WAKE_CHANNEL = "urfmp_commands"
+
+CommandStep = Callable[[RobotCommand], None]
+"""A function of a command that became unknown or was settled."""
+
+_steps: list[CommandStep] = []
+
+
+def add_outcome_step(step: CommandStep) -> None:
+    """Run a step when commands become unknown or are settled.
+
+    Apps above this one add it in `AppConfig.ready()`. It runs in the transaction of the change;
+    the robot's row is locked when a command becomes unknown.
+    """
+    if step not in _steps:
+        _steps.append(step)
+
+
+def command_lock(command_id: UUID, robot_id: UUID | None = None) -> RobotCommand:
+    """Lock a command against other changes and return it.
+
+    Args:
+        command_id: Id of the command.
+        robot_id: Robot that the command must belong to.
+
+    Raises:
+        CommandNotFoundError: The robot, or the organization, has no such command.
+    """
+    rows = RobotCommand.objects.select_for_update(no_key=True).filter(pk=command_id)
+    command: RobotCommand | None = (
+        rows.filter(robot_id=robot_id).first() if robot_id else rows.first()
+    )
+    if command is None:
+        raise CommandNotFoundError
+    return command
+
+
+def require_transition(command: RobotCommand, status: str) -> None:
+    """Require that a command's status may change to another one.
+
+    Raises:
+        CommandStateError: It may not.
+    """
+    if not may_follow(command.status, status):
+        before, after = command.get_status_display(), CommandStatus(status).label
+        msg = f"A command that is {before.lower()} cannot become {after.lower()}."
+        raise CommandStateError(msg, status=command.status)
+
+
+def change_status(command: RobotCommand, status: str, **fields: Any) -> RobotCommand:
+    """Store a command's new status and fields, and publish them.
+
+    The row is written only if its status is still the one that the caller has read, so that of
+    two concurrent changes one fails.
+
+    Raises:
+        CommandStateError: The status does not allow the change, or changed in the meantime.
+    """
+    require_transition(command, status)
+    before = command.status
+    changed = RobotCommand.objects.filter(pk=command.pk, status=before).update(
+        status=status, version=F("version") + 1, **fields
+    )
+    if not changed:
+        msg = "The command was changed at the same time. Read it again."
+        raise CommandStateError(msg)
+    command.refresh_from_db()
+    publish_command(command)
+    if CommandStatus.UNKNOWN in {before, status}:
+        for step in _steps:
+            step(command)
+    return command
+
+
+def publish_command(command: RobotCommand) -> None:
+    """Publish a command after the commit; wake its waiting robot."""
+    event = CommandEvent(
+        robot_id=command.robot_id,
+        command_id=command.pk,
+        command_type=command.type,
+        status=command.status or CommandStatus.PENDING,
+        version=command.version,
+        progress=command.progress,
+    )
+    organization_id = command.organization_id
+    transaction.on_commit(lambda: publish(organization_id, event))
+    if command.status == CommandStatus.PENDING:
+        wake_robot(command.robot_id)
+
+
+def wake_robot(robot_id: UUID) -> None:
+    """Notify the process at which a robot waits, at the commit.
+
+    PostgreSQL delivers the notification at the commit, whether or not Redis is there. A process
+    that listens may miss it while it reconnects, so waiting robots also ask every few seconds.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, str(robot_id)])

@@ -1,0 +1,128 @@
+"""Checks of a command at its creation and its hand-over."""
+
+from __future__ import annotations
+
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from apps.accounts.models import ApiKey, User
+from apps.accounts.permissions.roles import scopes_have_permission
+from apps.robots.choices import IN_FLIGHT_STATUSES, MOTION_TYPES, CommandType, RobotStatus
+from apps.robots.exceptions import (
+    CommandBlockedError,
+    CommandForbiddenError,
+    MaintenanceLockedError,
+    MotionInFlightError,
+    RobotOfflineError,
+    RobotRetiredError,
+    RobotStoppedError,
+    StopLatchedError,
+)
+from apps.robots.models import Robot, RobotCommand
+from apps.robots.services.commands.leases import require_lease
+from urfmp.common.exceptions import ApplicationError
+
+CONTROL_PERMISSION = "robots.add_robotcommand"
+
+
+def require_allowed(robot: Robot, command: RobotCommand, *, is_due: bool) -> None:
+    """Require that a robot may be given a command.
+
+    Args:
+        robot: Robot, whose row the caller has locked, so that no check is outdated when the
+            command is stored.
+        command: Command, stored or not.
+        is_due: Whether it may be handed over at once. The state of the robot, its lease and
+            commands in flight are not checked for a command that is scheduled.
+
+    Raises:
+        ApplicationError: The reason why it may not.
+    """
+    if not robot.is_active:
+        raise RobotRetiredError
+    if not robot.organization.is_active:
+        msg = "The organization is inactive."
+        raise CommandBlockedError(msg)
+    if command.type == CommandType.EMERGENCY_STOP:
+        return
+    _require_no_lock(robot, command.type)
+    if is_due:
+        _require_status(robot, command.type)
+        if command.type in MOTION_TYPES:
+            require_lease(robot, command)
+            _require_no_motion(robot, command)
+
+
+def hand_over_error(robot: Robot, command: RobotCommand) -> ApplicationError | None:
+    """Return why a stored command must not be handed over, or None."""
+    try:
+        _require_author(command)
+        require_allowed(robot, command, is_due=True)
+    except ApplicationError as error:
+        return error
+    return None
+
+
+def has_motion_in_flight(robot: Robot) -> bool:
+    """Return whether a motion command of the robot is in flight."""
+    return bool(_motion_in_flight(robot).exists())
+
+
+def _motion_in_flight(robot: Robot) -> QuerySet[RobotCommand]:
+    rows: QuerySet[RobotCommand] = RobotCommand.objects.filter(
+        robot=robot, status__in=IN_FLIGHT_STATUSES, type__in=MOTION_TYPES
+    )
+    return rows
+
+
+def _require_no_lock(robot: Robot, type: str) -> None:  # noqa: A002 - the column
+    # A stop request that has not latched the robot yet counts as well.
+    is_latched = robot.stop_latched_at is not None or (
+        RobotCommand.objects.filter(robot=robot, latch_due_at__isnull=False).exists()
+    )
+    if is_latched and type != CommandType.RESET:
+        raise StopLatchedError
+    if robot.maintenance_locked_at is not None:
+        raise MaintenanceLockedError
+
+
+def _require_status(robot: Robot, type: str) -> None:  # noqa: A002 - the column
+    if robot.status == RobotStatus.EMERGENCY_STOP and type != CommandType.RESET:
+        raise RobotStoppedError
+    if robot.status == RobotStatus.OFFLINE and type in MOTION_TYPES:
+        raise RobotOfflineError
+
+
+def _require_no_motion(robot: Robot, command: RobotCommand) -> None:
+    found = _motion_in_flight(robot).exclude(pk=command.pk).first()
+    if found is not None:
+        msg = (
+            f"The command {found.get_type_display()} is {found.get_status_display().lower()}."
+            " Wait for its result"
+        )
+        msg += ", or settle it." if found.status == "unknown" else "."
+        raise MotionInFlightError(msg, command_id=str(found.pk))
+
+
+def _require_author(command: RobotCommand) -> None:
+    """Require that the author of a command may still control robots.
+
+    Platform staff are users of another organization, which this transaction does not see; they
+    were checked when the command was created.
+    """
+    if command.user_id is not None:
+        user = User.objects.filter(pk=command.user_id).first()
+        is_allowed = user is None or user.has_perm(CONTROL_PERMISSION)
+    elif command.api_key_id is not None:
+        key = (
+            ApiKey.objects.filter(pk=command.api_key_id, is_active=True)
+            .exclude(expires_at__lte=Now())
+            .first()
+        )
+        is_allowed = key is not None and scopes_have_permission(
+            key.permissions or (), CONTROL_PERMISSION
+        )
+    else:
+        is_allowed = True  # a job of the platform
+    if not is_allowed:
+        raise CommandForbiddenError

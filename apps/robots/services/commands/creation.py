@@ -1,0 +1,121 @@
+"""Create commands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import DateTimeField, ExpressionWrapper, Value
+from django.db.models.functions import Greatest, Now
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.robots.choices import (
+    DEFAULT_LIFETIME,
+    DEFAULT_MOTION_LIFETIME,
+    MAX_LIFETIME,
+    MAX_MOTION_LIFETIME,
+    MOTION_TYPES,
+    WAITING_STATUSES,
+    CommandPriority,
+    CommandType,
+)
+from apps.robots.exceptions import TooManyCommandsError
+from apps.robots.models import Robot, RobotCommand
+from apps.robots.protocols.commands.payloads import validate_payload
+from apps.robots.services.commands.changes import publish_command
+from apps.robots.services.commands.checks import require_allowed
+from apps.robots.services.commands.leases import lease_extend
+from apps.robots.services.robots import robot_lock
+from urfmp.common.tenancy.context import audit_action, current_actor
+
+MAX_WAITING_PER_ROBOT = 2000
+MAX_SCHEDULE_AHEAD = timedelta(days=30)
+
+
+def command_create(
+    *,
+    robot: Robot,
+    type: str,  # noqa: A002 - the column
+    payload: dict[str, Any] | None = None,
+    priority: str = CommandPriority.NORMAL,
+    user: User | None = None,
+    scheduled_at: Any = None,
+    lifetime: timedelta | None = None,
+) -> RobotCommand:
+    """Store a command, to be handed over when the robot asks.
+
+    Locks the robot's row, so that a stop request, a maintenance lock or a retirement comes either
+    before the checks or after the command is stored, and then cancels it. A motion command takes
+    the robot's lease for its author.
+
+    Args:
+        robot: Robot that is to execute it.
+        type: One of `CommandType`, except a stop request, which has a service of its own.
+        payload: Fields of the type.
+        priority: One of `CommandPriority`; it decides which of several waiting commands is first.
+        user: Author; None for an API key, which is that of the open transaction.
+        scheduled_at: Time before which it is not handed over; aware.
+        lifetime: Time from now, or from `scheduled_at`, after which it expires. Motion: 30 s by
+            default and at most 5 min; other types: 10 min and at most 24 h.
+
+    Raises:
+        ApplicationError: The robot cannot be given this command now, see `require_allowed`.
+        TooManyCommandsError: Too many commands of the robot are waiting.
+        ValidationError: The payload or another field is invalid.
+    """
+    if type == CommandType.EMERGENCY_STOP:
+        raise ValidationError({"type": "Create a stop request instead."})
+    with audit_action("robots.command.create"):
+        robot = robot_lock(robot.pk)
+        command = RobotCommand(
+            organization_id=robot.organization_id,
+            robot=robot,
+            user=user,
+            api_key_id=None if user else current_actor().api_key_id,
+            type=type,
+            payload={} if payload is None else payload,
+            priority=priority,
+            scheduled_at=scheduled_at,
+        )
+        _check_fields(robot, command)
+        is_due = scheduled_at is None or scheduled_at <= timezone.now()
+        require_allowed(robot, command, is_due=is_due)
+        waiting = RobotCommand.objects.filter(robot=robot, status__in=WAITING_STATUSES)
+        if waiting.count() >= MAX_WAITING_PER_ROBOT:
+            raise TooManyCommandsError
+        command.expires_at = _expiry(type, scheduled_at, lifetime)
+        command.save(force_insert=True)
+        command.refresh_from_db()
+        if command.is_motion and is_due:
+            lease_extend(robot, command)
+        publish_command(command)
+    return command
+
+
+def _check_fields(robot: Robot, command: RobotCommand) -> None:
+    command.clean_fields(exclude={"expires_at", "organization", "robot"})
+    validate_payload(command.type, command.payload, robot.configuration)
+    if command.scheduled_at and command.scheduled_at > timezone.now() + MAX_SCHEDULE_AHEAD:
+        msg = f"Schedule a command at most {MAX_SCHEDULE_AHEAD.days} days ahead."
+        raise ValidationError({"scheduled_at": msg})
+
+
+def _expiry(type: str, scheduled_at: Any, lifetime: timedelta | None) -> Any:  # noqa: A002
+    """Return the time of expiry as an expression over the database's clock.
+
+    Raises:
+        ValidationError: The lifetime is not positive, or longer than the type allows.
+    """
+    is_motion = type in MOTION_TYPES
+    maximum = MAX_MOTION_LIFETIME if is_motion else MAX_LIFETIME
+    if lifetime is None:
+        lifetime = DEFAULT_MOTION_LIFETIME if is_motion else DEFAULT_LIFETIME
+    if not timedelta(seconds=1) <= lifetime <= maximum:
+        seconds = int(maximum.total_seconds())
+        raise ValidationError({"expires_in": f"Enter 1 to {seconds} seconds for this type."})
+    start: Any = Now()
+    if scheduled_at is not None:
+        start = Greatest(Now(), Value(scheduled_at, DateTimeField()))
+    return ExpressionWrapper(start + lifetime, output_field=DateTimeField())

@@ -1,0 +1,100 @@
+"""Hand a robot its next command, at most once."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce, Now
+
+from apps.robots.choices import MOTION_TYPES, CommandStatus
+from apps.robots.exceptions import CommandStateError
+from apps.robots.models import Robot, RobotCommand
+from apps.robots.services.commands.changes import change_status
+from apps.robots.services.commands.checks import hand_over_error, has_motion_in_flight
+from apps.robots.services.robots import robot_lock
+from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
+
+# Time until which a robot acknowledges a command that it was sent.
+ACKNOWLEDGE_PERIOD = timedelta(seconds=10)
+
+
+def command_claim_next(
+    *,
+    organization_id: UUID,
+    robot_id: UUID,
+    actor: Actor | None = None,
+    acknowledge_within: timedelta = ACKNOWLEDGE_PERIOD,
+) -> RobotCommand | None:
+    """Hand over a robot's next command, or return None.
+
+    The status `sent` is committed before this returns: a command whose hand-over fails afterwards
+    becomes unknown and is never sent again. Stop requests are first, then the highest priority,
+    then the oldest. A command that may not be handed over any more is rejected with the reason; a
+    motion command behind another one in flight waits.
+
+    Call it outside of any transaction. Locks the robot's row, so that two callers for one robot
+    run one after the other, and a stop request comes before or after a hand-over.
+
+    Args:
+        organization_id: Organization of the robot.
+        robot_id: Robot that asks.
+        actor: The robot's API key or gateway, for the audit log.
+        acknowledge_within: Time for the acknowledgement.
+
+    Raises:
+        RuntimeError: A transaction is open, so that `sent` could be rolled back after the command
+            has left.
+    """
+    with transaction.atomic(durable=True), tenant_transaction(organization_id, actor):
+        if not _due_commands(robot_id).exists():
+            return None
+        with audit_action("robots.command.hand_over"):
+            return _claim(robot_lock(robot_id), acknowledge_within)
+
+
+def _due_commands(robot_id: UUID) -> QuerySet[RobotCommand]:
+    """Return a robot's due commands in the order of hand-over."""
+    rows: QuerySet[RobotCommand] = RobotCommand.objects.filter(
+        Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now()),
+        robot_id=robot_id,
+        status=CommandStatus.PENDING,
+        expires_at__gt=Now(),
+    )
+    return rows.order_by("lane", Coalesce("scheduled_at", "created_at"), "created_at", "id")
+
+
+def _claim(robot: Robot, acknowledge_within: timedelta) -> RobotCommand | None:
+    rows = _due_commands(robot.pk)
+    if has_motion_in_flight(robot):
+        rows = rows.exclude(type__in=MOTION_TYPES)
+    for command in rows.iterator(chunk_size=20):
+        try:
+            if error := hand_over_error(robot, command):
+                _reject(command, error.message)
+            elif _is_sent(command, acknowledge_within):
+                return command
+        except CommandStateError:
+            continue  # a user cancelled it, or it expired, at the same time
+    return None
+
+
+def _reject(command: RobotCommand, reason: str) -> None:
+    change_status(
+        command, CommandStatus.REJECTED, completed_at=Now(), error_message=f"Not sent: {reason}"
+    )
+
+
+def _is_sent(command: RobotCommand, acknowledge_within: timedelta) -> bool:
+    """Mark a command as sent; return False if it has expired."""
+    if not RobotCommand.objects.filter(pk=command.pk, expires_at__gt=Now()).exists():
+        return False
+    change_status(
+        command,
+        CommandStatus.SENT,
+        sent_at=Now(),
+        answer_due_at=Now() + acknowledge_within,
+    )
+    return True

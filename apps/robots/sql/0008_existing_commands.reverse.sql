@@ -1,0 +1,2 @@
+-- The statuses stay: what they were is in the audit log.
+SELECT;
