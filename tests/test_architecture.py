@@ -124,7 +124,7 @@ def _viewsets(resolver):
 def test_routed_viewsets_are_scoped():
     own_views = {"LatestView", "SeriesView", "ExportView", "DeviceStatusView"}
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
-    own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView"}
+    own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView", "CorrectionView"}
     own_views |= {"VendorProfileListView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     own_views |= {"PasswordResetView", "PasswordResetConfirmView", "StepUpView"}

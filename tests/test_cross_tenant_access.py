@@ -11,7 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.permissions.roles import SCOPES
-from tests.support.access_matrix import ADMIN_PAGE_IDS, ADMIN_PAGES, API, PLATFORM, WITHOUT_ROW
+from tests.support.access_matrix import (
+    ADMIN_PAGE_IDS,
+    ADMIN_PAGES,
+    API,
+    PLATFORM,
+    USERS_ONLY,
+    WITHOUT_ROW,
+)
 from tests.support.sample_data import MARK, RESOURCE, address, model_pages
 from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet
 
@@ -56,7 +63,8 @@ def test_api_other_organization_sees_nothing(
                 **({} if method == "get" else {"content_type": "application/json"}),
             )
             assert not leaks(answer, ids), (who, route, method)
-            expected = 403 if allowed is PLATFORM else 200 if is_list else 404
+            is_denied = allowed is PLATFORM or (route in USERS_ONLY and who == "key")
+            expected = 403 if is_denied else 200 if is_list else 404
             assert answer.status_code == expected, (who, route, method, answer.content[:200])
 
 

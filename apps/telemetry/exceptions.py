@@ -79,6 +79,18 @@ class RangeTooLargeError(ApplicationError):
     status = 400
 
 
+class UnknownPointsError(ApplicationError):
+    """Some of these times have no point. Nothing was replaced."""
+
+    code = "unknown_points"
+
+
+class PointsChangedError(ApplicationError):
+    """The number of points has changed. Check it, then repeat the correction."""
+
+    code = "points_changed"
+
+
 class ExportTooLongError(ApplicationError):
     """The export took longer than an hour. Export a shorter range.
 

@@ -18,6 +18,7 @@ API = {
     ("fleet-latest-list", "get"): READERS,
     ("fleet-series", "get"): READERS,
     ("telemetry-histogram", "get"): READERS,
+    ("telemetry-corrections", "post"): {"admin"},
     ("user-list", "get"): {*STAFF, "read_key"},
     ("user-list", "post"): {"admin", "write_key"},
     ("user-detail", "get"): {*STAFF, "read_key"},
@@ -86,6 +87,8 @@ API = {
     ("audit-log-detail", "get"): {*STAFF, "read_key"},
     ("audit-log-export", "get"): {"admin", "read_key"},
 }
+# No scope includes them, so API keys get 403 for any id.
+USERS_ONLY = {"telemetry-corrections"}
 # Their URLs contain no id, and they return the caller's own data.
 WITHOUT_ROW = {
     "device-status", "status-history-summary", "audit-log-export", "auth-choose-organization",

@@ -27,7 +27,19 @@ class Model:
 
     def latest(self) -> dict[tuple[UUID, str], tuple[datetime, float, str | None]]:
         """Return the newest point of each series."""
-        return {key: (max(found), *found[max(found)]) for key, found in self.points.items()}
+        return {
+            key: (max(found), *found[max(found)]) for key, found in self.points.items() if found
+        }
+
+    def delete(self, robot: UUID, metric: str, start: datetime, end: datetime) -> Series:
+        """Delete the points of a series in a range; return them."""
+        series = self.points[robot, metric]
+        return {time: series.pop(time) for time in sorted(series) if start <= time < end}
+
+    def replace(self, robot: UUID, metric: str, values: dict[datetime, float]) -> None:
+        """Replace the values of stored points."""
+        series = self.points[robot, metric]
+        series.update({time: (value, series[time][1]) for time, value in values.items()})
 
     def buckets(
         self, robot: UUID, metric: str, start: datetime, end: datetime, width: int

@@ -15,7 +15,7 @@ PERMISSIONS = frozenset(
     f"{resource}.{verb}"
     for resource, verbs in {
         "robot": "view create update delete control",
-        "telemetry": "view write export",
+        "telemetry": "view write export correct",
         "organization": "view update",
         "user": "view create update delete invite",
         "api_key": "view create delete",

@@ -71,6 +71,14 @@ def robot_id_parameter(request: Request, robot_id: UUID) -> UUID:
     return robot_id
 
 
+def robot_parameter(request: Request, robot_id: UUID) -> Robot:
+    """Return a visible robot; otherwise raise 404."""
+    robot: Robot | None = Robot.objects.restrict(request.user).filter(pk=robot_id).first()
+    if robot is None:
+        raise Http404
+    return robot
+
+
 def validated_parameters(request: Request, serializer: type[Parameters]) -> Parameters:
     """Return the validated query parameters."""
     parameters = serializer(data=request.query_params)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from apps.telemetry.api.corrections import CorrectionView
 from apps.telemetry.api.export import ExportView
 from apps.telemetry.api.histogram import HistogramView
 from apps.telemetry.api.ingest import ingest
@@ -19,5 +20,10 @@ urlpatterns = [
         "robots/<uuid:robot_id>/telemetry/histogram",
         HistogramView.as_view(),
         name="telemetry-histogram",
+    ),
+    path(
+        "robots/<uuid:robot_id>/telemetry/corrections",
+        CorrectionView.as_view(),
+        name="telemetry-corrections",
     ),
 ]

@@ -72,6 +72,10 @@ _ENQUEUE_STORED = """
     GROUP BY r.organization_id, r.id, time_bucket(%(slot)s * interval '1 second', t.time)
     RETURNING robot_ids, metric_names, least_time, greatest_time, id
 """
+_GET = """
+    SELECT robot_ids, metric_names, least_time, greatest_time, id
+    FROM telemetry_batches WHERE id = ANY (%s) ORDER BY id
+"""
 _ACKNOWLEDGE = "UPDATE telemetry_batches SET {column} = now() WHERE id = ANY (%s)"
 
 
@@ -148,6 +152,13 @@ def pending_work_enqueue_stored(
     }
     with connection.cursor() as cursor:
         cursor.execute(_ENQUEUE_STORED, values)
+        return [WorkItem(*row) for row in cursor.fetchall()]
+
+
+def work_items_get(ids: Collection[int]) -> list[WorkItem]:
+    """Return work items that this transaction has inserted."""
+    with connection.cursor() as cursor:
+        cursor.execute(_GET, [list(ids)])
         return [WorkItem(*row) for row in cursor.fetchall()]
 
 

@@ -9,7 +9,7 @@ work item is acknowledged, selectors read the points that it covers instead of r
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from apps.telemetry.models.rollups import (
     COLUMNS,
     DAYS,
     HOURS,
+    LEVELS,
     MINUTES,
     POINT_COLUMNS,
     RollupLevel,
@@ -118,10 +119,22 @@ def _from_buckets(level: RollupLevel) -> str:
     )
 
 
+# Of the buckets that contain points of the work items.
+_DELETE_BUCKETS = """
+    DELETE FROM {table} k
+    USING ({touched}) AS w
+    WHERE k.robot_id = w.robot_id AND k.metric_name = w.metric_name
+      AND k.bucket >= w.least AND k.bucket < w.until
+      AND k.bucket >= %(start)s AND k.bucket < %(end)s
+"""
+
 _STATEMENTS = (
     (MINUTES, _upsert(MINUTES, _FROM_POINTS)),
     (HOURS, _upsert(HOURS, _from_buckets(MINUTES))),
     (DAYS, _upsert(DAYS, _from_buckets(HOURS))),
+)
+_DELETE_STATEMENTS = tuple(
+    (level, _DELETE_BUCKETS.format(table=level.table, touched=_AFFECTED_SERIES)) for level in LEVELS
 )
 
 
@@ -178,19 +191,39 @@ def work_items_roll_up(organization_id: UUID, items: Collection[WorkItem]) -> No
 
     The open transaction has claimed the items and holds `rollups_lock()`.
     """
-    days: defaultdict[date, list[WorkItem]] = defaultdict(list)
-    for item in items:
-        days[item.least_time.astimezone(UTC).date()].append(item)
     with connection.cursor() as cursor:
-        for day, day_items in sorted(days.items()):
-            start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-            values: dict[str, Any] = {
-                "organization": organization_id,
-                "items": [item.id for item in day_items],
-                "start": start,
-                "end": start + timedelta(days=1),
-            }
+        for values in _parameters_by_day(organization_id, items):
             for level, statement in _STATEMENTS:
                 cursor.execute(statement, {**values, "width": level.seconds})
             cursor.execute(_LATEST, {**values, "width": MINUTES.seconds})
     pending_work_acknowledge(Consumer.ROLLED_UP, items)
+
+
+def work_items_rebuild(organization_id: UUID, items: Collection[WorkItem]) -> None:
+    """Roll up work items of corrected points and acknowledge them.
+
+    Buckets that have no points left are deleted. The open transaction holds `rollups_lock()`. The
+    latest values are left to the caller, because they may have become older.
+    """
+    with connection.cursor() as cursor:
+        for values in _parameters_by_day(organization_id, items):
+            for level, statement in _DELETE_STATEMENTS:
+                cursor.execute(statement, {**values, "width": level.seconds})
+    work_items_roll_up(organization_id, items)
+
+
+def _parameters_by_day(
+    organization_id: UUID, items: Collection[WorkItem]
+) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of the statements for each day (UTC)."""
+    days: defaultdict[date, list[int]] = defaultdict(list)
+    for item in items:
+        days[item.least_time.astimezone(UTC).date()].append(item.id)
+    for day, ids in sorted(days.items()):
+        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+        yield {
+            "organization": organization_id,
+            "items": ids,
+            "start": start,
+            "end": start + timedelta(days=1),
+        }
