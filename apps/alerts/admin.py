@@ -60,6 +60,7 @@ def _can_resolve(alert: Alert) -> bool:
 @admin.register(Alert)
 class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     audit_resource = "alert"
+    empty_text = "Alerts that robots and integrations report through the API appear here."
     list_display = (
         "title", "severity_badge", "robot", "state", "occurrences", "first_seen", "last_seen",
         "next_step",
@@ -69,6 +70,7 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
         ("created_at", TimeRangeFilter),
     )  # fmt: skip
     search_fields = ("title", "message", "robot__name")
+    search_help_text = "Search by robot, title or message"
     search_text_fields = ("title", "message")
     list_select_related = ("robot", "acknowledged_by")
     fields = (

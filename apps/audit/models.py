@@ -8,6 +8,7 @@ from django.db import models
 
 from apps.audit.querysets import AuditLogQuerySet
 from urfmp.common.db.fields import created_at, unconstrained_fk, uuid_primary_key
+from urfmp.common.rendering.formats import format_datetime
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -82,7 +83,7 @@ class AuditLog(TenantModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.action} at {self.created_at:%Y-%m-%d %H:%M} UTC"
+        return f"{self.action} at {format_datetime(self.created_at)}"
 
     @property
     def actor_name(self) -> str:

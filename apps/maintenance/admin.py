@@ -102,6 +102,7 @@ def _can_update(task: MaintenanceTask) -> bool:
 @admin.register(MaintenanceTask)
 class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[MaintenanceTask]):
     audit_resource = "maintenance_task"
+    empty_text = "Maintenance work that is planned or in progress appears here."
     form = TaskForm
     list_display = ("title", "robot", "state", "priority_badge", "assigned_to", "due", "next_step")
     list_filter = (
@@ -109,6 +110,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         ("assigned_to", RelatedOnlyFilter),
     )  # fmt: skip
     search_fields = ("title", "robot__name", "robot__serial_number")
+    search_help_text = "Search by robot or title"
     search_text_fields = ("title",)
     recency_field = "due_at"
     list_select_related = ("robot", "assigned_to")
@@ -122,7 +124,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         ),
         ("When", {"fields": ("scheduled_at", "due_at", "estimated_duration")}),
         ("Work", {"fields": (("actual_duration", "cost"), "parts_used", "notes")}),
-        ("State", {"fields": (("state", "started", "completed", "author"),)}),
+        ("State", {"fields": (("state", "author"), ("started", "completed"))}),
     )
     add_fieldsets = fieldsets[:2]
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
@@ -151,7 +153,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         ),
         ObjectAction(
             name="cancel",
-            label="Cancel",
+            label="Cancel task",
             done="cancelled",
             permission="change",
             icon="close",

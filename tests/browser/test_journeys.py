@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -82,6 +83,22 @@ def test_chart_shows_any_stored_value(metric, page, served):
     assert served.ingest(EXTREMES[metric][0], name)[0] == 200
     page.keyboard.press("Tab")
     assert page.evaluate("1 + 1") == 2
+
+
+def test_chart_connects_slow_points_beside_fast_ones(page, served):
+    """Points every 30 s are a line although most points of the range are 1 s apart."""
+    now = datetime.now(UTC)
+    slow = [now - timedelta(seconds=600 + 30 * number) for number in range(20, 0, -1)]
+    alone = [now - timedelta(seconds=300)]
+    fast = [now - timedelta(seconds=number) for number in range(120, 0, -1)]
+    assert served.ingest(1.0, "rate.changes", [*slow, *alone, *fast])[0] == 200
+    page.goto("/admin/telemetry/?metrics=rate.changes&range=1h")
+    until(page, f"({LATEST_VALUE})() !== null")
+    drawn = page.evaluate(
+        """() => window.Chart.getChart(document.querySelector("canvas")).data.datasets[0].data
+        .map(({ y, isAlone }) => (Number.isNaN(y) ? " " : isAlone ? "o" : "-")).join("")"""
+    )
+    assert drawn == " ".join(("-" * len(slow), "o", "-" * len(fast)))
 
 
 def test_chart_zooms_by_dragging_and_undoes(charted):

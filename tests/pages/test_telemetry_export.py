@@ -85,6 +85,13 @@ def test_invalid_form_shows_error(wrong, words, page):
     assert words in answer.content.decode()
 
 
+@pytest.mark.parametrize("link", [{}, {"start": "2026-01-01T00:00"}, {"robots": "x"}])
+def test_form_of_a_link_shows_no_errors(link, page):
+    answer = page.get(URL, link)
+    assert answer.status_code == 200
+    assert "This field is required" not in answer.content.decode()
+
+
 def test_robot_of_other_organization_is_rejected(page, fleet):
     assert page.get(URL, export_form(robots=[str(fleet.b.robot.pk)])).status_code == 400
 

@@ -15,7 +15,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -172,12 +172,15 @@ class Server:
                 answer.headers.get_all("Set-Cookie") or [],
             )
 
-    def ingest(self, value: float, metric_name: str = "a"):
-        time = datetime.now(UTC).isoformat()
-        point = {"metric_name": metric_name, "time": time, "value": value}
+    def ingest(self, value: float, metric_name: str = "a", times: Iterable[datetime] = ()):
+        """Send one value at each time, by default now."""
+        points = [
+            {"metric_name": metric_name, "time": time.isoformat(), "value": value}
+            for time in times or (datetime.now(UTC),)
+        ]
         return self.call(
             "/api/v1/telemetry",
-            json.dumps({"points": [point]}).encode(),
+            json.dumps({"points": points}).encode(),
             **{"Content-Type": "application/json", "X-API-Key": self.key},
         )
 

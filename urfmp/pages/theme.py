@@ -150,7 +150,7 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _menu_item(
-                        "Organizations",
+                        "All organizations",
                         "corporate_fare",
                         "organizations_platformorganization_changelist",
                         "organizations.view_platformorganization",

@@ -142,11 +142,13 @@ class ApiKeyForm(ScopedModelForm):
 @admin.register(ApiKey)
 class ApiKeyAdmin(OrganizationScopedAdmin[ApiKey]):
     audit_resource = "api_key"
+    empty_text = "The credentials of robots and integrations appear here."
     needs_step_up = True
     form = ApiKeyForm
     list_display = ("name", "shown_prefix", "robot", "scopes", "is_active", "last_used", "expires")
     list_filter = ("is_active", ("robot", AutocompleteFilter))
     search_fields = ("name", "key_prefix")
+    search_help_text = "Search by name or prefix"
     autocomplete_fields = ("robot",)
     list_select_related = ("robot",)
     add_fieldsets = (

@@ -49,11 +49,13 @@ def _revoke(_request: HttpRequest, invitation: Invitation, _values: Any) -> None
 @admin.register(Invitation)
 class InvitationAdmin(OrganizationScopedAdmin[Invitation]):
     audit_resource = "invitation"
+    empty_text = "Invitations that are not accepted yet appear here."
     needs_step_up = True
     form = InvitationForm
     list_display = ("email", "role_badge", "state", "inviter", "sent")
     list_filter = ("role",)
     search_fields = ("email",)
+    search_help_text = "Search by e-mail"
     add_fieldsets = (
         (None, {"fields": ("email", "role")}),
         ("Additional permissions", {"fields": ("permissions",), "classes": ("collapse",)}),

@@ -13,7 +13,7 @@ from apps.accounts.models import UserSession
 from apps.accounts.permissions.grants import check_can_manage
 from apps.accounts.services.sessions import session_revoke
 from urfmp.common.admin import AutocompleteFilter, ObjectAction, ReadOnlyAdmin, request_user
-from urfmp.common.rendering.formats import NOTHING, relative_time
+from urfmp.common.rendering.formats import relative_time
 from urfmp.common.rendering.html import datetime_html, relative_time_html
 
 
@@ -30,6 +30,7 @@ def _activity_text(session: UserSession) -> str:
 @admin.register(UserSession)
 class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
     audit_resource = "session"
+    empty_text = "Browsers and clients in which users are signed in appear here."
     list_display = (
         "session_user",
         "started",
@@ -41,6 +42,7 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
     )
     list_filter = (("user", AutocompleteFilter),)
     search_fields = ("user__email", "ip_address")
+    search_help_text = "Search by e-mail or IP address"
     list_select_related = ("user",)
     fields = ("session_user", "started", "active", "ends", "ip_address", "user_agent")
     readonly_fields = fields
@@ -86,7 +88,7 @@ class UserSessionAdmin(ReadOnlyAdmin[UserSession]):
 
     @admin.display(description="Browser")
     def browser(self, session: UserSession) -> str:
-        return (session.user_agent or NOTHING)[:60]
+        return session.device
 
     @admin.display(description="Action")
     def end_button(self, session: UserSession) -> SafeString:

@@ -42,12 +42,14 @@ def _send_password_link(request: HttpRequest, user: User, _values: Any) -> None:
 @admin.register(User)
 class UserAdmin(OrganizationScopedAdmin[User]):
     audit_resource = "user"
+    empty_text = "The users of your organization appear here."
     needs_step_up = True
     form = UserForm
     add_form = UserAddForm
     list_display = ("email", "name", "role_badge", "is_active", "second_factor", "last_seen")
     list_filter = ("role", "is_active")
     search_fields = ("email", "first_name", "last_name")
+    search_help_text = "Search by name or e-mail"
     ordering = ("email",)
     readonly_fields = ("last_seen", "created")
     fieldsets = (

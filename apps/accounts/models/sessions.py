@@ -17,6 +17,7 @@ from urfmp.common.db.fields import (
     updated_at,
     uuid_primary_key,
 )
+from urfmp.common.rendering.formats import format_datetime
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -74,7 +75,7 @@ class UserSession(TenantModel):
         )
 
     def __str__(self) -> str:
-        return f"{self.user} since {self.created_at:%Y-%m-%d %H:%M}"
+        return f"{self.user} since {format_datetime(self.created_at)}"
 
     @property
     def kind(self) -> str:

@@ -75,6 +75,7 @@ class AuditLogAdmin(ReadOnlyAdmin[AuditLog]):
     list_filter_sheet = True
     ordering = ("-created_at", "-seq")
     list_before_template = "admin/audit/exports.html"
+    empty_text = "Changes, logins, exports and denied requests appear here."
     search_fields = ("action",)
     search_help_text = "Search by action, request id or object id"
     list_select_related = ("user", "api_key")

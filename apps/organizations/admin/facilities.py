@@ -32,10 +32,22 @@ class FacilityForm(ScopedModelForm):
 @admin.register(Facility)
 class FacilityAdmin(OrganizationScopedAdmin[Facility]):
     audit_resource = "facility"
+    empty_text = "The places where your robots work appear here."
     form = FacilityForm
     list_display = ("name", "timezone_label")
     search_fields = ("name",)
-    fields = ("name", "timezone", "floor_plan")
+    search_help_text = "Search by name"
+    fieldsets = (
+        (None, {"fields": ("name", "timezone")}),
+        (
+            "Floor plan",
+            {
+                "fields": ("floor_plan",),
+                "classes": ("collapse",),
+                "description": "For integrations, which read it through the API; no page shows it.",
+            },
+        ),
+    )
 
     @admin.display(description="Timezone", ordering="timezone")
     def timezone_label(self, facility: Facility) -> str:

@@ -131,9 +131,9 @@ class OrganizationForm(ScopedModelForm):
     )
     locale = forms.ChoiceField(
         choices=[*LOCALES.items()],
-        label="Numbers and dates",
+        label="Number format",
         widget=UnfoldAdminSelectWidget(),
-        help_text="Format of numbers and dates in charts.",
+        help_text="Separators of numbers in pages and charts.",
     )
     second_factor_required = forms.BooleanField(
         required=False,

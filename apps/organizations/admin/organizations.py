@@ -100,8 +100,11 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
             "Working hours",
             {
                 "fields": WEEKDAYS,
-                "description": "In the organization's timezone. An end that is not after the start"
-                " is on the next day; 00:00 to 00:00 is the whole day.",
+                "classes": ("collapse",),
+                "description": "For integrations, which read them through the API; alerts and"
+                " availability do not depend on them. Times are in the organization's timezone. An"
+                " end that is not after the start is on the next day; 00:00 to 00:00 is the whole"
+                " day.",
             },
         ),
         ("Account", {"fields": (("slug", "plan"), "usage", ("is_active", "created"))}),
@@ -121,7 +124,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
             format_html_join("", "<li>{}{}</li>", map(usage_parts, quota_usage(organization))),
         )
 
-    @admin.display(description="Numbers and dates")
+    @admin.display(description="Number format")
     def locale(self, organization: Organization) -> str:
         return LOCALES[organization.effective_settings.locale]
 

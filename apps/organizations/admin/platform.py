@@ -78,6 +78,7 @@ class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
     """All organizations, for super admins, who enter one to change it."""
 
     audit_resource = "organization"
+    empty_text = "The organizations of this installation appear here."
     form = PlatformOrganizationForm
     list_display = (
         "name", "slug", "plan", "is_active", "robot_count", "user_count", "api_key_count",
@@ -85,6 +86,7 @@ class PlatformOrganizationAdmin(OrganizationScopedAdmin[PlatformOrganization]):
     )  # fmt: skip
     list_filter = ("plan", "is_active")
     search_fields = ("name", "slug")
+    search_help_text = "Search by name or slug"
     ordering = ("name",)
     add_fieldsets = ((None, {"fields": ("name", "slug", "plan", "admin_email")}),)
     fieldsets = (

@@ -18,6 +18,7 @@ from urfmp.common.rendering.html import badge, datetime_html, preformatted
 @admin.register(RobotCommand)
 class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
     audit_resource = "command"
+    empty_text = "Commands to robots appear here, with their state and result."
     list_display = (
         "type_label",
         "robot",

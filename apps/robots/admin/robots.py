@@ -174,6 +174,7 @@ def _can_return_to_service(robot: Robot) -> bool:
 @admin.register(Robot)
 class RobotAdmin(OrganizationScopedAdmin[Robot]):
     audit_resource = "robot"
+    empty_text = "Registered robots appear here, with their status and location."
     form = RobotForm
     list_display = (
         "name",
@@ -188,6 +189,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         "status", FacilityFilter, VendorFilter, "lifecycle", "is_active",
     )  # fmt: skip
     search_fields = ("name", "serial_number", "model")
+    search_help_text = "Search by name, serial number or model"
     ordering = ("name", "id")
     # For users who may view robots but not change them.
     view_only_fields = (

@@ -25,6 +25,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
@@ -52,11 +53,14 @@ from urfmp.common.admin.visibility import restricted
 from urfmp.common.db.names import normalize_name
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.request_state import request_state
+from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import clipped
 from urfmp.common.security.recent_auth import StepUpRequiredError, require_recent_auth
 from urfmp.common.time.fields import LocalSplitDateTimeField
 
 _MAX_BULK_ROWS = 1_000
+# Pages of related rows that lists link to.
+_PAGES = {"robots.robot": "admin:robot_page"}
 
 Row = TypeVar("Row", bound=Model)
 
@@ -65,6 +69,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
     """Rows of the user's organization, changed through services.
 
     Attributes:
+        empty_text: Sentence of an empty list: which rows appear in it, and how.
         object_actions: Actions on a row besides editing it.
         needs_step_up: Whether adding and changing rows needs a password entered in the last 15
             minutes.
@@ -93,6 +98,8 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         },
     }
 
+    empty_value_display = NOTHING
+    empty_text: ClassVar[str] = ""
     object_actions: ClassVar[tuple[ObjectAction, ...]] = ()
     needs_step_up: ClassVar[bool] = False
 
@@ -110,30 +117,49 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         return ScopedChangeList
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        """Clip long texts, which would push other columns off."""
-        return tuple(self._clipped(item) for item in super().get_list_display(request))
+        """Return the columns; long texts are clipped, and related rows link to their pages."""
+        return tuple(self._column(request, item) for item in super().get_list_display(request))
 
-    def _clipped(self, item: Any) -> Any:
+    def _column(self, request: HttpRequest, item: Any) -> Any:
         if not isinstance(item, str):
             return item
         try:
             field: Any = self.opts.get_field(item)
         except FieldDoesNotExist:
             return item
-        if field.choices or not (field.is_relation or isinstance(field, models.CharField)):
+        if field.choices:
             return item
+        is_text = field.is_relation or isinstance(field, models.CharField)
+        page = self._page_of(request, field) if field.is_relation else None
 
         @admin.display(
-            description=field.verbose_name.capitalize(),
+            boolean=isinstance(field, models.BooleanField) or None,
+            description=capfirst(field.verbose_name),
             ordering=item,
-            empty_value=self.get_empty_value_display(),
         )
-        def display(row: Any) -> SafeString | str | None:
+        def display(row: Any) -> Any:
             value = getattr(row, item)
-            return None if value is None else clipped(str(value))
+            if value is None or not is_text:
+                return value
+            text = clipped(str(value))
+            return (
+                format_html('<a class="u-link" href="{}">{}</a>', page(value), text)
+                if page
+                else text
+            )
 
         display.__name__ = item
         return display
+
+    def _page_of(self, request: HttpRequest, field: Any) -> Callable[[Any], str] | None:
+        """Return a function from a related row to its page, if the user may open it."""
+        related = field.remote_field.model._meta
+        view = _PAGES.get(related.label_lower)
+        if view is None or not request.user.has_perm(
+            f"{related.app_label}.view_{related.model_name}"
+        ):
+            return None
+        return lambda row: reverse(view, args=[row.pk])
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django import forms
 from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.robots.models import Robot
@@ -15,6 +16,7 @@ from apps.telemetry.api.export import export_response
 from apps.telemetry.services.export import ExportQuery
 from apps.telemetry.services.export_formats import EXPORT_FORMATS
 from urfmp.common.export_slots import MAX_CONCURRENT_PER_ORGANIZATION, TooManyExportsError
+from urfmp.common.time.fields import LocalDateTimeField
 from urfmp.pages.range_form import LocalRangeForm
 from urfmp.pages.selectors.robots import robot_choices
 from urfmp.pages.views.rendering import render_page, require_permission
@@ -25,6 +27,13 @@ _FORMAT_LABELS = {
     "parquet": "Parquet, for analysis",
 }
 _MAX_METRICS = 100
+
+
+class LinkedRangeForm(LocalRangeForm):
+    """The range of a link to this page, which may lack a bound."""
+
+    start = LocalDateTimeField(required=False)
+    end = LocalDateTimeField(required=False, is_end=True)
 
 
 class ExportForm(LocalRangeForm):
@@ -77,15 +86,15 @@ def telemetry_export_page(request: HttpRequest) -> HttpResponseBase:
             except TooManyExportsError as error:
                 export_error, status = error.message, int(error.status)
     now = timezone.now().replace(second=0, microsecond=0)
-    links = ExportForm(request.GET, robots)
     response = render_page(
         request,
         "pages/telemetry_export.html",
-        "Download telemetry",
+        "Download",
+        trail=[("Telemetry", reverse("admin:telemetry_page"))],
         form=form,
         export_error=export_error,
         max_exports=MAX_CONCURRENT_PER_ORGANIZATION,
-        range_inputs=(form if form.is_bound else links).inputs(
+        range_inputs=(form if form.is_bound else LinkedRangeForm(request.GET)).inputs(
             {"start": now - timedelta(days=1), "end": now}
         ),
         formats=[(name, _FORMAT_LABELS[name]) for name in EXPORT_FORMATS],

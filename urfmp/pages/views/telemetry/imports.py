@@ -179,7 +179,8 @@ def telemetry_imports_page(request: HttpRequest) -> HttpResponse:
     response = render_page(
         request,
         "pages/telemetry_imports.html",
-        "Import recordings",
+        "Imports",
+        trail=_trail()[:1],
         form=form,
         imports=TelemetryImport.objects.restrict(user)
         .select_related("robot", "created_by")
@@ -203,10 +204,18 @@ def telemetry_import_page(request: HttpRequest, import_id: UUID) -> HttpResponse
     return render_page(
         request,
         "pages/telemetry_import.html",
-        f"Import of {row.file_name}",
+        row.file_name,
+        trail=_trail(),
         row=row,
         chart_url=_chart_url(row),
     )
+
+
+def _trail() -> list[tuple[str, str]]:
+    return [
+        ("Telemetry", reverse("admin:telemetry_page")),
+        ("Imports", reverse("admin:telemetry_imports_page")),
+    ]
 
 
 def _chart_url(row: TelemetryImport) -> str:
@@ -266,7 +275,8 @@ def _format_page(request: HttpRequest, row: TelemetryImport) -> HttpResponse:
     response = render_page(
         request,
         "pages/telemetry_import_format.html",
-        f"Import {row.file_name}",
+        row.file_name,
+        trail=_trail(),
         row=row,
         form=form,
         delimiters=_DELIMITERS,

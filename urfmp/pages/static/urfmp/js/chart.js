@@ -48,6 +48,13 @@ window.urfmp.Chart = (() => {
     return Number.isFinite(product) ? String(Number(product.toPrecision(3))) : "";
   }
 
+  // Whether a line breaks before a point. A series may change its rate: the spacing around the step
+  // counts as well as that of the whole range.
+  function isAfterGap(points, index, gap) {
+    const step = (at) => (at > 0 && at < points.length ? points[at][0] - points[at - 1][0] : Infinity);
+    return step(index) > gap && step(index) > 5 * Math.min(step(index - 1), step(index + 1));
+  }
+
   const finite = (value) => (Number.isFinite(value) ? value : null);
 
   const keyOf = (line) => `${line.robot} ${line.metric}`;
@@ -104,6 +111,7 @@ window.urfmp.Chart = (() => {
           ...common, label: line.label, urfmpKey: key, data: this.column(series, 1),
           borderColor: rgb(colour, 1), backgroundColor: rgb(colour, 1), borderWidth: 1.6, borderJoinStyle: "round",
           borderDash: this.dash(line), pointHitRadius: 6, order: 1,
+          pointRadius: ({ raw }) => (raw?.isAlone ? 2 : 0),
         });
         if (series.resolution > 0 && this.hasBands) {
           const band = { ...common, borderWidth: 0, backgroundColor: rgb(colour, 0.16), order: 2 };
@@ -117,14 +125,16 @@ window.urfmp.Chart = (() => {
     column({ line: { axis }, points, gap }, column) {
       const scale = this.drawnIn[axis ? 1 : 0];
       const line = [];
-      let previous = null;
-      for (const point of points) {
-        if (previous !== null && point[0] - previous > gap) {
-          line.push({ x: previous + 1, y: NaN });
+      points.forEach((point, index) => {
+        const breaks = index > 0 && isAfterGap(points, index, gap);
+        if (breaks) {
+          line.push({ x: points[index - 1][0] + 1, y: NaN });
         }
-        line.push({ x: point[0], y: (point[column] ?? NaN) / scale });
-        previous = point[0];
-      }
+        // A line needs two points; a point between gaps is drawn as a dot.
+        const isFirst = index === 0 || breaks;
+        const isLast = index === points.length - 1 || isAfterGap(points, index + 1, gap);
+        line.push({ x: point[0], y: (point[column] ?? NaN) / scale, isAlone: isFirst && isLast });
+      });
       return line;
     }
 
