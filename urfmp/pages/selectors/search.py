@@ -59,8 +59,8 @@ def _robots(principal: Any, words: list[str]) -> QuerySet[Any]:
 
 def _alerts(principal: Any, words: list[str]) -> QuerySet[Any]:
     rows = Alert.objects.restrict(principal).unresolved().select_related("robot")
-    rows = _containing(rows, words, "title", "robot__name", "robot__serial_number")
-    return rows.order_by("-last_seen_at")
+    found = _containing(rows, words, "title", "robot__name", "robot__serial_number")
+    return found.order_by("-last_seen_at")
 
 
 def _tasks(principal: Any, words: list[str]) -> QuerySet[Any]:
@@ -78,15 +78,19 @@ def _users(principal: Any, words: list[str]) -> QuerySet[Any]:
 
 
 def _commands(principal: Any, words: list[str]) -> QuerySet[Any]:
-    types, names = [], []
+    types: list[set[CommandType]] = []
+    names: list[str] = []
     for word in words:
         matching = {kind for kind in CommandType if word.casefold() in kind.label.casefold()}
-        (types if matching else names).append(matching or word)
+        if matching:
+            types.append(matching)
+        else:
+            names.append(word)
     rows = RobotCommand.objects.restrict(principal).select_related("robot")
     if not types:
         return rows.none()
     recent = rows.order_by("-created_at").values("pk")[:_MAX_COMMANDS_SEARCHED]
     for matching in types:
         rows = rows.filter(type__in=matching)
-    rows = _containing(rows, names, "robot__name", "robot__serial_number")
-    return rows.filter(pk__in=recent).order_by("-created_at")
+    found = _containing(rows, names, "robot__name", "robot__serial_number")
+    return found.filter(pk__in=recent).order_by("-created_at")
