@@ -55,6 +55,10 @@ class TaskForm(ScopedModelForm):
             "title", "robot", "type", "priority", "description", "assigned_to", "scheduled_at",
             "due_at", "estimated_duration", "actual_duration", "cost", "parts_used", "notes",
         )  # fmt: skip
+        help_texts: ClassVar[dict[str, str]] = {
+            "parts_used": 'A JSON list, as in [{"name": "Grease cartridge", "quantity": 2}].'
+            " Optional: part and unit_cost.",
+        }
 
 
 def _tab(request: HttpRequest) -> str:

@@ -117,7 +117,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         return ScopedChangeList
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
-        """Return the columns; long texts are clipped, and related rows link to their pages."""
+        """Return the columns: clipped texts, and links to related rows."""
         return tuple(self._column(request, item) for item in super().get_list_display(request))
 
     def _column(self, request: HttpRequest, item: Any) -> Any:
@@ -152,7 +152,7 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
         return display
 
     def _page_of(self, request: HttpRequest, field: Any) -> Callable[[Any], str] | None:
-        """Return a function from a related row to its page, if the user may open it."""
+        """Return the function that builds the address of a related row."""
         related = field.remote_field.model._meta
         view = _PAGES.get(related.label_lower)
         if view is None or not request.user.has_perm(

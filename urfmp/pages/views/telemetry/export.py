@@ -30,7 +30,7 @@ _MAX_METRICS = 100
 
 
 class LinkedRangeForm(LocalRangeForm):
-    """The range of a link to this page, which may lack a bound."""
+    """The range of a link to this page; bounds are optional."""
 
     start = LocalDateTimeField(required=False)
     end = LocalDateTimeField(required=False, is_end=True)
