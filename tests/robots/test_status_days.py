@@ -56,7 +56,7 @@ def test_days_match_the_model(change, history, minutes, organization_a, make_rob
     robot = make_robot(organization_a)
     with tenant(organization_a), transaction.atomic():
         write(robot, changes)
-        found = status_days([robot.pk], TimeRange(start, end), zone)
+        found, found_total = status_days([robot.pk], TimeRange(start, end), zone)
         total = status_summary([robot.pk], TimeRange(start, end))
         transaction.set_rollback(True)
 
@@ -73,6 +73,7 @@ def test_days_match_the_model(change, history, minutes, organization_a, make_rob
         for day, summary in found
         if summary.statuses
     } == {day: dict(times) for day, times in expected.items()}
+    assert found_total == total
     assert sum((summary.up for _, summary in found), timedelta()) == total.up
     assert sum((summary.whole for _, summary in found), timedelta()) == total.whole
 

@@ -72,10 +72,11 @@ class SummaryParameters(RangeParameters):
         span = self.span
         if "bucket" not in self.validated_data:
             return _json_response(_summary_fields(status_summary(robot_ids, span), span, robot_ids))
-        days = status_days(robot_ids, span, ZoneInfo(self.validated_data["timezone"]))
+        zone = ZoneInfo(self.validated_data["timezone"])
+        days, total = status_days(robot_ids, span, zone)
         return _json_response(
             {
-                **_summary_fields(status_summary(robot_ids, span), span, robot_ids),
+                **_summary_fields(total, span, robot_ids),
                 "days": [_summary_fields(summary, day, robot_ids) for day, summary in days],
             }
         )

@@ -23,55 +23,73 @@ from urfmp.common.time.local import day_limits
 MAX_RANGE = timedelta(days=732)
 MAX_INTERVALS = 1_000
 
-# A robot's intervals in [start, end). The first interval has the status of the last change before
-# the start; the last one lasts until the end. The policy on `robots` restricts the robots. One
-# index scan for each robot returns its changes in order, so nothing is sorted. Texts are compared
-# by their bytes, which is faster.
-_INTERVALS_SQL = """
-    WITH intervals AS (
-        SELECT asked.id AS robot_id, i.*
-        FROM (SELECT id FROM robots WHERE id = ANY (%(robots)s) OFFSET 0) AS asked
-        CROSS JOIN LATERAL (
-            SELECT c.status COLLATE "C" AS status, c.reason COLLATE "C" AS reason,
-                   greatest(c.time, %(start)s) AS begins,
-                   lead(c.time, 1, %(end)s) OVER (ORDER BY c.time) AS ends,
-                   count(*) OVER () AS total
-            FROM (
-                (SELECT h.time, h.status, h.reason FROM robot_status_history h
-                 WHERE h.robot_id = asked.id AND h.time <= %(start)s
-                 ORDER BY h.time DESC LIMIT 1)
-                UNION ALL
-                (SELECT h.time, h.status, h.reason FROM robot_status_history h
-                 WHERE h.robot_id = asked.id AND h.time > %(start)s AND h.time < %(end)s
-                 ORDER BY h.time)
-            ) AS c
-            OFFSET 0
-        ) AS i
-    )
+# The policy on `robots` restricts the robots.
+_ROBOTS_SQL = "(SELECT id FROM robots WHERE id = ANY (%(robots)s) OFFSET 0) AS asked"
+# A robot's changes in [start, end), and the last one before, whose status is that of the start. One
+# index scan for each robot returns its changes in order, so nothing is sorted.
+_CHANGES_SQL = """
+    (
+        (SELECT h.time, h.status, h.reason FROM robot_status_history h
+         WHERE h.robot_id = asked.id AND h.time <= %(start)s
+         ORDER BY h.time DESC LIMIT 1)
+        UNION ALL
+        (SELECT h.time, h.status, h.reason FROM robot_status_history h
+         WHERE h.robot_id = asked.id AND h.time > %(start)s AND h.time < %(end)s
+         ORDER BY h.time)
+    ) AS c
 """
-# Queries over these intervals.
-_BY_STATUS_SQL = "SELECT status, sum(ends - begins), count(*) FROM intervals GROUP BY status"
-_BY_ROBOT_SQL = """
-    SELECT robot_id, status, sum(ends - begins), count(*) FROM intervals GROUP BY robot_id, status
+# An interval lasts until the next change, the last one until the end. Texts are compared by their
+# bytes, which is faster.
+_INTERVAL_SQL = """
+    SELECT c.status COLLATE "C" AS status, greatest(c.time, %(start)s) AS begins,
+           lead(c.time, 1, %(end)s) OVER (ORDER BY c.time) AS ends
 """
-# An interval counts in each day that it overlaps.
-_BY_DAY_SQL = """
-    SELECT day.number, i.status,
-           sum(least(i.ends, (%(limits)s::timestamptz[])[day.number + 1])
-               - greatest(i.begins, (%(limits)s::timestamptz[])[day.number])),
-           count(*)
-    FROM intervals i
-    CROSS JOIN LATERAL generate_series(
-        width_bucket(i.begins, %(limits)s::timestamptz[]),
-        width_bucket(i.ends - interval '1 microsecond', %(limits)s::timestamptz[])
-    ) AS day (number)
-    WHERE i.ends > i.begins
+# Added up robot by robot, which is a quarter faster than all intervals at once.
+_TOTALS_SQL = f"""
+    {_ROBOTS_SQL} CROSS JOIN LATERAL (
+        SELECT status, sum(ends - begins) AS time, count(*) AS count
+        FROM ({_INTERVAL_SQL} FROM {_CHANGES_SQL}) AS i
+        GROUP BY status
+    ) AS t
+"""  # noqa: S608 - constants
+_BY_STATUS_SQL = f"""
+    SELECT t.status, sum(t.time), sum(t.count)::bigint FROM {_TOTALS_SQL} GROUP BY 1
+"""  # noqa: S608 - constants
+_BY_ROBOT_SQL = f"SELECT asked.id, t.status, t.time, t.count FROM {_TOTALS_SQL}"  # noqa: S608
+# An interval counts in each day that it overlaps; the last column counts it where it begins. Few
+# intervals overlap several days, and only they are cut.
+_BY_DAY_SQL = f"""
+    SELECT t.day, t.status, sum(t.time), sum(t.count)::bigint, sum(t.begun)::bigint
+    FROM {_ROBOTS_SQL} CROSS JOIN LATERAL (
+        WITH i AS MATERIALIZED (
+            SELECT *, width_bucket(begins, %(limits)s::timestamptz[]) AS first,
+                   width_bucket(ends - interval '1 microsecond', %(limits)s::timestamptz[]) AS last
+            FROM ({_INTERVAL_SQL} FROM {_CHANGES_SQL}) AS i
+        )
+        SELECT first AS day, status, sum(ends - begins) AS time, count(*) AS count,
+               count(*) AS begun
+        FROM i WHERE first = last GROUP BY 1, 2
+        UNION ALL
+        SELECT day, status,
+               least(ends, (%(limits)s::timestamptz[])[day + 1])
+                   - greatest(begins, (%(limits)s::timestamptz[])[day]),
+               1, (day = first)::int
+        FROM i CROSS JOIN LATERAL generate_series(first, last) AS day WHERE first < last
+    ) AS t
     GROUP BY 1, 2
-"""
+"""  # noqa: S608 - constants
 # Short intervals that begin in the same slot are merged. A long interval does not fit between two
 # short intervals of one slot, so a merged interval has no gap.
-_MERGED_INTERVALS_SQL = """
-    , cut AS (
+_MERGED_INTERVALS_SQL = f"""
+    WITH intervals AS (
+        SELECT asked.id AS robot_id, i.*
+        FROM {_ROBOTS_SQL} CROSS JOIN LATERAL (
+            {_INTERVAL_SQL}, c.reason COLLATE "C" AS reason, count(*) OVER () AS total
+            FROM {_CHANGES_SQL}
+            OFFSET 0
+        ) AS i
+    ),
+    cut AS (
         SELECT *, CASE
             WHEN total <= %(max_intervals)s OR ends - begins >= %(slot)s THEN NULL
             ELSE floor(date_part('epoch', begins - %(start)s) / date_part('epoch', %(slot)s))
@@ -88,7 +106,7 @@ _MERGED_INTERVALS_SQL = """
            sum(count)::int, min(reason)
     FROM added GROUP BY robot_id, slot, alone
     ORDER BY robot_id, min(begins)
-"""
+"""  # noqa: S608 - constants
 _SEVERITY_RANK = {status.value: rank for rank, status in enumerate(STATUS_SEVERITY)}
 
 
@@ -145,7 +163,7 @@ class TimeRange:
 def _fetch(query: str, robot_ids: Iterable[UUID], span: TimeRange, **more: Any) -> list[Any]:
     parameters = {"robots": list(robot_ids), "start": span.start, "end": span.end, **more}
     with connection.cursor() as cursor:
-        cursor.execute(_INTERVALS_SQL + query, parameters)
+        cursor.execute(query, parameters)
         rows: list[Any] = cursor.fetchall()
     return rows
 
@@ -170,8 +188,8 @@ def status_summaries(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID,
 
 def status_days(
     robot_ids: Collection[UUID], span: TimeRange, zone: tzinfo
-) -> list[tuple[TimeRange, StatusSummary]]:
-    """Return the robots' time in state by local day; one query.
+) -> tuple[list[tuple[TimeRange, StatusSummary]], StatusSummary]:
+    """Return time in state by local day and in total; one query.
 
     The first and the last day only include the time within the range.
 
@@ -184,13 +202,18 @@ def status_days(
         raise InvalidRangeError from error
     limits = [max(limits[0], span.start), *limits[1:-1], min(limits[-1], span.end)]
     found: list[list[Any]] = [[] for _ in limits[1:]]
-    for number, *row in _fetch(_BY_DAY_SQL, robot_ids, span, limits=limits):
-        found[number - 1].append(row)
-    days = [TimeRange(start, end) for start, end in pairwise(limits)]
-    return [
-        (day, StatusSummary(day.length * len(robot_ids), _longest_first(rows)))
-        for day, rows in zip(days, found, strict=True)
+    totals: dict[str, list[Any]] = {}
+    for number, status, time, count, begun in _fetch(_BY_DAY_SQL, robot_ids, span, limits=limits):
+        found[number - 1].append((status, time, count))
+        total = totals.setdefault(status, [timedelta(), 0])
+        total[0] += time
+        total[1] += begun
+    days = [
+        (TimeRange(start, end), StatusSummary((end - start) * len(robot_ids), _longest_first(rows)))
+        for (start, end), rows in zip(pairwise(limits), found, strict=True)
     ]
+    total_rows = _longest_first((status, *total) for status, total in totals.items())
+    return days, StatusSummary(span.length * len(robot_ids), total_rows)
 
 
 def summaries_total(summaries: Collection[StatusSummary]) -> StatusSummary:

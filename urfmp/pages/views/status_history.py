@@ -16,6 +16,7 @@ from apps.organizations.models import Facility
 from apps.organizations.selectors import facility_timezone
 from apps.robots.choices import RobotStatus
 from apps.robots.exceptions import InvalidRangeError
+from apps.robots.selectors.availability import StatusSummary
 from apps.robots.selectors.status_intervals import (
     TimeRange,
     status_days,
@@ -105,8 +106,13 @@ def status_history_page(request: HttpRequest) -> HttpResponse:
         selected={"robot": known, "facility": facility, "status": status},
         start=start,
         end=end,
-        **_timeline_context(robots, ids, (start, end), query.get("page", "")),
-        **(_days_context(request, ids, (start, end), facility) if filters["by"] else {}),
+        **_timeline_context(
+            robots,
+            ids,
+            (start, end),
+            query.get("page", ""),
+            facility_timezone(request.user, facility) if filters["by"] else None,
+        ),
         query=urlencode(filters),
         **_changes_context(
             request, robots if known or facility else None, status, (start, end), filters
@@ -120,20 +126,33 @@ def _facility_names(request: HttpRequest) -> list[str]:
 
 
 def _timeline_context(
-    robots: Any, ids: list[UUID], bounds: tuple[datetime, datetime], page_number: str
+    robots: Any,
+    ids: list[UUID],
+    bounds: tuple[datetime, datetime],
+    page_number: str,
+    days_zone: str | None,
 ) -> dict[str, Any]:
     """Return availability of all robots, and timelines of one page.
 
     Very large fleets are summarized for the current page only; the template says so.
+
+    Args:
+        robots: Queryset of the robots.
+        ids: Ids of the robots, in the order of the page.
+        bounds: Start and end of the range.
+        page_number: Page of timelines.
+        days_zone: Timezone of the days to show, the latest first; None for no days. The days also
+            have the total, so that the history of all robots is read once.
     """
     try:
         span = TimeRange.of(*bounds)
+        days = status_days(ids, span, zone_or_utc(days_zone)) if days_zone else None
     except InvalidRangeError as error:
         return {"range_error": error.message}
     page: Page[UUID] = Paginator(ids, _TIMELINES_PER_PAGE).get_page(page_number)
     summarized = ids if len(ids) <= _MAX_ROBOTS_SUMMARIZED else list(page)
-    summaries = status_summaries(summarized, span)
-    summary = summaries_total(summaries.values())
+    summaries = status_summaries(list(page) if days else summarized, span)
+    summary = days[1] if days else summaries_total(summaries.values())
     robots_by_id = robots.in_bulk(list(page))
     shown = [robots_by_id[pk] for pk in page if pk in robots_by_id]
     return {
@@ -152,19 +171,11 @@ def _timeline_context(
                 "max_segments": str(MAX_STRIP_SEGMENTS),
             }
         ),
+        **(_days_context(days[0], days_zone) if days and days_zone else {}),
     }
 
 
-def _days_context(
-    request: HttpRequest, ids: list[UUID], bounds: tuple[datetime, datetime], facility: str
-) -> dict[str, Any]:
-    """Return the totals of each day of the plant, the latest first."""
-    zone = facility_timezone(request.user, facility)
-    try:
-        span = TimeRange.of(*bounds)
-        days = status_days(ids, span, zone_or_utc(zone))
-    except InvalidRangeError:
-        return {}
+def _days_context(days: list[tuple[TimeRange, StatusSummary]], zone: str) -> dict[str, Any]:
     rows = [(day.start.astimezone(zone_or_utc(zone)).date(), total) for day, total in days]
     return {"days": rows[::-1], "days_timezone": zone}
 
