@@ -239,12 +239,14 @@ def test_admin_export_applies_filters(
 
 
 def test_admin_csv_is_for_spreadsheets(organization_with_rows, alice, client_for, tmp_path):
-    """It begins with a byte order mark, which the API's file does not have."""
+    """It begins with a byte order mark, which an API client can decline."""
     client = client_for(alice)
     text = body(client.get("/admin/audit/auditlog/export/csv/?outcome=denied"))
     assert text.startswith("\ufeffseq,")
     assert "10 rows are intact" in verify_file(tmp_path, text)
-    assert body(client.get(URL)).startswith("seq,")
+    assert body(client.get(URL)).startswith("\ufeffseq,")
+    assert body(client.get(URL, {"byte_order_mark": "false"})).startswith("seq,")
+    assert client.get(URL, {"byte_order_mark": "x"}).status_code == 400
 
 
 def test_export_without_free_slot_returns_429(organization_with_rows, alice, client_for, superuser):

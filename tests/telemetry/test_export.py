@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -59,7 +60,7 @@ def without_guard(text):
 
 def read_csv(content):
     """Return the rows; an unquoted empty cell is a missing value."""
-    rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
     return [
         (
             row["robot_id"],
@@ -155,7 +156,7 @@ def test_export_escapes_formulas(client, robot, organization_a, tenant):
             [robot.pk, START],
         )
     (first, second) = csv.DictReader(
-        io.StringIO(body(client.get(URL, {**RANGE, "format": "csv"})).decode())
+        io.StringIO(body(client.get(URL, {**RANGE, "format": "csv"})).decode("utf-8-sig"))
     )
     assert second == {
         "robot_id": str(robot.pk),
@@ -170,6 +171,15 @@ def test_export_escapes_formulas(client, robot, organization_a, tenant):
     assert (first["metric_name"], first["metadata"]) == ("'=b", "'-1")
     (first, second) = read_parquet(body(client.get(URL, {**RANGE, "format": "parquet"})))
     assert (first[1], second[4]) == ("=b", "@u")
+
+
+def test_csv_begins_with_byte_order_mark_unless_declined(client, robot, stored):
+    """Without it Excel shows umlauts as two characters; some programs cannot read it."""
+    content = body(client.get(URL, {**RANGE, "format": "csv"}))
+    plain = body(client.get(URL, {**RANGE, "format": "csv", "byte_order_mark": "false"}))
+    assert content == codecs.BOM_UTF8 + plain
+    assert plain.startswith(b"robot_id,")
+    assert client.get(URL, {**RANGE, "format": "csv", "byte_order_mark": "x"}).status_code == 400
 
 
 @pytest.mark.parametrize("name", EXPORT_FORMATS)

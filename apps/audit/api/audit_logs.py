@@ -86,8 +86,12 @@ class ExportFilterSet(AuditLogFilterSet):
         choices=[(kind, kind) for kind in CONTENT_TYPES], method="ignore"
     )
 
-    def ignore(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        """Return all rows: the parameter selects the file's format."""
+    byte_order_mark = BooleanFilter(
+        method="ignore", label="Whether CSV begins with a byte order mark, as Excel requires"
+    )
+
+    def ignore(self, queryset: QuerySet[Any], name: str, value: object) -> QuerySet[Any]:
+        """Return all rows: the parameter selects the file's form."""
         return queryset
 
 
@@ -120,6 +124,7 @@ class AuditExportViewSet(ScopedViewSet):
             self.filter_queryset(self.get_queryset()),
             organization_id=self.principal.organization_id,
             kind=filters.pop("format", "csv"),
+            has_byte_order_mark=filters.pop("byte_order_mark", "true").lower() == "true",
             filters=filters,
         )
         return DownloadResponse(

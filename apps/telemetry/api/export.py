@@ -33,6 +33,9 @@ class ExportParametersSerializer(serializers.Serializer[Any]):
     metrics = ListParameter(
         required=False, help_text="Metric names, separated by commas; all metrics by default."
     )
+    byte_order_mark = serializers.BooleanField(
+        default=True, help_text="Whether CSV begins with a byte order mark, as Excel requires."
+    )
 
     def validate_robots(self, value: str) -> tuple[UUID, ...]:
         field = serializers.UUIDField()
@@ -112,5 +115,6 @@ class ExportView(PrincipalView):
             end=values["end"],
             format=values["format"],
             is_whole_fleet=requested is None,
+            has_byte_order_mark=values["byte_order_mark"],
         )
         return export_response(query, organization_id=principal.organization_id)
