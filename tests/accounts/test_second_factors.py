@@ -24,6 +24,7 @@ from apps.accounts.services.second_factors import (
     totp_setup_display,
 )
 from apps.audit.models import AuditLog
+from apps.organizations.services.platform import organization_deactivate, organization_reactivate
 from tests.conftest import PASSWORD
 from tests.support.concurrency import run_concurrently
 from urfmp.common.security.field_encryption import DecryptionError
@@ -330,6 +331,19 @@ def test_password_change_invalidates_pending_login(alice, enrol, tenant, organiz
         user_update(alice, password="seven quiet green herons")
     client.post("/admin/sign-in-code/", {"code": app.code()})
     assert not is_in(client)
+
+
+@pytest.mark.django_db(transaction=True)  # the organization's row has the time of a transaction
+def test_reactivation_does_not_revive_pending_login(alice, enrol, tenant, organization_a):
+    app, _ = enrol(alice)
+    client, _ = password()
+    for change in (organization_deactivate, organization_reactivate):
+        with tenant(organization_a):
+            change(organization_a)
+    answer = client.post("/admin/sign-in-code/", {"code": app.code()})
+    assert answer["Location"].startswith("/admin/login/")
+    assert not is_in(client)
+    assert is_in(enter(app.code())[0])  # a login that begins afterwards
 
 
 def test_second_factor_removed_during_login_is_not_passed(alice, enrol, tenant, organization_a):

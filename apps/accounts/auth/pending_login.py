@@ -1,7 +1,7 @@
 """Login state between password and second factor, in a signed cookie.
 
 It lasts five minutes, creates no session and no row, and grants nothing by itself. A change of the
-password and a deactivation invalidate it.
+password invalidates it, and so does a deactivation, even if a reactivation follows.
 """
 
 from __future__ import annotations
@@ -25,15 +25,21 @@ def _cookie_name() -> str:
 
 
 def _password_hash(user: User) -> str:
-    """Return a value of the password and the last revocation of sessions."""
-    return hash_token(f"{user.get_session_auth_hash()} {user.trusted_devices_reset_at}")
+    """Return a value of the password and the last revocation of sessions.
+
+    A deactivation of the organization revokes its sessions, and changes its row.
+    """
+    revoked_at = f"{user.trusted_devices_reset_at} {user.organization.updated_at}"
+    return hash_token(f"{user.get_session_auth_hash()} {revoked_at}")
 
 
 def pending_login_set(response: HttpResponse, user: User) -> HttpResponse:
     """Set the cookie that lets the browser continue with the second factor."""
+    with tenant_transaction(user.organization_id):
+        password_hash = _password_hash(User.objects.select_related("organization").get(pk=user.pk))
     response.set_cookie(
         _cookie_name(),
-        signing.dumps([str(user.pk), str(user.organization_id), _password_hash(user)], salt=_SALT),
+        signing.dumps([str(user.pk), str(user.organization_id), password_hash], salt=_SALT),
         max_age=_MAX_AGE_SECONDS,
         secure=not settings.INSECURE_HTTP,
         httponly=True,
