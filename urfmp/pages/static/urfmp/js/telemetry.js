@@ -27,7 +27,7 @@
         const show = (value) => (known.length ? `${formatValue(value)}${unit}` : "–");
         addCell(row, chart.title === line.label || chart.units.length > 1 ? line.label : `${chart.title}: ${line.label}`, "th");
         addCell(row, show(known.reduce((min, point) => Math.min(min, point[2]), Infinity)));
-        addCell(row, show(known.reduce((sum, point) => sum + point[1], 0) / known.length));
+        addCell(row, show(known.reduce((sum, point) => sum + point[1] / known.length, 0)));
         addCell(row, show(known.reduce((max, point) => Math.max(max, point[3]), -Infinity)));
         addCell(row, show(known.at(-1)?.[1]));
         addCell(row, known.length ? window.urfmp.time.full(known.at(-1)[0]) : "–");
