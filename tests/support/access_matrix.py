@@ -131,6 +131,7 @@ ADMIN_PAGES = {
     "admin:robot_page": set(ROLES),
     "admin:telemetry_page": set(ROLES),
     "admin:telemetry_export_page": {"operator", *STAFF},
+    "admin:telemetry_correction_page": {"admin", "super_admin"},
     "admin:telemetry_imports_page": {"admin", "super_admin"},
     "admin:telemetry_import_page": {"admin", "super_admin"},
     "admin:status_history_page": set(ROLES),

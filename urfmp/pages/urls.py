@@ -19,6 +19,7 @@ from urfmp.pages.views.second_factor import second_factor_page
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.storage import storage_page
 from urfmp.pages.views.telemetry.charts import telemetry_page
+from urfmp.pages.views.telemetry.corrections import telemetry_correction_page
 from urfmp.pages.views.telemetry.export import telemetry_export_page
 from urfmp.pages.views.telemetry.imports import telemetry_import_page, telemetry_imports_page
 
@@ -49,6 +50,11 @@ def page_urls(site: Any) -> list[URLPattern]:
             "telemetry/export/",
             site.admin_view(telemetry_export_page),
             name="telemetry_export_page",
+        ),
+        path(
+            "telemetry/corrections/",
+            site.admin_view(telemetry_correction_page),
+            name="telemetry_correction_page",
         ),
         path(
             "telemetry/imports/",

@@ -34,6 +34,12 @@ _MORE_PAGES = (
         "admin:telemetry_imports_page",
         "telemetry.view_telemetryimport",
     ),
+    (
+        "Telemetry corrections",
+        "edit_off",
+        "admin:telemetry_correction_page",
+        "telemetry.correct_robottelemetry",
+    ),
     ("API documentation", "api", "api:docs", None),
 )
 _ROW_VIEWS = {

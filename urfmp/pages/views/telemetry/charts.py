@@ -60,6 +60,7 @@ def telemetry_page(request: HttpRequest) -> HttpResponse:
         combined=combined,
         charts=charts,
         may_export=request.user.has_perm("telemetry.export_robottelemetry"),
+        may_correct=request.user.has_perm("telemetry.correct_robottelemetry"),
         may_import=request.user.has_perm("telemetry.view_telemetryimport"),
         selected_metrics=[name for chart in charts for name in chart.metrics],
         omitted_lines=max(len(selected) - _MAX_LINES, 0),

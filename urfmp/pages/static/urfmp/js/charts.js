@@ -207,12 +207,15 @@ window.urfmp.Charts = (() => {
         Object.entries(this.parameters()).forEach(([name, value]) => target.searchParams.set(name, value));
         link.href = target.href;
       });
-      document.querySelectorAll("a[data-keep-minutes]").forEach((link) => {
-        const target = new URL(link.href);
-        const minute = (time) => local(time).slice(0, 16) + offsetText(time);
-        target.searchParams.set("start", minute(start));
-        target.searchParams.set("end", minute(end + 59999));
-        link.href = target.href;
+      // In whole minutes or seconds that contain the range.
+      [["a[data-keep-minutes]", 16, 59999], ["a[data-keep-seconds]", 19, 999]].forEach(([links, length, rest]) => {
+        document.querySelectorAll(links).forEach((link) => {
+          const target = new URL(link.href);
+          const text = (time) => local(time).slice(0, length) + offsetText(time);
+          target.searchParams.set("start", text(start));
+          target.searchParams.set("end", text(end + rest));
+          link.href = target.href;
+        });
       });
       document.querySelectorAll("form[data-keep-range]").forEach((form) => {
         ["range", "start", "end"].forEach((name) => {
