@@ -18,6 +18,7 @@ from django.urls import reverse
 from apps.accounts.middleware.principal import PrincipalMiddleware
 from urfmp.common.http.error_views import permission_denied
 from urfmp.common.http.view_policy import view_policy
+from urfmp.pages.theme import UNFOLD
 
 # Their values are never written into a page.
 _SECRET_NAMES = re.compile(r"pass|secret|token|code|key\b", re.IGNORECASE)
@@ -59,6 +60,9 @@ def _render(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {
         "title": "Submit again",
         "site_title": admin.site.site_title,
+        # Without them the theme's dialogs would cover the page.
+        "styles": [address(request) for address in UNFOLD["STYLES"]],
+        "scripts": [address(request) for address in UNFOLD["SCRIPTS"]],
         "action": request.get_full_path(),
         "fields": fields,
         "texts": [(name, value) for name, value in fields if _is_text(name, value)],
