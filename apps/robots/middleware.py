@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import SimpleLazyObject
 
 from apps.robots.services.presence import robots_contacted
 
@@ -25,6 +26,9 @@ class RobotContactMiddleware:
         """Record the contact after the response."""
         response = self.get_response(request)
         principal = getattr(request, "user", None)
+        # Still unread where the view did not run: reading it needs a tenant transaction.
+        if isinstance(principal, SimpleLazyObject):
+            return response
         if (robot_id := getattr(principal, "robot_id", None)) is not None:
             robots_contacted(principal.organization_id, {robot_id})  # type: ignore[union-attr]
         return response
