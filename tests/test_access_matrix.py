@@ -65,7 +65,7 @@ def caller(organization_a, ids, root, make_user, make_key, client_for, tenant):
         scopes = {
             "read_key": [scope for scope in SCOPES if scope.endswith(":read")],
             "write_key": [scope for scope in SCOPES if scope.endswith((":write", ":command"))],
-            "device_key": ["telemetry:write"],
+            "device_key": ["telemetry:write", "commands:write"],
         }[name]
         robot = None
         if name == "device_key":

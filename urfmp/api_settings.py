@@ -36,7 +36,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.telemetry.api.schema.add_ingest",
-        "urfmp.live.schema.add_event_stream",
+        "urfmp.live.schema.add_live_routes",
         "urfmp.common.api.openapi_hooks.add_common_responses",
     ],
     "ENUM_NAME_OVERRIDES": {

@@ -19,6 +19,7 @@ handler500 = "urfmp.common.http.error_views.server_error"
 
 api: list[URLPattern | URLResolver] = [
     path("events", served_by_live, name="events"),
+    path("device/commands/next", served_by_live, name="device-command-next"),
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(url_name="api:schema"), name="docs"),
     path("", include("apps.telemetry.api.urls")),

@@ -22,7 +22,7 @@ SUMMARY_VERBS = {
     "Accept", "Acknowledge", "Begin", "Cancel", "Change", "Complete", "Create", "Deactivate",
     "Delete", "Enable", "Exchange", "Export", "Get", "Invite", "List", "Log", "Reactivate",
     "Remove", "Replace", "Report", "Request", "Resolve", "Retire", "Return", "Revoke", "Select",
-    "Send", "Set", "Start", "Store", "Stream", "Update", "Verify",
+    "Send", "Set", "Start", "Store", "Stream", "Update", "Verify", "Wait",
 }  # fmt: skip
 
 

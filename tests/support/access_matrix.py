@@ -71,6 +71,9 @@ API = {
     ("robot-status-history-timeline", "get"): READERS,
     ("status-history-summary", "get"): READERS,
     ("device-status", "post"): {"device_key"},
+    ("device-command-acknowledge", "post"): {"device_key"},
+    ("device-command-progress", "post"): {"device_key"},
+    ("device-command-result", "post"): {"device_key"},
     ("maintenance-task-list", "get"): READERS,
     ("maintenance-task-list", "post"): {"operator", *STAFF, "write_key"},
     ("maintenance-task-detail", "get"): READERS,
@@ -99,6 +102,7 @@ COVERED_ELSEWHERE = {
     "home",
     "favicon",  # tests/pages/test_favicon.py
     "api:events",  # tests/live
+    "api:device-command-next",  # tests/live
     "api:schema",
     "api:docs",
     "api:auth-login",  # tests/accounts/test_api_tokens.py

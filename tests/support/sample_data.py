@@ -136,6 +136,8 @@ def address(route: str, ids: dict[str, UUID]) -> str:
         return path
     if route.endswith("-list") or route in WITHOUT_ROW:
         return reverse(f"api:{route}")
+    if route.startswith("device-command-"):
+        return reverse(f"api:{route}", kwargs={"command_id": ids["command"]})
     resource = re.sub(
         r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service)$",

@@ -9,6 +9,8 @@ import inspect
 from http import HTTPStatus
 from typing import Any, ClassVar
 
+_RESERVED = frozenset({"type", "title", "status", "code", "detail", "retry_after"})
+
 
 class ApplicationError(Exception):
     """The request cannot be processed.
@@ -25,7 +27,14 @@ class ApplicationError(Exception):
     retry_after: int | None = None
 
     def __init__(self, message: str | None = None, **extra: Any) -> None:
-        """Use the docstring's first line unless a message is given."""
+        """Use the docstring's first line unless a message is given.
+
+        Raises:
+            TypeError: A further member has the name of one that all problem details have.
+        """
+        if reserved := _RESERVED & extra.keys():
+            msg = f"All problem details have these members: {', '.join(sorted(reserved))}."
+            raise TypeError(msg)
         text = message or (inspect.getdoc(type(self)) or self.code).split("\n", 1)[0]
         super().__init__(text)
         self.message = text

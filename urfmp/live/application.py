@@ -18,6 +18,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from urfmp.common.http.health import MAX_CHECK_SECONDS, check_database
+from urfmp.live.commands.endpoint import NextCommandEndpoint
+from urfmp.live.commands.waiting import WaitingRobots
+from urfmp.live.commands.wakeups import DueCommandsPoller, NotificationListener
 from urfmp.live.event_sources import PollingSource, RedisSource
 from urfmp.live.event_stream import EventStreamEndpoint, database_unavailable
 from urfmp.live.http.errors import EXCEPTION_HANDLERS
@@ -35,7 +38,10 @@ class LiveProcess:
     def __init__(self) -> None:
         """Initialize the process; threads and tasks start in `lifespan`."""
         self.registry = ConnectionRegistry()
+        self.waiting_robots = WaitingRobots()
         self.request_queries = QueryThreadPool("requests", max_threads=4, timeout_seconds=5.0)
+        # Not behind the queries of streams: a stop request is handed over by these.
+        self.command_queries = QueryThreadPool("commands", max_threads=4, timeout_seconds=5.0)
         self._background_queries = QueryThreadPool(
             "background", max_threads=2, timeout_seconds=10.0
         )
@@ -56,19 +62,27 @@ class LiveProcess:
             reaper.heartbeat_loop(),
             reaper.revocation_loop(),
             reaper.permission_loop(),
+            NotificationListener(self.waiting_robots).run(),
+            DueCommandsPoller(self.waiting_robots, self._background_queries).run(),
         )
         tasks = [asyncio.create_task(_supervise(loop)) for loop in loops]
-        _call_on_signals(self.registry.close)
+        _call_on_signals(self.close)
         try:
             yield
         finally:
-            self.registry.close()
+            self.close()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self.request_queries.close()
+            self.command_queries.close()
             self._background_queries.close()
             self._health_queries.close()
+
+    def close(self) -> None:
+        """End all streams and polls, and accept no others."""
+        self.registry.close()
+        self.waiting_robots.close()
 
     async def healthz(self, request: Request) -> Response:
         """Return whether the database responds."""
@@ -83,10 +97,12 @@ def create_application() -> Starlette:
     """Return the ASGI application."""
     process = LiveProcess()
     events = EventStreamEndpoint(process.registry, process.request_queries)
+    next_command = NextCommandEndpoint(process.waiting_robots, process.command_queries)
     application = Starlette(
         routes=[
             _read_route("/healthz", process.healthz),
             _read_route("/api/v1/events", events),
+            _route("/api/v1/device/commands/next", next_command, "POST"),
         ],
         middleware=[Middleware(ResponseHeadersMiddleware)],
         exception_handlers=EXCEPTION_HANDLERS,
@@ -98,8 +114,13 @@ def create_application() -> Starlette:
 
 def _read_route(path: str, endpoint: Callable[..., Any]) -> Route:
     """Return a route for GET, HEAD and OPTIONS."""
+    return _route(path, endpoint, "GET")
+
+
+def _route(path: str, endpoint: Callable[..., Any], method: str) -> Route:
+    """Return a route for one method and OPTIONS."""
     return Route(
-        path, endpoint, methods=["GET", "OPTIONS"], middleware=[Middleware(OptionsMiddleware)]
+        path, endpoint, methods=[method, "OPTIONS"], middleware=[Middleware(OptionsMiddleware)]
     )
 
 

@@ -12,12 +12,10 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from apps.accounts.middleware.access_denied import is_audited_status
-from urfmp.common.log_filters import client_of_log, single_line
-from urfmp.live.access_denied import audit_denied_stream
+from urfmp.live.access_denied import AuditedEndpoint
 from urfmp.live.authentication import authenticate, presented_credential, requested_robots
 from urfmp.live.http.errors import HttpError
-from urfmp.live.http.requests import client_ip, query_parameters
+from urfmp.live.http.requests import query_parameters
 from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool
 from urfmp.live.registry import ConnectionRegistry, OrganizationChannel, StreamConnection
 from urfmp.live.selectors import recent_statuses
@@ -30,7 +28,7 @@ _RESET = b'event: reset\ndata: {"type":"reset"}\n\n'
 _RECENT = timedelta(minutes=1)
 
 
-class EventStreamEndpoint:
+class EventStreamEndpoint(AuditedEndpoint):
     """ASGI endpoint that opens one stream for each request.
 
     All state belongs to this process and may be lost: clients reconnect, and read what they
@@ -44,30 +42,11 @@ class EventStreamEndpoint:
             registry: Registry that the connections join.
             queries: Threads for the queries of requests.
         """
+        super().__init__(queries)
         self._registry = registry
-        self._queries = queries
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a stream until it closes; audit it if it is denied."""
-        request = Request(scope, receive, send)
-        with client_of_log(client_ip(request) or ""):
-            try:
-                await self._serve(request, send)
-            except HttpError as error:
-                if is_audited_status(error.status):
-                    await self._audit(request, error)
-                raise
-
-    async def _audit(self, request: Request, error: HttpError) -> None:
-        """Audit a denied stream; a failure does not change the response."""
-        try:
-            await self._queries.run(audit_denied_stream, request, error)
-        except DATABASE_ERRORS as database_error:
-            logger.warning(
-                "A denied stream could not be audited: %s", single_line(str(database_error))
-            )
-
-    async def _serve(self, request: Request, send: Send) -> None:
+    async def serve(self, request: Request, send: Send) -> None:
+        """Serve a stream until it closes."""
         credential = presented_credential(request)
         robots = requested_robots(request)
         with self._registry.reserve():

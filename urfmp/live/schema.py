@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
+
+from apps.robots.choices import CommandPriority, CommandType
 
 _EVENTS = {
     "operationId": "events",
@@ -48,11 +50,59 @@ _EVENTS = {
     },
 }
 
+_SECONDS = {"type": "number", "minimum": 0}
+_TIME = {"type": "string", "format": "date-time"}
+_COMMAND = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "format": "uuid"},
+        "type": {"type": "string", "enum": [*CommandType.values]},
+        "payload": {"type": "object", "additionalProperties": True},
+        "priority": {"type": "string", "enum": [*CommandPriority.values]},
+        "created_at": _TIME,
+        "sent_at": _TIME,
+        "expires_at": _TIME,
+        "expires_in": {**_SECONDS, "description": "Do not start it later than this."},
+        "acknowledge_in": {**_SECONDS, "description": "Acknowledge it within this time."},
+    },
+    "additionalProperties": False,
+}
+_COMMAND["required"] = [*cast("dict[str, Any]", _COMMAND["properties"])]
+_NEXT_COMMAND = {
+    "operationId": "device_command_next",
+    "summary": "Wait for the next command",
+    "description": (
+        "For a key bound to a robot, with the scope commands:write. A command is returned at once,"
+        " or as soon as it is created; 204 if there was none. It is handed over once: if the"
+        " response is lost, its outcome is unknown, and it is not sent again. Stop requests come"
+        " first. Polls do not count toward the key's rate limit; a robot may poll five times a"
+        " second. A new poll ends an older one of the same robot."
+    ),
+    "tags": ["device"],
+    "security": [{"bearer": []}],
+    "parameters": [
+        {
+            "name": "wait",
+            "in": "query",
+            "description": "Seconds to wait for a command.",
+            "schema": {"type": "integer", "minimum": 0, "maximum": 30, "default": 30},
+        }
+    ],
+    "responses": {
+        "200": {
+            "description": "The next command.",
+            "content": {"application/json": {"schema": _COMMAND}},
+        },
+        "204": {"description": "No command became due."},
+    },
+}
 
-def add_event_stream(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the event stream to the document.
+
+def add_live_routes(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Add the routes of the live process to the document.
 
     A postprocessing hook of drf-spectacular.
     """
     result["paths"]["/api/v1/events"] = {"get": _EVENTS}
+    result["paths"]["/api/v1/device/commands/next"] = {"post": _NEXT_COMMAND}
     return result

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -42,10 +42,33 @@ class ShownStatusSerializer(serializers.Serializer[Any]):
     )
 
 
-class DeviceStatusView(IdempotentMixin, PrincipalView):
+class DeviceView(PrincipalView):
+    """A view for keys that are bound to a robot.
+
+    Attributes:
+        device_permission: Django's permission that the key needs.
+        device_scope: Scope that includes it.
+    """
+
+    device_permission: ClassVar[str]
+    device_scope: ClassVar[str]
+
+    def check_permissions(self, request: Request) -> None:
+        """Require a key that is bound to a robot and has the scope."""
+        if not self.principal.is_authenticated:
+            self.permission_denied(request)
+        is_robot = getattr(self.principal, "robot_id", None) is not None
+        if not is_robot or not self.principal.has_perm(self.device_permission):
+            msg = f"Use a key bound to a robot, with the scope {self.device_scope}."
+            raise PermissionDenied(msg)
+
+
+class DeviceStatusView(IdempotentMixin, DeviceView):
     """Status reports of a robot."""
 
     model = RobotStatusHistory
+    device_permission = "telemetry.write_robottelemetry"
+    device_scope = "telemetry:write"
 
     @extend_schema(
         request=StatusReportSerializer,
@@ -66,11 +89,3 @@ class DeviceStatusView(IdempotentMixin, PrincipalView):
             metadata=values.get("metadata"),
         )
         return Response({"status": robot.status})
-
-    def check_permissions(self, request: Request) -> None:
-        if not self.principal.is_authenticated:
-            self.permission_denied(request)
-        is_robot = getattr(self.principal, "robot_id", None) is not None
-        if not is_robot or not self.principal.has_perm("telemetry.write_robottelemetry"):
-            msg = "Use a key bound to a robot, with the scope telemetry:write."
-            raise PermissionDenied(msg)

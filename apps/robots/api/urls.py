@@ -5,6 +5,11 @@ from rest_framework.routers import SimpleRouter
 
 from apps.robots.api.commands import RobotCommandListViewSet, RobotCommandViewSet
 from apps.robots.api.device import DeviceStatusView
+from apps.robots.api.device_commands import (
+    DeviceCommandAcknowledgeView,
+    DeviceCommandProgressView,
+    DeviceCommandResultView,
+)
 from apps.robots.api.robots import RobotViewSet
 from apps.robots.api.status_history import StatusHistoryViewSet
 from apps.robots.api.time_in_state import (
@@ -43,4 +48,19 @@ urlpatterns = [
     path("status-history/summary", FleetStatusSummaryView.as_view(), name="status-history-summary"),
     path("vendor-profiles", VendorProfileListView.as_view(), name="vendor-profile-list"),
     path("device/status", DeviceStatusView.as_view(), name="device-status"),
+    path(
+        "device/commands/<uuid:command_id>/acknowledge",
+        DeviceCommandAcknowledgeView.as_view(),
+        name="device-command-acknowledge",
+    ),
+    path(
+        "device/commands/<uuid:command_id>/progress",
+        DeviceCommandProgressView.as_view(),
+        name="device-command-progress",
+    ),
+    path(
+        "device/commands/<uuid:command_id>/result",
+        DeviceCommandResultView.as_view(),
+        name="device-command-result",
+    ),
 ]

@@ -61,7 +61,7 @@ def require_transition(command: RobotCommand, status: str) -> None:
     if not may_follow(command.status, status):
         before, after = command.get_status_display(), CommandStatus(status).label
         msg = f"A command that is {before.lower()} cannot become {after.lower()}."
-        raise CommandStateError(msg, status=command.status)
+        raise CommandStateError(msg, command_status=command.status)
 
 
 def change_status(command: RobotCommand, status: str, **fields: Any) -> RobotCommand:

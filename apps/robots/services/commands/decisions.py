@@ -36,7 +36,7 @@ def command_cancel(command: RobotCommand, user: User | None, reason: str = "") -
         if command.status not in WAITING_STATUSES:
             msg = f"The command is {command.get_status_display().lower()}; only commands that were"
             msg += " not handed over can be cancelled."
-            raise CommandStateError(msg, status=command.status)
+            raise CommandStateError(msg, command_status=command.status)
         return change_status(
             command,
             CommandStatus.CANCELLED,
@@ -71,7 +71,7 @@ def command_settle(command: RobotCommand, user: User, *, outcome: str, note: str
         if command.status != CommandStatus.UNKNOWN:
             msg = f"The command is {command.get_status_display().lower()}; only commands with an"
             msg += " unknown outcome can be settled."
-            raise CommandStateError(msg, status=command.status)
+            raise CommandStateError(msg, command_status=command.status)
         return change_status(
             command,
             outcome,

@@ -125,7 +125,7 @@ def command_report_result(
             outcome = CommandOutcome.FAILED
         if command.sent_at is None:
             msg = "The command was not handed over to the robot."
-            raise CommandStateError(msg, status=command.status)
+            raise CommandStateError(msg, command_status=command.status)
         require_transition(command, outcome)
         fields: dict[str, Any] = {"completed_at": Now(), "answer_due_at": None}
         if outcome == CommandOutcome.COMPLETED:

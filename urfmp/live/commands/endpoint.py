@@ -1,0 +1,117 @@
+"""The endpoint at which a robot waits for its next command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Send
+
+from urfmp.live.access_denied import AuditedEndpoint
+from urfmp.live.authentication import PresentedCredential, presented_credential
+from urfmp.live.commands.queries import (
+    HandedOverCommand,
+    authenticate_device,
+    claim_command,
+)
+from urfmp.live.commands.waiting import Waiter, WaitingRobots
+from urfmp.live.event_stream import database_unavailable
+from urfmp.live.http.errors import HttpError
+from urfmp.live.http.requests import query_parameters, request_id
+from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool
+
+MAX_WAIT_SECONDS = 30
+
+
+class NextCommandEndpoint(AuditedEndpoint):
+    """ASGI endpoint of `POST device/commands/next`.
+
+    Its responses are 200 with a command, and 204 if none became due within `wait` seconds. A
+    command is claimed only for a client that is still connected.
+    """
+
+    def __init__(self, waiting: WaitingRobots, queries: QueryThreadPool) -> None:
+        """Initialize the endpoint.
+
+        Args:
+            waiting: Robots that wait at this process.
+            queries: Threads for the queries.
+        """
+        super().__init__(queries)
+        self._waiting = waiting
+
+    async def serve(self, request: Request, send: Send) -> None:
+        """Respond with the robot's next command, or with 204 after the wait."""
+        credential = presented_credential(request)
+        seconds = _wait_seconds(request)
+        with self._waiting.reserve():
+            try:
+                device = await self._queries.run(authenticate_device, credential)
+                with self._waiting.waiter(device.organization_id, device.robot_id) as waiter:
+                    command = await self._next_command(request, credential, waiter, seconds)
+            except DATABASE_ERRORS:
+                raise database_unavailable() from None
+        response = Response(status_code=204)
+        if command is not None:
+            response = Response(msgspec.json.encode(command), media_type="application/json")
+        await response(request.scope, request.receive, send)
+
+    async def _next_command(
+        self,
+        request: Request,
+        credential: PresentedCredential,
+        waiter: Waiter,
+        seconds: float,
+    ) -> HandedOverCommand | None:
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        disconnect = asyncio.create_task(_disconnected(request))
+        try:
+            while not (disconnect.done() or waiter.is_superseded):
+                command = await self._queries.run(claim_command, credential, request_id(request))
+                remaining = end - loop.time()
+                if command is not None or remaining <= 0:
+                    return command
+                await _wait(waiter, disconnect, remaining)
+                if loop.time() >= end:
+                    return None
+        finally:
+            disconnect.cancel()
+        return None
+
+
+async def _wait(waiter: Waiter, disconnect: asyncio.Task[None], seconds: float) -> None:
+    """Wait until the waiter is woken or the client disconnects, or until the time is over."""
+    woken = asyncio.create_task(waiter.wait())
+    try:
+        await asyncio.wait(
+            {woken, disconnect}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        woken.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await woken
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _wait_seconds(request: Request) -> float:
+    """Return how long a request waits for a command.
+
+    Raises:
+        HttpError: 400 for an unknown parameter or an invalid number.
+    """
+    query = query_parameters(request)
+    errors = {name: ["Unknown parameter."] for name in sorted(set(query) - {"wait"})}
+    text = query.get("wait", str(MAX_WAIT_SECONDS))
+    if not (text.isascii() and text.isdigit() and len(text) < 4 and int(text) <= MAX_WAIT_SECONDS):
+        errors["wait"] = [f"Enter a whole number of seconds from 0 to {MAX_WAIT_SECONDS}."]
+    if errors:
+        raise HttpError(400, "invalid", "Some parameters are invalid.", errors=errors)
+    return float(text)

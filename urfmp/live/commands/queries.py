@@ -1,0 +1,123 @@
+"""Queries of the command endpoint; call them in a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from apps.accounts.auth.principals import ApiKeyPrincipal
+from apps.accounts.auth.requests import IP_NOT_ALLOWED
+from apps.accounts.selectors.credentials import KeyCredential, key_credential, record_key_use
+from apps.robots.models import RobotCommand
+from apps.robots.services.commands.hand_over import command_claim_next
+from apps.robots.services.presence import robots_contacted
+from urfmp.common.tenancy.context import Actor
+from urfmp.live.authentication import PresentedCredential
+from urfmp.live.http.errors import HttpError
+
+_PERMISSION = "robots.add_robotcommand"
+_NOT_A_ROBOT = "Use a key bound to a robot, with the scope commands:write."
+
+
+@dataclass(frozen=True)
+class Device:
+    """A robot that was authenticated by its key."""
+
+    key_id: UUID
+    organization_id: UUID
+    robot_id: UUID
+
+
+class HandedOverCommand(msgspec.Struct):
+    """A command as the robot gets it.
+
+    The robot compares the two periods with the time since the response arrived, so that its clock
+    and that of the server need not agree.
+
+    Attributes:
+        id: Id of the command, for reports.
+        type: One of `CommandType`.
+        payload: Fields of the type.
+        priority: One of `CommandPriority`.
+        created_at: When the command was created.
+        sent_at: When it was handed over.
+        expires_at: When it expires.
+        expires_in: Seconds from the hand-over until it must not be started any more.
+        acknowledge_in: Seconds from the hand-over until it must be acknowledged.
+    """
+
+    id: UUID
+    type: str
+    payload: dict[str, Any]
+    priority: str
+    created_at: datetime
+    sent_at: datetime
+    expires_at: datetime
+    expires_in: float
+    acknowledge_in: float
+
+
+def authenticate_device(credential: PresentedCredential) -> Device:
+    """Authenticate a robot's key, and record the contact.
+
+    Raises:
+        HttpError: 401 for an invalid key; 403 for a key without robot or scope, or at an address
+            that it does not allow.
+    """
+    found = None if credential.is_session else key_credential(credential.token)
+    if found is None:
+        raise HttpError(401, "invalid_key", "The API key is unknown, revoked or expired.")
+    if not found.allows_ip(credential.ip_address):
+        raise HttpError(403, *IP_NOT_ALLOWED)
+    device = _device(found)
+    record_key_use(found)
+    robots_contacted(device.organization_id, {device.robot_id})
+    return device
+
+
+def _device(found: KeyCredential) -> Device:
+    if found.robot_id is None or not ApiKeyPrincipal(found).has_perm(_PERMISSION):
+        raise HttpError(403, "permission_denied", _NOT_A_ROBOT)
+    return Device(found.id, found.organization_id, found.robot_id)
+
+
+def claim_command(credential: PresentedCredential, request_id: str) -> HandedOverCommand | None:
+    """Return a robot's next command, after its status `sent` is committed.
+
+    The key is verified again: it may have been revoked while the robot waited.
+
+    Raises:
+        HttpError: 401 or 403 if the key no longer authenticates the robot.
+    """
+    found = key_credential(credential.token)
+    if found is None:
+        raise HttpError(401, "invalid_key", "The API key is unknown, revoked or expired.")
+    device = _device(found)
+    command = command_claim_next(
+        organization_id=device.organization_id,
+        robot_id=device.robot_id,
+        actor=Actor(
+            api_key_id=device.key_id, ip_address=credential.ip_address, request_id=request_id
+        ),
+    )
+    return None if command is None else _handed_over(command)
+
+
+def _handed_over(command: RobotCommand) -> HandedOverCommand:
+    assert command.sent_at is not None  # noqa: S101 - narrows the type
+    due_at = command.answer_due_at or command.sent_at
+    return HandedOverCommand(
+        id=command.pk,
+        type=command.type,
+        payload=command.payload or {},
+        priority=command.priority or "",
+        created_at=command.created_at,
+        sent_at=command.sent_at,
+        expires_at=command.expires_at,
+        expires_in=max(0.0, (command.expires_at - command.sent_at).total_seconds()),
+        acknowledge_in=max(0.0, (due_at - command.sent_at).total_seconds()),
+    )

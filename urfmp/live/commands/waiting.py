@@ -1,0 +1,136 @@
+"""The robots that wait at this process for a command."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+from urfmp.live.http.errors import HttpError
+
+MAX_WAITING = 20_000
+# A robot that asks again and again without waiting is slowed down. Polls do not count toward the
+# rate limit of the key: a robot that spent it with telemetry must still receive a stop request.
+MAX_POLLS_PER_SECOND = 5
+_MAX_COUNTED_ROBOTS = 2 * MAX_WAITING
+
+
+class Waiter:
+    """One poll of a robot.
+
+    Attributes:
+        robot_id: Robot that waits.
+        organization_id: Organization of the robot.
+        is_superseded: Whether a newer poll of the robot has arrived, or the process stops. The
+            poll then ends without a command.
+    """
+
+    def __init__(self, organization_id: UUID, robot_id: UUID) -> None:
+        """Initialize a waiter that was not woken."""
+        self.organization_id = organization_id
+        self.robot_id = robot_id
+        self.is_superseded = False
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """End the current wait, or the next one."""
+        self._woken.set()
+
+    def supersede(self) -> None:
+        """End the poll."""
+        self.is_superseded = True
+        self._woken.set()
+
+    async def wait(self) -> None:
+        """Wait until the waiter is woken."""
+        await self._woken.wait()
+        self._woken.clear()
+
+
+class WaitingRobots:
+    """All polls that wait at this process, at most one for each robot."""
+
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        """Initialize without waiters.
+
+        Args:
+            max_waiting: Number of polls that may wait at once.
+        """
+        self._max_waiting = max_waiting
+        self._waiters: dict[UUID, Waiter] = {}
+        self._reserved = 0
+        self._polls: OrderedDict[UUID, tuple[float, int]] = OrderedDict()
+        self._is_closing = False
+
+    @contextmanager
+    def reserve(self) -> Iterator[None]:
+        """Reserve a place, before the credential is authenticated.
+
+        Raises:
+            HttpError: 503 if the process is full or shutting down.
+        """
+        if self._is_closing or self._reserved >= self._max_waiting:
+            raise HttpError(503, "busy", "Too many robots are waiting.", retry_after=2)
+        self._reserved += 1
+        try:
+            yield
+        finally:
+            self._reserved -= 1
+
+    @contextmanager
+    def waiter(self, organization_id: UUID, robot_id: UUID) -> Iterator[Waiter]:
+        """Register a poll, which ends an older poll of the same robot.
+
+        A robot that lost its connection polls again before the loss of the old one is noticed. A
+        command must not be handed to the old one.
+
+        Raises:
+            HttpError: 429 if the robot polls too often; 503 if the process is shutting down.
+        """
+        self._count_poll(robot_id)
+        if self._is_closing:
+            raise HttpError(503, "busy", "The process is shutting down.", retry_after=1)
+        waiter = Waiter(organization_id, robot_id)
+        if (older := self._waiters.get(robot_id)) is not None:
+            older.supersede()
+        self._waiters[robot_id] = waiter
+        try:
+            yield waiter
+        finally:
+            if self._waiters.get(robot_id) is waiter:
+                del self._waiters[robot_id]
+
+    def _count_poll(self, robot_id: UUID) -> None:
+        now = time.monotonic()
+        since, count = self._polls.pop(robot_id, (now, 0))
+        if now - since >= 1.0:
+            since, count = now, 0
+        self._polls[robot_id] = since, count + 1
+        if len(self._polls) > _MAX_COUNTED_ROBOTS:
+            self._polls.popitem(last=False)
+        if count >= MAX_POLLS_PER_SECOND:
+            detail = f"A robot may poll {MAX_POLLS_PER_SECOND} times a second. Wait for commands."
+            raise HttpError(429, "rate_limited", detail, retry_after=1)
+
+    def wake(self, robot_id: UUID) -> None:
+        """Wake a robot's poll, if it waits at this process."""
+        if (waiter := self._waiters.get(robot_id)) is not None:
+            waiter.wake()
+
+    def wake_all(self) -> None:
+        """Wake every poll: notifications may have been missed."""
+        for waiter in self._waiters.values():
+            waiter.wake()
+
+    def organizations(self) -> set[UUID]:
+        """Return the organizations of the waiting robots."""
+        return {waiter.organization_id for waiter in self._waiters.values()}
+
+    def close(self) -> None:
+        """End all polls, and accept no others."""
+        self._is_closing = True
+        for waiter in self._waiters.values():
+            waiter.supersede()
