@@ -88,6 +88,7 @@ class Behaviour:
         self._silence_slots = silence_slots
         self._elapsed_seconds = 0.0
         self._silent_seconds = 0.0
+        self._is_held = False
         self.state = State("running")
         if self._random.random() < 0.15:
             self.state = State("idle", "Waiting for parts")
@@ -104,12 +105,22 @@ class Behaviour:
                 self.state = State(self.state.status, reason)
             return self.state
         self._seconds_left -= seconds
-        self._update_state(seconds)
+        if not self._is_held:
+            self._update_state(seconds)
         if self._elapsed_seconds > GRACE_SECONDS and self._occurs(
             seconds, _MEAN_SILENCE_INTERVAL_SECONDS
         ):
             self._fall_silent()
         return self.state
+
+    def obey(self, status: str, reason: str | None) -> None:
+        """Change to a status that a command asked for.
+
+        A robot that was stopped by a request stays so until it is reset. Others stay as they are
+        for a while, and then go on by themselves.
+        """
+        self._is_held = status == "emergency_stop"
+        self._enter(status, reason, 60, 300)
 
     def _update_state(self, seconds: float) -> None:
         machine = self._machine

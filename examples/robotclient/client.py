@@ -5,6 +5,11 @@
     client.record("joint.1.current", 1.25, unit="A")
     client.flush()
 
+    receiver = CommandReceiver("https://fleet.example", key, journal="commands.txt")
+    command = receiver.next()
+    if command and receiver.accept(command):
+        receiver.report_result(command, "completed")
+
 It uses only the standard library. `record` and `change_status` add to a queue. `flush` delivers the
 queue, oldest first, and keeps the rest if the server is unavailable or asks the client to wait. A
 request whose response was lost is sent again unchanged: the server stores each point once.
@@ -15,6 +20,7 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
+import os
 import random
 import time as clock
 from collections import deque
@@ -22,6 +28,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, NotRequired, Self, TypedDict
 from urllib.parse import urlencode, urlsplit
 
@@ -29,7 +36,12 @@ from urllib.parse import urlencode, urlsplit
 MAX_POINTS = 10_000
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
+MAX_WAIT_SECONDS = 30
+
 _MAX_BACKOFF_SECONDS = 30.0
+# Pauses between attempts to acknowledge a command.
+_MIN_PAUSE_SECONDS = 0.2
+_MAX_PAUSE_SECONDS = 2.0
 _TOO_LARGE_STATUS = 413
 _UNPROCESSABLE_STATUS = 422
 _RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
@@ -162,10 +174,101 @@ class _Response:
         return str(body.get("code", "")), str(body.get("detail") or "no reason given")
 
 
-class RobotClient:
-    """Client of one server with one API key, over one connection.
+class ServerConnection:
+    """One connection to one server with one API key. It is not thread-safe."""
 
-    It is not thread-safe.
+    def __init__(self, url: str, key: str, *, timeout: float) -> None:
+        """Create a connection, which is opened with the first request.
+
+        Args:
+            url: Scheme, host and port of the server, and the path prefix of the platform, if any.
+            key: The robot's API key.
+            timeout: Seconds to wait for a response.
+
+        Raises:
+            ValueError: The URL is not http or https.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            msg = f"{url} is not an address such as https://fleet.example."
+            raise ValueError(msg)
+        self._secure = parts.scheme == "https"
+        self._host, self._port = parts.hostname, parts.port
+        self._path = parts.path.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+        self._timeout = timeout
+        self._connection: http.client.HTTPConnection | None = None
+
+    def close(self) -> None:
+        """Close the connection; the next request reconnects."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def request(self, method: str, path: str, body: Any = None) -> _Response:
+        """Send a request, and return any response but a temporary failure.
+
+        Raises:
+            ServerUnavailable: The server does not respond, or asks the client to wait.
+            RequestRejected: The body is too large.
+        """
+        data = None
+        headers = self._headers
+        if body is not None:
+            data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
+            headers = {**headers, "Content-Type": "application/json"}
+            if len(data) > MAX_BODY_BYTES:
+                raise RequestRejected(
+                    _TOO_LARGE_STATUS, "too_large", f"The request has {len(data):,} bytes."
+                )
+        response = self._exchange(method, self._path + path, data, headers)
+        if response.status in _RETRY_STATUSES:
+            msg = f"The server responded with {response.status}: {response.detail()[1]}"
+            raise ServerUnavailable(msg, response.retry_after)
+        return response
+
+    def _exchange(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> _Response:
+        """Send the request over the open connection, reconnecting if it was stale."""
+        while True:
+            was_reused = self._connection is not None
+            try:
+                return self._exchange_once(method, path, data, headers)
+            except (http.client.HTTPException, OSError) as error:
+                self.close()
+                # Servers close idle connections without notice; that is not an outage.
+                if was_reused and isinstance(error, ConnectionError | http.client.BadStatusLine):
+                    continue
+                reason = str(error) or type(error).__name__
+                msg = f"The server does not respond: {reason}"
+                raise ServerUnavailable(msg) from error
+
+    def _exchange_once(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> _Response:
+        if self._connection is None:
+            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
+            self._connection = kind(self._host, self._port, timeout=self._timeout)
+        connection = self._connection
+        connection.request(method, path, data, headers)
+        http_response = connection.getresponse()
+        content = http_response.read()
+        if http_response.will_close:
+            self.close()
+        try:
+            decoded = json.loads(content) if content else None
+        except ValueError:
+            decoded = None
+        return _Response(
+            http_response.status,
+            decoded,
+            retry_after_seconds(http_response.getheader("Retry-After")),
+        )
+
+
+class RobotClient(ServerConnection):
+    """Client that queues telemetry and status changes, and keeps what is not delivered.
 
     Attributes:
         dropped: Number of points discarded, oldest first, because the queue was full.
@@ -185,16 +288,7 @@ class RobotClient:
         Raises:
             ValueError: The URL is not http or https.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            msg = f"{url} is not an address such as https://fleet.example."
-            raise ValueError(msg)
-        self._secure = parts.scheme == "https"
-        self._host, self._port = parts.hostname, parts.port
-        self._path = parts.path.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
-        self._timeout = timeout
-        self._connection: http.client.HTTPConnection | None = None
+        super().__init__(url, key, timeout=timeout)
         self._queue: deque[tuple[str, dict[str, Any]]] = deque()
         self._max_queue_length = max_queue_length
         self._resume_at = 0.0
@@ -284,12 +378,6 @@ class RobotClient:
             receipt += self.flush()
         return receipt
 
-    def close(self) -> None:
-        """Close the connection and keep the queue; the next request reconnects."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
     # Single requests, without the queue
 
     def post_telemetry(self, points: Sequence[Mapping[str, Any]]) -> Receipt:
@@ -299,7 +387,7 @@ class RobotClient:
             ServerUnavailable: Send the points again later.
             RequestRejected: The whole request was rejected: wrong API key, too large or malformed.
         """
-        response = self._request("POST", "/api/v1/telemetry", {"points": points})
+        response = self.request("POST", "/api/v1/telemetry", {"points": points})
         body = response.body
         if (
             isinstance(body, dict)
@@ -335,7 +423,7 @@ class RobotClient:
             RequestRejected: The resource does not exist for this API key.
         """
         address = f"/api/v1/{path}" + (f"?{urlencode(query)}" if query else "")
-        response = self._request("GET", address)
+        response = self.request("GET", address)
         if response.status != http.HTTPStatus.OK:
             raise RequestRejected(response.status, *response.detail())
         return response.body
@@ -378,7 +466,7 @@ class RobotClient:
         return MAX_POINTS
 
     def _post_status(self, body: dict[str, Any]) -> str:
-        response = self._request("POST", "/api/v1/device/status", body)
+        response = self.request("POST", "/api/v1/device/status", body)
         if response.status != http.HTTPStatus.OK:
             raise RequestRejected(response.status, *response.detail())
         return str(response.body["status"]) if isinstance(response.body, dict) else ""
@@ -390,61 +478,6 @@ class RobotClient:
             max_delay = min(_MAX_BACKOFF_SECONDS, 2.0 ** min(self._failures - 1, 10))
             retry_after = max_delay * random.uniform(0.5, 1.0)  # noqa: S311 - not a secret
         self._resume_at = clock.monotonic() + retry_after
-
-    def _request(self, method: str, path: str, body: Any = None) -> _Response:
-        data = None
-        headers = self._headers
-        if body is not None:
-            data = json.dumps(body, separators=(",", ":"), allow_nan=False).encode()
-            headers = {**headers, "Content-Type": "application/json"}
-            if len(data) > MAX_BODY_BYTES:
-                raise RequestRejected(
-                    _TOO_LARGE_STATUS, "too_large", f"The request has {len(data):,} bytes."
-                )
-        response = self._exchange(method, self._path + path, data, headers)
-        if response.status in _RETRY_STATUSES:
-            msg = f"The server responded with {response.status}: {response.detail()[1]}"
-            raise ServerUnavailable(msg, response.retry_after)
-        return response
-
-    def _exchange(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
-    ) -> _Response:
-        """Send the request over the open connection, reconnecting if it was stale."""
-        while True:
-            was_reused = self._connection is not None
-            try:
-                return self._exchange_once(method, path, data, headers)
-            except (http.client.HTTPException, OSError) as error:
-                self.close()
-                # Servers close idle connections without notice; that is not an outage.
-                if was_reused and isinstance(error, ConnectionError | http.client.BadStatusLine):
-                    continue
-                reason = str(error) or type(error).__name__
-                msg = f"The server does not respond: {reason}"
-                raise ServerUnavailable(msg) from error
-
-    def _exchange_once(
-        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
-    ) -> _Response:
-        if self._connection is None:
-            kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
-            self._connection = kind(self._host, self._port, timeout=self._timeout)
-        connection = self._connection
-        connection.request(method, path, data, headers)
-        http_response = connection.getresponse()
-        content = http_response.read()
-        if http_response.will_close:
-            self.close()
-        try:
-            decoded = json.loads(content) if content else None
-        except ValueError:
-            decoded = None
-        return _Response(
-            http_response.status,
-            decoded,
-            retry_after_seconds(http_response.getheader("Retry-After")),
-        )
 
 
 def _status_body(
@@ -458,3 +491,174 @@ def _status_body(
     if metadata is not None:
         body["metadata"] = metadata
     return body
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command that the server handed over. It is handed over once.
+
+    Attributes:
+        id: Id of the command.
+        type: Kind of command, such as `run_program` or `emergency_stop`.
+        payload: Fields of the type.
+        priority: `low`, `normal`, `high` or `critical`.
+        expires_at: Time of this machine's monotonic clock after which it must not be started.
+        acknowledge_until: Time of the monotonic clock until which it must be acknowledged.
+    """
+
+    id: str
+    type: str
+    payload: dict[str, Any]
+    priority: str
+    expires_at: float
+    acknowledge_until: float
+
+    @property
+    def is_expired(self) -> bool:
+        """True if the command must not be started any more."""
+        return clock.monotonic() >= min(self.expires_at, self.acknowledge_until)
+
+
+class CommandReceiver(ServerConnection):
+    """Waits for commands, and reports on them.
+
+    It needs a connection of its own, because a poll occupies it.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key: str,
+        *,
+        journal: str | Path | None = None,
+        timeout: float = 10.0,
+    ) -> None:
+        """Create a receiver. Nothing is sent until the first request.
+
+        Args:
+            url: Scheme, host and port of the server, and the path prefix of the platform, if any.
+            key: The robot's API key, with the scope commands:write.
+            journal: File with the ids of accepted commands. With it, a command that was accepted
+                before a restart is not accepted again.
+            timeout: Seconds to wait for a response, in addition to the wait for a command.
+
+        Raises:
+            ValueError: The URL is not http or https.
+        """
+        super().__init__(url, key, timeout=timeout + MAX_WAIT_SECONDS)
+        self._journal = None if journal is None else Path(journal)
+        self._accepted: set[str] = set()
+        if self._journal is not None and self._journal.exists():
+            self._accepted.update(self._journal.read_text(encoding="ascii").split())
+
+    def next(self, wait: int = MAX_WAIT_SECONDS) -> Command | None:
+        """Wait for the next command; return None if there was none.
+
+        Args:
+            wait: Seconds to wait at the server, at most 30.
+
+        Raises:
+            ServerUnavailable: Ask again later.
+            RequestRejected: The API key is not accepted.
+        """
+        response = self.request("POST", f"/api/v1/device/commands/next?wait={wait}")
+        if response.status == http.HTTPStatus.NO_CONTENT:
+            return None
+        if response.status != http.HTTPStatus.OK or not isinstance(response.body, dict):
+            raise RequestRejected(response.status, *response.detail())
+        body = response.body
+        # A response that a stalled connection delayed is caught by the acknowledgement, which the
+        # server then rejects.
+        received_at = clock.monotonic()
+        return Command(
+            body["id"],
+            body["type"],
+            body["payload"],
+            body["priority"],
+            received_at + body["expires_in"],
+            received_at + body["acknowledge_in"],
+        )
+
+    def has_accepted(self, command: Command) -> bool:
+        """Return whether a command was accepted before, and must not be executed again."""
+        return command.id in self._accepted
+
+    def accept(self, command: Command) -> bool:
+        """Acknowledge a command; return whether it may be executed.
+
+        A repeated or expired command is refused, and so is one that the server does not let start:
+        after a late acknowledgement, users have been told that its outcome is unknown. The id is
+        in the journal before the command is acknowledged.
+
+        Raises:
+            RequestRejected: The API key is not accepted.
+        """
+        if self.has_accepted(command) or command.is_expired:
+            return False
+        self._remember(command.id)
+        while not command.is_expired:
+            try:
+                response = self.request("POST", self._path_of(command, "acknowledge"), {})
+            except ServerUnavailable as error:
+                clock.sleep(min(error.retry_after or _MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS))
+                continue
+            if response.status in _AUTH_STATUSES:
+                raise RequestRejected(response.status, *response.detail())
+            return response.status == http.HTTPStatus.OK and not command.is_expired
+        return False
+
+    def report_progress(
+        self, command: Command, progress: int | None = None, text: str | None = None
+    ) -> None:
+        """Report how far a command is.
+
+        Args:
+            command: Command that is being executed.
+            progress: Completed part in percent.
+            text: Step that is being executed.
+
+        Raises:
+            ServerUnavailable: Report again with the next progress.
+            RequestRejected: The command has ended, or its outcome is unknown.
+        """
+        self._report(command, "progress", {"progress": progress, "text": text})
+
+    def report_result(
+        self,
+        command: Command,
+        outcome: str,
+        *,
+        output: dict[str, Any] | None = None,
+        error_message: str | None = None,
+    ) -> None:
+        """Report the outcome of a command; repeat it until it does not fail.
+
+        Args:
+            command: Command that was executed.
+            outcome: `completed`, `failed`, or `rejected` if it was not begun.
+            output: Data for the users.
+            error_message: Reason of a failure.
+
+        Raises:
+            ServerUnavailable: Report again later; a repeated report changes nothing.
+            RequestRejected: The command has another outcome.
+        """
+        body = {"outcome": outcome, "output": output, "error_message": error_message}
+        self._report(command, "result", body)
+
+    def _report(self, command: Command, kind: str, body: dict[str, Any]) -> None:
+        response = self.request("POST", self._path_of(command, kind), body)
+        if response.status != http.HTTPStatus.OK:
+            raise RequestRejected(response.status, *response.detail())
+
+    @staticmethod
+    def _path_of(command: Command, kind: str) -> str:
+        return f"/api/v1/device/commands/{command.id}/{kind}"
+
+    def _remember(self, command_id: str) -> None:
+        self._accepted.add(command_id)
+        if self._journal is not None:
+            with self._journal.open("a", encoding="ascii") as file:
+                file.write(f"{command_id}\n")
+                file.flush()
+                os.fsync(file.fileno())

@@ -1,6 +1,6 @@
 """Simulate a fleet in one process, through the public API alone.
 
-Each robot is a thread with its own API key.
+Each robot is two threads with its own API key: one measures, one executes commands.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from examples.robotclient.behaviour import Behaviour, SlotPool, State
-from examples.robotclient.client import Receipt, RequestRejected, RobotClient, ServerUnavailable
+from examples.robotclient.client import (
+    CommandReceiver,
+    Receipt,
+    RequestRejected,
+    RobotClient,
+    ServerUnavailable,
+)
+from examples.robotclient.execution import CommandedState, CommandExecutor
 from examples.robotclient.machines import Arm, Mobile, machine_for
 
 logger = logging.getLogger(__name__)
@@ -53,8 +60,13 @@ class SimulatedRobot:
     """One robot, which measures and reports until it is stopped."""
 
     def __init__(
-        self, serial_number: str, client: RobotClient, silence_slots: SlotPool, counters: Counters
+        self,
+        serial_number: str,
+        client: RobotClient,
+        silence_slots: SlotPool,
+        counters: Counters,
     ) -> None:
+        self.commanded = CommandedState()
         self._serial_number = serial_number
         self._client = client
         self._silence_slots = silence_slots
@@ -89,6 +101,8 @@ class SimulatedRobot:
             now = time.monotonic()
             elapsed = min(now - previous, _MAX_STEP_SECONDS)
             previous = now
+            if (commanded := self.commanded.take()) is not None:
+                behaviour.obey(*commanded)
             state = behaviour.step(elapsed)
             if state.has_power:
                 machine.advance(elapsed, state.status)
@@ -181,6 +195,10 @@ class Simulator:
             SimulatedRobot(serial_number, RobotClient(url, key), silence_slots, self.counters)
             for serial_number, key in sorted(keys.items())
         ]
+        self._executors = [
+            CommandExecutor(CommandReceiver(url, key), robot.commanded, serial_number)
+            for robot, (serial_number, key) in zip(self._robots, sorted(keys.items()), strict=True)
+        ]
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -198,6 +216,9 @@ class Simulator:
             )
             thread.start()
             self._threads.append(thread)
+        for executor in self._executors:
+            # Not waited for: a poll may last half a minute.
+            threading.Thread(target=executor.run, args=(self._stop,), daemon=True).start()
 
     @property
     def running_count(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,10 +34,13 @@ def platform() -> Iterator[FakePlatform]:
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or "{}")
             state.connections.add(self.client_address)
             if state.answers:
                 status, headers, answer = state.answers.pop(0)
+            elif "/commands/next" in self.path:
+                status, headers, answer = 204, {}, None
+                time.sleep(0.02)
             else:
                 status, headers = 200, {}
                 answer = {"status": body.get("status")}
@@ -44,7 +48,7 @@ def platform() -> Iterator[FakePlatform]:
                     answer = {"accepted": len(body["points"]), "duplicate": 0, "rejected": []}
             if status == 200:
                 state.requests.append((self.path, body))
-            content = json.dumps(answer).encode()
+            content = b"" if status == 204 else json.dumps(answer).encode()
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

@@ -35,7 +35,7 @@ from urfmp.demo.points import Row, telemetry_rows
 from urfmp.demo.timeline import StatusSpan, status_week
 
 DEVICE_KEY_NAME = "Device key"
-DEVICE_SCOPES = ["robots:read", "telemetry:read", "telemetry:write"]
+DEVICE_SCOPES = ["robots:read", "telemetry:read", "telemetry:write", "commands:write"]
 # The past ends here, so that its last status, offline, is true until the robots report.
 _SILENT_PERIOD = timedelta(seconds=60)
 _SILENT_REASON = "No data for 30 seconds."
