@@ -542,6 +542,8 @@ CREATE TABLE robots (
     reported_at timestamp with time zone,
     offline_after_seconds integer,
     presence_lost_at timestamp with time zone,
+    lease_expires_at timestamp with time zone,
+    lease_user_id uuid,
     CONSTRAINT robots_pkey PRIMARY KEY (id),
     CONSTRAINT fk_robots_lease_user FOREIGN KEY (lease_user_id) REFERENCES users(id),
     CONSTRAINT fk_robots_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
@@ -570,7 +572,8 @@ ALTER TABLE robots ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON robots FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,presence_lost_at,reported_at,reported_status,status,version}', '{connection_config}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,lease_expires_at,presence_lost_at,reported_at,reported_status,status,version}', '{connection_config}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, lease_user_id ON public.robots FOR EACH ROW EXECUTE FUNCTION require_own_users('lease_user_id');
 CREATE TRIGGER robot_status_change_trigger AFTER INSERT OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION log_robot_status_change();
 CREATE TRIGGER robots_delete_in_turn_trigger BEFORE DELETE ON public.robots FOR EACH STATEMENT EXECUTE FUNCTION robots_delete_in_turn();
 CREATE TRIGGER update_robots_updated_at BEFORE UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();

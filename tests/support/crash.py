@@ -24,6 +24,7 @@ from urfmp.embedded.system.processes import processes_in
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TARGETS = ("web", "database", "worker", "one web worker")
+LIVE_TARGETS = ("live", "web", "worker", "one web worker")
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,12 @@ class Sender(threading.Thread):
 class Crashes:
     """Kills the processes of an installation and restarts them."""
 
-    def __init__(self, server: Server, seed: int) -> None:
+    def __init__(self, server: Server, seed: int, targets: tuple[str, ...] = TARGETS) -> None:
         self.server = server
         self.random = random.Random(seed)
+        self.targets = targets
         self.killed: Counter[str] = Counter()
-        self.web_command = server.processes[0].args[2:]
+        self.commands = [process.args[2:] for process in server.processes]
         self.worker = self._start_worker()
 
     def _start_worker(self) -> subprocess.Popen:
@@ -137,25 +139,28 @@ class Crashes:
             pids = processes_in(self.server.state / "postgres" / "data")
         elif target == "worker":
             pids = [self.worker.pid]
+        elif target == "live":
+            pids = [self.server.processes[1].pid]
         else:
             pids = self.web_workers()[:1]
         for pid in pids:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         self.killed[target] += bool(pids)
-        if target == "web":
-            self.server.processes[0].wait(60)
-            self.server.processes[0] = self.server._start(*self.web_command)
+        if target in {"web", "live"}:
+            number = ("web", "live").index(target)
+            self.server.processes[number].wait(60)
+            self.server.processes[number] = self.server._start(*self.commands[number])
         elif target == "database":
             embedded("up", self.server.state)
         elif target == "worker":
             self.worker.wait(60)
             self.worker = self._start_worker()
 
-    def run(self, kills: int) -> None:
+    def run(self, kills: int, first: int = 0) -> None:
         """Kill each process in turn at random times while the senders continue."""
-        for number in range(kills):
-            self.kill(TARGETS[number % len(TARGETS)])
+        for number in range(first, first + kills):
+            self.kill(self.targets[number % len(self.targets)])
             self._wait_for_service()
             time.sleep(self.random.random())
 
