@@ -70,6 +70,7 @@ class VendorProfileListView(PrincipalView):
 
     @extend_schema(
         operation_id="vendor_profiles_list",
+        summary="List vendor profiles",
         description="Model catalogue, supported command types, usual metrics with proposed limits,"
         " and protocols of each vendor. A vendor that is missing here has the profile `custom`."
         " The list is complete and has no pages.",

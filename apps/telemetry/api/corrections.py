@@ -156,6 +156,7 @@ class CorrectionView(IdempotentMixin, PrincipalView):
 
     @extend_schema(
         operation_id="robot_telemetry_correct",
+        summary="Delete or replace points of a series",
         description="Rollups and the latest value follow at once. Requires the permission"
         " `telemetry.correct` and a step-up; API keys are denied. The audit log gets the range, the"
         " reason, the number and a digest of the points, and up to 1,000 of their values. A deleted"
