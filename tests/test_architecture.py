@@ -125,7 +125,8 @@ def test_routed_viewsets_are_scoped():
     own_views = {"LatestView", "SeriesView", "ExportView", "DeviceStatusView"}
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
     own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView", "CorrectionView"}
-    own_views |= {"VendorProfileListView"}
+    own_views |= {"VendorProfileListView", "DeviceCommandAcknowledgeView"}
+    own_views |= {"DeviceCommandProgressView", "DeviceCommandResultView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     own_views |= {"PasswordResetView", "PasswordResetConfirmView", "StepUpView"}
     own_views |= {"OrganizationSwitchView", "InvitationAcceptView", "RecoveryCodesView"}

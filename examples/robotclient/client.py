@@ -175,7 +175,10 @@ class _Response:
 
 
 class ServerConnection:
-    """One connection to one server with one API key. It is not thread-safe."""
+    """One connection to a server with one API key.
+
+    It is not thread-safe.
+    """
 
     def __init__(self, url: str, key: str, *, timeout: float) -> None:
         """Create a connection, which is opened with the first request.
@@ -268,7 +271,7 @@ class ServerConnection:
 
 
 class RobotClient(ServerConnection):
-    """Client that queues telemetry and status changes, and keeps what is not delivered.
+    """Client that queues telemetry and status changes until they are delivered.
 
     Attributes:
         dropped: Number of points discarded, oldest first, because the queue was full.
@@ -580,15 +583,18 @@ class CommandReceiver(ServerConnection):
         )
 
     def has_accepted(self, command: Command) -> bool:
-        """Return whether a command was accepted before, and must not be executed again."""
+        """Return whether a command was accepted before.
+
+        It must not be executed again.
+        """
         return command.id in self._accepted
 
     def accept(self, command: Command) -> bool:
         """Acknowledge a command; return whether it may be executed.
 
-        A repeated or expired command is refused, and so is one that the server does not let start:
-        after a late acknowledgement, users have been told that its outcome is unknown. The id is
-        in the journal before the command is acknowledged.
+        A repeated or expired command may not, nor one whose acknowledgement the server rejects: for
+        users, its outcome is unknown already. The id is in the journal before the command is
+        acknowledged.
 
         Raises:
             RequestRejected: The API key is not accepted.
@@ -631,7 +637,7 @@ class CommandReceiver(ServerConnection):
         output: dict[str, Any] | None = None,
         error_message: str | None = None,
     ) -> None:
-        """Report the outcome of a command; repeat it until it does not fail.
+        """Report the outcome of a command; repeat it after a failure.
 
         Args:
             command: Command that was executed.

@@ -62,7 +62,10 @@ _REASONS = {
 
 
 class CommandedState:
-    """The status that the last command asked for, shared with the thread that measures."""
+    """The status that the last command asked for.
+
+    The thread that executes sets it, and the thread that measures takes it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -54,7 +54,7 @@ class DeviceView(PrincipalView):
     device_scope: ClassVar[str]
 
     def check_permissions(self, request: Request) -> None:
-        """Require a key that is bound to a robot and has the scope."""
+        """Require a key with the scope that is bound to a robot."""
         if not self.principal.is_authenticated:
             self.permission_denied(request)
         is_robot = getattr(self.principal, "robot_id", None) is not None

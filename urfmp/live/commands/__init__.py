@@ -1,6 +1,6 @@
 """The hand-over of commands to robots that wait for them.
 
 `endpoint` answers a robot's poll with its next command. `waiting` knows the robots that wait at
-this process, and `wakeups` tells when a command of theirs is due. The database decides which
+this process, and `wakeups` wakes them when a command is due. The database decides which
 command is handed over; everything here may be lost without losing a command.
 """

@@ -84,7 +84,7 @@ class NextCommandEndpoint(AuditedEndpoint):
 
 
 async def _wait(waiter: Waiter, disconnect: asyncio.Task[None], seconds: float) -> None:
-    """Wait until the waiter is woken or the client disconnects, or until the time is over."""
+    """Wait for a wake-up or a disconnection, at most some seconds."""
     woken = asyncio.create_task(waiter.wait())
     try:
         await asyncio.wait(

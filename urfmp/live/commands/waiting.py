@@ -51,7 +51,7 @@ class Waiter:
 
 
 class WaitingRobots:
-    """All polls that wait at this process, at most one for each robot."""
+    """All polls that wait at this process, one for each robot."""
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         """Initialize without waiters.

@@ -1,4 +1,4 @@
-"""Wake-ups of waiting robots: notifications of PostgreSQL, and a poll of due commands."""
+"""Wake robots: by notifications of PostgreSQL, and by polling."""
 
 from __future__ import annotations
 
