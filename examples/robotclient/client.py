@@ -602,7 +602,7 @@ class CommandReceiver(ServerConnection):
         if self.has_accepted(command) or command.is_expired:
             return False
         self._remember(command.id)
-        while not command.is_expired:
+        while clock.monotonic() < command.acknowledge_until:
             try:
                 response = self.request("POST", self._path_of(command, "acknowledge"), {})
             except ServerUnavailable as error:
