@@ -547,6 +547,7 @@ CREATE TABLE robots (
     CONSTRAINT robots_pkey PRIMARY KEY (id),
     CONSTRAINT fk_robots_lease_user FOREIGN KEY (lease_user_id) REFERENCES users(id),
     CONSTRAINT fk_robots_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT robots_connection_config_check CHECK (is_connection_config(connection_config)),
     CONSTRAINT robots_firmware_version_form_check CHECK (is_identifier((firmware_version)::text)),
     CONSTRAINT robots_lifecycle_check CHECK (((lifecycle)::text = ANY ((ARRAY['planned'::character varying, 'staging'::character varying, 'active'::character varying, 'decommissioning'::character varying, 'retired'::character varying])::text[]))),
     CONSTRAINT robots_model_form_check CHECK (is_identifier((model)::text)),
@@ -572,7 +573,7 @@ ALTER TABLE robots ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON robots FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,lease_expires_at,presence_lost_at,reported_at,reported_status,status,version}', '{connection_config}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION audit_row('robots.robot', 'organization_id', '{last_seen,lease_expires_at,presence_lost_at,reported_at,reported_status,status,version}', '{connection_config.secrets.password.value,connection_config.secrets.token.value,connection_config.secrets.private_key.value}');
 CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, lease_user_id ON public.robots FOR EACH ROW EXECUTE FUNCTION require_own_users('lease_user_id');
 CREATE TRIGGER robot_status_change_trigger AFTER INSERT OR UPDATE ON public.robots FOR EACH ROW EXECUTE FUNCTION log_robot_status_change();
 CREATE TRIGGER robots_delete_in_turn_trigger BEFORE DELETE ON public.robots FOR EACH STATEMENT EXECUTE FUNCTION robots_delete_in_turn();
@@ -1668,6 +1669,29 @@ AS $function$
         WHEN 'unknown' THEN ARRAY['completed', 'failed']
         ELSE ARRAY[]::text[]
     END)
+$function$;
+
+CREATE OR REPLACE FUNCTION public.is_connection_config(config jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+ SET search_path TO 'pg_catalog'
+AS $function$
+    SELECT CASE
+        WHEN jsonb_typeof(config) <> 'object' THEN false
+        WHEN config - '{protocol,host,port,path,username,use_tls,settings,secrets}'::text[] <> '{}'
+            THEN false
+        WHEN NOT config ? 'secrets' THEN true
+        WHEN jsonb_typeof(config -> 'secrets') <> 'object' THEN false
+        WHEN (config -> 'secrets') - '{password,token,private_key}'::text[] <> '{}' THEN false
+        ELSE NOT EXISTS (
+            SELECT FROM jsonb_each(config -> 'secrets') AS secret
+            WHERE CASE WHEN jsonb_typeof(secret.value) <> 'object' THEN true
+                ELSE secret.value - '{value,set_at}'::text[] <> '{}'
+                    OR NOT secret.value ? 'set_at'
+                    OR coalesce(secret.value ->> 'value', '') !~ '^v1\.[0-9]+\.[A-Za-z0-9_-]{38,}=*$'
+                END)
+    END;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.is_identifier(value text)

@@ -45,6 +45,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "CommandStatusEnum": "apps.robots.choices.CommandStatus",
         "CommandPriorityEnum": "apps.robots.choices.CommandPriority",
         "CommandTypeEnum": "apps.robots.choices.CommandType",
+        "ConnectionSecretEnum": "apps.robots.choices.ConnectionSecret",
+        "ConnectionProtocolEnum": "apps.robots.choices.ConnectionProtocol",
         "MaintenanceStatusEnum": "apps.maintenance.choices.MaintenanceStatus",
         "MaintenancePriorityEnum": "apps.maintenance.choices.MaintenancePriority",
         "MaintenanceTypeEnum": "apps.maintenance.choices.MaintenanceType",

@@ -97,3 +97,16 @@ class TooManyCommandsError(CommandBlockedError):
     """Too many commands of the robot are waiting."""
 
     code = "too_many_commands"
+
+
+class SecretNotSetError(ApplicationError):
+    """The robot's connection does not have this secret."""
+
+    code = "secret_not_set"
+    status = HTTPStatus.NOT_FOUND
+
+
+class SecretUnreadableError(ApplicationError):
+    """The secret cannot be decrypted; replace it."""
+
+    code = "secret_unreadable"

@@ -8,6 +8,8 @@ from django.utils import timezone
 from apps.accounts.choices import LinkPurpose
 from apps.accounts.models import Invitation, OneTimeLink, SecondFactor
 from apps.audit.models import AuditLog
+from apps.robots.choices import ConnectionSecret
+from apps.robots.models import Robot
 
 SECRET, OTHER_SECRET = "hush-" + "a" * 20, "hush-" + "b" * 20
 
@@ -63,3 +65,30 @@ def test_secret_columns_are_masked(make, resource, changes, alice, organization_
             assert by_verb["update"].before[name] == by_verb["update"].after[name] == "[secret]"
             assert by_verb["delete"].before[name] == "[secret]"
         assert "hush" not in str([(entry.before, entry.after) for entry in rows])
+
+
+@pytest.mark.parametrize("name", ConnectionSecret)
+def test_connection_secrets_are_masked(name, organization_a, make_robot, tenant):
+    robot = make_robot(organization_a)
+
+    def config(secret):
+        encrypted = {"value": f"v1.1.{secret}{'A' * 20}", "set_at": "2026-01-01T00:00:00+00:00"}
+        return {"protocol": "rtde", "host": "h", "secrets": {str(name): encrypted}}
+
+    with tenant(organization_a):
+        for secret in (SECRET, OTHER_SECRET):
+            Robot.objects.filter(pk=robot.pk).update(connection_config=config(secret))
+        Robot.objects.filter(pk=robot.pk).delete()
+        rows = AuditLog.objects.filter(
+            resource_type="robot", before__connection_config__isnull=False
+        )
+        assert sorted(row.action.rpartition(".")[2] for row in rows) == [
+            "delete", "update", "update",
+        ]  # fmt: skip
+        for row in rows:
+            for side in filter(None, (row.before, row.after)):
+                if side["connection_config"] is not None:
+                    assert side["connection_config"]["host"] == "h"
+                    secret = side["connection_config"]["secrets"][str(name)]
+                    assert secret == {"value": "[secret]", "set_at": "2026-01-01T00:00:00+00:00"}
+        assert "hush" not in str([(row.before, row.after) for row in rows])

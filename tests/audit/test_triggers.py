@@ -92,11 +92,7 @@ KINDS = [
         Robot,
         "robots.robot",
         "name",
-        lambda o, u, r: Robot(
-            organization=o, name="r", vendor="abb", serial_number=_unique(),
-            connection_config={"password": "open sesame"},
-        ),
-        secret=("connection_config",),
+        lambda o, u, r: Robot(organization=o, name="r", vendor="abb", serial_number=_unique()),
         ignored={
             "last_seen": timezone.now(),
             "lease_expires_at": timezone.now(),
@@ -283,9 +279,8 @@ def test_secrets_are_masked(kind, audited):
     row.save(force_insert=True)
     with connection.cursor() as cursor:
         for column in kind.secret:
-            value = '\'{"password": "other"}\'' if "config" in column else "'other'"
             cursor.execute(
-                f"UPDATE {kind.model._meta.db_table} SET {column} = {value} WHERE id = %s",
+                f"UPDATE {kind.model._meta.db_table} SET {column} = 'other' WHERE id = %s",
                 [row.pk],
             )
     row.refresh_from_db()
@@ -299,20 +294,20 @@ def test_secrets_are_masked(kind, audited):
         assert [(r.before[column], r.after[column]) for r in changed_rows] == [
             ("[secret]", "[secret]")
         ]
-        text = str(secret["password"]) if isinstance(secret, dict) else str(secret)
         for record in (made, *changes, gone):
-            assert text not in str((record.before, record.after))
+            assert str(secret) not in str((record.before, record.after))
             assert "other" not in str((record.before, record.after))
 
 
 def test_null_secret_is_audited_as_null(audited):
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE robots SET connection_config = '{}' WHERE id = %s", [audited.robot.pk]
+            'UPDATE robots SET connection_config = \'{"host": "h"}\' WHERE id = %s',
+            [audited.robot.pk],
         )
     (record,) = audited.records()
     assert record.before == {"connection_config": None}
-    assert record.after == {"connection_config": "[secret]"}
+    assert record.after == {"connection_config": {"host": "h"}}
 
 
 def test_services_set_action_names(audited):

@@ -228,9 +228,11 @@ def test_machine_columns_are_not_audited(organization_a, tenant, make_robot):
 def test_secrets_are_not_audited(owner_cursor):
     rows = insert_rows(owner_cursor)
     owner_cursor.execute("UPDATE users SET password_hash = 'swordfish' WHERE id = %s", [rows.user])
+    text = "v1.1." + "swordfish" * 5
     owner_cursor.execute(
-        'UPDATE robots SET connection_config = \'{"password": "swordfish"}\' WHERE id = %s',
-        [rows.robot],
+        "UPDATE robots SET connection_config = jsonb_build_object('secrets', jsonb_build_object("
+        "'password', jsonb_build_object('value', %s::text, 'set_at', '2026-01-01'))) WHERE id = %s",
+        [text, rows.robot],
     )
     owner_cursor.execute(
         "SELECT count(*) FILTER (WHERE after::text LIKE '%%swordfish%%'),"

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from apps.robots.choices import CommandType, ConnectionProtocol, ConnectionSecret, Vendor
 from apps.robots.models import Robot
+from apps.robots.protocols.settings_schema import configuration_errors
 from apps.robots.selectors.profiles import (
     VENDOR_PROFILES,
     catalogue_configuration,
@@ -15,7 +16,6 @@ from apps.robots.selectors.profiles import (
     supported_command_types,
     vendor_profile,
 )
-from apps.robots.services.validation import configuration_errors
 from apps.telemetry.choices import metric_info
 
 PROFILES = list(VENDOR_PROFILES.values())
@@ -54,7 +54,7 @@ def test_profile_metrics_have_canonical_names_and_units(profile):
 def test_catalogue_model_is_found_and_valid(profile, model):
     assert catalogue_model(profile.vendor, model.name) is model
     found = catalogue_configuration(profile.vendor, model.name)
-    assert configuration_errors(found) == []
+    assert configuration_errors(found) == {}
     assert found  # every entry states something
     assert "payload" not in found or found["payload"] > 0
 

@@ -62,6 +62,7 @@ API = {
     ("robot-detail", "patch"): {*STAFF, "write_key"},
     ("robot-detail", "delete"): {"admin", "write_key"},
     ("vendor-profile-list", "get"): READERS,
+    ("robot-reveal-secret", "post"): {"admin"},
     ("robot-return-to-service", "post"): {*STAFF, "write_key"},
     ("command-list", "get"): READERS,
     ("command-detail", "get"): READERS,

@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from apps.accounts.choices import Role
+from apps.robots.choices import Vendor
+from apps.robots.selectors.profiles import vendor_profile
+from urfmp.demo.credentials import readable_password
 from urfmp.demo.organization import DEMO_ORGANIZATION
+
+_MOBILE_VENDORS = {Vendor.MIR, Vendor.OTTO}
 
 
 @dataclass(frozen=True)
@@ -53,9 +58,24 @@ class RobotPlan:
         return {
             "axes": self.axes,
             "payload": self.payload_kg,
-            "reach": self.reach_mm,
+            **({"reach": self.reach_mm} if self.vendor not in _MOBILE_VENDORS else {}),
             "capabilities": list(self.capabilities),
-            "customSettings": {},
+            "customSettings": {"cell_network": f"cell-{self.cell.lower().replace(' ', '-')}"},
+        }
+
+    def connection(self, number: int) -> dict[str, Any]:
+        """Return connection settings in a network for documentation.
+
+        Args:
+            number: Last part of the robot's address.
+        """
+        endpoint = vendor_profile(self.vendor).endpoints[0]
+        return {
+            "protocol": endpoint.protocol.value,
+            "host": f"192.0.2.{number}",
+            **({"port": endpoint.port} if endpoint.port else {}),
+            "username": "urfmp",
+            "secrets": {"password": readable_password()},
         }
 
     @property

@@ -171,9 +171,10 @@ class DemoLoader:
                 firmware_version=robot.firmware_version,
                 configuration=robot.configuration,
                 location=robot.location,
+                connection_config=robot.connection(number),
                 created_at=self._start,
             )
-            for robot in plan.robots
+            for number, robot in enumerate(plan.robots, 11)
         }
         if not robots:
             return

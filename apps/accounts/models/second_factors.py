@@ -11,6 +11,7 @@ from apps.accounts.querysets import (
     SecondFactorQuerySet,
 )
 from urfmp.common.db.fields import created_at, organization_fk, unconstrained_fk, uuid_primary_key
+from urfmp.common.security.encrypted_columns import EncryptedText
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -21,7 +22,7 @@ class SecondFactor(TenantModel):
     it. The row is deleted when the user or an admin removes the second factor.
     """
 
-    encrypted_fields: ClassVar[tuple[str, ...]] = ("seed",)
+    encrypted_columns: ClassVar = (EncryptedText("seed"),)
 
     id = uuid_primary_key()
     organization = organization_fk()

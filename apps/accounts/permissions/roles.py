@@ -14,7 +14,7 @@ from apps.accounts.choices import Role
 PERMISSIONS = frozenset(
     f"{resource}.{verb}"
     for resource, verbs in {
-        "robot": "view create update delete control",
+        "robot": "view create update delete control reveal",
         "telemetry": "view write export correct",
         "organization": "view update",
         "user": "view create update delete invite",

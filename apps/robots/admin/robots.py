@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,17 +12,19 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
-from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultipleWidget,
-    UnfoldAdminDecimalFieldWidget,
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-)
 
 from apps.organizations.models import Facility
-from apps.robots.choices import Capability, RobotAction, Vendor, allows
+from apps.robots.admin.catalogue import fill_from_catalogue, show_notes
+from apps.robots.admin.connection_secrets import (
+    REPLACE_SECRETS,
+    REVEAL_SECRET,
+    replaced_text,
+    secret_names,
+)
+from apps.robots.admin.robot_form import RobotForm
+from apps.robots.choices import RobotAction, Vendor, allows
 from apps.robots.models import Robot
+from apps.robots.selectors.connection import secret_times
 from apps.robots.services.robots import (
     robot_register,
     robot_retire,
@@ -34,96 +35,11 @@ from urfmp.common.admin import (
     ObjectAction,
     OrganizationScopedAdmin,
     ScopedChangeList,
-    ScopedModelForm,
     request_user,
     restricted,
 )
 from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import badge, clipped, relative_time_html
-
-
-class DatalistInput(UnfoldAdminTextInputWidget):
-    """Text input with suggestions; any other text is accepted as well."""
-
-    def __init__(self, suggestions: list[tuple[str, str]]) -> None:
-        super().__init__()
-        self.suggestions = suggestions
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        list_id = f"{name}-suggestions"
-        field = super().render(name, value, {**(attrs or {}), "list": list_id}, renderer)
-        options = format_html_join("", '<option value="{}">{}</option>', self.suggestions)
-        return format_html('{}<datalist id="{}">{}</datalist>', field, list_id, options)
-
-
-class RobotForm(ScopedModelForm):
-    """Robot form with separate fields for location and configuration."""
-
-    facility = forms.ChoiceField(required=False, widget=UnfoldAdminSelectWidget())
-    area = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget())
-    cell = forms.CharField(required=False, max_length=255, widget=UnfoldAdminTextInputWidget())
-    axes = forms.IntegerField(
-        required=False, min_value=1, max_value=12, widget=UnfoldAdminIntegerFieldWidget()
-    )
-    payload = forms.FloatField(
-        required=False,
-        min_value=0,
-        label="Payload (kg)",
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
-    )
-    reach = forms.FloatField(
-        required=False,
-        min_value=0,
-        label="Reach (mm)",
-        widget=UnfoldAdminDecimalFieldWidget(attrs={"step": "any"}),
-    )
-    capabilities = forms.MultipleChoiceField(
-        required=False, choices=Capability.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget
-    )
-
-    class Meta:
-        model = Robot
-        fields = (
-            "name", "vendor", "model", "serial_number", "firmware_version", "lifecycle",
-            "offline_after_seconds",
-        )  # fmt: skip
-        widgets = {"vendor": DatalistInput(list(Vendor.choices))}
-
-    location_names = ("facility", "area", "cell")
-    configuration_names = ("axes", "payload", "reach", "capabilities")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "facility" not in self.fields:
-            return
-        names = restricted(Facility, self.request).values_list("name", flat=True)
-        self.fields["facility"].choices = [("", "None"), *((name, name) for name in names)]  # type: ignore[attr-defined]
-        for group, source in (
-            (self.location_names, self.instance.location),
-            (self.configuration_names, self.instance.configuration),
-        ):
-            for name in group:
-                self.initial.setdefault(name, (source or {}).get(name))
-
-    def _merged(self, source: dict[str, Any] | None, names: tuple[str, ...]) -> dict[str, Any]:
-        merged = dict(source or {})
-        for name in names:
-            if (value := self.cleaned_data.get(name)) in (None, "", []):
-                merged.pop(name, None)
-            else:
-                merged[name] = value
-        return merged
-
-    def service_kwargs(self) -> dict[str, Any]:
-        changes = super().service_kwargs()
-        touched = set(self.changed_data)
-        if touched & set(self.location_names):
-            changes["location"] = self._merged(self.instance.location, self.location_names)
-        if touched & set(self.configuration_names):
-            changes["configuration"] = self._merged(
-                self.instance.configuration, self.configuration_names
-            )
-        return changes
 
 
 class FacilityFilter(DropdownFilter):
@@ -203,8 +119,34 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     fieldsets = (
         (None, {"fields": (("name", "lifecycle"), ("vendor", "model"))}),
         ("Identity", {"fields": (("serial_number", "firmware_version"),)}),
-        ("Location", {"fields": ("facility", ("area", "cell"))}),
-        ("Configuration", {"fields": (("axes", "payload", "reach"), "capabilities")}),
+        (
+            "Location",
+            {
+                "fields": (
+                    "facility",
+                    ("area", "cell"),
+                    ("x_m", "y_m"),
+                    ("heading", "map_id"),
+                    ("latitude", "longitude"),
+                )
+            },
+        ),
+        (
+            "Configuration",
+            {"fields": (("axes", "payload", "reach"), "capabilities", "custom_settings")},
+        ),
+        (
+            "Connection",
+            {
+                "fields": (
+                    ("protocol", "host"),
+                    ("port", "path"),
+                    ("username", "use_tls"),
+                    "connection_settings",
+                    "connection_secrets",
+                )
+            },
+        ),
         ("Presence", {"fields": ("offline_after_seconds",)}),
     )
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
@@ -231,6 +173,8 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             applies=_can_return_to_service,
             run=lambda _request, robot, _values: robot_return_to_service(robot),
         ),
+        REPLACE_SECRETS,
+        REVEAL_SECRET,
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -240,7 +184,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         if obj is None or self.has_change_permission(request, obj):
-            return ()
+            return ("connection_secrets",)
         return self.view_only_fields
 
     list_before_template = "admin/robots/as_of.html"
@@ -288,10 +232,30 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             relative_time_html(robot.last_seen),
         )
 
-    def perform_create(self, request: HttpRequest, form: Any) -> Robot:
-        return robot_register(
-            organization_id=request_user(request).organization_id, **form.service_kwargs()
+    @admin.display(description="Secrets")
+    def connection_secrets(self, robot: Robot) -> SafeString | str:
+        if robot.connection_config is None:
+            return "Enter the connection and save. Then set its secrets here."
+        times = secret_times(robot.connection_config)
+        lines = format_html_join(
+            "",
+            "<div>{}: {}</div>",
+            ((name.label, replaced_text(times.get(name))) for name in secret_names(robot)),
         )
+        url = self.action_url(robot, REPLACE_SECRETS.name)
+        return format_html('{}<a class="u-more" href="{}">{}</a>', lines, url, "Set secrets")
+
+    def perform_create(self, request: HttpRequest, form: Any) -> Robot:
+        values = form.service_kwargs()
+        notes = fill_from_catalogue(form, values)
+        robot = robot_register(organization_id=request_user(request).organization_id, **values)
+        show_notes(request, notes)
+        return robot
 
     def perform_update(self, request: HttpRequest, obj: Any, form: Any) -> Robot:
-        return robot_update(obj, **form.service_kwargs())
+        values = form.service_kwargs()
+        is_chosen = not {"vendor", "model"}.isdisjoint(form.changed_data)
+        notes = fill_from_catalogue(form, values, obj) if is_chosen else []
+        robot = robot_update(obj, **values)
+        show_notes(request, notes)
+        return robot

@@ -7,21 +7,23 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import mixins
+from rest_framework import mixins, serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
-from apps.robots.api.json_fields import ConfigurationField, LocationField
-from apps.robots.choices import RobotStatus
+from apps.robots.api.json_fields import ConfigurationField, ConnectionField, LocationField
+from apps.robots.choices import ConnectionSecret, RobotStatus
 from apps.robots.models import Robot
 from apps.robots.services import robots
+from apps.robots.services.connection import connection_secret_reveal, given_secrets
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
-from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 from urfmp.common.api.viewsets import WriteViewSet
+from urfmp.common.security.recent_auth import require_recent_auth, require_recent_user_auth
 
 
 @body_example(
@@ -37,6 +39,7 @@ from urfmp.common.api.viewsets import WriteViewSet
 class RobotSerializer(ScopedModelSerializer):
     configuration = ConfigurationField(required=False)
     location = LocationField(required=False, allow_null=True)
+    connection_config = ConnectionField(required=False, allow_null=True)
 
     class Meta:
         model = Robot
@@ -52,6 +55,7 @@ class RobotSerializer(ScopedModelSerializer):
             "location",
             "configuration",
             "offline_after_seconds",
+            "connection_config",
             "last_seen",
             "is_active",
             "version",
@@ -68,6 +72,15 @@ class RobotSerializer(ScopedModelSerializer):
             "created_at",
             "updated_at",
         )
+
+
+class SecretNameSerializer(StrictSerializer):
+    name = serializers.ChoiceField(ConnectionSecret.choices)
+
+
+class SecretSerializer(serializers.Serializer[Any]):
+    name = serializers.ChoiceField(ConnectionSecret.choices)
+    value = serializers.CharField()
 
 
 class RobotFilterSet(django_filters.FilterSet):
@@ -95,15 +108,17 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
     filterset_class = RobotFilterSet
     ordering = "name"
     ordering_fields = ("name", "created_at", "last_seen")
-    permission_actions = {"return_to_service": "change"}
+    permission_actions = {"return_to_service": "change", "reveal_secret": "reveal"}
     summaries = {"destroy": "Retire a robot"}
 
     def perform_create(self, serializer: Any) -> None:
+        self._require_step_up_for_secrets(serializer)
         serializer.instance = robots.robot_register(
             organization_id=self.principal.organization_id, **serializer.validated_data
         )
 
     def perform_update(self, serializer: Any) -> None:
+        self._require_step_up_for_secrets(serializer)
         serializer.instance = robots.robot_update(serializer.instance, **serializer.validated_data)
 
     @extend_schema(request=None, responses=RobotSerializer)
@@ -112,6 +127,25 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         """Return a retired robot to service."""
         robot = robots.robot_return_to_service(self.get_object())
         return Response(self.get_serializer(robot).data)
+
+    def _require_step_up_for_secrets(self, serializer: Any) -> None:
+        if given_secrets(serializer.validated_data.get("connection_config")):
+            require_recent_auth(self.request._request)  # noqa: SLF001
+
+    @extend_schema(request=SecretNameSerializer, responses=SecretSerializer)
+    @action(detail=True, methods=["post"], url_path="reveal-secret")
+    def reveal_secret(self, request: Request, pk: str) -> Response:
+        """Reveal a secret of a connection.
+
+        API keys cannot reveal secrets. Users must have entered their password in the last 15
+        minutes, and the act is audited.
+        """
+        require_recent_user_auth(request._request)  # noqa: SLF001
+        wanted = SecretNameSerializer(data=request.data)
+        wanted.is_valid(raise_exception=True)
+        name = wanted.validated_data["name"]
+        value = connection_secret_reveal(self.get_object(), name)
+        return Response({"name": name, "value": value}, headers={"Cache-Control": "no-store"})
 
     def perform_destroy(self, instance: Robot) -> None:
         robots.robot_retire(instance)

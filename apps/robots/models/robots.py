@@ -36,6 +36,7 @@ from urfmp.common.db.names import (
     identifier_check,
     name_check,
 )
+from urfmp.common.security.encrypted_columns import EncryptedJson
 from urfmp.common.tenancy.models import TenantModel
 
 
@@ -109,6 +110,8 @@ class Robot(TenantModel):
     version = models.PositiveIntegerField(default=1, db_default=1, editable=False)
     created_at = created_at()
     updated_at = updated_at()
+
+    encrypted_columns: ClassVar = (EncryptedJson("connection_config"),)
 
     objects: ClassVar[Any] = RobotQuerySet.as_manager()
 

@@ -13,6 +13,12 @@ from django.db.models import F
 from apps.accounts.services.quotas import reserve_quota
 from apps.robots.choices import Lifecycle, RobotAction, allows
 from apps.robots.models import Robot
+from apps.robots.services.connection import (
+    connection_encrypt,
+    given_secrets,
+    record_replaced_secrets,
+    validate_stored_connection,
+)
 from apps.robots.services.retirement import run_retirement_steps
 from apps.robots.services.validation import normalize_location, validate_robot
 from urfmp.common.db.constraints import unique_error_on
@@ -26,13 +32,16 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
         PlanLimitError: The plan allows no further robot.
         ValidationError: A field is invalid, or the serial number is taken.
     """
+    connection = fields.pop("connection_config", None)
     robot = Robot(organization_id=organization_id, **fields)
     with _unique_serial_number(robot), audit_action("robots.robot.create"):
         reserve_quota(organization_id, "robots")
         _normalize(robot)
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
+        robot.connection_config = connection_encrypt(robot, connection, None)
         robot.save(force_insert=True)
+        record_replaced_secrets(robot, given_secrets(connection))
     return robot
 
 
@@ -82,15 +91,32 @@ def _save_changes(robot: Robot, changes: dict[str, Any]) -> Robot:
         return robot
     with _unique_serial_number(robot), audit_action("robots.robot.update"):
         for name, value in changes.items():
-            setattr(robot, name, value)
+            if name != "connection_config":
+                setattr(robot, name, value)
         _normalize(robot)
         validate_robot(robot.configuration, robot.location)
         robot.full_clean()
+        if changes.keys() & {"connection_config", "vendor"}:
+            robot.connection_config = _locked_connection(robot, changes)
         robot.version = F("version") + 1
         # Only the changed fields: status reports may update the robot concurrently.
         robot.save(update_fields=[*changes, "version"])
         robot.refresh_from_db(fields=["version", "updated_at"])
+        record_replaced_secrets(robot, given_secrets(changes.get("connection_config")))
     return robot
+
+
+def _locked_connection(robot: Robot, changes: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the column of connection settings, which the robot's vendor must support.
+
+    The row is locked: a secret that is replaced concurrently must not return to its old value.
+    Its facility is already locked, as when a facility is renamed.
+    """
+    stored = robot_lock(robot.pk).connection_config
+    if "connection_config" in changes:
+        return connection_encrypt(robot, changes["connection_config"], stored)
+    validate_stored_connection(robot, stored)
+    return stored
 
 
 def robot_retire(robot: Robot) -> Robot:

@@ -40,6 +40,8 @@ class ObjectAction:
         is_danger: Whether the action is destructive. It is then confirmed first.
         detail: What the confirmation of many rows says about each, besides its name.
         needs_step_up: Whether the user must have entered their password in the last 15 minutes.
+        has_secret_form: Whether the password is asked for before the form is shown, because its
+            secrets should not be part of the password prompt.
     """
 
     name: str
@@ -58,6 +60,7 @@ class ObjectAction:
     keep_label: str = "Go back"
     detail: Callable[[Any], str] = _no_detail
     needs_step_up: bool = False
+    has_secret_form: bool = False
 
     def question_for(self, row: Any) -> str:
         """Return the question of the confirmation page, which names act and row."""

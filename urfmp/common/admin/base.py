@@ -440,6 +440,8 @@ class OrganizationScopedAdmin(AuditedAdmin, Generic[Row]):
                 request, f"{obj} does not allow this action in its current state.", messages.WARNING
             )
             return HttpResponseRedirect(target)
+        if action.has_secret_form:
+            require_recent_auth(request)
         bound = action.form_class is not None and "_confirm" in request.POST
         form = (action.form_class or forms.Form)(
             request.POST if bound else None, initial=action.initial(obj)

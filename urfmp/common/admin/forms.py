@@ -141,10 +141,17 @@ class ScopedModelForm(forms.ModelForm):  # type: ignore[type-arg]
             self.service_error, "error_dict"
         ):
             for name, errors in self.service_error.error_dict.items():
-                self.add_error(name if name in self.fields else None, errors)
+                field = self.field_of_error(name)
+                # Above the form, the path says what is meant.
+                texts = [f"{name}: {text}" for error in errors for text in error.messages]
+                self.add_error(field, errors if field or "." not in name else texts)
         elif self.service_error is not None:
             self.add_error(None, error_messages(self.service_error))
         return values
+
+    def field_of_error(self, name: str) -> str | None:
+        """Return the field that shows a service's errors of a name."""
+        return name if name in self.fields else None
 
     def service_kwargs(self) -> dict[str, Any]:
         """Return the service's keyword arguments: the new or changed model fields."""

@@ -5,7 +5,7 @@ authenticated with it, so a value copied elsewhere cannot be decrypted. ENCRYPTI
 keys: the highest number encrypts, all of them decrypt. To rotate a key, add one, run
 `manage.py rotate_encryption_keys` and remove the old one.
 
-A model lists its encrypted columns in `encrypted_fields`, where the command finds them.
+`encrypted_columns` has the kinds of columns that the command finds.
 """
 
 from __future__ import annotations
