@@ -24,6 +24,7 @@ from apps.robots.choices import (
 from apps.robots.exceptions import TooManyCommandsError
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.protocols.commands.payloads import validate_payload
+from apps.robots.selectors.profiles import supported_command_types
 from apps.robots.services.commands.changes import publish_command
 from apps.robots.services.commands.checks import require_allowed
 from apps.robots.services.commands.leases import lease_extend
@@ -96,10 +97,27 @@ def command_create(
 
 def _check_fields(robot: Robot, command: RobotCommand) -> None:
     command.clean_fields(exclude={"expires_at", "organization", "robot"})
+    _require_supported(robot, command)
     validate_payload(command.type, command.payload, robot.configuration)
     if command.scheduled_at and command.scheduled_at > timezone.now() + MAX_SCHEDULE_AHEAD:
         msg = f"Schedule a command at most {MAX_SCHEDULE_AHEAD.days} days ahead."
         raise ValidationError({"scheduled_at": msg})
+
+
+def _require_supported(robot: Robot, command: RobotCommand) -> None:
+    """Require a type that the robot's vendor supports.
+
+    Raises:
+        ValidationError: The vendor's profile does not include the type.
+    """
+    supported = supported_command_types(robot)
+    if command.type not in supported:
+        names = ", ".join(kind.label for kind in CommandType if kind in supported)
+        msg = (
+            f"Robots of {robot.vendor_label} do not support {command.get_type_display()}."
+            f" Supported: {names}."
+        )
+        raise ValidationError({"type": msg})
 
 
 def _expiry(type: str, scheduled_at: Any, lifetime: timedelta | None) -> Any:  # noqa: A002
