@@ -134,6 +134,7 @@ ADMIN_PAGES = {
     "admin:profile_page": set(ROLES),
     "admin:second_factor": set(ROLES),
     "admin:robot_page": set(ROLES),
+    "admin:robot_report_page": {"operator", *STAFF},
     "admin:telemetry_page": set(ROLES),
     "admin:telemetry_export_page": {"operator", *STAFF},
     "admin:telemetry_correction_page": {"admin", "super_admin"},
@@ -145,6 +146,7 @@ ADMIN_PAGES = {
 # Pages with the id of a row in the URL, and its key in the sample data.
 ADMIN_PAGE_IDS = {
     "admin:robot_page": "robot",
+    "admin:robot_report_page": "robot",
     "admin:telemetry_import_page": "telemetry-import",
 }
 # Pages before login: open to all callers, independent of credentials.

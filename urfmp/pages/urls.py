@@ -14,7 +14,8 @@ from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_reset import password_reset_confirm, password_reset_request
 from urfmp.pages.views.platform import leave_organization
 from urfmp.pages.views.profile import profile_page
-from urfmp.pages.views.robot import robot_page
+from urfmp.pages.views.robot.page import robot_page
+from urfmp.pages.views.robot.report import robot_report_page
 from urfmp.pages.views.second_factor import second_factor_page
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.storage import storage_page
@@ -45,6 +46,11 @@ def page_urls(site: Any) -> list[URLPattern]:
         path("profile/", site.admin_view(profile_page), name="profile_page"),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),
+        path(
+            "robots/robot/<uuid:robot_id>/report/",
+            site.admin_view(robot_report_page),
+            name="robot_report_page",
+        ),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
         path(
             "telemetry/export/",

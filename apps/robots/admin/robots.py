@@ -188,6 +188,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         return self.view_only_fields
 
     list_before_template = "admin/robots/as_of.html"
+    change_form_outer_before_template = "admin/robots/robot/frame.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return super().changelist_view(request, {**(extra_context or {}), "as_of": timezone.now()})

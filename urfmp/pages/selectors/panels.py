@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from apps.alerts.models import Alert
 from apps.alerts.selectors import severity_rank
 from apps.maintenance.models import MaintenanceTask
-from apps.robots.models import Robot, RobotCommand
+from apps.robots.models import Robot
 
 MAX_PANEL_ROWS = 8
 
@@ -53,19 +53,3 @@ def due_tasks(principal: Any) -> DueTasks:
     )
     shown = rows.select_related("robot", "assigned_to").order_by("due_at")[:MAX_PANEL_ROWS]
     return DueTasks(list(shown), counts["overdue"], counts["due_soon"])
-
-
-def robot_tasks(principal: Any, robot: Robot) -> list[MaintenanceTask]:
-    """Return a robot's open tasks, the earliest due date first."""
-    rows = MaintenanceTask.objects.restrict(principal).open().filter(robot=robot)
-    return list(
-        rows.select_related("assigned_to").order_by(F("due_at").asc(nulls_last=True))[
-            :MAX_PANEL_ROWS
-        ]
-    )
-
-
-def robot_commands(principal: Any, robot: Robot) -> list[RobotCommand]:
-    """Return a robot's latest commands."""
-    rows = RobotCommand.objects.restrict(principal).filter(robot=robot).select_related("user")
-    return list(rows[:MAX_PANEL_ROWS])

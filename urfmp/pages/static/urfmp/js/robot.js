@@ -1,4 +1,4 @@
-// Robot page: the event stream updates header, values and charts.
+// Pages of a robot: the event stream updates the header, and values and charts if there are any.
 (() => {
   "use strict";
 
@@ -52,7 +52,7 @@
       latest[point.metric_name] = point.value;
       newest = point.time > newest ? point.time : newest;
     }
-    window.urfmp.showValues(page, latest);
+    window.urfmp.showValues(document, latest);
     if (newest) {
       window.urfmp.setTime(page.querySelector("[data-seen]"), newest);
     }

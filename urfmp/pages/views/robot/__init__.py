@@ -1,0 +1,1 @@
+"""Pages of one robot: its tabs, and what users do from them."""
