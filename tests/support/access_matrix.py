@@ -135,6 +135,8 @@ ADMIN_PAGES = {
     "admin:second_factor": set(ROLES),
     "admin:robot_page": set(ROLES),
     "admin:robot_report_page": {"operator", *STAFF},
+    "admin:robot_command_page": {"operator", *STAFF},
+    "admin:commands_page": {"operator", *STAFF},
     "admin:telemetry_page": set(ROLES),
     "admin:telemetry_export_page": {"operator", *STAFF},
     "admin:telemetry_correction_page": {"admin", "super_admin"},
@@ -147,6 +149,7 @@ ADMIN_PAGES = {
 ADMIN_PAGE_IDS = {
     "admin:robot_page": "robot",
     "admin:robot_report_page": "robot",
+    "admin:robot_command_page": "robot",
     "admin:telemetry_import_page": "telemetry-import",
 }
 # Pages before login: open to all callers, independent of credentials.

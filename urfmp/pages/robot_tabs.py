@@ -38,7 +38,7 @@ class TabLink:
 
 
 def may_open(user: Any, tab: RobotTab) -> bool:
-    """Return whether a user who may view the robot may open a tab."""
+    """Return whether a user who views the robot may open a tab."""
     return tab not in _PERMISSIONS or bool(user.has_perm(_PERMISSIONS[tab]))
 
 

@@ -8,6 +8,7 @@ from django.urls import URLPattern, path
 
 from urfmp.common.http.view_policy import view_policy
 from urfmp.pages.decorators import reject_nul
+from urfmp.pages.views.commands.create import commands_page, robot_command_page
 from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.login import login_code_page
 from urfmp.pages.views.own_sessions import own_sessions_page
@@ -46,6 +47,12 @@ def page_urls(site: Any) -> list[URLPattern]:
         path("profile/", site.admin_view(profile_page), name="profile_page"),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),
+        path(
+            "robots/robot/<uuid:robot_id>/command/",
+            site.admin_view(robot_command_page),
+            name="robot_command_page",
+        ),
+        path("robots/commands/", site.admin_view(commands_page), name="commands_page"),
         path(
             "robots/robot/<uuid:robot_id>/report/",
             site.admin_view(robot_report_page),

@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any, cast
-from uuid import UUID, uuid5
+from typing import Any
 
 import msgspec
 from drf_spectacular.utils import OpenApiParameter
@@ -18,6 +17,7 @@ from rest_framework.response import Response
 from apps.accounts.services.idempotency import (
     IdempotentRequest,
     idempotency_claim,
+    idempotency_principal_id,
     idempotency_store,
     request_hash,
 )
@@ -40,16 +40,6 @@ IDEMPOTENCY_REPLAYED = OpenApiParameter(
     response=[200, 201, 204],
 )
 _KEY_PATTERN = re.compile(r"[!-~]{1,255}")
-
-
-def _idempotency_principal_id(principal: Any) -> UUID:
-    """Return the id under which responses are stored.
-
-    A super admin has a different id in each organization.
-    """
-    if getattr(principal, "home_organization_id", None) is None:
-        return cast("UUID", principal.pk)
-    return uuid5(principal.organization_id, str(principal.pk))
 
 
 class IdempotentMixin:
@@ -90,7 +80,7 @@ class IdempotentMixin:
             raise ValidationError({HEADER: "Enter 1 to 255 visible ASCII characters."})
         identified = IdempotentRequest(
             organization_id=self.principal.organization_id,
-            principal_id=_idempotency_principal_id(self.principal),
+            principal_id=idempotency_principal_id(self.principal),
             key=key,
             request_hash=request_hash(str(request.method), request.path, request.data),
         )

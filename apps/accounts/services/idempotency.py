@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
+from typing import Any, cast
+from uuid import UUID, uuid5
 
 import msgspec
 from django.db import connection
@@ -44,22 +44,39 @@ def request_hash(method: str, path: str, body: Any) -> str:
     return salted_hmac("urfmp.idempotency", text, algorithm="sha256").hexdigest()
 
 
-def idempotency_claim(request: IdempotentRequest) -> IdempotencyRecord | None:
+def idempotency_principal_id(principal: Any) -> UUID:
+    """Return the id under which the principal's responses are stored.
+
+    A super admin has a different id in each organization.
+    """
+    if getattr(principal, "home_organization_id", None) is None:
+        return cast("UUID", principal.pk)
+    return uuid5(principal.organization_id, str(principal.pk))
+
+
+def idempotency_claim(
+    request: IdempotentRequest, *, wait: bool = False
+) -> IdempotencyRecord | None:
     """Claim an idempotency key, or return the response stored for it.
 
     The claim is an advisory lock until the end of the transaction. The next request that acquires
     it sees what was committed.
 
+    Args:
+        request: Request with its key.
+        wait: Whether to wait for the same request while it is being processed.
+
     Raises:
         IdempotencyInProgressError: The same request is still being processed.
         IdempotencyKeyReusedError: The key was used for another request.
     """
+    function = "pg_advisory_xact_lock" if wait else "pg_try_advisory_xact_lock"
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
+            f"SELECT {function}(hashtextextended(%s, 0))",
             [f"idempotency:{request.principal_id}:{request.key}"],
         )
-        (is_claimed,) = cursor.fetchone()
+        is_claimed = wait or cursor.fetchone()[0]
     if not is_claimed:
         raise IdempotencyInProgressError
     rows = IdempotencyRecord.objects.filter(principal_id=request.principal_id, key=request.key)

@@ -1,18 +1,62 @@
-"""Commands in the admin, read-only."""
+"""Commands in the admin: their states, and what users decide about them."""
 
 from __future__ import annotations
 
-from django.contrib import admin
-from django.utils.safestring import SafeString
+from typing import Any, ClassVar
 
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
+
+from apps.robots.choices import WAITING_STATUSES, CommandStatus
 from apps.robots.models import RobotCommand
+from apps.robots.services.commands.decisions import MAX_NOTE_CHARS, command_cancel, command_settle
 from urfmp.common.admin import (
     AutocompleteFilter,
+    ObjectAction,
     ReadOnlyAdmin,
     RecentRowsSearchMixin,
     TimeRangeFilter,
+    request_user,
 )
+from urfmp.common.rendering.commands import command_state_html
 from urfmp.common.rendering.html import badge, datetime_html, preformatted
+
+
+class SettleForm(forms.Form):
+    """What the user saw at the robot."""
+
+    outcome = forms.ChoiceField(
+        choices=[
+            (CommandStatus.COMPLETED, "Completed: the robot executed the command"),
+            (CommandStatus.FAILED, "Failed: the robot did not execute it, or not to its end"),
+        ],
+        widget=UnfoldAdminRadioSelectWidget,
+    )
+    note = forms.CharField(
+        max_length=MAX_NOTE_CHARS,
+        help_text="What you saw at the robot.",
+        widget=UnfoldAdminTextareaWidget(),
+    )
+
+
+class CancelCommandForm(forms.Form):
+    """Reason for cancelling a command."""
+
+    reason = forms.CharField(
+        required=False, max_length=MAX_NOTE_CHARS, widget=UnfoldAdminTextareaWidget()
+    )
+
+
+def _can_cancel(command: RobotCommand) -> bool:
+    return command.status in WAITING_STATUSES
+
+
+def _can_settle(command: RobotCommand) -> bool:
+    return command.status == CommandStatus.UNKNOWN
 
 
 @admin.register(RobotCommand)
@@ -24,7 +68,7 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
         "robot",
         "state",
         "priority_badge",
-        "user",
+        "author",
         "created",
         "completed",
     )
@@ -34,12 +78,50 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
     )  # fmt: skip
     search_fields = ("robot__name",)
     search_help_text = "Search by robot name or serial number"
-    list_select_related = ("robot", "user")
+    list_select_related = ("robot", "user", "api_key")
+    list_before_template = "admin/robots/as_of_commands.html"
+    change_form_outer_before_template = "admin/robots/robotcommand/state.html"
     fields = (
-        "type_label", "robot", "state", "priority_badge", "user", "payload_json", "created",
-        "scheduled", "executed", "completed", "result_json", "error_message",
+        "type_label", "robot", "priority_badge", "author", "payload_json", "result_json",
     )  # fmt: skip
     readonly_fields = fields
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        ObjectAction(
+            name="settle",
+            label="Settle",
+            done="settled",
+            permission="add",
+            icon="fact_check",
+            question="What was the outcome of {object}?",
+            applies=_can_settle,
+            form_class=SettleForm,
+            run=lambda request, command, values: command_settle(
+                command, request_user(request), outcome=values["outcome"], note=values["note"]
+            ),
+        ),
+        ObjectAction(
+            name="cancel",
+            label="Cancel",
+            done="cancelled",
+            permission="add",
+            icon="close",
+            question="Cancel the command {object}?",
+            confirm_label="Cancel this command",
+            keep_label="Keep command",
+            applies=_can_cancel,
+            form_class=CancelCommandForm,
+            run=lambda request, command, values: command_cancel(
+                command, request_user(request), values.get("reason", "")
+            ),
+            is_danger=True,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.select_related(
+            "robot", "user", "api_key", "approved_by", "cancelled_by", "settled_by"
+        )
 
     @admin.display(description="Command", ordering="type")
     def type_label(self, command: RobotCommand) -> str:
@@ -47,11 +129,15 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
 
     @admin.display(description="State", ordering="status")
     def state(self, command: RobotCommand) -> SafeString:
-        return badge("command", command.status, command.get_status_display())
+        return command_state_html(command)
 
     @admin.display(description="Priority", ordering="priority")
     def priority_badge(self, command: RobotCommand) -> SafeString:
         return badge("priority", command.priority, command.get_priority_display())
+
+    @admin.display(description="Created by", ordering="user")
+    def author(self, command: RobotCommand) -> str:
+        return str(command.author)
 
     @admin.display(description="Payload")
     def payload_json(self, command: RobotCommand) -> SafeString:
@@ -64,14 +150,6 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
     @admin.display(description="Created", ordering="created_at")
     def created(self, command: RobotCommand) -> SafeString | str:
         return datetime_html(command.created_at)
-
-    @admin.display(description="Scheduled for")
-    def scheduled(self, command: RobotCommand) -> SafeString | str:
-        return datetime_html(command.scheduled_at)
-
-    @admin.display(description="Executed")
-    def executed(self, command: RobotCommand) -> SafeString | str:
-        return datetime_html(command.executed_at)
 
     @admin.display(description="Ended", ordering="completed_at")
     def completed(self, command: RobotCommand) -> SafeString | str:

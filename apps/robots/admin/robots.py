@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -70,6 +71,10 @@ class VendorFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(vendor=self.value()) if self.value() else queryset
+
+
+# Robots that get a command at once; their ids are in the address of its form.
+_MAX_COMMANDED = 50
 
 
 class RobotChangeList(ScopedChangeList):
@@ -187,11 +192,28 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             return ("connection_secrets",)
         return self.view_only_fields
 
+    actions = ("send_command",)
     list_before_template = "admin/robots/as_of.html"
     change_form_outer_before_template = "admin/robots/robot/frame.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         return super().changelist_view(request, {**(extra_context or {}), "as_of": timezone.now()})
+
+    def has_command_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("robots.add_robotcommand"))
+
+    @admin.action(description="Send command…", permissions=["command"])
+    def send_command(self, request: HttpRequest, selected: QuerySet[Any]) -> HttpResponse | None:
+        keys = list(selected.in_service().values_list("pk", flat=True)[: _MAX_COMMANDED + 1])  # type: ignore[attr-defined]
+        if not keys:
+            self.message_user(request, "Select robots that are in service.", messages.WARNING)
+            return None
+        if len(keys) > _MAX_COMMANDED:
+            text = f"Select at most {_MAX_COMMANDED} robots for one command."
+            self.message_user(request, text, messages.WARNING)
+            return None
+        query = urlencode([("robot", key) for key in keys])
+        return HttpResponseRedirect(f"{reverse('admin:commands_page')}?{query}")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobotChangeList]:
         return RobotChangeList

@@ -176,6 +176,13 @@ class RobotCommand(TenantModel):
         return f"{self.get_type_display()} for {self.robot}"
 
     @property
+    def author(self) -> str:
+        """Name of the user or API key that created it."""
+        if self.user is not None:
+            return str(self.user)
+        return f"API key {self.api_key}" if self.api_key is not None else "The platform"
+
+    @property
     def is_motion(self) -> bool:
         """True if it can set the robot in motion."""
         return self.type in MOTION_TYPES

@@ -40,4 +40,4 @@ def closed_tasks(principal: Any, robot: Robot) -> list[MaintenanceTask]:
 def robot_commands(principal: Any, robot: Robot, limit: int) -> list[RobotCommand]:
     """Return a robot's commands, the latest first."""
     rows = RobotCommand.objects.restrict(principal).filter(robot=robot)
-    return list(rows.select_related("user")[:limit])
+    return list(rows.select_related("user", "api_key")[:limit])

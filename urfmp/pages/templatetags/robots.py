@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.utils import timezone
 
 from apps.robots.models import Robot
+from urfmp.common.rendering.commands import command_state_html
+from urfmp.pages.command_steps import command_steps
 from urfmp.pages.robot_tabs import RobotTab, tab_links
 from urfmp.pages.selectors.robot_page import status_reason
 
@@ -15,18 +18,25 @@ register = template.Library()
 
 @register.inclusion_tag("pages/inc/robot_header.html", takes_context=True)
 def robot_header(context: Any, robot: Robot, tab: str = "") -> dict[str, Any]:
-    """Return the context of a robot's header, with its tabs and what users do.
+    """Return the context of a robot's header with its tabs.
 
     Args:
-        context: Context of the page.
+        context: Context of the page; `status_reason` is read if it is missing.
         robot: Robot of the page.
         tab: Tab that is shown; empty on pages beside the tabs.
     """
     user = context["request"].user
     return {
         "robot": robot,
-        "reason": status_reason(user, robot),
+        "reason": (
+            context["status_reason"] if "status_reason" in context else status_reason(user, robot)
+        ),
+        "now": timezone.now(),
         "tabs": tab_links(user, robot, RobotTab(tab) if tab else None),
         "request": context["request"],
         "perms": context["perms"],
     }
+
+
+register.simple_tag(command_state_html, name="command_state")
+register.simple_tag(command_steps, name="command_steps")

@@ -1,4 +1,4 @@
-"""Robot page: status, telemetry, work, history and commands of one robot, in tabs."""
+"""Robot page: status, telemetry, work, history and commands, in tabs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.organizations.selectors import facility_timezone
+from apps.robots.choices import CommandType
 from apps.robots.models import Robot
+from apps.robots.selectors.profiles import supported_command_types
 from apps.robots.selectors.status_intervals import TimeRange
 from apps.telemetry.selectors import latest_values
 from urfmp.pages.range_form import RangeForm
@@ -36,13 +38,24 @@ _OVERVIEW_TIMELINE = timedelta(hours=24)
 _HISTORY_TIMELINE = timedelta(days=7)
 _MAX_CHANGES = 50
 _OVERVIEW_CHARTS = 4
+# Commands of the command bar, with their icons.
+_BAR = (
+    (CommandType.START, "play_arrow"),
+    (CommandType.PAUSE, "pause"),
+    (CommandType.RESUME, "resume"),
+    (CommandType.STOP, "stop"),
+    (CommandType.RUN_PROGRAM, "code"),
+    (CommandType.MOVE_TO_POSITION, "open_with"),
+)
 
 
 def robot_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
-    """Show a tab of a robot's page. Robots of other organizations get 404."""
+    """Show a tab of a robot's page, 404 for other organizations."""
     require_permission(request, "robots.view_robot")
     user = request.user
-    robot: Robot = get_object_or_404(Robot.objects.restrict(user), pk=robot_id)
+    robot: Robot = get_object_or_404(
+        Robot.objects.restrict(user).select_related("lease_user"), pk=robot_id
+    )
     tab = _requested_tab(request)
     if tab == RobotTab.SETTINGS:
         return HttpResponseRedirect(tab_address(robot, tab))
@@ -82,6 +95,8 @@ def _overview(request: HttpRequest, robot: Robot, now: datetime) -> dict[str, An
         "alert_count": alert_count,
         "tasks": robot_tasks(user, robot, 1),
         "commands": robot_commands(user, robot, MAX_LATEST_COMMANDS),
+        "may_command": robot.is_active and user.has_perm("robots.add_robotcommand"),
+        "bar_types": [pair for pair in _BAR if pair[0] in supported_command_types(robot)],
         "may_acknowledge": user.has_perm("alerts.acknowledge_alert"),
     }
 
@@ -120,6 +135,8 @@ def _timeline_context(robot: Robot, span: TimeRange) -> dict[str, Any]:
     timeline = timeline_for(robot.pk, span)
     return {
         "timeline": timeline,
+        # The latest interval has the reason of the current status.
+        "status_reason": timeline.last.reason if timeline.last else None,
         "summary": timeline.summary,
         "status_times": status_time_rows(timeline.summary),
         "span": span,

@@ -59,7 +59,7 @@ def robot_report_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
                 **form.cleaned_data,
             )
         except ValidationError as error:
-            form.add_error(None, error.messages)  # type: ignore[arg-type]
+            form.add_error(None, error.messages)
         else:
             is_new = report.outcome == AlertOutcome.OPENED
             text = "The alert was opened." if is_new else "The open alert was counted up."

@@ -1,0 +1,112 @@
+// Commands on any page: the event stream updates state and progress at once. Parts with
+// [data-commands] list commands; after a change of state they are read again.
+(() => {
+  "use strict";
+
+  const REFRESH_MS = 500;
+  const RETRY_MS = 3000;
+  const states = new Map(); // version and status of each command, by its id
+  const waiting = new Set(); // names of parts to read again
+  let timer = 0;
+  let isReading = false;
+
+  const partsOf = (root) => root.querySelectorAll("[data-commands]");
+
+  function readStates() {
+    for (const element of document.querySelectorAll("[data-command-id][data-version]")) {
+      const { commandId, version, status } = element.dataset;
+      if (Number(version) > (states.get(commandId)?.version ?? 0)) {
+        states.set(commandId, { version: Number(version), status });
+      }
+    }
+  }
+
+  function show(event) {
+    for (const element of document.querySelectorAll(`[data-command-id="${CSS.escape(event.command_id)}"]`)) {
+      const badge = element.querySelector('.u-badge[data-family="command"]');
+      if (badge && badge.dataset.value !== event.status) {
+        window.urfmp.setBadge(badge, event.status);
+      }
+      const bar = element.querySelector("progress");
+      if (bar) {
+        bar.hidden = event.status !== "executing" || event.progress === null || event.progress === undefined;
+        bar.value = event.progress ?? 0;
+      }
+    }
+  }
+
+  function onCommand(event) {
+    const known = states.get(event.command_id);
+    if (known && known.version >= event.version) {
+      return;
+    }
+    states.set(event.command_id, { version: event.version, status: event.status });
+    show(event);
+    if (known?.status === event.status) {
+      return; // progress alone
+    }
+    for (const part of partsOf(document)) {
+      const { robot, command } = part.dataset;
+      if ((!robot || robot === event.robot_id) && (!command || command === event.command_id)) {
+        waiting.add(part.dataset.commands);
+      }
+    }
+    if (waiting.size) {
+      schedule(REFRESH_MS);
+    }
+  }
+
+  function schedule(milliseconds) {
+    if (!isReading) {
+      clearTimeout(timer);
+      timer = setTimeout(refresh, milliseconds);
+    }
+  }
+
+  // A part that has the focus waits, so that the focus is not lost.
+  async function refresh() {
+    isReading = true;
+    const names = new Set(waiting);
+    waiting.clear();
+    try {
+      const headers = { Accept: "text/html", "X-Unattended": "1" };
+      const response = await fetch(location.href, { headers });
+      if (response.redirected) {
+        window.urfmp.showConnection("ended");
+      } else if (response.ok) {
+        const page = new DOMParser().parseFromString(await response.text(), "text/html");
+        for (const part of partsOf(document)) {
+          const name = part.dataset.commands;
+          const fresh = page.querySelector(`[data-commands="${CSS.escape(name)}"]`);
+          if (!names.has(name) || !fresh) {
+            continue;
+          }
+          if (part.contains(document.activeElement)) {
+            waiting.add(name);
+          } else {
+            part.innerHTML = fresh.innerHTML;
+          }
+        }
+        readStates();
+      }
+    } catch {
+      names.forEach((name) => waiting.add(name));
+    }
+    isReading = false;
+    if (waiting.size) {
+      schedule(RETRY_MS);
+    }
+  }
+
+  readStates();
+  window.urfmpStream.subscribe((event) => {
+    if (event.type === "command") {
+      onCommand(event);
+    } else if (event.type === "reset") {
+      partsOf(document).forEach((part) => waiting.add(part.dataset.commands));
+      schedule(REFRESH_MS);
+    } else if (event.type === "connection") {
+      window.urfmp.showConnection(event.state);
+    }
+  });
+})();

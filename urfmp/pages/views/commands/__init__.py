@@ -1,0 +1,1 @@
+"""Pages that send commands and stop requests."""
