@@ -131,6 +131,9 @@ class RobotForm(ScopedModelForm):
             "name", "vendor", "model", "serial_number", "firmware_version", "lifecycle",
             "offline_after_seconds",
         )  # fmt: skip
+        help_texts = {
+            "model": "Empty axes, payload and reach are filled in from the catalogue of models."
+        }
         widgets = {
             "vendor": DatalistInput(list(Vendor.choices)),
             "model": DatalistInput(_model_suggestions()),
@@ -144,9 +147,6 @@ class RobotForm(ScopedModelForm):
         self.fields["facility"].choices = [("", "None"), *((name, name) for name in names)]  # type: ignore[attr-defined]
         self.fields["protocol"].choices = [("", "None"), *self._protocols()]  # type: ignore[attr-defined]
         self.fields["port"].help_text = "Empty: the usual port of the protocol."
-        self.fields[
-            "model"
-        ].help_text = "Empty axes, payload and reach are filled in from the catalogue of models."
         for name, value in self._stored_values().items():
             self.initial.setdefault(name, value)
         self._explain_settings()
