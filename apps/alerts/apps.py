@@ -8,13 +8,16 @@ class AlertsConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        """Follow retired robots and commands with an unknown outcome."""
+        """Follow retired and purged robots, and commands with an unknown outcome."""
         from apps.alerts.services import (  # noqa: PLC0415
             alert_follow_command,
+            alerts_delete_of_purged_robot,
             alerts_resolve_of_retired_robot,
         )
         from apps.robots.services.commands.changes import add_outcome_step  # noqa: PLC0415
+        from apps.robots.services.purge import add_purge_step  # noqa: PLC0415
         from apps.robots.services.retirement import add_retirement_step  # noqa: PLC0415
 
         add_retirement_step(alerts_resolve_of_retired_robot)
+        add_purge_step("alerts", alerts_delete_of_purged_robot)
         add_outcome_step(alert_follow_command)

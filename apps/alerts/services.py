@@ -224,6 +224,15 @@ def _resolve_of_command(command: RobotCommand, key: str) -> None:
         alert_resolve(alert, command.settled_by, resolution=f"{decided}: {outcome}.")
 
 
+def alerts_delete_of_purged_robot(robot: Robot) -> int:
+    """Delete all alerts of a robot that is purged; return their number.
+
+    Args:
+        robot: Robot that is purged; the caller has locked it.
+    """
+    return int(Alert.objects.filter(robot=robot).delete()[0])
+
+
 def _lock(alert: Alert) -> Alert:
     locked: Alert = Alert.objects.select_for_update().get(pk=alert.pk)
     return locked

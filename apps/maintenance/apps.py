@@ -8,8 +8,13 @@ class MaintenanceConfig(AppConfig):
     verbose_name = "Maintenance"
 
     def ready(self) -> None:
-        """Close the tasks of robots that retire."""
-        from apps.maintenance.services import tasks_close_of_retired_robot  # noqa: PLC0415
+        """Close or delete the tasks of retired and purged robots."""
+        from apps.maintenance.services import (  # noqa: PLC0415
+            tasks_close_of_retired_robot,
+            tasks_delete_of_purged_robot,
+        )
+        from apps.robots.services.purge import add_purge_step  # noqa: PLC0415
         from apps.robots.services.retirement import add_retirement_step  # noqa: PLC0415
 
         add_retirement_step(tasks_close_of_retired_robot)
+        add_purge_step("maintenance_tasks", tasks_delete_of_purged_robot)

@@ -157,6 +157,15 @@ def tasks_close_of_retired_robot(robot: Robot, reason: str) -> None:
             _cancel(task, reason)
 
 
+def tasks_delete_of_purged_robot(robot: Robot) -> int:
+    """Delete all tasks of a robot that is purged; return their number.
+
+    Args:
+        robot: Robot that is purged; the caller has locked it.
+    """
+    return int(MaintenanceTask.objects.filter(robot=robot).delete()[0])
+
+
 def _cancel(task: MaintenanceTask, reason: str) -> None:
     task.status = MaintenanceStatus.CANCELLED
     _append_note(task, f"Cancelled: {reason}")

@@ -34,13 +34,35 @@ class ReportedStatus(models.TextChoices):
 
 
 class Lifecycle(models.TextChoices):
-    """Lifecycle stage of a robot as an asset, from planned to retired."""
+    """Lifecycle stage of a robot as an asset, independent of its status."""
 
     PLANNED = "planned", "Planned"
-    STAGING = "staging", "Staging"
+    COMMISSIONING = "commissioning", "Commissioning"
     ACTIVE = "active", "Active"
-    DECOMMISSIONING = "decommissioning", "Decommissioning"
+    MAINTENANCE = "maintenance", "Maintenance"
     RETIRED = "retired", "Retired"
+
+
+# The stages that may follow each stage. Retirement and the return from it are actions of their
+# own, with other consequences and permissions.
+LIFECYCLE_TRANSITIONS: dict[str, frozenset[Lifecycle]] = {
+    Lifecycle.PLANNED: frozenset({Lifecycle.COMMISSIONING, Lifecycle.RETIRED}),
+    Lifecycle.COMMISSIONING: frozenset({Lifecycle.PLANNED, Lifecycle.ACTIVE, Lifecycle.RETIRED}),
+    Lifecycle.ACTIVE: frozenset(
+        {Lifecycle.COMMISSIONING, Lifecycle.MAINTENANCE, Lifecycle.RETIRED}
+    ),
+    Lifecycle.MAINTENANCE: frozenset(
+        {Lifecycle.COMMISSIONING, Lifecycle.ACTIVE, Lifecycle.RETIRED}
+    ),
+    Lifecycle.RETIRED: frozenset({Lifecycle.ACTIVE}),
+}
+
+
+def next_stages(lifecycle: str) -> frozenset[Lifecycle]:
+    """Return the stages in service that may follow a stage."""
+    if lifecycle == Lifecycle.RETIRED:
+        return frozenset()
+    return LIFECYCLE_TRANSITIONS[lifecycle] - {Lifecycle.RETIRED}
 
 
 class Vendor(models.TextChoices):
@@ -251,6 +273,8 @@ class RobotAction(StrEnum):
     REPORT_STATUS = "report_status"
     RETIRE = "retire"
     RETURN_TO_SERVICE = "return_to_service"
+    CHANGE_LIFECYCLE = "change_lifecycle"
+    PURGE = "purge"
 
 
 # The states in which each action is allowed, for the admin, the API and the services.
@@ -258,6 +282,8 @@ TRANSITIONS: dict[RobotAction, frozenset[ServiceState]] = {
     RobotAction.REPORT_STATUS: frozenset({ServiceState.IN_SERVICE}),
     RobotAction.RETIRE: frozenset({ServiceState.IN_SERVICE}),
     RobotAction.RETURN_TO_SERVICE: frozenset({ServiceState.RETIRED}),
+    RobotAction.CHANGE_LIFECYCLE: frozenset({ServiceState.IN_SERVICE}),
+    RobotAction.PURGE: frozenset({ServiceState.RETIRED}),
 }
 
 

@@ -11,6 +11,18 @@ class RobotRetiredError(ApplicationError):
     code = "robot_retired"
 
 
+class LifecycleTransitionError(ApplicationError):
+    """The robot cannot change to this stage from its current one."""
+
+    code = "lifecycle_transition"
+
+
+class RobotInServiceError(ApplicationError):
+    """The robot is in service; retire it first."""
+
+    code = "robot_in_service"
+
+
 class InvalidRangeError(ApplicationError):
     """The start of a range must be before its end."""
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from procrastinate.contrib.django import app
 
 from apps.robots.services.commands.expiry import commands_expire, commands_mark_unknown
 from apps.robots.services.presence import robots_update_presence
-from urfmp.common.tenancy.context import tenant_transaction
+from apps.robots.services.purge import robot_purge_run
+from urfmp.common.tenancy.context import Actor, tenant_transaction
 from urfmp.common.tenancy.organizations import organization_ids
 
 
@@ -41,3 +43,14 @@ def end_commands(timestamp: int) -> int:
         with tenant_transaction(organization_id):
             ended += commands_mark_unknown()
     return ended
+
+
+@app.task(name="robots.purge", retry=3)
+def purge(organization_id: str, robot_id: str, actor: dict[str, Any]) -> bool:
+    """Delete a retired robot and all its data."""
+    ids = {name: UUID(actor[name]) for name in ("user_id", "api_key_id") if actor.get(name)}
+    return robot_purge_run(
+        organization_id=UUID(organization_id),
+        robot_id=UUID(robot_id),
+        actor=Actor(**{**actor, **ids}),
+    )

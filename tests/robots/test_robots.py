@@ -83,7 +83,6 @@ def test_update_cannot_retire_or_return(organization_a, make_robot, tenant):
     with tenant(organization_a):
         with pytest.raises(ValidationError):
             robot_update(robot, lifecycle="retired")
-        robot_update(robot, lifecycle="staging")
         robot_retire(robot)
         with pytest.raises(ValidationError):
             robot_update(robot, lifecycle="active")

@@ -64,6 +64,8 @@ API = {
     ("vendor-profile-list", "get"): READERS,
     ("robot-reveal-secret", "post"): {"admin"},
     ("robot-return-to-service", "post"): {*STAFF, "write_key"},
+    ("robot-change-lifecycle", "post"): {*STAFF, "write_key"},
+    ("robot-purge", "post"): {"admin"},
     ("command-list", "get"): READERS,
     ("command-detail", "get"): READERS,
     ("robot-commands", "get"): READERS,

@@ -140,7 +140,8 @@ def address(route: str, ids: dict[str, UUID]) -> str:
         return reverse(f"api:{route}", kwargs={"command_id": ids["command"]})
     resource = re.sub(
         r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
-        r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service|reveal-secret)$",
+        r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
+        r"|change-lifecycle|purge|reveal-secret)$",
         "",
         route.removeprefix("platform-"),
     )

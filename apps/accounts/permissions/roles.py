@@ -14,7 +14,7 @@ from apps.accounts.choices import Role
 PERMISSIONS = frozenset(
     f"{resource}.{verb}"
     for resource, verbs in {
-        "robot": "view create update delete control reveal",
+        "robot": "view create update delete control reveal purge",
         "telemetry": "view write export correct",
         "organization": "view update",
         "user": "view create update delete invite",

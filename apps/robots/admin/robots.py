@@ -22,6 +22,7 @@ from apps.robots.admin.connection_secrets import (
     replaced_text,
     secret_names,
 )
+from apps.robots.admin.lifecycle import LIFECYCLE_ACTIONS, PURGE_ACTION
 from apps.robots.admin.robot_form import RobotForm
 from apps.robots.choices import RobotAction, Vendor, allows
 from apps.robots.models import Robot
@@ -116,6 +117,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     view_only_fields = (
         "name",
         "status_badge",
+        "lifecycle",
         "vendor_name",
         "model",
         "serial_number",
@@ -155,6 +157,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         ("Presence", {"fields": ("offline_after_seconds",)}),
     )
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
+        *LIFECYCLE_ACTIONS,
         ObjectAction(
             name="retire",
             label="Retire",
@@ -180,11 +183,15 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         ),
         REPLACE_SECRETS,
         REVEAL_SECRET,
+        PURGE_ACTION,
     )
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        if obj is None or self.has_change_permission(request, obj):
+        if obj is None:
             return self.fieldsets
+        if self.has_change_permission(request, obj):
+            # The lifecycle of a registered robot changes by actions.
+            return ((None, {"fields": ("name", ("vendor", "model"))}), *self.fieldsets[1:])
         return ((None, {"fields": self.view_only_fields}),)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import django_filters
@@ -16,7 +17,7 @@ from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.robots.api.json_fields import ConfigurationField, ConnectionField, LocationField
 from apps.robots.choices import ConnectionSecret, RobotStatus
 from apps.robots.models import Robot
-from apps.robots.services import robots
+from apps.robots.services import lifecycle, purge, robots
 from apps.robots.services.connection import connection_secret_reveal, given_secrets
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
@@ -83,6 +84,16 @@ class SecretSerializer(serializers.Serializer[Any]):
     value = serializers.CharField()
 
 
+class LifecycleSerializer(StrictSerializer):
+    lifecycle = serializers.ChoiceField(lifecycle.stages_in_service())
+
+
+class PurgeSerializer(StrictSerializer):
+    name = serializers.CharField(
+        max_length=255, help_text="Name of the robot, to confirm that it is the right one."
+    )
+
+
 class RobotFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter(lookup_expr="icontains")
     vendor = django_filters.CharFilter()
@@ -108,7 +119,12 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
     filterset_class = RobotFilterSet
     ordering = "name"
     ordering_fields = ("name", "created_at", "last_seen")
-    permission_actions = {"return_to_service": "change", "reveal_secret": "reveal"}
+    permission_actions = {
+        "return_to_service": "change",
+        "change_lifecycle": "change",
+        "purge": "purge",
+        "reveal_secret": "reveal",
+    }
     summaries = {"destroy": "Retire a robot"}
 
     def perform_create(self, serializer: Any) -> None:
@@ -146,6 +162,31 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         name = wanted.validated_data["name"]
         value = connection_secret_reveal(self.get_object(), name)
         return Response({"name": name, "value": value}, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(request=LifecycleSerializer, responses=RobotSerializer)
+    @action(detail=True, methods=["post"], url_path="change-lifecycle")
+    def change_lifecycle(self, request: Request, pk: str) -> Response:
+        """Change the lifecycle stage of a robot in service."""
+        robot = self.get_object()
+        body = LifecycleSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        changed = lifecycle.robot_change_lifecycle(robot, **body.validated_data)
+        return Response(self.get_serializer(changed).data)
+
+    @extend_schema(request=PurgeSerializer, responses={HTTPStatus.ACCEPTED: None})
+    @action(detail=True, methods=["post"])
+    def purge(self, request: Request, pk: str) -> Response:
+        """Delete a retired robot and all its data.
+
+        For administrators, not for API keys. The deletion can take minutes; then the robot is not found. The audit log keeps how much
+        was deleted.
+        """
+        require_recent_user_auth(request._request)  # noqa: SLF001
+        robot = self.get_object()
+        body = PurgeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        purge.robot_purge(robot, **body.validated_data)
+        return Response(status=HTTPStatus.ACCEPTED)
 
     def perform_destroy(self, instance: Robot) -> None:
         robots.robot_retire(instance)

@@ -30,8 +30,11 @@ def robot_register(*, organization_id: UUID, **fields: Any) -> Robot:
 
     Raises:
         PlanLimitError: The plan allows no further robot.
-        ValidationError: A field is invalid, or the serial number is taken.
+        ValidationError: A field is invalid, or the serial number is taken; or the robot would
+            begin as retired.
     """
+    if fields.get("lifecycle") == Lifecycle.RETIRED:
+        raise ValidationError({"lifecycle": "Register the robot in service, then retire it."})
     connection = fields.pop("connection_config", None)
     robot = Robot(organization_id=organization_id, **fields)
     with _unique_serial_number(robot), audit_action("robots.robot.create"):
@@ -49,13 +52,12 @@ def robot_update(robot: Robot, **changes: Any) -> Robot:
     """Change a robot's master data and increment its version.
 
     Raises:
-        ValidationError: A field is invalid, or the serial number is taken; or the change
-            of the lifecycle retires the robot or returns it to service, which are separate
-            actions.
+        ValidationError: A field is invalid, or the serial number is taken; or the lifecycle
+            changes, which is an action of its own.
     """
-    wanted = changes.get("lifecycle", robot.lifecycle)
-    if (wanted == Lifecycle.RETIRED) is not (robot.lifecycle == Lifecycle.RETIRED):
-        raise ValidationError({"lifecycle": "Retire the robot, or return it to service."})
+    if changes.get("lifecycle", robot.lifecycle) != robot.lifecycle:
+        msg = "The lifecycle changes with an action of its own, not with the other fields."
+        raise ValidationError({"lifecycle": msg})
     return _save_changes(robot, changes)
 
 
