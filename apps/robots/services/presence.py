@@ -36,7 +36,7 @@ from urfmp.common.tenancy.context import current_organization_id, tenant_transac
 # Writing last_seen at most this often is enough: no grace time is shorter.
 _LAST_SEEN_INTERVAL = timedelta(seconds=5)
 # One transaction of the job locks at most as many robots, so that their reports wait briefly.
-_MAX_ROBOTS_PER_TRANSACTION = 1_000
+_MAX_ROBOTS_PER_TRANSACTION = 500
 _CONNECTION_LOST = "Connection lost."
 # Why the status changes without a contact, by the status before.
 _ENDED = {
@@ -119,7 +119,7 @@ def robots_update_presence() -> int:
     """Correct the statuses of the open organization's robots.
 
     Silent robots become offline, and others return when their grace time is extended. At most
-    1,000 robots are changed; call it again if that many were. Rows that are locked wait for the
+    500 robots are changed; call it again if that many were. Rows that are locked wait for the
     next run. The others are locked in the order of their ids.
 
     Returns:
