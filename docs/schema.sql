@@ -549,7 +549,7 @@ CREATE TABLE robots (
     CONSTRAINT fk_robots_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT robots_connection_config_check CHECK (is_connection_config(connection_config)),
     CONSTRAINT robots_firmware_version_form_check CHECK (is_identifier((firmware_version)::text)),
-    CONSTRAINT robots_lifecycle_check CHECK (((lifecycle)::text = ANY ((ARRAY['planned'::character varying, 'staging'::character varying, 'active'::character varying, 'decommissioning'::character varying, 'retired'::character varying])::text[]))),
+    CONSTRAINT robots_lifecycle_check CHECK (((lifecycle)::text = ANY ((ARRAY['planned'::character varying, 'commissioning'::character varying, 'active'::character varying, 'maintenance'::character varying, 'retired'::character varying])::text[]))),
     CONSTRAINT robots_model_form_check CHECK (is_identifier((model)::text)),
     CONSTRAINT robots_name_form_check CHECK (is_name((name)::text)),
     CONSTRAINT robots_offline_after_range_check CHECK (((offline_after_seconds >= 5) AND (offline_after_seconds <= 86400))),

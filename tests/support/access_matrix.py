@@ -139,6 +139,7 @@ ADMIN_PAGES = {
     "admin:robot_report_page": {"operator", *STAFF},
     "admin:robot_command_page": {"operator", *STAFF},
     "admin:commands_page": {"operator", *STAFF},
+    "admin:fleet_tree_page": set(ROLES),
     "admin:telemetry_page": set(ROLES),
     "admin:telemetry_export_page": {"operator", *STAFF},
     "admin:telemetry_correction_page": {"admin", "super_admin"},

@@ -73,6 +73,12 @@ UNFOLD: dict[str, Any] = {
                         "robots.view_robot",
                     ),
                     _menu_item(
+                        "Fleet by facility",
+                        "account_tree",
+                        "fleet_tree_page",
+                        "robots.view_robot",
+                    ),
+                    _menu_item(
                         "Telemetry",
                         "monitoring",
                         "telemetry_page",

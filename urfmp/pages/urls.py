@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from urfmp.common.http.view_policy import view_policy
 from urfmp.pages.decorators import reject_nul
 from urfmp.pages.views.commands.create import commands_page, robot_command_page
+from urfmp.pages.views.fleet_tree import fleet_tree_page
 from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.login import login_code_page
 from urfmp.pages.views.own_sessions import own_sessions_page
@@ -58,6 +59,7 @@ def page_urls(site: Any) -> list[URLPattern]:
             site.admin_view(robot_report_page),
             name="robot_report_page",
         ),
+        path("fleet/", site.admin_view(fleet_tree_page), name="fleet_tree_page"),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
         path(
             "telemetry/export/",

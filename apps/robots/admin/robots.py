@@ -14,7 +14,6 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
-from apps.organizations.models import Facility
 from apps.robots.admin.catalogue import fill_from_catalogue, show_notes
 from apps.robots.admin.connection_secrets import (
     REPLACE_SECRETS,
@@ -23,6 +22,7 @@ from apps.robots.admin.connection_secrets import (
     secret_names,
 )
 from apps.robots.admin.lifecycle import LIFECYCLE_ACTIONS, PURGE_ACTION
+from apps.robots.admin.place_filters import AreaFilter, CellFilter, FacilityFilter
 from apps.robots.admin.robot_form import RobotForm
 from apps.robots.choices import RobotAction, Vendor, allows
 from apps.robots.models import Robot
@@ -42,21 +42,6 @@ from urfmp.common.admin import (
 )
 from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import badge, clipped, relative_time_html
-
-
-class FacilityFilter(DropdownFilter):
-    """Filter robots by facility."""
-
-    title = "facility"
-    parameter_name = "facility"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(row.name, row.name) for row in restricted(Facility, request)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        if not self.value():
-            return queryset
-        return queryset.filter(location__contains={"facility": self.value()})
 
 
 class VendorFilter(DropdownFilter):
@@ -108,7 +93,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         "serial_number",
     )
     list_filter = (
-        "status", FacilityFilter, VendorFilter, "lifecycle", "is_active",
+        "status", FacilityFilter, AreaFilter, CellFilter, VendorFilter, "lifecycle", "is_active",
     )  # fmt: skip
     search_fields = ("name", "serial_number", "model")
     search_help_text = "Search by name, serial number or model"

@@ -101,10 +101,12 @@ class RobotFilterSet(django_filters.FilterSet):
     serial_number = django_filters.CharFilter()
     status = django_filters.ChoiceFilter(choices=RobotStatus.choices)
     is_active = BooleanFilter()
-    facility = django_filters.CharFilter(method="in_facility", label="facility")
+    facility = django_filters.CharFilter(method="in_place", label="facility")
+    area = django_filters.CharFilter(method="in_place", label="area")
+    cell = django_filters.CharFilter(method="in_place", label="cell")
 
-    def in_facility(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
-        return queryset.filter(location__contains={"facility": value})
+    def in_place(self, queryset: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        return queryset.filter(location__contains={name: value})
 
 
 @extend_schema(
@@ -178,8 +180,8 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
     def purge(self, request: Request, pk: str) -> Response:
         """Delete a retired robot and all its data.
 
-        For administrators, not for API keys. The deletion can take minutes; then the robot is not found. The audit log keeps how much
-        was deleted.
+        For administrators, not for API keys. The deletion can take minutes; then the robot is not
+        found. The audit log keeps how much was deleted.
         """
         require_recent_user_auth(request._request)  # noqa: SLF001
         robot = self.get_object()

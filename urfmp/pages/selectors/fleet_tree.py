@@ -1,0 +1,171 @@
+"""The fleet as a tree of facilities, areas and cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import Count, Max, QuerySet
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from apps.alerts.choices import AlertSeverity
+from apps.alerts.models import Alert
+from apps.alerts.selectors import OpenAlerts, severity_rank
+from apps.organizations.models import Facility
+from apps.robots.choices import RobotStatus
+from apps.robots.models import Robot
+from apps.robots.selectors.availability import STATUS_SEVERITY
+from apps.robots.selectors.places import NO_PLACE, PLACE_LEVELS, place_name, robots_in_place
+
+# Nodes on one page; the others follow on the next ones.
+MAX_NODES = 100
+_PLURALS = {"facility": "facilities", "area": "areas", "cell": "cells"}
+
+
+@dataclass(frozen=True)
+class TreeNode:
+    """A place with the robots in service that work in it.
+
+    Attributes:
+        path: Names of the place and those above it, the facility first; empty names for robots
+            without one.
+        statuses: Number of robots in each status.
+        alerts: Open alerts of the robots; None if there are none.
+    """
+
+    path: tuple[str, ...]
+    statuses: Counter[str] = field(default_factory=Counter)
+    alerts: OpenAlerts | None = None
+
+    @property
+    def level(self) -> str:
+        """Kind of the place."""
+        return PLACE_LEVELS[len(self.path) - 1]
+
+    @property
+    def name(self) -> str:
+        """Name of the place for users."""
+        return self.path[-1] or f"No {self.level}"
+
+    @property
+    def robots(self) -> int:
+        """Number of robots in service."""
+        return self.statuses.total()
+
+    @property
+    def worst(self) -> RobotStatus | None:
+        """The most severe status of the robots; None without robots."""
+        return next((status for status in STATUS_SEVERITY if self.statuses[status]), None)
+
+    @property
+    def summary(self) -> str:
+        """Number of robots in each status, the most severe first."""
+        return ", ".join(
+            f"{self.statuses[status]} {status.label.lower()}"
+            for status in STATUS_SEVERITY
+            if self.statuses[status]
+        )
+
+    @property
+    def children_kind(self) -> str:
+        """Plural of the places below; empty for a cell."""
+        below = PLACE_LEVELS[len(self.path) : len(self.path) + 1]
+        return _PLURALS[below[0]] if below else ""
+
+    @property
+    def address(self) -> str:
+        """Address of the page with the places below, if any."""
+        return tree_address(self.path) if self.children_kind and self.robots else ""
+
+    @property
+    def robots_address(self) -> str:
+        """Address of the list of the robots."""
+        query = {level: name or NO_PLACE for level, name in self._named()}
+        query |= {"is_active__exact": "1"}
+        return f"{reverse('admin:robots_robot_changelist')}?{urlencode(query)}"
+
+    def _named(self) -> zip[tuple[str, str]]:
+        return zip(PLACE_LEVELS, self.path, strict=False)
+
+
+@dataclass(frozen=True)
+class TreePart:
+    """One page of the places below a place.
+
+    Attributes:
+        nodes: Places in the order of their names, those without a name last.
+        level: Which kind of places they are.
+        total: Number of places on all pages.
+        page: Number of this page, from 1.
+    """
+
+    nodes: list[TreeNode]
+    level: str
+    total: int
+    page: int
+
+    @property
+    def kind(self) -> str:
+        """Plural of the places, such as areas."""
+        return _PLURALS[self.level]
+
+    @property
+    def count_label(self) -> str:
+        """Number and kind of the places on all pages."""
+        return f"{self.total} {self.level if self.total == 1 else self.kind}"
+
+    @property
+    def next_page(self) -> int | None:
+        """Number of the next page; None on the last one."""
+        return self.page + 1 if self.page * MAX_NODES < self.total else None
+
+
+def tree_address(path: tuple[str, ...]) -> str:
+    """Return the address of the page with the places below a path."""
+    query = urlencode(dict(zip(PLACE_LEVELS, path, strict=False)))
+    return f"{reverse('admin:fleet_tree_page')}{'?' if query else ''}{query}"
+
+
+def fleet_tree(principal: Any, path: tuple[str, ...], page: int = 1) -> TreePart:
+    """Return the places below a path. Runs at most three queries.
+
+    Args:
+        principal: User whose visible robots are counted.
+        path: Names of the places above: none, a facility, or a facility and an area.
+        page: Number of the page; beyond the last one the last.
+    """
+    level = PLACE_LEVELS[len(path)]
+    robots: QuerySet[Any] = Robot.objects.restrict(principal).in_service()
+    alerts = Alert.objects.restrict(principal).unresolved()
+    for above, name in zip(PLACE_LEVELS, path, strict=False):
+        robots = robots_in_place(robots, above, name)
+    if path:
+        alerts = alerts.filter(robot__in=robots)
+    statuses: dict[str, Counter[str]] = {}
+    if not path:
+        names = Facility.objects.restrict(principal).values_list("name", flat=True)
+        statuses = {name: Counter() for name in names}
+    rows = robots.order_by().values_list(place_name(level), "status").annotate(Count("pk"))
+    for name, status, count in rows:
+        statuses.setdefault(name, Counter())[status or ""] += count
+    found = sorted(statuses, key=lambda name: (not name, name.casefold(), name))
+    last = max((len(found) - 1) // MAX_NODES + 1, 1)
+    page = min(max(page, 1), last)
+    shown = found[(page - 1) * MAX_NODES : page * MAX_NODES]
+    open_alerts = _alerts_by_place(alerts, level)
+    nodes = [TreeNode((*path, name), statuses[name], open_alerts.get(name)) for name in shown]
+    return TreePart(nodes, level, len(found), page)
+
+
+def _alerts_by_place(alerts: QuerySet[Any], level: str) -> dict[str, OpenAlerts]:
+    """Return the open alerts of robots in service by place; one query."""
+    rows = (
+        alerts.filter(robot__is_active=True)
+        .order_by()
+        .values_list(place_name(level, "robot__location"))
+        .annotate(number=Count("pk"), worst=Max(severity_rank()))
+    )
+    severities = list(AlertSeverity)
+    return {name: OpenAlerts(count, severities[rank]) for name, count, rank in rows}
