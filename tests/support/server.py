@@ -38,7 +38,8 @@ with tenant_transaction(o.id):
                 password="correct horse battery staple")
     robot = robot_register(organization_id=o.id, name="R", vendor="kuka", configuration={})
     _, key = api_key_create(organization_id=o.id, user=system_user_get(organization_id=o.id),
-                            name="d", permissions=["telemetry:write"], robot=robot)
+                            name="d", permissions=["telemetry:write", "commands:write"],
+                            robot=robot)
 print("ROBOT=" + str(robot.pk), "KEY=" + key)
 """
 
