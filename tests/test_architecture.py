@@ -127,6 +127,7 @@ def test_routed_viewsets_are_scoped():
     own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView", "CorrectionView"}
     own_views |= {"VendorProfileListView", "DeviceCommandAcknowledgeView"}
     own_views |= {"DeviceCommandProgressView", "DeviceCommandResultView"}
+    own_views |= {"RobotStopRequestView", "PlaceStopRequestView"}
     own_views |= {"LoginView", "RefreshView", "LogoutView"}
     own_views |= {"PasswordResetView", "PasswordResetConfirmView", "StepUpView"}
     own_views |= {"OrganizationSwitchView", "InvitationAcceptView", "RecoveryCodesView"}

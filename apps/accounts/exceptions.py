@@ -186,6 +186,13 @@ class IdempotencyInProgressError(ApplicationError):
     retry_after = 1
 
 
+class IdempotencyKeyRequiredError(ApplicationError):
+    """Send an Idempotency-Key, so that the request can be repeated safely."""
+
+    code = "idempotency_key_required"
+    status = HTTPStatus.BAD_REQUEST
+
+
 class IdempotencyKeyReusedError(ApplicationError):
     """This Idempotency-Key was already used for another request."""
 

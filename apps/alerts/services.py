@@ -27,7 +27,7 @@ from apps.alerts.choices import (
 )
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
-from apps.robots.choices import CommandStatus
+from apps.robots.choices import CommandStatus, CommandType
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.robots import require_in_service
 from urfmp.common.db.json_values import check_json
@@ -195,23 +195,34 @@ def alert_follow_command(command: RobotCommand) -> None:
     """Open an alert for an unknown command; resolve it later.
 
     Args:
-        command: Command whose status changed. Its robot is locked if the outcome is unknown.
+        command: Command that became or was unknown, or a stop request that changed or that the
+            robot does not fetch. Its robot is locked if an alert is opened.
     """
     key = f"command:{command.pk}"
-    if command.status != CommandStatus.UNKNOWN:
+    is_stop = command.type == CommandType.EMERGENCY_STOP
+    if is_stop and command.status in {CommandStatus.PENDING, CommandStatus.TIMEOUT}:
+        title = "The robot did not fetch the stop request"
+        message = "It may still be moving. Use the emergency stop at the robot."
+    elif command.status == CommandStatus.UNKNOWN:
+        title = f"Outcome of {command.get_type_display()} is unknown"
+        message = (
+            f"{command.error_message} It is not sent again. Look at the robot, then settle the"
+            " command: completed or failed."
+        )
+    else:
         _resolve_of_command(command, key)
-    elif command.robot.is_active:
-        name = command.get_type_display()
+        return
+    severity = AlertSeverity.ERROR if command.is_motion else AlertSeverity.WARNING
+    if command.robot.is_active:
         alert_report(
             organization_id=command.organization_id,
             robot=command.robot,
             key=key,
             type=AlertType.COMMAND,
             source=AlertSource.SYSTEM,
-            severity=AlertSeverity.ERROR if command.is_motion else AlertSeverity.WARNING,
-            title=f"Outcome of {name} is unknown",
-            message=f"{command.error_message} It is not sent again. Look at the robot, then"
-            " settle the command: completed or failed.",
+            severity=AlertSeverity.CRITICAL if is_stop else severity,
+            title=title,
+            message=message,
             metadata={"command_id": str(command.pk)},
         )
 
@@ -220,7 +231,7 @@ def _resolve_of_command(command: RobotCommand, key: str) -> None:
     alerts = Alert.objects.unresolved().select_for_update(no_key=True)
     if (alert := alerts.filter(robot=command.robot, key=key).first()) is not None:
         outcome = command.get_status_display().lower()
-        decided = "A user settled it" if command.settled_by_id else "The robot reported it"
+        decided = f"{command.settled_by} settled it" if command.settled_by else "The command is"
         alert_resolve(alert, command.settled_by, resolution=f"{decided}: {outcome}.")
 
 

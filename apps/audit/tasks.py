@@ -9,6 +9,7 @@ from procrastinate.contrib.django import app
 
 from apps.audit.services.audit_logs import audit_clean_up
 from apps.audit.services.checkpoints.writer import checkpoint_write
+from apps.audit.services.spool import audit_spool_enter
 
 
 @app.periodic(cron="*/15 * * * *")
@@ -24,3 +25,10 @@ def checkpoint(timestamp: int) -> None:
 def clean_up(timestamp: int) -> None:
     """Delete audit rows older than a year, nightly."""
     audit_clean_up()
+
+
+@app.periodic(cron="* * * * * */5")
+@app.task(name="audit.enter_spool", queueing_lock="audit.enter_spool", pass_context=False)
+def enter_spool(timestamp: int) -> int:
+    """Enter spooled audit rows into the log, every five seconds."""
+    return audit_spool_enter()

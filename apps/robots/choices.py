@@ -255,6 +255,16 @@ MAX_LIFETIME = timedelta(hours=24)
 APPROVAL_PERIOD = timedelta(minutes=10)
 
 
+# Types that a second user approves if the organization asks for it. A reset needs it after a stop
+# request only.
+APPROVED_TYPES = frozenset({CommandType.UPDATE_FIRMWARE, CommandType.RESET})
+
+STOP_REQUEST_NOTICE = (
+    "A stop request is a request over a network and not a safety device. If people are in danger,"
+    " use the emergency stop at the robot."
+)
+
+
 def may_follow(status: str | None, after: str) -> bool:
     """Return whether a command's status may change; NULL counts as pending."""
     return after in COMMAND_TRANSITIONS[CommandStatus(status or CommandStatus.PENDING)]

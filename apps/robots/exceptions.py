@@ -122,3 +122,10 @@ class SecretUnreadableError(ApplicationError):
     """The secret cannot be decrypted; replace it."""
 
     code = "secret_unreadable"
+
+
+class ApprovalByAuthorError(ApplicationError):
+    """A second user must approve the command, not its author."""
+
+    code = "approval_by_author"
+    status = HTTPStatus.FORBIDDEN

@@ -8,6 +8,7 @@ from uuid import UUID
 from procrastinate.contrib.django import app
 
 from apps.robots.services.commands.expiry import commands_expire, commands_mark_unknown
+from apps.robots.services.commands.stop_requests import stop_requests_follow
 from apps.robots.services.presence import robots_update_presence
 from apps.robots.services.purge import robot_purge_run
 from urfmp.common.tenancy.context import Actor, tenant_transaction
@@ -37,11 +38,13 @@ def end_commands(timestamp: int) -> int:
     """End commands without hand-over or answer, every five seconds."""
     ended = 0
     for organization_id in organization_ids():
-        # Two transactions: a command whose alert cannot be written does not keep others alive.
+        # Several transactions: a command whose alert cannot be written does not keep others alive.
         with tenant_transaction(organization_id):
             ended += commands_expire()
         with tenant_transaction(organization_id):
             ended += commands_mark_unknown()
+        with tenant_transaction(organization_id):
+            stop_requests_follow()
     return ended
 
 

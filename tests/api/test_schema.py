@@ -21,7 +21,8 @@ NOT_LISTED = {"/api/v1/schema", "/api/v1/docs", "/api/v2/query"}
 SUMMARY_VERBS = {
     "Accept", "Acknowledge", "Begin", "Cancel", "Change", "Complete", "Create", "Deactivate",
     "Delete", "Enable", "Exchange", "Export", "Get", "Invite", "List", "Log", "Reactivate",
-    "Remove", "Replace", "Report", "Request", "Resolve", "Retire", "Return", "Reveal", "Revoke",
+    "Reject", "Remove", "Replace", "Report", "Request", "Resolve", "Retire", "Return", "Reveal",
+    "Revoke",
     "Select", "Send", "Set", "Start", "Store", "Stream", "Update", "Verify", "Wait",
 }  # fmt: skip
 

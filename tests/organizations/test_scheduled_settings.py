@@ -27,6 +27,7 @@ BASE = {"timezone": "Europe/Berlin"}
 WEAKER = [
     ({"second_factor_required": True}, {"second_factor_required": False}),
     ({"second_factor_required": True}, {}),
+    ({"second_approval_required": True}, {}),
     ({}, {"telemetry_retention_days": 364}),
     ({}, {"status_history_retention_days": 1}),
     ({"telemetry_retention_days": 30}, {"telemetry_retention_days": 29}),

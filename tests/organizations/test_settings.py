@@ -33,6 +33,7 @@ VALID = {
         "friday": {"from": "22:00", "to": "06:00"},
     },
     "second_factor_required": True,
+    "second_approval_required": False,
     "telemetry_retention_days": 30,
     "status_history_retention_days": 730,
     "offline_after_seconds": 90,
@@ -45,6 +46,7 @@ INVALID = [
     ("timezone", ["Europe/Berlin"]),
     ("locale", "xx"),
     ("locale", {}),
+    ("second_approval_required", "yes"),
     ("second_factor_required", "yes"),
     ("second_factor_required", 1),
     ("second_factor_required", None),
@@ -234,7 +236,8 @@ def test_admin_edits_every_setting(organization_a, short_retention, alice, clien
     assert client.post(url, values).status_code == 302
     with tenant(organization_a):
         stored = Organization.objects.get().settings
-    assert {**stored, "second_factor_required": False} == VALID_WITHOUT_SECOND_FACTOR
+    unset = {"second_factor_required": False, "second_approval_required": False}
+    assert {**stored, **unset} == VALID_WITHOUT_SECOND_FACTOR
     shown = form_of(client.get(url))
     assert {name: str(value) for name, value in shown.items()} == {
         **{name: str(value) for name, value in values.items()}

@@ -66,9 +66,19 @@ API = {
     ("robot-return-to-service", "post"): {*STAFF, "write_key"},
     ("robot-change-lifecycle", "post"): {*STAFF, "write_key"},
     ("robot-purge", "post"): {"admin"},
+    ("robot-take-control", "post"): {"operator", *STAFF},
+    ("robot-release-control", "post"): {"operator", *STAFF},
+    ("robot-stop-requests", "post"): {"operator", *STAFF, "write_key"},
+    ("stop-requests", "post"): {"operator", *STAFF, "write_key"},
     ("command-list", "get"): READERS,
+    ("command-list", "post"): {"operator", *STAFF, "write_key"},
     ("command-detail", "get"): READERS,
+    ("command-cancel", "post"): {"operator", *STAFF, "write_key"},
+    ("command-approve", "post"): {"operator", *STAFF},
+    ("command-reject", "post"): {"operator", *STAFF},
+    ("command-settle", "post"): {"operator", *STAFF},
     ("robot-commands", "get"): READERS,
+    ("robot-commands", "post"): {"operator", *STAFF, "write_key"},
     ("robot-status-history", "get"): READERS,
     ("robot-status-history-summary", "get"): READERS,
     ("robot-status-history-timeline", "get"): READERS,
@@ -97,7 +107,8 @@ API = {
 USERS_ONLY = {"telemetry-corrections"}
 # Their URLs contain no id, and they return the caller's own data.
 WITHOUT_ROW = {
-    "device-status", "status-history-summary", "audit-log-export", "auth-choose-organization",
+    "device-status", "status-history-summary", "stop-requests", "audit-log-export",
+    "auth-choose-organization",
 }  # fmt: skip
 # Plain views and redirects, each with its own test.
 COVERED_ELSEWHERE = {

@@ -124,7 +124,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
         range_ = "start=2026-01-01T00:00:00Z&end=2100-01-01T00:00:00Z"
         return reverse(f"api:{route}") + f"?format=csv&{range_}&robots={ids['robot']}"
     if route == "fleet-series" or route.startswith(
-        ("telemetry-", "robot-commands", "robot-status-history")
+        ("telemetry-", "robot-commands", "robot-stop-requests", "robot-status-history")
     ):
         of_robot = {} if route == "fleet-series" else {"robot_id": ids["robot"]}
         path = reverse(f"api:{route}", kwargs=of_robot)
@@ -141,7 +141,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
     resource = re.sub(
         r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
-        r"|change-lifecycle|purge|reveal-secret)$",
+        r"|change-lifecycle|purge|reveal-secret|take-control|release-control|approve|reject|settle)$",
         "",
         route.removeprefix("platform-"),
     )

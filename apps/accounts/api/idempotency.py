@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 from drf_spectacular.utils import OpenApiParameter
@@ -14,6 +14,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts.exceptions import IdempotencyKeyRequiredError
 from apps.accounts.services.idempotency import (
     IdempotentRequest,
     idempotency_claim,
@@ -31,6 +32,13 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     " within 24 hours is not processed again: the first response is repeated, with"
     " `Idempotency-Replayed: true`. 409 `idempotency_in_progress` while the first request is being"
     " processed, 422 `idempotency_key_reused` for a different body.",
+)
+REQUIRED_IDEMPOTENCY_KEY = OpenApiParameter(
+    HEADER,
+    IDEMPOTENCY_KEY.type,
+    OpenApiParameter.HEADER,
+    required=True,
+    description=IDEMPOTENCY_KEY.description,
 )
 IDEMPOTENCY_REPLAYED = OpenApiParameter(
     "Idempotency-Replayed",
@@ -98,6 +106,32 @@ class IdempotentMixin:
                 body=JSONRenderer().render(self.stored_response(response.data)),
             )
         return response
+
+
+class RequiredIdempotencyMixin(IdempotentMixin):
+    """Mixin for view sets with actions that require the `Idempotency-Key` header.
+
+    Attributes:
+        idempotency_required_actions: These actions, by DRF's names.
+    """
+
+    idempotency_required_actions: ClassVar[frozenset[str]] = frozenset()
+
+    def documented_headers(self, method: str) -> list[OpenApiParameter]:
+        """Document the request header as required."""
+        headers = super().documented_headers(method)
+        if getattr(self, "action", None) not in self.idempotency_required_actions:
+            return headers
+        return [REQUIRED_IDEMPOTENCY_KEY if h is IDEMPOTENCY_KEY else h for h in headers]
+
+    def require_idempotency_key(self, request: Request) -> None:
+        """Reject a request without the header; call it after look-ups.
+
+        Raises:
+            IdempotencyKeyRequiredError: The header is missing.
+        """
+        if HEADER not in request.headers:
+            raise IdempotencyKeyRequiredError
 
 
 class IdempotentCreateMixin(IdempotentMixin, mixins.CreateModelMixin):

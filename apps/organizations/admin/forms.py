@@ -141,6 +141,13 @@ class OrganizationForm(ScopedModelForm):
         help_text="Every user needs a code in addition to the password to sign in.",
         widget=UnfoldBooleanSwitchWidget(),
     )
+    second_approval_required = forms.BooleanField(
+        required=False,
+        label="Second approval required",
+        help_text="A second user approves firmware updates, and resets after a stop request,"
+        " within 10 minutes.",
+        widget=UnfoldBooleanSwitchWidget(),
+    )
     telemetry_retention_days = _retention_field(MAX_TELEMETRY_RETENTION_DAYS, "telemetry")
     status_history_retention_days = _retention_field(
         MAX_STATUS_HISTORY_RETENTION_DAYS, "status history"
@@ -166,7 +173,7 @@ class OrganizationForm(ScopedModelForm):
         """Set initial values from the stored settings and the defaults."""
         super().__init__(*args, **kwargs)
         current = self.instance.effective_settings
-        for name in ("timezone", "locale", "second_factor_required"):
+        for name in ("timezone", "locale", "second_factor_required", "second_approval_required"):
             self.initial.setdefault(name, getattr(current, name))
         for name in (*RETENTION_SETTINGS, "offline_after_seconds"):
             self.initial.setdefault(name, (self.instance.settings or {}).get(name))

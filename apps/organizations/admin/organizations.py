@@ -90,6 +90,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
             {
                 "fields": (
                     "second_factor_required",
+                    "second_approval_required",
                     ("telemetry_retention_days", "status_history_retention_days"),
                     "scheduled_retention",
                     "offline_after_seconds",
@@ -131,6 +132,10 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     @admin.display(description="Second factor required", boolean=True)
     def second_factor_required(self, organization: Organization) -> bool:
         return organization.effective_settings.second_factor_required
+
+    @admin.display(description="Second approval required", boolean=True)
+    def second_approval_required(self, organization: Organization) -> bool:
+        return organization.effective_settings.second_approval_required
 
     @admin.display(description="Keep telemetry, days")
     def telemetry_retention_days(self, organization: Organization) -> int:

@@ -169,6 +169,14 @@ SETTINGS: dict[str, Setting] = {
         },
     ),
     "second_factor_required": Setting(_flag_error, {"type": "boolean"}),
+    "second_approval_required": Setting(
+        _flag_error,
+        {
+            "type": "boolean",
+            "description": "Whether a second user approves firmware updates, and resets after a"
+            " stop request.",
+        },
+    ),
     "telemetry_retention_days": Setting(
         _days_validator(MAX_TELEMETRY_RETENTION_DAYS), _days_schema(MAX_TELEMETRY_RETENTION_DAYS)
     ),
@@ -240,6 +248,8 @@ class OrganizationSettings:
         working_hours: Hours by weekday, in the organization's timezone; days without work are
             missing.
         second_factor_required: Whether every user needs a second factor to sign in.
+        second_approval_required: Whether a second user approves firmware updates, and resets
+            after a stop request.
         telemetry_retention_days: Retention of telemetry in days, 1 to 365.
         status_history_retention_days: Retention of status history in days, 1 to 730.
         offline_after_seconds: Seconds without contact after which a robot is offline, 5 to 86,400.
@@ -249,6 +259,7 @@ class OrganizationSettings:
     locale: str = "en-GB"
     working_hours: Mapping[str, WorkingHours] = field(default_factory=dict)
     second_factor_required: bool = False
+    second_approval_required: bool = False
     telemetry_retention_days: int = MAX_TELEMETRY_RETENTION_DAYS
     status_history_retention_days: int = MAX_STATUS_HISTORY_RETENTION_DAYS
     offline_after_seconds: int = field(default_factory=_default_offline_after_seconds)
@@ -259,8 +270,11 @@ class OrganizationSettings:
         return {name: value for name, value in days.items() if value < getattr(self, name)}
 
     def is_weakened_by(self, after: OrganizationSettings) -> bool:
-        """Return whether a change weakens logins or deletes data."""
-        is_optional_now = self.second_factor_required and not after.second_factor_required
+        """Return whether a change weakens logins or approvals, or deletes data."""
+        is_optional_now = any(
+            getattr(self, name) and not getattr(after, name)
+            for name in ("second_factor_required", "second_approval_required")
+        )
         return is_optional_now or bool(self.shortened_retention(after))
 
 

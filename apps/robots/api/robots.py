@@ -15,9 +15,11 @@ from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.robots.api.json_fields import ConfigurationField, ConnectionField, LocationField
+from apps.robots.api.operators import require_user
 from apps.robots.choices import ConnectionSecret, RobotStatus
 from apps.robots.models import Robot
 from apps.robots.services import lifecycle, purge, robots
+from apps.robots.services.commands import leases
 from apps.robots.services.connection import connection_secret_reveal, given_secrets
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
@@ -58,6 +60,10 @@ class RobotSerializer(ScopedModelSerializer):
             "offline_after_seconds",
             "connection_config",
             "last_seen",
+            "stop_latched_at",
+            "maintenance_locked_at",
+            "lease_user",
+            "lease_expires_at",
             "is_active",
             "version",
             "created_at",
@@ -68,6 +74,10 @@ class RobotSerializer(ScopedModelSerializer):
             "status",
             "lifecycle",
             "last_seen",
+            "stop_latched_at",
+            "maintenance_locked_at",
+            "lease_user",
+            "lease_expires_at",
             "is_active",
             "version",
             "created_at",
@@ -126,6 +136,8 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         "change_lifecycle": "change",
         "purge": "purge",
         "reveal_secret": "reveal",
+        "take_control": "control",
+        "release_control": "control",
     }
     summaries = {"destroy": "Retire a robot"}
 
@@ -189,6 +201,24 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         body.is_valid(raise_exception=True)
         purge.robot_purge(robot, **body.validated_data)
         return Response(status=HTTPStatus.ACCEPTED)
+
+    @extend_schema(request=None, responses=RobotSerializer)
+    @action(detail=True, methods=["post"], url_path="take-control")
+    def take_control(self, request: Request, pk: str) -> Response:
+        """Begin to control a robot.
+
+        For users. Control lasts for 5 minutes and is extended by motion commands. It is taken from
+        another user, whose motion commands that were not handed over are then rejected.
+        """
+        robot = leases.lease_take_over(self.get_object(), require_user(self.principal))
+        return Response(self.get_serializer(robot).data)
+
+    @extend_schema(request=None, responses=RobotSerializer)
+    @action(detail=True, methods=["post"], url_path="release-control")
+    def release_control(self, request: Request, pk: str) -> Response:
+        """Return control of a robot before it expires."""
+        robot = leases.lease_release(self.get_object(), require_user(self.principal))
+        return Response(self.get_serializer(robot).data)
 
     def perform_destroy(self, instance: Robot) -> None:
         robots.robot_retire(instance)

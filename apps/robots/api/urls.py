@@ -12,6 +12,7 @@ from apps.robots.api.device_commands import (
 )
 from apps.robots.api.robots import RobotViewSet
 from apps.robots.api.status_history import StatusHistoryViewSet
+from apps.robots.api.stop_requests import PlaceStopRequestView, RobotStopRequestView
 from apps.robots.api.time_in_state import (
     FleetStatusSummaryView,
     RobotStatusSummaryView,
@@ -27,7 +28,7 @@ urlpatterns = [
     *router.urls,
     path(
         "robots/<uuid:robot_id>/commands",
-        RobotCommandListViewSet.as_view({"get": "list"}),
+        RobotCommandListViewSet.as_view({"get": "list", "post": "create"}),
         name="robot-commands",
     ),
     path(
@@ -47,6 +48,12 @@ urlpatterns = [
     ),
     path("status-history/summary", FleetStatusSummaryView.as_view(), name="status-history-summary"),
     path("vendor-profiles", VendorProfileListView.as_view(), name="vendor-profile-list"),
+    path(
+        "robots/<uuid:robot_id>/stop-requests",
+        RobotStopRequestView.as_view(),
+        name="robot-stop-requests",
+    ),
+    path("stop-requests", PlaceStopRequestView.as_view(), name="stop-requests"),
     path("device/status", DeviceStatusView.as_view(), name="device-status"),
     path(
         "device/commands/<uuid:command_id>/acknowledge",

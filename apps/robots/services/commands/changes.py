@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
 from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F
 
-from apps.robots.choices import CommandStatus, may_follow
+from apps.audit.services.spool import audit_spooled
+from apps.robots.choices import CommandStatus, CommandType, may_follow
 from apps.robots.exceptions import CommandNotFoundError, CommandStateError
 from apps.robots.models import RobotCommand
 from urfmp.common.redis.events import CommandEvent, publish
@@ -27,7 +29,8 @@ def add_outcome_step(step: CommandStep) -> None:
     """Run a step when commands become unknown or are settled.
 
     Apps above this one add it in `AppConfig.ready()`. It runs in the transaction of the change;
-    the robot's row is locked when a command becomes unknown.
+    the robot's row is locked when a command becomes unknown. It also runs for a stop request that
+    the robot does not fetch, and for each change of one.
     """
     if step not in _steps:
         _steps.append(step)
@@ -68,48 +71,65 @@ def change_status(command: RobotCommand, status: str, **fields: Any) -> RobotCom
     """Store a command's new status and fields, and publish them.
 
     The row is written only if its status is still the one that the caller has read, so that of
-    two concurrent changes one fails.
+    two concurrent changes one fails. The audit rows of a stop request are spooled.
 
     Raises:
         CommandStateError: The status does not allow the change, or changed in the meantime.
     """
     require_transition(command, status)
     before = command.status
-    changed = RobotCommand.objects.filter(pk=command.pk, status=before).update(
-        status=status, version=F("version") + 1, **fields
-    )
-    if not changed:
-        msg = "The command was changed at the same time. Read it again."
-        raise CommandStateError(msg)
-    command.refresh_from_db()
-    publish_command(command)
-    if CommandStatus.UNKNOWN in {before, status}:
-        for step in _steps:
-            step(command)
+    is_stop = command.type == CommandType.EMERGENCY_STOP
+    with audit_spooled() if is_stop else nullcontext():
+        changed = RobotCommand.objects.filter(pk=command.pk, status=before).update(
+            status=status, version=F("version") + 1, **fields
+        )
+        if not changed:
+            msg = "The command was changed at the same time. Read it again."
+            raise CommandStateError(msg)
+        command.refresh_from_db()
+        publish_command(command)
+        if is_stop or CommandStatus.UNKNOWN in {before, status}:
+            run_outcome_steps(command)
     return command
 
 
-def publish_command(command: RobotCommand) -> None:
-    """Publish a command after the commit; wake its waiting robot."""
-    event = CommandEvent(
-        robot_id=command.robot_id,
-        command_id=command.pk,
-        command_type=command.type,
-        status=command.status or CommandStatus.PENDING,
-        version=command.version,
-        progress=command.progress,
+def run_outcome_steps(command: RobotCommand) -> None:
+    """Run the steps after an unknown command or unanswered stop."""
+    for step in _steps:
+        step(command)
+
+
+def publish_command(*commands: RobotCommand) -> None:
+    """Publish an organization's commands after the commit; wake waiting robots."""
+    if not commands:
+        return
+    events = [
+        CommandEvent(
+            robot_id=command.robot_id,
+            command_id=command.pk,
+            command_type=command.type,
+            status=command.status or CommandStatus.PENDING,
+            version=command.version,
+            progress=command.progress,
+        )
+        for command in commands
+    ]
+    organization_id = commands[0].organization_id
+    transaction.on_commit(lambda: publish(organization_id, *events))
+    wake_robots(
+        {command.robot_id for command in commands if command.status == CommandStatus.PENDING}
     )
-    organization_id = command.organization_id
-    transaction.on_commit(lambda: publish(organization_id, event))
-    if command.status == CommandStatus.PENDING:
-        wake_robot(command.robot_id)
 
 
-def wake_robot(robot_id: UUID) -> None:
-    """Notify the process at which a robot waits, at the commit.
+def wake_robots(robot_ids: Collection[UUID]) -> None:
+    """Notify the processes at which robots wait, at the commit.
 
     PostgreSQL delivers the notification at the commit, whether or not Redis is there. A process
     that listens may miss it while it reconnects, so waiting robots also ask every few seconds.
     """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [WAKE_CHANNEL, str(robot_id)])
+    if robot_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_notify(%s, id) FROM unnest(%s::text[]) AS id",
+                [WAKE_CHANNEL, [str(robot_id) for robot_id in robot_ids]],
+            )

@@ -68,6 +68,16 @@ def has_motion_in_flight(robot: Robot) -> bool:
     return bool(_motion_in_flight(robot).exists())
 
 
+def is_stop_latched(robot: Robot) -> bool:
+    """Return whether a stop was requested since the last reset.
+
+    A stop request that could not latch the robot yet counts as well.
+    """
+    return robot.stop_latched_at is not None or bool(
+        RobotCommand.objects.filter(robot=robot, latch_due_at__isnull=False).exists()
+    )
+
+
 def _motion_in_flight(robot: Robot) -> QuerySet[RobotCommand]:
     rows: QuerySet[RobotCommand] = RobotCommand.objects.filter(
         robot=robot, status__in=IN_FLIGHT_STATUSES, type__in=MOTION_TYPES
@@ -76,11 +86,7 @@ def _motion_in_flight(robot: Robot) -> QuerySet[RobotCommand]:
 
 
 def _require_no_lock(robot: Robot, type: str) -> None:  # noqa: A002 - the column
-    # A stop request that has not latched the robot yet counts as well.
-    is_latched = robot.stop_latched_at is not None or (
-        RobotCommand.objects.filter(robot=robot, latch_due_at__isnull=False).exists()
-    )
-    if is_latched and type != CommandType.RESET:
+    if type != CommandType.RESET and is_stop_latched(robot):
         raise StopLatchedError
     if robot.maintenance_locked_at is not None:
         raise MaintenanceLockedError

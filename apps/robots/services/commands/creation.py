@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.robots.choices import (
+    APPROVAL_PERIOD,
     DEFAULT_LIFETIME,
     DEFAULT_MOTION_LIFETIME,
     MAX_LIFETIME,
@@ -19,15 +20,18 @@ from apps.robots.choices import (
     MOTION_TYPES,
     WAITING_STATUSES,
     CommandPriority,
+    CommandStatus,
     CommandType,
 )
 from apps.robots.exceptions import TooManyCommandsError
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.protocols.commands.payloads import validate_payload
 from apps.robots.selectors.profiles import supported_command_types
+from apps.robots.services.commands.approvals import needs_approval
 from apps.robots.services.commands.changes import publish_command
 from apps.robots.services.commands.checks import require_allowed
 from apps.robots.services.commands.leases import lease_extend
+from apps.robots.services.commands.stop_latch import stop_latch_release
 from apps.robots.services.robots import robot_lock
 from urfmp.common.tenancy.context import audit_action, current_actor
 
@@ -46,6 +50,9 @@ def command_create(
     lifetime: timedelta | None = None,
 ) -> RobotCommand:
     """Store a command, to be handed over when the robot asks.
+
+    If the organization asks for it, a firmware update and a reset after a stop request wait for
+    the approval of a second user. A reset that waits for none releases the stop latch.
 
     Locks the robot's row, so that a stop request, a maintenance lock or a retirement comes either
     before the checks or after the command is stored, and then cancels it. A motion command takes
@@ -86,11 +93,17 @@ def command_create(
         waiting = RobotCommand.objects.filter(robot=robot, status__in=WAITING_STATUSES)
         if waiting.count() >= MAX_WAITING_PER_ROBOT:
             raise TooManyCommandsError
-        command.expires_at = _expiry(type, scheduled_at, lifetime)
+        start: Any = Now()
+        if needs_approval(robot, type):
+            command.status = CommandStatus.PENDING_APPROVAL
+            start = command.approval_due_at = Now() + APPROVAL_PERIOD
+        command.expires_at = _expiry(type, start, scheduled_at, lifetime)
         command.save(force_insert=True)
         command.refresh_from_db()
         if command.is_motion and is_due:
             lease_extend(robot, command)
+        if type == CommandType.RESET and command.status == CommandStatus.PENDING:
+            stop_latch_release(robot, user)
         publish_command(command)
     return command
 
@@ -107,11 +120,13 @@ def _check_fields(robot: Robot, command: RobotCommand) -> None:
 def _require_supported(robot: Robot, command: RobotCommand) -> None:
     """Require a type that the robot's vendor supports.
 
+    A reset is always possible, because it releases the stop latch.
+
     Raises:
         ValidationError: The vendor's profile does not include the type.
     """
     supported = supported_command_types(robot)
-    if command.type not in supported:
+    if command.type not in supported | {CommandType.RESET}:
         names = ", ".join(kind.label for kind in CommandType if kind in supported)
         msg = (
             f"Robots of {robot.vendor_label} do not support {command.get_type_display()}."
@@ -120,7 +135,12 @@ def _require_supported(robot: Robot, command: RobotCommand) -> None:
         raise ValidationError({"type": msg})
 
 
-def _expiry(type: str, scheduled_at: Any, lifetime: timedelta | None) -> Any:  # noqa: A002
+def _expiry(
+    type: str,  # noqa: A002 - the column
+    start: Any,
+    scheduled_at: Any,
+    lifetime: timedelta | None,
+) -> Any:
     """Return the time of expiry as an expression over the database's clock.
 
     Raises:
@@ -133,7 +153,6 @@ def _expiry(type: str, scheduled_at: Any, lifetime: timedelta | None) -> Any:  #
     if not timedelta(seconds=1) <= lifetime <= maximum:
         seconds = int(maximum.total_seconds())
         raise ValidationError({"expires_in": f"Enter 1 to {seconds} seconds for this type."})
-    start: Any = Now()
     if scheduled_at is not None:
-        start = Greatest(Now(), Value(scheduled_at, DateTimeField()))
+        start = Greatest(start, Value(scheduled_at, DateTimeField()))
     return ExpressionWrapper(start + lifetime, output_field=DateTimeField())

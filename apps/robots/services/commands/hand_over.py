@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
-from apps.robots.choices import MOTION_TYPES, CommandStatus
+from apps.robots.choices import MOTION_TYPES, CommandStatus, CommandType
 from apps.robots.exceptions import CommandStateError
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.commands.changes import change_status
@@ -49,9 +50,15 @@ def command_claim_next(
             has left.
     """
     with transaction.atomic(durable=True), tenant_transaction(organization_id, actor):
-        if not _due_commands(robot_id).exists():
+        first = _due_commands(robot_id).first()
+        if first is None:
             return None
         with audit_action("robots.command.hand_over"):
+            if first.type == CommandType.EMERGENCY_STOP:
+                # Nothing may delay it: neither checks nor the lock of the robot's row.
+                with suppress(CommandStateError):
+                    if _is_sent(first, acknowledge_within):
+                        return first
             return _claim(robot_lock(robot_id), acknowledge_within)
 
 
