@@ -104,7 +104,7 @@ API = {
     ("audit-log-export", "get"): {"admin", "read_key"},
 }
 # No scope includes them, so API keys get 403 for any id.
-USERS_ONLY = {"telemetry-corrections"}
+USERS_ONLY = {"telemetry-corrections", "robot-reveal-secret", "robot-purge"}
 # Their URLs contain no id, and they return the caller's own data.
 WITHOUT_ROW = {
     "device-status", "status-history-summary", "stop-requests", "audit-log-export",

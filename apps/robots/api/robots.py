@@ -171,10 +171,11 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         minutes, and the act is audited.
         """
         require_recent_user_auth(request._request)  # noqa: SLF001
+        robot = self.get_object()
         wanted = SecretNameSerializer(data=request.data)
         wanted.is_valid(raise_exception=True)
         name = wanted.validated_data["name"]
-        value = connection_secret_reveal(self.get_object(), name)
+        value = connection_secret_reveal(robot, name)
         return Response({"name": name, "value": value}, headers={"Cache-Control": "no-store"})
 
     @extend_schema(request=LifecycleSerializer, responses=RobotSerializer)
