@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import Counter
+from typing import ClassVar
 
 import h11
 from gunicorn.config import Config
@@ -54,6 +55,10 @@ class Protocol(H11Protocol):
     that no head reaches h11 behind a body.
     """
 
+    # Connections of this process whose request is being handled: streams, and polls of robots.
+    # Their endpoints limit them.
+    _handled: ClassVar[set[Protocol]] = set()
+
     _arrival_timer: asyncio.TimerHandle | None = None
     _checked_requests = 0
     _is_handling = False
@@ -65,7 +70,7 @@ class Protocol(H11Protocol):
         self._waiting = bytearray()
         self._waiting_since = self.loop.time()
         self._start_arrival_timer()
-        if len(self.connections) > _MAX_CONNECTIONS:
+        if len(self.connections) - len(self._handled) > _MAX_CONNECTIONS:
             self._close_heaviest()
 
     def data_received(self, data: bytes) -> None:
@@ -87,12 +92,14 @@ class Protocol(H11Protocol):
             self.transport.close()
         super().on_response_complete()
         self._is_handling = False
+        self._handled.discard(self)
         self._waiting_since = self.loop.time()
         self._handle_next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel the timer."""
         super().connection_lost(exc)
+        self._handled.discard(self)
         self._cancel_arrival_timer()
 
     def send_400_response(self, msg: str) -> None:
@@ -148,6 +155,7 @@ class Protocol(H11Protocol):
         self._cancel_arrival_timer()
         self._checked_requests += 1
         self._is_handling = True
+        self._handled.add(self)
         end = self._waiting.find(_HEAD_END) + len(_HEAD_END)
         self._has_body = not incoming.is_complete or incoming.body.received > 0
         if self._has_body:
