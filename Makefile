@@ -36,9 +36,11 @@ bench: install-dev ## measure the product beside yardsticks (ONLY=name, ROWS=100
 	@$(EMBEDDED) run -- python -m benchmarks $(if $(ONLY),--only $(ONLY)) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(FRESH),--fresh)
 
-proof: install-dev ## the crash test with more than 100 kills (KILLS=), and long attacks
+proof: install-dev ## the crash tests with more than 100 kills (KILLS=), and long attacks
 	@$(EMBEDDED) run -- env URFMP_KILLS=$(KILLS) URFMP_ATTACK_SECONDS=60 \
-		python -m pytest -n 0 -s tests/faults/test_crash.py tests/faults/test_slow_clients.py $(ARGS)
+		URFMP_COMMANDS=10000 URFMP_COMMAND_KILLS=30 \
+		python -m pytest -n 0 -s tests/faults/test_crash.py tests/faults/test_command_crash.py \
+		tests/faults/test_slow_clients.py $(ARGS)
 
 manage: install ## run a manage.py command, also beside the demo (ARGS="help")
 	@$(EMBEDDED) run -- python manage.py $(ARGS)

@@ -14,7 +14,7 @@ from tests.support.command_crash import MAKE_FLEET, Machine, Plant, stored_comma
 from tests.support.crash import LIVE_TARGETS, Crashes
 from tests.support.server import installation
 
-COMMANDS = int(os.environ.get("URFMP_COMMANDS", "120"))
+COMMANDS = int(os.environ.get("URFMP_COMMANDS", "80"))
 KILLS = int(os.environ.get("URFMP_COMMAND_KILLS", "4"))
 ROBOTS = 8
 SETTLED = {*FINAL_STATUSES, CommandStatus.UNKNOWN}
