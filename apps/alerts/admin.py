@@ -137,7 +137,7 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
         if alert.robot is None:
             return NOTHING
         url = reverse("admin:robot_page", args=[alert.robot_id])
-        return format_html('<a class="u-more" href="{}">{}</a>', url, alert.robot)
+        return format_html('<a class="u-link" href="{}">{}</a>', url, alert.robot)
 
     @admin.display(description="Details")
     def details(self, alert: Alert) -> SafeString:

@@ -137,6 +137,60 @@ def test_every_page_renders(chromium, served, session, filled):
     assert len(seen) > 50
 
 
+LONG = "W" * 255
+FILL_LONG = f"""
+from apps.accounts.selectors.credentials import user_organization_id
+from apps.accounts.services.users import system_user_get, user_create
+from apps.alerts.services import alert_report
+from apps.maintenance.services import task_create
+from apps.organizations.services.facilities import facility_create
+from apps.robots.services.robots import robot_register
+from urfmp.common.tenancy.context import tenant_transaction
+o = user_organization_id("a@acme.example")
+long = "{LONG}"
+with tenant_transaction(o):
+    author = system_user_get(organization_id=o)
+    hall = facility_create(organization_id=o, name=long)
+    robot = robot_register(organization_id=o, name=long, vendor="v" * 50, model="m" * 100,
+                         serial_number="S" * 100, firmware_version="f" * 50,
+                         location={{"facility": hall.name}})
+    user_create(organization_id=o, role="viewer", email="e" * 60 + "@acme.example",
+                first_name="F" * 100, last_name="L" * 100)
+    task_create(organization_id=o, created_by=author, title=long, type="cleaning", robot=robot,
+                description=long * 4)
+    alert_report(organization_id=o, robot=robot, type="system", severity="error", title=long,
+                 message=long * 4)
+"""
+
+
+def test_long_texts_do_not_widen_pages(chromium, served, session, filled):
+    served.manage("shell", "-v0", "-c", FILL_LONG)
+    lists = [name for name in admin_routes() if name.endswith("_changelist")]
+    paths = ["/admin/", "/admin/telemetry/", "/admin/status-history/"]
+    paths += [reverse(f"admin:{name}") for name in sorted(lists)]
+    rows: dict[str | None, str] = {}  # the newest row of each list, which has the long texts
+    errors: list[str] = []
+    with opened(chromium, served, storage_state=session) as page:
+        page.set_viewport_size({"width": 1440, "height": 900})
+        for path in paths:
+            page.goto(path)
+            errors += too_wide(page, path)
+            for link in links(page):
+                if link.endswith("/change/") or route_of(link) == "admin:robot_page":
+                    rows.setdefault(route_of(link), link)
+        for path in rows.values():
+            page.goto(path)
+            errors += too_wide(page, path)
+    assert not errors, "\n".join(errors)
+    assert {"admin:robot_page", "admin:alerts_alert_change"} <= set(rows)
+
+
+def too_wide(page, path):
+    """Return an error if the page is wider than its window."""
+    excess = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+    return [f"{path}: {excess} px too wide"] if excess > 0 else []
+
+
 def is_error(message):
     return message.type in {"error", "warning"} and not EXPECTED_STATUS.search(message.text)
 
