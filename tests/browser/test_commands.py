@@ -1,4 +1,4 @@
-"""An operator commands a simulated robot in a real browser."""
+"""An operator commands a simulated robot, requests a stop and resets it, in a real browser."""
 
 from __future__ import annotations
 
@@ -8,8 +8,20 @@ import pytest
 
 from examples.robotclient.client import CommandReceiver
 from examples.robotclient.execution import CommandedState, CommandExecutor
+from tests.browser.conftest import opened
 
 WIDTHS = [1440, 390]
+MAKE_OPERATOR = """
+from apps.accounts.services.users import user_create
+from django.db import connection
+from urfmp.common.tenancy.context import tenant_transaction
+with connection.cursor() as cursor:
+    cursor.execute("SELECT organization_ids()")
+    (o,) = cursor.fetchone()
+with tenant_transaction(o):
+    user_create(organization_id=o, email="b@acme.example", role="operator",
+                password="correct horse battery staple")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +62,41 @@ def test_operator_commands_robot_and_sees_it_done(width, page, robot_url):
     page.get_by_text("Accepted by the robot").wait_for()
     page.goto(f"{robot_url}?tab=history")
     assert page.locator('[data-commands] .u-badge[data-value="completed"]').first.is_visible()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_operator_requests_stop_and_resets_robot(width, page, robot_url):
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(robot_url)
+    page.get_by_role("link", name="Request stop", exact=True).click()
+    assert page.get_by_text("not a safety device").is_visible()
+    page.get_by_role("button", name="Request stop now").click()
+    page.get_by_text("No command is sent to this robot until it is reset.").wait_for()
+
+    page.locator("#robot").get_by_role("link", name="Reset").click()
+    page.get_by_role("button", name="Send reset").click()
+    page.get_by_role("heading", name="Reset R?").wait_for()
+    page.get_by_role("button", name="Send reset").click()
+
+    completed(page)
+    page.goto(robot_url)
+    assert not page.get_by_text("until it is reset").is_visible()
+
+
+def test_second_operator_sees_holder_and_takes_over(chromium, page, robot_url, simulated):
+    simulated.manage("shell", "-v0", "-c", MAKE_OPERATOR)
+    page.goto(f"{robot_url}command/?type=start")
+    page.get_by_role("button", name="Send start").click()
+    completed(page)
+
+    with opened(chromium, simulated) as other:
+        other.goto("/admin/")
+        other.get_by_label("E-mail").fill("b@acme.example")
+        other.get_by_label("Password").fill("correct horse battery staple")
+        other.get_by_role("button", name="Sign in").click()
+        other.wait_for_url("**/admin/")
+        other.goto(f"{robot_url}command/?type=resume")
+        other.get_by_text("a@acme.example controls this robot until").wait_for()
+        other.get_by_role("link", name="Take over").click()
+        other.get_by_role("button", name="Take over control").click()
+        other.get_by_text("You control this robot until").wait_for()

@@ -151,6 +151,9 @@ ADMIN_PAGES = {
     "admin:robot_command_page": {"operator", *STAFF},
     "admin:commands_page": {"operator", *STAFF},
     "admin:fleet_tree_page": set(ROLES),
+    "admin:robot_stop_page": {"operator", *STAFF},
+    "admin:place_stop_page": {"operator", *STAFF},
+    "admin:robot_control_page": {"operator", *STAFF},
     "admin:telemetry_page": set(ROLES),
     "admin:telemetry_export_page": {"operator", *STAFF},
     "admin:telemetry_correction_page": {"admin", "super_admin"},
@@ -164,6 +167,8 @@ ADMIN_PAGE_IDS = {
     "admin:robot_page": "robot",
     "admin:robot_report_page": "robot",
     "admin:robot_command_page": "robot",
+    "admin:robot_stop_page": "robot",
+    "admin:robot_control_page": "robot",
     "admin:telemetry_import_page": "telemetry-import",
 }
 # Pages before login: open to all callers, independent of credentials.

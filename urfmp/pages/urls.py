@@ -8,7 +8,9 @@ from django.urls import URLPattern, path
 
 from urfmp.common.http.view_policy import view_policy
 from urfmp.pages.decorators import reject_nul
+from urfmp.pages.views.commands.control import robot_control_page
 from urfmp.pages.views.commands.create import commands_page, robot_command_page
+from urfmp.pages.views.commands.stop import place_stop_page, robot_stop_page
 from urfmp.pages.views.fleet_tree import fleet_tree_page
 from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.login import login_code_page
@@ -53,6 +55,17 @@ def page_urls(site: Any) -> list[URLPattern]:
             site.admin_view(robot_command_page),
             name="robot_command_page",
         ),
+        path(
+            "robots/robot/<uuid:robot_id>/stop/",
+            site.admin_view(robot_stop_page),
+            name="robot_stop_page",
+        ),
+        path(
+            "robots/robot/<uuid:robot_id>/control/",
+            site.admin_view(robot_control_page),
+            name="robot_control_page",
+        ),
+        path("robots/stop/", site.admin_view(place_stop_page), name="place_stop_page"),
         path("robots/commands/", site.admin_view(commands_page), name="commands_page"),
         path(
             "robots/robot/<uuid:robot_id>/report/",

@@ -7,12 +7,13 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.robots.choices import WAITING_STATUSES, CommandStatus
 from apps.robots.models import RobotCommand
+from apps.robots.services.commands.approvals import command_approve, command_reject
 from apps.robots.services.commands.decisions import MAX_NOTE_CHARS, command_cancel, command_settle
 from urfmp.common.admin import (
     AutocompleteFilter,
@@ -31,9 +32,10 @@ class SettleForm(forms.Form):
 
     outcome = forms.ChoiceField(
         choices=[
-            (CommandStatus.COMPLETED, "Completed: the robot executed the command"),
-            (CommandStatus.FAILED, "Failed: the robot did not execute it, or not to its end"),
+            (CommandStatus.COMPLETED, CommandStatus.COMPLETED.label),
+            (CommandStatus.FAILED, CommandStatus.FAILED.label),
         ],
+        help_text="Completed if the robot executed the command to its end, else failed.",
         widget=UnfoldAdminRadioSelectWidget,
     )
     note = forms.CharField(
@@ -43,8 +45,12 @@ class SettleForm(forms.Form):
     )
 
 
+class ApproveForm(forms.Form):
+    """Confirmation of an approval, which has no fields."""
+
+
 class CancelCommandForm(forms.Form):
-    """Reason for cancelling a command."""
+    """Reason for cancelling or rejecting a command."""
 
     reason = forms.CharField(
         required=False, max_length=MAX_NOTE_CHARS, widget=UnfoldAdminTextareaWidget()
@@ -53,6 +59,10 @@ class CancelCommandForm(forms.Form):
 
 def _can_cancel(command: RobotCommand) -> bool:
     return command.status in WAITING_STATUSES
+
+
+def _can_approve(command: RobotCommand) -> bool:
+    return command.status == CommandStatus.PENDING_APPROVAL
 
 
 def _can_settle(command: RobotCommand) -> bool:
@@ -100,6 +110,32 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
             ),
         ),
         ObjectAction(
+            name="approve",
+            label="Approve",
+            done="approved",
+            permission="add",
+            icon="approval",
+            question="Approve {object}?",
+            applies=_can_approve,
+            form_class=ApproveForm,
+            run=lambda request, command, _values: command_approve(command, request_user(request)),
+        ),
+        ObjectAction(
+            name="reject",
+            label="Reject",
+            done="rejected",
+            permission="add",
+            icon="block",
+            question="Reject {object}?",
+            keep_label="Go back",
+            applies=_can_approve,
+            form_class=CancelCommandForm,
+            run=lambda request, command, values: command_reject(
+                command, request_user(request), values.get("reason", "")
+            ),
+            is_danger=True,
+        ),
+        ObjectAction(
             name="cancel",
             label="Cancel",
             done="cancelled",
@@ -122,6 +158,20 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
         return rows.select_related(
             "robot", "user", "api_key", "approved_by", "cancelled_by", "settled_by"
         )
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        # A second user approves or rejects a command, its author may cancel it.
+        response = super().render_change_form(request, context, *args, **kwargs)
+        command = kwargs.get("obj")
+        if command is not None and command.user_id == request.user.pk:
+            context["object_actions"] = [
+                item
+                for item in context["object_actions"]
+                if item["action"].name not in {"approve", "reject"}
+            ]
+        return response
 
     @admin.display(description="Command", ordering="type")
     def type_label(self, command: RobotCommand) -> str:
