@@ -41,7 +41,7 @@ _KEYS = """
 
 
 class _WaitingFleet:
-    """Robots that poll, each over its own connection, and poll again after each response."""
+    """Robots that poll over connections of their own, again and again."""
 
     def __init__(self, port: int, keys: dict[UUID, str]) -> None:
         self._selector = selectors.DefaultSelector()
