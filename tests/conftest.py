@@ -35,6 +35,33 @@ property_settings.register_profile(
 property_settings.load_profile("suite")
 
 
+_unread_streams: list[Any] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Close the streams that a test did not read.
+
+    An export keeps its transaction open until it is read or closed, as the server does. The garbage
+    collector would close it in the middle of another query of the connection, which waits forever.
+    """
+    try:
+        return (yield)
+    finally:
+        while _unread_streams:
+            _unread_streams.pop().close()
+
+
+def _request_and_keep_stream(client: Client, _request: Any = Client.request, **values: Any) -> Any:
+    response = _request(client, **values)
+    if response.streaming:
+        _unread_streams.append(response)
+    return response
+
+
+Client.request = _request_and_keep_stream
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(request, django_db_blocker) -> Iterator[None]:
     """Create the test database as the owner, then connect the run-time role to it."""

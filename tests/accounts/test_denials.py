@@ -94,7 +94,8 @@ def test_two_credentials_of_influx_client_are_rejected(organization_a, make_key)
         ({"x-api-key": key}, f"?p={key}"),
     ):
         answer = Client(headers=headers).post(f"/write{query}", "a b=1", content_type="text/plain")
-        assert (answer.status_code, answer.json()["code"]) == (400, "two_credentials")
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
+        assert "more than one credential" in answer.json()["message"]
 
 
 def test_two_credentials_of_stream_are_rejected(organization_a, make_key):
