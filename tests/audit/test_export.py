@@ -80,7 +80,8 @@ def test_export_verifies_without_database(
     organization_with_rows, alice, client_for, kind, tmp_path
 ):
     text = body(client_for(alice).get(URL, {"format": kind}))
-    rows = list(read_rows(iter(text.splitlines(keepends=True))))
+    lines = text.removeprefix("\ufeff").splitlines(keepends=True)
+    rows = list(read_rows(iter(lines)))
     assert [int(row["seq"]) for row in rows] == list(range(1, len(rows) + 1))
     assert set(rows[0]) == set(COLUMNS)
     printed = verify_file(tmp_path, text)
@@ -94,7 +95,7 @@ def test_export_verifies_without_database(
 
 def test_filtered_export_verifies(organization_with_rows, alice, client_for, kind, tmp_path):
     text = body(client_for(alice).get(URL, {"format": kind, "success": "false"}))
-    rows = list(read_rows(iter(text.splitlines(keepends=True))))
+    rows = list(read_rows(iter(text.removeprefix("\ufeff").splitlines(keepends=True))))
     assert {row["success"] for row in rows} == {False}
     assert len(rows) == 10
     assert "9 numbers between them are not in the file." in verify_file(tmp_path, text)

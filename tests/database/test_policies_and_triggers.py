@@ -26,6 +26,7 @@ WITHOUT_POLICY = {
     "audit_checkpoint_seals",
     "audit_gaps",
     "audit_heads",
+    "audit_spool",
     "auth_group",
     "auth_group_permissions",
     "auth_permission",

@@ -19,6 +19,7 @@ UNCOUNTED = {
     "audit_logs",
     "audit_heads",
     "audit_gaps",
+    "audit_spool",
     "audit_checkpoint_seals",
     "rate_limit_counters",
     "django_migrations",

@@ -205,3 +205,15 @@ def test_spent_rate_limit_holds_no_command_back(live, organization_a, make_devic
 def test_get_is_not_allowed(live, device):
     status, headers, _ = live.get(PATH, {"Authorization": f"Bearer {device.key}"})
     assert (status, headers["allow"]) == (405, "OPTIONS, POST")
+
+
+def test_stream_of_key_carries_commands_only_with_their_scope(
+    live, device, organization_a, make_key
+):
+    scopes = ["robots:read", "telemetry:read"]
+    without = live.stream(make_key(organization_a, scopes))
+    reader = live.stream(make_key(organization_a, [*scopes, "commands:read"]))
+    command = device.command()
+    event = reader.next_of("command")
+    assert (event["command_id"], event["status"]) == (str(command.pk), "pending")
+    assert "command" not in {event.get("type") for event in without.all_within(1.0)}

@@ -52,6 +52,7 @@ from urfmp.live.http.requests import (
 
 _PERMISSIONS = ("robots.view_robot", "telemetry.view_robottelemetry")
 _PARAMETERS = frozenset({"robot", "last_event_id"})
+_COMMAND_PERMISSION = "robots.view_robotcommand"
 _MAX_ROBOTS = 100
 _INVALID_TOKEN = "The access token is unknown, revoked or expired."  # noqa: S105 - a message
 _SESSION_EXPIRED = "Your session has expired. Log in again."
@@ -88,6 +89,7 @@ class StreamScope:
         expires_at: Latest expiry of the session or access token; None for API keys.
         limit_headers: Rate limit headers of the response.
         is_platform_staff: Whether the user may switch organizations at any time.
+        sees_commands: Whether it may carry events of commands.
     """
 
     subject: UUID
@@ -96,6 +98,7 @@ class StreamScope:
     expires_at: datetime | None
     limit_headers: Mapping[str, str] = field(default_factory=dict)
     is_platform_staff: bool = False
+    sees_commands: bool = False
 
 
 def presented_credential(request: Request) -> PresentedCredential:
@@ -179,8 +182,16 @@ def _authenticate_key(
         raise HttpError(429, "rate_limited", detail, headers=limit_headers)
     record_key_use(found)
     with tenant_transaction(found.organization_id, Actor(api_key_id=found.id)):
-        visible = _visible_robots(ApiKeyPrincipal(found), robots)
-    return StreamScope(found.id, found.organization_id, visible, None, limit_headers)
+        principal = ApiKeyPrincipal(found)
+        visible = _visible_robots(principal, robots)
+    return StreamScope(
+        found.id,
+        found.organization_id,
+        visible,
+        None,
+        limit_headers,
+        sees_commands=principal.has_perm(_COMMAND_PERMISSION),
+    )
 
 
 def _authenticate_access_token(
@@ -219,9 +230,15 @@ def _scope_of_user(
         user.switch_organization(chosen.id)
     with tenant_transaction(user.organization_id, Actor(user_id=user.pk)):
         visible = _visible_robots(user, robots)
+        sees_commands = user.has_perm(_COMMAND_PERMISSION)
     is_staff = user.role == Role.SUPER_ADMIN
     return StreamScope(
-        user.pk, user.organization_id, visible, found.expires_at, is_platform_staff=is_staff
+        user.pk,
+        user.organization_id,
+        visible,
+        found.expires_at,
+        is_platform_staff=is_staff,
+        sees_commands=sees_commands,
     )
 
 

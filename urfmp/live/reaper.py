@@ -102,9 +102,10 @@ class ConnectionReaper:
             connection.close()
         else:
             opened = connection.scope
-            if (current.organization_id, current.robots) != (
+            if (current.organization_id, current.robots, current.sees_commands) != (
                 opened.organization_id,
                 opened.robots,
+                opened.sees_commands,
             ):
                 connection.close()
 

@@ -65,7 +65,7 @@ class StreamConnection:
         self.credential = credential
         self.digest = credential.digest
         self.scope = scope
-        self.queue = SendQueue()
+        self.queue = SendQueue(accepts_commands=scope.sees_commands)
         self.is_closed = False
         self.checked_at = time.monotonic()
         self.sending_since: float | None = None

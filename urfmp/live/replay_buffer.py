@@ -10,7 +10,7 @@ from uuid import UUID
 
 import msgspec
 
-from urfmp.common.redis.events import Event, Point, StatusEvent, TelemetryEvent
+from urfmp.common.redis.events import CommandEvent, Event, Point, StatusEvent, TelemetryEvent
 from urfmp.live.send_queue import SendQueue, SseFrame
 
 # Time that a buffer without subscribers is retained for clients that reconnect.
@@ -120,8 +120,16 @@ class ThrottledBuffer:
 
     def unnumbered_frame(self, event: Event) -> SseFrame:
         """Return a frame without an id, which clients cannot resume from."""
-        data = b"data: %b\n\n" % _encode(event)
-        return SseFrame(self._number, event.robot_id, isinstance(event, StatusEvent), data)
+        return self._frame(event, b"data: %b\n\n" % _encode(event))
+
+    def _frame(self, event: Event, data: bytes) -> SseFrame:
+        return SseFrame(
+            self._number,
+            event.robot_id,
+            isinstance(event, StatusEvent),
+            data,
+            isinstance(event, CommandEvent),
+        )
 
     def add(self, event: Event) -> None:
         """Buffer an event, unless the buffer has no subscribers, current or resuming."""
@@ -168,8 +176,9 @@ class ThrottledBuffer:
 
     def _emit(self, event: Event) -> None:
         self._number += 1
-        data = b"id: %b\ndata: %b\n\n" % (self.position.encode(), _encode(event))
-        frame = SseFrame(self._number, event.robot_id, isinstance(event, StatusEvent), data)
+        frame = self._frame(
+            event, b"id: %b\ndata: %b\n\n" % (self.position.encode(), _encode(event))
+        )
         self._retain(frame)
         for queue, robots in self._subscribers.items():
             if robots is None or frame.robot_id in robots:

@@ -20,12 +20,14 @@ class SseFrame:
         robot_id: Robot that the event is about.
         is_status: Whether it is a status event; otherwise it is telemetry or of a command.
         data: Bytes that are sent.
+        is_command: Whether it is a command event, which not every connection may receive.
     """
 
     number: int
     robot_id: UUID
     is_status: bool
     data: bytes
+    is_command: bool = False
 
 
 class SendQueue:
@@ -36,8 +38,13 @@ class SendQueue:
     frame for each robot and one control frame of each kind.
     """
 
-    def __init__(self) -> None:
-        """Initialize an empty queue."""
+    def __init__(self, *, accepts_commands: bool = True) -> None:
+        """Initialize an empty queue.
+
+        Args:
+            accepts_commands: Whether the connection may receive command events.
+        """
+        self._accepts_commands = accepts_commands
         self._telemetry: deque[SseFrame] = deque()
         self._telemetry_bytes = 0
         self._statuses: dict[UUID, SseFrame] = {}
@@ -45,7 +52,9 @@ class SendQueue:
         self._ready = asyncio.Event()
 
     def put(self, frame: SseFrame) -> None:
-        """Add a frame and wake the reader."""
+        """Add a frame that the connection may receive, and wake the reader."""
+        if frame.is_command and not self._accepts_commands:
+            return
         if frame.is_status:
             self._statuses[frame.robot_id] = frame
         else:
