@@ -49,8 +49,9 @@ def large_fleet(organization_a, make_robot, tenant):
 def test_page_of_a_large_fleet_is_small_and_needs_few_queries(
     query, large_fleet, alice, client_for, django_assert_max_num_queries
 ):
+    client = client_for(alice)
     with django_assert_max_num_queries(13):  # four of them begin and end the transaction
-        page = client_for(alice).get(f"/admin/status-history/?{query}")
+        page = client.get(f"/admin/status-history/?{query}")
 
     assert page.status_code == 200
     assert len(page.content) < MAX_HTML_BYTES
