@@ -78,7 +78,7 @@ def test_services_reject_invisible_characters(organization_a, alice, tenant, mak
             "vendor": lambda: robot_update(robot, vendor=HIDDEN),
             "model": lambda: robot_update(robot, model=HIDDEN),
             "firmware_version": lambda: robot_update(robot, firmware_version=HIDDEN),
-            "location": lambda: robot_update(robot, location={"area": HIDDEN}),
+            "location.area": lambda: robot_update(robot, location={"area": HIDDEN}),
             "title": lambda: task_create(title=HIDDEN, **task),
             "parts_used": lambda: task_create(title="T", parts_used=[{"name": HIDDEN}], **task),
             "email": lambda: user_create(

@@ -58,9 +58,9 @@ def secrets_initial(robot: Robot) -> dict[str, Any]:
 class ReplaceSecretsForm(forms.Form):
     """One field for each secret; an empty one leaves the secret unchanged."""
 
-    def __init__(self, data: Any = None, *, initial: dict[str, Any]) -> None:
+    def __init__(self, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
-        self._secrets: dict[ConnectionSecret, datetime | None] = initial["secrets"]
+        self._secrets: dict[ConnectionSecret, datetime | None] = (initial or {}).get("secrets", {})
         for name, time in self._secrets.items():
             is_long = name == ConnectionSecret.PRIVATE_KEY
             widget = _HiddenTextarea if is_long else UnfoldAdminPasswordWidget
@@ -99,9 +99,10 @@ class RevealSecretForm(forms.Form):
 
     name = forms.ChoiceField(label="Secret", widget=UnfoldAdminSelectWidget())
 
-    def __init__(self, data: Any = None, *, initial: dict[str, Any]) -> None:
+    def __init__(self, data: Any = None, *, initial: dict[str, Any] | None = None) -> None:
         super().__init__(data, initial=initial)
-        stored = [(n.value, n.label) for n, time in initial["secrets"].items() if time]
+        secrets = (initial or {}).get("secrets", {})
+        stored = [(n.value, n.label) for n, time in secrets.items() if time]
         self.fields["name"].choices = stored  # type: ignore[attr-defined]
 
 
