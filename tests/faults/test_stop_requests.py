@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
@@ -82,13 +81,11 @@ def test_stop_without_audit_log_is_done_and_audited_later(
 
 def test_stop_without_redis_is_done(robot, alice, client_for, organization_a, monkeypatch):
     client = client_for(alice)
-    monkeypatch.setattr(settings, "REDIS_URL", "redis://127.0.0.1:1/0")
-    events._publisher.cache_clear()
+    # Not the process's own: it would stay without Redis after this test.
+    publisher = events._Publisher("redis://127.0.0.1:1/0")
+    monkeypatch.setattr(events, "_publisher", lambda: publisher)
     monkeypatch.setattr(cache, "get", lambda *args, **kwargs: None)
-    try:
-        answer = client.post(stop_path(robot), {}, content_type="application/json")
-    finally:
-        events._publisher.cache_clear()
+    answer = client.post(stop_path(robot), {}, content_type="application/json")
     assert answer.status_code == 201
     assert command_claim_next(organization_id=organization_a.pk, robot_id=robot.pk)
 
