@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import http.client
 import json
 import os
@@ -67,7 +68,7 @@ def test_download_whose_database_session_dies_looks_incomplete(server):
             f"{server.url}{path}&end=2027-01-01T00:00:00Z", headers={"X-API-Key": key}
         )
         with urllib.request.urlopen(request, timeout=60) as response:
-            assert response.read(10) == b"robot_id,r"
+            assert response.read(13) == codecs.BOM_UTF8 + b"robot_id,r"
             admin.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE application_name = 'urfmp' AND query LIKE '%FETCH%'"

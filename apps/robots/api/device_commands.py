@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts.api.idempotency import IdempotentMixin
 from apps.robots.api.device import DeviceView
 from apps.robots.choices import CommandOutcome, CommandStatus
 from apps.robots.models import RobotCommand
@@ -58,7 +59,7 @@ class ReportedCommandSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(CommandStatus.choices)
 
 
-class DeviceCommandView(DeviceView):
+class DeviceCommandView(IdempotentMixin, DeviceView):
     """Reports of a robot on one of its commands."""
 
     model = RobotCommand
