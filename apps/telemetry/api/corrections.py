@@ -68,6 +68,17 @@ class ReplacedPointSerializer(StrictSerializer):
     value = PointValueField(help_text="New value, in the unit of the point.")
 
 
+@extend_schema_field(
+    {
+        "type": "string",
+        "pattern": r"^[a-z0-9_]+(\.[a-z0-9_]+)*$",
+        "maxLength": MAX_METRIC_NAME_LENGTH,
+    }
+)
+class MetricNameField(serializers.CharField):
+    """Name of a metric."""
+
+
 @body_example(
     "Delete a range",
     {
@@ -78,7 +89,7 @@ class ReplacedPointSerializer(StrictSerializer):
     },
 )
 class CorrectionSerializer(StrictSerializer):
-    metric_name = serializers.CharField(max_length=MAX_METRIC_NAME_LENGTH)
+    metric_name = MetricNameField(max_length=MAX_METRIC_NAME_LENGTH)
     delete = DeletedRangeSerializer(
         required=False,
         help_text=f"Time range whose points are deleted, at most {MAX_DELETED_POINTS:,}. Either"
