@@ -2,6 +2,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from apps.robots.choices import CommandStatus
 from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
 
 
@@ -17,6 +21,14 @@ class RobotQuerySet(OrganizationScopedQuerySet):
 
 class RobotCommandQuerySet(RobotScopedQuerySet):
     """Commands of one organization's robots."""
+
+    def due(self) -> Self:
+        """Keep pending commands that may be handed over, by the database's clock."""
+        return self.filter(
+            Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now()),
+            status=CommandStatus.PENDING,
+            expires_at__gt=Now(),
+        )
 
 
 class RobotStatusRepeatQuerySet(RobotScopedQuerySet):

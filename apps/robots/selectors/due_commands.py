@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from django.db.models import Q
-from django.db.models.functions import Now
-
-from apps.robots.choices import CommandStatus
 from apps.robots.models import RobotCommand
 from urfmp.common.tenancy.context import tenant_transaction
 
@@ -15,9 +11,5 @@ from urfmp.common.tenancy.context import tenant_transaction
 def robots_with_due_commands(organization_id: UUID) -> list[UUID]:
     """Return an organization's robots that have a command to fetch."""
     with tenant_transaction(organization_id):
-        rows = RobotCommand.objects.filter(
-            Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now()),
-            status=CommandStatus.PENDING,
-            expires_at__gt=Now(),
-        )
+        rows = RobotCommand.objects.due()
         return list(rows.order_by().values_list("robot_id", flat=True).distinct())

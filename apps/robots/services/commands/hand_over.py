@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from apps.robots.choices import MOTION_TYPES, CommandStatus, CommandType
@@ -64,12 +64,7 @@ def command_claim_next(
 
 def _due_commands(robot_id: UUID) -> QuerySet[RobotCommand]:
     """Return a robot's due commands in the order of hand-over."""
-    rows: QuerySet[RobotCommand] = RobotCommand.objects.filter(
-        Q(scheduled_at__isnull=True) | Q(scheduled_at__lte=Now()),
-        robot_id=robot_id,
-        status=CommandStatus.PENDING,
-        expires_at__gt=Now(),
-    )
+    rows: QuerySet[RobotCommand] = RobotCommand.objects.due().filter(robot_id=robot_id)
     return rows.order_by("lane", Coalesce("scheduled_at", "created_at"), "created_at", "id")
 
 
