@@ -56,10 +56,11 @@ _FILL = {
         JOIN numbered r ON r.number = n %% %(robots)s
     """,
     "robot_commands": """
-        INSERT INTO robot_commands (organization_id, robot_id, user_id, type, status, created_at)
+        INSERT INTO robot_commands (organization_id, robot_id, user_id, type, status, created_at,
+                                    expires_at)
         SELECT %(organization)s, r.id, %(author)s, (ARRAY['start', 'stop', 'pause'])[1 + n %% 3],
                (ARRAY['completed', 'failed', 'completed', 'completed'])[1 + n %% 4],
-               now() - n * interval '20 seconds'
+               now() - n * interval '20 seconds', now() - (n - 2) * interval '20 seconds'
         FROM generate_series(1, %(rows)s) AS n
         JOIN numbered r ON r.number = n %% %(robots)s
     """,
@@ -183,6 +184,7 @@ def _paths(organization_id: uuid.UUID) -> list[str]:
     lists = {
         "": [""],
         f"robots/robot/{robot}/": [""],
+        "fleet/": [""],
         "status-history/": ["", f"robot={robot}"],
         "telemetry/": ["", f"robot={robot}"],
         "search/": ["s=05000", "s=nowhere"],
