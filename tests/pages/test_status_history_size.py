@@ -51,7 +51,7 @@ def test_page_of_a_large_fleet_is_small_and_needs_few_queries(
 ):
     client = client_for(alice)
     # Four of them begin and end the transaction; a page by day totals the days and the robots.
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         page = client.get(f"/admin/status-history/?{query}")
 
     assert page.status_code == 200

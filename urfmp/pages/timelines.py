@@ -208,7 +208,7 @@ def status_changes(
         before: Time of the last change on the previous page, exclusive.
         limit: Maximum number of changes.
     """
-    rows = RobotStatusHistory.objects.restrict(principal).select_related("robot")
+    rows = RobotStatusHistory.objects.restrict(principal).prefetch_related("robot")
     if robots is not None:
         rows = rows.filter(robot_id__in=robots.order_by().values("pk"))
     until = min((time for time in (end, before) if time), default=None)

@@ -31,12 +31,15 @@ class OrganizationScopedQuerySet(QuerySet[Any]):
             return self.none()
         if not principal.has_perm(f"{opts.app_label}.{action}_{opts.model_name}"):
             return self.none()
-        rows = self.filter(**{self.organization_lookup: principal.organization_id})
+        rows = self._of_organization(principal.organization_id)
         if (robot_id := getattr(principal, "robot_id", None)) is not None:
             return (
                 rows.filter(**{self.robot_lookup: robot_id}) if self.robot_lookup else rows.none()
             )
         return rows
+
+    def _of_organization(self, organization_id: Any) -> Self:
+        return self.filter(**{self.organization_lookup: organization_id})
 
     def unscoped(self, reason: str) -> Self:
         """Return all rows that the open transaction sees.
