@@ -50,7 +50,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MaintenanceStatusEnum": "apps.maintenance.choices.MaintenanceStatus",
         "MaintenancePriorityEnum": "apps.maintenance.choices.MaintenancePriority",
         "MaintenanceTypeEnum": "apps.maintenance.choices.MaintenanceType",
-        "AlertSeverityEnum": "apps.alerts.choices.AlertSeverity",
-        "AlertTypeEnum": "apps.alerts.choices.AlertType",
+        "AlertSeverityEnum": "apps.alerts.choices.alerts.AlertSeverity",
+        "AlertTypeEnum": "apps.alerts.choices.alerts.AlertType",
     },
 }

@@ -9,8 +9,8 @@ class AlertsConfig(AppConfig):
 
     def ready(self) -> None:
         """Follow retired and purged robots, and commands with an unknown outcome."""
-        from apps.alerts.services import (  # noqa: PLC0415
-            alert_follow_command,
+        from apps.alerts.services.commands import alert_follow_command  # noqa: PLC0415
+        from apps.alerts.services.robots import (  # noqa: PLC0415
             alerts_delete_of_purged_robot,
             alerts_resolve_of_retired_robot,
         )

@@ -6,10 +6,10 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 
-from apps.alerts.choices import TRANSITIONS, AlertAction, AlertState
+from apps.alerts.choices.alerts import TRANSITIONS, AlertAction, AlertState
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
-from apps.alerts.services import alert_acknowledge, alert_report, alert_resolve
+from apps.alerts.services.alerts import alert_acknowledge, alert_report, alert_resolve
 from apps.audit.models import AuditLog
 from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
-from apps.alerts.choices import AlertOutcome, AlertSeverity
+from apps.alerts.choices.alerts import AlertOutcome, AlertSeverity
 from apps.alerts.models import Alert
-from apps.alerts.services import alert_acknowledge, alert_report, alert_resolve, derived_key
+from apps.alerts.services.alerts import alert_acknowledge, alert_report, alert_resolve, derived_key
 from apps.audit.models import AuditLog
 from tests.support.concurrency import run_concurrently
 from tests.support.database_effects import insert_rows

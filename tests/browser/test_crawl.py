@@ -14,7 +14,7 @@ from tests.browser.conftest import opened
 FILL = """
 from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.services.users import system_user_get
-from apps.alerts.services import alert_report
+from apps.alerts.services.alerts import alert_report
 from apps.maintenance.services import task_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.models import Robot, RobotCommand
@@ -141,7 +141,7 @@ LONG = "W" * 255
 FILL_LONG = f"""
 from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.services.users import system_user_get, user_create
-from apps.alerts.services import alert_report
+from apps.alerts.services.alerts import alert_report
 from apps.maintenance.services import task_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.services.robots import robot_register

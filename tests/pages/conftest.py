@@ -32,7 +32,7 @@ def make_points(tenant):
 
 @pytest.fixture
 def make_alert(tenant):
-    from apps.alerts.services import alert_report
+    from apps.alerts.services.alerts import alert_report
 
     def make(organization: Any, **fields: Any) -> Any:
         values = {"type": "telemetry", "severity": "error", "title": "Too hot", "message": "90"}

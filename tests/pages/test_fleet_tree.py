@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.alerts.models import Alert
-from apps.alerts.services import alert_report
+from apps.alerts.services.alerts import alert_report
 from apps.organizations.services.facilities import facility_create
 from apps.robots.choices import RobotStatus
 from apps.robots.models import Robot

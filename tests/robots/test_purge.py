@@ -14,7 +14,7 @@ from django.utils import timezone
 from procrastinate.contrib.django.models import ProcrastinateJob
 
 from apps.alerts.models import Alert
-from apps.alerts.services import alert_report
+from apps.alerts.services.alerts import alert_report
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services import task_create

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.test import Client
 
 from apps.alerts.models import Alert
-from apps.alerts.services import alert_report
+from apps.alerts.services.alerts import alert_report
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services import task_complete, task_create, task_start, task_update

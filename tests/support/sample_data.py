@@ -28,7 +28,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.accounts.services.api_keys import api_key_create
     from apps.accounts.services.invitations import invitation_create
     from apps.accounts.services.users import system_user_get
-    from apps.alerts.services import alert_report
+    from apps.alerts.services.alerts import alert_report
     from apps.audit.models import AuditLog
     from apps.maintenance.services import task_create
     from apps.robots.models import RobotCommand

@@ -14,9 +14,9 @@ from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
-from apps.alerts import services
-from apps.alerts.choices import AlertOutcome, AlertSeverity, AlertType
+from apps.alerts.choices.alerts import AlertOutcome, AlertSeverity, AlertType
 from apps.alerts.models import Alert
+from apps.alerts.services.alerts import alert_acknowledge, alert_report, alert_resolve
 from apps.robots.models import Robot
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import AwareDateTimeFilter, BooleanFilter
@@ -130,7 +130,7 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
         if self.principal.robot_id is not None:
             # A key bound to a robot raises alerts of this robot only.
             fields["robot"] = Robot.objects.get(pk=self.principal.robot_id)
-        report = services.alert_report(organization_id=self.principal.organization_id, **fields)
+        report = alert_report(organization_id=self.principal.organization_id, **fields)
         data = {**self.get_serializer(report.alert).data, "outcome": report.outcome.value}
         is_new = report.outcome == AlertOutcome.OPENED
         return Response(data, status=HTTPStatus.CREATED if is_new else HTTPStatus.OK)
@@ -139,13 +139,13 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     @action(detail=True, methods=["post"])
     def acknowledge(self, request: Request, pk: str) -> Response:
         """Acknowledge an alert."""
-        return self._response(services.alert_acknowledge(self.get_object(), self._acting_user()))
+        return self._response(alert_acknowledge(self.get_object(), self._acting_user()))
 
     @extend_schema(request=None, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, pk: str) -> Response:
         """Resolve an alert."""
-        return self._response(services.alert_resolve(self.get_object(), self._acting_user()))
+        return self._response(alert_resolve(self.get_object(), self._acting_user()))
 
     def _acting_user(self) -> User | None:
         return self.principal if isinstance(self.principal, User) else None

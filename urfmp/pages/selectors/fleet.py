@@ -10,8 +10,8 @@ from uuid import UUID
 from django.db.models import Case, IntegerField, Value, When
 from django.utils import timezone
 
-from apps.alerts.choices import AlertSeverity
-from apps.alerts.selectors import OpenAlerts, open_alerts_by_robot
+from apps.alerts.choices.alerts import AlertSeverity
+from apps.alerts.selectors.alerts import OpenAlerts, open_alerts_by_robot
 from apps.robots.choices import RobotStatus
 from apps.robots.models import Robot
 from apps.robots.selectors.robots import robot_status_counts

@@ -10,9 +10,9 @@ from django.db.models import Count, Max, QuerySet
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from apps.alerts.choices import AlertSeverity
+from apps.alerts.choices.alerts import AlertSeverity
 from apps.alerts.models import Alert
-from apps.alerts.selectors import OpenAlerts, severity_rank
+from apps.alerts.selectors.alerts import OpenAlerts, severity_rank
 from apps.organizations.models import Facility
 from apps.robots.choices import RobotStatus
 from apps.robots.models import Robot

@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from django.utils import timezone
 
 from apps.alerts.models import Alert
-from apps.alerts.selectors import severity_rank
+from apps.alerts.selectors.alerts import severity_rank
 from apps.maintenance.models import MaintenanceTask
 from apps.robots.models import Robot
 

@@ -11,9 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from apps.alerts.choices import AlertOutcome, AlertSeverity, AlertSource, AlertType
+from apps.alerts.choices.alerts import AlertOutcome, AlertSeverity, AlertSource, AlertType
 from apps.alerts.models import Alert
-from apps.alerts.services import alert_report
+from apps.alerts.services.alerts import alert_report
 from apps.robots.models import Robot
 from urfmp.pages.robot_tabs import RobotTab, tab_address
 from urfmp.pages.views.rendering import render_page, require_permission

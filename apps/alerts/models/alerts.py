@@ -7,7 +7,13 @@ from typing import Any, ClassVar
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 
-from apps.alerts.choices import MAX_KEY_LENGTH, AlertSeverity, AlertSource, AlertState, AlertType
+from apps.alerts.choices.alerts import (
+    MAX_KEY_LENGTH,
+    AlertSeverity,
+    AlertSource,
+    AlertState,
+    AlertType,
+)
 from apps.alerts.querysets import AlertQuerySet
 from urfmp.common.db.fields import (
     TransactionTimestamp,

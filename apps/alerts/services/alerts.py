@@ -13,22 +13,17 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.alerts.choices import (
+from apps.alerts.choices.alerts import (
     DERIVED_KEY_PREFIX,
     RESERVED_KEY_PREFIXES,
     AlertAction,
     AlertOutcome,
-    AlertSeverity,
-    AlertSource,
     AlertState,
-    AlertType,
     allows,
     is_worse,
 )
 from apps.alerts.exceptions import AlertResolvedError
 from apps.alerts.models import Alert
-from apps.robots.choices import CommandStatus, CommandType
-from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.robots import require_in_service
 from urfmp.common.db.json_values import check_json
 from urfmp.common.db.names import normalize_name
@@ -173,75 +168,6 @@ def alert_resolve(alert: Alert, user: User | None, *, resolution: str | None = N
                 ]
             )
     return alert
-
-
-def alerts_resolve_of_retired_robot(robot: Robot, reason: str) -> None:
-    """Resolve a retired robot's open alerts.
-
-    The rows are locked in the order of their ids. They do not become acknowledged.
-
-    Args:
-        robot: Robot that retires; the caller has locked it.
-        reason: Why the alerts are resolved.
-    """
-    alerts = Alert.objects.unresolved().filter(robot=robot).order_by("pk")
-    ids = list(alerts.select_for_update().values_list("pk", flat=True))
-    Alert.objects.filter(pk__in=ids).update(
-        is_resolved=True, resolved_at=timezone.now(), resolution=reason
-    )
-
-
-def alert_follow_command(command: RobotCommand) -> None:
-    """Open an alert for an unknown command; resolve it later.
-
-    Args:
-        command: Command that became or was unknown, or a stop request that changed or that the
-            robot does not fetch. Its robot is locked if an alert is opened.
-    """
-    key = f"command:{command.pk}"
-    is_stop = command.type == CommandType.EMERGENCY_STOP
-    if is_stop and command.status in {CommandStatus.PENDING, CommandStatus.TIMEOUT}:
-        title = "The robot did not fetch the stop request"
-        message = "It may still be moving. Use the emergency stop at the robot."
-    elif command.status == CommandStatus.UNKNOWN:
-        title = f"Outcome of {command.get_type_display()} is unknown"
-        message = (
-            f"{command.error_message} It is not sent again. Look at the robot, then settle the"
-            " command: completed or failed."
-        )
-    else:
-        _resolve_of_command(command, key)
-        return
-    severity = AlertSeverity.ERROR if command.is_motion else AlertSeverity.WARNING
-    if command.robot.is_active:
-        alert_report(
-            organization_id=command.organization_id,
-            robot=command.robot,
-            key=key,
-            type=AlertType.COMMAND,
-            source=AlertSource.SYSTEM,
-            severity=AlertSeverity.CRITICAL if is_stop else severity,
-            title=title,
-            message=message,
-            metadata={"command_id": str(command.pk)},
-        )
-
-
-def _resolve_of_command(command: RobotCommand, key: str) -> None:
-    alerts = Alert.objects.unresolved().select_for_update(no_key=True)
-    if (alert := alerts.filter(robot=command.robot, key=key).first()) is not None:
-        outcome = command.get_status_display().lower()
-        decided = f"{command.settled_by} settled it" if command.settled_by else "The command is"
-        alert_resolve(alert, command.settled_by, resolution=f"{decided}: {outcome}.")
-
-
-def alerts_delete_of_purged_robot(robot: Robot) -> int:
-    """Delete all alerts of a robot that is purged; return their number.
-
-    Args:
-        robot: Robot that is purged; the caller has locked it.
-    """
-    return int(Alert.objects.filter(robot=robot).delete()[0])
 
 
 def _lock(alert: Alert) -> Alert:

@@ -10,10 +10,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
-from apps.alerts.choices import AlertAction, AlertSeverity, allows
+from apps.alerts.choices.alerts import AlertAction, AlertSeverity, allows
 from apps.alerts.models import Alert
-from apps.alerts.selectors import severity_rank
-from apps.alerts.services import alert_acknowledge, alert_resolve
+from apps.alerts.selectors.alerts import severity_rank
+from apps.alerts.services.alerts import alert_acknowledge, alert_resolve
 from urfmp.common.admin import (
     AutocompleteFilter,
     ObjectAction,

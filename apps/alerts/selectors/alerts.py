@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Case, Count, IntegerField, Max, Value, When
 
-from apps.alerts.choices import AlertSeverity
+from apps.alerts.choices.alerts import AlertSeverity
 from apps.alerts.models import Alert
 
 

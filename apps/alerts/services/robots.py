@@ -1,0 +1,33 @@
+"""Follow retired and purged robots."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from apps.alerts.models import Alert
+from apps.robots.models import Robot
+
+
+def alerts_resolve_of_retired_robot(robot: Robot, reason: str) -> None:
+    """Resolve a retired robot's open alerts.
+
+    The rows are locked in the order of their ids. They do not become acknowledged.
+
+    Args:
+        robot: Robot that retires; the caller has locked it.
+        reason: Why the alerts are resolved.
+    """
+    alerts = Alert.objects.unresolved().filter(robot=robot).order_by("pk")
+    ids = list(alerts.select_for_update().values_list("pk", flat=True))
+    Alert.objects.filter(pk__in=ids).update(
+        is_resolved=True, resolved_at=timezone.now(), resolution=reason
+    )
+
+
+def alerts_delete_of_purged_robot(robot: Robot) -> int:
+    """Delete all alerts of a robot that is purged; return their number.
+
+    Args:
+        robot: Robot that is purged; the caller has locked it.
+    """
+    return int(Alert.objects.filter(robot=robot).delete()[0])
