@@ -5,6 +5,42 @@
 -- and of the job queue (procrastinate_*), and privileges.
 
 
+-- alert_events
+
+CREATE TABLE alert_events (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind character varying(20) NOT NULL,
+    severity character varying(20) NOT NULL,
+    text text DEFAULT ''::text NOT NULL,
+    until timestamp with time zone,
+    occurrences integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    alert_id uuid NOT NULL,
+    assigned_to uuid,
+    organization_id uuid NOT NULL,
+    user_id uuid,
+    CONSTRAINT alert_events_pkey PRIMARY KEY (id),
+    CONSTRAINT alert_events_kind_check CHECK (((kind)::text = ANY ((ARRAY['opened'::character varying, 'reoccurred'::character varying, 'severity_raised'::character varying, 'acknowledged'::character varying, 'assigned'::character varying, 'commented'::character varying, 'snoozed'::character varying, 'resolved'::character varying, 'reopened'::character varying])::text[]))),
+    CONSTRAINT alert_events_occurrences_check CHECK ((occurrences >= 0)),
+    CONSTRAINT alert_events_severity_check CHECK (((severity)::text = ANY ((ARRAY['info'::character varying, 'warning'::character varying, 'error'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT fk_alert_events_alert FOREIGN KEY (organization_id, alert_id) REFERENCES alerts(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_alert_events_assigned FOREIGN KEY (assigned_to) REFERENCES users(id),
+    CONSTRAINT fk_alert_events_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_alert_events_user FOREIGN KEY (user_id) REFERENCES users(id)
+);
+CREATE INDEX idx_alert_events_alert ON public.alert_events USING btree (alert_id, created_at);
+CREATE INDEX idx_alert_events_assigned ON public.alert_events USING btree (assigned_to);
+CREATE INDEX idx_alert_events_organization ON public.alert_events USING btree (organization_id);
+CREATE INDEX idx_alert_events_user ON public.alert_events USING btree (user_id);
+ALTER TABLE alert_events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON alert_events FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_comment_trigger AFTER INSERT ON public.alert_events FOR EACH ROW WHEN (((new.kind)::text = 'commented'::text)) EXECUTE FUNCTION audit_row('alerts.alert_event', 'organization_id', '{}', '{}');
+CREATE TRIGGER audit_row_trigger AFTER DELETE OR UPDATE ON public.alert_events FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.alert_event', 'organization_id', '{occurrences,created_at}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id, assigned_to ON public.alert_events FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id', 'assigned_to');
+
+
 -- alerts
 
 CREATE TABLE alerts (
@@ -27,20 +63,27 @@ CREATE TABLE alerts (
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     occurrences integer DEFAULT 1 NOT NULL,
     resolution text,
+    assigned_to uuid,
+    snoozed_until timestamp with time zone,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
     CONSTRAINT alerts_pkey PRIMARY KEY (id),
     CONSTRAINT alerts_key_form_check CHECK (is_identifier((key)::text)),
     CONSTRAINT alerts_occurrences_check CHECK ((occurrences >= 0)),
+    CONSTRAINT alerts_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT alerts_severity_check CHECK (((severity)::text = ANY ((ARRAY['info'::character varying, 'warning'::character varying, 'error'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT alerts_snoozed_until_check CHECK (((snoozed_until >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (snoozed_until < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT alerts_source_check CHECK (((source)::text = ANY ((ARRAY['robot'::character varying, 'system'::character varying, 'maintenance'::character varying, 'user'::character varying, 'integration'::character varying])::text[]))),
     CONSTRAINT alerts_title_form_check CHECK (is_name((title)::text)),
     CONSTRAINT alerts_type_check CHECK (((type)::text = ANY ((ARRAY['telemetry'::character varying, 'status'::character varying, 'connectivity'::character varying, 'maintenance'::character varying, 'command'::character varying, 'security'::character varying, 'system'::character varying])::text[]))),
     CONSTRAINT fk_alerts_acknowledged FOREIGN KEY (acknowledged_by) REFERENCES users(id),
+    CONSTRAINT fk_alerts_assigned FOREIGN KEY (assigned_to) REFERENCES users(id),
     CONSTRAINT fk_alerts_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_alerts_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id),
     CONSTRAINT fk_alerts_robot FOREIGN KEY (robot_id) REFERENCES robots(id)
 );
 CREATE UNIQUE INDEX alerts_one_open_key ON public.alerts USING btree (organization_id, robot_id, key) NULLS NOT DISTINCT WHERE (NOT is_resolved);
 CREATE INDEX idx_alerts_acknowledged ON public.alerts USING btree (acknowledged_by);
+CREATE INDEX idx_alerts_assigned ON public.alerts USING btree (assigned_to);
 CREATE INDEX idx_alerts_created ON public.alerts USING btree (created_at);
 CREATE INDEX idx_alerts_metadata ON public.alerts USING gin (metadata jsonb_path_ops);
 CREATE INDEX idx_alerts_organization ON public.alerts USING btree (organization_id, created_at DESC);
@@ -54,7 +97,7 @@ CREATE POLICY tenant ON alerts FOR ALL TO public
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.alerts FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.alert', 'organization_id', '{occurrences,last_seen_at}', '{}');
 CREATE TRIGGER fill_alert_key_trigger BEFORE INSERT ON public.alerts FOR EACH ROW WHEN (((new.key IS NULL) OR ((new.key)::text = ''::text))) EXECUTE FUNCTION fill_alert_key();
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.alerts FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
-CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, acknowledged_by ON public.alerts FOR EACH ROW EXECUTE FUNCTION require_own_users('acknowledged_by');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, acknowledged_by, assigned_to ON public.alerts FOR EACH ROW EXECUTE FUNCTION require_own_users('acknowledged_by', 'assigned_to');
 
 
 -- api_keys

@@ -11,3 +11,9 @@ class AlertQuerySet(RobotScopedQuerySet):
     def unresolved(self) -> Self:
         """Exclude resolved alerts."""
         return self.filter(is_resolved=False)
+
+
+class AlertEventQuerySet(RobotScopedQuerySet):
+    """Timelines of one organization's alerts."""
+
+    robot_lookup = "alert__robot_id"

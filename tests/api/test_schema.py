@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NOT_LISTED = {"/api/v1/schema", "/api/v1/docs", "/api/v2/query"}
 # A summary begins with the verb of the operation; a new verb is added here.
 SUMMARY_VERBS = {
-    "Accept", "Acknowledge", "Begin", "Cancel", "Change", "Complete", "Create", "Deactivate",
+    "Accept", "Acknowledge", "Assign", "Begin", "Cancel", "Change", "Comment", "Complete", "Create",
+    "Deactivate", "Snooze",
     "Delete", "Enable", "Exchange", "Export", "Get", "Invite", "List", "Log", "Reactivate",
     "Reject", "Remove", "Replace", "Report", "Request", "Resolve", "Retire", "Return", "Reveal",
     "Revoke",

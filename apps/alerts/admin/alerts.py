@@ -10,17 +10,17 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
-from apps.alerts.choices.alerts import AlertAction, AlertSeverity, allows
+from apps.alerts.admin.actions import ALERT_ACTIONS, can_acknowledge, can_resolve
+from apps.alerts.admin.timeline import timeline_html
+from apps.alerts.choices.alerts import AlertSeverity
 from apps.alerts.models import Alert
 from apps.alerts.selectors.alerts import severity_rank
-from apps.alerts.services.alerts import alert_acknowledge, alert_resolve
 from urfmp.common.admin import (
     AutocompleteFilter,
     ObjectAction,
     ReadOnlyAdmin,
     RecentRowsSearchMixin,
     TimeRangeFilter,
-    request_user,
 )
 from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import (
@@ -49,14 +49,6 @@ class StateFilter(DropdownFilter):
         return queryset.filter(**filters.get(self.value() or "", {}))
 
 
-def _can_acknowledge(alert: Alert) -> bool:
-    return allows(AlertAction.ACKNOWLEDGE, alert.state)
-
-
-def _can_resolve(alert: Alert) -> bool:
-    return allows(AlertAction.RESOLVE, alert.state)
-
-
 @admin.register(Alert)
 class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     audit_resource = "alert"
@@ -72,33 +64,14 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     search_fields = ("title", "message", "robot__name")
     search_help_text = "Search by robot, title or message"
     search_text_fields = ("title", "message")
-    list_select_related = ("robot", "acknowledged_by")
+    list_select_related = ("robot", "acknowledged_by", "assigned_to")
     fields = (
         "title", "severity_badge", "state", "robot_link", "message", "type", "source", "key",
-        "occurrences", "first_seen_at", "last_seen_at_exact", "acknowledged", "resolved",
-        "resolution", "details",
+        "occurrences", "started", "first_seen_at", "last_seen_at_exact", "assigned_to",
+        "acknowledged", "snoozed", "resolved", "resolution", "details", "timeline",
     )  # fmt: skip
     readonly_fields = fields
-    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
-        ObjectAction(
-            name="acknowledge",
-            label="Acknowledge",
-            done="acknowledged",
-            permission="acknowledge",
-            icon="visibility",
-            applies=_can_acknowledge,
-            run=lambda request, alert, _values: alert_acknowledge(alert, request_user(request)),
-        ),
-        ObjectAction(
-            name="resolve",
-            label="Resolve",
-            done="resolved",
-            permission="acknowledge",
-            icon="check",
-            applies=_can_resolve,
-            run=lambda request, alert, _values: alert_resolve(alert, request_user(request)),
-        ),
-    )
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = ALERT_ACTIONS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
@@ -150,12 +123,24 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
         actor = alert.acknowledged_by or "An API key"
         return format_html("{}, {}", str(actor), datetime_html(alert.acknowledged_at))
 
+    @admin.display(description="Began")
+    def started(self, alert: Alert) -> SafeString | str:
+        return datetime_html(alert.started_at)
+
+    @admin.display(description="Snoozed until")
+    def snoozed(self, alert: Alert) -> SafeString | str:
+        return datetime_html(alert.snoozed_until)
+
+    @admin.display(description="Timeline")
+    def timeline(self, alert: Alert) -> SafeString:
+        return timeline_html(alert)
+
     @admin.display(description="Resolved")
     def resolved(self, alert: Alert) -> SafeString | str:
         return datetime_html(alert.resolved_at)
 
     @admin.display(description="Action")
     def next_step(self, alert: Alert) -> SafeString | str:
-        if _can_acknowledge(alert):
+        if can_acknowledge(alert):
             return self.action_button(alert, "acknowledge")
-        return self.action_button(alert, "resolve") if _can_resolve(alert) else ""
+        return self.action_button(alert, "resolve") if can_resolve(alert) else ""

@@ -14,13 +14,31 @@ from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
-from apps.alerts.choices.alerts import AlertOutcome, AlertSeverity, AlertType
-from apps.alerts.models import Alert
-from apps.alerts.services.alerts import alert_acknowledge, alert_report, alert_resolve
+from apps.alerts.choices.alerts import (
+    MAX_COMMENT_LENGTH,
+    AlertOutcome,
+    AlertSeverity,
+    AlertType,
+)
+from apps.alerts.models import Alert, AlertEvent
+from apps.alerts.selectors.events import alert_timeline
+from apps.alerts.services.alerts import (
+    alert_acknowledge,
+    alert_assign,
+    alert_comment,
+    alert_report,
+    alert_resolve,
+    alert_snooze,
+)
 from apps.robots.models import Robot
+from urfmp.common.api.datetimes import AwareDateTimeField
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import AwareDateTimeFilter, BooleanFilter
-from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.serializers import (
+    ScopedModelSerializer,
+    ScopedRelatedField,
+    StrictSerializer,
+)
 from urfmp.common.api.viewsets import ReadViewSet
 
 
@@ -55,7 +73,10 @@ class AlertSerializer(ScopedModelSerializer):
             "is_resolved",
             "resolved_at",
             "resolution",
+            "assigned_to",
+            "snoozed_until",
             "occurrences",
+            "started_at",
             "last_seen_at",
             "created_at",
         )
@@ -67,7 +88,10 @@ class AlertSerializer(ScopedModelSerializer):
             "is_resolved",
             "resolved_at",
             "resolution",
+            "assigned_to",
+            "snoozed_until",
             "occurrences",
+            "started_at",
             "last_seen_at",
             "created_at",
         )
@@ -79,6 +103,9 @@ class AlertSerializer(ScopedModelSerializer):
                 " organization without one. Default: derived from type, source and title.",
             },
             "occurrences": {"help_text": "Number of reports since the alert was opened."},
+            "assigned_to": {"help_text": "User who takes care of the alert."},
+            "snoozed_until": {"help_text": "Until then the alert sends no messages."},
+            "started_at": {"help_text": "When the condition began."},
             "last_seen_at": {"help_text": "Time of the latest report."},
             "created_at": {"help_text": "Time of the first report."},
             "resolution": {"help_text": "Why the alert was resolved, if known."},
@@ -94,6 +121,47 @@ class AlertReportSerializer(AlertSerializer):
 
     class Meta(AlertSerializer.Meta):
         fields = (*AlertSerializer.Meta.fields, "outcome")
+
+
+class AlertAssignmentSerializer(StrictSerializer):
+    assigned_to = ScopedRelatedField(
+        queryset=User.objects.all(),
+        allow_null=True,
+        help_text="User of the organization; null removes the assignment.",
+    )
+
+
+class AlertCommentSerializer(StrictSerializer):
+    text = serializers.CharField(max_length=MAX_COMMENT_LENGTH)
+
+
+class AlertSnoozeSerializer(StrictSerializer):
+    until = AwareDateTimeField(help_text="Must be in the future.")
+
+
+class AlertEventSerializer(ScopedModelSerializer):
+    class Meta:
+        model = AlertEvent
+        fields = (
+            "id",
+            "kind",
+            "severity",
+            "user",
+            "assigned_to",
+            "text",
+            "until",
+            "occurrences",
+            "created_at",
+        )
+        read_only_fields = fields
+        extra_kwargs = {
+            "severity": {"help_text": "Severity of the alert after the event."},
+            "user": {"help_text": "User who acted; null for an API key or the system."},
+            "assigned_to": {"help_text": "User to whom the alert was assigned."},
+            "text": {"help_text": "The comment, or why the alert was resolved."},
+            "until": {"help_text": "End of the snooze."},
+            "occurrences": {"help_text": "Number of reports that share the event."},
+        }
 
 
 class AlertFilterSet(django_filters.FilterSet):
@@ -114,7 +182,14 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     serializer_class = AlertSerializer
     filterset_class = AlertFilterSet
     summaries = {"create": "Report an alert"}
-    permission_actions = {"acknowledge": "acknowledge", "resolve": "acknowledge"}
+    permission_actions = {
+        "acknowledge": "acknowledge",
+        "resolve": "acknowledge",
+        "comment": "acknowledge",
+        "snooze": "acknowledge",
+        "assign": "change",
+        "events": "view",
+    }
 
     @extend_schema(
         request=AlertSerializer,
@@ -146,6 +221,48 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     def resolve(self, request: Request, pk: str) -> Response:
         """Resolve an alert."""
         return self._response(alert_resolve(self.get_object(), self._acting_user()))
+
+    @extend_schema(request=AlertAssignmentSerializer, responses=AlertSerializer)
+    @action(detail=True, methods=["post"])
+    def assign(self, request: Request, pk: str) -> Response:
+        """Assign an alert to a user."""
+        values = self._validated(AlertAssignmentSerializer)
+        return self._response(alert_assign(self.get_object(), self._acting_user(), **values))
+
+    @extend_schema(request=AlertCommentSerializer, responses=AlertSerializer)
+    @action(detail=True, methods=["post"])
+    def comment(self, request: Request, pk: str) -> Response:
+        """Comment an alert."""
+        values = self._validated(AlertCommentSerializer)
+        return self._response(alert_comment(self.get_object(), self._acting_user(), **values))
+
+    @extend_schema(request=AlertSnoozeSerializer, responses=AlertSerializer)
+    @action(detail=True, methods=["post"])
+    def snooze(self, request: Request, pk: str) -> Response:
+        """Snooze an alert."""
+        values = self._validated(AlertSnoozeSerializer)
+        return self._response(alert_snooze(self.get_object(), self._acting_user(), **values))
+
+    @extend_schema(
+        responses=AlertEventSerializer(many=True),
+        description="The alert's events, newest first, at most 200.",
+        filters=False,
+    )
+    @action(
+        detail=True,
+        methods=["get"],
+        pagination_class=None,
+        serializer_class=AlertEventSerializer,
+    )
+    def events(self, request: Request, pk: str) -> Response:
+        """Get an alert's timeline."""
+        events = alert_timeline(self.get_object())
+        return Response(self.get_serializer(events, many=True).data)
+
+    def _validated(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
+        serializer = serializer_class(data=self.request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
     def _acting_user(self) -> User | None:
         return self.principal if isinstance(self.principal, User) else None

@@ -5,6 +5,7 @@ from enum import StrEnum
 from django.db import models
 
 MAX_KEY_LENGTH = 255
+MAX_COMMENT_LENGTH = 5000
 # Prefixes of keys that the platform derives; a report cannot contain such a key.
 DERIVED_KEY_PREFIX = "auto:"
 RULE_KEY_PREFIX = "rule:"

@@ -17,6 +17,8 @@ from apps.alerts.choices.alerts import (
 from apps.alerts.querysets import AlertQuerySet
 from urfmp.common.db.fields import (
     TransactionTimestamp,
+    bounded_datetime_check,
+    bounded_datetime_field,
     choices_check,
     created_at,
     organization_fk,
@@ -38,7 +40,8 @@ class Alert(TenantModel):
 
     The key identifies the condition. A robot, or the organization without one, has at most one open
     alert of a key: a further report is a repeat, which increments `occurrences`. `created_at` is
-    the time of the first report.
+    the time of the first report; `started_at` is when the condition began, which may be earlier.
+    Until `snoozed_until` the alert sends no messages.
     """
 
     id = uuid_primary_key()
@@ -66,7 +69,12 @@ class Alert(TenantModel):
     resolved_at = models.DateTimeField(null=True, blank=True, editable=False)
     resolution = models.TextField(null=True, blank=True, editable=False)  # noqa: DJ001 - optional
     occurrences = models.PositiveIntegerField(default=1, db_default=1, editable=False)
+    started_at = models.DateTimeField(db_default=TransactionTimestamp(), editable=False)
     last_seen_at = models.DateTimeField(db_default=TransactionTimestamp(), editable=False)
+    assigned_to = unconstrained_fk(
+        "accounts.User", null=True, blank=True, db_column="assigned_to", editable=False
+    )
+    snoozed_until = bounded_datetime_field(editable=False)
     created_at = created_at()
 
     objects: ClassVar[Any] = AlertQuerySet.as_manager()
@@ -80,6 +88,10 @@ class Alert(TenantModel):
             choices_check("alerts", "source", AlertSource),
             name_check("alerts", "title"),
             identifier_check("alerts", "key"),
+            bounded_datetime_check("alerts", "snoozed_until"),
+            models.UniqueConstraint(
+                fields=("organization", "id"), name="alerts_organization_id_key"
+            ),
             models.UniqueConstraint(
                 fields=("organization", "robot", "key"),
                 condition=models.Q(is_resolved=False),
@@ -98,6 +110,7 @@ class Alert(TenantModel):
             ),
             models.Index(fields=("organization", "-created_at"), name="idx_alerts_organization"),
             models.Index(fields=("acknowledged_by",), name="idx_alerts_acknowledged"),
+            models.Index(fields=("assigned_to",), name="idx_alerts_assigned"),
             GinIndex(
                 fields=("metadata",), opclasses=("jsonb_path_ops",), name="idx_alerts_metadata"
             ),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from apps.alerts.models import Alert
+from apps.alerts.services.alerts import alert_resolve_unacknowledged
 from apps.robots.models import Robot
 
 
@@ -18,10 +17,8 @@ def alerts_resolve_of_retired_robot(robot: Robot, reason: str) -> None:
         reason: Why the alerts are resolved.
     """
     alerts = Alert.objects.unresolved().filter(robot=robot).order_by("pk")
-    ids = list(alerts.select_for_update().values_list("pk", flat=True))
-    Alert.objects.filter(pk__in=ids).update(
-        is_resolved=True, resolved_at=timezone.now(), resolution=reason
-    )
+    for alert in list(alerts.select_for_update()):
+        alert_resolve_unacknowledged(alert, resolution=reason)
 
 
 def alerts_delete_of_purged_robot(robot: Robot) -> int:
