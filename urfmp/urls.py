@@ -13,8 +13,8 @@ from urfmp.live.views import served_by_live
 from urfmp.pages.views.favicon import favicon
 
 handler400 = "urfmp.common.http.error_views.bad_request"
-handler403 = "urfmp.common.http.error_views.permission_denied"
-handler404 = "urfmp.common.http.error_views.not_found"
+handler403 = "urfmp.pages.views.error_pages.permission_denied"
+handler404 = "urfmp.pages.views.error_pages.not_found"
 handler500 = "urfmp.common.http.error_views.server_error"
 
 api: list[URLPattern | URLResolver] = [

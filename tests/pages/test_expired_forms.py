@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.maintenance.models import MaintenanceTask
+from urfmp.pages.expired_form import _labelled_texts
 
 pytestmark = pytest.mark.django_db
 OWN = {"sec-fetch-site": "same-origin"}
@@ -137,3 +138,15 @@ def test_api_answers_with_problem_details(signed_in):
 def test_anonymous_logout_is_no_error():
     client = Client()
     assert client.post(reverse("admin:logout")).status_code == 302
+
+
+def test_kept_texts_have_labels():
+    fields = [
+        ("title", "Grease"),
+        ("due_at_0", "2026-11-29"),
+        ("due_at_1", "08:00"),
+        ("_save", "Save"),
+        ("next", "/admin/"),
+    ]
+
+    assert _labelled_texts(fields) == [("Title", "Grease"), ("Due at", "2026-11-29 08:00")]

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.models import MaintenanceTask
+from tests.support.platform import enter
 from urfmp.common.rendering.html import clipped
 
 pytestmark = pytest.mark.django_db
@@ -170,3 +171,12 @@ def test_confirmation_of_retirement_says_what_follows(
     assert "<h2>Retire Housing {deburrer}?</h2>" in html
     assert "open alerts are resolved" in html
     assert "Keep in service" in html
+
+
+def test_menu_opens_the_organization_instead_of_its_list(organization_a, alice, root, client_for):
+    change = reverse("admin:organizations_organization_change", args=[organization_a.pk])
+
+    assert f'href="{change}"' in client_for(alice).get("/admin/").content.decode()
+    assert f'href="{change}"' not in client_for(root).get("/admin/").content.decode()
+    entered = enter(client_for(root), organization_a)
+    assert f'href="{change}"' in entered.get("/admin/").content.decode()

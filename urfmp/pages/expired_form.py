@@ -14,6 +14,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.text import capfirst
 
 from apps.accounts.middleware.principal import PrincipalMiddleware
 from urfmp.common.http.error_views import permission_denied
@@ -65,7 +66,7 @@ def _render(request: HttpRequest) -> HttpResponse:
         "scripts": [address(request) for address in UNFOLD["SCRIPTS"]],
         "action": request.get_full_path(),
         "fields": fields,
-        "texts": [(name, value) for name, value in fields if _is_text(name, value)],
+        "texts": _labelled_texts(fields),
         "is_complete": is_complete,
         "is_signed_in": admin.site.has_permission(request),
         "sign_in": sign_in,
@@ -90,6 +91,19 @@ def _kept_fields(request: HttpRequest) -> tuple[list[tuple[str, str]], bool]:
     if sum(len(name) + len(value) for name, value in kept) > _MAX_KEPT_CHARACTERS:
         kept = []
     return kept, len(kept) == len(sent) and not request.FILES
+
+
+def _labelled_texts(fields: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return what was typed, by a label derived from each field's name.
+
+    The parts of a split field, such as date and time, are joined.
+    """
+    texts: dict[str, list[str]] = {}
+    for name, value in fields:
+        if _is_text(name, value):
+            label = capfirst(re.sub(r"_\d+$", "", name).replace("_", " "))
+            texts.setdefault(label, []).append(value)
+    return [(label, " ".join(values)) for label, values in texts.items()]
 
 
 def _is_text(name: str, value: str) -> bool:

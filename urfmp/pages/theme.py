@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 
 def _has_permission(permission: str) -> Callable[[HttpRequest], bool]:
@@ -18,8 +18,22 @@ def _static_file(path: str) -> Callable[[HttpRequest], str]:
     return lambda _request: static(path)
 
 
-def _menu_item(title: str, icon: str, view: str, permission: str | None = None) -> dict[str, Any]:
-    item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(f"admin:{view}")}
+def _own_organization(request: HttpRequest) -> str:
+    """Return the address of the organization's settings, not of its one-row list."""
+    return reverse(
+        "admin:organizations_organization_change",
+        args=[request.user.organization_id],  # type: ignore[union-attr]
+    )
+
+
+def _menu_item(
+    title: str,
+    icon: str,
+    view: str | Callable[[HttpRequest], str],
+    permission: str | None = None,
+) -> dict[str, Any]:
+    link = reverse_lazy(f"admin:{view}") if isinstance(view, str) else view
+    item: dict[str, Any] = {"title": title, "icon": icon, "link": link}
     if permission:
         item["permission"] = _has_permission(permission)
     return item
@@ -120,7 +134,7 @@ UNFOLD: dict[str, Any] = {
                     _menu_item(
                         "Organization",
                         "domain",
-                        "organizations_organization_changelist",
+                        _own_organization,
                         "organizations.view_organization",
                     ),
                     _menu_item(

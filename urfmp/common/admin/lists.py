@@ -20,6 +20,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.views import ChangeList
 
+from urfmp.common.admin.active_filters import ActiveFilter, active_filters
 from urfmp.common.admin.visibility import restricted
 from urfmp.common.time.fields import LocalDateTimeField
 
@@ -43,6 +44,10 @@ class CappedPaginator(Paginator):  # type: ignore[type-arg]
 
 class ScopedChangeList(ChangeList):
     """A change list that counts rows only in searches and filters."""
+
+    def active_filters(self) -> list[ActiveFilter]:
+        """Return the filters in use, for the template."""
+        return active_filters(self)
 
     def get_results(self, request: HttpRequest) -> None:
         """Count and read the rows.

@@ -106,7 +106,8 @@ def _pages(request: HttpRequest) -> Iterator[tuple[str, str, str]]:
     for group in site.get_sidebar_list(request):
         for item in group["items"]:
             if item["has_permission"]:
-                yield item["title"], item["icon"], str(item["link"])
+                link = item["link"]
+                yield item["title"], item["icon"], str(link(request) if callable(link) else link)
     for item in UNFOLD["ACCOUNT"]["navigation"]:
         yield item["title"], "person", str(item["link"])
     for title, icon, view, permission in _MORE_PAGES:
