@@ -436,6 +436,33 @@ CREATE UNLOGGED TABLE rate_limit_counters (
 CREATE INDEX idx_rate_limit_ends ON public.rate_limit_counters USING btree (ends_at);
 
 
+-- robot_claim_codes
+
+CREATE TABLE robot_claim_codes (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    code_digest character varying(64) NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    created_by uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    robot_id uuid NOT NULL,
+    CONSTRAINT robot_claim_codes_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_claim_codes_author FOREIGN KEY (created_by) REFERENCES users(id),
+    CONSTRAINT fk_claim_codes_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_claim_codes_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT robot_claim_codes_digest_key UNIQUE (code_digest),
+    CONSTRAINT robot_claim_codes_robot_key UNIQUE (robot_id)
+);
+CREATE INDEX idx_claim_codes_author ON public.robot_claim_codes USING btree (created_by);
+CREATE INDEX idx_claim_codes_organization ON public.robot_claim_codes USING btree (organization_id);
+ALTER TABLE robot_claim_codes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON robot_claim_codes FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robot_claim_codes FOR EACH ROW EXECUTE FUNCTION audit_row('robots.claim_code', 'organization_id', '{}', '{code_digest}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, created_by ON public.robot_claim_codes FOR EACH ROW EXECUTE FUNCTION require_own_users('created_by');
+
+
 -- robot_commands
 
 CREATE TABLE robot_commands (
@@ -2312,6 +2339,18 @@ BEGIN
         WHERE r.id = robot
           AND o.id = nullif(current_setting('app.organization_id', true), '')::uuid);
 END;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.robot_claim_credential(digest text)
+ RETURNS TABLE(id uuid, organization_id uuid, robot_id uuid, is_expired boolean)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT c.id, c.organization_id, c.robot_id, c.expires_at <= now()
+    FROM robot_claim_codes c
+    JOIN organizations o ON o.id = c.organization_id AND o.is_active
+    WHERE c.code_digest = digest;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.robot_status_enter(robot uuid, reported_at timestamp with time zone, reported_status text, report_reason text, report_metadata jsonb)

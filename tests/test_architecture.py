@@ -108,6 +108,7 @@ def test_every_tenant_model_has_an_admin_page():
     internal = {"IdempotencyRecord", "OneTimeLink", "SecondFactor"}
     internal |= {"RobotStatusRepeat", "TelemetryBatch", "TelemetryLatest"}
     internal |= {"TelemetryImport", "TelemetryImportPart"}  # pages of their own
+    internal |= {"RobotClaimCode"}  # on the robot's page
     internal |= {"AlertEvent"}  # on the alert's page
     missing = {model.__name__ for model in tenant_models()} - internal
     missing -= {model.__name__ for model in admin.site._registry}
@@ -126,6 +127,7 @@ def test_routed_viewsets_are_scoped():
     own_views = {"LatestView", "SeriesView", "ExportView", "DeviceStatusView"}
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
     own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView", "CorrectionView"}
+    own_views |= {"DeviceClaimView"}
     own_views |= {"VendorProfileListView", "DeviceCommandAcknowledgeView"}
     own_views |= {"DeviceCommandProgressView", "DeviceCommandResultView"}
     own_views |= {"RobotStopRequestView", "PlaceStopRequestView"}

@@ -37,7 +37,7 @@ OTHER_TEXTS = {
     "organizations.Organization.slug",  # by a pattern
     "organizations.Facility.timezone", "accounts.User.timezone",  # by the list of IANA
     "accounts.IdempotencyRecord.key", "accounts.IdempotencyRecord.request_hash",
-    "accounts.OneTimeLink.token_digest",
+    "accounts.OneTimeLink.token_digest", "robots.RobotClaimCode.code_digest",
     "telemetry.TelemetryImport.file_name",  # cleaned when the file is uploaded
     # checked when points are decoded
     "telemetry.TelemetryLatest.metric_name", "telemetry.TelemetryLatest.unit",

@@ -36,6 +36,9 @@ _MAX_CODES_PER_DAY = 50
 _MAX_LINKS_PER_ACCOUNT = 5
 _MAX_LINKS_PER_NETWORK = 50
 _LINK_WINDOW_SECONDS = _HOUR_SECONDS
+# The robots of a facility share one address; only wrong claim codes count.
+_MAX_CLAIMS_PER_NETWORK = 100
+_CLAIM_WINDOW_SECONDS = 15 * _MINUTE_SECONDS
 _MAX_MAILS_PER_ADDRESS = 5
 _MAX_MAILS_PER_ORGANIZATION = 500
 _MAIL_ADDRESS_WINDOW_SECONDS = _HOUR_SECONDS
@@ -195,6 +198,23 @@ def throttle_link_request(
         result = rate_limit.hit(RateLimit(name, limit, _LINK_WINDOW_SECONDS))
         if not result.admitted:
             raise TooManyAttemptsError(result.reset_seconds, is_first_rejection=False)
+
+
+@contextmanager
+def throttle_claim(ip_address: str | None) -> Iterator[None]:
+    """Count one wrong claim code of a robot, exchanged inside.
+
+    The attempt is counted first and refunded if the code is right. There is no limit across all
+    networks, with which an attacker could keep robots from being connected: codes have 80 random
+    bits.
+
+    Raises:
+        TooManyAttemptsError: Too many wrong codes came from the network.
+    """
+    name = f"{{{client_network(ip_address)}}}:claims"
+    _hit_shared_limit(RateLimit(name, _MAX_CLAIMS_PER_NETWORK, _CLAIM_WINDOW_SECONDS))
+    yield  # a wrong code raises, and counts
+    rate_limit.refund(name)
 
 
 def throttle_outgoing_mail(organization_id: UUID, email: str) -> None:

@@ -23,6 +23,19 @@ class RobotInServiceError(ApplicationError):
     code = "robot_in_service"
 
 
+class InvalidClaimCodeError(ApplicationError):
+    """This claim code is invalid, was used, or has expired."""
+
+    code = "claim_refused"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class RobotHasKeyError(ApplicationError):
+    """The robot has a valid API key. Revoke it first."""
+
+    code = "robot_has_key"
+
+
 class InvalidRangeError(ApplicationError):
     """The start of a range must be before its end."""
 

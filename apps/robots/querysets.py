@@ -35,6 +35,10 @@ class RobotStatusRepeatQuerySet(RobotScopedQuerySet):
     """Reports of one organization's robots that changed nothing."""
 
 
+class RobotClaimCodeQuerySet(RobotScopedQuerySet):
+    """Claim codes of one organization's robots."""
+
+
 class HypertableQuerySet(RobotScopedQuerySet):
     """Rows of a hypertable, which has no row-level security of its own.
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from procrastinate.contrib.django import app
 
+from apps.robots.services.claim_codes import expired_claim_codes_delete
 from apps.robots.services.commands.expiry import commands_expire, commands_mark_unknown
 from apps.robots.services.commands.stop_requests import stop_requests_follow
 from apps.robots.services.presence import robots_update_presence
@@ -46,6 +47,15 @@ def end_commands(timestamp: int) -> int:
         with tenant_transaction(organization_id):
             stop_requests_follow()
     return ended
+
+
+@app.periodic(cron="47 3 * * *")
+@app.task(name="robots.clean_up", queueing_lock="robots.clean_up")
+def clean_up(timestamp: int) -> None:
+    """Delete expired claim codes, every night."""
+    for organization_id in organization_ids():
+        with tenant_transaction(organization_id):
+            expired_claim_codes_delete()
 
 
 @app.task(name="robots.purge", retry=3)

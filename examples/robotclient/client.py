@@ -10,6 +10,10 @@
     if command and receiver.accept(command):
         receiver.report_result(command, "completed")
 
+A robot without an API key exchanges the claim code of its page for one:
+
+    python3 client.py --server https://fleet.example --claim 7K3M-9QXA-T2VD-40ZR
+
 It uses only the standard library. `record` and `change_status` add to a queue. `flush` delivers the
 queue, oldest first, and keeps the rest if the server is unavailable or asks the client to wait. A
 request whose response was lost is sent again unchanged: the server stores each point once.
@@ -17,11 +21,13 @@ request whose response was lost is sent again unchanged: the server stores each 
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import itertools
 import json
 import os
 import random
+import sys
 import time as clock
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -180,12 +186,12 @@ class ServerConnection:
     It is not thread-safe.
     """
 
-    def __init__(self, url: str, key: str, *, timeout: float) -> None:
+    def __init__(self, url: str, key: str | None, *, timeout: float) -> None:
         """Create a connection, which is opened with the first request.
 
         Args:
             url: Scheme, host and port of the server, and the path prefix of the platform, if any.
-            key: The robot's API key.
+            key: The robot's API key; None before it has one.
             timeout: Seconds to wait for a response.
 
         Raises:
@@ -198,7 +204,9 @@ class ServerConnection:
         self._secure = parts.scheme == "https"
         self._host, self._port = parts.hostname, parts.port
         self._path = parts.path.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
+        self._headers = {"Accept": "application/json"}
+        if key is not None:
+            self._headers["Authorization"] = f"Bearer {key}"
         self._timeout = timeout
         self._connection: http.client.HTTPConnection | None = None
 
@@ -668,3 +676,73 @@ class CommandReceiver(ServerConnection):
                 file.write(f"{command_id}\n")
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def claim(url: str, code: str, key_file: str | Path, *, timeout: float = 10.0) -> str:
+    """Exchange a claim code for an API key; return the robot's name.
+
+    The file is created first, readable by its owner alone: a code works once, so its key must not
+    be lost because it cannot be stored.
+
+    Args:
+        url: Scheme, host and port of the server, and the path prefix of the platform, if any.
+        code: Claim code of the robot's page.
+        key_file: New file for the key.
+        timeout: Seconds to wait for the response.
+
+    Raises:
+        FileExistsError: The file exists: the robot has a key.
+        ServerUnavailable: Try again later. If the response was lost, the page of the robot shows
+            a key that was not used: revoke it and create another code.
+        RequestRejected: The code is invalid, or the plan allows no further API key.
+        ValueError: The URL is not http or https.
+    """
+    connection = ServerConnection(url, None, timeout=timeout)
+    path = Path(key_file)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            claimed = _exchange_code(connection, code)
+            file.write(claimed["key"] + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        connection.close()
+    return str(claimed["robot_name"])
+
+
+def _exchange_code(connection: ServerConnection, code: str) -> dict[str, Any]:
+    response = connection.request("POST", "/api/v1/device/claim", {"code": code})
+    if response.status != http.HTTPStatus.CREATED or not isinstance(response.body, dict):
+        raise RequestRejected(response.status, *response.detail())
+    return response.body
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Exchange a claim code, and report that the robot is online."""
+    parser = argparse.ArgumentParser(description="Connect this robot to its fleet.")
+    parser.add_argument("--server", required=True, help="address, such as https://fleet.example")
+    parser.add_argument("--claim", required=True, metavar="CODE", help="claim code of the robot")
+    parser.add_argument("--key-file", default="robot.key", help="new file for the API key")
+    options = parser.parse_args(arguments)
+    try:
+        name = claim(options.server, options.claim, options.key_file)
+    except FileExistsError:
+        sys.exit(f"{options.key_file} exists: this robot has a key. Choose another --key-file.")
+    except (OSError, RequestRejected, ServerUnavailable, ValueError) as error:
+        sys.exit(f"The robot was not connected: {error}")
+    print(f"This is {name}. Its API key is in {options.key_file}.")  # noqa: T201 - a command
+    client = RobotClient(options.server, Path(options.key_file).read_text(encoding="ascii").strip())
+    try:
+        client.post_status("online")
+    except (RequestRejected, ServerUnavailable) as error:
+        sys.exit(f"The status could not be reported: {error}")
+    finally:
+        client.close()
+
+
+if __name__ == "__main__":
+    main()

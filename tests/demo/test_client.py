@@ -7,7 +7,14 @@ from email.utils import format_datetime
 import pytest
 
 from examples.robotclient import client as module
-from examples.robotclient.client import RequestRejected, RobotClient, retry_after_seconds, rfc3339
+from examples.robotclient.client import (
+    RequestRejected,
+    RobotClient,
+    ServerUnavailable,
+    claim,
+    retry_after_seconds,
+    rfc3339,
+)
 from tests.demo.conftest import FakePlatform
 
 
@@ -130,3 +137,27 @@ def test_rfc3339_is_utc_with_microseconds():
 def test_client_invalid_url_raises():
     with pytest.raises(ValueError, match="address"):
         RobotClient("ftp://somewhere", "key")
+
+
+def test_claim_stores_key_for_its_owner_alone(platform, tmp_path):
+    platform.answers = [(201, {}, {"key": "urfmp_live_x", "robot_name": "R", "robot_id": "1"})]
+    file = tmp_path / "robot.key"
+    assert claim(platform.url, "7K3M", file) == "R"
+    assert file.read_text() == "urfmp_live_x\n"
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(FileExistsError):  # not even sent
+        claim(platform.url, "7K3M", file)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ((400, {}, {"code": "claim_refused", "detail": "no"}), RequestRejected),
+        ((503, {"Retry-After": "1"}, {"detail": "later"}), ServerUnavailable),
+    ],
+)
+def test_claim_refused_leaves_no_file(platform, tmp_path, answer, error):
+    platform.answers = [answer]
+    with pytest.raises(error):
+        claim(platform.url, "7K3M", tmp_path / "robot.key")
+    assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.accounts.models.idempotency import IdempotencyRecord
 from apps.audit.models import AuditLog
 from apps.robots.choices import Vendor
 from apps.robots.exceptions import SecretNotSetError, SecretUnreadableError
@@ -448,6 +449,15 @@ def test_api_reveals_to_admins_after_step_up_only(
     monkeypatch.setattr("urfmp.common.security.recent_auth.RECENT_AUTH_SECONDS", 0)
     answer = client.post(url, {"name": "password"}, JSON)
     assert (answer.status_code, answer.json()["code"]) == (403, "step_up_required")
+
+
+def test_api_repeated_reveal_does_not_store_secret(client, robot, organization_a, tenant):
+    url = f"/api/v1/robots/{robot.pk}/reveal-secret"
+    body, headers = {"name": "password"}, {"idempotency-key": "k"}
+    assert client.post(url, body, JSON, headers=headers).json()["value"] == PASSWORD
+    assert client.post(url, body, JSON, headers=headers).json()["value"] is None
+    with tenant(organization_a):
+        assert PASSWORD not in IdempotencyRecord.objects.get().answer
 
 
 def test_api_reveal_of_copied_secret_gets_409(client, robot, organization_a, make_robot, tenant):

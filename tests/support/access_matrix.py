@@ -66,6 +66,8 @@ API = {
     ("robot-return-to-service", "post"): {*STAFF, "write_key"},
     ("robot-change-lifecycle", "post"): {*STAFF, "write_key"},
     ("robot-purge", "post"): {"admin"},
+    ("robot-claim-code", "post"): {"admin"},
+    ("robot-claim-code", "delete"): {"admin"},
     ("robot-take-control", "post"): {"operator", *STAFF},
     ("robot-release-control", "post"): {"operator", *STAFF},
     ("robot-stop-requests", "post"): {"operator", *STAFF, "write_key"},
@@ -108,7 +110,9 @@ API = {
     ("audit-log-export", "get"): {"admin", "read_key"},
 }
 # No scope includes them, so API keys get 403 for any id.
-USERS_ONLY = {"telemetry-corrections", "robot-reveal-secret", "robot-purge"}
+USERS_ONLY = {
+    "telemetry-corrections", "robot-reveal-secret", "robot-purge", "robot-claim-code",
+}  # fmt: skip
 # Their URLs contain no id, and they return the caller's own data.
 WITHOUT_ROW = {
     "device-status", "status-history-summary", "stop-requests", "audit-log-export",
@@ -134,6 +138,7 @@ COVERED_ELSEWHERE = {
     "api:auth-password-reset",  # tests/accounts/test_one_time_links.py
     "api:auth-password-reset-confirm",
     "api:auth-invitation-accept",  # tests/accounts/test_invitations.py
+    "api:device-claim",  # tests/robots/test_claim_codes.py
     "api:own-session-detail",  # tests/accounts/test_own_sessions.py
     "api:own-session-end-others",
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
@@ -151,6 +156,7 @@ ADMIN_PAGES = {
     "admin:profile_page": set(ROLES),
     "admin:second_factor": set(ROLES),
     "admin:robot_page": set(ROLES),
+    "admin:robot_claim_page": set(ROLES),
     "admin:robot_report_page": {"operator", *STAFF},
     "admin:robot_command_page": {"operator", *STAFF},
     "admin:commands_page": {"operator", *STAFF},
@@ -169,6 +175,7 @@ ADMIN_PAGES = {
 # Pages with the id of a row in the URL, and its key in the sample data.
 ADMIN_PAGE_IDS = {
     "admin:robot_page": "robot",
+    "admin:robot_claim_page": "robot",
     "admin:robot_report_page": "robot",
     "admin:robot_command_page": "robot",
     "admin:robot_stop_page": "robot",
@@ -177,6 +184,7 @@ ADMIN_PAGE_IDS = {
 }
 # Pages before login: open to all callers, independent of credentials.
 PUBLIC_PAGES = {
+    "admin:robot_client_file",
     "admin:accept_invitation",
     "admin:forgot_password",
     "admin:choose_password",

@@ -18,6 +18,7 @@ from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_reset import password_reset_confirm, password_reset_request
 from urfmp.pages.views.platform import leave_organization
 from urfmp.pages.views.profile import profile_page
+from urfmp.pages.views.robot.claim import robot_claim_page, robot_client_file
 from urfmp.pages.views.robot.page import robot_page
 from urfmp.pages.views.robot.report import robot_report_page
 from urfmp.pages.views.second_factor import second_factor_page
@@ -65,6 +66,12 @@ def page_urls(site: Any) -> list[URLPattern]:
             site.admin_view(robot_control_page),
             name="robot_control_page",
         ),
+        path(
+            "robots/robot/<uuid:robot_id>/connect/",
+            site.admin_view(robot_claim_page),
+            name="robot_claim_page",
+        ),
+        path("robots/client.py", public(robot_client_file), name="robot_client_file"),
         path("robots/stop/", site.admin_view(place_stop_page), name="place_stop_page"),
         path("robots/commands/", site.admin_view(commands_page), name="commands_page"),
         path(

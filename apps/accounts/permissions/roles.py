@@ -107,6 +107,8 @@ _COVERED_BY = {
     "invitation.update": "user.invite",
     "invitation.delete": "user.invite",
     "api_key.update": "api_key.create",
+    # A claim code becomes an API key.
+    "robot.claim": "api_key.create",
 }
 
 SCOPES: dict[str, frozenset[str]] = {

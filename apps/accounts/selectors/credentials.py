@@ -203,6 +203,13 @@ def user_organization_id(email: str) -> UUID | None:
     return row[0] if row else None
 
 
+def is_super_admin(user_id: UUID) -> bool:
+    """Return whether a user, whose row is hidden, is a super admin."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT is_super_admin(%s)", [user_id])
+        return bool(cursor.fetchone()[0])
+
+
 @dataclass(frozen=True)
 class LoginIdentity:
     """Identity behind the e-mail address of a login attempt.

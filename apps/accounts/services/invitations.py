@@ -22,6 +22,7 @@ from apps.accounts.choices import Role
 from apps.accounts.exceptions import GrantExceedsOwnError, InvalidLinkError, RoleNotAllowedError
 from apps.accounts.models import ApiKey, Invitation, User
 from apps.accounts.permissions.grants import check_can_grant, effective_permissions
+from apps.accounts.selectors.credentials import is_super_admin
 from apps.accounts.selectors.one_time_links import generate_link_token, hash_link_token
 from apps.accounts.services.login_audit import record_invalid_link
 from apps.accounts.services.quotas import reserve_quota
@@ -256,7 +257,7 @@ def _check_inviter(invitation: Invitation) -> None:
     inviter: User | ApiKey | None
     if invitation.invited_by_id is not None:
         user = User.objects.filter(pk=invitation.invited_by_id).first()
-        if user is None and _is_super_admin(invitation.invited_by_id):
+        if user is None and is_super_admin(invitation.invited_by_id):
             return  # has all permissions that an invitation can grant
         inviter, is_active = user, user is not None and bool(user.is_active)
     else:
@@ -268,13 +269,6 @@ def _check_inviter(invitation: Invitation) -> None:
         check_can_grant(inviter, {"role": invitation.role, "permissions": invitation.permissions})
     except GrantExceedsOwnError as error:
         raise InvalidLinkError from error
-
-
-def _is_super_admin(user_id: UUID) -> bool:
-    """Look up a platform user, whom row-level security hides."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT is_super_admin(%s)", [user_id])
-        return bool(cursor.fetchone()[0])
 
 
 def expired_invitations_delete() -> int:

@@ -1,6 +1,6 @@
 """Audit logins, and attempts that belong to no organization only in samples.
 
-Anyone may try any number of unknown addresses and invalid links, so a flood must not fill the
+Anyone may try any number of unknown addresses, links and codes, so a flood must not fill the
 platform's audit log. Of the attempts from one network within an hour, the first 10 are audited, up
 to 200 from all networks. After that the 100th, the 1,000th and so on are audited with the count so
 far. The same counts are kept for all networks together, so distributed attempts are visible as
@@ -101,7 +101,19 @@ def record_invalid_link(actor: Actor, *, action: str) -> None:
         actor: Client of the request.
         action: Audit action of the use of the link, such as `accounts.user.password_reset`.
     """
-    entry = {"resource_type": "link", "error_message": InvalidLinkError().message}
+    record_anonymous_failure(
+        actor, action=action, resource_type="link", error_message=InvalidLinkError().message
+    )
+
+
+def record_anonymous_failure(actor: Actor, *, action: str, **entry: Any) -> None:
+    """Audit an attempt with an unknown credential, in samples.
+
+    Args:
+        actor: Client of the request.
+        action: Audit action of the use of the credential; each is counted separately.
+        entry: Further arguments of `audit_record`.
+    """
     _record_sample(actor, action, {}, entry)
 
 

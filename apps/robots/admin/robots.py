@@ -210,6 +210,14 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobotChangeList]:
         return RobotChangeList
 
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> Any:
+        """Offer to connect the new robot."""
+        response = super().response_add(request, obj, post_url_continue)
+        is_next = "_continue" in request.POST or "_addanother" in request.POST
+        if is_next or not request.user.has_perm("robots.claim_robot"):
+            return response
+        return HttpResponseRedirect(reverse("admin:robot_claim_page", args=[obj.pk]))
+
     def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
         response = super().response_change(request, obj)
         if "_continue" in request.POST or "_addanother" in request.POST:

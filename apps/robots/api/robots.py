@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django.db.models import QuerySet
@@ -14,11 +14,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
+from apps.robots.api.claim_codes import ClaimCodeSerializer
 from apps.robots.api.json_fields import ConfigurationField, ConnectionField, LocationField
 from apps.robots.api.operators import require_user
 from apps.robots.choices import ConnectionSecret, RobotStatus
 from apps.robots.models import Robot
-from apps.robots.services import lifecycle, purge, robots
+from apps.robots.services import claim_codes, lifecycle, purge, robots
 from apps.robots.services.commands import leases
 from apps.robots.services.connection import connection_secret_reveal, given_secrets
 from urfmp.common.api.etags import ETagMixin
@@ -138,8 +139,19 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         "reveal_secret": "reveal",
         "take_control": "control",
         "release_control": "control",
+        "create_claim_code": "claim",
+        "revoke_claim_code": "claim",
     }
     summaries = {"destroy": "Retire a robot"}
+    # Fields of the responses of actions that are shown once, and not repeated.
+    secret_fields: ClassVar[dict[str, str]] = {
+        "reveal_secret": "value",
+        "create_claim_code": "code",
+    }
+
+    def stored_response(self, data: Any) -> Any:
+        secret = self.secret_fields.get(self.action or "")
+        return data if secret is None else {**data, secret: None}
 
     def perform_create(self, serializer: Any) -> None:
         self._require_step_up_for_secrets(serializer)
@@ -220,6 +232,31 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         """Return control of a robot before it expires."""
         robot = leases.lease_release(self.get_object(), require_user(self.principal))
         return Response(self.get_serializer(robot).data)
+
+    @extend_schema(request=None, responses={201: ClaimCodeSerializer})
+    @action(detail=True, methods=["post"], url_path="claim-code", url_name="claim-code")
+    def create_claim_code(self, request: Request, pk: str) -> Response:
+        """Create a claim code, which replaces the robot's previous one.
+
+        For users, for robots without a valid API key. The robot exchanges the code for its key
+        within 24 hours.
+        """
+        require_recent_user_auth(request._request)  # noqa: SLF001
+        user = require_user(self.principal)
+        row, code = claim_codes.claim_code_create(robot=self.get_object(), created_by=user)
+        return Response(
+            {"code": code, "expires_at": row.expires_at},
+            status=201,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    @extend_schema(request=None, responses={204: None})
+    @create_claim_code.mapping.delete
+    def revoke_claim_code(self, request: Request, pk: str) -> Response:
+        """Revoke the robot's claim code, if any."""
+        require_recent_user_auth(request._request)  # noqa: SLF001
+        claim_codes.claim_code_revoke(self.get_object())
+        return Response(status=204)
 
     def perform_destroy(self, instance: Robot) -> None:
         robots.robot_retire(instance)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from apps.robots.api.claim_codes import DeviceClaimView
 from apps.robots.api.commands import RobotCommandListViewSet, RobotCommandViewSet
 from apps.robots.api.device import DeviceStatusView
 from apps.robots.api.device_commands import (
@@ -19,6 +20,7 @@ from apps.robots.api.time_in_state import (
     RobotTimelineView,
 )
 from apps.robots.api.vendor_profiles import VendorProfileListView
+from urfmp.common.http.view_policy import view_policy
 
 router = SimpleRouter(trailing_slash=False)
 router.register("robots", RobotViewSet, basename="robot")
@@ -54,6 +56,11 @@ urlpatterns = [
         name="robot-stop-requests",
     ),
     path("stop-requests", PlaceStopRequestView.as_view(), name="stop-requests"),
+    path(
+        "device/claim",
+        view_policy(public=True)(DeviceClaimView.as_view()),
+        name="device-claim",
+    ),
     path("device/status", DeviceStatusView.as_view(), name="device-status"),
     path(
         "device/commands/<uuid:command_id>/acknowledge",

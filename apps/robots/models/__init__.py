@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from apps.robots.models.claim_codes import RobotClaimCode
 from apps.robots.models.commands import RobotCommand
 from apps.robots.models.robots import Robot
 from apps.robots.models.status_history import (
@@ -10,4 +11,11 @@ from apps.robots.models.status_history import (
     RobotStatusRepeat,
 )
 
-__all__ = ["HypertableManager", "Robot", "RobotCommand", "RobotStatusHistory", "RobotStatusRepeat"]
+__all__ = [
+    "HypertableManager",
+    "Robot",
+    "RobotClaimCode",
+    "RobotCommand",
+    "RobotStatusHistory",
+    "RobotStatusRepeat",
+]

@@ -12,7 +12,7 @@ from django.db.models import F
 
 from apps.accounts.services.quotas import reserve_quota
 from apps.robots.choices import Lifecycle, RobotAction, allows
-from apps.robots.models import Robot
+from apps.robots.models import Robot, RobotClaimCode
 from apps.robots.services.connection import (
     connection_encrypt,
     given_secrets,
@@ -124,9 +124,9 @@ def _locked_connection(robot: Robot, changes: dict[str, Any]) -> dict[str, Any] 
 def robot_retire(robot: Robot) -> Robot:
     """Retire a robot; its history is kept.
 
-    Its open alerts are resolved, and planned tasks and waiting commands cancelled, in the same
-    transaction. Locks the robot's row first, as services do that open alerts or plan tasks for it:
-    none appears behind the retirement. Retiring twice changes nothing.
+    Its open alerts are resolved, planned tasks and waiting commands cancelled, and its claim code
+    deleted, in the same transaction. Locks the robot's row first, as services do that open alerts
+    or plan tasks for it: none appears behind the retirement. Retiring twice changes nothing.
 
     Its API keys stop working: the look-up behind `key_credential()` (SQL function
     `api_key_credential`) requires an active robot, and ingest checks it again when it writes.
@@ -135,6 +135,7 @@ def robot_retire(robot: Robot) -> Robot:
         locked = robot_lock(robot.pk)
         if not allows(RobotAction.RETIRE, locked.service_state):
             return locked
+        RobotClaimCode.objects.filter(robot=robot).delete()
         retired = _save_changes(robot, {"is_active": False, "lifecycle": Lifecycle.RETIRED})
         run_retirement_steps(retired)
         return retired
