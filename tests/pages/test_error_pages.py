@@ -29,6 +29,7 @@ def test_error_page_of_user_has_menu(status, pages, bob, client_for):
     html = response.content.decode()
     assert MENU in html
     assert "Go to the home page" in html
+    assert "Europe/Berlin" in html  # the user's timezone, not UTC
 
 
 def test_unknown_address_has_menu(bob, client_for):

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin import site
 from django.urls import reverse
 from django.utils import timezone
 
@@ -180,3 +181,16 @@ def test_menu_opens_the_organization_instead_of_its_list(organization_a, alice, 
     assert f'href="{change}"' not in client_for(root).get("/admin/").content.decode()
     entered = enter(client_for(root), organization_a)
     assert f'href="{change}"' in entered.get("/admin/").content.decode()
+
+
+def test_menu_marks_the_organization_on_its_page_only(organization_a, alice, client_for):
+    client = client_for(alice)
+    change = reverse("admin:organizations_organization_change", args=[organization_a.pk])
+
+    def is_marked(url):
+        request = client.get(url).wsgi_request
+        groups = site.get_sidebar_list(request)
+        items = {item["title"]: item for group in groups for item in group["items"]}
+        return items["Organization"]["active"]
+
+    assert [is_marked(url) for url in ("/admin/", change, "/admin/")] == [False, True, False]

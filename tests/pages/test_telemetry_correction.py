@@ -162,3 +162,10 @@ def test_robot_of_other_organization_is_no_choice(
 def test_correction_pages_need_few_queries(page, robot, django_assert_max_num_queries):
     with django_assert_max_num_queries(14):
         page.get(URL, fields(robot))
+
+
+def test_link_without_range_shows_no_errors(page, robot):
+    html = page.get(f"{URL}?robot={robot.pk}").content.decode()
+
+    assert "This field is required" not in html
+    assert "This field is required" in page.get(f"{URL}?check=1").content.decode()

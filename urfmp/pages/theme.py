@@ -34,6 +34,8 @@ def _menu_item(
 ) -> dict[str, Any]:
     link = reverse_lazy(f"admin:{view}") if isinstance(view, str) else view
     item: dict[str, Any] = {"title": title, "icon": icon, "link": link}
+    if callable(view):  # the theme marks the current page before it calls the function
+        item["active"] = lambda request: request.path == view(request)
     if permission:
         item["permission"] = _has_permission(permission)
     return item

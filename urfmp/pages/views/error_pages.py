@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from apps.accounts.middleware.principal import PrincipalMiddleware
 from urfmp.common.http import error_views
+from urfmp.pages.decorators import in_user_timezone
 from urfmp.pages.views.rendering import render_page
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ def _with_menu(
     if not (request.path.startswith("/admin/") and user is not None and user.is_authenticated):
         return plain
 
+    @in_user_timezone
     def page(request: HttpRequest) -> HttpResponse:
         return render_page(request, template, title)
 

@@ -148,6 +148,9 @@ def _form_page(
     robot_id = next((pk for pk, _ in robots if str(pk) == selected), None)
     now = timezone.now().replace(second=0, microsecond=0)
     shown = form if form.is_bound else CorrectionForm(data, robots)
+    range_inputs = shown.inputs({"start": now - timedelta(hours=1), "end": now})
+    if not form.is_bound:  # a link's values, which are not validated before they are submitted
+        range_inputs = [{**item, "errors": []} for item in range_inputs]
     response = render_page(
         request,
         "pages/telemetry_correction.html",
@@ -157,7 +160,7 @@ def _form_page(
         selected=selected,
         metric=data.get("metric", ""),
         metrics=[] if robot_id is None else metric_names(robot_id),
-        range_inputs=shown.inputs({"start": now - timedelta(hours=1), "end": now}),
+        range_inputs=range_inputs,
         max_points=MAX_DELETED_POINTS,
     )
     response.status_code = 400 if form.errors else 200
