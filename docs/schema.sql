@@ -1749,6 +1749,11 @@ BEGIN
             RAISE EXCEPTION 'A command cannot change from % to %.', OLD.status, NEW.status
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'robot_commands_transition';
         END IF;
+        -- The update may have waited for a lock since the services compared the times.
+        IF NEW.status = 'sent' AND OLD.expires_at <= clock_timestamp() THEN
+            RAISE EXCEPTION 'An expired command cannot be handed over.'
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'robot_commands_expired';
+        END IF;
     ELSIF OLD.status IN ('completed', 'failed', 'cancelled', 'rejected', 'timeout')
         AND to_jsonb(NEW) - '{lane,latch_due_at,version}'::text[]
             <> to_jsonb(OLD) - '{lane,latch_due_at,version}'::text[] THEN

@@ -70,6 +70,10 @@ class CommandStateError(ApplicationError):
     code = "command_state"
 
 
+class AcknowledgementOverdueError(Exception):
+    """The robot did not acknowledge the previous command in time."""
+
+
 class CommandBlockedError(ApplicationError):
     """The robot cannot be given this command now."""
 

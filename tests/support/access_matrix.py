@@ -68,6 +68,8 @@ API = {
     ("robot-purge", "post"): {"admin"},
     ("robot-claim-code", "post"): {"admin"},
     ("robot-claim-code", "delete"): {"admin"},
+    ("robot-lock-for-maintenance", "post"): {"technician", *STAFF, "write_key"},
+    ("robot-release-from-maintenance", "post"): {"technician", *STAFF, "write_key"},
     ("robot-take-control", "post"): {"operator", *STAFF},
     ("robot-release-control", "post"): {"operator", *STAFF},
     ("robot-stop-requests", "post"): {"operator", *STAFF, "write_key"},
@@ -125,6 +127,7 @@ COVERED_ELSEWHERE = {
     "favicon",  # tests/pages/test_favicon.py
     "api:events",  # tests/live
     "api:device-command-next",  # tests/live
+    "api:device-command-events",  # tests/live
     "api:schema",
     "api:docs",
     "api:auth-login",  # tests/accounts/test_api_tokens.py

@@ -141,7 +141,8 @@ def address(route: str, ids: dict[str, UUID]) -> str:
     resource = re.sub(
         r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
-        r"|change-lifecycle|purge|reveal-secret|take-control|release-control|claim-code|approve|reject|settle|assign|comment|snooze|events)$",
+        r"|change-lifecycle|purge|reveal-secret|take-control|release-control|claim-code|approve|reject"
+        r"|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events)$",
         "",
         route.removeprefix("platform-"),
     )

@@ -95,6 +95,8 @@ _VERBS = {"add": "create", "change": "update"}
 _COVERED_BY = {
     "command.view": "robot.view",
     "command.create": "robot.control",
+    # The lock belongs to the work on a robot, so technicians set it too.
+    "robot.lock": "maintenance.update",
     "telemetry_import.view": "telemetry.write",
     "telemetry_import.create": "telemetry.write",
     "telemetry_import.update": "telemetry.write",

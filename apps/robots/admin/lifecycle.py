@@ -1,4 +1,4 @@
-"""Actions that change a robot's stage, and the purge, in the admin."""
+"""Actions that change a robot's stage, its maintenance lock, and the purge, in the admin."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from apps.robots.choices import Lifecycle, RobotAction, allows, next_stages
 from apps.robots.models import Robot
 from apps.robots.services.lifecycle import robot_change_lifecycle
+from apps.robots.services.maintenance_lock import maintenance_lock_release, maintenance_lock_set
 from apps.robots.services.purge import robot_purge
-from urfmp.common.admin import ObjectAction
+from urfmp.common.admin import ObjectAction, request_user
 
 
 class PurgeForm(forms.Form):
@@ -63,6 +64,32 @@ LIFECYCLE_ACTIONS = (
         "moved to maintenance", "handyman",
     ),
 )  # fmt: skip
+
+MAINTENANCE_LOCK_ACTIONS = (
+    ObjectAction(
+        name="lock-for-maintenance",
+        label="Lock for maintenance",
+        done="locked for maintenance",
+        permission="lock",
+        icon="lock",
+        applies=lambda robot: robot.is_active and robot.maintenance_locked_at is None,
+        run=lambda request, robot, _values: maintenance_lock_set(robot, request_user(request)),
+        consequences="Commands that wait for it are cancelled. Only stop requests reach it until"
+        " the lock is released. The lock is not a safety device: secure the robot before you work"
+        " on it.",
+        keep_label="Do not lock",
+        is_danger=True,
+    ),
+    ObjectAction(
+        name="release-from-maintenance",
+        label="Release maintenance lock",
+        done="released from maintenance",
+        permission="lock",
+        icon="lock_open",
+        applies=lambda robot: robot.maintenance_locked_at is not None,
+        run=lambda request, robot, _values: maintenance_lock_release(robot, request_user(request)),
+    ),
+)
 
 PURGE_ACTION = ObjectAction(
     name="purge",

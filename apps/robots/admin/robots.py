@@ -21,7 +21,11 @@ from apps.robots.admin.connection_secrets import (
     replaced_text,
     secret_names,
 )
-from apps.robots.admin.lifecycle import LIFECYCLE_ACTIONS, PURGE_ACTION
+from apps.robots.admin.lifecycle import (
+    LIFECYCLE_ACTIONS,
+    MAINTENANCE_LOCK_ACTIONS,
+    PURGE_ACTION,
+)
 from apps.robots.admin.place_filters import AreaFilter, CellFilter, FacilityFilter
 from apps.robots.admin.robot_form import RobotForm
 from apps.robots.choices import RobotAction, Vendor, allows
@@ -143,6 +147,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     )
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
         *LIFECYCLE_ACTIONS,
+        *MAINTENANCE_LOCK_ACTIONS,
         ObjectAction(
             name="retire",
             label="Retire",

@@ -16,12 +16,13 @@ from rest_framework.response import Response
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.robots.api.claim_codes import ClaimCodeSerializer
 from apps.robots.api.json_fields import ConfigurationField, ConnectionField, LocationField
-from apps.robots.api.operators import require_user
+from apps.robots.api.operators import author_of, require_user
 from apps.robots.choices import ConnectionSecret, RobotStatus
 from apps.robots.models import Robot
 from apps.robots.services import claim_codes, lifecycle, purge, robots
 from apps.robots.services.commands import leases
 from apps.robots.services.connection import connection_secret_reveal, given_secrets
+from apps.robots.services.maintenance_lock import maintenance_lock_release, maintenance_lock_set
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter
@@ -137,6 +138,8 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         "change_lifecycle": "change",
         "purge": "purge",
         "reveal_secret": "reveal",
+        "lock_for_maintenance": "lock",
+        "release_from_maintenance": "lock",
         "take_control": "control",
         "release_control": "control",
         "create_claim_code": "claim",
@@ -214,6 +217,27 @@ class RobotViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, W
         body.is_valid(raise_exception=True)
         purge.robot_purge(robot, **body.validated_data)
         return Response(status=HTTPStatus.ACCEPTED)
+
+    @extend_schema(request=None, responses=RobotSerializer)
+    @action(detail=True, methods=["post"], url_path="lock-for-maintenance")
+    def lock_for_maintenance(self, request: Request, pk: str) -> Response:
+        """Lock a robot for maintenance.
+
+        Commands that wait for it are cancelled, and only stop requests reach it until the lock is
+        released. Its status is `maintenance`. Needs the permission to work on maintenance tasks.
+        """
+        robot = maintenance_lock_set(self.get_object(), author_of(self.principal))
+        return Response(self.get_serializer(robot).data)
+
+    @extend_schema(request=None, responses=RobotSerializer)
+    @action(detail=True, methods=["post"], url_path="release-from-maintenance")
+    def release_from_maintenance(self, request: Request, pk: str) -> Response:
+        """Release the maintenance lock of a robot.
+
+        Its status is again the one that it reported. Cancelled commands stay cancelled.
+        """
+        robot = maintenance_lock_release(self.get_object(), author_of(self.principal))
+        return Response(self.get_serializer(robot).data)
 
     @extend_schema(request=None, responses=RobotSerializer)
     @action(detail=True, methods=["post"], url_path="take-control")

@@ -54,6 +54,20 @@ def test_create_returns_stored_command_and_executes_nothing(commanded, post, ali
     assert commanded.claim() is None
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"joints_rad": [0, -1.57, 1.57, 0.25, 0, 0], "speed_percent": 20, "payload_kg": 1.5},
+        {"pose": {"x_m": 0.4, "y_m": -0.2, "z_m": 0.5, "rx_rad": 0, "ry_rad": 3.1, "rz_rad": 0}},
+    ],
+)
+def test_payload_is_handed_over_unchanged(commanded, post, payload):
+    """The original accepted joint values, and dropped them silently."""
+    answer = post(commands_of(commanded), {"type": "move_to_position", "payload": payload})
+    assert (answer.status_code, answer.json()["payload"]) == (201, payload)
+    assert commanded.claim().payload == payload
+
+
 def test_create_requires_idempotency_key_and_repeats_once(commanded, post):
     path, body = commands_of(commanded), {"type": "pause"}
     missing = post.client.post(path, body, content_type="application/json")

@@ -163,6 +163,33 @@ def test_command_of_a_deactivated_author_is_rejected(commanded, olga):
     )
 
 
+def test_command_of_a_user_without_the_role_is_rejected(commanded, olga):
+    command = commanded.create("pause", user=olga)
+    commanded.do(User.objects.filter(pk=olga.pk).update, role="viewer")
+    assert commanded.claim() is None
+    assert commanded.read(command).status == "rejected"
+
+
+def test_command_of_an_approver_without_the_role_is_rejected(strict, alice, olga):
+    command = strict.create(user=olga, **FIRMWARE)
+    strict.do(command_approve, command, alice)
+    strict.do(User.objects.filter(pk=alice.pk).update, role="viewer")
+    assert strict.claim() is None
+    assert strict.read(command).error_message == (
+        "Not sent: The user who approved the command may no longer control robots."
+    )
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"role": "viewer"}])
+def test_command_of_former_platform_staff_is_rejected(commanded, root, tenant, change):
+    handed_over, rejected = commanded.create(user=root), commanded.create(user=root)
+    assert commanded.claim().pk == handed_over.pk
+    with tenant(root.organization):
+        User.objects.filter(pk=root.pk).update(**change)
+    assert commanded.claim() is None
+    assert commanded.read(rejected).status == "rejected"
+
+
 def test_unknown_command_opens_an_alert_which_its_result_resolves(commanded):
     command = commanded.create("start")
     commanded.claim()

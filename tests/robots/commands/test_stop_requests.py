@@ -7,6 +7,8 @@ import time
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
 
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
@@ -74,6 +76,32 @@ def test_stop_is_handed_over_first_and_alone_until_reset(commanded, alice):
     assert commanded.create("pause").status == "pending"
 
 
+def test_stopped_robot_stays_connected(commanded, alice, organization_a, make_key):
+    """The emergency stop of the original switched the robot's controller off."""
+    key = make_key(organization_a, ["telemetry:write", "commands:write"], robot=commanded.robot)
+    command = stop(commanded, alice, reason="Pallet on the floor")
+    claimed = commanded.claim()
+    # The robot is asked to stop, and for nothing else.
+    assert (claimed.pk, claimed.type, claimed.payload) == (
+        command.pk, "emergency_stop", {"reason": "Pallet on the floor"},
+    )  # fmt: skip
+    commanded.report(command_acknowledge, claimed)
+    commanded.report(command_report_result, claimed, outcome="completed")
+    robot = Client(headers={"x-api-key": key})
+    point = {"metric_name": "joint.1.angle", "time": timezone.now().isoformat(), "value": 1.0}
+    for path, body in (
+        ("telemetry", {"points": [point]}),
+        ("device/status", {"status": "emergency_stop"}),
+    ):
+        answer = robot.post(f"/api/v1/{path}", body, content_type="application/json")
+        assert answer.status_code == 200, path
+    stored = commanded.do(Robot.objects.get, pk=commanded.robot.pk)
+    assert (stored.is_active, stored.lifecycle) == (True, "active")
+    assert commanded.do(RobotCommand.objects.count) == 1
+    reset = commanded.create("reset", user=alice)
+    assert commanded.claim().pk == reset.pk
+
+
 def test_reset_cancels_stop_requests_that_were_not_fetched(commanded, alice):
     command = stop(commanded)
     commanded.create("reset", user=alice)
@@ -83,8 +111,6 @@ def test_reset_cancels_stop_requests_that_were_not_fetched(commanded, alice):
 
 
 def test_stop_reaches_offline_and_locked_robots(commanded):
-    from django.utils import timezone
-
     commanded.update(status="offline", maintenance_locked_at=timezone.now())
     with pytest.raises(MaintenanceLockedError):
         commanded.create("pause")

@@ -9,9 +9,16 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Now
 
 from apps.audit.services.spool import audit_spooled
-from apps.robots.choices import CommandStatus, CommandType, may_follow
+from apps.robots.choices import (
+    IN_FLIGHT_STATUSES,
+    WAITING_STATUSES,
+    CommandStatus,
+    CommandType,
+    may_follow,
+)
 from apps.robots.exceptions import CommandNotFoundError, CommandStateError
 from apps.robots.models import RobotCommand
 from urfmp.common.redis.events import CommandEvent, publish
@@ -88,9 +95,34 @@ def change_status(command: RobotCommand, status: str, **fields: Any) -> RobotCom
             raise CommandStateError(msg)
         command.refresh_from_db()
         publish_command(command)
+        if before in IN_FLIGHT_STATUSES:
+            # The robot's next command may have waited for this one.
+            wake_robots({command.robot_id})
         if is_stop or CommandStatus.UNKNOWN in {before, status}:
             run_outcome_steps(command)
     return command
+
+
+def cancel_waiting(robot_ids: Collection[UUID], reason: str) -> None:
+    """Cancel the commands that wait for robots, except stop requests.
+
+    Args:
+        robot_ids: Robots of one organization, whose rows the caller has locked.
+        reason: Text that is stored with each command.
+    """
+    waiting = RobotCommand.objects.filter(
+        robot_id__in=robot_ids, status__in=WAITING_STATUSES
+    ).exclude(type=CommandType.EMERGENCY_STOP)
+    cancelled = list(waiting.select_for_update(no_key=True).order_by("pk"))
+    RobotCommand.objects.filter(pk__in=[command.pk for command in cancelled]).update(
+        status=CommandStatus.CANCELLED,
+        completed_at=Now(),
+        error_message=reason,
+        version=F("version") + 1,
+    )
+    for command in cancelled:
+        command.status, command.version = CommandStatus.CANCELLED, command.version + 1
+    publish_command(*cancelled)
 
 
 def run_outcome_steps(command: RobotCommand) -> None:

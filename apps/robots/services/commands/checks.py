@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from apps.accounts.models import ApiKey, User
 from apps.accounts.permissions.roles import scopes_have_permission
+from apps.accounts.selectors.platform_staff import is_super_admin
 from apps.robots.choices import IN_FLIGHT_STATUSES, MOTION_TYPES, CommandType, RobotStatus
 from apps.robots.exceptions import (
     CommandBlockedError,
@@ -56,7 +59,7 @@ def require_allowed(robot: Robot, command: RobotCommand, *, is_due: bool) -> Non
 def hand_over_error(robot: Robot, command: RobotCommand) -> ApplicationError | None:
     """Return why a stored command must not be handed over, or None."""
     try:
-        _require_author(command)
+        _require_permissions(command)
         require_allowed(robot, command, is_due=True)
     except ApplicationError as error:
         return error
@@ -110,25 +113,31 @@ def _require_no_motion(robot: Robot, command: RobotCommand) -> None:
         raise MotionInFlightError(msg, command_id=str(found.pk))
 
 
-def _require_author(command: RobotCommand) -> None:
-    """Require that the author of a command may still control robots.
+def _require_permissions(command: RobotCommand) -> None:
+    """Require that the users and the API key behind a command may still control robots.
 
-    Platform staff are users of another organization, which this transaction does not see; they
-    were checked when the command was created.
+    An author or approver may have lost the role, or access, since the command was stored.
     """
     if command.user_id is not None:
-        user = User.objects.filter(pk=command.user_id).first()
-        is_allowed = user is None or user.has_perm(CONTROL_PERMISSION)
+        is_allowed = _may_control(command.user_id)
     elif command.api_key_id is not None:
-        key = (
-            ApiKey.objects.filter(pk=command.api_key_id, is_active=True)
-            .exclude(expires_at__lte=Now())
-            .first()
-        )
-        is_allowed = key is not None and scopes_have_permission(
-            key.permissions or (), CONTROL_PERMISSION
-        )
+        is_allowed = _key_may_control(command.api_key_id)
     else:
         is_allowed = True  # a job of the platform
     if not is_allowed:
         raise CommandForbiddenError
+    if command.approved_by_id is not None and not _may_control(command.approved_by_id):
+        msg = "The user who approved the command may no longer control robots."
+        raise CommandForbiddenError(msg)
+
+
+def _may_control(user_id: UUID) -> bool:
+    user = User.objects.filter(pk=user_id).first()
+    # Platform staff are users of another organization, which this transaction does not see.
+    return is_super_admin(user_id) if user is None else user.has_perm(CONTROL_PERMISSION)
+
+
+def _key_may_control(key_id: UUID) -> bool:
+    rows = ApiKey.objects.filter(pk=key_id, is_active=True).exclude(expires_at__lte=Now())
+    key = rows.first()
+    return key is not None and scopes_have_permission(key.permissions or (), CONTROL_PERMISSION)

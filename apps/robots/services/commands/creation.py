@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import DateTimeField, ExpressionWrapper, Value
 from django.db.models.functions import Greatest, Now
-from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.robots.choices import (
@@ -33,6 +32,7 @@ from apps.robots.services.commands.checks import require_allowed
 from apps.robots.services.commands.leases import lease_extend
 from apps.robots.services.commands.stop_latch import stop_latch_release
 from apps.robots.services.robots import robot_lock
+from urfmp.common.db.clock import database_time
 from urfmp.common.tenancy.context import audit_action, current_actor
 
 MAX_WAITING_PER_ROBOT = 2000
@@ -64,7 +64,9 @@ def command_create(
         payload: Fields of the type.
         priority: One of `CommandPriority`; it decides which of several waiting commands is first.
         user: Author; None for an API key, which is that of the open transaction.
-        scheduled_at: Time before which it is not handed over; aware.
+        scheduled_at: Time before which it is not handed over; aware. A time in the past is
+            allowed until the command would have expired, so that a late repetition of a request
+            does not repeat the command.
         lifetime: Time from now, or from `scheduled_at`, after which it expires. Motion: 30 s by
             default and at most 5 min; other types: 10 min and at most 24 h.
 
@@ -88,16 +90,20 @@ def command_create(
             scheduled_at=scheduled_at,
         )
         _check_fields(robot, command)
-        is_due = scheduled_at is None or scheduled_at <= timezone.now()
+        lifetime = _checked_lifetime(type, lifetime)
+        now = database_time()
+        _check_schedule(command.scheduled_at, lifetime, now)
+        is_due = command.scheduled_at is None or command.scheduled_at <= now
         require_allowed(robot, command, is_due=is_due)
         waiting = RobotCommand.objects.filter(robot=robot, status__in=WAITING_STATUSES)
         if waiting.count() >= MAX_WAITING_PER_ROBOT:
             raise TooManyCommandsError
-        start: Any = Now()
         if needs_approval(robot, type):
             command.status = CommandStatus.PENDING_APPROVAL
-            start = command.approval_due_at = Now() + APPROVAL_PERIOD
-        command.expires_at = _expiry(type, start, scheduled_at, lifetime)
+            command.approval_due_at = Now() + APPROVAL_PERIOD
+        command.expires_at = ExpressionWrapper(
+            _lifetime_start(command) + lifetime, output_field=DateTimeField()
+        )
         command.save(force_insert=True)
         command.refresh_from_db()
         if command.is_motion and is_due:
@@ -109,11 +115,20 @@ def command_create(
 
 
 def _check_fields(robot: Robot, command: RobotCommand) -> None:
-    command.clean_fields(exclude={"expires_at", "organization", "robot"})
+    # The author is who asks, not input; row-level security hides platform staff.
+    command.clean_fields(exclude={"api_key", "expires_at", "organization", "robot", "user"})
     _require_supported(robot, command)
     validate_payload(command.type, command.payload, robot.configuration)
-    if command.scheduled_at and command.scheduled_at > timezone.now() + MAX_SCHEDULE_AHEAD:
+
+
+def _check_schedule(scheduled_at: datetime | None, lifetime: timedelta, now: datetime) -> None:
+    if scheduled_at is None:
+        return
+    if scheduled_at > now + MAX_SCHEDULE_AHEAD:
         msg = f"Schedule a command at most {MAX_SCHEDULE_AHEAD.days} days ahead."
+        raise ValidationError({"scheduled_at": msg})
+    if scheduled_at + lifetime <= now:
+        msg = "A command for this time has expired already. Choose a later time, or none."
         raise ValidationError({"scheduled_at": msg})
 
 
@@ -135,13 +150,8 @@ def _require_supported(robot: Robot, command: RobotCommand) -> None:
         raise ValidationError({"type": msg})
 
 
-def _expiry(
-    type: str,  # noqa: A002 - the column
-    start: Any,
-    scheduled_at: Any,
-    lifetime: timedelta | None,
-) -> Any:
-    """Return the time of expiry as an expression over the database's clock.
+def _checked_lifetime(type: str, lifetime: timedelta | None) -> timedelta:  # noqa: A002
+    """Return the lifetime of a command, by default that of its type.
 
     Raises:
         ValidationError: The lifetime is not positive, or longer than the type allows.
@@ -149,10 +159,18 @@ def _expiry(
     is_motion = type in MOTION_TYPES
     maximum = MAX_MOTION_LIFETIME if is_motion else MAX_LIFETIME
     if lifetime is None:
-        lifetime = DEFAULT_MOTION_LIFETIME if is_motion else DEFAULT_LIFETIME
+        return DEFAULT_MOTION_LIFETIME if is_motion else DEFAULT_LIFETIME
     if not timedelta(seconds=1) <= lifetime <= maximum:
         seconds = int(maximum.total_seconds())
         raise ValidationError({"expires_in": f"Enter 1 to {seconds} seconds for this type."})
-    if scheduled_at is not None:
-        start = Greatest(start, Value(scheduled_at, DateTimeField()))
-    return ExpressionWrapper(start + lifetime, output_field=DateTimeField())
+    return lifetime
+
+
+def _lifetime_start(command: RobotCommand) -> Any:
+    """Return the time from which a command's lifetime counts, as an expression."""
+    if command.scheduled_at is None:
+        return command.approval_due_at or Now()
+    scheduled_at = Value(command.scheduled_at, DateTimeField())
+    if command.approval_due_at is None:
+        return scheduled_at
+    return Greatest(command.approval_due_at, scheduled_at)

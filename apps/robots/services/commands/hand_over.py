@@ -7,11 +7,11 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
 from apps.robots.choices import MOTION_TYPES, CommandStatus, CommandType
-from apps.robots.exceptions import CommandStateError
+from apps.robots.exceptions import AcknowledgementOverdueError, CommandStateError
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.commands.changes import change_status
 from apps.robots.services.commands.checks import hand_over_error, has_motion_in_flight
@@ -28,6 +28,7 @@ def command_claim_next(
     robot_id: UUID,
     actor: Actor | None = None,
     acknowledge_within: timedelta = ACKNOWLEDGE_PERIOD,
+    previous_id: UUID | None = None,
 ) -> RobotCommand | None:
     """Hand over a robot's next command, or return None.
 
@@ -44,8 +45,12 @@ def command_claim_next(
         robot_id: Robot that asks.
         actor: The robot's API key or gateway, for the audit log.
         acknowledge_within: Time for the acknowledgement.
+        previous_id: Command that was handed over last on a connection on which the robot does not
+            ask. Until the robot has acknowledged it, only a stop request follows.
 
     Raises:
+        AcknowledgementOverdueError: A command is due, and the robot did not acknowledge the
+            previous one in time. The connection may be lost; commands must not follow there.
         RuntimeError: A transaction is open, so that `sent` could be rolled back after the command
             has left.
     """
@@ -53,13 +58,35 @@ def command_claim_next(
         first = _due_commands(robot_id).first()
         if first is None:
             return None
+        is_stop = first.type == CommandType.EMERGENCY_STOP
+        if previous_id is not None and _awaits_acknowledgement(previous_id) and not is_stop:
+            return None
         with audit_action("robots.command.hand_over"):
-            if first.type == CommandType.EMERGENCY_STOP:
+            if is_stop:
                 # Nothing may delay it: neither checks nor the lock of the robot's row.
                 with suppress(CommandStateError):
                     if _is_sent(first, acknowledge_within):
                         return first
             return _claim(robot_lock(robot_id), acknowledge_within)
+
+
+def _awaits_acknowledgement(command_id: UUID) -> bool:
+    """Return whether a command was handed over and is not acknowledged yet.
+
+    Raises:
+        AcknowledgementOverdueError: The time for the acknowledgement is over.
+    """
+    rows = RobotCommand.objects.filter(
+        pk=command_id,
+        status__in=(CommandStatus.SENT, CommandStatus.UNKNOWN),
+        acknowledged_at__isnull=True,
+    )
+    is_overdue = Q(status=CommandStatus.UNKNOWN) | Q(answer_due_at__lte=Now())
+    found = rows.annotate(is_overdue=ExpressionWrapper(is_overdue, BooleanField()))
+    overdue = found.values_list("is_overdue", flat=True).first()
+    if overdue:
+        raise AcknowledgementOverdueError
+    return overdue is not None
 
 
 def _due_commands(robot_id: UUID) -> QuerySet[RobotCommand]:

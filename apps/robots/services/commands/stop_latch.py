@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
 from apps.accounts.models import User
-from apps.robots.choices import WAITING_STATUSES, CommandStatus, CommandType, RobotStatus
+from apps.robots.choices import CommandStatus, CommandType, RobotStatus
 from apps.robots.models import Robot, RobotCommand
-from apps.robots.services.commands.changes import change_status, publish_command
+from apps.robots.services.commands.changes import cancel_waiting, change_status
 from apps.robots.services.status_changes import (
     STATUS_FIELDS,
     StatusChange,
     status_write,
     statuses_write,
 )
+from urfmp.common.db.clock import database_time
 
 _LOCK_TIMEOUT = "400ms"
 
@@ -71,31 +70,12 @@ def _latch(robots: list[Robot], reason: str) -> None:
             unlatched,
             RobotStatus.EMERGENCY_STOP,
             StatusChange(reason),
-            stop_latched_at=_database_time(),
+            stop_latched_at=database_time(),
         )
-    waiting = RobotCommand.objects.filter(robot_id__in=ids, status__in=WAITING_STATUSES).exclude(
-        type=CommandType.EMERGENCY_STOP
-    )
-    cancelled = list(waiting.select_for_update(no_key=True).order_by("pk"))
-    RobotCommand.objects.filter(pk__in=[command.pk for command in cancelled]).update(
-        status=CommandStatus.CANCELLED,
-        completed_at=Now(),
-        error_message=reason,
-        version=F("version") + 1,
-    )
-    for command in cancelled:
-        command.status, command.version = CommandStatus.CANCELLED, command.version + 1
-    publish_command(*cancelled)
+    cancel_waiting(ids, reason)
     RobotCommand.objects.filter(robot_id__in=ids, latch_due_at__isnull=False).update(
         latch_due_at=None
     )
-
-
-def _database_time() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        found: datetime = cursor.fetchone()[0]
-    return found
 
 
 def stop_latch_release(robot: Robot, user: User | None) -> None:
