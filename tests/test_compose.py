@@ -218,7 +218,8 @@ def _proxied() -> str:
 
 def test_proxy_routes_streams_to_live():
     text = _proxied()
-    assert "@live path /api/v1/events /api/v1/device/commands/next" in text
+    device_paths = "/api/v1/device/commands/next /api/v1/device/commands/events"
+    assert f"@live path /api/v1/events {device_paths}\n" in text
     live, web = text.split("reverse_proxy {$PROXY_LIVE:live:8001}")[1].split(
         "reverse_proxy {$PROXY_WEB:web:8000}"
     )

@@ -24,7 +24,7 @@ class Backend(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        if self.path.endswith("/events") or self.path == "/stream":
+        if self.path in {"/api/v1/events", "/stream"}:
             self._stream()
             return
         format_name = self.path.rpartition(".")[2]
@@ -94,6 +94,7 @@ def get(port: int, path: str, **headers: str):
         ("/api/v1/robots", "web"),
         ("/api/v1/eventsx", "web"),
         ("/api/v1/device/commands/next", "live"),
+        ("/api/v1/device/commands/events", "live"),
     ],
 )
 def test_proxy_routes_by_path(path, server, proxied):

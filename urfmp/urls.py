@@ -20,6 +20,7 @@ handler500 = "urfmp.common.http.error_views.server_error"
 api: list[URLPattern | URLResolver] = [
     path("events", served_by_live, name="events"),
     path("device/commands/next", served_by_live, name="device-command-next"),
+    path("device/commands/events", served_by_live, name="device-command-events"),
     path("schema", SchemaView.as_view(), name="schema"),
     path("docs", DocsView.as_view(url_name="api:schema"), name="docs"),
     path("", include("apps.telemetry.api.urls")),

@@ -23,6 +23,9 @@ from django.db import connections
 from psycopg.conninfo import make_conninfo
 from redis.connection import parse_url
 
+from apps.robots.services.status import robot_report_status
+from tests.support.waiting_devices import Device
+
 # Graceful shutdown timeout of the server; streams should need none of it.
 GRACE_SECONDS = 20
 # Time in which a revoked stream closes: one second, more on a busy machine. Without the check for
@@ -288,3 +291,19 @@ def redis_relay() -> Iterator[tuple[Relay, str]]:
     password = f":{parts['password']}@" if parts.get("password") else ""
     yield relay, f"redis://{password}127.0.0.1:{relay.port}/{parts.get('db', 0)}"
     relay.shut()
+
+
+@pytest.fixture
+def make_device(make_robot, make_key, tenant):
+    def make(organization: Any, scopes: Any = ("commands:write",), **options: Any) -> Device:
+        robot = make_robot(organization)
+        with tenant(organization):
+            robot_report_status(robot_id=robot.pk, status="idle")
+        return Device(robot, make_key(organization, list(scopes), robot=robot, **options))
+
+    return make
+
+
+@pytest.fixture
+def device(organization_a, make_device) -> Device:
+    return make_device(organization_a)

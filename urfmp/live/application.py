@@ -19,8 +19,13 @@ from starlette.routing import Route
 
 from urfmp.common.http.health import MAX_CHECK_SECONDS, check_database
 from urfmp.live.commands.endpoint import NextCommandEndpoint
+from urfmp.live.commands.stream import CommandStreamEndpoint
 from urfmp.live.commands.waiting import WaitingRobots
-from urfmp.live.commands.wakeups import DueCommandsPoller, NotificationListener
+from urfmp.live.commands.wakeups import (
+    DueCommandsPoller,
+    NotificationListener,
+    RevokedKeysPoller,
+)
 from urfmp.live.event_sources import PollingSource, RedisSource
 from urfmp.live.event_stream import EventStreamEndpoint, database_unavailable
 from urfmp.live.http.errors import EXCEPTION_HANDLERS
@@ -64,6 +69,7 @@ class LiveProcess:
             reaper.permission_loop(),
             NotificationListener(self.waiting_robots).run(),
             DueCommandsPoller(self.waiting_robots, self._background_queries).run(),
+            RevokedKeysPoller(self.waiting_robots, self._background_queries).run(),
         )
         tasks = [asyncio.create_task(_supervise(loop)) for loop in loops]
         _call_on_signals(self.close)
@@ -98,11 +104,13 @@ def create_application() -> Starlette:
     process = LiveProcess()
     events = EventStreamEndpoint(process.registry, process.request_queries)
     next_command = NextCommandEndpoint(process.waiting_robots, process.command_queries)
+    command_stream = CommandStreamEndpoint(process.waiting_robots, process.command_queries)
     application = Starlette(
         routes=[
             _read_route("/healthz", process.healthz),
             _read_route("/api/v1/events", events),
             _route("/api/v1/device/commands/next", next_command, "POST"),
+            _read_route("/api/v1/device/commands/events", command_stream),
         ],
         middleware=[Middleware(ResponseHeadersMiddleware)],
         exception_handlers=EXCEPTION_HANDLERS,

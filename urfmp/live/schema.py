@@ -96,6 +96,27 @@ _NEXT_COMMAND = {
         "204": {"description": "No command became due."},
     },
 }
+_COMMAND_EVENTS = {
+    "operationId": "device_command_events",
+    "summary": "Stream commands as they become due",
+    "description": (
+        "For a key bound to a robot, with the scope commands:write; an alternative to"
+        " `device/commands/next`. A stream of server-sent events. `command` has the same data, and"
+        " is handed over once: if it is lost, its outcome is unknown, and it is not sent again."
+        " The next command follows when the robot has acknowledged the last one; a stop request"
+        " follows at once. The stream closes within a second when the key is revoked, when the"
+        " robot opens another stream or poll, and when an acknowledgement is overdue. Opening it"
+        " counts as contact of the robot, the open stream does not."
+    ),
+    "tags": ["device"],
+    "security": [{"bearer": []}],
+    "responses": {
+        "200": {
+            "description": "Events: `welcome`, `command`, and `heartbeat` each 15 seconds.",
+            "content": {"text/event-stream": {"schema": {"type": "string"}}},
+        },
+    },
+}
 
 
 def add_live_routes(result: dict[str, Any], **_: Any) -> dict[str, Any]:
@@ -105,4 +126,5 @@ def add_live_routes(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """
     result["paths"]["/api/v1/events"] = {"get": _EVENTS}
     result["paths"]["/api/v1/device/commands/next"] = {"post": _NEXT_COMMAND}
+    result["paths"]["/api/v1/device/commands/events"] = {"get": _COMMAND_EVENTS}
     return result

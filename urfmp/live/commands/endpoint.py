@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 
 import msgspec
 from starlette.requests import Request
@@ -13,14 +12,15 @@ from starlette.types import Send
 from urfmp.live.access_denied import AuditedEndpoint
 from urfmp.live.authentication import PresentedCredential, presented_credential
 from urfmp.live.commands.queries import (
+    Device,
     HandedOverCommand,
     authenticate_device,
     claim_command,
 )
-from urfmp.live.commands.waiting import Waiter, WaitingRobots
+from urfmp.live.commands.waiting import Waiter, WaitingRobots, wait_until_woken
 from urfmp.live.event_stream import database_unavailable
 from urfmp.live.http.errors import HttpError
-from urfmp.live.http.requests import query_parameters, request_id
+from urfmp.live.http.requests import query_parameters, request_id, wait_for_disconnect
 from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool
 
 MAX_WAIT_SECONDS = 30
@@ -51,7 +51,7 @@ class NextCommandEndpoint(AuditedEndpoint):
             try:
                 device = await self._queries.run(authenticate_device, credential)
                 with self._waiting.waiter(device.organization_id, device.robot_id) as waiter:
-                    command = await self._next_command(request, credential, waiter, seconds)
+                    command = await self._next_command(request, credential, device, waiter, seconds)
             except DATABASE_ERRORS:
                 raise database_unavailable() from None
         response = Response(status_code=204)
@@ -63,42 +63,29 @@ class NextCommandEndpoint(AuditedEndpoint):
         self,
         request: Request,
         credential: PresentedCredential,
+        device: Device,
         waiter: Waiter,
         seconds: float,
     ) -> HandedOverCommand | None:
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        disconnect = asyncio.create_task(_disconnected(request))
+        disconnect = asyncio.create_task(wait_for_disconnect(request))
+        has_waited = False
         try:
             while not (disconnect.done() or waiter.is_superseded):
-                command = await self._queries.run(claim_command, credential, request_id(request))
+                command = await self._queries.run(
+                    claim_command, device, credential, request_id(request), has_waited=has_waited
+                )
                 remaining = end - loop.time()
                 if command is not None or remaining <= 0:
                     return command
-                await _wait(waiter, disconnect, remaining)
+                await wait_until_woken(waiter, disconnect, remaining)
+                has_waited = True
                 if loop.time() >= end:
                     return None
         finally:
             disconnect.cancel()
         return None
-
-
-async def _wait(waiter: Waiter, disconnect: asyncio.Task[None], seconds: float) -> None:
-    """Wait for a wake-up or a disconnection, at most some seconds."""
-    woken = asyncio.create_task(waiter.wait())
-    try:
-        await asyncio.wait(
-            {woken, disconnect}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
-        )
-    finally:
-        woken.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await woken
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _wait_seconds(request: Request) -> float:

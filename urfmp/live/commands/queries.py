@@ -68,15 +68,29 @@ def authenticate_device(credential: PresentedCredential) -> Device:
         HttpError: 401 for an invalid key; 403 for a key without robot or scope, or at an address
             that it does not allow.
     """
+    found = _verified_key(credential)
+    device = _device(found)
+    record_key_use(found)
+    robots_contacted(device.organization_id, {device.robot_id})
+    return device
+
+
+def verify_device(credential: PresentedCredential) -> Device:
+    """Verify a robot's key again, which may have been revoked while the robot waited.
+
+    Raises:
+        HttpError: As `authenticate_device`.
+    """
+    return _device(_verified_key(credential))
+
+
+def _verified_key(credential: PresentedCredential) -> KeyCredential:
     found = None if credential.is_session else key_credential(credential.token)
     if found is None:
         raise HttpError(401, "invalid_key", "The API key is unknown, revoked or expired.")
     if not found.allows_ip(credential.ip_address):
         raise HttpError(403, *IP_NOT_ALLOWED)
-    device = _device(found)
-    record_key_use(found)
-    robots_contacted(device.organization_id, {device.robot_id})
-    return device
+    return found
 
 
 def _device(found: KeyCredential) -> Device:
@@ -85,24 +99,37 @@ def _device(found: KeyCredential) -> Device:
     return Device(found.id, found.organization_id, found.robot_id)
 
 
-def claim_command(credential: PresentedCredential, request_id: str) -> HandedOverCommand | None:
+def claim_command(
+    device: Device,
+    credential: PresentedCredential,
+    request_id: str,
+    *,
+    has_waited: bool,
+    previous_id: UUID | None = None,
+) -> HandedOverCommand | None:
     """Return a robot's next command, after its status `sent` is committed.
 
-    The key is verified again: it may have been revoked while the robot waited.
+    Args:
+        device: Robot that was authenticated.
+        credential: Its key.
+        request_id: Id of the request, for the audit log.
+        has_waited: Whether the robot has waited since it was authenticated. Then its key is
+            verified again.
+        previous_id: Command that a stream has sent last.
 
     Raises:
+        AcknowledgementOverdueError: The robot did not acknowledge the previous command in time.
         HttpError: 401 or 403 if the key no longer authenticates the robot.
     """
-    found = key_credential(credential.token)
-    if found is None:
-        raise HttpError(401, "invalid_key", "The API key is unknown, revoked or expired.")
-    device = _device(found)
+    if has_waited:
+        device = verify_device(credential)
     command = command_claim_next(
         organization_id=device.organization_id,
         robot_id=device.robot_id,
         actor=Actor(
             api_key_id=device.key_id, ip_address=credential.ip_address, request_id=request_id
         ),
+        previous_id=previous_id,
     )
     return None if command is None else _handed_over(command)
 

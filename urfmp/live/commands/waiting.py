@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 from urfmp.live.http.errors import HttpError
@@ -19,19 +19,21 @@ _MAX_COUNTED_ROBOTS = 2 * MAX_WAITING
 
 
 class Waiter:
-    """One poll of a robot.
+    """One poll or stream of a robot.
 
     Attributes:
         robot_id: Robot that waits.
         organization_id: Organization of the robot.
-        is_superseded: Whether a newer poll of the robot has arrived, or the process stops. The
-            poll then ends without a command.
+        key_digest: Digest of the robot's key, for a stream. A poll ends by itself before long.
+        is_superseded: Whether a newer poll or stream of the robot has arrived, or the process
+            stops. It then ends without a command.
     """
 
-    def __init__(self, organization_id: UUID, robot_id: UUID) -> None:
+    def __init__(self, organization_id: UUID, robot_id: UUID, key_digest: str | None) -> None:
         """Initialize a waiter that was not woken."""
         self.organization_id = organization_id
         self.robot_id = robot_id
+        self.key_digest = key_digest
         self.is_superseded = False
         self._woken = asyncio.Event()
 
@@ -40,7 +42,7 @@ class Waiter:
         self._woken.set()
 
     def supersede(self) -> None:
-        """End the poll."""
+        """End the poll or stream."""
         self.is_superseded = True
         self._woken.set()
 
@@ -51,13 +53,13 @@ class Waiter:
 
 
 class WaitingRobots:
-    """All polls that wait at this process, one for each robot."""
+    """All polls and streams that wait at this process, one for each robot."""
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         """Initialize without waiters.
 
         Args:
-            max_waiting: Number of polls that may wait at once.
+            max_waiting: Number of polls and streams that may wait at once.
         """
         self._max_waiting = max_waiting
         self._waiters: dict[UUID, Waiter] = {}
@@ -81,11 +83,18 @@ class WaitingRobots:
             self._reserved -= 1
 
     @contextmanager
-    def waiter(self, organization_id: UUID, robot_id: UUID) -> Iterator[Waiter]:
-        """Register a poll, which ends an older poll of the same robot.
+    def waiter(
+        self, organization_id: UUID, robot_id: UUID, key_digest: str | None = None
+    ) -> Iterator[Waiter]:
+        """Register a poll or stream, which ends an older one of the same robot.
 
-        A robot that lost its connection polls again before the loss of the old one is noticed. A
-        command must not be handed to the old one.
+        A robot that lost its connection connects again before the loss of the old one is noticed.
+        A command must not be handed to the old one.
+
+        Args:
+            organization_id: Organization of the robot.
+            robot_id: Robot that waits.
+            key_digest: Digest of the robot's key, for a stream.
 
         Raises:
             HttpError: 429 if the robot polls too often; 503 if the process is shutting down.
@@ -93,7 +102,7 @@ class WaitingRobots:
         self._count_poll(robot_id)
         if self._is_closing:
             raise HttpError(503, "busy", "The process is shutting down.", retry_after=1)
-        waiter = Waiter(organization_id, robot_id)
+        waiter = Waiter(organization_id, robot_id, key_digest)
         if (older := self._waiters.get(robot_id)) is not None:
             older.supersede()
         self._waiters[robot_id] = waiter
@@ -116,12 +125,12 @@ class WaitingRobots:
             raise HttpError(429, "rate_limited", detail, retry_after=1)
 
     def wake(self, robot_id: UUID) -> None:
-        """Wake a robot's poll, if it waits at this process."""
+        """Wake a robot's poll or stream, if it waits at this process."""
         if (waiter := self._waiters.get(robot_id)) is not None:
             waiter.wake()
 
     def wake_all(self) -> None:
-        """Wake every poll: notifications may have been missed."""
+        """Wake every poll and stream: notifications may have been missed."""
         for waiter in self._waiters.values():
             waiter.wake()
 
@@ -129,8 +138,31 @@ class WaitingRobots:
         """Return the organizations of the waiting robots."""
         return {waiter.organization_id for waiter in self._waiters.values()}
 
+    def key_digests(self) -> set[str]:
+        """Return the digests of the keys that opened streams."""
+        return {waiter.key_digest for waiter in self._waiters.values() if waiter.key_digest}
+
+    def wake_keys(self, key_digests: Collection[str]) -> None:
+        """Wake the streams of keys, which then verify their key."""
+        for waiter in self._waiters.values():
+            if waiter.key_digest in key_digests:
+                waiter.wake()
+
     def close(self) -> None:
-        """End all polls, and accept no others."""
+        """End all polls and streams, and accept no others."""
         self._is_closing = True
         for waiter in self._waiters.values():
             waiter.supersede()
+
+
+async def wait_until_woken(waiter: Waiter, disconnect: asyncio.Task[None], seconds: float) -> None:
+    """Wait for a wake-up or a disconnection, at most some seconds."""
+    woken = asyncio.create_task(waiter.wait())
+    try:
+        await asyncio.wait(
+            {woken, disconnect}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        woken.cancel()
+        with suppress(asyncio.CancelledError):
+            await woken

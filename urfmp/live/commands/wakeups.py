@@ -1,4 +1,4 @@
-"""Wake robots: by notifications of PostgreSQL, and by polling."""
+"""Wake robots: by notifications of PostgreSQL, by polling, and when their key is revoked."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from apps.robots.selectors.due_commands import robots_with_due_commands
 from apps.robots.services.commands.changes import WAKE_CHANNEL
 from urfmp.live.commands.waiting import WaitingRobots
 from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool
+from urfmp.live.selectors import revoked_credentials
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +23,8 @@ _RETRY_SECONDS = 1.0
 # Scheduled commands become due without a notification, and notifications are missed while the
 # listener reconnects or behind a transaction pooler.
 _POLL_SECONDS = 1.0
+# A stream closes within a second of its key's revocation; the query needs the rest.
+_REVOCATION_CHECK_SECONDS = 0.8
 
 
 class NotificationListener:
@@ -90,3 +93,30 @@ class DueCommandsPoller:
                     break
                 for robot_id in due:
                     self._waiting.wake(robot_id)
+
+
+class RevokedKeysPoller:
+    """Wakes streams whose key was revoked or expired, so that they end."""
+
+    def __init__(self, waiting: WaitingRobots, queries: QueryThreadPool) -> None:
+        """Initialize the poller.
+
+        Args:
+            waiting: Robots to wake.
+            queries: Threads for the queries.
+        """
+        self._waiting = waiting
+        self._queries = queries
+
+    async def run(self) -> None:
+        """Poll forever."""
+        while True:
+            await asyncio.sleep(_REVOCATION_CHECK_SECONDS)
+            if not (digests := self._waiting.key_digests()):
+                continue
+            try:
+                revoked = await self._queries.run(revoked_credentials, digests)
+            except DATABASE_ERRORS as error:
+                logger.debug("Keys could not be verified: %s", error)
+            else:
+                self._waiting.wake_keys(revoked)

@@ -50,3 +50,9 @@ def request_id(request: Request) -> str:
     """Return the request's id, which `ResponseHeadersMiddleware` has set."""
     value: str = request.state.request_id
     return value
+
+
+async def wait_for_disconnect(request: Request) -> None:
+    """Wait until the client of a request disconnects."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
