@@ -3,7 +3,8 @@
     URFMP_URL=http://127.0.0.1:8000 URFMP_KEY=urfmp_live_… python examples/robot.py
 
 Copy `examples/robotclient/client.py`: it needs only Python 3.11. Measurements taken during a server
-restart or a network failure are delivered afterwards, in order.
+restart or a network failure are delivered afterwards, in order, also if this program is restarted
+meanwhile: the file `robot.db`, or URFMP_BUFFER, keeps them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from examples.robotclient.client import RequestRejected, RobotClient
 def main() -> None:
     """Record measurements until Ctrl-C."""
     url = os.environ.get("URFMP_URL", "http://127.0.0.1:8000")
-    client = RobotClient(url, os.environ["URFMP_KEY"])
+    buffer = os.environ.get("URFMP_BUFFER", "robot.db")
+    client = RobotClient(url, os.environ["URFMP_KEY"], buffer=buffer)
     started = time.monotonic()
     client.change_status("running")
     try:

@@ -14,9 +14,10 @@ A robot without an API key exchanges the claim code of its page for one:
 
     python3 client.py --server https://fleet.example --claim 7K3M-9QXA-T2VD-40ZR
 
-It uses only the standard library. `record` and `change_status` add to a queue. `flush` delivers the
-queue, oldest first, and keeps the rest if the server is unavailable or asks the client to wait. A
-request whose response was lost is sent again unchanged: the server stores each point once.
+It uses only the standard library. `record` and `change_status` add to a buffer, which is a file if
+`RobotClient` is given its path. `flush` delivers the buffer, oldest first, and keeps the rest if
+the server is unavailable or asks the client to wait. A request whose response was lost is sent
+again unchanged: the server stores each point once.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ import argparse
 import http.client
 import itertools
 import json
+import logging
 import os
 import random
+import sqlite3
 import sys
+import threading
 import time as clock
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -38,18 +41,28 @@ from pathlib import Path
 from typing import Any, NotRequired, Self, TypedDict
 from urllib.parse import urlencode, urlsplit
 
+logger = logging.getLogger(__name__)
+
 # Limits of the server for one request.
 MAX_POINTS = 10_000
 MAX_BODY_BYTES = 8 * 1024 * 1024
 
 MAX_WAIT_SECONDS = 30
+TRANSPORTS = ("poll", "sse")
+# A stream has a heartbeat each 15 s: one that is silent for longer is broken.
+_MAX_SILENCE_SECONDS = 40.0
 
 _MAX_BACKOFF_SECONDS = 30.0
+_MAX_LOGGED_REJECTIONS = 10
+_MAX_JOURNAL_IDS = 10_000
 # Pauses between attempts to acknowledge a command.
 _MIN_PAUSE_SECONDS = 0.2
 _MAX_PAUSE_SECONDS = 2.0
 _TOO_LARGE_STATUS = 413
 _UNPROCESSABLE_STATUS = 422
+# Statuses that reject what was sent. Others, such as 404, tell of a proxy or an address that is
+# wrong: what was measured is kept.
+_INVALID_STATUSES = frozenset({400, 409, 413, 422})
 _RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _AUTH_STATUSES = frozenset({401, 403})
 
@@ -179,6 +192,152 @@ class _Response:
         body = self.body if isinstance(self.body, dict) else {}
         return str(body.get("code", "")), str(body.get("detail") or "no reason given")
 
+    def raise_if_temporary(self) -> None:
+        """Raise `ServerUnavailable` if the request may succeed later."""
+        if self.status in _RETRY_STATUSES:
+            msg = f"The server responded with {self.status}: {self.detail()[1]}"
+            raise ServerUnavailable(msg, self.retry_after)
+
+
+class BufferInUse(Exception):  # noqa: N818 - a state of the file
+    """Another process uses the buffer's file."""
+
+
+class DeliveryBuffer:
+    """Points and status changes that are not delivered yet, in a file or in memory.
+
+    The file is an SQLite database. An entry is in it when `append` returns, and survives the end of
+    the process at any time. A loss of power can lose the last entries, but not damage the others.
+
+    Attributes:
+        dropped: Number of entries that were discarded, oldest first, because the buffer was full or
+            the disk was; counted over restarts if there is a file.
+    """
+
+    def __init__(self, path: str | Path | None, *, max_entries: int) -> None:
+        """Open the buffer, or create it.
+
+        A file that is damaged is renamed to `<name>.damaged`, and a new one is created.
+
+        Args:
+            path: File; None for a buffer in memory.
+            max_entries: Entries to keep. A point takes about 200 bytes.
+
+        Raises:
+            BufferInUse: Another process uses the file.
+            OSError: The file cannot be created.
+        """
+        self._max_entries = max_entries
+        self._path = None if path is None else Path(path)
+        self._is_failing = False
+        try:
+            self._open()
+        except sqlite3.OperationalError as error:
+            raise self._unusable(error) from error
+        except sqlite3.DatabaseError as error:
+            self._replace_damaged(error)
+            self._open()
+
+    def _open(self) -> None:
+        self._database = sqlite3.connect(
+            ":memory:" if self._path is None else self._path,
+            timeout=0,
+            isolation_level=None,
+            # The robot's thread need not be the one that creates the client.
+            check_same_thread=False,
+        )
+        try:
+            self._database.executescript(
+                "PRAGMA locking_mode = EXCLUSIVE;"
+                "PRAGMA journal_mode = WAL;"
+                "PRAGMA synchronous = NORMAL;"
+                "CREATE TABLE IF NOT EXISTS entries"
+                " (number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT, body TEXT);"
+                "CREATE TABLE IF NOT EXISTS counters (name TEXT PRIMARY KEY, value INTEGER);"
+                "INSERT OR IGNORE INTO counters VALUES ('dropped', 0);"
+            )
+            is_sound = self._value("PRAGMA quick_check") == "ok"
+            if not is_sound:
+                msg = "the check of the file failed"
+                raise sqlite3.DatabaseError(msg)
+            self._length = int(self._value("SELECT count(*) FROM entries"))
+            self.dropped = int(self._value("SELECT value FROM counters WHERE name = 'dropped'"))
+        except sqlite3.Error:
+            self._database.close()
+            raise
+
+    def _value(self, statement: str) -> Any:
+        return self._database.execute(statement).fetchone()[0]
+
+    def _unusable(self, error: sqlite3.OperationalError) -> Exception:
+        if "locked" in str(error):
+            return BufferInUse(f"Another process uses {self._path}.")
+        return OSError(f"{self._path} cannot be used: {error}")
+
+    def _replace_damaged(self, error: sqlite3.DatabaseError) -> None:
+        if self._path is None:
+            raise error
+        logger.error("The buffer %s is damaged and is replaced: %s", self._path, error)
+        self._path.replace(self._path.with_name(f"{self._path.name}.damaged"))
+        for suffix in ("-wal", "-shm"):
+            self._path.with_name(self._path.name + suffix).unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def append(self, kind: str, body: dict[str, Any]) -> None:
+        """Add an entry; discard the oldest one if the buffer is full.
+
+        Raises:
+            ValueError: The body contains a number that JSON does not have, such as NaN.
+        """
+        text = json.dumps(body, separators=(",", ":"), allow_nan=False)
+        try:
+            if self._length >= self._max_entries:
+                self._discard_oldest()
+            self._database.execute("INSERT INTO entries (kind, body) VALUES (?, ?)", [kind, text])
+        except sqlite3.OperationalError as error:
+            # The robot must go on when the disk is full.
+            if not self._is_failing:
+                logger.warning("The buffer cannot keep further entries: %s", error)
+            self._is_failing = True
+            self.dropped += 1
+        else:
+            self._is_failing = False
+            self._length += 1
+
+    def _discard_oldest(self) -> None:
+        with self._database:
+            self._database.execute("BEGIN IMMEDIATE")
+            self._database.execute(
+                "DELETE FROM entries WHERE number = (SELECT min(number) FROM entries)"
+            )
+            self._database.execute(
+                "UPDATE counters SET value = ? WHERE name = 'dropped'", [self.dropped + 1]
+            )
+        self.dropped += 1
+        self._length -= 1
+
+    def head(self, limit: int) -> list[tuple[str, dict[str, Any]]]:
+        """Return the oldest entries, each with its kind."""
+        rows = self._database.execute(
+            "SELECT kind, body FROM entries ORDER BY number LIMIT ?", [limit]
+        )
+        return [(kind, json.loads(text)) for kind, text in rows]
+
+    def remove(self, count: int) -> None:
+        """Remove the oldest entries, which are delivered."""
+        self._database.execute(
+            "DELETE FROM entries WHERE number IN"
+            " (SELECT number FROM entries ORDER BY number LIMIT ?)",
+            [count],
+        )
+        self._length -= count
+
+    def close(self) -> None:
+        """Close the file; its entries stay in it."""
+        self._database.close()
+
 
 class ServerConnection:
     """One connection to a server with one API key.
@@ -212,6 +371,9 @@ class ServerConnection:
 
     def close(self) -> None:
         """Close the connection; the next request reconnects."""
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -233,9 +395,7 @@ class ServerConnection:
                     _TOO_LARGE_STATUS, "too_large", f"The request has {len(data):,} bytes."
                 )
         response = self._exchange(method, self._path + path, data, headers)
-        if response.status in _RETRY_STATUSES:
-            msg = f"The server responded with {response.status}: {response.detail()[1]}"
-            raise ServerUnavailable(msg, response.retry_after)
+        response.raise_if_temporary()
         return response
 
     def _exchange(
@@ -247,7 +407,7 @@ class ServerConnection:
             try:
                 return self._exchange_once(method, path, data, headers)
             except (http.client.HTTPException, OSError) as error:
-                self.close()
+                self._disconnect()
                 # Servers close idle connections without notice; that is not an outage.
                 if was_reused and isinstance(error, ConnectionError | http.client.BadStatusLine):
                     continue
@@ -258,35 +418,46 @@ class ServerConnection:
     def _exchange_once(
         self, method: str, path: str, data: bytes | None, headers: dict[str, str]
     ) -> _Response:
+        http_response = self._send(method, path, data, headers)
+        response = _read(http_response)
+        if http_response.will_close:
+            self._disconnect()
+        return response
+
+    def _send(
+        self, method: str, path: str, data: bytes | None, headers: dict[str, str]
+    ) -> http.client.HTTPResponse:
         if self._connection is None:
             kind = http.client.HTTPSConnection if self._secure else http.client.HTTPConnection
             self._connection = kind(self._host, self._port, timeout=self._timeout)
-        connection = self._connection
-        connection.request(method, path, data, headers)
-        http_response = connection.getresponse()
-        content = http_response.read()
-        if http_response.will_close:
-            self.close()
-        try:
-            decoded = json.loads(content) if content else None
-        except ValueError:
-            decoded = None
-        return _Response(
-            http_response.status,
-            decoded,
-            retry_after_seconds(http_response.getheader("Retry-After")),
-        )
+        self._connection.request(method, path, data, headers)
+        return self._connection.getresponse()
+
+
+def _read(http_response: http.client.HTTPResponse) -> _Response:
+    content = http_response.read()
+    try:
+        decoded = json.loads(content) if content else None
+    except ValueError:
+        decoded = None
+    return _Response(
+        http_response.status,
+        decoded,
+        retry_after_seconds(http_response.getheader("Retry-After")),
+    )
 
 
 class RobotClient(ServerConnection):
-    """Client that queues telemetry and status changes until they are delivered.
-
-    Attributes:
-        dropped: Number of points discarded, oldest first, because the queue was full.
-    """
+    """Client that keeps telemetry and status changes until they are delivered."""
 
     def __init__(
-        self, url: str, key: str, *, timeout: float = 10.0, max_queue_length: int = 100_000
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout: float = 10.0,
+        max_queue_length: int = 100_000,
+        buffer: str | Path | None = None,
     ) -> None:
         """Create a client. Nothing is sent until the first request.
 
@@ -295,16 +466,23 @@ class RobotClient(ServerConnection):
             key: The robot's API key.
             timeout: Seconds to wait for a response.
             max_queue_length: Points and status changes to keep while the server is unavailable.
+            buffer: File that keeps them over restarts of this program; it is created. None keeps
+                them in memory. Each client needs a file of its own.
 
         Raises:
+            BufferInUse: Another process uses the file.
+            OSError: The file cannot be created.
             ValueError: The URL is not http or https.
         """
         super().__init__(url, key, timeout=timeout)
-        self._queue: deque[tuple[str, dict[str, Any]]] = deque()
-        self._max_queue_length = max_queue_length
+        self._buffer = DeliveryBuffer(buffer, max_entries=max_queue_length)
         self._resume_at = 0.0
         self._failures = 0
-        self.dropped = 0
+
+    def close(self) -> None:
+        """Close the connection and the buffer; what is not delivered stays in its file."""
+        super().close()
+        self._buffer.close()
 
     # Queue
 
@@ -317,7 +495,11 @@ class RobotClient(ServerConnection):
         time: datetime | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Add a measured value to the queue; the default time is now."""
+        """Add a measured value to the queue; the default time is now.
+
+        Raises:
+            ValueError: The value is not finite, or the time has no timezone.
+        """
         point: dict[str, Any] = {
             "metric_name": metric_name,
             "time": rfc3339(time),
@@ -327,7 +509,7 @@ class RobotClient(ServerConnection):
             point["unit"] = unit
         if metadata is not None:
             point["metadata"] = metadata
-        self._append("point", point)
+        self._buffer.append("point", point)
 
     def change_status(
         self,
@@ -338,12 +520,19 @@ class RobotClient(ServerConnection):
         metadata: dict[str, Any] | None = None,
     ) -> None:
         """Add a status change to the queue, after the points already recorded."""
-        self._append("status", _status_body(status, reason, time or datetime.now(UTC), metadata))
+        self._buffer.append(
+            "status", _status_body(status, reason, time or datetime.now(UTC), metadata)
+        )
 
     @property
     def queue_length(self) -> int:
         """Number of points and status changes that are not yet delivered."""
-        return len(self._queue)
+        return len(self._buffer)
+
+    @property
+    def dropped(self) -> int:
+        """Number of points and status changes discarded because the queue was full."""
+        return self._buffer.dropped
 
     @property
     def pause_seconds(self) -> float:
@@ -358,13 +547,13 @@ class RobotClient(ServerConnection):
         """
         receipt = Receipt()
         limit = MAX_POINTS
-        while self._queue and self.pause_seconds <= 0:
-            kind = self._queue[0][0]
+        while len(self._buffer) and self.pause_seconds <= 0:
+            entries = self._buffer.head(limit)
             try:
                 limit = (
-                    self._flush_status(receipt)
-                    if kind == "status"
-                    else (self._flush_points(receipt, limit))
+                    self._flush_status(entries[0][1], receipt)
+                    if entries[0][0] == "status"
+                    else self._flush_points(entries, receipt, limit)
                 )
             except ServerUnavailable as error:
                 self._pause(error.retry_after)
@@ -383,7 +572,7 @@ class RobotClient(ServerConnection):
             RequestRejected: The API key is not accepted.
         """
         receipt = self.flush()
-        while self._queue:
+        while len(self._buffer):
             if wait(max(self.pause_seconds, 0.01)):
                 break
             receipt += self.flush()
@@ -441,40 +630,52 @@ class RobotClient(ServerConnection):
 
     # Internals
 
-    def _append(self, kind: str, body: dict[str, Any]) -> None:
-        if len(self._queue) >= self._max_queue_length:
-            self._queue.popleft()
-            self.dropped += 1
-        self._queue.append((kind, body))
-
-    def _flush_points(self, receipt: Receipt, limit: int) -> int:
-        head = itertools.islice(self._queue, limit)
-        points = [body for _, body in itertools.takewhile(lambda item: item[0] == "point", head)]
+    def _flush_points(
+        self, entries: Sequence[tuple[str, dict[str, Any]]], receipt: Receipt, limit: int
+    ) -> int:
+        """Send the points at the head of the queue; return how many to send next."""
+        head = itertools.takewhile(lambda entry: entry[0] == "point", entries)
+        points = [body for _, body in head]
         try:
-            receipt += self.post_telemetry(points)
+            sent = self.post_telemetry(points)
         except RequestRejected as error:
-            if error.status in _AUTH_STATUSES:
-                raise
             if error.status == _TOO_LARGE_STATUS and len(points) > 1:
                 return len(points) // 2
+            self._require_invalid(error)
             # These points would block the queue forever, so they are removed and reported.
-            receipt.rejected += [
-                {"index": index, "code": error.code or str(error.status), "detail": error.detail}
-                for index in range(len(points))
-            ]
-        for _ in points:
-            self._queue.popleft()
+            code = error.code or str(error.status)
+            sent = Receipt(
+                rejected=[
+                    {"index": index, "code": code, "detail": error.detail}
+                    for index in range(len(points))
+                ]
+            )
+        for rejection in sent.rejected[:_MAX_LOGGED_REJECTIONS]:
+            logger.warning("The server rejected %s: %s", points[rejection["index"]], rejection)
+        if (further := len(sent.rejected) - _MAX_LOGGED_REJECTIONS) > 0:
+            logger.warning("The server rejected %d further points.", further)
+        self._buffer.remove(len(points))
+        receipt += sent
         return min(MAX_POINTS, limit * 2)
 
-    def _flush_status(self, receipt: Receipt) -> int:
+    def _flush_status(self, body: dict[str, Any], receipt: Receipt) -> int:
+        """Send the status change at the head of the queue."""
         try:
-            self._post_status(self._queue[0][1])
+            self._post_status(body)
         except RequestRejected as error:
-            if error.status in _AUTH_STATUSES:
-                raise
+            self._require_invalid(error)
+            logger.warning("The server rejected the status %s: %s", body, error)
             receipt.rejected_statuses.append(str(error))
-        self._queue.popleft()
+        self._buffer.remove(1)
         return MAX_POINTS
+
+    @staticmethod
+    def _require_invalid(error: RequestRejected) -> None:
+        """Raise unless the server rejected what was sent, which would not help to keep."""
+        if error.status in _AUTH_STATUSES:
+            raise error
+        if error.status not in _INVALID_STATUSES:
+            raise ServerUnavailable(str(error)) from error
 
     def _post_status(self, body: dict[str, Any]) -> str:
         response = self.request("POST", "/api/v1/device/status", body)
@@ -527,13 +728,90 @@ class Command:
     @property
     def is_expired(self) -> bool:
         """True if the command must not be started any more."""
-        return clock.monotonic() >= min(self.expires_at, self.acknowledge_until)
+        return clock.monotonic() >= self.expires_at
 
 
-class CommandReceiver(ServerConnection):
+class CommandStream(ServerConnection):
+    """A stream of server-sent events with a robot's commands."""
+
+    def __init__(self, url: str, key: str) -> None:
+        """Create a stream, which is opened when the first command is asked for.
+
+        Args:
+            url: Scheme, host and port of the server, and the path prefix of the platform, if any.
+            key: The robot's API key.
+
+        Raises:
+            ValueError: The URL is not http or https.
+        """
+        super().__init__(url, key, timeout=_MAX_SILENCE_SECONDS)
+        self._headers["Accept"] = "text/event-stream"
+        self._response: http.client.HTTPResponse | None = None
+
+    def close(self) -> None:
+        """Close the stream; the next command opens another one."""
+        if self._response is not None:
+            self._response.close()
+            self._response = None
+        super().close()
+
+    def next(self, wait: float) -> dict[str, Any] | None:
+        """Wait for the next command.
+
+        Args:
+            wait: Seconds to wait; a heartbeat that arrives later ends the wait.
+
+        Raises:
+            ServerUnavailable: The stream ended; ask again later.
+            RequestRejected: The API key is not accepted.
+        """
+        end = clock.monotonic() + wait
+        try:
+            response = self._response or self._open()
+            while True:
+                kind, data = self._read_event(response)
+                if kind == "command":
+                    found: dict[str, Any] = json.loads(data)
+                    return found
+                if clock.monotonic() >= end:
+                    return None
+        except (http.client.HTTPException, OSError, ValueError) as error:
+            self.close()
+            msg = f"The stream of commands ended: {str(error) or type(error).__name__}"
+            raise ServerUnavailable(msg) from error
+
+    def _open(self) -> http.client.HTTPResponse:
+        self.close()
+        path = f"{self._path}/api/v1/device/commands/events"
+        opened = self._send("GET", path, None, self._headers)
+        if opened.status != http.HTTPStatus.OK:
+            response = _read(opened)
+            self.close()
+            response.raise_if_temporary()
+            raise RequestRejected(response.status, *response.detail())
+        self._response = opened
+        return opened
+
+    @staticmethod
+    def _read_event(response: http.client.HTTPResponse) -> tuple[str, str]:
+        """Return the type and the data of the next event."""
+        kind, data = "", ""
+        while line := response.readline():
+            name, _, value = line.decode().rstrip("\r\n").partition(": ")
+            if name == "event":
+                kind = value
+            elif name == "data":
+                data = value
+            elif not name and kind:
+                return kind, data
+        msg = "the server closed it"
+        raise ConnectionError(msg)
+
+
+class CommandReceiver:
     """Waits for commands, and reports on them.
 
-    It needs a connection of its own, because a poll occupies it.
+    One thread may wait for commands while others report.
     """
 
     def __init__(
@@ -543,6 +821,7 @@ class CommandReceiver(ServerConnection):
         *,
         journal: str | Path | None = None,
         timeout: float = 10.0,
+        transport: str = "poll",
     ) -> None:
         """Create a receiver. Nothing is sent until the first request.
 
@@ -552,32 +831,42 @@ class CommandReceiver(ServerConnection):
             journal: File with the ids of accepted commands. With it, a command that was accepted
                 before a restart is not accepted again.
             timeout: Seconds to wait for a response, in addition to the wait for a command.
+            transport: `poll` asks for each command. `sse` receives them on a stream: accept each
+                within its time while another one is executed, since a stop request may follow.
 
         Raises:
-            ValueError: The URL is not http or https.
+            ValueError: The URL is not http or https, or the transport is unknown.
         """
-        super().__init__(url, key, timeout=timeout + MAX_WAIT_SECONDS)
+        if transport not in TRANSPORTS:
+            msg = f"{transport} is not a transport. Choose one of {', '.join(TRANSPORTS)}."
+            raise ValueError(msg)
+        self._polls = ServerConnection(url, key, timeout=timeout + MAX_WAIT_SECONDS)
+        self._stream = CommandStream(url, key) if transport == "sse" else None
+        self._reports = ServerConnection(url, key, timeout=timeout)
+        self._reporting = threading.Lock()
         self._journal = None if journal is None else Path(journal)
-        self._accepted: set[str] = set()
-        if self._journal is not None and self._journal.exists():
-            self._accepted.update(self._journal.read_text(encoding="ascii").split())
+        self._accepted = set() if self._journal is None else _journal_ids(self._journal)
+
+    def close(self) -> None:
+        """Close the connections; the next request reconnects."""
+        self._polls.close()
+        self._reports.close()
+        if self._stream is not None:
+            self._stream.close()
 
     def next(self, wait: int = MAX_WAIT_SECONDS) -> Command | None:
         """Wait for the next command; return None if there was none.
 
         Args:
-            wait: Seconds to wait at the server, at most 30.
+            wait: Seconds to wait, at most 30; a stream may take 15 seconds longer.
 
         Raises:
             ServerUnavailable: Ask again later.
             RequestRejected: The API key is not accepted.
         """
-        response = self.request("POST", f"/api/v1/device/commands/next?wait={wait}")
-        if response.status == http.HTTPStatus.NO_CONTENT:
+        body = self._poll(wait) if self._stream is None else self._stream.next(wait)
+        if body is None:
             return None
-        if response.status != http.HTTPStatus.OK or not isinstance(response.body, dict):
-            raise RequestRejected(response.status, *response.detail())
-        body = response.body
         # A response that a stalled connection delayed is caught by the acknowledgement, which the
         # server then rejects.
         received_at = clock.monotonic()
@@ -589,6 +878,14 @@ class CommandReceiver(ServerConnection):
             received_at + body["expires_in"],
             received_at + body["acknowledge_in"],
         )
+
+    def _poll(self, wait: int) -> dict[str, Any] | None:
+        response = self._polls.request("POST", f"/api/v1/device/commands/next?wait={wait}")
+        if response.status == http.HTTPStatus.NO_CONTENT:
+            return None
+        if response.status != http.HTTPStatus.OK or not isinstance(response.body, dict):
+            raise RequestRejected(response.status, *response.detail())
+        return response.body
 
     def has_accepted(self, command: Command) -> bool:
         """Return whether a command was accepted before.
@@ -609,10 +906,12 @@ class CommandReceiver(ServerConnection):
         """
         if self.has_accepted(command) or command.is_expired:
             return False
+        if clock.monotonic() >= command.acknowledge_until:
+            return False
         self._remember(command.id)
         while clock.monotonic() < command.acknowledge_until:
             try:
-                response = self.request("POST", self._path_of(command, "acknowledge"), {})
+                response = self._post(command, "acknowledge", {})
             except ServerUnavailable as error:
                 clock.sleep(min(error.retry_after or _MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS))
                 continue
@@ -661,13 +960,14 @@ class CommandReceiver(ServerConnection):
         self._report(command, "result", body)
 
     def _report(self, command: Command, kind: str, body: dict[str, Any]) -> None:
-        response = self.request("POST", self._path_of(command, kind), body)
+        response = self._post(command, kind, body)
         if response.status != http.HTTPStatus.OK:
             raise RequestRejected(response.status, *response.detail())
 
-    @staticmethod
-    def _path_of(command: Command, kind: str) -> str:
-        return f"/api/v1/device/commands/{command.id}/{kind}"
+    def _post(self, command: Command, kind: str, body: dict[str, Any]) -> _Response:
+        with self._reporting:
+            path = f"/api/v1/device/commands/{command.id}/{kind}"
+            return self._reports.request("POST", path, body)
 
     def _remember(self, command_id: str) -> None:
         self._accepted.add(command_id)
@@ -676,6 +976,19 @@ class CommandReceiver(ServerConnection):
                 file.write(f"{command_id}\n")
                 file.flush()
                 os.fsync(file.fileno())
+
+
+def _journal_ids(path: Path) -> set[str]:
+    """Return the ids in a journal, and shorten it to the newest ones."""
+    if not path.exists():
+        return set()
+    text = path.read_text(encoding="ascii", errors="replace")
+    ids = text.split()[-_MAX_JOURNAL_IDS:]
+    # A line that was cut off by a crash must not swallow the next id.
+    shortened = path.with_name(f"{path.name}.new")
+    shortened.write_text("".join(f"{command_id}\n" for command_id in ids), encoding="ascii")
+    shortened.replace(path)
+    return set(ids)
 
 
 def claim(url: str, code: str, key_file: str | Path, *, timeout: float = 10.0) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import queue
 import random
 import threading
 from collections.abc import Mapping
@@ -54,6 +55,9 @@ _EFFECTS: Mapping[str, Effect] = {
     "update_firmware": Effect(15.0, "Installing the firmware"),
     "custom": Effect(1.0, "Executing"),
 }
+# Commands that end the one which is being executed.
+_INTERRUPTING_TYPES = frozenset({"emergency_stop", "stop", "pause"})
+_IDLE_SECONDS = 0.2
 _REASONS = {
     "emergency_stop": "Stop request from the platform",
     "idle": "Command from the platform",
@@ -84,7 +88,10 @@ class CommandedState:
 
 
 class CommandExecutor:
-    """One robot's thread that waits for commands and executes them."""
+    """One robot's commands: one thread accepts them, another one executes them.
+
+    A stop request arrives while another command is executed, and ends it.
+    """
 
     def __init__(self, receiver: CommandReceiver, commanded: CommandedState, seed: str) -> None:
         """Create an executor.
@@ -97,14 +104,22 @@ class CommandExecutor:
         self._receiver = receiver
         self._commanded = commanded
         self._random = random.Random(f"urfmp:{seed}:commands")  # noqa: S311 - not a secret
+        self._accepted: queue.SimpleQueue[Command] = queue.SimpleQueue()
+        self._is_interrupted = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
-        """Execute commands until `stop` is set."""
+        """Accept and execute commands until `stop` is set."""
+        worker = threading.Thread(target=self._execute_accepted, args=(stop,), daemon=True)
+        worker.start()
         try:
             while not stop.is_set():
-                if (command := self._next_command(stop)) is not None:
-                    self._execute(command, stop)
+                if (command := self._next_command(stop)) is None:
+                    continue
+                if command.type in _INTERRUPTING_TYPES:
+                    self._is_interrupted.set()
+                self._accepted.put(command)
         finally:
+            worker.join()
             self._receiver.close()
 
     def _next_command(self, stop: threading.Event) -> Command | None:
@@ -125,6 +140,20 @@ class CommandExecutor:
             self._report_result(command, stop, "rejected", error_message=message)
         return None
 
+    def _execute_accepted(self, stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                command = self._accepted.get(timeout=_IDLE_SECONDS)
+            except queue.Empty:
+                continue
+            if command.type in _INTERRUPTING_TYPES:
+                self._is_interrupted.clear()
+            if command.is_expired:
+                message = "Another command was executed until this one expired."
+                self._report_result(command, stop, "rejected", error_message=message)
+            else:
+                self._execute(command, stop)
+
     def _execute(self, command: Command, stop: threading.Event) -> None:
         effect = _EFFECTS.get(command.type)
         if effect is None:
@@ -136,8 +165,13 @@ class CommandExecutor:
         for number in range(steps):
             with suppress(ServerUnavailable, RequestRejected):
                 self._receiver.report_progress(command, 100 * number // steps, effect.step)
-            if stop.wait(seconds / steps):
+            is_interrupted = self._is_interrupted.wait(seconds / steps)
+            if stop.is_set():
                 return  # the robot loses power: the platform learns no outcome
+            if is_interrupted:
+                message = "A command to stop interrupted it."
+                self._report_result(command, stop, "failed", error_message=message)
+                return
         if effect.status is not None:
             self._commanded.set(effect.status)
         self._report_result(command, stop, "completed", output={"seconds": round(seconds, 2)})

@@ -1,6 +1,7 @@
 """Simulate a fleet in one process, through the public API alone.
 
-Each robot is two threads with its own API key: one measures, one executes commands.
+Each robot has its own API key and three threads: one measures, one accepts commands, and one
+executes them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from examples.robotclient.behaviour import Behaviour, SlotPool, State
 from examples.robotclient.client import (
@@ -176,27 +179,47 @@ class SimulatedRobot:
 class Simulator:
     """The whole fleet."""
 
-    def __init__(self, url: str, keys: Mapping[str, str], *, rate: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        keys: Mapping[str, str],
+        *,
+        rate: float,
+        transport: str = "poll",
+        buffers: Path | None = None,
+    ) -> None:
         """Create the robots; nothing is sent yet.
 
         Args:
             url: URL of the platform.
             keys: Device keys by serial number.
             rate: Samples per second and robot.
+            transport: How robots receive commands, `poll` or `sse`.
+            buffers: Folder with a file for each robot, which keeps what is not delivered over
+                restarts; None to keep it in memory.
 
         Raises:
-            ValueError: The URL is not http or https.
+            BufferInUse: Another simulator uses the folder.
+            OSError: A file cannot be created.
+            ValueError: The URL is not http or https, or the transport is unknown.
         """
         self.counters = Counters()
         self._interval_seconds = 1 / rate
         self._stop = threading.Event()
         silence_slots = SlotPool(_MAX_SILENT_ROBOTS)
         self._robots = [
-            SimulatedRobot(serial_number, RobotClient(url, key), silence_slots, self.counters)
+            SimulatedRobot(
+                serial_number,
+                RobotClient(url, key, buffer=_buffer_path(buffers, serial_number)),
+                silence_slots,
+                self.counters,
+            )
             for serial_number, key in sorted(keys.items())
         ]
         self._executors = [
-            CommandExecutor(CommandReceiver(url, key), robot.commanded, serial_number)
+            CommandExecutor(
+                CommandReceiver(url, key, transport=transport), robot.commanded, serial_number
+            )
             for robot, (serial_number, key) in zip(self._robots, sorted(keys.items()), strict=True)
         ]
         self._threads: list[threading.Thread] = []
@@ -235,6 +258,11 @@ class Simulator:
         end = time.monotonic() + timeout_seconds
         for thread in self._threads:
             thread.join(max(0.0, end - time.monotonic()))
+
+
+def _buffer_path(folder: Path | None, serial_number: str) -> Path | None:
+    """Return the file of a robot's buffer; any serial number gives a file name."""
+    return None if folder is None else folder / f"{quote(serial_number, safe='')}.db"
 
 
 def _first_robot(page: Any) -> dict[str, Any]:

@@ -15,10 +15,16 @@ import pytest
 
 @dataclass
 class FakePlatform:
-    """A server with prepared responses, `(status, headers, body)`, then 200."""
+    """A server with prepared responses, `(status, headers, body)`, then 200.
+
+    Attributes:
+        answers: Responses to the next requests.
+        commands: Responses to the next polls for commands.
+    """
 
     url: str = ""
     answers: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)
+    commands: list[tuple[int, dict[str, str], Any]] = field(default_factory=list)
     requests: list[tuple[str, Any]] = field(default_factory=list)
     connections: set[Any] = field(default_factory=set)
 
@@ -38,6 +44,8 @@ def platform() -> Iterator[FakePlatform]:
             state.connections.add(self.client_address)
             if state.answers:
                 status, headers, answer = state.answers.pop(0)
+            elif "/commands/next" in self.path and state.commands:
+                status, headers, answer = state.commands.pop(0)
             elif "/commands/next" in self.path:
                 status, headers, answer = 204, {}, None
                 time.sleep(0.02)

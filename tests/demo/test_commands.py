@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from examples.robotclient import client
 from examples.robotclient.client import CommandReceiver, RequestRejected, ServerUnavailable
 from examples.robotclient.execution import CommandedState, CommandExecutor
 
@@ -137,3 +138,28 @@ def test_result_is_reported_again_after_an_outage(platform, receiver):
     receiver.report_result(command, "failed", error_message="Gripper lost the part")
     (result,) = reports(platform, "result")
     assert result["error_message"] == "Gripper lost the part"
+
+
+def test_stop_request_interrupts_the_command_that_is_executed(platform):
+    running, stop = command_answer(type="calibrate"), command_answer(type="emergency_stop")
+    platform.commands = [running, stop]
+    commanded = execute(platform, results=2)
+    assert commanded == ("emergency_stop", "Stop request from the platform")
+    results = [
+        (path.split("/")[-2], body["outcome"])
+        for path, body in platform.requests
+        if path.endswith("result")
+    ]
+    assert results == [(running[2]["id"], "failed"), (stop[2]["id"], "completed")]
+
+
+def test_journal_survives_a_torn_line_and_stays_short(receiver, platform, tmp_path, monkeypatch):
+    monkeypatch.setattr(client, "_MAX_JOURNAL_IDS", 3)
+    journal = tmp_path / "journal"
+    journal.write_text("one\ntwo\nthree\nfour\ntorn")
+    restarted = CommandReceiver(platform.url, "key", journal=journal)
+    platform.answers = [command_answer()]
+    command = restarted.next()
+    assert restarted.accept(command)
+    restarted.close()
+    assert journal.read_text().split() == ["three", "four", "torn", command.id]

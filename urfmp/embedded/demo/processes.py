@@ -63,6 +63,6 @@ def demo_processes(
         child("worker", python, manage, "run_worker"),
         child(
             *("simulator", python, manage, "simulate", "--url", addresses.local_origin),
-            *("--keys", str(paths.credentials)),
+            *("--keys", str(paths.credentials), "--buffers", str(paths.state / "robots")),
         ),
     ]

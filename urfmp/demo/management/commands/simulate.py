@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from examples.robotclient.client import TRANSPORTS, BufferInUse
 from examples.robotclient.simulator import Simulator
 
 _REPORT_EVERY_SECONDS = 60.0
@@ -39,16 +40,39 @@ class Command(BaseCommand):
             "--duration", type=float, metavar="SECONDS", help="stop after this time"
         )
 
+        parser.add_argument(
+            "--transport",
+            choices=TRANSPORTS,
+            default=TRANSPORTS[0],
+            help="how robots receive commands: by long polls, or as server-sent events",
+        )
+        parser.add_argument(
+            "--buffers",
+            type=Path,
+            metavar="FOLDER",
+            help="keep what is not delivered in files of this folder, over restarts",
+        )
+
     def handle(
-        self, *, url: str, keys: Path, rate: float, duration: float | None, **options: Any
+        self,
+        *,
+        url: str,
+        keys: Path,
+        rate: float,
+        duration: float | None,
+        transport: str,
+        buffers: Path | None,
+        **options: Any,
     ) -> None:
         if not 0.01 <= rate <= 50:
             msg = "--rate must be between 0.01 and 50."
             raise CommandError(msg)
         device_keys = read_keys(keys)
         try:
-            simulator = Simulator(url, device_keys, rate=rate)
-        except ValueError as error:
+            if buffers is not None:
+                buffers.mkdir(parents=True, exist_ok=True)
+            simulator = Simulator(url, device_keys, rate=rate, transport=transport, buffers=buffers)
+        except (BufferInUse, OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         stop_requested = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
