@@ -20,6 +20,10 @@ from apps.organizations.models import Facility
 from urfmp.common.tenancy.context import audit_action
 
 COVERED_ELSEWHERE = {
+    "a command answered as done that went nowhere": [
+        "tests.robots.commands.test_api:test_create_returns_stored_command_and_executes_nothing",
+        "tests.faults.test_command_crash:test_commands_are_executed_at_most_once",
+    ],
     "the stored hash as the password; deactivated users": [
         "tests.accounts.test_sessions:test_stored_hash_is_not_a_password",
         "tests.accounts.test_sessions:test_user_deactivation_revokes_sessions",
@@ -39,6 +43,14 @@ COVERED_ELSEWHERE = {
         "tests.live.test_event_stream:test_invalid_request_returns_problem_details",
         "tests.live.test_event_stream:test_other_organization_receives_no_events",
         "tests.live.test_event_stream:test_device_key_receives_only_its_robot",
+    ],
+    "joint, force and torque values accepted and dropped": [
+        "tests.telemetry.test_ingest:test_ingest_stores_every_value_of_joints_and_forces",
+        "tests.robots.commands.test_api:test_payload_is_handed_over_unchanged",
+    ],
+    "an emergency stop that switched the controller off": [
+        "tests.robots.commands.test_stop_requests:test_stopped_robot_stays_connected",
+        "tests.demo.test_commands:test_executor_obeys_stop_request",
     ],
 }
 

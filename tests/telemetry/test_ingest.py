@@ -64,6 +64,31 @@ def test_ingest_stores_points(send, robot, organization_a, tenant):
         assert list(values) == [(float(second), "Cel") for second in range(5)]
 
 
+def test_ingest_stores_every_value_of_joints_and_forces(
+    send, robot, organization_a, make_key, tenant
+):
+    """The original accepted joint, force and torque values, and dropped them silently."""
+    units = {"angle": "rad", "velocity": "rad/s", "current": "A", "torque": "Nm"}
+    metrics = (
+        {f"joint.{joint}.{name}": unit for joint in range(1, 13) for name, unit in units.items()}
+        | {f"tool.force.{axis}": "N" for axis in "xyz"}
+        | {"tool.torque.x": "Nm", "grip.force": "N"}
+    )
+    sent = {name: number + 0.25 for number, name in enumerate(metrics)}
+    points = [
+        point(robot, value=sent[name], metric_name=name, unit=unit)
+        for name, unit in metrics.items()
+    ]
+    assert send(points).json() == {"accepted": len(points), "duplicate": 0, "rejected": []}
+    with tenant(organization_a):
+        rows = RobotTelemetry.objects.filter(robot=robot)
+        assert dict(rows.values_list("metric_name", "value")) == sent
+    reader = make_key(organization_a, ["robots:read", "telemetry:read"])
+    client = Client(headers={"x-api-key": reader})
+    answer = client.get(f"/api/v1/robots/{robot.pk}/telemetry/latest").json()
+    assert {row["metric_name"]: row["value"] for row in answer["values"]} == sent
+
+
 def test_ingest_empty_unit_is_stored_as_null(send, robot, organization_a, tenant):
     batch = [point(robot, 0, unit=""), point(robot, 1, unit=None), point(robot, 1, unit="")]
     batch.append(point(robot, 2, unit="", metadata={"a": 1}))
