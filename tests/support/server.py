@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import re
@@ -18,10 +19,12 @@ import urllib.request
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from tests.support.proxy import proxy
 
+_SETUP_OUTPUT = "setup.txt"
 ROOT = Path(__file__).resolve().parent.parent.parent
 _SUITE_VARIABLES = ("DATABASE_URL", "MIGRATION_DATABASE_URL", "REDIS_URL", "ADMIN_DATABASE_URL")
 
@@ -74,6 +77,58 @@ def embedded(command: str, state: Path, **kwargs) -> str:
     return done.stdout
 
 
+def _environment(state: Path) -> dict[str, str]:
+    """Start the servers of a state folder, and return the environment of its processes."""
+    lines = embedded("env", state).splitlines()
+    return {
+        **os.environ,
+        **dict(line.split("=", 1) for line in lines if "=" in line),
+        "INSECURE_HTTP": "True",
+        "STATIC_ROOT": str(state),
+        "LOG_LEVEL": "ERROR",
+        "DJANGO_SETTINGS_MODULE": "tests.support.served_settings",
+    }
+
+
+def _manage(environment: dict[str, str], *arguments: str) -> str:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    ).stdout
+
+
+def _state_folder() -> Path:
+    base = Path("/var/lib/urfmp") if os.geteuid() == 0 else None
+    if base:
+        base.mkdir(parents=True, exist_ok=True)
+    state = Path(tempfile.mkdtemp(prefix="test-", dir=base))
+    state.chmod(0o755)
+    return state
+
+
+@cache
+def _template() -> Path:
+    """Return the state folder that every installation of this test process is a copy of.
+
+    Its database is migrated and has one organization; its servers are stopped.
+    """
+    state = _state_folder()
+    atexit.register(shutil.rmtree, state, ignore_errors=True)
+    try:
+        environment = _environment(state)
+        _manage(environment, "migrate", "--verbosity", "0")
+        made = _manage(environment, "shell", "-v0", "-c", SETUP)
+        (state / _SETUP_OUTPUT).write_text(made)
+    finally:
+        embedded("down", state)
+    return state
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -91,19 +146,12 @@ class Server:
         self.web_url = f"http://127.0.0.1:{web_port}"
         self.live_url = f"http://127.0.0.1:{live_port}"  # without the proxy
         self.url = f"http://127.0.0.1:{proxy_port}" if live else self.web_url
-        lines = embedded("env", state).splitlines()
         self.environment = {
-            **os.environ,
-            **dict(line.split("=", 1) for line in lines if "=" in line),
-            "INSECURE_HTTP": "True",
+            **_environment(state),
             "WEB_ORIGIN": self.url,
             "TRUST_PROXY": str(live),
-            "STATIC_ROOT": str(state),
-            "LOG_LEVEL": "ERROR",
-            "DJANGO_SETTINGS_MODULE": "tests.support.served_settings",
         }
-        self.manage("migrate", "--verbosity", "0")
-        made = self.manage("shell", "-v0", "-c", SETUP)
+        made = (state / _SETUP_OUTPUT).read_text()
         self.robot_id, self.key = re.search(r"ROBOT=(\S+) KEY=(\S+)", made).groups()
         web = [
             "gunicorn",
@@ -143,15 +191,7 @@ class Server:
             time.sleep(0.1)
 
     def manage(self, *arguments: str) -> str:
-        return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=300,
-        ).stdout
+        return _manage(self.environment, *arguments)
 
     def make_key(self, *permissions: str) -> str:
         """Return a new API key of the organization."""
@@ -225,11 +265,9 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 @contextmanager
 def installation(*, live: bool = False, workers: int = 1) -> Iterator[Server]:
     """Run an installation for a block and remove it afterwards."""
-    base = Path("/var/lib/urfmp") if os.geteuid() == 0 else None
-    if base:
-        base.mkdir(parents=True, exist_ok=True)
-    state = Path(tempfile.mkdtemp(prefix="test-", dir=base))
-    state.chmod(0o755)
+    state = _state_folder()
+    # With owners: PostgreSQL reads only what belongs to its account.
+    subprocess.run(["cp", "-a", f"{_template()}/.", state], check=True)
     running = Server(state, live=live, workers=workers)
     try:
         yield running
