@@ -1,4 +1,4 @@
-"""Robots that wait for commands at the live process, each over a connection of its own."""
+"""Robots that wait for commands, each over its own connection."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class WaitingFleet:
 
 
 def make_waiting_robots(bench: Bench, robots: int) -> tuple[UUID, dict[UUID, str]]:
-    """Create robots that are online, each with a key; return their organization as well."""
+    """Create robots that are online; return their organization and keys."""
     from apps.accounts.selectors.key_format import generate_key, key_prefix  # noqa: PLC0415
     from apps.accounts.services.users import system_user_get  # noqa: PLC0415
     from urfmp.common.security.bearer_secrets import hash_token  # noqa: PLC0415

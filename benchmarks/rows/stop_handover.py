@@ -33,7 +33,7 @@ _CONNECTIONS = 6
 
 
 def run(bench: Bench) -> Result:
-    """Request stops one at a time, from the request until the robot has it."""
+    """Request stops one at a time; measure until the robot has it."""
     organization_id, keys = make_waiting_robots(bench, _ROBOTS)
     stopped = random.Random(4).sample(sorted(keys), _STOPS + 1)
     for robot_id in stopped[: _QUEUED // _QUEUED_PER_ROBOT]:
@@ -71,7 +71,7 @@ def run(bench: Bench) -> Result:
 
 
 def _queue_commands(organization_id: UUID, robot_id: UUID, count: int) -> None:
-    """Queue commands that are not due yet, since a robot that waits gets those that are."""
+    """Queue commands that are not due: others would be handed over."""
     from django.utils import timezone  # noqa: PLC0415
 
     from apps.robots.models import Robot  # noqa: PLC0415
@@ -98,7 +98,7 @@ def _stop(fleet: WaitingFleet, organization_id: UUID, robot_id: UUID) -> float:
 
 @contextmanager
 def _ingest(bench: Bench, server: Server, days_ago: int) -> Iterator[None]:
-    """Ingest telemetry in a process of its own for the duration of a block.
+    """Ingest telemetry in another process for a block.
 
     Raises:
         RuntimeError: The ingest was over before the block.

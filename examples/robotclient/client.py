@@ -60,8 +60,8 @@ _MIN_PAUSE_SECONDS = 0.2
 _MAX_PAUSE_SECONDS = 2.0
 _TOO_LARGE_STATUS = 413
 _UNPROCESSABLE_STATUS = 422
-# Statuses that reject what was sent. Others, such as 404, tell of a proxy or an address that is
-# wrong: what was measured is kept.
+# Statuses that reject what was sent. Others, such as 404, come from a wrong proxy or address: what
+# was measured is kept.
 _INVALID_STATUSES = frozenset({400, 409, 413, 422})
 _RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _AUTH_STATUSES = frozenset({401, 403})
@@ -204,7 +204,7 @@ class BufferInUse(Exception):  # noqa: N818 - a state of the file
 
 
 class DeliveryBuffer:
-    """Points and status changes that are not delivered yet, in a file or in memory.
+    """Points and status changes to deliver, in a file or in memory.
 
     The file is an SQLite database. An entry is in it when `append` returns, and survives the end of
     the process at any time. A loss of power can lose the last entries, but not damage the others.
@@ -480,7 +480,7 @@ class RobotClient(ServerConnection):
         self._failures = 0
 
     def close(self) -> None:
-        """Close the connection and the buffer; what is not delivered stays in its file."""
+        """Close connection and buffer; what is not delivered stays in the file."""
         super().close()
         self._buffer.close()
 
@@ -519,7 +519,7 @@ class RobotClient(ServerConnection):
         time: datetime | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        """Add a status change to the queue, after the points already recorded."""
+        """Add a status change to the queue."""
         self._buffer.append(
             "status", _status_body(status, reason, time or datetime.now(UTC), metadata)
         )
@@ -531,7 +531,7 @@ class RobotClient(ServerConnection):
 
     @property
     def dropped(self) -> int:
-        """Number of points and status changes discarded because the queue was full."""
+        """Number of points and status changes that were discarded."""
         return self._buffer.dropped
 
     @property
@@ -633,7 +633,7 @@ class RobotClient(ServerConnection):
     def _flush_points(
         self, entries: Sequence[tuple[str, dict[str, Any]]], receipt: Receipt, limit: int
     ) -> int:
-        """Send the points at the head of the queue; return how many to send next."""
+        """Send the queue's first points; return how many to send next."""
         head = itertools.takewhile(lambda entry: entry[0] == "point", entries)
         points = [body for _, body in head]
         try:
@@ -671,7 +671,7 @@ class RobotClient(ServerConnection):
 
     @staticmethod
     def _require_invalid(error: RequestRejected) -> None:
-        """Raise unless the server rejected what was sent, which would not help to keep."""
+        """Raise unless the server found what was sent invalid."""
         if error.status in _AUTH_STATUSES:
             raise error
         if error.status not in _INVALID_STATUSES:
@@ -735,7 +735,7 @@ class CommandStream(ServerConnection):
     """A stream of server-sent events with a robot's commands."""
 
     def __init__(self, url: str, key: str) -> None:
-        """Create a stream, which is opened when the first command is asked for.
+        """Create a stream; the first command opens it.
 
         Args:
             url: Scheme, host and port of the server, and the path prefix of the platform, if any.
@@ -979,7 +979,7 @@ class CommandReceiver:
 
 
 def _journal_ids(path: Path) -> set[str]:
-    """Return the ids in a journal, and shorten it to the newest ones."""
+    """Return the ids in a journal; shorten it to the newest."""
     if not path.exists():
         return set()
     text = path.read_text(encoding="ascii", errors="replace")

@@ -261,7 +261,7 @@ class Simulator:
 
 
 def _buffer_path(folder: Path | None, serial_number: str) -> Path | None:
-    """Return the file of a robot's buffer; any serial number gives a file name."""
+    """Return the file of a robot's buffer."""
     return None if folder is None else folder / f"{quote(serial_number, safe='')}.db"
 
 

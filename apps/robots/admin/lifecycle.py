@@ -1,4 +1,4 @@
-"""Actions that change a robot's stage, its maintenance lock, and the purge, in the admin."""
+"""Actions on a robot's stage and maintenance lock, and the purge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maintenance lock: no command for a robot while technicians work on it."""
+"""The maintenance lock: no command for a robot during maintenance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from urfmp.common.tenancy.context import audit_action
 
 
 def maintenance_lock_set(robot: Robot, user: User | None) -> Robot:
-    """Lock a robot for maintenance and cancel the commands that wait for it.
+    """Lock a robot for maintenance and cancel its waiting commands.
 
     The robot's row is locked: a command is either handed over before the lock or never. Only stop
     requests still reach the robot. Locking it twice changes nothing.
@@ -41,7 +41,7 @@ def maintenance_lock_set(robot: Robot, user: User | None) -> Robot:
 
 
 def maintenance_lock_release(robot: Robot, user: User | None) -> Robot:
-    """Release a robot's maintenance lock, so that it can be given commands again.
+    """Release a robot's maintenance lock.
 
     Cancelled commands stay cancelled. Releasing it twice changes nothing.
 

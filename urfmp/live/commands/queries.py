@@ -76,7 +76,7 @@ def authenticate_device(credential: PresentedCredential) -> Device:
 
 
 def verify_device(credential: PresentedCredential) -> Device:
-    """Verify a robot's key again, which may have been revoked while the robot waited.
+    """Verify a robot's key again after the robot has waited.
 
     Raises:
         HttpError: As `authenticate_device`.

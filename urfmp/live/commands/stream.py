@@ -118,7 +118,7 @@ class CommandStreamEndpoint(AuditedEndpoint):
 
 
 class CommandStreamResponse(StreamingResponse):
-    """A stream that ends with its content, or if its client does not read it."""
+    """A stream that ends with its content, or without a reader."""
 
     media_type = "text/event-stream"
 

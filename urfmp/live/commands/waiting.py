@@ -53,7 +53,7 @@ class Waiter:
 
 
 class WaitingRobots:
-    """All polls and streams that wait at this process, one for each robot."""
+    """Polls and streams that wait at this process, one per robot."""
 
     def __init__(self, max_waiting: int = MAX_WAITING) -> None:
         """Initialize without waiters.
@@ -86,7 +86,7 @@ class WaitingRobots:
     def waiter(
         self, organization_id: UUID, robot_id: UUID, key_digest: str | None = None
     ) -> Iterator[Waiter]:
-        """Register a poll or stream, which ends an older one of the same robot.
+        """Register a poll or stream; end an older one of the robot.
 
         A robot that lost its connection connects again before the loss of the old one is noticed.
         A command must not be handed to the old one.

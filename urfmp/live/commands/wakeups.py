@@ -1,4 +1,4 @@
-"""Wake robots: by notifications of PostgreSQL, by polling, and when their key is revoked."""
+"""Wake robots: by notifications, by polling, and after a key's revocation."""
 
 from __future__ import annotations
 

@@ -114,7 +114,7 @@ def _require_no_motion(robot: Robot, command: RobotCommand) -> None:
 
 
 def _require_permissions(command: RobotCommand) -> None:
-    """Require that the users and the API key behind a command may still control robots.
+    """Require that author and approver may still control robots.
 
     An author or approver may have lost the role, or access, since the command was stored.
     """
