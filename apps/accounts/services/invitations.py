@@ -24,7 +24,6 @@ from apps.accounts.models import ApiKey, Invitation, User
 from apps.accounts.permissions.grants import check_can_grant, effective_permissions
 from apps.accounts.selectors.credentials import is_super_admin
 from apps.accounts.selectors.one_time_links import generate_link_token, hash_link_token
-from apps.accounts.selectors.platform_staff import is_super_admin
 from apps.accounts.services.login_audit import record_invalid_link
 from apps.accounts.services.quotas import reserve_quota
 from apps.accounts.services.users import user_create

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from apps.accounts.models import ApiKey, User
 from apps.accounts.permissions.roles import scopes_have_permission
-from apps.accounts.selectors.platform_staff import is_super_admin
+from apps.accounts.selectors.credentials import is_super_admin
 from apps.robots.choices import IN_FLIGHT_STATUSES, MOTION_TYPES, CommandType, RobotStatus
 from apps.robots.exceptions import (
     CommandBlockedError,
