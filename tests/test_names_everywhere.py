@@ -16,7 +16,7 @@ from apps.accounts.services.api_keys import api_key_create, api_key_update
 from apps.accounts.services.users import user_create
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
-from apps.maintenance.services import task_cancel, task_create
+from apps.maintenance.services.tasks import task_cancel, task_create
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_register, robot_update
 from urfmp.common.db.names import (

@@ -9,7 +9,7 @@ class MaintenanceConfig(AppConfig):
 
     def ready(self) -> None:
         """Close or delete the tasks of retired and purged robots."""
-        from apps.maintenance.services import (  # noqa: PLC0415
+        from apps.maintenance.services.tasks import (  # noqa: PLC0415
             tasks_close_of_retired_robot,
             tasks_delete_of_purged_robot,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from procrastinate.contrib.django import app
 
-from apps.maintenance.services import tasks_mark_overdue
+from apps.maintenance.services.tasks import tasks_mark_overdue
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.common.tenancy.organizations import organization_ids
 

@@ -55,7 +55,7 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
     """Create two rows of each model; return the robot for the URLs."""
     from apps.accounts.services.users import system_user_get
     from apps.alerts.services.alerts import alert_report
-    from apps.maintenance.services import task_create
+    from apps.maintenance.services.tasks import task_create
     from apps.robots.models import RobotCommand
 
     for number in range(2):

@@ -11,7 +11,7 @@ from apps.accounts.models import ApiKey
 from apps.accounts.permissions.roles import SCOPES
 from apps.accounts.services.users import system_user_get
 from apps.alerts.services.alerts import alert_report
-from apps.maintenance.services import task_create
+from apps.maintenance.services.tasks import task_create
 from apps.robots.models import Robot, RobotCommand
 
 LISTS = [

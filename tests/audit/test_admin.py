@@ -12,7 +12,7 @@ from apps.audit.admin.filters import ResourceFilter
 from apps.audit.models import AuditLog
 from apps.audit.selectors.audit_logs import recorded_actions
 from apps.audit.services.audit_logs import audit_record
-from apps.maintenance.services import task_create, task_update
+from apps.maintenance.services.tasks import task_create, task_update
 from apps.robots.services.robots import robot_update
 from urfmp.common.admin import audited_admins
 from urfmp.common.rendering.diffs import differences

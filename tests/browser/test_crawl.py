@@ -15,7 +15,7 @@ FILL = """
 from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.services.users import system_user_get
 from apps.alerts.services.alerts import alert_report
-from apps.maintenance.services import task_create
+from apps.maintenance.services.tasks import task_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.models import Robot, RobotCommand
 from apps.telemetry.services.imports import import_upload
@@ -142,7 +142,7 @@ FILL_LONG = f"""
 from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.services.users import system_user_get, user_create
 from apps.alerts.services.alerts import alert_report
-from apps.maintenance.services import task_create
+from apps.maintenance.services.tasks import task_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.services.robots import robot_register
 from urfmp.common.tenancy.context import tenant_transaction

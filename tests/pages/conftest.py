@@ -44,7 +44,7 @@ def make_alert(tenant):
 
 @pytest.fixture
 def make_task(tenant):
-    from apps.maintenance.services import task_create
+    from apps.maintenance.services.tasks import task_create
 
     def make(organization: Any, author: Any, **fields: Any) -> Any:
         values = {"title": "Grease joint 2", "type": "lubrication"}

@@ -17,7 +17,7 @@ from apps.alerts.models import Alert
 from apps.alerts.services.alerts import alert_report
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
-from apps.maintenance.services import task_create
+from apps.maintenance.services.tasks import task_create
 from apps.robots.exceptions import RobotInServiceError
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory, RobotStatusRepeat
 from apps.robots.services import purge

@@ -11,7 +11,7 @@ from apps.alerts.models import Alert
 from apps.alerts.services.alerts import alert_report
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
-from apps.maintenance.services import task_complete, task_create, task_start, task_update
+from apps.maintenance.services.tasks import task_complete, task_create, task_start, task_update
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services import retirement
 from apps.robots.services.robots import robot_register, robot_retire, robot_return_to_service

@@ -30,7 +30,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.accounts.services.users import system_user_get
     from apps.alerts.services.alerts import alert_report
     from apps.audit.models import AuditLog
-    from apps.maintenance.services import task_create
+    from apps.maintenance.services.tasks import task_create
     from apps.robots.models import RobotCommand
     from apps.telemetry.protocols.points import DecodedBatch, Point
     from apps.telemetry.services.imports import import_upload

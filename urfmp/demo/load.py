@@ -20,7 +20,7 @@ from apps.accounts.services.api_keys import api_key_create, api_key_revoke
 from apps.accounts.services.users import system_user_get, user_create, user_update
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
-from apps.maintenance.services import task_create
+from apps.maintenance.services.tasks import task_create
 from apps.organizations.services.facilities import facility_create
 from apps.organizations.services.organizations import organization_create
 from apps.robots.models import Robot, RobotCommand

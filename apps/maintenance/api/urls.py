@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from rest_framework.routers import SimpleRouter
 
-from apps.maintenance.api.maintenance_tasks import MaintenanceTaskViewSet
+from apps.maintenance.api.tasks import MaintenanceTaskViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("maintenance-tasks", MaintenanceTaskViewSet, basename="maintenance-task")

@@ -14,9 +14,15 @@ from rest_framework.response import Response
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
 from apps.accounts.services.users import system_user_get
-from apps.maintenance import services
 from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, MaintenanceType
 from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.services.tasks import (
+    task_cancel,
+    task_complete,
+    task_create,
+    task_start,
+    task_update,
+)
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import AwareDateTimeFilter
@@ -143,18 +149,18 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         author = (
             user if isinstance(user, User) else system_user_get(organization_id=organization_id)
         )
-        serializer.instance = services.task_create(
+        serializer.instance = task_create(
             organization_id=organization_id, created_by=author, **serializer.validated_data
         )
 
     def perform_update(self, serializer: Any) -> None:
-        serializer.instance = services.task_update(serializer.instance, **serializer.validated_data)
+        serializer.instance = task_update(serializer.instance, **serializer.validated_data)
 
     @extend_schema(request=None, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
         """Start a task, or resume it after a pause."""
-        return self._response(services.task_start(self.get_object()))
+        return self._response(task_start(self.get_object()))
 
     @extend_schema(request=CompletionSerializer, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
@@ -163,7 +169,7 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         task = self.get_object()
         body = CompletionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        return self._response(services.task_complete(task, body.validated_data.get("notes")))
+        return self._response(task_complete(task, body.validated_data.get("notes")))
 
     @extend_schema(request=CancellationSerializer, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
@@ -172,7 +178,7 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         task = self.get_object()
         body = CancellationSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        return self._response(services.task_cancel(task, body.validated_data["reason"]))
+        return self._response(task_cancel(task, body.validated_data["reason"]))
 
     def _response(self, task: MaintenanceTask) -> Response:
         return Response(self.get_serializer(task).data)

@@ -23,7 +23,7 @@ from apps.maintenance.choices import (
 )
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
-from apps.maintenance.services import (
+from apps.maintenance.services.tasks import (
     task_cancel,
     task_complete,
     task_create,
@@ -63,7 +63,7 @@ class Model(RuleBasedStateMachine):
         self.status, self.started, self.completed = "scheduled", None, None
 
     def _act(self, call):
-        with patch("apps.maintenance.services.timezone.now", lambda: self.now):
+        with patch("apps.maintenance.services.tasks.timezone.now", lambda: self.now):
             return call()
 
     def _try(self, allowed, call):

@@ -13,8 +13,8 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.maintenance.choices import MaintenanceAction, TaskTab, allows
 from apps.maintenance.models import MaintenanceTask
-from apps.maintenance.selectors import MAX_CLOSED_COUNT, task_tab_counts
-from apps.maintenance.services import (
+from apps.maintenance.selectors.tasks import MAX_CLOSED_COUNT, task_tab_counts
+from apps.maintenance.services.tasks import (
     task_cancel,
     task_complete,
     task_create,

@@ -1,0 +1,7 @@
+"""The maintenance app's admin pages; importing a module registers its pages."""
+
+from __future__ import annotations
+
+from apps.maintenance.admin import tasks
+
+__all__ = ["tasks"]

@@ -1,0 +1,7 @@
+"""Maintenance tasks."""
+
+from __future__ import annotations
+
+from apps.maintenance.models.tasks import MaintenanceTask
+
+__all__ = ["MaintenanceTask"]
