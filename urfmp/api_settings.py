@@ -52,5 +52,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MaintenanceTypeEnum": "apps.maintenance.choices.MaintenanceType",
         "AlertSeverityEnum": "apps.alerts.choices.alerts.AlertSeverity",
         "AlertTypeEnum": "apps.alerts.choices.alerts.AlertType",
+        "AlertRuleScopeEnum": "apps.alerts.choices.rules.RuleScope",
+        "AlertRuleKindEnum": "apps.alerts.choices.rules.RuleKind",
     },
 }

@@ -55,6 +55,7 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
     """Create two rows of each model; return the robot for the URLs."""
     from apps.accounts.services.users import system_user_get
     from apps.alerts.services.alerts import alert_report
+    from apps.alerts.services.rules.rules import alert_rule_create
     from apps.maintenance.services.tasks import task_create
     from apps.robots.models import RobotCommand
 
@@ -69,6 +70,11 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
             task_create(created_by=author, type="cleaning", **common)
             alert_report(type="system", severity="info", message="m", **common)
             RobotCommand.objects.create(organization=organization_a, robot=robot, type="start")
+            alert_rule_create(
+                organization_id=organization_a.id,
+                name=f"Rule {number}",
+                condition={"clauses": [{"metric": "m"}]},
+            )
     return robot
 
 

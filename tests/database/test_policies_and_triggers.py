@@ -43,7 +43,7 @@ WITHOUT_POLICY = {
 # The audit log itself, responses stored for a day, and columns that machines update constantly.
 # New events of alerts are a record themselves; their comments and later changes are audited.
 UNAUDITED = {
-    "alert_events",
+    "alert_events", "alert_rule_states",
     "audit_logs", "idempotency_keys", "robot_status_repeats", "telemetry_batches",
     "telemetry_import_parts",
     "telemetry_latest",

@@ -98,6 +98,12 @@ API = {
     ("maintenance-task-start", "post"): {"technician", *STAFF, "write_key"},
     ("maintenance-task-complete", "post"): {"technician", *STAFF, "write_key"},
     ("maintenance-task-cancel", "post"): {"technician", *STAFF, "write_key"},
+    ("alert-rule-list", "get"): READERS,
+    ("alert-rule-list", "post"): {*STAFF, "write_key"},
+    ("alert-rule-detail", "get"): READERS,
+    ("alert-rule-detail", "patch"): {*STAFF, "write_key"},
+    ("alert-rule-detail", "delete"): {*STAFF, "write_key"},
+    ("alert-rule-preview", "post"): {*STAFF, "write_key"},
     ("alert-list", "get"): READERS,
     ("alert-list", "post"): {"operator", *STAFF, "write_key"},
     ("alert-detail", "get"): READERS,
@@ -118,7 +124,7 @@ USERS_ONLY = {
 # Their URLs contain no id, and they return the caller's own data.
 WITHOUT_ROW = {
     "device-status", "status-history-summary", "stop-requests", "audit-log-export",
-    "auth-choose-organization",
+    "auth-choose-organization", "alert-rule-preview",
 }  # fmt: skip
 # Plain views and redirects, each with its own test.
 COVERED_ELSEWHERE = {

@@ -29,6 +29,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.accounts.services.invitations import invitation_create
     from apps.accounts.services.users import system_user_get
     from apps.alerts.services.alerts import alert_report
+    from apps.alerts.services.rules.rules import alert_rule_create
     from apps.audit.models import AuditLog
     from apps.maintenance.services.tasks import task_create
     from apps.robots.models import RobotCommand
@@ -67,6 +68,13 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
                 title=f"Alert {mark}",
                 message=mark,
             ).alert
+            rule = alert_rule_create(
+                organization_id=organization.id,
+                name=f"Rule {mark}",
+                scope="robot",
+                robot=robot,
+                condition={"clauses": [{"metric": "m.other", "threshold": 1.0}]},
+            )
             invitation = invitation_create(
                 organization_id=organization.id, email=f"{mark}-invited@x.example", role="custom"
             )
@@ -94,6 +102,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
             "session": session.pk,
             "maintenance-task": task.pk,
             "alert": alert.pk,
+            "alert-rule": rule.pk,
             "command": command.pk,
             "api-key": key.pk,
             "audit-log": audit.pk,

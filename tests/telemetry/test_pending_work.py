@@ -101,7 +101,13 @@ def test_claimed_items_are_acknowledged_and_deleted(organization_a, tenant, add)
         assert [item.least_time for item in items] == [START, START + timedelta(seconds=1)]
         pending_work_acknowledge(Consumer.ROLLED_UP, items)
         assert len(pending_work_claim(Consumer.ROLLED_UP)) == 1
+    assert pending_work_clean_up() == 0  # the other consumer has not processed them
+    with tenant(organization_a):
+        pending_work_acknowledge(
+            Consumer.EVALUATED, pending_work_claim(Consumer.EVALUATED, max_items=2)
+        )
     assert pending_work_clean_up() == 2
+    assert organizations_with_pending_work(Consumer.EVALUATED) == [organization_a.id]
     assert organizations_with_pending_work() == [organization_a.id]
 
 

@@ -88,6 +88,8 @@ _RESOURCES = {
     "telemetry.platformstorage": "platform",
     "maintenance.maintenancetask": "maintenance",
     "alerts.alert": "alert",
+    "alerts.alertrule": "alert_rule",
+    "alerts.alertrulestate": "alert_rule",
     "audit.auditlog": "audit",
 }
 _VERBS = {"add": "create", "change": "update"}
@@ -111,6 +113,10 @@ _COVERED_BY = {
     "api_key.update": "api_key.create",
     # A claim code becomes an API key.
     "robot.claim": "api_key.create",
+    "alert_rule.view": "alert.view",
+    "alert_rule.create": "alert.update",
+    "alert_rule.update": "alert.update",
+    "alert_rule.delete": "alert.update",
 }
 
 SCOPES: dict[str, frozenset[str]] = {

@@ -41,7 +41,8 @@ class Alert(TenantModel):
     The key identifies the condition. A robot, or the organization without one, has at most one open
     alert of a key: a further report is a repeat, which increments `occurrences`. `created_at` is
     the time of the first report; `started_at` is when the condition began, which may be earlier.
-    Until `snoozed_until` the alert sends no messages.
+    Until `snoozed_until` the alert sends no messages. An alert that a rule opened has the worst
+    value that the rule observed as `peak`.
     """
 
     id = uuid_primary_key()
@@ -49,6 +50,10 @@ class Alert(TenantModel):
     robot = unconstrained_fk("robots.Robot", null=True, blank=True)
     type = models.CharField(max_length=50, choices=AlertType)
     severity = models.CharField(max_length=20, choices=AlertSeverity)
+    rule = unconstrained_fk(
+        "alerts.AlertRule", null=True, blank=True, on_delete=models.DO_NOTHING, editable=False
+    )
+    peak = models.FloatField(null=True, blank=True, editable=False)
     key = IdentifierField(max_length=MAX_KEY_LENGTH, blank=True)
     title = NameField(max_length=255)
     message = models.TextField(validators=[validate_visible])
@@ -111,6 +116,7 @@ class Alert(TenantModel):
             models.Index(fields=("organization", "-created_at"), name="idx_alerts_organization"),
             models.Index(fields=("acknowledged_by",), name="idx_alerts_acknowledged"),
             models.Index(fields=("assigned_to",), name="idx_alerts_assigned"),
+            models.Index(fields=("rule",), name="idx_alerts_rule"),
             GinIndex(
                 fields=("metadata",), opclasses=("jsonb_path_ops",), name="idx_alerts_metadata"
             ),

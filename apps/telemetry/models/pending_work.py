@@ -29,6 +29,7 @@ class TelemetryBatch(TenantModel):
     greatest_time = models.DateTimeField(editable=False)
     created_at = created_at()
     rolled_up_at = models.DateTimeField(null=True, editable=False)
+    evaluated_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[Any] = TelemetryBatchQuerySet.as_manager()
 
@@ -41,6 +42,11 @@ class TelemetryBatch(TenantModel):
                 fields=("organization", "id"),
                 name="idx_batches_to_roll_up",
                 condition=models.Q(rolled_up_at__isnull=True),
+            ),
+            models.Index(
+                fields=("organization", "id"),
+                name="idx_batches_to_evaluate",
+                condition=models.Q(evaluated_at__isnull=True),
             ),
             models.Index(
                 fields=("rolled_up_at",),

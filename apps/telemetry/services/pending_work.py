@@ -87,6 +87,7 @@ class Consumer(Enum):
     """
 
     ROLLED_UP = "rolled_up_at"
+    EVALUATED = "evaluated_at"
 
 
 @dataclass(frozen=True)
@@ -222,10 +223,19 @@ def pending_work_acknowledge(consumer: Consumer, items: Iterable[WorkItem]) -> N
         cursor.execute(_ACKNOWLEDGE.format(column=consumer.value), [[item.id for item in items]])
 
 
-def organizations_with_pending_work() -> list[UUID]:
-    """Return the organizations with work items; needs no tenant transaction."""
+_ORGANIZATIONS = {
+    Consumer.ROLLED_UP: "SELECT * FROM telemetry_batch_organizations()",
+    Consumer.EVALUATED: "SELECT * FROM telemetry_batch_organizations_to_evaluate()",
+}
+
+
+def organizations_with_pending_work(consumer: Consumer = Consumer.ROLLED_UP) -> list[UUID]:
+    """Return the organizations with work items for a consumer.
+
+    Needs no tenant transaction.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM telemetry_batch_organizations()")
+        cursor.execute(_ORGANIZATIONS[consumer])
         return [row[0] for row in cursor.fetchall()]
 
 

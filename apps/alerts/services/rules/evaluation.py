@@ -1,0 +1,338 @@
+"""Evaluate rules on new points, and by the clock.
+
+A worker evaluates an organization at a time, in one transaction under `rules_lock()`: it claims the
+work items of new points, reads what the states of rules need, and stores states and alerts
+together. After a crash everything is as before, and the next worker claims the same items.
+
+Most series never come near a limit. One statement finds those whose new values may meet a rule, or
+whose robot has a rule that is not normal; only their points are read.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from apps.alerts.choices.rules import ClauseMeasure, RuleKind, RuleState
+from apps.alerts.models import AlertRule, AlertRuleState
+from apps.alerts.protocols.conditions import parse_condition, program_for
+from apps.alerts.protocols.program import NEVER, Program, to_datetime, to_micros
+from apps.alerts.selectors.rules import Assignment, assigned_rules, rules_of_kinds
+from apps.alerts.selectors.samples import (
+    SuspiciousSeries,
+    points_after,
+    silent_series,
+    suspicious_series,
+)
+from apps.alerts.services.rules.alerts import raise_alert, transitions_apply
+from apps.alerts.services.rules.evaluator import (
+    MAX_LATE_SECONDS,
+    Plan,
+    RuleRecord,
+    evaluate,
+    past_until,
+    plan,
+    plan_for_clock,
+)
+from apps.alerts.services.rules.machine import Sample
+from apps.alerts.services.rules.records import (
+    StoredState,
+    rules_lock,
+    state_row,
+    states_load,
+    states_store,
+)
+from apps.robots.models import Robot
+from apps.telemetry.services.pending_work import (
+    Consumer,
+    pending_work_acknowledge,
+    pending_work_claim,
+)
+from urfmp.common.tenancy.context import audit_action, tenant_transaction
+
+logger = logging.getLogger(__name__)
+
+_METRIC = (RuleKind.METRIC,)
+_UTC = ZoneInfo("UTC")
+# Points may be ahead of the server's clock by this much; ingest rejects others.
+_AHEAD = timedelta(days=1)
+
+
+@dataclass
+class Task:
+    """An evaluation of a rule for a robot."""
+
+    assignment: Assignment
+    program: Program
+    stored: StoredState
+    start: Plan
+    until: int
+
+    @property
+    def robot_id(self) -> UUID:
+        """Robot to evaluate."""
+        return self.assignment.robot_id
+
+
+def evaluate_new_points(
+    organization_id: UUID, *, now: datetime | None = None, max_items: int = 2000
+) -> int:
+    """Evaluate rules on new points; return the number of processed work items.
+
+    Does nothing while another worker evaluates the organization.
+
+    Args:
+        organization_id: Organization that owns the points.
+        now: Time up to which to evaluate; default: the current time.
+        max_items: Maximum number of work items.
+    """
+    with tenant_transaction(organization_id):
+        if not rules_lock(organization_id):
+            return 0
+        rules = rules_of_kinds(_METRIC)
+        items = pending_work_claim(Consumer.EVALUATED, max_items=max_items)
+        bounds = metric_bounds(rules.values())
+        if bounds and items:
+            now = now or timezone.now()
+            found = suspicious_series(
+                [item.id for item in items],
+                bounds,
+                start=now - timedelta(seconds=MAX_LATE_SECONDS),
+                end=now + _AHEAD,
+            )
+            evaluate_series(rules, found, now)
+        pending_work_acknowledge(Consumer.EVALUATED, items)
+        return len(items)
+
+
+def metric_bounds(rules: Iterable[AlertRule]) -> dict[str, tuple[float, float]]:
+    """Return the values between which no rule is met, by metric."""
+    bounds: dict[str, tuple[float, float]] = {}
+    for rule in rules:
+        for clause in _program(rule).clauses:
+            low, high = bounds.get(clause.metric, (float("-inf"), float("inf")))
+            own_low, own_high = clause.bounds
+            bounds[clause.metric] = (max(low, own_low), min(high, own_high))
+    return bounds
+
+
+def _program(rule: AlertRule, assignment: Assignment | None = None) -> Program:
+    condition = parse_condition(rule.kind, rule.severity, rule.condition)
+    zone = assignment.zone if assignment else _UTC
+    return program_for(condition, rule.severity, zone)
+
+
+def evaluate_series(
+    rules: dict[UUID, AlertRule], found: Collection[SuspiciousSeries], now: datetime
+) -> None:
+    """Evaluate the rules of series with new points."""
+    series: defaultdict[UUID, dict[str, SuspiciousSeries]] = defaultdict(dict)
+    for one in found:
+        series[one.robot_id][one.metric_name] = one
+    assignments = assigned_rules(rules, _METRIC, robot_ids=series)
+    states = states_load(rules.values(), series)
+    programs = Programs()
+    tasks: list[Task] = []
+    for assignment in assignments:
+        program = programs.of(assignment)
+        new = [series[assignment.robot_id].get(metric) for metric in program.metrics]
+        touched = [one for one in new if one is not None]
+        stored = states.get((assignment.rule.pk, assignment.robot_id), StoredState())
+        if touched and not _is_irrelevant(program, stored, touched):
+            tasks += _tasks(assignment, program, stored, touched, now)
+    tasks_run(tasks, now)
+
+
+class Programs:
+    """The programs of rules by timezone, each made once."""
+
+    def __init__(self) -> None:
+        """Start without programs."""
+        self._made: dict[tuple[UUID, str], Program] = {}
+
+    def of(self, assignment: Assignment) -> Program:
+        """Return the program of a rule for a robot."""
+        key = (assignment.rule.pk, assignment.zone.key)
+        if key not in self._made:
+            self._made[key] = _program(assignment.rule, assignment)
+        return self._made[key]
+
+
+def _is_irrelevant(
+    program: Program, stored: StoredState, touched: Collection[SuspiciousSeries]
+) -> bool:
+    """Return whether new values cannot begin a rule that is quiet."""
+    machine = stored.record.machine
+    if machine is not None and (
+        machine.state != RuleState.NORMAL or machine.next_deadline(program) != NEVER
+    ):
+        return False
+    values = {one.metric_name: one for one in touched}
+    for clause in program.clauses:
+        one = values.get(clause.metric)
+        if one is None or one.low is None or one.high is None:
+            continue
+        low, high = clause.bounds
+        if one.low <= low or one.high >= high:
+            return False
+    return True
+
+
+def _tasks(
+    assignment: Assignment,
+    program: Program,
+    stored: StoredState,
+    touched: Collection[SuspiciousSeries],
+    now: datetime,
+) -> list[Task]:
+    """Return the evaluations of new points, present and past."""
+    least = to_micros(max(min(one.least for one in touched), now - _max_late()))
+    greatest = to_micros(max(one.greatest for one in touched))
+    until = to_micros(now) - program.grace
+    start = plan(program, stored.record, least)
+    if not start.is_past:
+        return [Task(assignment, program, stored, start, until)]
+    machine, base = stored.record.machine, stored.record.base
+    past = Task(assignment, program, stored, start, past_until(program, greatest))
+    if machine is None or base is None or greatest <= base.at:
+        return [past]
+    return [past, Task(assignment, program, stored, Plan(base, least_new=least), until)]
+
+
+def _max_late() -> timedelta:
+    return timedelta(seconds=MAX_LATE_SECONDS)
+
+
+def tasks_run(tasks: list[Task], now: datetime) -> None:
+    """Run evaluations, and store their states and alerts."""
+    if not tasks:
+        return
+    after: dict[tuple[UUID, str], datetime] = {}
+    for task in tasks:
+        begin = to_datetime(task.start.start.at)
+        for metric in task.program.metrics:
+            key = (task.robot_id, metric)
+            after[key] = min(after.get(key, begin), begin)
+    samples: defaultdict[UUID, list[Sample]] = defaultdict(list)
+    for point in points_after(after, now + _AHEAD):
+        sample = Sample(to_micros(point.time), point.metric_name, point.value)
+        samples[point.robot_id].append(sample)
+    ids = {task.robot_id for task in tasks}
+    robots = {robot.pk: robot for robot in Robot.objects.filter(pk__in=ids)}
+    rows: dict[tuple[UUID, UUID], AlertRuleState] = {}
+    for task in tasks:
+        row = _run(task, samples[task.robot_id], robots[task.robot_id])
+        rows[task.assignment.rule.pk, task.robot_id] = row
+    with audit_action("alerts.alert_rule.evaluate"):
+        states_store(list(rows.values()))
+
+
+def _run(task: Task, samples: list[Sample], robot: Robot) -> AlertRuleState:
+    """Evaluate a rule for a robot; return its new state."""
+    rule, start = task.assignment.rule, task.start
+    needed = [
+        sample
+        for sample in samples
+        if sample.metric in task.program.metrics
+        and (sample.at > start.start.at or not start.start.held)
+        and (not start.is_past or sample.at <= task.until)
+    ]
+    record, transitions = evaluate(task.program, task.stored.record, start, needed, task.until)
+    task.stored.record = record
+    task.stored.is_unreported = transitions_apply(
+        rule, robot, transitions, is_unreported=task.stored.is_unreported
+    )
+    return state_row(rule, task.robot_id, task.stored, task.program)
+
+
+def evaluate_by_clock(organization_id: UUID, now: datetime | None = None) -> int:
+    """Evaluate what time alone changes; return the number of evaluations.
+
+    For-durations, keep-firing times, severity steps and windows are due; data is missing; a robot
+    is no longer muted.
+    """
+    with tenant_transaction(organization_id):
+        if not rules_lock(organization_id):
+            return 0
+        now = now or timezone.now()
+        rules = rules_of_kinds(_METRIC)
+        tasks = _due_tasks(rules, now) + _silent_tasks(rules, now)
+        tasks_run(tasks, now)
+        return len(tasks) + unreported_raise(rules)
+
+
+def _due_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
+    due = AlertRuleState.objects.filter(next_due_at__lte=now, rule_id__in=list(rules))
+    keys = set(due.exclude(robot=None).values_list("rule_id", "robot_id"))
+    if not keys:
+        return []
+    robot_ids = {robot_id for _, robot_id in keys}
+    states = states_load(rules.values(), robot_ids)
+    programs, tasks = Programs(), []
+    for assignment in assigned_rules(rules, _METRIC, robot_ids=robot_ids):
+        key = (assignment.rule.pk, assignment.robot_id)
+        stored = states.get(key)
+        start = plan_for_clock(stored.record) if stored and key in keys else None
+        if stored is not None and start is not None:
+            program = programs.of(assignment)
+            until = to_micros(now) - program.grace
+            tasks.append(Task(assignment, program, stored, start, until))
+    return tasks
+
+
+def _silent_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
+    """Return the evaluations of series that have fallen silent."""
+    shortest: dict[str, datetime] = {}
+    for rule in rules.values():
+        program = _program(rule)
+        for clause in program.clauses:
+            if clause.measure == ClauseMeasure.NO_DATA:
+                limit = to_datetime(to_micros(now) - clause.span - program.grace)
+                shortest[clause.metric] = max(shortest.get(clause.metric, limit), limit)
+    if not shortest:
+        return []
+    silent: defaultdict[UUID, dict[str, datetime]] = defaultdict(dict)
+    for robot_id, metric, time in silent_series(shortest, now - _max_late()):
+        silent[robot_id][metric] = time
+    states = states_load(rules.values(), silent)
+    programs, tasks = Programs(), []
+    for assignment in assigned_rules(rules, _METRIC, robot_ids=silent):
+        program = programs.of(assignment)
+        watched = [
+            silent[assignment.robot_id][clause.metric]
+            for clause in program.clauses
+            if clause.measure == ClauseMeasure.NO_DATA
+            and clause.metric in silent[assignment.robot_id]
+        ]
+        stored = states.get((assignment.rule.pk, assignment.robot_id), StoredState())
+        machine = stored.record.machine
+        newest = max(map(to_micros, watched), default=0)
+        is_watched = machine is not None and newest <= machine.at
+        if watched and not is_watched:
+            start = plan(program, stored.record, newest)
+            until = to_micros(now) - program.grace
+            tasks.append(Task(assignment, program, stored, start, until))
+    return tasks
+
+
+def unreported_raise(rules: dict[UUID, AlertRule]) -> int:
+    """Open the alerts that were held back while their robots were muted."""
+    rows = AlertRuleState.objects.filter(is_unreported=True, rule_id__in=list(rules))
+    raised = []
+    with audit_action("alerts.alert_rule.evaluate"):
+        for row in rows.select_related("robot"):
+            rule = rules[row.rule_id]
+            episode = RuleRecord.from_json(row.record).open_episode
+            if row.rule_version != rule.version or episode is None:
+                continue
+            if raise_alert(rule, row.robot, episode):
+                raised.append(row.pk)
+        AlertRuleState.objects.filter(pk__in=raised).update(is_unreported=False)
+    return len(raised)
