@@ -15,6 +15,7 @@ from apps.alerts.admin.timeline import timeline_html
 from apps.alerts.choices.alerts import AlertSeverity
 from apps.alerts.models import Alert
 from apps.alerts.selectors.alerts import severity_rank
+from apps.robots.admin.stop_links import with_stop_column
 from urfmp.common.admin import (
     AutocompleteFilter,
     ObjectAction,
@@ -71,15 +72,17 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
         "acknowledged", "snoozed", "resolved", "resolution", "details", "timeline",
     )  # fmt: skip
     readonly_fields = fields
+    change_form_outer_before_template = "admin/inc/robot_actions.html"
     object_actions: ClassVar[tuple[ObjectAction, ...]] = ALERT_ACTIONS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)
         return rows.annotate(severity_rank=severity_rank())  # type: ignore[no-any-return]
 
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
         columns = tuple(super().get_list_display(request))
-        return columns if self.allowed_actions(request) else columns[:-1]
+        shown = columns if self.allowed_actions(request) else columns[:-1]
+        return with_stop_column(request, shown)
 
     @admin.display(description="Severity", ordering="severity_rank")
     def severity_badge(self, alert: Alert) -> SafeString:

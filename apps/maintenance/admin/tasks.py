@@ -21,6 +21,7 @@ from apps.maintenance.services.tasks import (
     task_start,
     task_update,
 )
+from apps.robots.admin.stop_links import with_stop_column
 from urfmp.common.admin import (
     AutocompleteFilter,
     ObjectAction,
@@ -172,6 +173,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     )
 
     list_before_template = "admin/maintenance/tabs.html"
+    change_form_outer_before_template = "admin/inc/robot_actions.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         counts = task_tab_counts(request.user)
@@ -201,9 +203,10 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         hidden = () if request.user.has_perm("accounts.view_user") else ("assigned_to",)
         return (*self.state_fields, *hidden)
 
-    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
         columns = tuple(super().get_list_display(request))
-        return columns if self.allowed_actions(request) else columns[:-1]
+        shown = columns if self.allowed_actions(request) else columns[:-1]
+        return with_stop_column(request, shown)
 
     @admin.display(description="State", ordering="status")
     def state(self, task: MaintenanceTask) -> SafeString:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
+from apps.robots.admin.stop_links import with_stop_column
 from apps.robots.choices import WAITING_STATUSES, CommandStatus
 from apps.robots.models import RobotCommand
 from apps.robots.services.commands.approvals import command_approve, command_reject
@@ -158,6 +159,9 @@ class RobotCommandAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[RobotCommand]):
         return rows.select_related(
             "robot", "user", "api_key", "approved_by", "cancelled_by", "settled_by"
         )
+
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        return with_stop_column(request, super().get_list_display(request))
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

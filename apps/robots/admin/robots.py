@@ -28,6 +28,7 @@ from apps.robots.admin.lifecycle import (
 )
 from apps.robots.admin.place_filters import AreaFilter, CellFilter, FacilityFilter
 from apps.robots.admin.robot_form import RobotForm
+from apps.robots.admin.stop_links import with_stop_column
 from apps.robots.choices import RobotAction, Vendor, allows
 from apps.robots.models import Robot
 from apps.robots.selectors.connection import secret_times
@@ -188,6 +189,10 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         if obj is None or self.has_change_permission(request, obj):
             return ("connection_secrets",)
         return self.view_only_fields
+
+    def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
+        columns = super().get_list_display(request)
+        return with_stop_column(request, columns, lambda robot: robot)
 
     actions = ("send_command",)
     list_before_template = "admin/robots/as_of.html"

@@ -80,6 +80,11 @@ class TreeNode:
         return tree_address(self.path) if self.children_kind and self.robots else ""
 
     @property
+    def stop_address(self) -> str:
+        """Address of a stop request; empty where none is possible."""
+        return stop_address(self.path) if self.robots else ""
+
+    @property
     def robots_address(self) -> str:
         """Address of the list of the robots."""
         query = {level: name or NO_PLACE for level, name in self._named()}
@@ -126,6 +131,17 @@ def tree_address(path: tuple[str, ...]) -> str:
     """Return the address of the page with the places below a path."""
     query = urlencode(dict(zip(PLACE_LEVELS, path, strict=False)))
     return f"{reverse('admin:fleet_tree_page')}{'?' if query else ''}{query}"
+
+
+def stop_address(path: tuple[str, ...]) -> str:
+    """Return the address at which a stop of a place is requested.
+
+    Empty for robots without a place: only a named place can be stopped.
+    """
+    if not path or not all(path):
+        return ""
+    query = urlencode(dict(zip(PLACE_LEVELS, path, strict=False)))
+    return f"{reverse('admin:place_stop_page')}?{query}"
 
 
 def fleet_tree(principal: Any, path: tuple[str, ...], page: int = 1) -> TreePart:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import urlencode
 
 from apps.robots.selectors.places import PLACE_LEVELS
-from urfmp.pages.selectors.fleet_tree import fleet_tree, tree_address
+from urfmp.pages.selectors.fleet_tree import fleet_tree, stop_address, tree_address
 from urfmp.pages.views.rendering import render_page, require_permission
 
 TITLE = "Fleet by facility"
@@ -35,17 +34,9 @@ def fleet_tree_page(request: HttpRequest) -> HttpResponse:
         part=part,
         next_address=f"{tree_address(path)}{separator}page={part.next_page}",
         previous_address=f"{tree_address(path)}{separator}page={part.page - 1}",
-        stop_address=_stop_address(path),
+        stop_address=stop_address(path) or reverse("admin:place_stop_page"),
         as_of=timezone.now(),
     )
-
-
-def _stop_address(path: tuple[str, ...]) -> str:
-    """Return the address at which a stop of the place is requested."""
-    address = reverse("admin:place_stop_page")
-    if not path or not all(path):
-        return address
-    return f"{address}?{urlencode(dict(zip(PLACE_LEVELS, path, strict=False)))}"
 
 
 def _path(request: HttpRequest) -> tuple[str, ...]:

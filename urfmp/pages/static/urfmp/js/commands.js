@@ -1,14 +1,21 @@
 // Commands on any page: the event stream updates state and progress at once. Parts with
-// [data-commands] list commands; after a change of state they are read again.
+// [data-commands] list commands; after a change of state, and when a new command appears, they are
+// read again.
 (() => {
   "use strict";
 
   const REFRESH_MS = 500;
   const RETRY_MS = 3000;
+  // Without Redis the stream has no commands, only the statuses and values of robots.
+  const MAX_AGE_MS = 30000;
+  // A slow server is asked less often: reading takes at most a fifth of the time.
+  const PAUSE_FACTOR = 4;
   const states = new Map(); // version and status of each command, by its id
   const waiting = new Set(); // names of parts to read again
   let timer = 0;
   let isReading = false;
+  let pause = REFRESH_MS;
+  let readAt = Date.now();
 
   const partsOf = (root) => root.querySelectorAll("[data-commands]");
 
@@ -52,20 +59,39 @@
       }
     }
     if (waiting.size) {
-      schedule(REFRESH_MS);
+      schedule(pause);
     }
+  }
+
+  function readAll() {
+    partsOf(document).forEach((part) => waiting.add(part.dataset.commands));
+    schedule(pause);
   }
 
   function schedule(milliseconds) {
     if (!isReading) {
-      clearTimeout(timer);
-      timer = setTimeout(refresh, milliseconds);
+      timer ||= setTimeout(refresh, milliseconds);
     }
   }
 
-  // A part that has the focus waits, so that the focus is not lost.
+  // A part that is in use waits, so that neither focus nor selection is lost.
+  const isInUse = (part) => part.contains(document.activeElement) || part.querySelector("input:checked") !== null;
+
+  // The rows of a change list alone are replaced: the theme has initialized the table.
+  function replaceContent(part, fresh) {
+    const [table, freshTable] = [part, fresh].map((item) => item.querySelector("table.result-list"));
+    if (table && freshTable) {
+      table.querySelectorAll(":scope > tbody").forEach((row) => row.remove());
+      table.append(...freshTable.querySelectorAll(":scope > tbody"));
+    } else {
+      part.innerHTML = fresh.innerHTML;
+    }
+  }
+
   async function refresh() {
+    timer = 0;
     isReading = true;
+    const startedAt = performance.now();
     const names = new Set(waiting);
     waiting.clear();
     try {
@@ -81,20 +107,22 @@
           if (!names.has(name) || !fresh) {
             continue;
           }
-          if (part.contains(document.activeElement)) {
+          if (isInUse(part)) {
             waiting.add(name);
           } else {
-            part.innerHTML = fresh.innerHTML;
+            replaceContent(part, fresh);
           }
         }
         readStates();
+        readAt = Date.now();
       }
     } catch {
       names.forEach((name) => waiting.add(name));
     }
     isReading = false;
+    pause = Math.max(REFRESH_MS, PAUSE_FACTOR * (performance.now() - startedAt));
     if (waiting.size) {
-      schedule(RETRY_MS);
+      schedule(Math.max(RETRY_MS, pause));
     }
   }
 
@@ -103,10 +131,14 @@
     if (event.type === "command") {
       onCommand(event);
     } else if (event.type === "reset") {
-      partsOf(document).forEach((part) => waiting.add(part.dataset.commands));
-      schedule(REFRESH_MS);
+      readAll();
     } else if (event.type === "connection") {
       window.urfmp.showConnection(event.state);
     }
   });
+  setInterval(() => {
+    if (!document.hidden && Date.now() - readAt >= MAX_AGE_MS) {
+      readAll();
+    }
+  }, MAX_AGE_MS / 6);
 })();
