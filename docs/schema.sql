@@ -331,6 +331,7 @@ CREATE TABLE facilities (
     organization_id uuid NOT NULL,
     CONSTRAINT facilities_pkey PRIMARY KEY (id),
     CONSTRAINT facilities_name_form_check CHECK (is_name((name)::text)),
+    CONSTRAINT facilities_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT facilities_organization_name_key UNIQUE (organization_id, name),
     CONSTRAINT fk_facilities_organization FOREIGN KEY (organization_id) REFERENCES organizations(id)
 );
@@ -341,6 +342,41 @@ CREATE POLICY tenant ON facilities FOR ALL TO public
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.facilities FOR EACH ROW EXECUTE FUNCTION audit_row('organizations.facility', 'organization_id', '{}', '{}');
 CREATE TRIGGER keep_facility_of_robots_trigger BEFORE DELETE OR UPDATE OF name ON public.facilities FOR EACH ROW EXECUTE FUNCTION keep_facility_of_robots();
 CREATE TRIGGER update_facilities_updated_at BEFORE UPDATE ON public.facilities FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
+-- floor_plans
+
+CREATE TABLE floor_plans (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    file_name character varying(255) NOT NULL,
+    media_type character varying(20) NOT NULL,
+    width_px integer NOT NULL,
+    height_px integer NOT NULL,
+    digest character varying(64) NOT NULL,
+    picture bytea NOT NULL,
+    calibration jsonb,
+    version integer DEFAULT 1 NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    facility_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    CONSTRAINT floor_plans_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_floor_plans_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_floor_plans_organization_facility FOREIGN KEY (organization_id, facility_id) REFERENCES facilities(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT floor_plans_height_px_check CHECK ((height_px >= 0)),
+    CONSTRAINT floor_plans_media_type_check CHECK (((media_type)::text = ANY ((ARRAY['image/png'::character varying, 'image/jpeg'::character varying, 'image/svg+xml'::character varying])::text[]))),
+    CONSTRAINT floor_plans_organization_facility_key UNIQUE (organization_id, facility_id),
+    CONSTRAINT floor_plans_size_check CHECK (((height_px > 0) AND (width_px > 0))),
+    CONSTRAINT floor_plans_version_check CHECK ((version >= 0)),
+    CONSTRAINT floor_plans_width_px_check CHECK ((width_px >= 0))
+);
+CREATE INDEX idx_floor_plans_facility ON public.floor_plans USING btree (facility_id);
+ALTER TABLE floor_plans ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON floor_plans FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.floor_plans FOR EACH ROW EXECUTE FUNCTION audit_row('organizations.floor_plan', 'organization_id', '{picture}', '{}');
+CREATE TRIGGER update_floor_plans_updated_at BEFORE UPDATE ON public.floor_plans FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
 
 -- idempotency_keys

@@ -38,7 +38,9 @@ OTHER_TEXTS = {
     "organizations.Facility.timezone", "accounts.User.timezone",  # by the list of IANA
     "accounts.IdempotencyRecord.key", "accounts.IdempotencyRecord.request_hash",
     "accounts.OneTimeLink.token_digest", "robots.RobotClaimCode.code_digest",
-    "telemetry.TelemetryImport.file_name",  # cleaned when the file is uploaded
+    # cleaned when the file is uploaded
+    "telemetry.TelemetryImport.file_name", "organizations.FloorPlan.file_name",
+    "organizations.FloorPlan.digest",
     # checked when points are decoded
     "telemetry.TelemetryLatest.metric_name", "telemetry.TelemetryLatest.unit",
     "audit.AuditLog.action", "audit.AuditLog.resource_type", "audit.AuditLog.request_id",

@@ -14,3 +14,11 @@ class Plan(models.TextChoices):
     PROFESSIONAL = "professional", "Professional"
     ENTERPRISE = "enterprise", "Enterprise"
     CUSTOM = "custom", "Custom"
+
+
+class PlanMediaType(models.TextChoices):
+    """Format of a stored floor plan."""
+
+    PNG = "image/png", "PNG"
+    JPEG = "image/jpeg", "JPEG"
+    SVG = "image/svg+xml", "SVG"

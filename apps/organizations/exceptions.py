@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from urfmp.common.exceptions import ApplicationError
 
 
@@ -7,6 +9,14 @@ class FacilityInUseError(ApplicationError):
     """The facility still has robots; move them to another one first."""
 
     code = "facility_in_use"
+
+
+class PlanConversionBusyError(ApplicationError):
+    """Other floor plans are being converted. Try again in some seconds."""
+
+    code = "busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after = 5
 
 
 class PlatformOrganizationError(ApplicationError):

@@ -15,6 +15,22 @@ class FacilityQuerySet(OrganizationScopedQuerySet):
     """Facilities of one organization."""
 
 
+class FloorPlanQuerySet(OrganizationScopedQuerySet):
+    """Floor plans of one organization's facilities.
+
+    A plan is visible to those who see its facility, and changed by those who change it.
+    """
+
+    def restrict(self, principal: Any, action: str = "view") -> Self:
+        """Return the plans of the facilities that the principal may access."""
+        facilities = self.model._meta.get_field("facility").related_model._default_manager
+        return self.filter(facility__in=facilities.restrict(principal, action))
+
+    def without_picture(self) -> Self:
+        """Leave out the picture, which has megabytes."""
+        return self.defer("picture")
+
+
 class PlatformOrganizationQuerySet(OrganizationScopedQuerySet):
     """All organizations, for super admins in their home organization.
 

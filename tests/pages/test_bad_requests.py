@@ -268,34 +268,32 @@ def test_bulk_action_rejects_invalid_ids(fleet, alice, client_for, tenant):
 )  # fmt: skip
 def test_invalid_json_is_rejected_by_form(fleet, alice, client_for, tenant, text):
     client = client_for(alice)
-    facility, task = fleet.a.facility, fleet.a.task
+    task = fleet.a.task
 
-    for row, name, form in (
-        (facility, "floor_plan", {"name": facility.name}),
-        (task, "parts_used", {"title": "x", "type": "inspection", "priority": "low"}),
-    ):
-        response = client.post(url(type(row), "change", row.pk), {**form, name: text})
-        assert response.status_code == 200
-        assert list(response.context["adminform"].form.errors) == [name]
-        assert text[:8].replace('"', "&quot;").replace("'", "&#x27;") in response.content.decode()
-    assert client.get(url(Facility, "add"), {"floor_plan": text[:1000]}).status_code in {200, 400}
+    form = {"title": "x", "type": "inspection", "priority": "low", "parts_used": text}
+    response = client.post(url(MaintenanceTask, "change", task.pk), form)
+    assert response.status_code == 200
+    assert list(response.context["adminform"].form.errors) == ["parts_used"]
+    assert text[:8].replace('"', "&quot;").replace("'", "&#x27;") in response.content.decode()
+    query = {"parts_used": text[:1000]}
+    assert client.get(url(MaintenanceTask, "add"), query).status_code in {200, 400}
     with tenant(fleet.a.organization):
-        facility.refresh_from_db()
-        assert not facility.floor_plan
+        task.refresh_from_db()
+        assert not task.parts_used
 
 
 def test_json_is_stored_unchanged(fleet, alice, client_for, tenant):
-    client, facility = client_for(alice), fleet.a.facility
+    client, task = client_for(alice), fleet.a.task
 
     for text, stored in (
-        ('{"width_m": 40, "height_m": 2.5}', {"width_m": 40, "height_m": 2.5}),
+        ('[{"name": "Grease", "quantity": 2.5}]', [{"name": "Grease", "quantity": 2.5}]),
         ("", None),
     ):
-        form = {"name": facility.name, "floor_plan": text}
-        assert client.post(url(Facility, "change", facility.pk), form).status_code == 302
+        form = {"title": "x", "type": "inspection", "priority": "low", "parts_used": text}
+        assert client.post(url(MaintenanceTask, "change", task.pk), form).status_code == 302
         with tenant(fleet.a.organization):
-            facility.refresh_from_db()
-            assert facility.floor_plan == stored
+            task.refresh_from_db()
+            assert task.parts_used == stored
     assert BlankJsonField().clean("100000000000000000000") == 10**20
     assert not BlankJsonField(required=False).has_changed(None, "")
     assert not BlankJsonField().has_changed({"a": 1, "b": 2}, '{"b": 2, "a": 1}')

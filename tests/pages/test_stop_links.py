@@ -21,7 +21,7 @@ def shown(organization_a, alice, make_robot, make_task, make_alert, tenant):
     """Return the addresses of all pages that show one robot, by name."""
     now = timezone.now()
     with tenant(organization_a):
-        facility_create(organization_id=organization_a.pk, name="Hall A")
+        facility = facility_create(organization_id=organization_a.pk, name="Hall A")
     robot = make_robot(
         organization_a,
         name="Welder",
@@ -49,6 +49,7 @@ def shown(organization_a, alice, make_robot, make_task, make_alert, tenant):
         "telemetry": f"{reverse('admin:telemetry_page')}?robot={robot.pk}",
         "history": reverse("admin:status_history_page"),
         "several": f"{reverse('admin:commands_page')}?robot={robot.pk}&type=pause",
+        "map": reverse("admin:floor_map_page", args=[facility.pk]),
     }
     return robot, {**lists, **pages}
 

@@ -55,6 +55,10 @@ API = {
     ("facility-list", "post"): {"admin", "write_key"},
     ("facility-detail", "get"): READERS,
     ("facility-detail", "patch"): {"admin", "write_key"},
+    ("facility-floor-plan", "get"): READERS,
+    ("facility-floor-plan-picture", "get"): READERS,
+    ("facility-floor-plan", "patch"): {"admin", "write_key"},
+    ("facility-floor-plan", "delete"): {"admin", "write_key"},
     ("facility-detail", "delete"): {"admin", "write_key"},
     ("robot-list", "get"): READERS,
     ("robot-list", "post"): {*STAFF, "write_key"},
@@ -170,6 +174,11 @@ ADMIN_PAGES = {
     "admin:robot_command_page": {"operator", *STAFF},
     "admin:commands_page": {"operator", *STAFF},
     "admin:fleet_tree_page": set(ROLES),
+    "admin:floor_maps_page": set(ROLES),
+    "admin:floor_map_page": set(ROLES),
+    "admin:floor_map_robots": set(ROLES),
+    "admin:floor_plan_page": {"admin", "super_admin"},
+    "admin:floor_plan_picture": set(ROLES),
     "admin:robot_stop_page": {"operator", *STAFF},
     "admin:place_stop_page": {"operator", *STAFF},
     "admin:robot_control_page": {"operator", *STAFF},
@@ -190,6 +199,10 @@ ADMIN_PAGE_IDS = {
     "admin:robot_stop_page": "robot",
     "admin:robot_control_page": "robot",
     "admin:telemetry_import_page": "telemetry-import",
+    "admin:floor_map_page": "facility",
+    "admin:floor_map_robots": "facility",
+    "admin:floor_plan_page": "facility",
+    "admin:floor_plan_picture": "facility",
 }
 # Pages before login: open to all callers, independent of credentials.
 PUBLIC_PAGES = {

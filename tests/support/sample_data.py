@@ -32,6 +32,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.alerts.services.rules.rules import alert_rule_create
     from apps.audit.models import AuditLog
     from apps.maintenance.services.tasks import task_create
+    from apps.organizations.models import FloorPlan
     from apps.robots.models import RobotCommand
     from apps.telemetry.protocols.points import DecodedBatch, Point
     from apps.telemetry.services.imports import import_upload
@@ -91,6 +92,16 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
                 file_name=f"{mark}.csv",
                 parts=[f"time,{mark}\n2026-01-01T00:00:00Z,1\n".encode()],
             )
+            FloorPlan.objects.create(
+                organization=organization,
+                facility=facility,
+                file_name=f"{mark}.png",
+                media_type="image/png",
+                width_px=200,
+                height_px=100,
+                digest="0" * 64,
+                picture=b"picture",
+            )
             session = UserSession.objects.filter(user=user).first()
             audit = AuditLog.objects.first()
         return {
@@ -148,7 +159,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
     if route.startswith("device-command-"):
         return reverse(f"api:{route}", kwargs={"command_id": ids["command"]})
     resource = re.sub(
-        r"-(detail|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
+        r"-(detail|floor-plan|floor-plan-picture|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
         r"|change-lifecycle|purge|reveal-secret|take-control|release-control|claim-code|approve|reject"
         r"|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events)$",

@@ -30,6 +30,7 @@ from urfmp.common.tenancy.context import audit_action, tenant_transaction
 from urfmp.demo.credentials import CredentialsFile, readable_password
 from urfmp.demo.events import DemoContext, past_alerts, past_commands, past_tasks, planned_tasks
 from urfmp.demo.fleet import FIRST_LOGIN, ORGANIZATIONS, OrganizationPlan, UserPlan
+from urfmp.demo.floor_plans import floor_plan_load
 from urfmp.demo.organization import organization_by_slug
 from urfmp.demo.points import Row, telemetry_rows
 from urfmp.demo.timeline import StatusSpan, status_week
@@ -155,12 +156,13 @@ class DemoLoader:
 
     def _load_organization(self, plan: OrganizationPlan, organization_id: UUID) -> None:
         for facility in plan.facilities:
-            facility_create(
+            created = facility_create(
                 organization_id=organization_id,
                 name=facility.name,
                 timezone=facility.timezone,
                 floor_plan={"width_m": facility.width_m, "height_m": facility.height_m},
             )
+            floor_plan_load(created, facility, plan.robots)
         robots = {
             robot.serial_number: robot_register(
                 organization_id=organization_id,

@@ -94,6 +94,7 @@ UNFOLD: dict[str, Any] = {
                         "fleet_tree_page",
                         "robots.view_robot",
                     ),
+                    _menu_item("Floor maps", "map", "floor_maps_page", "robots.view_robot"),
                     _menu_item(
                         "Telemetry",
                         "monitoring",

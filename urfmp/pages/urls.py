@@ -12,6 +12,12 @@ from urfmp.pages.views.commands.control import robot_control_page
 from urfmp.pages.views.commands.create import commands_page, robot_command_page
 from urfmp.pages.views.commands.stop import place_stop_page, robot_stop_page
 from urfmp.pages.views.fleet_tree import fleet_tree_page
+from urfmp.pages.views.floor_map.maps import (
+    floor_map_page,
+    floor_map_robots,
+    floor_maps_page,
+)
+from urfmp.pages.views.floor_map.plans import floor_plan_page, floor_plan_picture
 from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.login import login_code_page
 from urfmp.pages.views.own_sessions import own_sessions_page
@@ -80,6 +86,27 @@ def page_urls(site: Any) -> list[URLPattern]:
             name="robot_report_page",
         ),
         path("fleet/", site.admin_view(fleet_tree_page), name="fleet_tree_page"),
+        path("floor-maps/", site.admin_view(floor_maps_page), name="floor_maps_page"),
+        path(
+            "floor-maps/<uuid:facility_id>/",
+            site.admin_view(floor_map_page),
+            name="floor_map_page",
+        ),
+        path(
+            "floor-maps/<uuid:facility_id>/robots/",
+            site.admin_view(floor_map_robots),
+            name="floor_map_robots",
+        ),
+        path(
+            "floor-maps/<uuid:facility_id>/plan/",
+            site.admin_view(floor_plan_page),
+            name="floor_plan_page",
+        ),
+        path(
+            "floor-maps/<uuid:facility_id>/plan/picture/",
+            site.admin_view(floor_plan_picture, cacheable=True),
+            name="floor_plan_picture",
+        ),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
         path(
             "telemetry/export/",

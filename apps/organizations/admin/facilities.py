@@ -7,6 +7,9 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from apps.organizations.models import Facility
@@ -16,7 +19,7 @@ from urfmp.common.time.zones import timezone_choices
 
 
 class FacilityForm(ScopedModelForm):
-    """Name, timezone and floor size of a facility."""
+    """Name and timezone of a facility."""
 
     timezone = forms.ChoiceField(
         choices=lambda: [("", "Same as the organization"), *timezone_choices()],
@@ -26,7 +29,7 @@ class FacilityForm(ScopedModelForm):
 
     class Meta:
         model = Facility
-        fields = ("name", "timezone", "floor_plan")
+        fields = ("name", "timezone")
 
 
 @admin.register(Facility)
@@ -34,24 +37,23 @@ class FacilityAdmin(OrganizationScopedAdmin[Facility]):
     audit_resource = "facility"
     empty_text = "The places where your robots work appear here."
     form = FacilityForm
-    list_display = ("name", "timezone_label")
+    list_display = ("name", "timezone_label", "map_link")
     search_fields = ("name",)
     search_help_text = "Search by name"
-    fieldsets = (
-        (None, {"fields": ("name", "timezone")}),
-        (
-            "Floor plan",
-            {
-                "fields": ("floor_plan",),
-                "classes": ("collapse",),
-                "description": "For integrations, which read it through the API; no page shows it.",
-            },
-        ),
-    )
+    fieldsets = ((None, {"fields": ("name", "timezone")}),)
+    change_form_outer_before_template = "admin/organizations/facility_links.html"
 
     @admin.display(description="Timezone", ordering="timezone")
     def timezone_label(self, facility: Facility) -> str:
         return facility.timezone or "same as the organization"
+
+    @admin.display(description="Floor map")
+    def map_link(self, facility: Facility) -> SafeString:
+        return format_html(
+            '<a class="u-link" href="{}" aria-label="Floor map of {}">Open the map</a>',
+            reverse("admin:floor_map_page", args=[facility.pk]),
+            facility.name,
+        )
 
     def perform_create(self, request: HttpRequest, form: Any) -> Facility:
         return facility_create(

@@ -9,6 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import mixins, serializers
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
+from apps.organizations.api.floor_plans import FloorPlanActions
 from apps.organizations.models import Facility
 from apps.organizations.services import facilities
 from urfmp.common.api.etags import ETagMixin
@@ -53,7 +54,9 @@ class FacilityFilterSet(django_filters.FilterSet):
     name = django_filters.CharFilter(lookup_expr="icontains")
 
 
-class FacilityViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet):
+class FacilityViewSet(
+    FloorPlanActions, ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin, WriteViewSet
+):
     """Facilities of the organization."""
 
     model = Facility
@@ -61,6 +64,7 @@ class FacilityViewSet(ETagMixin, IdempotentCreateMixin, mixins.DestroyModelMixin
     filterset_class = FacilityFilterSet
     ordering = "name"
     ordering_fields = ("name", "created_at")
+    permission_actions = FloorPlanActions.floor_plan_permissions
 
     def perform_create(self, serializer: Any) -> None:
         serializer.instance = facilities.facility_create(

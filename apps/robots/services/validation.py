@@ -26,7 +26,7 @@ def location_errors(value: Any) -> dict[str, list[str]]:
         if (text := value.get(name)) and (message := name_error(text)):
             errors[f"location.{name}"] = [message]
     facility = value.get("facility")
-    if facility and "location.facility" not in errors and not _lock_facility(facility):
+    if facility and "location.facility" not in errors and not lock_facility(facility):
         errors["location.facility"] = [f"Facility {facility} not found."]
     return errors
 
@@ -41,7 +41,7 @@ def normalize_location(value: Any) -> Any:
     }
 
 
-def _lock_facility(name: str) -> bool:
+def lock_facility(name: str) -> bool:
     """Lock a facility against deletion and renaming; return whether it exists."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT FROM facilities WHERE name = %s FOR KEY SHARE", [name])

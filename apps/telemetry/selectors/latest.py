@@ -11,6 +11,8 @@ import msgspec
 from django.db import connection
 from django.db.models import QuerySet
 
+from urfmp.common.db.subqueries import named_subquery
+
 # The time range of points that are not rolled up yet. Filtering the pending work by a few robots is
 # fast, filtering it by a fleet is not.
 _MAX_FILTERED_ROBOTS = 50
@@ -116,9 +118,7 @@ def latest_json(robots: QuerySet[Any], metrics: Collection[str] | None = None) -
         robots: Robots that are visible to the user; ordered and sliced.
         metrics: Metrics to include; all by default.
     """
-    wanted, parameters = robots.values("id").query.sql_with_params()
-    named = {f"wanted_{number}": value for number, value in enumerate(parameters)}
-    wanted = wanted.replace("%s", "{}").format(*(f"%({name})s" for name in named))
+    wanted, named = named_subquery(robots.values("id"), "wanted")
     with connection.cursor() as cursor:
         _execute(cursor, _AS_JSON, wanted, {**named, "few": None}, metrics)
         return str(cursor.fetchone()[0]).encode()

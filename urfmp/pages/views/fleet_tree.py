@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.http import urlencode
 
 from apps.robots.selectors.places import PLACE_LEVELS
 from urfmp.pages.selectors.fleet_tree import fleet_tree, stop_address, tree_address
@@ -35,8 +36,16 @@ def fleet_tree_page(request: HttpRequest) -> HttpResponse:
         next_address=f"{tree_address(path)}{separator}page={part.next_page}",
         previous_address=f"{tree_address(path)}{separator}page={part.page - 1}",
         stop_address=stop_address(path) or reverse("admin:place_stop_page"),
+        map_address=_map_address(path),
         as_of=timezone.now(),
     )
+
+
+def _map_address(path: tuple[str, ...]) -> str:
+    """Return the address of the facility's map; empty without a facility."""
+    if not path or not path[0]:
+        return ""
+    return f"{reverse('admin:floor_maps_page')}?{urlencode({'facility': path[0]})}"
 
 
 def _path(request: HttpRequest) -> tuple[str, ...]:

@@ -1,0 +1,152 @@
+"""Upload, calibrate and remove floor plans."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path, PurePath
+from threading import BoundedSemaphore
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import F
+
+from apps.organizations.exceptions import PlanConversionBusyError
+from apps.organizations.models import Facility, FloorPlan
+from apps.organizations.models.calibration import validated_calibration
+from apps.organizations.protocols.plan_pictures.formats import (
+    MAX_UPLOAD_BYTES,
+    PlanPicture,
+)
+from urfmp.common.tenancy.context import audit_action
+
+_ROOT = Path(__file__).resolve().parents[3]
+# Isolated: no folder or environment variable of this process is searched for modules.
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    "from apps.organizations.protocols.plan_pictures.program import main; main()"
+)
+_MAX_FILE_NAME_CHARS = 255
+_TIMEOUT_SECONDS = 30
+_MAX_WAIT_SECONDS = 10
+# Each conversion can take hundreds of megabytes.
+_conversions = BoundedSemaphore(1)
+
+
+def floor_plan_upload(facility: Facility, *, file_name: str, content: bytes) -> FloorPlan:
+    """Store the plan of a facility, or replace it.
+
+    A new picture has no calibration: the points of the old one may be elsewhere in it.
+
+    Raises:
+        ValidationError: The file is too large, damaged, or not PNG, JPEG, SVG or PDF.
+        PlanConversionBusyError: Other uploads are being converted.
+    """
+    return floor_plan_store(facility, file_name=file_name, picture=plan_picture(content))
+
+
+def plan_picture(content: bytes) -> PlanPicture:
+    """Return an upload as a picture that is safe to serve.
+
+    A process of its own parses the file. Call it outside of a transaction that holds locks.
+
+    Raises:
+        ValidationError: The file is too large, damaged, or not PNG, JPEG, SVG or PDF.
+        PlanConversionBusyError: Other uploads are being converted.
+    """
+    if len(content) > MAX_UPLOAD_BYTES:
+        raise ValidationError({"content": too_large_message()})
+    if not _conversions.acquire(timeout=_MAX_WAIT_SECONDS):
+        raise PlanConversionBusyError
+    try:
+        answer = subprocess.run(  # noqa: S603 - fixed arguments
+            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT)],
+            input=content,
+            capture_output=True,
+            timeout=_TIMEOUT_SECONDS,
+            check=True,
+            env={},
+            cwd="/",
+        ).stdout
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
+        # The process was ended by its limits, or by an error of a parser.
+        msg = "The file is too complex or damaged. Simplify it, or export it as PNG."
+        raise ValidationError({"content": msg}) from error
+    finally:
+        _conversions.release()
+    head, _, picture = answer.partition(b"\n")
+    properties = json.loads(head)
+    if "error" in properties:
+        raise ValidationError({"content": properties["error"]})
+    return PlanPicture(content=picture, **{**properties, "omitted": tuple(properties["omitted"])})
+
+
+def too_large_message() -> str:
+    """Return what users read about a file that is too large."""
+    return f"The file is larger than {MAX_UPLOAD_BYTES // 1024**2} MB. Export it in a smaller size."
+
+
+def floor_plan_store(facility: Facility, *, file_name: str, picture: PlanPicture) -> FloorPlan:
+    """Store a converted picture as the plan of a facility."""
+    plain = "".join(c if c.isprintable() else " " for c in file_name.replace("\\", "/"))
+    name = " ".join(PurePath(plain).name.split())[-_MAX_FILE_NAME_CHARS:] or "plan"
+    with audit_action("organizations.floor_plan.upload"):
+        # Of two concurrent uploads the second waits here, and replaces the plan of the first.
+        Facility.objects.select_for_update(no_key=True).get(pk=facility.pk)
+        plan, _ = FloorPlan.objects.update_or_create(
+            organization_id=facility.organization_id,
+            facility_id=facility.pk,
+            defaults={
+                "file_name": name,
+                "media_type": picture.media_type,
+                "width_px": picture.width_px,
+                "height_px": picture.height_px,
+                "digest": hashlib.sha256(picture.content).hexdigest(),
+                "picture": picture.content,
+                "calibration": None,
+                "version": F("version") + 1,
+            },
+            create_defaults={
+                "file_name": name,
+                "media_type": picture.media_type,
+                "width_px": picture.width_px,
+                "height_px": picture.height_px,
+                "digest": hashlib.sha256(picture.content).hexdigest(),
+                "picture": picture.content,
+            },
+        )
+        plan.refresh_from_db(fields=["version", "updated_at"])
+    return plan
+
+
+def floor_plan_calibrate(plan: FloorPlan, *, points: Any, digest: str) -> FloorPlan:
+    """Set scale, rotation and origin of a plan by two points.
+
+    Args:
+        plan: Plan of a facility.
+        points: Two mappings of `x_px`, `y_px`, `x_m` and `y_m`.
+        digest: Digest of the picture in which the points were chosen.
+
+    Raises:
+        ValidationError: A point is invalid, the points are too close, or the picture was replaced.
+    """
+    with audit_action("organizations.floor_plan.calibrate"):
+        # The picture must not be replaced between the check of the points and the change.
+        locked: FloorPlan = FloorPlan.objects.select_for_update(no_key=True).get(pk=plan.pk)
+        if locked.digest != digest:
+            msg = "The picture was replaced. Choose the points in the new one."
+            raise ValidationError({"points": msg})
+        found = validated_calibration(points, locked.width_px, locked.height_px)
+        locked.calibration = found.document()
+        locked.version = F("version") + 1
+        locked.save(update_fields=["calibration", "version"])
+        locked.refresh_from_db(fields=["version", "updated_at"])
+    return locked
+
+
+def floor_plan_remove(plan: FloorPlan) -> None:
+    """Delete the plan of a facility."""
+    with audit_action("organizations.floor_plan.remove"):
+        plan.delete()

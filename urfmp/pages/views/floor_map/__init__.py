@@ -1,0 +1,1 @@
+"""Floor maps of facilities, and the plans that they are drawn on."""
