@@ -216,6 +216,8 @@ PUBLIC_PAGES = {
 DJANGO_ADMIN_PAGES = {
     "admin:login",
     "admin:logout",
+    "admin:alerts_alertrule_preview",  # tests/alerts/rules/test_admin.py
+    "admin:alerts_alertrule_add_built_in",  # tests/alerts/rules/test_built_in.py
     "admin:leave_organization",  # tests/organizations/test_organization_switch.py
     "admin:password_change",
     "admin:password_change_done",

@@ -19,6 +19,7 @@ from apps.accounts.selectors.credentials import key_credential
 from apps.accounts.services.api_keys import api_key_create, api_key_revoke
 from apps.accounts.services.users import system_user_get, user_create, user_update
 from apps.alerts.models import Alert
+from apps.alerts.services.rules.rules import built_in_rules_add
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services.tasks import task_create
 from apps.organizations.services.facilities import facility_create
@@ -231,6 +232,7 @@ class DemoLoader:
             MaintenanceTask.objects.bulk_create(tasks)
             Alert.objects.bulk_create(alerts)
             RobotCommand.objects.bulk_create(commands)
+        built_in_rules_add(organization_id=context.organization_id)
         planned = planned_tasks(context)
         for fields in planned:
             task_create(

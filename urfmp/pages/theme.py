@@ -128,6 +128,12 @@ UNFOLD: dict[str, Any] = {
                     _menu_item(
                         "Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"
                     ),
+                    _menu_item(
+                        "Alert rules",
+                        "rule",
+                        "alerts_alertrule_changelist",
+                        "alerts.view_alertrule",
+                    ),
                 ],
             },
             {

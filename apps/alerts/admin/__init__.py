@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.alerts.admin import alerts
+from apps.alerts.admin import alerts, rules
 
-__all__ = ["alerts"]
+__all__ = ["alerts", "rules"]

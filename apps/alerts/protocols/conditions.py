@@ -27,12 +27,14 @@ from apps.alerts.protocols.program import (
 )
 from apps.telemetry.protocols.points import metric_name_error
 
-MAX_CLAUSES = 5
+MAX_CLAUSES = 10
 MAX_WINDOWS = 14
 MAX_STEPS = 3
 MAX_DURATION_SECONDS = 7 * 86_400
 MAX_GRACE_SECONDS = 3_600
 DEFAULT_GRACE_SECONDS = 5
+# Clauses that a sentence names in full.
+_MAX_CLAUSE_TEXTS = 2
 # Metric under which the conditions of other kinds than metrics are evaluated: 1 while they hold.
 CONDITION_METRIC = "condition"
 
@@ -244,7 +246,9 @@ def condition_sentence(condition: TimingForm, kind: str) -> str:
     """Return a condition as a sentence without full stop."""
     if isinstance(condition, MetricForm):
         joint = " and " if condition.match == "all" else " or "
-        text = joint.join(_clause_text(clause) for clause in condition.clauses)
+        texts = [_clause_text(clause) for clause in condition.clauses]
+        more = len(texts) - _MAX_CLAUSE_TEXTS
+        text = joint.join(texts if more <= 0 else [*texts[:_MAX_CLAUSE_TEXTS], f"{more} more"])
     else:
         text = RuleKind(kind).label
     if condition.for_seconds:

@@ -9,9 +9,10 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.db import connection
+from django.db.models import Count
 
-from apps.alerts.choices.rules import RuleKind, RuleScope
-from apps.alerts.models import AlertRule
+from apps.alerts.choices.rules import RuleKind, RuleScope, RuleState
+from apps.alerts.models import AlertRule, AlertRuleState
 from apps.organizations.models import Facility
 from apps.robots.models import Robot
 from apps.telemetry.models import TelemetryLatest
@@ -37,6 +38,11 @@ _ASSIGNED = """
     ) AS nearest
     WHERE is_enabled
 """
+
+
+# States shown on a rule's page.
+_MAX_STATES = 50
+_MAX_METRIC_NAMES = 500
 
 
 @dataclass(frozen=True)
@@ -119,3 +125,24 @@ def robots_in_scope(
     default = str(principal.organization.timezone)
     chosen = robots.filter(pk__in=known).order_by("name", "pk")[:limit]
     return [(robot, ZoneInfo(zones.get(robot.facility, default))) for robot in chosen], count
+
+
+def count_firing_robots(principal: Any) -> dict[UUID, int]:
+    """Return for how many robots each rule fires; one query."""
+    states = AlertRuleState.objects.restrict(principal).filter(
+        state__in=(RuleState.FIRING, RuleState.RECOVERING)
+    )
+    counts = states.order_by().values_list("rule_id").annotate(number=Count("pk"))
+    return dict(counts)
+
+
+def active_states(rule: AlertRule) -> list[AlertRuleState]:
+    """Return a rule's newest states that are not normal, at most 50."""
+    states = AlertRuleState.objects.filter(rule=rule).exclude(state=RuleState.NORMAL)
+    return list(states.select_related("robot")[:_MAX_STATES])
+
+
+def known_metric_names() -> list[str]:
+    """Return the names of metrics that the open organization's robots report."""
+    names = TelemetryLatest.objects.order_by("metric_name").values_list("metric_name", flat=True)
+    return list(names.distinct()[:_MAX_METRIC_NAMES])

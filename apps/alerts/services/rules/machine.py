@@ -35,7 +35,7 @@ class Episode:
         end: When it had ended for the keep-firing time; None while the rule fires.
         began: When the condition began to hold.
         severity: Highest severity.
-        peak: Worst value of the first clause.
+        peak: Worst value of the clauses that compare like the first one.
         count: How often the condition began within the episode.
     """
 
@@ -245,11 +245,19 @@ class Machine:
         return None
 
     def _track_peak(self, program: Program, *, is_met: bool) -> None:
+        """Keep the worst value of clauses that compare like the first."""
         if self.state == RuleState.NORMAL:
             self.peak = None
-        value = self._measured(0, program) if is_met else None
-        if value is not None and (self.peak is None or program.is_worse_value(value, self.peak)):
-            self.peak = value
+        if not is_met:
+            return
+        is_raised = self.state in RAISED
+        for number, clause in enumerate(program.clauses):
+            value = self._measured(number, program)
+            if value is None or clause.comparison != program.clauses[0].comparison:
+                continue
+            is_worse = self.peak is None or program.is_worse_value(value, self.peak)
+            if is_worse and clause.holds(value, is_raised=is_raised):
+                self.peak = value
 
 
 def episode_from_json(value: dict[str, Any]) -> Episode:

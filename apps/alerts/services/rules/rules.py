@@ -11,6 +11,7 @@ from apps.alerts.choices.alerts import RULE_KEY_PREFIX
 from apps.alerts.choices.rules import RuleScope
 from apps.alerts.models import Alert, AlertRule, AlertRuleState
 from apps.alerts.protocols.conditions import condition_json, parse_condition
+from apps.alerts.selectors.built_in_rules import proposed_rules
 from apps.alerts.services.alerts import alert_resolve_unacknowledged
 from apps.organizations.models import Facility
 from urfmp.common.db.constraints import unique_error_on
@@ -70,6 +71,26 @@ def alert_rule_delete(rule: AlertRule) -> None:
     with audit_action("alerts.alert_rule.delete"):
         _reset(rule, f"The rule {rule} was deleted.")
         AlertRule.objects.filter(pk=rule.pk).delete()
+
+
+def built_in_rules_add(*, organization_id: UUID) -> list[AlertRule]:
+    """Create the rules that the profiles of the robots' vendors propose.
+
+    A rule whose name exists for all robots is left as it is, so that a second call adds only the
+    rules of vendors that are new.
+
+    Returns:
+        The created rules.
+    """
+    with audit_action("alerts.alert_rule.add_built_in"):
+        known = set(
+            AlertRule.objects.filter(scope=RuleScope.ORGANIZATION).values_list("name", flat=True)
+        )
+        return [
+            alert_rule_create(organization_id=organization_id, built_in=True, **columns)
+            for columns in proposed_rules()
+            if columns["name"] not in known
+        ]
 
 
 def _save(rule: AlertRule) -> None:

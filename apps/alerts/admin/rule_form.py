@@ -1,0 +1,206 @@
+"""The form of an alert rule, without JSON."""
+
+from __future__ import annotations
+
+from datetime import time
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldAdminTimeWidget,
+)
+
+from apps.alerts.choices.alerts import AlertSeverity
+from apps.alerts.choices.rules import ClauseMeasure, Comparison, RuleKind, RuleScope
+from apps.alerts.models import AlertRule
+from apps.alerts.protocols.conditions import DEFAULT_GRACE_SECONDS, MAX_DURATION_SECONDS
+from apps.alerts.selectors.rules import known_metric_names
+from apps.organizations.models import Facility
+from apps.robots.admin.robot_form import DatalistInput
+from urfmp.common.admin import ScopedModelForm, restricted
+
+_CLAUSE = ("metric", "measure", "comparison", "threshold", "clear", "seconds")
+_TARGETS = {
+    RuleScope.FACILITY: "facility",
+    RuleScope.MODEL: "model",
+    RuleScope.ROBOT: "robot",
+}
+_TIMING = ("for_seconds", "keep_firing_seconds", "grace_seconds")
+_MEASURES = [
+    (ClauseMeasure.VALUE.value, "Value"),
+    (ClauseMeasure.RATE.value, "Change"),
+    (ClauseMeasure.NO_DATA.value, "No data"),
+]
+_DAYS = [
+    ("1", "Monday"), ("2", "Tuesday"), ("3", "Wednesday"), ("4", "Thursday"), ("5", "Friday"),
+    ("6", "Saturday"), ("7", "Sunday"),
+]  # fmt: skip
+
+
+def _number(label: str, help_text: str = "") -> forms.FloatField:
+    widget = UnfoldAdminDecimalFieldWidget(attrs={"step": "any"})
+    return forms.FloatField(required=False, label=label, widget=widget, help_text=help_text)
+
+
+def _seconds(label: str, help_text: str = "", initial: int | None = None) -> forms.IntegerField:
+    return forms.IntegerField(
+        required=False,
+        label=label,
+        min_value=0,
+        max_value=MAX_DURATION_SECONDS,
+        initial=initial,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=help_text,
+    )
+
+
+def _choice(
+    label: str, choices: Any, *, required: bool = False, **kwargs: Any
+) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        label=label, choices=choices, required=required, widget=UnfoldAdminSelectWidget(), **kwargs
+    )
+
+
+class AlertRuleForm(ScopedModelForm):
+    """Form of a rule on metrics.
+
+    It has two comparisons, one window and one step. More of them, set through the API, are kept.
+    """
+
+    facility = _choice("Facility", ())
+    metric = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget())
+    measure = _choice("Compare", _MEASURES, required=True)
+    comparison = _choice("Is", Comparison.choices, required=True)
+    threshold = _number("Threshold", "In the unit in which robots send the metric.")
+    clear = _number("Ends at", "An open alert ends at this value. Empty: at the threshold.")
+    seconds = _seconds("Over, seconds", "Time of the change, or without data.")
+    second_metric = forms.CharField(
+        required=False, max_length=100, label="Metric", widget=UnfoldAdminTextInputWidget()
+    )
+    second_measure = _choice("Compare", _MEASURES)
+    second_comparison = _choice("Is", Comparison.choices)
+    second_threshold = _number("Threshold")
+    second_clear = _number("Ends at")
+    second_seconds = _seconds("Over, seconds")
+    match = _choice("Both must hold", [("all", "Both must hold"), ("any", "One is enough")])
+    for_seconds = _seconds(
+        "For, seconds", "The condition must hold this long without a break. 0: at once.", initial=0
+    )
+    keep_firing_seconds = _seconds(
+        "Keep firing, seconds", "The alert stays open until this long after the condition ended.",
+        initial=0,
+    )  # fmt: skip
+    grace_seconds = _seconds("Wait for late points, seconds", initial=DEFAULT_GRACE_SECONDS)
+    step_severity = _choice("Raise to", [("", "No step"), *AlertSeverity.choices])
+    step_after_seconds = _seconds("After, seconds")
+    step_value = _number("From value")
+    days = forms.MultipleChoiceField(
+        required=False, choices=_DAYS, widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+        help_text="None: always.",
+    )  # fmt: skip
+    start = forms.TimeField(required=False, label="From", widget=UnfoldAdminTimeWidget())
+    end = forms.TimeField(
+        required=False, label="Until", widget=UnfoldAdminTimeWidget(),
+        help_text="Local time of the facility; may be on the next day.",
+    )  # fmt: skip
+
+    class Meta:
+        model = AlertRule
+        fields = (
+            "name", "scope", "facility", "model", "robot", "severity", "reopen_seconds",
+            "is_enabled",
+        )  # fmt: skip
+        labels = {"reopen_seconds": "Reopen within, seconds"}
+        help_texts = {
+            "name": "Title of the alerts. Of several rules with one name the nearest to a robot"
+            " applies: the robot's, its model's, its facility's, that of all robots.",
+            "reopen_seconds": "A condition that returns within this time reopens its alert.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "facility" not in self.fields:
+            return
+        names = restricted(Facility, self.request).values_list("name", flat=True)
+        self.fields["facility"].choices = [("", "None"), *((name, name) for name in names)]  # type: ignore[attr-defined]
+        known = [(name, "") for name in known_metric_names()]
+        for name in ("metric", "second_metric"):
+            self.fields[name].widget = DatalistInput(known)
+        for name, value in self._stored_values().items():
+            self.initial.setdefault(name, value)
+
+    def _stored_values(self) -> dict[str, Any]:
+        condition = self.instance.condition or {}
+        values: dict[str, Any] = {
+            name: condition[name] for name in (*_TIMING, "match") if name in condition
+        }
+        for prefix, clause in zip(("", "second_"), condition.get("clauses", ()), strict=False):
+            values |= {f"{prefix}{name}": clause[name] for name in _CLAUSE if name in clause}
+        for step in condition.get("severities", [])[:1]:
+            values |= {f"step_{name}": value for name, value in step.items()}
+        for window in condition.get("windows", [])[:1]:
+            values["days"] = [str(day) for day in window["days"]]
+            values |= {name: time.fromisoformat(window[name]) for name in ("start", "end")}
+        return values
+
+    def clean(self) -> dict[str, Any]:
+        """Keep the target of the scope alone; reject an incomplete window."""
+        values = super().clean()
+        for scope, name in _TARGETS.items():
+            if values.get("scope") != scope:
+                values[name] = None
+            elif not values.get(name):
+                self.add_error(name, "This field is required.")
+        if values.get("days") and not (values.get("start") and values.get("end")):
+            self.add_error("start", "Enter when the rule applies on these days.")
+        if values.get("measure") == ClauseMeasure.VALUE and values.get("threshold") is None:
+            self.add_error("threshold", "This field is required.")
+        return values
+
+    def field_of_error(self, name: str) -> str | None:
+        """Show errors of the condition above the form."""
+        return None if name == "condition" else super().field_of_error(name)
+
+    def condition(self) -> dict[str, Any]:
+        """Return the condition that the fields describe."""
+        stored = self.instance.condition or {}
+        values = self.cleaned_data
+        clauses = [self._clause("")]
+        clauses += [self._clause("second_")] if values.get("second_metric") else []
+        condition: dict[str, Any] = {"clauses": clauses + stored.get("clauses", [])[2:]}
+        condition |= {name: values[name] for name in _TIMING if values.get(name) is not None}
+        if len(condition["clauses"]) > 1 and values.get("match"):
+            condition["match"] = values["match"]
+        steps, windows = stored.get("severities", [])[1:], stored.get("windows", [])[1:]
+        if values.get("step_severity"):
+            step = {
+                "severity": values["step_severity"],
+                "after_seconds": values.get("step_after_seconds"),
+                "value": values.get("step_value"),
+            }
+            steps = [{name: value for name, value in step.items() if value is not None}, *steps]
+        if values.get("days"):
+            window = {
+                "days": [int(day) for day in values["days"]],
+                **{name: values[name].strftime("%H:%M") for name in ("start", "end")},
+            }
+            windows = [window, *windows]
+        return condition | {"severities": steps, "windows": windows}
+
+    def _clause(self, prefix: str) -> dict[str, Any]:
+        values = {name: self.cleaned_data.get(f"{prefix}{name}") for name in _CLAUSE}
+        if values["measure"] == ClauseMeasure.VALUE:
+            values["seconds"] = None
+        if values["measure"] == ClauseMeasure.NO_DATA:
+            values |= {"comparison": None, "threshold": None, "clear": None}
+        return {name: value for name, value in values.items() if value not in (None, "")}
+
+    def service_kwargs(self) -> dict[str, Any]:
+        """Return the changed columns, and the condition."""
+        return {**super().service_kwargs(), "kind": RuleKind.METRIC, "condition": self.condition()}
