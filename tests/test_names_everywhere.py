@@ -40,7 +40,7 @@ OTHER_TEXTS = {
     "accounts.OneTimeLink.token_digest", "robots.RobotClaimCode.code_digest",
     # cleaned when the file is uploaded
     "telemetry.TelemetryImport.file_name", "organizations.FloorPlan.file_name",
-    "organizations.FloorPlan.digest",
+    "organizations.FloorPlan.digest", "robots.RobotImport.file_name",
     # checked when points are decoded
     "telemetry.TelemetryLatest.metric_name", "telemetry.TelemetryLatest.unit",
     "audit.AuditLog.action", "audit.AuditLog.resource_type", "audit.AuditLog.request_id",

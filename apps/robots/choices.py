@@ -300,3 +300,52 @@ TRANSITIONS: dict[RobotAction, frozenset[ServiceState]] = {
 def allows(action: RobotAction, state: ServiceState) -> bool:
     """Return whether an action is allowed in a state."""
     return state in TRANSITIONS[action]
+
+
+class RobotImportStatus(models.TextChoices):
+    """State of an import of robots."""
+
+    CHECKING = "checking", "Checking"
+    CHECKED = "checked", "Checked, not started"
+    RUNNING = "running", "Running"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class RobotImportMode(models.TextChoices):
+    """What an import of robots does about bad rows."""
+
+    GOOD_ROWS = "good_rows", "Import the good rows"
+    ALL_OR_NOTHING = "all_or_nothing", "All or nothing"
+
+
+class RowOutcome(models.TextChoices):
+    """What an import does, or has done, with a row."""
+
+    CREATE = "create", "Create"
+    UPDATE = "update", "Update"
+    UNCHANGED = "unchanged", "Unchanged"
+    BAD = "bad", "Bad"
+
+
+class RobotImportAction(StrEnum):
+    """Action on an import of robots."""
+
+    START = "start"
+    RUN = "run"
+    CANCEL = "cancel"
+
+
+ACTIVE_ROBOT_IMPORTS = (RobotImportStatus.CHECKING, RobotImportStatus.RUNNING)
+ENDED_ROBOT_IMPORTS = (
+    RobotImportStatus.COMPLETED,
+    RobotImportStatus.FAILED,
+    RobotImportStatus.CANCELLED,
+)
+# The statuses in which each action is allowed, for the pages, the API and the services.
+ROBOT_IMPORT_TRANSITIONS: dict[RobotImportAction, frozenset[RobotImportStatus]] = {
+    RobotImportAction.START: frozenset({RobotImportStatus.CHECKED}),
+    RobotImportAction.RUN: frozenset(ACTIVE_ROBOT_IMPORTS),
+    RobotImportAction.CANCEL: frozenset({RobotImportStatus.CHECKED, *ACTIVE_ROBOT_IMPORTS}),
+}

@@ -36,6 +36,27 @@ class RobotHasKeyError(ApplicationError):
     code = "robot_has_key"
 
 
+class InvalidFleetFileError(ApplicationError):
+    """The file of robots cannot be read."""
+
+    code = "invalid_file"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class RobotImportStateError(ApplicationError):
+    """The import is not in the required state."""
+
+    code = "invalid_state"
+
+
+class TooManyRobotImportsError(ApplicationError):
+    """Too many imports are unfinished. Finish or cancel one of them."""
+
+    code = "too_many_imports"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    retry_after = 60
+
+
 class InvalidRangeError(ApplicationError):
     """The start of a range must be before its end."""
 

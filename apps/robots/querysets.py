@@ -39,6 +39,14 @@ class RobotClaimCodeQuerySet(RobotScopedQuerySet):
     """Claim codes of one organization's robots."""
 
 
+class RobotImportQuerySet(OrganizationScopedQuerySet):
+    """Imports of one organization's robots."""
+
+
+class RobotImportRowQuerySet(OrganizationScopedQuerySet):
+    """Rows of one organization's imports of robots."""
+
+
 class HypertableQuerySet(RobotScopedQuerySet):
     """Rows of a hypertable, which has no row-level security of its own.
 

@@ -10,10 +10,19 @@ from procrastinate.contrib.django import app
 from apps.robots.services.claim_codes import expired_claim_codes_delete
 from apps.robots.services.commands.expiry import commands_expire, commands_mark_unknown
 from apps.robots.services.commands.stop_requests import stop_requests_follow
+from apps.robots.services.imports.control import robot_import_enqueue
+from apps.robots.services.imports.runs import (
+    robot_import_run,
+    robot_imports_clean_up,
+    robot_imports_resume,
+)
 from apps.robots.services.presence import robots_update_presence
 from apps.robots.services.purge import robot_purge_run
 from urfmp.common.tenancy.context import Actor, tenant_transaction
 from urfmp.common.tenancy.organizations import organization_ids
+
+# An import of robots gives way to other jobs after this long, and continues in a new job.
+_MAX_IMPORT_RUN_SECONDS = 15.0
 
 
 @app.periodic(cron="* * * * * */5")
@@ -52,10 +61,31 @@ def end_commands(timestamp: int) -> int:
 @app.periodic(cron="47 3 * * *")
 @app.task(name="robots.clean_up", queueing_lock="robots.clean_up")
 def clean_up(timestamp: int) -> None:
-    """Delete expired claim codes, every night."""
+    """Delete expired claim codes and old imports, every night."""
     for organization_id in organization_ids():
         with tenant_transaction(organization_id):
             expired_claim_codes_delete()
+        robot_imports_clean_up(organization_id)
+
+
+@app.task(name="robots.run_import")
+def run_import(organization_id: str, import_id: str) -> None:
+    """Check or run an import; enqueue itself again while rows are left."""
+    has_rows = robot_import_run(
+        organization_id=UUID(organization_id),
+        import_id=UUID(import_id),
+        max_seconds=_MAX_IMPORT_RUN_SECONDS,
+    )
+    if has_rows:
+        robot_import_enqueue(UUID(organization_id), UUID(import_id), delay_seconds=1)
+
+
+@app.periodic(cron="* * * * *")
+@app.task(name="robots.resume_imports", queueing_lock="robots.resume_imports")
+def resume_imports(timestamp: int) -> None:
+    """Continue imports whose worker died, every minute."""
+    for organization_id in organization_ids():
+        robot_imports_resume(organization_id)
 
 
 @app.task(name="robots.purge", retry=3)

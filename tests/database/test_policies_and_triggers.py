@@ -45,7 +45,7 @@ WITHOUT_POLICY = {
 UNAUDITED = {
     "alert_events", "alert_rule_states",
     "audit_logs", "idempotency_keys", "robot_status_repeats", "telemetry_batches",
-    "telemetry_import_parts",
+    "telemetry_import_parts", "robot_import_rows",
     "telemetry_latest",
 }  # fmt: skip
 

@@ -34,6 +34,8 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.maintenance.services.tasks import task_create
     from apps.organizations.models import FloorPlan
     from apps.robots.models import RobotCommand
+    from apps.robots.protocols.fleet_files.readers import rows_of_objects
+    from apps.robots.services.imports.control import robot_import_create
     from apps.telemetry.protocols.points import DecodedBatch, Point
     from apps.telemetry.services.imports import import_upload
     from apps.telemetry.services.telemetry import telemetry_ingest
@@ -102,6 +104,12 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
                 digest="0" * 64,
                 picture=b"picture",
             )
+            robot_import = robot_import_create(
+                organization_id=organization.id,
+                created_by=author,
+                file_name=f"{mark}.json",
+                rows=rows_of_objects([{"serial_number": mark}]),
+            )
             session = UserSession.objects.filter(user=user).first()
             audit = AuditLog.objects.first()
         return {
@@ -118,6 +126,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
             "api-key": key.pk,
             "audit-log": audit.pk,
             "telemetry-import": telemetry_import.pk,
+            "robot-import": robot_import.pk,
         }
 
     return make
@@ -161,7 +170,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
     resource = re.sub(
         r"-(detail|floor-plan|floor-plan-picture|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
-        r"|change-lifecycle|purge|reveal-secret|take-control|release-control|claim-code|approve|reject"
+        r"|change-lifecycle|purge|reveal-secret|take-control|release-control|claim-code|errors|approve|reject"
         r"|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events)$",
         "",
         route.removeprefix("platform-"),

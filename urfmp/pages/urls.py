@@ -25,6 +25,7 @@ from urfmp.pages.views.password_reset import password_reset_confirm, password_re
 from urfmp.pages.views.platform import leave_organization
 from urfmp.pages.views.profile import profile_page
 from urfmp.pages.views.robot.claim import robot_claim_page, robot_client_file
+from urfmp.pages.views.robot.imports import robot_import_page, robot_imports_page
 from urfmp.pages.views.robot.page import robot_page
 from urfmp.pages.views.robot.report import robot_report_page
 from urfmp.pages.views.second_factor import second_factor_page
@@ -78,6 +79,12 @@ def page_urls(site: Any) -> list[URLPattern]:
             name="robot_claim_page",
         ),
         path("robots/client.py", public(robot_client_file), name="robot_client_file"),
+        path("robots/imports/", site.admin_view(robot_imports_page), name="robot_imports_page"),
+        path(
+            "robots/imports/<uuid:import_id>/",
+            site.admin_view(robot_import_page),
+            name="robot_import_page",
+        ),
         path("robots/stop/", site.admin_view(place_stop_page), name="place_stop_page"),
         path("robots/commands/", site.admin_view(commands_page), name="commands_page"),
         path(

@@ -80,6 +80,7 @@ _RESOURCES = {
     "organizations.platformorganization": "platform",
     "robots.robot": "robot",
     "robots.robotcommand": "command",
+    "robots.robotimport": "robot_import",
     "robots.robotstatushistory": "robot",
     "telemetry.robottelemetry": "telemetry",
     "telemetry.telemetryimport": "telemetry_import",
@@ -111,6 +112,10 @@ _COVERED_BY = {
     "invitation.update": "user.invite",
     "invitation.delete": "user.invite",
     "api_key.update": "api_key.create",
+    # Rows that change a robot also need the permission to update robots.
+    "robot_import.view": "robot.create",
+    "robot_import.create": "robot.create",
+    "robot_import.update": "robot.create",
     # A claim code becomes an API key.
     "robot.claim": "api_key.create",
     "alert_rule.view": "alert.view",

@@ -5,13 +5,22 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+)
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
+from django.views.decorators.http import require_GET
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.robots.admin.catalogue import fill_from_catalogue, show_notes
@@ -31,7 +40,9 @@ from apps.robots.admin.robot_form import RobotForm
 from apps.robots.admin.stop_links import with_stop_column
 from apps.robots.choices import RobotAction, Vendor, allows
 from apps.robots.models import Robot
+from apps.robots.protocols.fleet_files.writers import FORMATS
 from apps.robots.selectors.connection import secret_times
+from apps.robots.services.exports import robots_export
 from apps.robots.services.robots import (
     robot_register,
     robot_retire,
@@ -45,6 +56,8 @@ from urfmp.common.admin import (
     request_user,
     restricted,
 )
+from urfmp.common.export_slots import TooManyExportsError
+from urfmp.common.http.downloads import DownloadResponse
 from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import badge, clipped, relative_time_html
 
@@ -198,8 +211,45 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     list_before_template = "admin/robots/as_of.html"
     change_form_outer_before_template = "admin/robots/robot/frame.html"
 
+    def get_urls(self) -> list[URLPattern]:
+        """Add the export of the filtered list."""
+        view = self.admin_site.admin_view(require_GET(self.export_view))
+        own = path("export/<slug:kind>/", view, name="robots_robot_export")
+        return [own, *super().get_urls()]
+
+    def export_view(self, request: HttpRequest, kind: str) -> HttpResponseBase:
+        """Return the filtered robots as a file; the export is audited."""
+        if kind not in FORMATS:
+            raise Http404
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        address = reverse("admin:robots_robot_changelist")
+        try:
+            robots = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters:
+            return HttpResponseRedirect(f"{address}?e=1")
+        try:
+            export = robots_export(
+                robots.select_related(None),
+                organization_id=request_user(request).organization_id,
+                kind=kind,
+                filters={name: value for name, value in request.GET.items() if value},
+            )
+        except TooManyExportsError as error:
+            self.message_user(request, error.message, messages.ERROR)
+            return HttpResponseRedirect(f"{address}?{request.GET.urlencode()}")
+        return DownloadResponse(
+            export.content, content_type=export.content_type, file_name=export.file_name
+        )
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        return super().changelist_view(request, {**(extra_context or {}), "as_of": timezone.now()})
+        query = request.GET.urlencode()
+        exports = [
+            (f"{reverse('admin:robots_robot_export', args=[kind])}?{query}", kind.upper())
+            for kind in FORMATS
+        ]
+        context = {**(extra_context or {}), "as_of": timezone.now(), "exports": exports}
+        return super().changelist_view(request, context)
 
     def has_command_permission(self, request: HttpRequest) -> bool:
         return bool(request.user.has_perm("robots.add_robotcommand"))

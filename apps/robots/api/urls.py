@@ -11,6 +11,7 @@ from apps.robots.api.device_commands import (
     DeviceCommandProgressView,
     DeviceCommandResultView,
 )
+from apps.robots.api.imports import RobotImportViewSet
 from apps.robots.api.robots import RobotViewSet
 from apps.robots.api.status_history import StatusHistoryViewSet
 from apps.robots.api.stop_requests import PlaceStopRequestView, RobotStopRequestView
@@ -24,6 +25,7 @@ from urfmp.common.http.view_policy import view_policy
 
 router = SimpleRouter(trailing_slash=False)
 router.register("robots", RobotViewSet, basename="robot")
+router.register("robot-imports", RobotImportViewSet, basename="robot-import")
 router.register("commands", RobotCommandViewSet, basename="command")
 
 urlpatterns = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.robots.models.claim_codes import RobotClaimCode
 from apps.robots.models.commands import RobotCommand
+from apps.robots.models.imports import RobotImport, RobotImportRow
 from apps.robots.models.robots import Robot
 from apps.robots.models.status_history import (
     HypertableManager,
@@ -16,6 +17,8 @@ __all__ = [
     "Robot",
     "RobotClaimCode",
     "RobotCommand",
+    "RobotImport",
+    "RobotImportRow",
     "RobotStatusHistory",
     "RobotStatusRepeat",
 ]

@@ -1,0 +1,1 @@
+"""Files of robots: CSV, XLSX and JSON, with one set of columns."""
