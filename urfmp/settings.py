@@ -177,7 +177,7 @@ MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
 # Transport. INSECURE_HTTP is for the demo and for tests: cookies without Secure, no HSTS.
 INSECURE_HTTP = env_bool("INSECURE_HTTP", default=DEBUG)
 SECURE_SSL_REDIRECT = not INSECURE_HTTP
-SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz)$"]
 SECURE_HSTS_SECONDS = 0 if INSECURE_HTTP else int(timedelta(days=365).total_seconds())
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
@@ -265,6 +265,9 @@ ROBOT_OFFLINE_AFTER = timedelta(
 # Signed checkpoints of the audit log; disabled without a folder.
 AUDIT_CHECKPOINT_DIR = env_str("AUDIT_CHECKPOINT_DIR", "")
 AUDIT_CHECKPOINT_KEY = env_str("AUDIT_CHECKPOINT_KEY", "" if not AUDIT_CHECKPOINT_DIR else None)
+
+# Private networks that organizations may allow for their webhooks.
+OUTGOING_PRIVATE_NETWORKS = env_list("OUTGOING_PRIVATE_NETWORKS")
 
 # Requests a minute of all API keys of an organization; 0 for unlimited. Each key has its own limit.
 ORGANIZATION_RATE_LIMIT = env_int("ORGANIZATION_RATE_LIMIT", default=120_000)
