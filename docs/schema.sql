@@ -331,6 +331,7 @@ CREATE TABLE facilities (
     organization_id uuid NOT NULL,
     CONSTRAINT facilities_pkey PRIMARY KEY (id),
     CONSTRAINT facilities_name_form_check CHECK (is_name((name)::text)),
+    CONSTRAINT facilities_notification_key UNIQUE (organization_id, id),
     CONSTRAINT facilities_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT facilities_organization_name_key UNIQUE (organization_id, name),
     CONSTRAINT fk_facilities_organization FOREIGN KEY (organization_id) REFERENCES organizations(id)
@@ -484,6 +485,223 @@ CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.main
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.maintenance_tasks FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
 CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, assigned_to, created_by ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION require_own_users('assigned_to', 'created_by');
 CREATE TRIGGER update_maintenance_updated_at BEFORE UPDATE ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
+-- notification_channels
+
+CREATE TABLE notification_channels (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name character varying(100) NOT NULL,
+    kind character varying(20) NOT NULL,
+    roles text[] DEFAULT '{}'::text[] NOT NULL,
+    addresses text[] DEFAULT '{}'::text[] NOT NULL,
+    url character varying(2000) DEFAULT ''::character varying NOT NULL,
+    allowed_networks text[] DEFAULT '{}'::text[] NOT NULL,
+    signing_secret text DEFAULT ''::text NOT NULL,
+    previous_secret text DEFAULT ''::text NOT NULL,
+    previous_secret_expires_at timestamp with time zone,
+    is_enabled boolean DEFAULT true NOT NULL,
+    disabled_reason text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    CONSTRAINT notification_channels_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_notification_channels_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT notification_channels_kind_check CHECK (((kind)::text = ANY ((ARRAY['email'::character varying, 'webhook'::character varying])::text[]))),
+    CONSTRAINT notification_channels_name_form_check CHECK (is_name((name)::text)),
+    CONSTRAINT notification_channels_name_key UNIQUE (organization_id, name),
+    CONSTRAINT notification_channels_organization_id_key UNIQUE (organization_id, id),
+    CONSTRAINT notification_channels_webhook_check CHECK (((NOT ((kind)::text = 'webhook'::text)) OR ((NOT ((url)::text = ''::text)) AND (NOT (signing_secret = ''::text)))))
+);
+ALTER TABLE notification_channels ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON notification_channels FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.notification_channels FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.channel', 'organization_id', '{}', '{signing_secret,previous_secret}');
+CREATE TRIGGER update_notification_channels_updated_at BEFORE UPDATE ON public.notification_channels FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
+-- notification_deliveries
+
+CREATE TABLE notification_deliveries (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    notice character varying(20) NOT NULL,
+    severity character varying(20) NOT NULL,
+    lane smallint GENERATED ALWAYS AS (
+CASE
+    WHEN ((severity)::text = 'critical'::text) THEN 0
+    ELSE 1
+END) STORED,
+    address character varying(255) DEFAULT ''::character varying NOT NULL,
+    group_key character varying(500) DEFAULT ''::character varying NOT NULL,
+    state character varying(20) DEFAULT 'queued'::character varying NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    unfinished_attempts integer DEFAULT 0 NOT NULL,
+    rejected_attempts integer DEFAULT 0 NOT NULL,
+    lease_id uuid,
+    batch_id uuid,
+    held_reason text DEFAULT ''::text NOT NULL,
+    response_code integer,
+    latency_ms integer,
+    last_error text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    first_attempt_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    alert_id uuid,
+    organization_id uuid NOT NULL,
+    user_id uuid,
+    channel_id uuid NOT NULL,
+    route_id uuid,
+    CONSTRAINT notification_deliveries_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_notification_deliveries_alert FOREIGN KEY (organization_id, alert_id) REFERENCES alerts(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_notification_deliveries_channel FOREIGN KEY (organization_id, channel_id) REFERENCES notification_channels(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_notification_deliveries_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_notification_deliveries_route FOREIGN KEY (organization_id, route_id) REFERENCES notification_routes(organization_id, id) ON DELETE SET NULL (route_id),
+    CONSTRAINT fk_notification_deliveries_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id),
+    CONSTRAINT notification_deliveries_attempts_check CHECK ((attempts >= 0)),
+    CONSTRAINT notification_deliveries_latency_ms_check CHECK ((latency_ms >= 0)),
+    CONSTRAINT notification_deliveries_notice_check CHECK (((notice)::text = ANY ((ARRAY['opened'::character varying, 'worsened'::character varying, 'escalated'::character varying, 'repeated'::character varying, 'acknowledged'::character varying, 'resolved'::character varying, 'test'::character varying])::text[]))),
+    CONSTRAINT notification_deliveries_rejected_attempts_check CHECK ((rejected_attempts >= 0)),
+    CONSTRAINT notification_deliveries_response_code_check CHECK ((response_code >= 0)),
+    CONSTRAINT notification_deliveries_severity_check CHECK (((severity)::text = ANY ((ARRAY['info'::character varying, 'warning'::character varying, 'error'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT notification_deliveries_state_check CHECK (((state)::text = ANY ((ARRAY['queued'::character varying, 'sending'::character varying, 'delivered'::character varying, 'failed'::character varying, 'dead'::character varying, 'cancelled'::character varying])::text[]))),
+    CONSTRAINT notification_deliveries_unfinished_attempts_check CHECK ((unfinished_attempts >= 0))
+);
+CREATE INDEX idx_deliveries_alert ON public.notification_deliveries USING btree (alert_id);
+CREATE INDEX idx_deliveries_batch ON public.notification_deliveries USING btree (batch_id);
+CREATE INDEX idx_deliveries_channel ON public.notification_deliveries USING btree (channel_id, created_at DESC);
+CREATE INDEX idx_deliveries_created ON public.notification_deliveries USING btree (organization_id, created_at DESC);
+CREATE INDEX idx_deliveries_group ON public.notification_deliveries USING btree (organization_id, group_key, ended_at);
+CREATE INDEX idx_deliveries_pending ON public.notification_deliveries USING btree (organization_id, lane, due_at) WHERE ((state)::text = ANY ((ARRAY['queued'::character varying, 'sending'::character varying, 'failed'::character varying])::text[]));
+CREATE INDEX idx_deliveries_route ON public.notification_deliveries USING btree (route_id);
+CREATE INDEX idx_deliveries_user ON public.notification_deliveries USING btree (user_id);
+ALTER TABLE notification_deliveries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON notification_deliveries FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+
+
+-- notification_preferences
+
+CREATE TABLE notification_preferences (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    min_severity character varying(20) DEFAULT 'info'::character varying NOT NULL,
+    quiet_from time without time zone,
+    quiet_until time without time zone,
+    updated_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    CONSTRAINT notification_preferences_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_notification_preferences_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_notification_preferences_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT notification_preferences_min_severity_check CHECK (((min_severity)::text = ANY ((ARRAY['info'::character varying, 'warning'::character varying, 'error'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT notification_preferences_quiet_check CHECK ((((quiet_from IS NULL) AND (quiet_until IS NULL)) OR ((quiet_from IS NOT NULL) AND (quiet_until IS NOT NULL)))),
+    CONSTRAINT notification_preferences_user_key UNIQUE (user_id)
+);
+CREATE INDEX idx_preferences_owner ON public.notification_preferences USING btree (organization_id);
+ALTER TABLE notification_preferences ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON notification_preferences FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.notification_preferences FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.preference', 'organization_id', '{}', '{}');
+CREATE TRIGGER update_notification_preferences_updated_at BEFORE UPDATE ON public.notification_preferences FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
+-- notification_routes
+
+CREATE TABLE notification_routes (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    name character varying(100) NOT NULL,
+    "position" integer DEFAULT 100 NOT NULL,
+    severities text[] DEFAULT '{}'::text[] NOT NULL,
+    types text[] DEFAULT '{}'::text[] NOT NULL,
+    hours character varying(20) DEFAULT 'always'::character varying NOT NULL,
+    continues boolean DEFAULT false NOT NULL,
+    group_wait_seconds integer DEFAULT 30 NOT NULL,
+    group_interval_seconds integer DEFAULT 300 NOT NULL,
+    repeat_minutes integer,
+    is_enabled boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    facility_id uuid,
+    organization_id uuid NOT NULL,
+    CONSTRAINT notification_routes_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_notification_routes_facility FOREIGN KEY (organization_id, facility_id) REFERENCES facilities(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_notification_routes_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT notification_routes_group_interval_seconds_check CHECK ((group_interval_seconds >= 0)),
+    CONSTRAINT notification_routes_group_wait_seconds_check CHECK ((group_wait_seconds >= 0)),
+    CONSTRAINT notification_routes_hours_check CHECK (((hours)::text = ANY ((ARRAY['always'::character varying, 'working'::character varying, 'off'::character varying])::text[]))),
+    CONSTRAINT notification_routes_name_form_check CHECK (is_name((name)::text)),
+    CONSTRAINT notification_routes_name_key UNIQUE (organization_id, name),
+    CONSTRAINT notification_routes_organization_id_key UNIQUE (organization_id, id),
+    CONSTRAINT notification_routes_position_check CHECK (("position" >= 0)),
+    CONSTRAINT notification_routes_repeat_minutes_check CHECK ((repeat_minutes >= 0))
+);
+CREATE INDEX idx_notification_routes_place ON public.notification_routes USING btree (facility_id);
+ALTER TABLE notification_routes ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON notification_routes FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.notification_routes FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.route', 'organization_id', '{}', '{}');
+CREATE TRIGGER update_notification_routes_updated_at BEFORE UPDATE ON public.notification_routes FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
+-- notification_silences
+
+CREATE TABLE notification_silences (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    severities text[] DEFAULT '{}'::text[] NOT NULL,
+    types text[] DEFAULT '{}'::text[] NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    created_by uuid,
+    facility_id uuid,
+    organization_id uuid NOT NULL,
+    robot_id uuid,
+    CONSTRAINT notification_silences_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_notification_silences_author FOREIGN KEY (created_by) REFERENCES users(id),
+    CONSTRAINT fk_notification_silences_facility FOREIGN KEY (organization_id, facility_id) REFERENCES facilities(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_notification_silences_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_notification_silences_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT notification_silences_period_check CHECK ((ends_at > starts_at))
+);
+CREATE INDEX idx_silences_author ON public.notification_silences USING btree (created_by);
+CREATE INDEX idx_silences_ends ON public.notification_silences USING btree (organization_id, ends_at);
+CREATE INDEX idx_silences_facility ON public.notification_silences USING btree (facility_id);
+CREATE INDEX idx_silences_robot ON public.notification_silences USING btree (robot_id);
+ALTER TABLE notification_silences ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON notification_silences FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.notification_silences FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.silence', 'organization_id', '{}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, created_by ON public.notification_silences FOR EACH ROW EXECUTE FUNCTION require_own_users('created_by');
+
+
+-- notification_steps
+
+CREATE TABLE notification_steps (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    after_minutes integer DEFAULT 0 NOT NULL,
+    channel_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    route_id uuid NOT NULL,
+    CONSTRAINT notification_steps_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_notification_steps_channel FOREIGN KEY (organization_id, channel_id) REFERENCES notification_channels(organization_id, id),
+    CONSTRAINT fk_notification_steps_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_notification_steps_route FOREIGN KEY (organization_id, route_id) REFERENCES notification_routes(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT notification_steps_after_minutes_check CHECK ((after_minutes >= 0)),
+    CONSTRAINT notification_steps_key UNIQUE (route_id, after_minutes, channel_id)
+);
+CREATE INDEX idx_notification_steps_channel ON public.notification_steps USING btree (channel_id);
+CREATE INDEX idx_notification_steps_owner ON public.notification_steps USING btree (organization_id);
+ALTER TABLE notification_steps ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON notification_steps FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.notification_steps FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.route_step', 'organization_id', '{}', '{}');
 
 
 -- one_time_links
@@ -2143,6 +2361,36 @@ BEGIN
     END IF;
     RETURN NEW;
 END;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.notification_backlog()
+ RETURNS TABLE(critical_seconds double precision, other_seconds double precision)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT
+        coalesce(greatest(0, max(extract(epoch FROM
+            clock_timestamp() - least(d.due_at, d.first_attempt_at))
+            ) FILTER (WHERE d.lane = 0)), 0)::double precision,
+        coalesce(greatest(0, max(extract(epoch FROM clock_timestamp() - d.due_at))
+            FILTER (WHERE d.lane > 0)), 0)::double precision
+    FROM notification_deliveries AS d
+    WHERE d.state IN ('queued', 'failed', 'sending')
+$function$;
+
+CREATE OR REPLACE FUNCTION public.notification_organizations(lease uuid)
+ RETURNS TABLE(organization_id uuid, seconds double precision)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT d.organization_id,
+        min(CASE WHEN d.state = 'sending' AND d.lease_id <> lease THEN 0
+            ELSE extract(epoch FROM d.due_at - clock_timestamp()) END)::double precision
+    FROM notification_deliveries AS d
+    WHERE d.state IN ('queued', 'failed', 'sending')
+    GROUP BY d.organization_id
 $function$;
 
 CREATE OR REPLACE FUNCTION public.organization_ids()

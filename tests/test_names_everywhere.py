@@ -43,6 +43,8 @@ OTHER_TEXTS = {
     "organizations.FloorPlan.digest", "robots.RobotImport.file_name",
     # checked when points are decoded
     "telemetry.TelemetryLatest.metric_name", "telemetry.TelemetryLatest.unit",
+    "alerts.NotificationChannel.url",  # by url_error()
+    "alerts.Delivery.address", "alerts.Delivery.group_key",  # written by the outbox
     "audit.AuditLog.action", "audit.AuditLog.resource_type", "audit.AuditLog.request_id",
 }  # fmt: skip
 HIDDEN = "Ar\u200bm"

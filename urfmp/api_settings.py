@@ -41,6 +41,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "PermissionEnum": "apps.accounts.permissions.roles.PERMISSION_CHOICES",
+        "RoleEnum": "apps.accounts.choices.Role",
         "RobotStatusEnum": "apps.robots.choices.RobotStatus",
         "CommandStatusEnum": "apps.robots.choices.CommandStatus",
         "CommandPriorityEnum": "apps.robots.choices.CommandPriority",

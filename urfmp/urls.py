@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 
 from apps.telemetry.api.influx import health, ping, query, write_v1, write_v2
 from urfmp.common.api.docs import DocsView, SchemaView
-from urfmp.common.http.health import healthz
+from urfmp.common.http.health import healthz, readyz
 from urfmp.live.views import served_by_live
 from urfmp.pages.views.favicon import favicon
 
@@ -34,6 +34,7 @@ api: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("favicon.ico", favicon, name="favicon"),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("api/v1/", include((api, "api"))),

@@ -29,3 +29,27 @@ class AlertRuleQuerySet(OrganizationScopedQuerySet):
 
 class AlertRuleStateQuerySet(RobotScopedQuerySet):
     """States of one organization's rules."""
+
+
+class NotificationChannelQuerySet(OrganizationScopedQuerySet):
+    """Channels of one organization."""
+
+
+class NotificationRouteQuerySet(OrganizationScopedQuerySet):
+    """Routes of one organization."""
+
+
+class NotificationStepQuerySet(OrganizationScopedQuerySet):
+    """Steps of routes; read with their routes."""
+
+
+class SilenceQuerySet(OrganizationScopedQuerySet):
+    """Silences of one organization."""
+
+
+class DeliveryQuerySet(OrganizationScopedQuerySet):
+    """Deliveries of one organization."""
+
+
+class NotificationPreferenceQuerySet(OrganizationScopedQuerySet):
+    """Preferences of users; each user changes their own."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import django_filters
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.accounts.api.idempotency import IdempotentMixin
 from tests.support.api_contract import routes
@@ -55,6 +57,9 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
     """Create two rows of each model; return the robot for the URLs."""
     from apps.accounts.services.users import system_user_get
     from apps.alerts.services.alerts import alert_report
+    from apps.alerts.services.notifications.channels import channel_create, channel_test
+    from apps.alerts.services.notifications.routes import Step, route_create
+    from apps.alerts.services.notifications.silences import silence_create
     from apps.alerts.services.rules.rules import alert_rule_create
     from apps.maintenance.services.tasks import task_create
     from apps.robots.models import RobotCommand
@@ -75,6 +80,18 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
                 name=f"Rule {number}",
                 condition={"clauses": [{"metric": "m"}]},
             )
+            channel = channel_create(
+                organization_id=organization_a.id, kind="email", name=f"C{number}", roles=["admin"]
+            )
+            route_create(
+                organization_id=organization_a.id, name=f"R{number}", steps=[Step(channel)]
+            )
+            silence_create(
+                organization_id=organization_a.id,
+                reason="Work",
+                ends_at=timezone.now() + timedelta(hours=number + 1),
+            )
+            channel_test(channel)
     return robot
 
 

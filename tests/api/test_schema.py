@@ -20,7 +20,8 @@ NOT_LISTED = {"/api/v1/schema", "/api/v1/docs", "/api/v2/query"}
 # A summary begins with the verb of the operation; a new verb is added here.
 SUMMARY_VERBS = {
     "Accept", "Acknowledge", "Assign", "Begin", "Cancel", "Change", "Comment", "Complete", "Create",
-    "Deactivate", "Delete", "Enable", "Exchange", "Export", "Get", "Invite", "List", "Lock", "Log",
+    "Deactivate", "Delete", "Enable", "End", "Exchange", "Export", "Get", "Invite", "List", "Lock",
+    "Log",
     "Reactivate", "Reject", "Release", "Remove", "Replace", "Report", "Request", "Resolve",
     "Retire", "Return", "Reveal", "Revoke", "Select", "Send", "Set", "Snooze", "Start", "Store",
     "Stream", "Update", "Verify", "Wait",

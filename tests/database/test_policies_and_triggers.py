@@ -46,7 +46,7 @@ UNAUDITED = {
     "alert_events", "alert_rule_states",
     "audit_logs", "idempotency_keys", "robot_status_repeats", "telemetry_batches",
     "telemetry_import_parts", "robot_import_rows",
-    "telemetry_latest",
+    "telemetry_latest", "notification_deliveries",
 }  # fmt: skip
 
 _TABLES = """

@@ -123,6 +123,25 @@ API = {
     ("alert-snooze", "post"): {"technician", "operator", *STAFF, "write_key"},
     ("alert-assign", "post"): {*STAFF, "write_key"},
     ("alert-events", "get"): READERS,
+    ("notification-channel-list", "get"): {"admin", "read_key"},
+    ("notification-channel-list", "post"): {"admin", "write_key"},
+    ("notification-channel-detail", "get"): {"admin", "read_key"},
+    ("notification-channel-detail", "patch"): {"admin", "write_key"},
+    ("notification-channel-detail", "delete"): {"admin", "write_key"},
+    ("notification-channel-test", "post"): {"admin", "write_key"},
+    ("notification-route-list", "get"): {"admin", "read_key"},
+    ("notification-route-list", "post"): {"admin", "write_key"},
+    ("notification-route-detail", "get"): {"admin", "read_key"},
+    ("notification-route-detail", "patch"): {"admin", "write_key"},
+    ("notification-route-detail", "delete"): {"admin", "write_key"},
+    ("silence-list", "get"): READERS,
+    ("silence-list", "post"): {*STAFF, "write_key"},
+    ("silence-detail", "get"): READERS,
+    ("silence-detail", "patch"): {*STAFF, "write_key"},
+    ("silence-end", "post"): {*STAFF, "write_key"},
+    ("delivery-list", "get"): {"admin", "read_key"},
+    ("delivery-detail", "get"): {"admin", "read_key"},
+    ("delivery-replay", "post"): {"admin", "write_key"},
     ("audit-log-list", "get"): {*STAFF, "read_key"},
     ("audit-log-detail", "get"): {*STAFF, "read_key"},
     ("audit-log-export", "get"): {"admin", "read_key"},
@@ -139,6 +158,7 @@ WITHOUT_ROW = {
 # Plain views and redirects, each with its own test.
 COVERED_ELSEWHERE = {
     "healthz",
+    "readyz",  # tests/alerts/notifications/test_watchdog.py
     "home",
     "favicon",  # tests/pages/test_favicon.py
     "api:events",  # tests/live
@@ -173,6 +193,7 @@ ADMIN_PAGES = {
     "admin:index": set(ROLES),
     "admin:own_sessions_page": set(ROLES),
     "admin:profile_page": set(ROLES),
+    "admin:own_notifications_page": set(ROLES),
     "admin:second_factor": set(ROLES),
     "admin:robot_page": set(ROLES),
     "admin:robot_claim_page": set(ROLES),
@@ -217,6 +238,7 @@ ADMIN_PAGE_IDS = {
 PUBLIC_PAGES = {
     "admin:robot_client_file",
     "admin:accept_invitation",
+    "admin:acknowledge_alerts",
     "admin:forgot_password",
     "admin:choose_password",
     "admin:sign_in_code",

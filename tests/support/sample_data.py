@@ -28,7 +28,11 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.accounts.services.api_keys import api_key_create
     from apps.accounts.services.invitations import invitation_create
     from apps.accounts.services.users import system_user_get
+    from apps.alerts.models import Delivery
     from apps.alerts.services.alerts import alert_report
+    from apps.alerts.services.notifications.channels import channel_create
+    from apps.alerts.services.notifications.routes import Step, route_create
+    from apps.alerts.services.notifications.silences import silence_create
     from apps.alerts.services.rules.rules import alert_rule_create
     from apps.audit.models import AuditLog
     from apps.maintenance.services.tasks import task_create
@@ -78,6 +82,32 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
                 robot=robot,
                 condition={"clauses": [{"metric": "m.other", "threshold": 1.0}]},
             )
+            channel = channel_create(
+                organization_id=organization.id,
+                kind="email",
+                name=f"Channel {mark}",
+                roles=["admin"],
+                addresses=[f"{mark}-hall@x.example"],
+            )
+            route = route_create(
+                organization_id=organization.id, name=f"Route {mark}", steps=[Step(channel)]
+            )
+            silence = silence_create(
+                organization_id=organization.id,
+                reason=f"Silence {mark}",
+                robot=robot,
+                ends_at=timezone.now() + timedelta(days=1),
+            )
+            delivery = Delivery.objects.create(
+                organization=organization,
+                channel=channel,
+                alert=alert,
+                notice="opened",
+                severity="error",
+                address=f"{mark}-hall@x.example",
+                state="dead",
+                last_error=mark,
+            )
             invitation = invitation_create(
                 organization_id=organization.id, email=f"{mark}-invited@x.example", role="custom"
             )
@@ -125,6 +155,10 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
             "command": command.pk,
             "api-key": key.pk,
             "audit-log": audit.pk,
+            "notification-channel": channel.pk,
+            "notification-route": route.pk,
+            "silence": silence.pk,
+            "delivery": delivery.pk,
             "telemetry-import": telemetry_import.pk,
             "robot-import": robot_import.pk,
         }
@@ -170,7 +204,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
     resource = re.sub(
         r"-(detail|floor-plan|floor-plan-picture|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
-        r"|change-lifecycle|purge|reveal-secret|take-control|release-control|claim-code|errors|approve|reject"
+        r"|change-lifecycle|test|end|replay|purge|reveal-secret|take-control|release-control|claim-code|errors|approve|reject"
         r"|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events)$",
         "",
         route.removeprefix("platform-"),
@@ -192,6 +226,10 @@ RESOURCE = {
     "robotcommand": "command",
     "apikey": "api-key",
     "auditlog": "audit-log",
+    "notificationchannel": "notification-channel",
+    "notificationroute": "notification-route",
+    "silence": "silence",
+    "delivery": "delivery",
 }
 
 

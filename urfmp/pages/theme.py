@@ -63,6 +63,10 @@ UNFOLD: dict[str, Any] = {
         "navigation": [
             {"title": "Profile", "link": reverse_lazy("admin:profile_page")},
             {
+                "title": "My notifications",
+                "link": reverse_lazy("admin:own_notifications_page"),
+            },
+            {
                 "title": "My sessions",
                 "link": reverse_lazy("admin:own_sessions_page"),
             },
@@ -133,6 +137,36 @@ UNFOLD: dict[str, Any] = {
                         "rule",
                         "alerts_alertrule_changelist",
                         "alerts.view_alertrule",
+                    ),
+                    _menu_item(
+                        "Silences",
+                        "notifications_off",
+                        "alerts_silence_changelist",
+                        "alerts.view_silence",
+                    ),
+                ],
+            },
+            {
+                "title": "Notifications",
+                "separator": True,
+                "items": [
+                    _menu_item(
+                        "Routes",
+                        "alt_route",
+                        "alerts_notificationroute_changelist",
+                        "alerts.view_notificationroute",
+                    ),
+                    _menu_item(
+                        "Channels",
+                        "send",
+                        "alerts_notificationchannel_changelist",
+                        "alerts.view_notificationchannel",
+                    ),
+                    _menu_item(
+                        "Deliveries",
+                        "outbox",
+                        "alerts_delivery_changelist",
+                        "alerts.view_delivery",
                     ),
                 ],
             },

@@ -20,6 +20,8 @@ from urfmp.pages.views.floor_map.maps import (
 from urfmp.pages.views.floor_map.plans import floor_plan_page, floor_plan_picture
 from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.login import login_code_page
+from urfmp.pages.views.notifications.acknowledge import acknowledge_alerts
+from urfmp.pages.views.notifications.own import own_notifications_page
 from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_reset import password_reset_confirm, password_reset_request
 from urfmp.pages.views.platform import leave_organization
@@ -54,8 +56,14 @@ def page_urls(site: Any) -> list[URLPattern]:
         ),
         path("choose-password/", public(password_reset_confirm), name="choose_password"),
         path("accept-invitation/", public(accept_invitation), name="accept_invitation"),
+        path("acknowledge/", public(acknowledge_alerts), name="acknowledge_alerts"),
         path("platform/leave/", site.admin_view(leave_organization), name="leave_organization"),
         path("profile/", site.admin_view(profile_page), name="profile_page"),
+        path(
+            "own-notifications/",
+            site.admin_view(own_notifications_page),
+            name="own_notifications_page",
+        ),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),
         path(

@@ -21,6 +21,7 @@ PERMISSIONS = frozenset(
         "api_key": "view create delete",
         "maintenance": "view create update delete approve",
         "alert": "view create update delete acknowledge",
+        "webhook": "manage",
         "settings": "view update",
         "audit": "view export",
     }.items()
@@ -91,6 +92,10 @@ _RESOURCES = {
     "alerts.alert": "alert",
     "alerts.alertrule": "alert_rule",
     "alerts.alertrulestate": "alert_rule",
+    "alerts.notificationchannel": "webhook",
+    "alerts.notificationroute": "webhook",
+    "alerts.delivery": "webhook",
+    "alerts.silence": "silence",
     "audit.auditlog": "audit",
 }
 _VERBS = {"add": "create", "change": "update"}
@@ -122,6 +127,13 @@ _COVERED_BY = {
     "alert_rule.create": "alert.update",
     "alert_rule.update": "alert.update",
     "alert_rule.delete": "alert.update",
+    "webhook.view": "webhook.manage",
+    "webhook.create": "webhook.manage",
+    "webhook.update": "webhook.manage",
+    "webhook.delete": "webhook.manage",
+    "silence.view": "alert.view",
+    "silence.create": "alert.update",
+    "silence.update": "alert.update",
 }
 
 SCOPES: dict[str, frozenset[str]] = {
@@ -140,6 +152,8 @@ SCOPES: dict[str, frozenset[str]] = {
     "alerts:write": frozenset(
         {"alert.create", "alert.update", "alert.delete", "alert.acknowledge"}
     ),
+    "webhooks:read": frozenset({"webhook.view"}),
+    "webhooks:write": frozenset({"webhook.create", "webhook.update", "webhook.delete"}),
     "users:read": frozenset({"user.view"}),
     "users:write": frozenset({"user.create", "user.update", "user.delete", "user.invite"}),
     "organization:read": frozenset({"organization.view"}),

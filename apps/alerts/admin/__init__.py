@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.alerts.admin import alerts, rules
+from apps.alerts.admin import alerts, notifications, rules
 
-__all__ = ["alerts", "rules"]
+__all__ = ["alerts", "notifications", "rules"]

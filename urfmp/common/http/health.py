@@ -1,7 +1,8 @@
-"""Health check of the web process."""
+"""Health checks of the web process and of background work."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
@@ -11,6 +12,17 @@ from urfmp.common.http.error_views import unavailable
 from urfmp.db.backends.postgresql.hang_detection import server_address, server_watch
 
 MAX_CHECK_SECONDS = 1.0
+
+ReadinessCheck = Callable[[], list[str]]
+"""A function that returns problems, as sentences without data of an organization."""
+
+_checks: list[ReadinessCheck] = []
+
+
+def add_readiness_check(check: ReadinessCheck) -> None:
+    """Let `/readyz` run a check; apps add theirs in `AppConfig.ready()`."""
+    if check not in _checks:
+        _checks.append(check)
 
 
 def check_database() -> None:
@@ -42,3 +54,19 @@ def healthz(request: HttpRequest) -> HttpResponse:
     except (OperationalError, InterfaceError) as error:
         return unavailable(request, error)
     return JsonResponse({"status": "ok"})
+
+
+def readyz(request: HttpRequest) -> HttpResponse:
+    """Return 200 if background work is done in time, else 503.
+
+    Meant for monitoring. Unlike `healthz` it says nothing about this process: do not restart a
+    process because of it.
+    """
+    try:
+        check_database()
+        problems = [problem for check in _checks for problem in check()]
+    except (OperationalError, InterfaceError) as error:
+        return unavailable(request, error)
+    if problems:
+        return JsonResponse({"status": "degraded", "problems": problems}, status=503)
+    return JsonResponse({"status": "ok", "problems": []})

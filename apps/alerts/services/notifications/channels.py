@@ -1,0 +1,270 @@
+"""Create, change, test and disable channels, and rotate their secrets."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator, validate_email
+from django.db import IntegrityError
+from django.utils import timezone
+from psycopg.errors import ForeignKeyViolation
+
+from apps.accounts.choices import Role
+from apps.alerts.choices.alerts import AlertSeverity
+from apps.alerts.choices.notifications import (
+    MAX_ADDRESS_LENGTH,
+    MAX_ADDRESSES_PER_CHANNEL,
+    MAX_CHANNELS_PER_ORGANIZATION,
+    SECRET_OVERLAP,
+    ChannelKind,
+    Notice,
+)
+from apps.alerts.exceptions import (
+    ChannelInUseError,
+    SigningSecretUnreadableError,
+    TooManyRowsError,
+)
+from apps.alerts.models import Delivery, NotificationChannel
+from apps.alerts.protocols.webhooks import generate_secret
+from apps.alerts.selectors.notifications import channel_recipients
+from apps.alerts.services.notifications.wakeup import wake_sender
+from apps.audit.services.audit_logs import audit_record
+from urfmp.common.db.constraints import unique_error_on
+from urfmp.common.http.outgoing import check_permitted, parse_networks, url_error
+from urfmp.common.security.field_encryption import DecryptionError, decrypt, encrypt
+from urfmp.common.tenancy.context import audit_action
+
+CHANNEL_ROLES = tuple(role for role in Role if role != Role.SUPER_ADMIN)
+
+
+def _unique_name() -> AbstractContextManager[None]:
+    return unique_error_on(
+        "name", "A channel with this name already exists.", "notification_channels_name_key"
+    )
+
+
+def channel_create(*, organization_id: UUID, kind: str, **fields: Any) -> NotificationChannel:
+    """Create a channel; a webhook gets a signing secret.
+
+    Args:
+        organization_id: Organization of the channel.
+        kind: One of `ChannelKind`.
+        fields: Further columns.
+
+    Raises:
+        TooManyRowsError: The organization has the maximum number of channels.
+        ValidationError: A field is invalid, or the name is taken.
+    """
+    channel = NotificationChannel(organization_id=organization_id, kind=kind, **fields)
+    with _unique_name(), audit_action("alerts.channel.create"):
+        if NotificationChannel.objects.count() >= MAX_CHANNELS_PER_ORGANIZATION:
+            raise TooManyRowsError
+        _clean(channel)
+        if channel.kind == ChannelKind.WEBHOOK:
+            channel.signing_secret = _encrypt(channel, "signing_secret", generate_secret())
+        channel.full_clean()
+        channel.save(force_insert=True)
+        channel.refresh_from_db(fields=["created_at", "updated_at"])
+    return channel
+
+
+def channel_update(channel: NotificationChannel, **changes: Any) -> NotificationChannel:
+    """Change a channel; enabling removes the reason of its disabling.
+
+    Raises:
+        ValidationError: A field is invalid, or the name is taken.
+    """
+    with _unique_name(), audit_action("alerts.channel.update"):
+        channel = _lock(channel)
+        for name, value in changes.items():
+            setattr(channel, name, value)
+        if channel.is_enabled:
+            channel.disabled_reason = ""
+        _clean(channel)
+        channel.full_clean()
+        channel.save(update_fields=[*changes, "disabled_reason"])
+        channel.refresh_from_db(fields=["updated_at"])
+    return channel
+
+
+def channel_delete(channel: NotificationChannel) -> None:
+    """Delete a channel and its deliveries.
+
+    Raises:
+        ChannelInUseError: A route sends to the channel.
+    """
+    try:
+        with audit_action("alerts.channel.delete"):
+            channel.delete()
+    except IntegrityError as error:
+        if not isinstance(error.__cause__, ForeignKeyViolation):
+            raise
+        raise ChannelInUseError from error
+
+
+def channel_disable(channel: NotificationChannel, reason: str) -> None:
+    """Disable a channel that cannot be used any more.
+
+    Args:
+        channel: Channel; its row is locked.
+        reason: Sentence for its page.
+    """
+    with audit_action("alerts.channel.disable"):
+        channel = _lock(channel)
+        channel.is_enabled = False
+        channel.disabled_reason = reason
+        channel.save(update_fields=["is_enabled", "disabled_reason"])
+
+
+def channel_rotate_secret(channel: NotificationChannel) -> NotificationChannel:
+    """Replace a webhook's signing secret; the previous one signs for another day.
+
+    Raises:
+        ValidationError: The channel is not a webhook.
+    """
+    with audit_action("alerts.channel.rotate_secret"):
+        channel = _lock(channel)
+        if channel.kind != ChannelKind.WEBHOOK:
+            msg = "Only webhooks have a signing secret."
+            raise ValidationError(msg)
+        previous = _decrypt(channel, "signing_secret")
+        channel.previous_secret = _encrypt(channel, "previous_secret", previous)
+        channel.previous_secret_expires_at = timezone.now() + SECRET_OVERLAP
+        channel.signing_secret = _encrypt(channel, "signing_secret", generate_secret())
+        channel.save(
+            update_fields=["signing_secret", "previous_secret", "previous_secret_expires_at"]
+        )
+    return channel
+
+
+def signing_secrets(channel: NotificationChannel) -> list[str]:
+    """Return the secrets that sign a channel's requests, the newest first.
+
+    Raises:
+        DecryptionError: A secret cannot be decrypted.
+    """
+    found = [_decrypt(channel, "signing_secret")]
+    expiry = channel.previous_secret_expires_at
+    if channel.previous_secret and expiry is not None and expiry > timezone.now():
+        found.append(_decrypt(channel, "previous_secret"))
+    return found
+
+
+def channel_reveal_secret(channel: NotificationChannel) -> str:
+    """Return a webhook's signing secret for its receiver, and audit that.
+
+    Raises:
+        SigningSecretUnreadableError: The secret cannot be decrypted.
+    """
+    try:
+        secret = _decrypt(channel, "signing_secret")
+    except DecryptionError as error:
+        raise SigningSecretUnreadableError from error
+    audit_record(
+        action="alerts.channel.reveal_secret",
+        resource_type="channel",
+        resource_id=channel.pk,
+    )
+    return secret
+
+
+def channel_test(channel: NotificationChannel) -> list[Delivery]:
+    """Enqueue a test notice to each recipient of a channel.
+
+    Raises:
+        ValidationError: The channel is disabled, or has no recipient.
+    """
+    if not channel.is_enabled:
+        msg = "Enable the channel first."
+        raise ValidationError(msg)
+    targets: list[dict[str, Any]] = [{}]
+    if channel.kind == ChannelKind.EMAIL:
+        recipients = channel_recipients(channel)
+        targets = [{"address": one.address, "user": one.user} for one in recipients]
+        if not targets:
+            msg = "No active user has one of the channel's roles or addresses."
+            raise ValidationError(msg)
+    with audit_action("alerts.channel.test"):
+        deliveries = [
+            Delivery(
+                organization_id=channel.organization_id,
+                channel=channel,
+                notice=Notice.TEST,
+                severity=AlertSeverity.INFO,
+                **target,
+            )
+            for target in targets
+        ]
+        Delivery.objects.bulk_create(deliveries)
+        wake_sender()
+    return deliveries
+
+
+def _lock(channel: NotificationChannel) -> NotificationChannel:
+    # Two changes at once must not overwrite each other's secrets or reasons.
+    rows = NotificationChannel.objects.select_for_update(no_key=True)
+    locked: NotificationChannel = rows.get(pk=channel.pk)
+    return locked
+
+
+def _clean(channel: NotificationChannel) -> None:
+    """Normalize a channel's fields, and empty those of other kinds.
+
+    Raises:
+        ValidationError: A field is invalid.
+    """
+    errors: dict[str, Any] = {}
+    if channel.kind == ChannelKind.EMAIL:
+        channel.url, channel.allowed_networks = "", []
+        channel.addresses, errors["addresses"] = _cleaned_addresses(channel.addresses)
+        unknown = set(channel.roles) - {*CHANNEL_ROLES}
+        errors["roles"] = [f"Unknown role: {', '.join(sorted(unknown))}."] if unknown else []
+        channel.roles = [role.value for role in CHANNEL_ROLES if role in channel.roles]
+        if not channel.roles and not channel.addresses and not any(errors.values()):
+            errors["roles"] = ["Choose a role, or enter an address."]
+    elif channel.kind == ChannelKind.WEBHOOK:
+        channel.roles, channel.addresses = [], []
+        channel.url = channel.url.strip()
+        error = url_error(channel.url)
+        errors["url"] = [error] if error else []
+        try:
+            networks = parse_networks(channel.allowed_networks)
+            check_permitted(networks)
+            channel.allowed_networks = [str(network) for network in networks]
+        except ValidationError as invalid:
+            errors["allowed_networks"] = invalid.messages
+    if found := {name: texts for name, texts in errors.items() if texts}:
+        raise ValidationError(found)
+
+
+def _cleaned_addresses(given: list[str]) -> tuple[list[str], list[str]]:
+    addresses = list(dict.fromkeys(text.strip() for text in given if text.strip()))
+    if len(addresses) > MAX_ADDRESSES_PER_CHANNEL:
+        return addresses, [f"Enter at most {MAX_ADDRESSES_PER_CHANNEL} addresses."]
+    errors = []
+    for address in addresses:
+        try:
+            validate_email(address)
+            MaxLengthValidator(MAX_ADDRESS_LENGTH)(address)
+        except ValidationError:
+            errors.append(f"{address[:60]} is not an e-mail address.")
+    return addresses, errors
+
+
+def _context(channel: NotificationChannel, field: str) -> dict[str, Any]:
+    return {
+        "organization_id": channel.organization_id,
+        "row_id": channel.pk,
+        "field": field,
+    }
+
+
+def _encrypt(channel: NotificationChannel, field: str, secret: str) -> str:
+    return encrypt(secret, **_context(channel, field))
+
+
+def _decrypt(channel: NotificationChannel, field: str) -> str:
+    return decrypt(getattr(channel, field), **_context(channel, field))
