@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from django.db import connection
 
-from apps.organizations.models import Facility, PlatformOrganization
+from apps.organizations.models import Facility, Organization, PlatformOrganization
+from urfmp.common.tenancy.context import tenant_transaction
+from urfmp.common.tenancy.organizations import organization_ids
 
 
 def facility_timezone(principal: Any, name: str) -> str:
@@ -22,6 +25,19 @@ def facility_timezone(principal: Any, name: str) -> str:
         rows = Facility.objects.restrict(principal).filter(name=name)
         own = rows.values_list("timezone", flat=True).first()
     return own or str(principal.organization.timezone)
+
+
+def organization_by_slug(slug: str) -> UUID | None:
+    """Return the id of the organization with this slug, or None.
+
+    For commands and jobs without a tenant transaction. Searches the organizations one by one, each
+    in its own.
+    """
+    for organization_id in organization_ids():
+        with tenant_transaction(organization_id):
+            if Organization.objects.filter(pk=organization_id, slug=slug).exists():
+                return organization_id
+    return None
 
 
 @dataclass(frozen=True)

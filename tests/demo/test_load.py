@@ -16,12 +16,13 @@ from apps.accounts.selectors.credentials import key_credential
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
 from apps.maintenance.models import MaintenanceTask
+from apps.organizations.selectors import organization_by_slug
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
 from apps.telemetry.models import RobotTelemetry
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.demo import load as module
 from urfmp.demo.credentials import CredentialsFile, readable_password
-from urfmp.demo.organization import DEMO_ORGANIZATION, organization_by_slug
+from urfmp.demo.organization import DEMO_ORGANIZATION
 
 pytestmark = pytest.mark.django_db
 

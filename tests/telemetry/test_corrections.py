@@ -273,7 +273,7 @@ def test_replace_changes_values_rollups_and_latest_value(store, robot, replace):
 
 def test_replace_unknown_time_changes_nothing(store, robot, replace):
     store([(0, 1.0)])
-    with pytest.raises(UnknownPointsError, match=r"There is no point at .*10:00:01"):
+    with pytest.raises(UnknownPointsError, match=r"No points are stored at .*10:00:01"):
         replace({0: 5.0, 1: 6.0})
     assert stored(robot) == [(0, 1.0)]
 

@@ -63,12 +63,12 @@ def test_start_moves_old_recording(command, organization_a, tenant):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--map", "b=x"), "There is no column 'b'. The columns are: time, a."),
+        (("--map", "b=x"), "The file has no column 'b'. Its columns are: time, a."),
         (("--map", "a"), "write it as COLUMN=METRIC"),
         (("--map", "a=X Y"), "A metric name must consist of"),
         (("--timezone", "Mars"), "is not a timezone"),
         (("--start", "2026-01-01T00:00"), "is not a time with an offset"),
-        (("--organization", "nowhere"), "There is no organization 'nowhere'"),
+        (("--organization", "nowhere"), "Organization 'nowhere' was not found"),
         (("--robot", "nothing"), "no robot with the serial number"),
     ],
 )

@@ -22,6 +22,7 @@ from apps.alerts.models import Alert
 from apps.alerts.services.rules.rules import built_in_rules_add
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services.tasks import task_create
+from apps.organizations.selectors import organization_by_slug
 from apps.organizations.services.facilities import facility_create
 from apps.organizations.services.organizations import organization_create
 from apps.robots.models import Robot, RobotCommand
@@ -32,7 +33,6 @@ from urfmp.demo.credentials import CredentialsFile, readable_password
 from urfmp.demo.events import DemoContext, past_alerts, past_commands, past_tasks, planned_tasks
 from urfmp.demo.fleet import FIRST_LOGIN, ORGANIZATIONS, OrganizationPlan, UserPlan
 from urfmp.demo.floor_plans import floor_plan_load
-from urfmp.demo.organization import organization_by_slug
 from urfmp.demo.points import Row, telemetry_rows
 from urfmp.demo.timeline import StatusSpan, status_week
 

@@ -17,11 +17,11 @@ def get_user_by_email(email: str) -> Iterator[User]:
     """Return the user with an address, inside their organization's transaction.
 
     Raises:
-        CommandError: There is no active user with this address.
+        CommandError: No active user has this address.
     """
     organization_id = user_organization_id(email)
     if organization_id is None:
-        msg = f"There is no active user with the address {email}."
+        msg = f"No active user has the address {email}."
         raise CommandError(msg)
     with tenant_transaction(organization_id):
         yield User.objects.get_by_natural_key(email)

@@ -191,7 +191,7 @@ def _require_points(
     if missing := sorted(values.keys() - stored.keys()):
         times = [f"{time:%Y-%m-%dT%H:%M:%S.%f%z}" for time in missing[:_MAX_LISTED_TIMES]]
         more = " and others" if len(missing) > len(times) else ""
-        msg = f"There is no point at {', '.join(times)}{more}. Nothing was replaced."
+        msg = f"No points are stored at {', '.join(times)}{more}. Nothing was replaced."
         raise UnknownPointsError(msg)
     return stored
 

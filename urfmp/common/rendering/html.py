@@ -132,7 +132,7 @@ def difference_table(
     """
     found = differences(before, after)
     if not found:
-        return format_html('<p class="u-muted">{}</p>', "No row was changed.")
+        return format_html('<p class="u-muted">{}</p>', "This entry has no field values.")
     rows = format_html_join(
         "",
         '<tr data-kind="{}"><th scope="row">{}<span class="u-diff-kind">{}</span></th>'

@@ -61,7 +61,7 @@ async def _application_error(request: Request, error: ApplicationError) -> Respo
 async def _routing_error(request: Request, error: HTTPException) -> Response:
     """Return the response if no route matches path or method."""
     if error.status_code == 404:
-        return _response(problem(404, "not_found", "There is nothing at this address."))
+        return _response(problem(404, "not_found", "Not found."))
     methods = {name.strip() for name in (error.headers or {}).get("Allow", "").split(",")}
     usable = " or ".join(sorted(methods - {"HEAD", "OPTIONS"}))
     return _response(

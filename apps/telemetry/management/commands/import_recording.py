@@ -13,6 +13,7 @@ import msgspec
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.organizations.models import Organization
+from apps.organizations.selectors import organization_by_slug
 from apps.robots.models import Robot
 from apps.telemetry.choices import RecordingTimeFormat
 from apps.telemetry.exceptions import BusyError, InvalidRecordingError
@@ -30,7 +31,6 @@ from apps.telemetry.protocols.recordings.formats import (
 from apps.telemetry.protocols.recordings.points import RecordingRow, read_recording
 from apps.telemetry.services.recordings import StoredRows, rows_store, split_batches
 from urfmp.common.tenancy.context import tenant_transaction
-from urfmp.common.tenancy.organizations import organization_ids
 
 _READ_BYTES = 1024 * 1024
 _MAX_SHOWN_ERRORS = 20
@@ -131,13 +131,13 @@ def _store_patiently(organization_id: UUID, batch: list[RecordingRow]) -> Stored
 
 def _find_organization(slug: str) -> tuple[UUID, str]:
     """Return an organization's id and timezone."""
-    for organization_id in organization_ids():
-        with tenant_transaction(organization_id):
-            found = Organization.objects.filter(pk=organization_id, slug=slug).first()
-        if found is not None:
-            return organization_id, str(found.effective_settings.timezone)
-    msg = f"There is no organization {slug!r}."
-    raise CommandError(msg)
+    organization_id = organization_by_slug(slug)
+    if organization_id is None:
+        msg = f"Organization {slug!r} was not found."
+        raise CommandError(msg)
+    with tenant_transaction(organization_id):
+        organization = Organization.objects.get(pk=organization_id)
+        return organization_id, str(organization.effective_settings.timezone)
 
 
 def _find_robot(organization_id: UUID, serial_number: str) -> UUID:
@@ -179,7 +179,7 @@ def _column_format(sample: RecordingSample, text: str) -> ColumnFormat:
 def _column_index(sample: RecordingSample, name: str) -> int:
     if name in sample.header:
         return sample.header.index(name)
-    msg = f"There is no column {name!r}. The columns are: {', '.join(sample.header)}."
+    msg = f"The file has no column {name!r}. Its columns are: {', '.join(sample.header)}."
     raise CommandError(msg)
 
 

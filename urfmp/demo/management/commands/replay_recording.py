@@ -18,6 +18,7 @@ from django.utils import timezone
 from apps.accounts.models import ApiKey
 from apps.accounts.services.api_keys import api_key_create, api_key_revoke
 from apps.accounts.services.users import system_user_get
+from apps.organizations.selectors import organization_by_slug
 from apps.robots.choices import Vendor
 from apps.robots.models import Robot
 from apps.robots.services.robots import robot_register
@@ -31,7 +32,7 @@ from examples.robotclient.recording import (
 )
 from examples.robotclient.replay import Replay, ReplayResult
 from urfmp.common.tenancy.context import tenant_transaction
-from urfmp.demo.organization import DEMO_ORGANIZATION, organization_by_slug
+from urfmp.demo.organization import DEMO_ORGANIZATION
 
 DEFAULT_SERIAL_NUMBER = "UR3-RECORDING-1"
 KEY_NAME = "Replay of a recording"
