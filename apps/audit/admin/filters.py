@@ -27,7 +27,16 @@ def humanize(name: str) -> str:
 
 
 # Audited resources that have no page in the admin.
-_RESOURCES_WITHOUT_ADMIN = ("access", "export", "import", "link", "second_factor")
+_RESOURCES_WITHOUT_ADMIN = (
+    "access",
+    "alert_event",
+    "claim_code",
+    "export",
+    "floor_plan",
+    "import",
+    "link",
+    "second_factor",
+)
 
 
 class ResourceFilter(DropdownFilter):
