@@ -26,6 +26,7 @@ from urfmp.pages.views.own_sessions import own_sessions_page
 from urfmp.pages.views.password_reset import password_reset_confirm, password_reset_request
 from urfmp.pages.views.platform import leave_organization
 from urfmp.pages.views.profile import profile_page
+from urfmp.pages.views.robot.bulk_edit import robots_edit_page
 from urfmp.pages.views.robot.claim import robot_claim_page, robot_client_file
 from urfmp.pages.views.robot.imports import robot_import_page, robot_imports_page
 from urfmp.pages.views.robot.page import robot_page
@@ -93,6 +94,7 @@ def page_urls(site: Any) -> list[URLPattern]:
             site.admin_view(robot_import_page),
             name="robot_import_page",
         ),
+        path("robots/edit/", site.admin_view(robots_edit_page), name="robots_edit_page"),
         path("robots/stop/", site.admin_view(place_stop_page), name="place_stop_page"),
         path("robots/commands/", site.admin_view(commands_page), name="commands_page"),
         path(

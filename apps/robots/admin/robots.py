@@ -207,7 +207,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         columns = super().get_list_display(request)
         return with_stop_column(request, columns, lambda robot: robot)
 
-    actions = ("send_command",)
+    actions = ("send_command", "edit_selected")
     list_before_template = "admin/robots/as_of.html"
     change_form_outer_before_template = "admin/robots/robot/frame.html"
 
@@ -266,6 +266,15 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             return None
         query = urlencode([("robot", key) for key in keys])
         return HttpResponseRedirect(f"{reverse('admin:commands_page')}?{query}")
+
+    @admin.action(description="Change values…", permissions=["change"])
+    def edit_selected(self, request: HttpRequest, selected: QuerySet[Any]) -> HttpResponse | None:
+        if request.POST.get("select_across") == "1":
+            text = "Select robots of one page of the list. An import changes more at once."
+            self.message_user(request, text, messages.WARNING)
+            return None
+        # The page gets the selection, which is in the body of this request.
+        return HttpResponseRedirect(reverse("admin:robots_edit_page"), preserve_request=True)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobotChangeList]:
         return RobotChangeList
