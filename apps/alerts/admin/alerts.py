@@ -4,13 +4,14 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.alerts.admin.actions import ALERT_ACTIONS, can_acknowledge, can_resolve
+from apps.alerts.admin.links import alert_links
 from apps.alerts.admin.timeline import timeline_html
 from apps.alerts.choices.alerts import AlertSeverity
 from apps.alerts.models import Alert
@@ -74,6 +75,15 @@ class AlertAdmin(RecentRowsSearchMixin, ReadOnlyAdmin[Alert]):
     readonly_fields = fields
     change_form_outer_before_template = "admin/inc/robot_actions.html"
     object_actions: ClassVar[tuple[ObjectAction, ...]] = ALERT_ACTIONS
+
+    change_form_before_template = "admin/alerts/alert_links.html"
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if (alert := kwargs.get("obj")) is not None:
+            context |= alert_links(alert)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().get_queryset(request)

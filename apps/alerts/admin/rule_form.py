@@ -18,10 +18,11 @@ from unfold.widgets import (
 from apps.alerts.choices.alerts import AlertSeverity
 from apps.alerts.choices.rules import ClauseMeasure, Comparison, RuleKind, RuleScope
 from apps.alerts.models import AlertRule
-from apps.alerts.protocols.conditions import DEFAULT_GRACE_SECONDS, MAX_DURATION_SECONDS
+from apps.alerts.protocols.conditions import DEFAULT_GRACE_SECONDS, KINDS, MAX_DURATION_SECONDS
 from apps.alerts.selectors.rules import known_metric_names
 from apps.organizations.models import Facility
 from apps.robots.admin.robot_form import DatalistInput
+from apps.robots.choices import RobotStatus
 from urfmp.common.admin import ScopedModelForm, restricted
 
 _CLAUSE = ("metric", "measure", "comparison", "threshold", "clear", "seconds")
@@ -68,15 +69,21 @@ def _choice(
 
 
 class AlertRuleForm(ScopedModelForm):
-    """Form of a rule on metrics.
+    """Form of a rule.
 
-    It has two comparisons, one window and one step. More of them, set through the API, are kept.
+    A rule on metrics has two comparisons, one window and one step. More of them, set through the
+    API, are kept.
     """
 
     facility = _choice("Facility", ())
-    metric = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget())
-    measure = _choice("Compare", _MEASURES, required=True)
-    comparison = _choice("Is", Comparison.choices, required=True)
+    kind = _choice("Observe", [(kind, RuleKind(kind).label) for kind in KINDS], required=True)
+    statuses = forms.MultipleChoiceField(
+        required=False, choices=RobotStatus.choices, label="Status is one of",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+    )  # fmt: skip
+    metric = forms.CharField(required=False, max_length=100, widget=UnfoldAdminTextInputWidget())
+    measure = _choice("Compare", _MEASURES)
+    comparison = _choice("Is", Comparison.choices)
     threshold = _number("Threshold", "In the unit in which robots send the metric.")
     clear = _number("Ends at", "An open alert ends at this value. Empty: at the threshold.")
     seconds = _seconds("Over, seconds", "Time of the change, or without data.")
@@ -113,8 +120,8 @@ class AlertRuleForm(ScopedModelForm):
     class Meta:
         model = AlertRule
         fields = (
-            "name", "scope", "facility", "model", "robot", "severity", "reopen_seconds",
-            "is_enabled",
+            "name", "scope", "facility", "model", "robot", "kind", "severity",
+            "reopen_seconds", "is_enabled",
         )  # fmt: skip
         labels = {"reopen_seconds": "Reopen within, seconds"}
         help_texts = {
@@ -140,6 +147,8 @@ class AlertRuleForm(ScopedModelForm):
         values: dict[str, Any] = {
             name: condition[name] for name in (*_TIMING, "match") if name in condition
         }
+        if "statuses" in condition:
+            values["statuses"] = condition["statuses"]
         for prefix, clause in zip(("", "second_"), condition.get("clauses", ()), strict=False):
             values |= {f"{prefix}{name}": clause[name] for name in _CLAUSE if name in clause}
         for step in condition.get("severities", [])[:1]:
@@ -159,9 +168,18 @@ class AlertRuleForm(ScopedModelForm):
                 self.add_error(name, "This field is required.")
         if values.get("days") and not (values.get("start") and values.get("end")):
             self.add_error("start", "Enter when the rule applies on these days.")
-        if values.get("measure") == ClauseMeasure.VALUE and values.get("threshold") is None:
-            self.add_error("threshold", "This field is required.")
+        if values.get("kind") == RuleKind.STATUS and not values.get("statuses"):
+            self.add_error("statuses", "Select a status.")
+        if values.get("kind") == RuleKind.METRIC:
+            has_limit = values.get("measure") == ClauseMeasure.NO_DATA
+            for name in ("metric", *(() if has_limit else ("threshold",))):
+                if values.get(name) in (None, "") and name not in self.errors:
+                    self.add_error(name, "This field is required.")
         return values
+
+    def _get_validation_exclusions(self) -> set[str]:
+        # The service reports a name that is taken; a stored rule can be tried under its name.
+        return super()._get_validation_exclusions() | {"name"}
 
     def field_of_error(self, name: str) -> str | None:
         """Show errors of the condition above the form."""
@@ -171,12 +189,8 @@ class AlertRuleForm(ScopedModelForm):
         """Return the condition that the fields describe."""
         stored = self.instance.condition or {}
         values = self.cleaned_data
-        clauses = [self._clause("")]
-        clauses += [self._clause("second_")] if values.get("second_metric") else []
-        condition: dict[str, Any] = {"clauses": clauses + stored.get("clauses", [])[2:]}
+        condition = self._observed(stored)
         condition |= {name: values[name] for name in _TIMING if values.get(name) is not None}
-        if len(condition["clauses"]) > 1 and values.get("match"):
-            condition["match"] = values["match"]
         steps, windows = stored.get("severities", [])[1:], stored.get("windows", [])[1:]
         if values.get("step_severity"):
             step = {
@@ -193,9 +207,22 @@ class AlertRuleForm(ScopedModelForm):
             windows = [window, *windows]
         return condition | {"severities": steps, "windows": windows}
 
+    def _observed(self, stored: dict[str, Any]) -> dict[str, Any]:
+        """Return what the rule observes."""
+        values = self.cleaned_data
+        if values["kind"] == RuleKind.STATUS:
+            return {"statuses": values["statuses"]}
+        if values["kind"] != RuleKind.METRIC:
+            return {}
+        clauses = [self._clause("")]
+        clauses += [self._clause("second_")] if values.get("second_metric") else []
+        clauses += stored.get("clauses", [])[2:]
+        joint = {"match": values["match"]} if len(clauses) > 1 and values.get("match") else {}
+        return {"clauses": clauses, **joint}
+
     def _clause(self, prefix: str) -> dict[str, Any]:
         values = {name: self.cleaned_data.get(f"{prefix}{name}") for name in _CLAUSE}
-        if values["measure"] == ClauseMeasure.VALUE:
+        if values["measure"] in ("", ClauseMeasure.VALUE):
             values["seconds"] = None
         if values["measure"] == ClauseMeasure.NO_DATA:
             values |= {"comparison": None, "threshold": None, "clear": None}
@@ -203,4 +230,4 @@ class AlertRuleForm(ScopedModelForm):
 
     def service_kwargs(self) -> dict[str, Any]:
         """Return the changed columns, and the condition."""
-        return {**super().service_kwargs(), "kind": RuleKind.METRIC, "condition": self.condition()}
+        return {**super().service_kwargs(), "condition": self.condition()}

@@ -45,7 +45,7 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
     empty_text = "Rules that open alerts, such as for a temperature that is too high, appear here."
     form = AlertRuleForm
     list_display = ("name", "robots", "sentence", "severity_badge", "is_enabled", "firing")
-    list_filter = ("severity", "scope", "is_enabled", ("robot", AutocompleteFilter))
+    list_filter = ("kind", "severity", "scope", "is_enabled", ("robot", AutocompleteFilter))
     search_fields = ("name",)
     search_help_text = "Search by name"
     list_select_related = ("robot",)
@@ -58,7 +58,8 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
             "Condition",
             {
                 "fields": (
-                    ("metric", "measure"), ("comparison", "threshold"), ("clear", "seconds"),
+                    "kind", "statuses", ("metric", "measure"), ("comparison", "threshold"),
+                    ("clear", "seconds"),
                     ("for_seconds", "keep_firing_seconds"),
                 )
             },

@@ -25,6 +25,7 @@ from apps.alerts.protocols.program import (
     SeverityStep,
     Window,
 )
+from apps.robots.choices import RobotStatus
 from apps.telemetry.protocols.points import metric_name_error
 
 MAX_CLAUSES = 10
@@ -38,6 +39,11 @@ _MAX_CLAUSE_TEXTS = 2
 # Metric under which the conditions of other kinds than metrics are evaluated: 1 while they hold.
 CONDITION_METRIC = "condition"
 
+_SENTENCES = {
+    RuleKind.CONNECTIVITY: "Robot is offline",
+    RuleKind.MAINTENANCE: "Maintenance is overdue",
+}
+_Status = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(RobotStatus.values)})$")]
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_DURATION_SECONDS)]
 _Span = Annotated[int, msgspec.Meta(ge=1, le=MAX_DURATION_SECONDS)]
 
@@ -93,9 +99,26 @@ class MetricForm(TimingForm, kw_only=True):
     match: Literal["all", "any"] = "all"
 
 
+class StatusForm(TimingForm, kw_only=True):
+    """Condition of a rule on the status of robots."""
+
+    statuses: Annotated[list[_Status], msgspec.Meta(min_length=1, max_length=10)]
+
+
+class PlainForm(TimingForm):
+    """Condition of a rule that observes one thing."""
+
+
 _FORMS: dict[str, type[TimingForm]] = {
     RuleKind.METRIC: MetricForm,
+    RuleKind.STATUS: StatusForm,
+    RuleKind.CONNECTIVITY: PlainForm,
+    RuleKind.MAINTENANCE: PlainForm,
 }
+
+
+# Kinds of rules that exist.
+KINDS = tuple(_FORMS)
 
 
 def _condition_schema() -> dict[str, Any]:
@@ -249,8 +272,11 @@ def condition_sentence(condition: TimingForm, kind: str) -> str:
         texts = [_clause_text(clause) for clause in condition.clauses]
         more = len(texts) - _MAX_CLAUSE_TEXTS
         text = joint.join(texts if more <= 0 else [*texts[:_MAX_CLAUSE_TEXTS], f"{more} more"])
+    elif isinstance(condition, StatusForm):
+        labels = [RobotStatus(status).label.lower() for status in condition.statuses]
+        text = f"Status is {' or '.join(labels)}"
     else:
-        text = RuleKind(kind).label
+        text = _SENTENCES[RuleKind(kind)]
     if condition.for_seconds:
         text += f" for {duration_text(condition.for_seconds)}"
     return text

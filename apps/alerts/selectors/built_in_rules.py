@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.alerts.choices.alerts import AlertSeverity
+from apps.alerts.choices.rules import RuleKind
 from apps.robots.models import Robot
 from apps.robots.selectors.profiles import vendor_profile
 from apps.robots.selectors.profiles.definitions import Metric
@@ -53,6 +54,29 @@ _RULES = (
 )  # fmt: skip
 
 
+# For every vendor.
+_OBSERVED: tuple[dict[str, Any], ...] = (
+    {
+        "name": "Robot in error",
+        "kind": "status",
+        "severity": "error",
+        "condition": {"statuses": ["error"], "for_seconds": 120},
+    },
+    {
+        "name": "Robot is offline",
+        "kind": "connectivity",
+        "severity": "warning",
+        "condition": {"for_seconds": 300},
+    },
+    {
+        "name": "Maintenance is overdue",
+        "kind": "maintenance",
+        "severity": "warning",
+        "condition": {},
+    },
+)
+
+
 def built_in_rules(vendors: Iterable[str]) -> list[dict[str, Any]]:
     """Return the proposed rules for vendors, as columns of alert rules."""
     metrics = {
@@ -67,7 +91,7 @@ def built_in_rules(vendors: Iterable[str]) -> list[dict[str, Any]]:
         ]
         if clauses:
             found.append(_columns(rule, clauses))
-    return found
+    return [*found, *_OBSERVED]
 
 
 def _clause(metric: Metric) -> dict[str, Any]:
@@ -92,7 +116,12 @@ def _columns(rule: BuiltInRule, clauses: list[dict[str, Any]]) -> dict[str, Any]
         severity, beyond = rule.worse
         value = clauses[0]["threshold"] + beyond
         condition["severities"] = [{"severity": severity.value, "value": value}]
-    return {"name": rule.name, "severity": rule.severity.value, "condition": condition}
+    return {
+        "name": rule.name,
+        "kind": RuleKind.METRIC.value,
+        "severity": rule.severity.value,
+        "condition": condition,
+    }
 
 
 def proposed_rules() -> list[dict[str, Any]]:

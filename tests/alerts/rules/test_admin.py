@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from apps.alerts.models import AlertRule
+from apps.alerts.models import Alert, AlertRule
 from apps.telemetry.services.rollups import roll_up
 
 pytestmark = pytest.mark.django_db
 ADD = "/admin/alerts/alertrule/add/"
 FORM = {
-    "name": "Hot", "severity": "warning", "is_enabled": "on", "scope": "organization",
-    "metric": "temperature", "measure": "value", "comparison": ">", "threshold": "80",
-    "clear": "75", "for_seconds": "0", "keep_firing_seconds": "0", "grace_seconds": "5",
-    "reopen_seconds": "300", "match": "all",
+    "name": "Hot", "kind": "metric", "severity": "warning", "is_enabled": "on",
+    "scope": "organization", "metric": "temperature", "measure": "value", "comparison": ">",
+    "threshold": "80", "clear": "75", "for_seconds": "0", "keep_firing_seconds": "0",
+    "grace_seconds": "5", "reopen_seconds": "300", "match": "all",
 }  # fmt: skip
 
 
@@ -58,6 +58,8 @@ def test_form_creates_and_changes_rule_without_json(organization_a, alice, clien
         ({"metric": "Not a metric"}, "lower-case letters"),
         ({"threshold": ""}, "This field is required"),
         ({"days": ["1"]}, "Enter when the rule applies"),
+        ({"metric": ""}, "This field is required"),
+        ({"kind": "status"}, "Select a status"),
         ({"scope": "facility"}, "This field is required"),
         ({"step_severity": "info", "step_value": "3"}, "must have a higher severity"),
     ],
@@ -78,11 +80,11 @@ def test_preview_page_counts_and_draws_episodes(plant, alice, client_for):
     assert "Would have fired 2 times" in page
     assert "1 of 1 robot in the scope tried" in page
     assert page.count("u-timeline__firing") == 1
+    plant.rule()
+    assert client.post("/admin/alerts/alertrule/preview/", FORM).context["preview"].count == 2
     page = client.post("/admin/alerts/alertrule/preview/", {**FORM, "clear": "90"})
     assert "must not lie above the threshold" in page.content.decode()
     assert client.get("/admin/alerts/alertrule/preview/").status_code == 405
-    with plant.tenant(plant.organization):
-        assert not AlertRule.objects.exists()
 
 
 def test_pages_show_robots_for_which_a_rule_fires(plant, alice, client_for):
@@ -104,3 +106,37 @@ def test_viewer_sees_rules_and_cannot_change_or_try_them(bob, client_for, plant)
     assert client.get(f"/admin/alerts/alertrule/{rule.pk}/change/").status_code == 200
     assert client.get(ADD).status_code == 403
     assert client.post("/admin/alerts/alertrule/preview/", FORM).status_code == 403
+
+
+def test_form_creates_rule_on_status_and_rejects_taken_name(
+    organization_a, alice, client_for, tenant
+):
+    client = client_for(alice)
+    status = {
+        "name": "In error", "kind": "status", "statuses": ["error"], "for_seconds": "120",
+        "severity": "error", "scope": "organization", "is_enabled": "on", "reopen_seconds": "300",
+        "keep_firing_seconds": "0",
+    }  # fmt: skip
+    assert client.post(ADD, status).status_code == 302
+    with tenant(organization_a):
+        rule = AlertRule.objects.get()
+    assert rule.condition == {"statuses": ["error"], "for_seconds": 120}
+    again = client.post(ADD, status)
+    assert "A rule of this name for these robots exists already" in again.content.decode()
+    page = client.get("/admin/alerts/alertrule/").content.decode()
+    assert "Status is error for 2 min" in page
+
+
+def test_alert_of_a_rule_links_to_chart_rule_and_task(plant, alice, bob, client_for):
+    rule = plant.rule()
+    plant.send((0, 90.0))
+    with plant.tenant(plant.organization):
+        alert = Alert.objects.get()
+    url = f"/admin/alerts/alert/{alert.pk}/change/"
+    page = client_for(alice).get(url)
+    text = page.content.decode()
+    assert f"/admin/alerts/alertrule/{rule.pk}/change/" in text
+    assert client_for(alice).get(page.context["chart_url"]).status_code == 200
+    task = client_for(alice).get(page.context["task_url"])
+    assert task.context["adminform"].form.initial["title"] == "Hot"
+    assert "Create task" not in client_for(bob).get(url).content.decode()

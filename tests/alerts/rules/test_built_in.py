@@ -11,16 +11,18 @@ from apps.alerts.services.rules.rules import alert_rule_update, built_in_rules_a
 from apps.robots.selectors.profiles import VENDOR_PROFILES
 
 pytestmark = pytest.mark.django_db
-ARM = {"Emergency stop", "Protective stop", "Motor is hot", "Controller is hot"}
-MOBILE = {"Emergency stop", "Protective stop", "Battery is low", "Robot is off its path"}
+ALL = {"Robot in error", "Robot is offline", "Maintenance is overdue"}
+STOPS = {"Emergency stop", "Protective stop"}
+ARM = ALL | STOPS | {"Motor is hot", "Controller is hot"}
+MOBILE = ALL | STOPS | {"Battery is low", "Robot is off its path"}
 
 
 @pytest.mark.parametrize("vendor", VENDOR_PROFILES)
 def test_every_profile_proposes_valid_rules(vendor):
     rules = built_in_rules([vendor])
-    assert len(rules) >= 2
+    assert len(rules) >= 5
     for rule in rules:
-        parse_condition("metric", rule["severity"], rule["condition"])
+        parse_condition(rule["kind"], rule["severity"], rule["condition"])
 
 
 def test_rules_of_the_robots_vendors_are_added_once(

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from apps.alerts.models import Alert, AlertEvent, AlertRuleState
 from apps.alerts.services.alerts import alert_resolve
-from apps.alerts.services.rules import evaluation
+from apps.alerts.services.rules import tasks
 from apps.alerts.services.rules.evaluation import evaluate_new_points
 from apps.alerts.services.rules.rules import (
     alert_rule_create,
@@ -225,7 +225,7 @@ def test_failed_evaluation_leaves_the_points_to_the_next_worker(plant, monkeypat
     plant.rule()
     plant.send((0, 90.0), evaluate=False)
     with monkeypatch.context() as patch:
-        patch.setattr(evaluation, "states_store", lambda rows: 1 / 0)
+        patch.setattr(tasks, "states_store", lambda rows: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             evaluate_new_points(plant.organization.id)
     assert plant.alerts() == []

@@ -118,7 +118,7 @@ def _report(rule: AlertRule, robot: Robot | None, key: str, episode: Episode) ->
         severity=episode.severity,
         title=rule.name,
         message=message,
-        peak=episode.peak,
+        peak=episode.peak if rule.kind == RuleKind.METRIC else None,
         started_at=to_datetime(episode.began),
         metadata=_metadata(rule, episode),
     )

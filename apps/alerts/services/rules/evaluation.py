@@ -13,43 +13,36 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
 from apps.alerts.choices.rules import ClauseMeasure, RuleKind, RuleState
 from apps.alerts.models import AlertRule, AlertRuleState
-from apps.alerts.protocols.conditions import parse_condition, program_for
 from apps.alerts.protocols.program import NEVER, Program, to_datetime, to_micros
 from apps.alerts.selectors.rules import Assignment, assigned_rules, rules_of_kinds
 from apps.alerts.selectors.samples import (
     SuspiciousSeries,
-    points_after,
     silent_series,
     suspicious_series,
 )
-from apps.alerts.services.rules.alerts import raise_alert, transitions_apply
+from apps.alerts.services.rules.alerts import raise_alert
 from apps.alerts.services.rules.evaluator import (
     MAX_LATE_SECONDS,
     Plan,
     RuleRecord,
-    evaluate,
     past_until,
     plan,
     plan_for_clock,
 )
-from apps.alerts.services.rules.machine import Sample
+from apps.alerts.services.rules.observation import observed_evaluate
 from apps.alerts.services.rules.records import (
     StoredState,
     rules_lock,
-    state_row,
     states_load,
-    states_store,
 )
-from apps.robots.models import Robot
+from apps.alerts.services.rules.tasks import AHEAD, Programs, Task, rule_program, tasks_run
 from apps.telemetry.services.pending_work import (
     Consumer,
     pending_work_acknowledge,
@@ -60,25 +53,6 @@ from urfmp.common.tenancy.context import audit_action, tenant_transaction
 logger = logging.getLogger(__name__)
 
 _METRIC = (RuleKind.METRIC,)
-_UTC = ZoneInfo("UTC")
-# Points may be ahead of the server's clock by this much; ingest rejects others.
-_AHEAD = timedelta(days=1)
-
-
-@dataclass
-class Task:
-    """An evaluation of a rule for a robot."""
-
-    assignment: Assignment
-    program: Program
-    stored: StoredState
-    start: Plan
-    until: int
-
-    @property
-    def robot_id(self) -> UUID:
-        """Robot to evaluate."""
-        return self.assignment.robot_id
 
 
 def evaluate_new_points(
@@ -105,7 +79,7 @@ def evaluate_new_points(
                 [item.id for item in items],
                 bounds,
                 start=now - timedelta(seconds=MAX_LATE_SECONDS),
-                end=now + _AHEAD,
+                end=now + AHEAD,
             )
             evaluate_series(rules, found, now)
         pending_work_acknowledge(Consumer.EVALUATED, items)
@@ -116,17 +90,11 @@ def metric_bounds(rules: Iterable[AlertRule]) -> dict[str, tuple[float, float]]:
     """Return the values between which no rule is met, by metric."""
     bounds: dict[str, tuple[float, float]] = {}
     for rule in rules:
-        for clause in _program(rule).clauses:
+        for clause in rule_program(rule).clauses:
             low, high = bounds.get(clause.metric, (float("-inf"), float("inf")))
             own_low, own_high = clause.bounds
             bounds[clause.metric] = (max(low, own_low), min(high, own_high))
     return bounds
-
-
-def _program(rule: AlertRule, assignment: Assignment | None = None) -> Program:
-    condition = parse_condition(rule.kind, rule.severity, rule.condition)
-    zone = assignment.zone if assignment else _UTC
-    return program_for(condition, rule.severity, zone)
 
 
 def evaluate_series(
@@ -148,21 +116,6 @@ def evaluate_series(
         if touched and not _is_irrelevant(program, stored, touched):
             tasks += _tasks(assignment, program, stored, touched, now)
     tasks_run(tasks, now)
-
-
-class Programs:
-    """The programs of rules by timezone, each made once."""
-
-    def __init__(self) -> None:
-        """Start without programs."""
-        self._made: dict[tuple[UUID, str], Program] = {}
-
-    def of(self, assignment: Assignment) -> Program:
-        """Return the program of a rule for a robot."""
-        key = (assignment.rule.pk, assignment.zone.key)
-        if key not in self._made:
-            self._made[key] = _program(assignment.rule, assignment)
-        return self._made[key]
 
 
 def _is_irrelevant(
@@ -210,48 +163,6 @@ def _max_late() -> timedelta:
     return timedelta(seconds=MAX_LATE_SECONDS)
 
 
-def tasks_run(tasks: list[Task], now: datetime) -> None:
-    """Run evaluations, and store their states and alerts."""
-    if not tasks:
-        return
-    after: dict[tuple[UUID, str], datetime] = {}
-    for task in tasks:
-        begin = to_datetime(task.start.start.at)
-        for metric in task.program.metrics:
-            key = (task.robot_id, metric)
-            after[key] = min(after.get(key, begin), begin)
-    samples: defaultdict[UUID, list[Sample]] = defaultdict(list)
-    for point in points_after(after, now + _AHEAD):
-        sample = Sample(to_micros(point.time), point.metric_name, point.value)
-        samples[point.robot_id].append(sample)
-    ids = {task.robot_id for task in tasks}
-    robots = {robot.pk: robot for robot in Robot.objects.filter(pk__in=ids)}
-    rows: dict[tuple[UUID, UUID], AlertRuleState] = {}
-    for task in tasks:
-        row = _run(task, samples[task.robot_id], robots[task.robot_id])
-        rows[task.assignment.rule.pk, task.robot_id] = row
-    with audit_action("alerts.alert_rule.evaluate"):
-        states_store(list(rows.values()))
-
-
-def _run(task: Task, samples: list[Sample], robot: Robot) -> AlertRuleState:
-    """Evaluate a rule for a robot; return its new state."""
-    rule, start = task.assignment.rule, task.start
-    needed = [
-        sample
-        for sample in samples
-        if sample.metric in task.program.metrics
-        and (sample.at > start.start.at or not start.start.held)
-        and (not start.is_past or sample.at <= task.until)
-    ]
-    record, transitions = evaluate(task.program, task.stored.record, start, needed, task.until)
-    task.stored.record = record
-    task.stored.is_unreported = transitions_apply(
-        rule, robot, transitions, is_unreported=task.stored.is_unreported
-    )
-    return state_row(rule, task.robot_id, task.stored, task.program)
-
-
 def evaluate_by_clock(organization_id: UUID, now: datetime | None = None) -> int:
     """Evaluate what time alone changes; return the number of evaluations.
 
@@ -265,7 +176,8 @@ def evaluate_by_clock(organization_id: UUID, now: datetime | None = None) -> int
         rules = rules_of_kinds(_METRIC)
         tasks = _due_tasks(rules, now) + _silent_tasks(rules, now)
         tasks_run(tasks, now)
-        return len(tasks) + unreported_raise(rules)
+        observed = observed_evaluate(now)
+        return len(tasks) + observed + unreported_raise()
 
 
 def _due_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
@@ -291,7 +203,7 @@ def _silent_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
     """Return the evaluations of series that have fallen silent."""
     shortest: dict[str, datetime] = {}
     for rule in rules.values():
-        program = _program(rule)
+        program = rule_program(rule)
         for clause in program.clauses:
             if clause.measure == ClauseMeasure.NO_DATA:
                 limit = to_datetime(to_micros(now) - clause.span - program.grace)
@@ -322,8 +234,9 @@ def _silent_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
     return tasks
 
 
-def unreported_raise(rules: dict[UUID, AlertRule]) -> int:
+def unreported_raise() -> int:
     """Open the alerts that were held back while their robots were muted."""
+    rules = rules_of_kinds(RuleKind)
     rows = AlertRuleState.objects.filter(is_unreported=True, rule_id__in=list(rules))
     raised = []
     with audit_action("alerts.alert_rule.evaluate"):

@@ -1,0 +1,108 @@
+"""Evaluate rules on status, connections and maintenance by the clock.
+
+What is observed becomes samples of one metric, 1 while the condition holds and 0 afterwards, which
+the evaluator treats like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from apps.alerts.choices.rules import RuleKind
+from apps.alerts.models import AlertRule, AlertRuleState
+from apps.alerts.protocols.conditions import CONDITION_METRIC, StatusForm, parse_condition
+from apps.alerts.protocols.program import to_micros
+from apps.alerts.selectors.observed import (
+    Observed,
+    offline_robots,
+    robots_in_status,
+    robots_with_overdue_tasks,
+)
+from apps.alerts.selectors.rules import assigned_rules, rules_of_kinds
+from apps.alerts.services.rules.evaluator import Plan
+from apps.alerts.services.rules.machine import Machine, Sample
+from apps.alerts.services.rules.records import StoredState, states_load
+from apps.alerts.services.rules.tasks import Programs, Task, tasks_evaluate
+
+OBSERVED_KINDS = (RuleKind.STATUS, RuleKind.CONNECTIVITY, RuleKind.MAINTENANCE)
+
+
+def observed_evaluate(now: datetime) -> int:
+    """Evaluate the open organization's rules that observe robots; return how many changed.
+
+    The caller holds `rules_lock()`.
+    """
+    rules = rules_of_kinds(OBSERVED_KINDS)
+    if not rules:
+        return 0
+    met = {rule.pk: _observed(rule) for rule in rules.values()}
+    rows = AlertRuleState.objects.filter(rule_id__in=list(rules))
+    known = {
+        (rule_id, robot_id): (value == 1.0, due)
+        for rule_id, robot_id, value, due in rows.values_list(
+            "rule_id", "robot_id", "value", "next_due_at"
+        )
+    }
+    wanted = {
+        *((rule_id, robot_id) for rule_id, robots in met.items() for robot_id in robots),
+        *known,
+    }
+    changed = {key for key in wanted if _is_changed(key, met, known.get(key), now)}
+    robot_ids = {robot_id for _, robot_id in changed if robot_id is not None}
+    states = states_load(rules.values(), robot_ids)
+    programs, tasks, samples = Programs(), [], {}
+    for assignment in assigned_rules(rules, OBSERVED_KINDS, robot_ids=robot_ids):
+        key = (assignment.rule.pk, assignment.robot_id)
+        if key not in changed:
+            continue
+        stored = states.get(key, StoredState())
+        since = met[assignment.rule.pk].get(assignment.robot_id)
+        sample = _sample(stored, since, now)
+        at = sample.at if sample else to_micros(now)
+        start = Plan(stored.record.machine or Machine(at=at - 1))
+        tasks.append(Task(assignment, programs.of(assignment), stored, start, to_micros(now)))
+        samples[key] = [sample] if sample else []
+    tasks_evaluate(tasks, lambda task: samples[task.assignment.rule.pk, task.robot_id])
+    return len(tasks)
+
+
+_SOURCES: dict[str, Callable[[], list[Observed]]] = {
+    RuleKind.CONNECTIVITY: offline_robots,
+    RuleKind.MAINTENANCE: robots_with_overdue_tasks,
+}
+
+
+def _observed(rule: AlertRule) -> dict[UUID, datetime]:
+    """Return since when robots meet a rule's condition."""
+    condition = parse_condition(rule.kind, rule.severity, rule.condition)
+    if isinstance(condition, StatusForm):
+        found = robots_in_status(condition.statuses)
+    else:
+        found = _SOURCES[rule.kind]()
+    return {one.robot_id: one.since for one in found}
+
+
+def _is_changed(
+    key: tuple[UUID, UUID | None],
+    met: dict[UUID, dict[UUID, datetime]],
+    known: tuple[bool, datetime | None] | None,
+    now: datetime,
+) -> bool:
+    """Return whether a condition began or ended, or a deadline is due."""
+    rule_id, robot_id = key
+    was_met, due = known or (False, None)
+    return (robot_id in met[rule_id]) != was_met or (due is not None and due <= now)
+
+
+def _sample(stored: StoredState, since: datetime | None, now: datetime) -> Sample | None:
+    """Return the sample of a condition that has begun or ended."""
+    machine = stored.record.machine
+    held = machine.held.get(CONDITION_METRIC) if machine else None
+    was_met = held is not None and held[1] == 1.0
+    if (since is not None) == was_met:
+        return None
+    earliest = machine.at + 1 if machine else 0
+    at = max(to_micros(now if since is None else min(since, now)), earliest)
+    return Sample(at, CONDITION_METRIC, 0.0 if since is None else 1.0)

@@ -1,0 +1,118 @@
+"""Run evaluations, and store their states and alerts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from apps.alerts.models import AlertRule, AlertRuleState
+from apps.alerts.protocols.conditions import parse_condition, program_for
+from apps.alerts.protocols.program import Program, to_datetime, to_micros
+from apps.alerts.selectors.rules import Assignment
+from apps.alerts.selectors.samples import points_after
+from apps.alerts.services.rules.alerts import transitions_apply
+from apps.alerts.services.rules.evaluator import Plan, evaluate
+from apps.alerts.services.rules.machine import Sample
+from apps.alerts.services.rules.records import StoredState, state_row, states_store
+from apps.robots.models import Robot
+from urfmp.common.tenancy.context import audit_action
+
+_UTC = ZoneInfo("UTC")
+# Points may be ahead of the server's clock by this much; ingest rejects others.
+AHEAD = timedelta(days=1)
+
+
+@dataclass
+class Task:
+    """An evaluation of a rule for a robot."""
+
+    assignment: Assignment
+    program: Program
+    stored: StoredState
+    start: Plan
+    until: int
+
+    @property
+    def robot_id(self) -> UUID:
+        """Robot to evaluate."""
+        return self.assignment.robot_id
+
+
+def rule_program(rule: AlertRule, assignment: Assignment | None = None) -> Program:
+    """Return a rule's program, in the robot's timezone."""
+    condition = parse_condition(rule.kind, rule.severity, rule.condition)
+    zone = assignment.zone if assignment else _UTC
+    return program_for(condition, rule.severity, zone)
+
+
+class Programs:
+    """The programs of rules by timezone, each made once."""
+
+    def __init__(self) -> None:
+        """Start without programs."""
+        self._made: dict[tuple[UUID, str], Program] = {}
+
+    def of(self, assignment: Assignment) -> Program:
+        """Return the program of a rule for a robot."""
+        key = (assignment.rule.pk, assignment.zone.key)
+        if key not in self._made:
+            self._made[key] = rule_program(assignment.rule, assignment)
+        return self._made[key]
+
+
+def tasks_run(tasks: list[Task], now: datetime) -> None:
+    """Run evaluations, and store their states and alerts."""
+    if not tasks:
+        return
+    after: dict[tuple[UUID, str], datetime] = {}
+    for task in tasks:
+        begin = to_datetime(task.start.start.at)
+        for metric in task.program.metrics:
+            key = (task.robot_id, metric)
+            after[key] = min(after.get(key, begin), begin)
+    samples: defaultdict[UUID, list[Sample]] = defaultdict(list)
+    for point in points_after(after, now + AHEAD):
+        sample = Sample(to_micros(point.time), point.metric_name, point.value)
+        samples[point.robot_id].append(sample)
+    tasks_evaluate(tasks, lambda task: samples[task.robot_id])
+
+
+def tasks_evaluate(tasks: list[Task], samples_of: Callable[[Task], list[Sample]]) -> None:
+    """Evaluate rules on samples; store their states and alerts.
+
+    Args:
+        tasks: Evaluations.
+        samples_of: Function that returns the samples of an evaluation, in order of time.
+    """
+    if not tasks:
+        return
+    ids = {task.robot_id for task in tasks}
+    robots = {robot.pk: robot for robot in Robot.objects.filter(pk__in=ids)}
+    rows: dict[tuple[UUID, UUID], AlertRuleState] = {}
+    with audit_action("alerts.alert_rule.evaluate"):
+        for task in tasks:
+            row = _run(task, samples_of(task), robots[task.robot_id])
+            rows[task.assignment.rule.pk, task.robot_id] = row
+        states_store(list(rows.values()))
+
+
+def _run(task: Task, samples: list[Sample], robot: Robot) -> AlertRuleState:
+    """Evaluate a rule for a robot; return its new state."""
+    rule, start = task.assignment.rule, task.start
+    needed = [
+        sample
+        for sample in samples
+        if sample.metric in task.program.metrics
+        and (sample.at > start.start.at or not start.start.held)
+        and (not start.is_past or sample.at <= task.until)
+    ]
+    record, transitions = evaluate(task.program, task.stored.record, start, needed, task.until)
+    task.stored.record = record
+    task.stored.is_unreported = transitions_apply(
+        rule, robot, transitions, is_unreported=task.stored.is_unreported
+    )
+    return state_row(rule, task.robot_id, task.stored, task.program)
