@@ -33,35 +33,51 @@ _METRES_PER_MM = 0.001
 _NO_ALERTS = "SELECT NULL::uuid AS robot_id, NULL::integer AS worst WHERE false"
 _METRES_SQL = "l.value * CASE l.unit WHEN 'm' THEN 1 WHEN 'cm' THEN 0.01 ELSE 0.001 END"
 
-# One pass over the robots of the facility; the database writes the JSON.
+# One pass over the robots of the facility; the database writes the JSON. The planner cannot know
+# how many robots a facility has, and would join them in nested loops: positions and alerts are
+# looked up in one object each instead.
 _MAP = f"""
-    WITH wanted AS MATERIALIZED ({{robots}}),
-    reported AS (
-        SELECT l.robot_id,
-               max({_METRES_SQL}) FILTER (WHERE l.metric_name = 'position.x') AS x,
-               max({_METRES_SQL}) FILTER (WHERE l.metric_name = 'position.y') AS y,
-               max(CASE l.unit WHEN 'deg' THEN radians(l.value) ELSE l.value END)
-                   FILTER (WHERE l.metric_name = 'position.rz') AS heading,
-               max(l.time) AS time
+    WITH wanted AS MATERIALIZED (
+        SELECT *, {DRIVES_SQL} AS drives FROM ({{robots}}) AS robot
+    ),
+    positions AS (
+        SELECT l.robot_id, jsonb_build_object(
+            'x', max({_METRES_SQL}) FILTER (WHERE l.metric_name = 'position.x'),
+            'y', max({_METRES_SQL}) FILTER (WHERE l.metric_name = 'position.y'),
+            'heading', max(CASE l.unit WHEN 'deg' THEN radians(l.value) ELSE l.value END)
+                FILTER (WHERE l.metric_name = 'position.rz'),
+            'time', max(l.time)
+        ) AS position
         FROM telemetry_latest l
         WHERE %(see_telemetry)s AND l.metric_name = ANY (%(metrics)s) AND l.value IS NOT NULL
-          AND l.robot_id IN (SELECT id FROM wanted WHERE {DRIVES_SQL})
         GROUP BY 1
     ),
+    known AS MATERIALIZED (
+        SELECT
+            (SELECT jsonb_object_agg(robot_id, position) FROM positions
+             WHERE position ->> 'x' IS NOT NULL AND position ->> 'y' IS NOT NULL) AS positions,
+            (SELECT jsonb_object_agg(robot_id, worst) FROM ({{alerts}}) AS open) AS alerts
+    ),
+    robots_here AS MATERIALIZED (
+        SELECT w.id, w.name, w.status, w.last_seen, w.location -> 'coordinates' AS entered,
+               CASE WHEN w.drives THEN known.positions -> w.id::text END AS reported,
+               (known.alerts ->> w.id::text)::integer AS worst
+        FROM wanted w, known
+    ),
     poses AS MATERIALIZED (
-        SELECT w.id, w.name, w.status, r.x IS NOT NULL AND r.y IS NOT NULL AS is_reported,
-               CASE WHEN r.x IS NOT NULL AND r.y IS NOT NULL THEN r.x
-                    WHEN jsonb_typeof(w.location #> '{{{{coordinates,x_m}}}}') = 'number'
-                    THEN (w.location #>> '{{{{coordinates,x_m}}}}')::float8 END AS x,
-               CASE WHEN r.x IS NOT NULL AND r.y IS NOT NULL THEN r.y
-                    WHEN jsonb_typeof(w.location #> '{{{{coordinates,y_m}}}}') = 'number'
-                    THEN (w.location #>> '{{{{coordinates,y_m}}}}')::float8 END AS y,
-               CASE WHEN r.x IS NOT NULL AND r.y IS NOT NULL THEN r.heading
-                    WHEN jsonb_typeof(w.location #> '{{{{coordinates,theta_rad}}}}') = 'number'
-                    THEN (w.location #>> '{{{{coordinates,theta_rad}}}}')::float8 END AS heading,
-               CASE WHEN r.x IS NOT NULL AND r.y IS NOT NULL THEN r.time
-                    ELSE w.last_seen END AS seen
-        FROM wanted w LEFT JOIN reported r ON r.robot_id = w.id
+        SELECT id, name, status, worst, reported IS NOT NULL AS is_reported,
+               CASE WHEN reported IS NOT NULL THEN (reported ->> 'x')::float8
+                    WHEN jsonb_typeof(entered -> 'x_m') = 'number'
+                    THEN (entered ->> 'x_m')::float8 END AS x,
+               CASE WHEN reported IS NOT NULL THEN (reported ->> 'y')::float8
+                    WHEN jsonb_typeof(entered -> 'y_m') = 'number'
+                    THEN (entered ->> 'y_m')::float8 END AS y,
+               CASE WHEN reported IS NOT NULL THEN (reported ->> 'heading')::float8
+                    WHEN jsonb_typeof(entered -> 'theta_rad') = 'number'
+                    THEN (entered ->> 'theta_rad')::float8 END AS heading,
+               CASE WHEN reported IS NOT NULL THEN (reported ->> 'time')::timestamptz
+                    ELSE last_seen END AS seen
+        FROM robots_here
     ),
     extent AS (
         SELECT count(*) AS total, count(x) AS placed,
@@ -69,8 +85,8 @@ _MAP = f"""
         FROM poses
     ),
     inside AS MATERIALIZED (
-        SELECT p.*, a.worst
-        FROM poses p LEFT JOIN ({{alerts}}) AS a ON a.robot_id = p.id
+        SELECT p.*
+        FROM poses p
         WHERE p.x IS NOT NULL AND p.y IS NOT NULL AND (
             %(left)s::float8 IS NULL OR p.x >= %(left)s AND p.x <= %(right)s
             AND p.y >= %(bottom)s AND p.y <= %(top)s
