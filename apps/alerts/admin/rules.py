@@ -212,7 +212,7 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
                     state.robot,
                     badge("rule", state.state, RuleState(state.state).label),
                     relative_time_html(state.since),
-                    "" if state.value is None else f"value {state.value:g}",
+                    state.error_message or _value_text(state.value),
                 )
                 for state in found
             ),
@@ -229,6 +229,10 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
 
     def perform_delete(self, request: HttpRequest, obj: Any) -> None:
         alert_rule_delete(obj)
+
+
+def _value_text(value: float | None) -> str:
+    return "" if value is None else f"value {value:g}"
 
 
 def _strip(preview: RulePreview, robot: RobotPreview) -> dict[str, Any]:

@@ -238,3 +238,25 @@ def test_new_rule_does_not_report_what_ended_before_its_points(plant):
     plant.rule()
     plant.send((2, 70.0), (3, 91.0))
     assert plant.alerts() == [("Hot", "warning", "new", 3, 91.0, 1)]
+
+
+def test_error_of_one_rule_leaves_the_others_alone(plant, monkeypatch):
+    broken = plant.rule("Broken")
+    plant.rule("Works")
+
+    def evaluate(program, record, start, samples, until, _real=tasks.evaluate):
+        if program.keep:
+            msg = "math domain"
+            raise ValueError(msg)
+        return _real(program, record, start, samples, until)
+
+    with plant.tenant(plant.organization):
+        condition = {"clauses": broken.condition["clauses"], "keep_firing_seconds": 5}
+        alert_rule_update(broken, condition=condition)
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks, "evaluate", evaluate)
+        plant.send((0, 90.0))
+    assert [alert[0] for alert in plant.alerts()] == ["Works"]
+    assert plant.state(broken) == "error"
+    plant.send((1, 91.0))
+    assert sorted(alert[0] for alert in plant.alerts()) == ["Broken", "Works"]

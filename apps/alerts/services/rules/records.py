@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 from psycopg.errors import LockNotAvailable
 
 from apps.alerts.choices.rules import RuleState
@@ -97,9 +98,16 @@ def state_row(
 
 def error_row(rule: AlertRule, robot_id: UUID | None, message: str) -> AlertRuleState:
     """Return the row of a rule that could not be evaluated."""
-    row = state_row(rule, robot_id, StoredState(), Program(clauses=()))
-    row.state, row.error_message = RuleState.ERROR, message
-    return row
+    return AlertRuleState(
+        organization_id=rule.organization_id,
+        rule=rule,
+        robot_id=robot_id,
+        rule_version=rule.version,
+        state=RuleState.ERROR,
+        since=timezone.now(),
+        record=RuleRecord().as_json(),
+        error_message=message[:1000],
+    )
 
 
 def states_store(rows: list[AlertRuleState]) -> None:

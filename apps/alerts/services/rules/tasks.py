@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
+
+from django.db import transaction
 
 from apps.alerts.models import AlertRule, AlertRuleState
 from apps.alerts.protocols.conditions import parse_condition, program_for
@@ -17,9 +20,16 @@ from apps.alerts.selectors.samples import points_after
 from apps.alerts.services.rules.alerts import transitions_apply
 from apps.alerts.services.rules.evaluator import Plan, evaluate
 from apps.alerts.services.rules.machine import Sample
-from apps.alerts.services.rules.records import StoredState, state_row, states_store
+from apps.alerts.services.rules.records import (
+    StoredState,
+    error_row,
+    state_row,
+    states_store,
+)
 from apps.robots.models import Robot
 from urfmp.common.tenancy.context import audit_action
+
+logger = logging.getLogger(__name__)
 
 _UTC = ZoneInfo("UTC")
 # Points may be ahead of the server's clock by this much; ingest rejects others.
@@ -95,9 +105,23 @@ def tasks_evaluate(tasks: list[Task], samples_of: Callable[[Task], list[Sample]]
     rows: dict[tuple[UUID, UUID], AlertRuleState] = {}
     with audit_action("alerts.alert_rule.evaluate"):
         for task in tasks:
-            row = _run(task, samples_of(task), robots[task.robot_id])
+            row = _run_or_error(task, samples_of(task), robots[task.robot_id])
             rows[task.assignment.rule.pk, task.robot_id] = row
         states_store(list(rows.values()))
+
+
+def _run_or_error(task: Task, samples: list[Sample], robot: Robot) -> AlertRuleState:
+    """Evaluate a rule for a robot, without raising its errors.
+
+    The rule starts anew with the next points.
+    """
+    rule = task.assignment.rule
+    try:
+        with transaction.atomic():
+            return _run(task, samples, robot)
+    except (ArithmeticError, LookupError, ValueError) as error:
+        logger.exception("Rule %s of robot %s could not be evaluated.", rule.pk, robot.pk)
+        return error_row(rule, robot.pk, f"{type(error).__name__}: {error}")
 
 
 def _run(task: Task, samples: list[Sample], robot: Robot) -> AlertRuleState:
