@@ -30,7 +30,7 @@ PARTS = 2  # one for each worker of `make check`
 # Addresses without a page of their own: data for scripts, redirects and downloads.
 NOT_PAGES = {
     "autocomplete", "search", "jsi18n", "app_list", "None", "logout", "leave_organization",
-    "audit_auditlog_export",
+    "audit_auditlog_export", "robots_robot_export", "robot_client_file",
 }  # fmt: skip
 # Swagger UI renders the operations in the API browser; only the frame around them is ours.
 FOREIGN_MARKUP = ["#swagger-ui"]

@@ -37,7 +37,7 @@ MAX_PAGES_PER_ROUTE = 2
 # Routes without a link, and routes that are not pages.
 NOT_LINKED = {
     "autocomplete", "search", "jsi18n", "logout", "login", "app_list", "None",
-    "password_change_done",
+    "password_change_done", "robot_client_file",
 }  # fmt: skip
 
 
