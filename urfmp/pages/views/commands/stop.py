@@ -134,7 +134,7 @@ def _stop_page(
         else:
             text = f"Stop requested for {name}. Check at the robot that it has stopped."
             messages.warning(request, text)
-            target = back if len(robots) == 1 else request.get_full_path()
+            target = back if "robot" in context else request.get_full_path()
             return HttpResponseRedirect(target)
     response = render_page(
         request,
