@@ -108,6 +108,13 @@ window.urfmp = (() => {
       copyFrom(button);
     }
   });
+  // The theme expects a text field beside each file input, which those of the pages do not have.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("input[type=file].u-input")) {
+      event.stopPropagation();
+    }
+  }, true);
+
   // Controls of the theme that are links without a target or plain elements: keyboards and screen
   // readers reach them as buttons.
   function nameControls() {
