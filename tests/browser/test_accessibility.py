@@ -105,6 +105,16 @@ def html(ids, organization_a, root, make_user, client_for):
     pages["/admin/denied/"] = viewer.get(reverse("admin:accounts_user_changelist")).content.decode()
     task = reverse("admin:maintenance_maintenancetask_change", args=[ids["maintenance-task"]])
     pages[f"{task}?as=viewer"] = viewer.get(task).content.decode()
+    # Pages that a form opens.
+    claim = reverse("admin:robot_claim_page", args=[ids["robot"]])
+    edit, selected = reverse("admin:robots_edit_page"), {"_selected_action": str(ids["robot"])}
+    confirm = {**selected, "set_cell": "on", "cell": "7", "step": "confirm"}
+    for address, data in (
+        (f"{claim}?created", {"do": "create"}),
+        (f"{edit}?form", selected),
+        (f"{edit}?confirm", confirm),
+    ):
+        pages[address] = clients[0].post(address.partition("?")[0], data).content.decode()
     for name in ERROR_TEMPLATES:
         pages[f"/errors/{name}"] = render_to_string(name)
     pages["client"] = clients[0]
