@@ -39,7 +39,9 @@ bench: install-dev ## measure the product beside yardsticks (ONLY=name, ROWS=100
 proof: install-dev ## the crash tests with more than 100 kills (KILLS=), and long attacks
 	@$(EMBEDDED) run -- env URFMP_KILLS=$(KILLS) URFMP_ATTACK_SECONDS=60 \
 		URFMP_COMMANDS=10000 URFMP_COMMAND_KILLS=30 \
+		URFMP_ALERTS=1000 URFMP_SENDER_KILLS=50 \
 		python -m pytest -n 0 -s tests/faults/test_crash.py tests/faults/test_command_crash.py \
+		tests/faults/test_notification_crash.py \
 		tests/faults/test_slow_clients.py $(ARGS)
 
 manage: install ## run a manage.py command, also beside the demo (ARGS="help")

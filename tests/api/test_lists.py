@@ -185,7 +185,7 @@ def test_change_honours_if_match(path, client, filled, alice, organization_a):
     rows = client.get(collection).json()["results"]
     row = next(row for row in rows if row["id"] != str(alice.pk))
     where = f"{collection}/{row['id']}"
-    field = next(n for n in ("name", "title", "first_name") if n in row)
+    field = next(n for n in ("name", "title", "first_name", "reason") if n in row)
 
     def change(value, **headers):
         return client.patch(where, {field: value}, content_type=JSON, headers=headers)

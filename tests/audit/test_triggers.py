@@ -23,13 +23,31 @@ from apps.accounts.models import (
 )
 from apps.accounts.services.api_keys import api_key_create
 from apps.accounts.services.users import system_user_get, user_update
-from apps.alerts.models import Alert, AlertEvent, AlertRule, AlertRuleState
+from apps.alerts.models import (
+    Alert,
+    AlertEvent,
+    AlertRule,
+    AlertRuleState,
+    Delivery,
+    NotificationChannel,
+    NotificationPreference,
+    NotificationRoute,
+    NotificationStep,
+    Silence,
+)
 from apps.audit.models import AuditLog
 from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.maintenance.models import MaintenanceTask
 from apps.organizations.models import Facility, FloorPlan, Organization
 from apps.organizations.services.organizations import organization_update
-from apps.robots.models import Robot, RobotClaimCode, RobotCommand, RobotStatusRepeat
+from apps.robots.models import (
+    Robot,
+    RobotClaimCode,
+    RobotCommand,
+    RobotImport,
+    RobotImportRow,
+    RobotStatusRepeat,
+)
 from apps.robots.services.robots import robot_update
 from apps.telemetry.models import (
     TelemetryBatch,
@@ -135,6 +153,31 @@ KINDS = [
         lambda o, u, r: AlertRule(organization=o, name=_unique(), condition={}),
     ),
     Kind(
+        NotificationChannel,
+        "alerts.channel",
+        "name",
+        lambda o, u, r: NotificationChannel(
+            organization=o, name=_unique(), kind="webhook", url="https://x.example",
+            signing_secret="v1.1.a", previous_secret="v1.1.b",
+        ),
+        secret=("signing_secret", "previous_secret"),
+    ),
+    Kind(
+        NotificationRoute,
+        "alerts.route",
+        "name",
+        lambda o, u, r: NotificationRoute(organization=o, name=_unique()),
+    ),
+    Kind(
+        Silence,
+        "alerts.silence",
+        "reason",
+        lambda o, u, r: Silence(
+            organization=o, reason="r", starts_at=timezone.now(),
+            ends_at=timezone.now() + timedelta(hours=1),
+        ),
+    ),
+    Kind(
         Alert,
         "alerts.alert",
         "title",
@@ -153,10 +196,11 @@ def test_every_tenant_table_is_covered():
     # responses, which are kept for a day, and columns that telemetry updates.
     unrecorded = {
         AlertRuleState, AuditLog, IdempotencyRecord, RobotStatusRepeat, TelemetryBatch,
-        TelemetryImportPart, TelemetryLatest,
+        TelemetryImportPart, TelemetryLatest, Delivery, RobotImportRow,
     }  # fmt: skip
     # In tests/audit/test_secret_columns.py, or in the tests of their own subject.
     elsewhere = {Invitation, OneTimeLink, SecondFactor, AlertEvent, FloorPlan, RobotClaimCode}
+    elsewhere |= {NotificationStep, NotificationPreference, RobotImport}
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
 
 

@@ -96,7 +96,10 @@ def html(ids, organization_a, root, make_user, client_for):
     clients = [client_for(make_user(organization_a, "admin")), client_for(root), Client()]
     pages = {}
     for address, route in addresses(ids).items():
-        is_public = route in {"login", "forgot_password", "choose_password", "accept_invitation"}
+        is_public = route in {
+            "login", "forgot_password", "choose_password", "accept_invitation",
+            "acknowledge_alerts",
+        }  # fmt: skip
         responses = (client.get(address) for client in (clients[2:] if is_public else clients[:2]))
         response = next((r for r in responses if r.status_code in {200, 400, 404}), None)
         if response is not None and response["Content-Type"].startswith("text/html"):

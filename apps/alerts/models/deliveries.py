@@ -87,6 +87,7 @@ class Delivery(TenantModel):
     class Meta:
         db_table = "notification_deliveries"
         ordering = ("-created_at", "id")
+        verbose_name_plural = "deliveries"
         constraints = (
             choices_check("notification_deliveries", "notice", Notice),
             choices_check("notification_deliveries", "severity", AlertSeverity),

@@ -31,10 +31,13 @@ _RESOURCES_WITHOUT_ADMIN = (
     "access",
     "alert_event",
     "claim_code",
+    "delivery",
     "export",
     "floor_plan",
     "import",
     "link",
+    "preference",
+    "route_step",
     "second_factor",
 )
 

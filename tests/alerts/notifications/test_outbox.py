@@ -107,12 +107,14 @@ def test_email_channel_reaches_active_users_who_may_view_alerts(
 
 
 def test_acknowledgement_cancels_escalations_and_resolution_the_rest(
-    organization_a, alice, receiver, make_webhook, make_route, report, deliveries, tenant
-):
+    organization_a, alice, receiver, make_webhook, make_route, report, deliveries, tenant,
+    pass_time,
+):  # fmt: skip
     channel = make_webhook(organization_a, receiver)
     other = make_webhook(organization_a, receiver, name="Chief")
     make_route(organization_a, channel, escalate=[(other, 15)])
     alert = report(organization_a)
+    pass_time(organization_a, seconds=1)
     states = {row.notice: row.state for row in deliveries(organization_a)}
     assert states == {"opened": "queued", "escalated": "queued"}
     with tenant(organization_a):
@@ -148,4 +150,14 @@ def test_disabled_channel_gets_no_delivery(
     channel = make_webhook(organization_a, receiver, is_enabled=False)
     make_route(organization_a, channel)
     report(organization_a)
+    assert deliveries(organization_a) == []
+
+
+def test_alert_that_ends_in_its_transaction_leaves_no_delivery(
+    organization_a, receiver, make_webhook, make_route, report, deliveries, tenant
+):
+    channel = make_webhook(organization_a, receiver)
+    make_route(organization_a, channel, escalate=[(channel, 15)])
+    with tenant(organization_a):
+        alert_resolve(report(organization_a), None)
     assert deliveries(organization_a) == []

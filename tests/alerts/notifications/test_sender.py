@@ -270,3 +270,23 @@ def test_clean_up_deletes_what_ended_90_days_ago(
         old.update(ended_at=old.get().ended_at - timedelta(days=91))
         assert deliveries_clean_up() == 1
     assert len(deliveries(organization_a)) == 1
+
+
+def test_delivery_that_cannot_be_rendered_is_dead_and_holds_up_none(
+    organization_a, receiver, channel, report, send, deliveries, monkeypatch
+):
+    from apps.alerts.services.notifications import messages
+
+    real = messages.webhook_body
+
+    def fail(notice, time, data):
+        if data["key"] == "odd":
+            raise ValueError
+        return real(notice, time, data)
+
+    monkeypatch.setattr(messages, "webhook_body", fail)
+    for key in ("odd", "even"):
+        report(organization_a, key=key)
+    assert send() == 1
+    states = {row.alert.key: row.state for row in deliveries(organization_a)}
+    assert states == {"odd": "dead", "even": "delivered"}

@@ -39,33 +39,27 @@ def result_text(delivery: Delivery) -> str:
 
 
 def deliveries_html(deliveries: Iterable[Delivery]) -> SafeString:
-    """Return a table of deliveries, newest first."""
-    rows = [
+    """Return a list of deliveries."""
+    rows = format_html_join(
+        "",
+        '<li><div class="u-rows__main"><a class="u-rows__title" href="{}">{}</a>'
+        '<div class="u-rows__meta">{}<span>{}</span><span>{}</span><span>{}</span></div>'
+        "</div></li>",
         (
-            relative_time_html(row.created_at),
-            reverse("admin:alerts_delivery_change", args=[row.pk]),
-            str(row),
-            row.address,
-            state_badge(row),
-            row.attempts,
-            result_text(row),
-        )
-        for row in deliveries
-    ]
+            (
+                reverse("admin:alerts_delivery_change", args=[row.pk]),
+                str(row),
+                state_badge(row),
+                relative_time_html(row.created_at),
+                row.address,
+                result_text(row),
+            )
+            for row in deliveries
+        ),
+    )
     if not rows:
         return format_html("<p>{}</p>", "No notification was sent yet.")
-    body = format_html_join(
-        "",
-        '<tr><td>{}</td><td><a class="u-link" href="{}">{}</a> {}</td><td>{}</td><td>{}</td>'
-        "<td>{}</td></tr>",
-        rows,
-    )
-    return format_html(
-        '<div class="u-scroll"><table class="u-table"><thead><tr><th scope="col">Written</th>'
-        '<th scope="col">Notice</th><th scope="col">State</th><th scope="col">Attempts</th>'
-        '<th scope="col">Result</th></tr></thead><tbody>{}</tbody></table></div>',
-        body,
-    )
+    return format_html('<ol class="u-rows">{}</ol>', rows)
 
 
 def _is_replayable(delivery: Delivery) -> bool:
@@ -74,7 +68,6 @@ def _is_replayable(delivery: Delivery) -> bool:
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin[Delivery]):
-    audit_resource = "delivery"
     empty_text = "Notifications appear here once a route sends alerts to a channel."
     list_display = (
         "written", "notice_text", "channel", "address", "state_column", "attempts", "result",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
@@ -17,6 +18,8 @@ from apps.alerts.models import Delivery
 from apps.alerts.services.notifications.holds import Decision, HoldPolicy
 from apps.alerts.services.notifications.messages import Message, render_message
 from urfmp.common.security.field_encryption import DecryptionError
+
+logger = logging.getLogger(__name__)
 
 # Longer than an attempt takes. A new sender takes over the leases of a dead one without waiting.
 LEASE = timedelta(seconds=60)
@@ -172,10 +175,16 @@ def _lease(batch: list[Delivery], lease_id: UUID, policy: HoldPolicy) -> Leased 
     lead.batch_id = lead.batch_id or lead.pk
     places = {row.alert.pk: policy.place(row.alert) for row in batch if row.alert is not None}
     try:
-        message = render_message(batch, places)
+        with transaction.atomic():
+            message = render_message(batch, places)
     except DecryptionError as error:
-        decision = Decision(DeliveryState.DEAD, f"{error} Rotate the channel's signing secret.")
-        _each(batch, decision)
+        reason = f"{error} Rotate the channel's signing secret."
+        _mark_dead(batch, reason)
+        return None
+    except Exception:
+        # A message that cannot be rendered must not hold up the others.
+        logger.exception("Delivery %s cannot be rendered.", lead.pk)
+        _mark_dead(batch, "The message cannot be rendered, see the worker's log.")
         return None
     Delivery.objects.filter(pk__in=ids).update(
         state=DeliveryState.SENDING,
@@ -191,9 +200,9 @@ def _lease(batch: list[Delivery], lease_id: UUID, policy: HoldPolicy) -> Leased 
     return Leased(lead.organization_id, lead.channel_id, ids, is_suspect, message)
 
 
-def _each(batch: Iterable[Delivery], decision: Decision) -> None:
+def _mark_dead(batch: Iterable[Delivery], reason: str) -> None:
     for row in batch:
-        _apply(row, decision)
+        _apply(row, Decision(DeliveryState.DEAD, reason))
 
 
 def organizations_with_due_deliveries(lease_id: UUID) -> list[tuple[UUID, float]]:

@@ -28,6 +28,7 @@ from apps.alerts.selectors.notifications import (
     matching_routes,
 )
 from apps.alerts.services.notifications.wakeup import wake_sender
+from urfmp.common.db.fields import TransactionTimestamp
 
 _NOTICES: dict[str, Notice] = {
     AlertEventKind.OPENED: Notice.OPENED,
@@ -168,9 +169,10 @@ def _told(alert: Alert) -> Any:
 
 
 def _cancel(alert: Alert, reason: str, **conditions: Any) -> None:
-    Delivery.objects.filter(alert=alert, **_UNSENT, **conditions).update(
-        state=DeliveryState.CANCELLED, held_reason=reason, ended_at=timezone.now()
-    )
+    unsent = Delivery.objects.filter(alert=alert, **_UNSENT, **conditions)
+    # An alert that opens and ends in one transaction, as late points can cause, leaves no trace.
+    unsent.filter(created_at=TransactionTimestamp()).delete()
+    unsent.update(state=DeliveryState.CANCELLED, held_reason=reason, ended_at=timezone.now())
 
 
 def _follow_up(alert: Alert, notice: Notice, told: Any) -> list[Delivery]:

@@ -9,14 +9,13 @@ receiver holds up nothing but itself.
 from __future__ import annotations
 
 import logging
-import threading
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from datetime import timedelta
-from time import monotonic
+from time import monotonic, sleep
 from uuid import UUID
 
 from django.db import DatabaseError, connection
@@ -94,6 +93,7 @@ class _Run:
             for lane in (CRITICAL_LANE, COMMON_LANE)
         }
         self._sending: dict[Future[AttemptResult], tuple[int, Leased]] = {}
+        self._failed: set[UUID] = set()
         self._sent = 0
 
     def send(self, max_seconds: float | None, is_stopped: Callable[[], bool]) -> int:
@@ -109,6 +109,8 @@ class _Run:
         """Start due messages; return the seconds until the next is due."""
         next_seconds = float("inf")
         for organization_id, seconds in organizations_with_due_deliveries(self._lease_id):
+            if organization_id in self._failed:
+                continue
             next_seconds = min(next_seconds, seconds)
             if seconds <= 0:
                 for lane in self._pools:
@@ -119,8 +121,14 @@ class _Run:
         capacity = self._capacity(lane)
         if capacity.messages <= 0:
             return
-        with tenant_transaction(organization_id):
-            leased = deliveries_claim(lane, self._lease_id, capacity)
+        try:
+            with tenant_transaction(organization_id):
+                leased = deliveries_claim(lane, self._lease_id, capacity)
+        except DatabaseError:
+            # The other organizations go on; without the database the next query ends the run.
+            logger.exception("Deliveries of %s could not be claimed.", organization_id)
+            self._failed.add(organization_id)  # until the next run
+            return
         for item in leased:
             future = self._pools[lane].submit(item.message.send)
             self._sending[future] = lane, item
@@ -140,7 +148,7 @@ class _Run:
     def _finish(self, seconds: float) -> None:
         """Wait for messages, and store the results of finished ones."""
         if not self._sending:
-            threading.Event().wait(seconds)
+            sleep(seconds)
             return
         done, _ = wait(self._sending, timeout=seconds, return_when=FIRST_COMPLETED)
         for future in done:
@@ -160,8 +168,6 @@ class _Run:
 def _result(future: Future[AttemptResult]) -> AttemptResult:
     try:
         return future.result()
-    except DatabaseError:
-        raise
     except Exception:
         logger.exception("A notification could not be sent.")
         return AttemptResult(False, 0, error="An unexpected error, see the worker's log.")
