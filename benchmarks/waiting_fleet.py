@@ -19,6 +19,8 @@ from benchmarks.fleet import make_fleet
 from benchmarks.history import make_robots
 
 _WAIT_SECONDS = 30
+# Robots do not poll at the same instant; all of them poll once in 30 seconds.
+_CONNECTIONS_PER_SECOND = 330
 _MAX_ARRIVAL_SECONDS = 10.0
 _ONLINE = """
     UPDATE robots SET status = 'idle', reported_status = 'idle', last_seen = now()
@@ -32,6 +34,13 @@ _KEYS = """
     FROM unnest(%(robots)s::uuid[], %(hashes)s::text[], %(prefixes)s::text[])
          AS k (robot, hash, prefix)
 """
+
+
+def _received(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except ConnectionResetError:
+        return b""
 
 
 class WaitingFleet:
@@ -55,15 +64,17 @@ class WaitingFleet:
         self._arrived = threading.Condition()
         self.failures = 0
         self._port = port
-        for robot_id, key in keys.items():
+        self._thread = threading.Thread(target=self._receive, daemon=True)
+        self._thread.start()
+        began = time.perf_counter()
+        for number, (robot_id, key) in enumerate(keys.items()):
+            time.sleep(max(0.0, began + number / _CONNECTIONS_PER_SECOND - time.perf_counter()))
             head = (
                 f"POST /api/v1/device/commands/next?wait={_WAIT_SECONDS} HTTP/1.1\r\n"
                 f"Host: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n"
             )
             self._requests[robot_id] = head.encode()
             self._connect(robot_id)
-        self._thread = threading.Thread(target=self._receive, daemon=True)
-        self._thread.start()
 
     def _connect(self, robot_id: UUID) -> None:
         connection = socket.create_connection(("127.0.0.1", self._port), timeout=30)
@@ -74,7 +85,7 @@ class WaitingFleet:
         while not self._over.is_set():
             for key, _ in self._selector.select(0.2):
                 connection: Any = key.fileobj
-                data = connection.recv(65536)
+                data = _received(connection)
                 now = time.perf_counter()
                 if data.startswith(b"HTTP/1.1 200"):
                     with self._arrived:

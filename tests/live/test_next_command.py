@@ -95,6 +95,17 @@ def test_key_without_robot_or_scope_is_denied(live, organization_a, make_key, ma
         assert "commands:write" in body["detail"]
 
 
+def test_robots_that_poll_at_once_are_answered_each(
+    live, organization_a, organization_b, make_device
+):
+    devices = [make_device(organization_a) for _ in range(4)] + [make_device(organization_b)]
+    commands = [device.command() for device in devices[::2]]
+    keys = [*(device.key for device in devices), "urfmp_x", devices[1].key.replace("_", "-")]
+    answers = [poll.end() for poll in [Poll(live.port, key, wait=1) for key in keys]]
+    assert [status for status, _ in answers] == [200, 204, 200, 204, 200, 401, 401]
+    assert [body["id"] for _, body in answers[:5:2]] == [str(command.pk) for command in commands]
+
+
 def test_robot_gets_no_command_of_another_robot(live, device, organization_b, make_device):
     command = device.command()
     other = make_device(organization_b)

@@ -74,3 +74,17 @@ def test_full_or_closing_process_rejects_polls():
         assert waiter.is_superseded
     assert error_of(waiting.reserve()) == (503, "busy", 2)
     assert error_of(waiting.waiter(ORGANIZATION, ROBOT)) == (503, "busy", 1)
+
+
+def test_robot_that_is_woken_before_it_waits_does_not_wait():
+    """A command may be created while the robot's key is verified."""
+
+    async def run():
+        waiting = WaitingRobots()
+        waiting.wake(ROBOT)
+        with waiting.waiter(ORGANIZATION, ROBOT) as waiter:
+            await asyncio.wait_for(waiter.wait(), 1)
+        with waiting.waiter(ORGANIZATION, ROBOT) as waiter, pytest.raises(TimeoutError):
+            await asyncio.wait_for(waiter.wait(), 0.01)
+
+    asyncio.run(run())

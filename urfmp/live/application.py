@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from urfmp.common.http.health import MAX_CHECK_SECONDS, check_database
+from urfmp.live.commands.arrivals import DeviceAuthenticator
 from urfmp.live.commands.endpoint import NextCommandEndpoint
 from urfmp.live.commands.stream import CommandStreamEndpoint
 from urfmp.live.commands.waiting import WaitingRobots
@@ -47,6 +48,7 @@ class LiveProcess:
         self.request_queries = QueryThreadPool("requests", max_threads=4, timeout_seconds=5.0)
         # Not behind the queries of streams: a stop request is handed over by these.
         self.command_queries = QueryThreadPool("commands", max_threads=4, timeout_seconds=5.0)
+        self.device_authenticator = DeviceAuthenticator(self.command_queries)
         self._background_queries = QueryThreadPool(
             "background", max_threads=2, timeout_seconds=10.0
         )
@@ -103,8 +105,9 @@ def create_application() -> Starlette:
     """Return the ASGI application."""
     process = LiveProcess()
     events = EventStreamEndpoint(process.registry, process.request_queries)
-    next_command = NextCommandEndpoint(process.waiting_robots, process.command_queries)
-    command_stream = CommandStreamEndpoint(process.waiting_robots, process.command_queries)
+    commands = process.waiting_robots, process.device_authenticator, process.command_queries
+    next_command = NextCommandEndpoint(*commands)
+    command_stream = CommandStreamEndpoint(*commands)
     application = Starlette(
         routes=[
             _read_route("/healthz", process.healthz),

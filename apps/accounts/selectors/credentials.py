@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -97,28 +98,30 @@ def key_credential(key: str) -> KeyCredential | None:
     to which it is bound is retired. SQL function `api_key_credential` decides; `api_key_refused`
     and `telemetry_refused` contain the same rule and change with it.
     """
-    if not is_well_formed_key(key):
-        return None
+    return key_credentials([key]).get(key)
+
+
+def key_credentials(keys: Collection[str]) -> dict[str, KeyCredential]:
+    """Return the credentials of valid API keys, in one query."""
+    digests = {hash_token(key): key for key in keys if is_well_formed_key(key)}
+    if not digests:
+        return {}
     with connection.cursor() as cursor:
+        # The column `api_keys.permissions` holds scopes.
         cursor.execute(
-            "SELECT id, organization_id, robot_id, permissions, rate_limit, allowed_networks,"
-            " last_used_at FROM api_key_credential(%s)",
-            [hash_token(key)],
+            "SELECT given.digest, k.id, organization_id, robot_id, permissions, rate_limit,"
+            " allowed_networks, last_used_at"
+            " FROM unnest(%s::text[]) AS given (digest), api_key_credential(given.digest) AS k",
+            [list(digests)],
         )
-        row = cursor.fetchone()
-    if row is None:
-        return None
-    # The column `api_keys.permissions` holds scopes.
-    key_id, organization_id, robot_id, scopes, rate_limit, networks, last_used_at = row
-    return KeyCredential(
-        key_id,
-        organization_id,
-        robot_id,
-        tuple(scopes or ()),
-        rate_limit,
-        tuple(networks),
-        last_used_at,
-    )
+        return {
+            digests[digest]: KeyCredential(
+                key_id, organization_id, robot_id, tuple(scopes or ()), rate_limit,
+                tuple(networks), last_used_at,
+            )
+            for digest, key_id, organization_id, robot_id, scopes, rate_limit, networks,
+            last_used_at in cursor.fetchall()
+        }  # fmt: skip
 
 
 def record_key_use(credential: KeyCredential) -> bool:
@@ -130,12 +133,26 @@ def record_key_use(credential: KeyCredential) -> bool:
     Returns:
         Whether the time was due for an update.
     """
-    last_used_at = credential.last_used_at
-    if last_used_at is not None and timezone.now() - last_used_at < _USE_RECORDING_INTERVAL:
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT api_key_used(%s)", [credential.id])
-    return True
+    return record_key_uses([credential]) == 1
+
+
+def record_key_uses(credentials: Iterable[KeyCredential]) -> int:
+    """Update the times of last use of keys, as `record_key_use` does.
+
+    Returns:
+        Number of keys whose time was due for an update.
+    """
+    now = timezone.now()
+    due = [
+        credential.id
+        for credential in credentials
+        if credential.last_used_at is None
+        or now - credential.last_used_at >= _USE_RECORDING_INTERVAL
+    ]
+    if due:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT api_key_used(id) FROM unnest(%s::uuid[]) AS id", [due])
+    return len(due)
 
 
 def session_credential(token: str) -> SessionCredential | None:

@@ -11,10 +11,10 @@ from starlette.types import Send
 
 from urfmp.live.access_denied import AuditedEndpoint
 from urfmp.live.authentication import PresentedCredential, presented_credential
+from urfmp.live.commands.arrivals import DeviceAuthenticator
 from urfmp.live.commands.queries import (
     Device,
     HandedOverCommand,
-    authenticate_device,
     claim_command,
 )
 from urfmp.live.commands.waiting import Waiter, WaitingRobots, wait_until_woken
@@ -33,15 +33,19 @@ class NextCommandEndpoint(AuditedEndpoint):
     command is claimed only for a client that is still connected.
     """
 
-    def __init__(self, waiting: WaitingRobots, queries: QueryThreadPool) -> None:
+    def __init__(
+        self, waiting: WaitingRobots, authenticator: DeviceAuthenticator, queries: QueryThreadPool
+    ) -> None:
         """Initialize the endpoint.
 
         Args:
             waiting: Robots that wait at this process.
-            queries: Threads for the queries.
+            authenticator: Authenticates robots that begin to wait.
+            queries: Threads for the other queries.
         """
         super().__init__(queries)
         self._waiting = waiting
+        self._authenticator = authenticator
 
     async def serve(self, request: Request, send: Send) -> None:
         """Respond with the robot's next command, or with 204 after the wait."""
@@ -49,7 +53,7 @@ class NextCommandEndpoint(AuditedEndpoint):
         seconds = _wait_seconds(request)
         with self._waiting.reserve():
             try:
-                device = await self._queries.run(authenticate_device, credential)
+                device = await self._authenticator.authenticate(credential)
                 with self._waiting.waiter(device.organization_id, device.robot_id) as waiter:
                     command = await self._next_command(request, credential, device, waiter, seconds)
             except DATABASE_ERRORS:
@@ -70,17 +74,21 @@ class NextCommandEndpoint(AuditedEndpoint):
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
         disconnect = asyncio.create_task(wait_for_disconnect(request))
-        has_waited = False
+        has_waited, may_be_due = False, device.has_due_command
         try:
             while not (disconnect.done() or waiter.is_superseded):
-                command = await self._queries.run(
-                    claim_command, device, credential, request_id(request), has_waited=has_waited
-                )
-                remaining = end - loop.time()
-                if command is not None or remaining <= 0:
-                    return command
-                await wait_until_woken(waiter, disconnect, remaining)
-                has_waited = True
+                if may_be_due:
+                    command = await self._queries.run(
+                        claim_command,
+                        device,
+                        credential,
+                        request_id(request),
+                        has_waited=has_waited,
+                    )
+                    if command is not None:
+                        return command
+                await wait_until_woken(waiter, disconnect, max(0.0, end - loop.time()))
+                has_waited = may_be_due = True
                 if loop.time() >= end:
                     return None
         finally:

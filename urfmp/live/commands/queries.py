@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,8 +13,14 @@ import msgspec
 
 from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.auth.requests import IP_NOT_ALLOWED
-from apps.accounts.selectors.credentials import KeyCredential, key_credential, record_key_use
+from apps.accounts.selectors.credentials import (
+    KeyCredential,
+    key_credential,
+    key_credentials,
+    record_key_uses,
+)
 from apps.robots.models import RobotCommand
+from apps.robots.selectors.due_commands import robots_with_due_commands
 from apps.robots.services.commands.hand_over import command_claim_next
 from apps.robots.services.presence import robots_contacted
 from urfmp.common.tenancy.context import Actor
@@ -25,11 +33,16 @@ _NOT_A_ROBOT = "Use a key bound to a robot, with the scope commands:write."
 
 @dataclass(frozen=True)
 class Device:
-    """A robot that was authenticated by its key."""
+    """A robot that was authenticated by its key.
+
+    Attributes:
+        has_due_command: Whether a command was due for it then.
+    """
 
     key_id: UUID
     organization_id: UUID
     robot_id: UUID
+    has_due_command: bool = False
 
 
 class HandedOverCommand(msgspec.Struct):
@@ -61,31 +74,51 @@ class HandedOverCommand(msgspec.Struct):
     acknowledge_in: float
 
 
-def authenticate_device(credential: PresentedCredential) -> Device:
-    """Authenticate a robot's key, and record the contact.
+def authenticate_devices(credentials: Sequence[PresentedCredential]) -> list[Device | HttpError]:
+    """Authenticate robots by their keys, record the contacts, and find due commands.
 
-    Raises:
-        HttpError: 401 for an invalid key; 403 for a key without robot or scope, or at an address
-            that it does not allow.
+    The number of queries does not depend on the number of robots, only on that of their
+    organizations: thousands of robots poll at the same time.
+
+    Returns:
+        For each credential the robot, or the error: 401 for an invalid key; 403 for a key without
+        robot or scope, or at an address that it does not allow.
     """
-    found = _verified_key(credential)
-    device = _device(found)
-    record_key_use(found)
-    robots_contacted(device.organization_id, {device.robot_id})
-    return device
+    keys = key_credentials({item.token for item in credentials if not item.is_session})
+    devices: dict[str, Device] = {}
+    errors: dict[PresentedCredential, HttpError] = {}
+    for credential in credentials:
+        try:
+            found = _verified(credential, keys.get(credential.token))
+            devices[credential.token] = _device(found)
+        except HttpError as error:
+            errors[credential] = error
+    record_key_uses(keys[token] for token in devices)
+    robots = defaultdict(set)
+    for device in devices.values():
+        robots[device.organization_id].add(device.robot_id)
+    due: set[UUID] = set()
+    for organization_id, robot_ids in robots.items():
+        robots_contacted(organization_id, robot_ids)
+        due.update(robots_with_due_commands(organization_id, robot_ids))
+    return [
+        errors.get(item)
+        or replace(devices[item.token], has_due_command=devices[item.token].robot_id in due)
+        for item in credentials
+    ]
 
 
 def verify_device(credential: PresentedCredential) -> Device:
     """Verify a robot's key again after the robot has waited.
 
     Raises:
-        HttpError: As `authenticate_device`.
+        HttpError: As `authenticate_devices` returns it.
     """
-    return _device(_verified_key(credential))
-
-
-def _verified_key(credential: PresentedCredential) -> KeyCredential:
     found = None if credential.is_session else key_credential(credential.token)
+    return _device(_verified(credential, found))
+
+
+def _verified(credential: PresentedCredential, found: KeyCredential | None) -> KeyCredential:
     if found is None:
         raise HttpError(401, "invalid_key", "The API key is unknown, revoked or expired.")
     if not found.allows_ip(credential.ip_address):

@@ -17,10 +17,10 @@ from starlette.types import Message, Receive, Scope, Send
 from apps.robots.exceptions import AcknowledgementOverdueError
 from urfmp.live.access_denied import AuditedEndpoint
 from urfmp.live.authentication import PresentedCredential, presented_credential
+from urfmp.live.commands.arrivals import DeviceAuthenticator
 from urfmp.live.commands.queries import (
     Device,
     HandedOverCommand,
-    authenticate_device,
     claim_command,
 )
 from urfmp.live.commands.waiting import Waiter, WaitingRobots, wait_until_woken
@@ -45,15 +45,19 @@ class CommandStreamEndpoint(AuditedEndpoint):
     poll or stream of the robot arrives, or an acknowledgement is overdue.
     """
 
-    def __init__(self, waiting: WaitingRobots, queries: QueryThreadPool) -> None:
+    def __init__(
+        self, waiting: WaitingRobots, authenticator: DeviceAuthenticator, queries: QueryThreadPool
+    ) -> None:
         """Initialize the endpoint.
 
         Args:
             waiting: Robots that wait at this process.
-            queries: Threads for the queries.
+            authenticator: Authenticates robots that begin to wait.
+            queries: Threads for the other queries.
         """
         super().__init__(queries)
         self._waiting = waiting
+        self._authenticator = authenticator
 
     async def serve(self, request: Request, send: Send) -> None:
         """Serve a stream until it closes."""
@@ -61,7 +65,7 @@ class CommandStreamEndpoint(AuditedEndpoint):
         _require_no_parameters(request)
         with self._waiting.reserve():
             try:
-                device = await self._queries.run(authenticate_device, credential)
+                device = await self._authenticator.authenticate(credential)
             except DATABASE_ERRORS:
                 raise database_unavailable() from None
             if request.method == "HEAD":
@@ -84,27 +88,28 @@ class CommandStreamEndpoint(AuditedEndpoint):
         disconnect = asyncio.create_task(wait_for_disconnect(request))
         loop = asyncio.get_running_loop()
         heartbeat_at = loop.time() + _HEARTBEAT_SECONDS
-        has_waited = False
+        has_waited, may_be_due = False, device.has_due_command
         previous_id: UUID | None = None
         try:
             yield _welcome(device)
             while not (disconnect.done() or waiter.is_superseded):
+                command = None
                 try:
-                    command = await self._queries.run(
-                        claim_command,
-                        device,
-                        credential,
-                        request_id(request),
-                        has_waited=has_waited,
-                        previous_id=previous_id,
-                    )
+                    if may_be_due:
+                        command = await self._queries.run(
+                            claim_command,
+                            device,
+                            credential,
+                            request_id(request),
+                            has_waited=has_waited,
+                            previous_id=previous_id,
+                        )
                 except (HttpError, AcknowledgementOverdueError) as error:
                     logger.debug("A stream of commands ends: %s", error)
                     return
                 except DATABASE_ERRORS:
                     await asyncio.sleep(random.uniform(*_RETRY_RANGE_SECONDS))  # noqa: S311
-                    command = None
-                has_waited = True
+                has_waited = may_be_due = True
                 if command is not None:
                     previous_id = command.id
                     yield _frame(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
@@ -16,6 +17,8 @@ MAX_WAITING = 20_000
 # rate limit of the key: a robot that spent it with telemetry must still receive a stop request.
 MAX_POLLS_PER_SECOND = 5
 _MAX_COUNTED_ROBOTS = 2 * MAX_WAITING
+# A robot is authenticated in less time.
+_MISSED_SECONDS = 10.0
 
 
 class Waiter:
@@ -64,6 +67,8 @@ class WaitingRobots:
         self._max_waiting = max_waiting
         self._waiters: dict[UUID, Waiter] = {}
         self._reserved = 0
+        # Robots that were woken while they were authenticated.
+        self._missed: OrderedDict[UUID, float] = OrderedDict()
         self._polls: OrderedDict[UUID, tuple[float, int]] = OrderedDict()
         self._is_closing = False
 
@@ -106,6 +111,8 @@ class WaitingRobots:
         if (older := self._waiters.get(robot_id)) is not None:
             older.supersede()
         self._waiters[robot_id] = waiter
+        if time.monotonic() - self._missed.pop(robot_id, -math.inf) < _MISSED_SECONDS:
+            waiter.wake()
         try:
             yield waiter
         finally:
@@ -125,9 +132,14 @@ class WaitingRobots:
             raise HttpError(429, "rate_limited", detail, retry_after=1)
 
     def wake(self, robot_id: UUID) -> None:
-        """Wake a robot's poll or stream, if it waits at this process."""
+        """Wake a robot's poll or stream, or the one that begins next."""
         if (waiter := self._waiters.get(robot_id)) is not None:
             waiter.wake()
+            return
+        self._missed.pop(robot_id, None)
+        self._missed[robot_id] = time.monotonic()
+        if len(self._missed) > _MAX_COUNTED_ROBOTS:
+            self._missed.popitem(last=False)
 
     def wake_all(self) -> None:
         """Wake every poll and stream: notifications may have been missed."""
