@@ -18,9 +18,8 @@ from benchmarks.bench import ROOT, Bench
 from benchmarks.fleet import make_fleet
 from benchmarks.history import make_robots
 
-_WAIT_SECONDS = 30
-# Robots do not poll at the same instant; all of them poll once in 30 seconds.
-_CONNECTIONS_PER_SECOND = 330
+# Robots do not connect at the same instant.
+_CONNECTIONS_PER_SECOND = 300
 _MAX_ARRIVAL_SECONDS = 10.0
 _ONLINE = """
     UPDATE robots SET status = 'idle', reported_status = 'idle', last_seen = now()
@@ -44,10 +43,10 @@ def _received(connection: socket.socket) -> bytes:
 
 
 class WaitingFleet:
-    """Robots that poll over connections of their own, again and again.
+    """Robots that wait on streams, each over a connection of its own.
 
     Attributes:
-        failures: Number of polls that were answered neither with a command nor with 204.
+        failures: Number of connections that were rejected or lost.
     """
 
     def __init__(self, port: int, keys: dict[UUID, str]) -> None:
@@ -58,7 +57,6 @@ class WaitingFleet:
             keys: API key of each robot.
         """
         self._selector = selectors.DefaultSelector()
-        self._requests: dict[UUID, bytes] = {}
         self._over = threading.Event()
         self._arrivals: dict[UUID, float] = {}
         self._arrived = threading.Condition()
@@ -69,16 +67,15 @@ class WaitingFleet:
         began = time.perf_counter()
         for number, (robot_id, key) in enumerate(keys.items()):
             time.sleep(max(0.0, began + number / _CONNECTIONS_PER_SECOND - time.perf_counter()))
-            head = (
-                f"POST /api/v1/device/commands/next?wait={_WAIT_SECONDS} HTTP/1.1\r\n"
-                f"Host: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n"
-            )
-            self._requests[robot_id] = head.encode()
-            self._connect(robot_id)
+            self._connect(robot_id, key)
 
-    def _connect(self, robot_id: UUID) -> None:
+    def _connect(self, robot_id: UUID, key: str) -> None:
         connection = socket.create_connection(("127.0.0.1", self._port), timeout=30)
-        connection.sendall(self._requests[robot_id])
+        head = (
+            "GET /api/v1/device/commands/events HTTP/1.1\r\n"
+            f"Host: 127.0.0.1\r\nAuthorization: Bearer {key}\r\n\r\n"
+        )
+        connection.sendall(head.encode())
         self._selector.register(connection, selectors.EVENT_READ, robot_id)
 
     def _receive(self) -> None:
@@ -87,18 +84,16 @@ class WaitingFleet:
                 connection: Any = key.fileobj
                 data = _received(connection)
                 now = time.perf_counter()
-                if data.startswith(b"HTTP/1.1 200"):
+                if b"event: command" in data:
                     with self._arrived:
                         self._arrivals[key.data] = now
                         self._arrived.notify_all()
-                elif not data.startswith(b"HTTP/1.1 204"):
+                if data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 200"):
                     self.failures += 1
-                if data:
-                    connection.sendall(self._requests[key.data])
-                else:
+                if not data:
+                    self.failures += 1
                     self._selector.unregister(connection)
                     connection.close()
-                    self._connect(key.data)
 
     def wait_for_command(self, robot_id: UUID) -> float:
         """Return when a robot got its command, on the performance counter.

@@ -29,7 +29,7 @@ def run(bench: Bench) -> Result:
         began = time.perf_counter()
         fleet = WaitingFleet(port, keys)
         log_progress(f"  {len(keys):,} robots connected in {time.perf_counter() - began:.0f} s")
-        time.sleep(10)  # until all polls wait
+        time.sleep(10)  # until all streams are open
         for robot_id in chosen:
             began = time.perf_counter()
             with tenant_transaction(organization_id):
@@ -48,5 +48,5 @@ def run(bench: Bench) -> Result:
         "",
         f"< {_TARGET_SECONDS * 1000:.0f} ms",
         p99 < _TARGET_SECONDS and not fleet.failures,
-        [f"median {median * 1000:.0f} ms after the commit; failed polls: {fleet.failures}"],
+        [f"median {median * 1000:.0f} ms after the commit; failed streams: {fleet.failures}"],
     )

@@ -42,7 +42,7 @@ def run(bench: Bench) -> Result:
     seconds: list[float] = []
     with bench.server() as server, live_process() as port:
         fleet = WaitingFleet(port, keys)
-        time.sleep(10)  # until all polls wait
+        time.sleep(10)  # until all streams are open
         for first in range(0, _STOPS, _STOPS_PER_ROUND):
             with _ingest(bench, server, 360 - first // _STOPS_PER_ROUND):
                 seconds += [
@@ -57,7 +57,7 @@ def run(bench: Bench) -> Result:
     note = (
         f"median {percentile(seconds, 0.5) * 1000:.0f} ms from the request,"
         f" {len(keys):,} robots waiting; robot with {_QUEUED:,} queued commands of its own:"
-        f" {worst * 1000:.0f} ms; failed polls: {fleet.failures}"
+        f" {worst * 1000:.0f} ms; failed streams: {fleet.failures}"
     )
     return Result(
         f"stop request to a robot, {_QUEUED:,} commands queued, ingest running, p99",

@@ -109,12 +109,14 @@ class CommandStreamEndpoint(AuditedEndpoint):
                     return
                 except DATABASE_ERRORS:
                     await asyncio.sleep(random.uniform(*_RETRY_RANGE_SECONDS))  # noqa: S311
-                has_waited = may_be_due = True
                 if command is not None:
-                    previous_id = command.id
+                    previous_id, has_waited, may_be_due = command.id, True, True
                     yield _frame(command)
                     continue
-                await wait_until_woken(waiter, disconnect, heartbeat_at - loop.time())
+                may_be_due = await wait_until_woken(
+                    waiter, disconnect, max(0.0, heartbeat_at - loop.time())
+                )
+                has_waited = True
                 if loop.time() >= heartbeat_at:
                     heartbeat_at = loop.time() + _HEARTBEAT_SECONDS
                     yield _HEARTBEAT

@@ -167,13 +167,20 @@ class WaitingRobots:
             waiter.supersede()
 
 
-async def wait_until_woken(waiter: Waiter, disconnect: asyncio.Task[None], seconds: float) -> None:
-    """Wait for a wake-up or a disconnection, at most some seconds."""
+async def wait_until_woken(waiter: Waiter, disconnect: asyncio.Task[None], seconds: float) -> bool:
+    """Wait for a wake-up or a disconnection; return whether the waiter was woken.
+
+    Args:
+        waiter: Waiter of the robot.
+        disconnect: Task that ends when the robot disconnects.
+        seconds: Maximum time to wait.
+    """
     woken = asyncio.create_task(waiter.wait())
     try:
-        await asyncio.wait(
+        done, _ = await asyncio.wait(
             {woken, disconnect}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
         )
+        return woken in done
     finally:
         woken.cancel()
         with suppress(asyncio.CancelledError):
