@@ -168,7 +168,7 @@ class WaitingRobots:
 
 
 async def wait_until_woken(waiter: Waiter, disconnect: asyncio.Task[None], seconds: float) -> bool:
-    """Wait for a wake-up or a disconnection; return whether the waiter was woken.
+    """Wait to be woken, or for a disconnection; return whether woken.
 
     Args:
         waiter: Waiter of the robot.
