@@ -89,8 +89,8 @@ def authenticate_devices(credentials: Sequence[PresentedCredential]) -> list[Dev
     errors: dict[PresentedCredential, HttpError] = {}
     for credential in credentials:
         try:
-            found = _verified(credential, keys.get(credential.token))
-            devices[credential.token] = _device(found)
+            found = None if credential.is_session else keys.get(credential.token)
+            devices[credential.token] = _device(_verified(credential, found))
         except HttpError as error:
             errors[credential] = error
     record_key_uses(keys[token] for token in devices)
