@@ -2080,21 +2080,10 @@ CREATE OR REPLACE FUNCTION public.ended_credentials(digests text[])
  STABLE SECURITY DEFINER
  SET search_path TO 'pg_catalog', 'public', 'pg_temp'
 AS $function$
-    WITH rest AS MATERIALIZED (
-        SELECT given.digest FROM unnest(digests) AS given (digest)
-        EXCEPT ALL
-        SELECT k.key_hash
-        FROM api_keys k
-        JOIN organizations o ON o.id = k.organization_id AND o.is_active
-        LEFT JOIN robots r ON r.id = k.robot_id
-        WHERE k.key_hash = ANY (digests)
-          AND k.is_active
-          AND (k.expires_at IS NULL OR k.expires_at > now())
-          AND (k.robot_id IS NULL OR r.is_active)
-    )
-    SELECT rest.digest FROM rest
-    WHERE NOT EXISTS (SELECT FROM session_credential(rest.digest))
-      AND NOT EXISTS (SELECT FROM access_token_credential(rest.digest));
+    SELECT given.digest FROM unnest(digests) AS given (digest)
+    WHERE NOT EXISTS (SELECT FROM session_credential(given.digest))
+      AND NOT EXISTS (SELECT FROM access_token_credential(given.digest))
+      AND NOT EXISTS (SELECT FROM api_key_credential(given.digest));
 $function$;
 
 CREATE OR REPLACE FUNCTION public.fill_alert_key()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -110,13 +111,17 @@ class RevokedKeysPoller:
 
     async def run(self) -> None:
         """Poll forever."""
+        pause = _REVOCATION_CHECK_SECONDS
         while True:
-            await asyncio.sleep(_REVOCATION_CHECK_SECONDS)
+            await asyncio.sleep(pause)
             if not (digests := self._waiting.key_digests()):
                 continue
+            began = time.monotonic()
             try:
                 revoked = await self._queries.run(revoked_credentials, digests)
             except DATABASE_ERRORS as error:
                 logger.debug("Keys could not be verified: %s", error)
             else:
                 self._waiting.wake_keys(revoked)
+            # The check of many thousands of keys must not occupy the database.
+            pause = max(_REVOCATION_CHECK_SECONDS, 4 * (time.monotonic() - began))
