@@ -36,13 +36,15 @@ bench: install-dev ## measure the product beside yardsticks (ONLY=name, ROWS=100
 	@$(EMBEDDED) run -- python -m benchmarks $(if $(ONLY),--only $(ONLY)) \
 		$(if $(ROWS),--rows $(ROWS)) $(if $(FRESH),--fresh)
 
-proof: install-dev ## the crash tests with more than 100 kills (KILLS=), and long attacks
+proof: install-dev ## crash tests with more than 100 kills (KILLS=), long attacks, a planned year
 	@$(EMBEDDED) run -- env URFMP_KILLS=$(KILLS) URFMP_ATTACK_SECONDS=60 \
 		URFMP_COMMANDS=10000 URFMP_COMMAND_KILLS=30 \
 		URFMP_ALERTS=1000 URFMP_SENDER_KILLS=50 \
 		python -m pytest -n 0 -s tests/faults/test_crash.py tests/faults/test_command_crash.py \
 		tests/faults/test_notification_crash.py \
 		tests/faults/test_slow_clients.py $(ARGS)
+	@$(EMBEDDED) run -- env SCHEDULE_DAYS=366 SCHEDULE_EXAMPLES=5000 \
+		python -m pytest -n 0 tests/maintenance/test_schedules.py tests/maintenance/test_next_due.py
 
 manage: install ## run a manage.py command, also beside the demo (ARGS="help")
 	@$(EMBEDDED) run -- python manage.py $(ARGS)

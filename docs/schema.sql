@@ -433,6 +433,104 @@ CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.invi
 CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, invited_by ON public.invitations FOR EACH ROW EXECUTE FUNCTION require_own_users('invited_by');
 
 
+-- maintenance_schedule_states
+
+CREATE TABLE maintenance_schedule_states (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    due_at timestamp with time zone,
+    last_due_at timestamp with time zone,
+    last_closed_at timestamp with time zone,
+    counted_from timestamp with time zone DEFAULT now() NOT NULL,
+    carried_seconds bigint DEFAULT 0 NOT NULL,
+    running_seconds bigint DEFAULT 0 NOT NULL,
+    check_at timestamp with time zone DEFAULT now(),
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    organization_id uuid NOT NULL,
+    robot_id uuid NOT NULL,
+    schedule_id uuid NOT NULL,
+    CONSTRAINT maintenance_schedule_states_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_schedule_states_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_schedule_states_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_schedule_states_schedule FOREIGN KEY (organization_id, schedule_id) REFERENCES maintenance_schedules(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT maintenance_schedule_states_robot_key UNIQUE (schedule_id, robot_id)
+);
+CREATE INDEX idx_schedule_states_check ON public.maintenance_schedule_states USING btree (organization_id, check_at);
+CREATE INDEX idx_schedule_states_robot ON public.maintenance_schedule_states USING btree (robot_id);
+ALTER TABLE maintenance_schedule_states ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON maintenance_schedule_states FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.maintenance_schedule_states FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.maintenance_schedule_state', 'organization_id', '{due_at,check_at,running_seconds}', '{}');
+
+
+-- maintenance_schedules
+
+CREATE TABLE maintenance_schedules (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    title character varying(255) NOT NULL,
+    description text,
+    type character varying(50) DEFAULT 'preventive'::character varying NOT NULL,
+    priority character varying(20) DEFAULT 'medium'::character varying NOT NULL,
+    estimated_duration integer,
+    vendor character varying(50),
+    model character varying(100),
+    frequency character varying(10),
+    "interval" integer DEFAULT 1 NOT NULL,
+    weekdays character varying(9)[] DEFAULT '{}'::character varying(9)[] NOT NULL,
+    month_day smallint,
+    starts_on date,
+    time_of_day time without time zone DEFAULT '08:00:00'::time without time zone NOT NULL,
+    calendar_anchor character varying(10) DEFAULT 'fixed'::character varying NOT NULL,
+    running_hours integer,
+    running_hours_anchor character varying(10) DEFAULT 'floating'::character varying NOT NULL,
+    lead_days integer DEFAULT 7 NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    assigned_to uuid,
+    created_by uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    robot_id uuid,
+    CONSTRAINT maintenance_schedules_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_schedules_assigned FOREIGN KEY (assigned_to) REFERENCES users(id),
+    CONSTRAINT fk_schedules_created FOREIGN KEY (created_by) REFERENCES users(id),
+    CONSTRAINT fk_schedules_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_schedules_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT maintenance_schedules_calendar_anchor_check CHECK (((calendar_anchor)::text = ANY ((ARRAY['fixed'::character varying, 'floating'::character varying])::text[]))),
+    CONSTRAINT maintenance_schedules_frequency_check CHECK (((frequency)::text = ANY ((ARRAY['daily'::character varying, 'weekly'::character varying, 'monthly'::character varying, 'yearly'::character varying])::text[]))),
+    CONSTRAINT maintenance_schedules_interval_check CHECK (("interval" >= 0)),
+    CONSTRAINT maintenance_schedules_interval_range_check CHECK ((("interval" >= 1) AND ((frequency IS NULL) OR (((frequency)::text = 'daily'::text) AND ("interval" <= 3660)) OR (((frequency)::text = 'weekly'::text) AND ("interval" <= 520)) OR (((frequency)::text = 'monthly'::text) AND ("interval" <= 120)) OR (((frequency)::text = 'yearly'::text) AND ("interval" <= 10))))),
+    CONSTRAINT maintenance_schedules_lead_days_check CHECK ((lead_days >= 0)),
+    CONSTRAINT maintenance_schedules_lead_days_range_check CHECK (((lead_days >= 0) AND (lead_days <= 365))),
+    CONSTRAINT maintenance_schedules_legs_check CHECK ((((frequency IS NOT NULL) AND (starts_on IS NOT NULL)) OR ((frequency IS NULL) AND (running_hours IS NOT NULL) AND (starts_on IS NULL)))),
+    CONSTRAINT maintenance_schedules_model_form_check CHECK (is_identifier((model)::text)),
+    CONSTRAINT maintenance_schedules_month_day_check CHECK ((month_day >= 0)),
+    CONSTRAINT maintenance_schedules_month_day_range_check CHECK (((month_day >= 1) AND (month_day <= 31))),
+    CONSTRAINT maintenance_schedules_organization_id_key UNIQUE (organization_id, id),
+    CONSTRAINT maintenance_schedules_priority_check CHECK (((priority)::text = ANY ((ARRAY['low'::character varying, 'medium'::character varying, 'high'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT maintenance_schedules_running_hours_anchor_check CHECK (((running_hours_anchor)::text = ANY ((ARRAY['fixed'::character varying, 'floating'::character varying])::text[]))),
+    CONSTRAINT maintenance_schedules_running_hours_check CHECK ((running_hours >= 0)),
+    CONSTRAINT maintenance_schedules_running_hours_range_check CHECK (((running_hours >= 1) AND (running_hours <= 100000))),
+    CONSTRAINT maintenance_schedules_starts_on_check CHECK (((starts_on >= '2000-01-01'::date) AND (starts_on < '2100-01-01'::date))),
+    CONSTRAINT maintenance_schedules_target_check CHECK ((((model IS NULL) AND (robot_id IS NOT NULL) AND (vendor IS NULL)) OR ((model IS NOT NULL) AND (robot_id IS NULL) AND (vendor IS NOT NULL)))),
+    CONSTRAINT maintenance_schedules_title_form_check CHECK (is_name((title)::text)),
+    CONSTRAINT maintenance_schedules_type_check CHECK (((type)::text = ANY ((ARRAY['preventive'::character varying, 'corrective'::character varying, 'predictive'::character varying, 'condition_based'::character varying, 'emergency'::character varying, 'calibration'::character varying, 'inspection'::character varying, 'cleaning'::character varying, 'lubrication'::character varying, 'replacement'::character varying, 'upgrade'::character varying, 'custom'::character varying])::text[]))),
+    CONSTRAINT maintenance_schedules_vendor_form_check CHECK (is_identifier((vendor)::text)),
+    CONSTRAINT maintenance_schedules_weekdays_check CHECK ((weekdays <@ ARRAY['monday'::character varying(9), 'tuesday'::character varying(9), 'wednesday'::character varying(9), 'thursday'::character varying(9), 'friday'::character varying(9), 'saturday'::character varying(9), 'sunday'::character varying(9)]))
+);
+CREATE INDEX idx_schedules_assigned ON public.maintenance_schedules USING btree (assigned_to);
+CREATE INDEX idx_schedules_created_by ON public.maintenance_schedules USING btree (created_by);
+CREATE INDEX idx_schedules_organization ON public.maintenance_schedules USING btree (organization_id, title);
+CREATE INDEX idx_schedules_robot ON public.maintenance_schedules USING btree (robot_id);
+ALTER TABLE maintenance_schedules ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON maintenance_schedules FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.maintenance_schedules FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.maintenance_schedule', 'organization_id', '{}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, assigned_to, created_by ON public.maintenance_schedules FOR EACH ROW EXECUTE FUNCTION require_own_users('assigned_to', 'created_by');
+CREATE TRIGGER update_maintenance_schedules_updated_at BEFORE UPDATE ON public.maintenance_schedules FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
 -- maintenance_tasks
 
 CREATE TABLE maintenance_tasks (
@@ -457,14 +555,17 @@ CREATE TABLE maintenance_tasks (
     created_by uuid NOT NULL,
     organization_id uuid NOT NULL,
     robot_id uuid,
+    schedule_id uuid,
     CONSTRAINT maintenance_tasks_pkey PRIMARY KEY (id),
     CONSTRAINT fk_maintenance_assigned FOREIGN KEY (assigned_to) REFERENCES users(id),
     CONSTRAINT fk_maintenance_created FOREIGN KEY (created_by) REFERENCES users(id),
     CONSTRAINT fk_maintenance_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_maintenance_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id),
     CONSTRAINT fk_maintenance_robot FOREIGN KEY (robot_id) REFERENCES robots(id),
+    CONSTRAINT fk_maintenance_schedule FOREIGN KEY (organization_id, schedule_id) REFERENCES maintenance_schedules(organization_id, id) ON DELETE SET NULL (schedule_id),
     CONSTRAINT maintenance_tasks_due_at_check CHECK (((due_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (due_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT maintenance_tasks_priority_check CHECK (((priority)::text = ANY ((ARRAY['low'::character varying, 'medium'::character varying, 'high'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT maintenance_tasks_schedule_robot_check CHECK (((schedule_id IS NULL) OR (robot_id IS NOT NULL))),
     CONSTRAINT maintenance_tasks_scheduled_at_check CHECK (((scheduled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (scheduled_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT maintenance_tasks_status_check CHECK (((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'completed'::character varying, 'cancelled'::character varying, 'overdue'::character varying])::text[]))),
     CONSTRAINT maintenance_tasks_title_form_check CHECK (is_name((title)::text)),
@@ -475,8 +576,10 @@ CREATE INDEX idx_maintenance_created_by ON public.maintenance_tasks USING btree 
 CREATE INDEX idx_maintenance_open ON public.maintenance_tasks USING btree (organization_id, due_at) WHERE ((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'overdue'::character varying])::text[]));
 CREATE INDEX idx_maintenance_organization ON public.maintenance_tasks USING btree (organization_id, due_at);
 CREATE INDEX idx_maintenance_robot ON public.maintenance_tasks USING btree (robot_id);
+CREATE INDEX idx_maintenance_schedule ON public.maintenance_tasks USING btree (schedule_id);
 CREATE INDEX idx_maintenance_scheduled ON public.maintenance_tasks USING btree (scheduled_at);
 CREATE INDEX idx_maintenance_status ON public.maintenance_tasks USING btree (status);
+CREATE UNIQUE INDEX maintenance_tasks_one_open_key ON public.maintenance_tasks USING btree (schedule_id, robot_id) WHERE ((schedule_id IS NOT NULL) AND ((status IS NULL) OR ((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'overdue'::character varying])::text[]))));
 ALTER TABLE maintenance_tasks ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON maintenance_tasks FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)

@@ -89,6 +89,8 @@ def test_api_other_organization_gets_404_like_missing_row(ids, charlie, client_f
     [
         ("maintenance-task-list", {"title": "t", "type": "cleaning"}, "robot"),
         ("maintenance-task-list", {"title": "t", "type": "cleaning"}, "assigned_to"),
+        ("maintenance-schedule-list", {"title": "t", "running_hours": 9}, "robot"),
+        ("maintenance-schedule-list", {"title": "t", "running_hours": 9}, "assigned_to"),
         (
             "alert-list",
             {"title": "t", "message": "m", "type": "system", "severity": "info"},
@@ -116,6 +118,7 @@ def test_api_foreign_ids_in_bodies_are_invalid(
         ("command-list", "robot"),
         ("maintenance-task-list", "robot"),
         ("maintenance-task-list", "assigned_to"),
+        ("maintenance-schedule-list", "robot"),
         ("alert-list", "robot"),
         ("api-key-list", "robot"),
         ("session-list", "user"),
@@ -220,6 +223,7 @@ def test_admin_autocomplete_and_search_other_organization_sees_nothing(
     for app, model, field in (
         ("maintenance", "maintenancetask", "robot"),
         ("maintenance", "maintenancetask", "assigned_to"),
+        ("maintenance", "maintenanceschedule", "robot"),
         ("alerts", "alert", "robot"),
         ("accounts", "apikey", "robot"),
     ):

@@ -106,6 +106,11 @@ def test_services_reject_invisible_characters(organization_a, alice, tenant, mak
         ("robots", {"name": "Arm", "vendor": "kuka", "serial_number": HIDDEN}, "serial_number"),
         ("facilities", {"name": HIDDEN}, "name"),
         ("maintenance-tasks", {"title": HIDDEN, "type": "inspection"}, "title"),
+        (
+            "maintenance-schedules",
+            {"title": HIDDEN, "vendor": "abb", "model": "M", "running_hours": 9},
+            "title",
+        ),
         ("users", {"email": "k@x.example", "first_name": HIDDEN}, "first_name"),
         (
             "alerts",

@@ -9,6 +9,9 @@ class MaintenanceConfig(AppConfig):
 
     def ready(self) -> None:
         """Close or delete the tasks of retired and purged robots."""
+        from apps.maintenance.services.schedules import (  # noqa: PLC0415
+            schedules_count_of_purged_robot,
+        )
         from apps.maintenance.services.tasks import (  # noqa: PLC0415
             tasks_close_of_retired_robot,
             tasks_delete_of_purged_robot,
@@ -18,3 +21,4 @@ class MaintenanceConfig(AppConfig):
 
         add_retirement_step(tasks_close_of_retired_robot)
         add_purge_step("maintenance_tasks", tasks_delete_of_purged_robot)
+        add_purge_step("maintenance_schedules", schedules_count_of_purged_robot)

@@ -90,3 +90,31 @@ TRANSITIONS: dict[MaintenanceAction, frozenset[MaintenanceStatus]] = {
 def allows(action: MaintenanceAction, status: str | None) -> bool:
     """Return whether a status allows an action; NULL counts as scheduled."""
     return (status or MaintenanceStatus.SCHEDULED) in TRANSITIONS[action]
+
+
+class Frequency(models.TextChoices):
+    """Unit of a schedule's calendar: the interval counts it."""
+
+    DAILY = "daily", "Days"
+    WEEKLY = "weekly", "Weeks"
+    MONTHLY = "monthly", "Months"
+    YEARLY = "yearly", "Years"
+
+
+class Weekday(models.TextChoices):
+    """Day of the week, from Monday."""
+
+    MONDAY = "monday", "Monday"
+    TUESDAY = "tuesday", "Tuesday"
+    WEDNESDAY = "wednesday", "Wednesday"
+    THURSDAY = "thursday", "Thursday"
+    FRIDAY = "friday", "Friday"
+    SATURDAY = "saturday", "Saturday"
+    SUNDAY = "sunday", "Sunday"
+
+
+class ScheduleAnchor(models.TextChoices):
+    """What a schedule counts from after a task is closed."""
+
+    FIXED = "fixed", "The planned date, whenever the work is done"
+    FLOATING = "floating", "The day on which the work is done"

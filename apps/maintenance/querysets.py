@@ -35,3 +35,11 @@ class MaintenanceTaskQuerySet(RobotScopedQuerySet):
         if tab == TaskTab.OVERDUE:
             return self.open().filter(due_at__lt=timezone.now())
         return self.open()
+
+
+class MaintenanceScheduleQuerySet(RobotScopedQuerySet):
+    """Maintenance schedules of one organization."""
+
+
+class MaintenanceScheduleStateQuerySet(RobotScopedQuerySet):
+    """Schedules of one organization's robots, robot by robot."""

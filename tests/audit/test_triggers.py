@@ -37,7 +37,11 @@ from apps.alerts.models import (
 )
 from apps.audit.models import AuditLog
 from apps.audit.services.audit_logs import audit_clean_up, audit_record
-from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.models import (
+    MaintenanceSchedule,
+    MaintenanceScheduleState,
+    MaintenanceTask,
+)
 from apps.organizations.models import Facility, FloorPlan, Organization
 from apps.organizations.services.organizations import organization_update
 from apps.robots.models import (
@@ -147,6 +151,14 @@ KINDS = [
         ),
     ),
     Kind(
+        MaintenanceSchedule,
+        "maintenance.maintenance_schedule",
+        "title",
+        lambda o, u, r: MaintenanceSchedule(
+            organization=o, title="t", running_hours=9, created_by=u, robot=r
+        ),
+    ),
+    Kind(
         AlertRule,
         "alerts.alert_rule",
         "name",
@@ -200,6 +212,7 @@ def test_every_tenant_table_is_covered():
     }  # fmt: skip
     # In tests/audit/test_secret_columns.py, or in the tests of their own subject.
     elsewhere = {Invitation, OneTimeLink, SecondFactor, AlertEvent, FloorPlan, RobotClaimCode}
+    elsewhere |= {MaintenanceScheduleState}  # in tests/maintenance/test_schedules.py
     elsewhere |= {NotificationStep, NotificationPreference, RobotImport}
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
 

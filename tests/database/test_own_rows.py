@@ -147,6 +147,15 @@ REFERENCES = {
         "INSERT INTO maintenance_tasks (title, type, organization_id, created_by, assigned_to)"
         " VALUES ('t', 'inspection', %(organization)s, %(own)s, %(user)s)"
     ),
+    "maintenance_schedules.created_by": (
+        "INSERT INTO maintenance_schedules (title, running_hours, vendor, model, organization_id,"
+        " created_by) VALUES ('t', 9, 'abb', 'M', %(organization)s, %(user)s)"
+    ),
+    "maintenance_schedules.assigned_to": (
+        "INSERT INTO maintenance_schedules (title, running_hours, vendor, model, organization_id,"
+        " created_by, assigned_to)"
+        " VALUES ('t', 9, 'abb', 'M', %(organization)s, %(own)s, %(user)s)"
+    ),
     "alerts": (
         "INSERT INTO alerts"
         " (type, severity, title, message, organization_id, acknowledged_by, is_resolved)"

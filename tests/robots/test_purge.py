@@ -104,6 +104,7 @@ def test_purge_deletes_robot_with_all_rows_and_no_other(full_robot, organization
     assert row.request_data == {"name": "Arm", "serial_number": robot.serial_number}
     assert row.response_data["deleted"] == {
         "status_changes": 3, "commands": 1, "api_keys": 1, "alerts": 1, "maintenance_tasks": 1,
+        "maintenance_schedules": 0,
         "points": POINTS, "imports": 0,
     }  # fmt: skip
 

@@ -35,6 +35,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
     from apps.alerts.services.notifications.silences import silence_create
     from apps.alerts.services.rules.rules import alert_rule_create
     from apps.audit.models import AuditLog
+    from apps.maintenance.services.schedules import schedule_create
     from apps.maintenance.services.tasks import task_create
     from apps.organizations.models import FloorPlan
     from apps.robots.models import RobotCommand
@@ -108,6 +109,13 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
                 state="dead",
                 last_error=mark,
             )
+            schedule = schedule_create(
+                organization_id=organization.id,
+                created_by=author,
+                title=f"Schedule {mark}",
+                robot=robot,
+                running_hours=500,
+            )
             invitation = invitation_create(
                 organization_id=organization.id, email=f"{mark}-invited@x.example", role="custom"
             )
@@ -150,6 +158,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
             "invitation": invitation.pk,
             "session": session.pk,
             "maintenance-task": task.pk,
+            "maintenance-schedule": schedule.pk,
             "alert": alert.pk,
             "alert-rule": rule.pk,
             "command": command.pk,
@@ -205,7 +214,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
         r"-(detail|floor-plan|floor-plan-picture|password-link|second-factor|start|complete|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
         r"|change-lifecycle|test|end|replay|purge|reveal-secret|take-control|release-control|claim-code|errors|approve|reject"
-        r"|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events)$",
+        r"|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events|preview)$",
         "",
         route.removeprefix("platform-"),
     )
@@ -222,6 +231,7 @@ RESOURCE = {
     "invitation": "invitation",
     "usersession": "session",
     "maintenancetask": "maintenance-task",
+    "maintenanceschedule": "maintenance-schedule",
     "alert": "alert",
     "robotcommand": "command",
     "apikey": "api-key",

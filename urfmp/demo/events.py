@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.utils import timezone
+
 from apps.accounts.models import User
 from apps.alerts.models import Alert
 from apps.maintenance.models import MaintenanceTask
@@ -162,6 +164,19 @@ def _unfinished_tasks(context: DemoContext) -> list[MaintenanceTask]:
     ]
 
 
+# Title, type, vendor, model, days until the first date, legs.
+_SCHEDULES: tuple[tuple[str, str, str, str, int, dict[str, Any]], ...] = (
+    ("Clean the scanners", "cleaning", "mir", "MiR250", 2,
+     {"frequency": "weekly", "interval": 2, "lead_days": 3, "estimated_duration": 20}),
+    ("Grease axes 1 to 3", "lubrication", "kuka", "KR 210 R2700", 20,
+     {"frequency": "monthly", "interval": 3, "running_hours": 500, "estimated_duration": 60}),
+    ("Check the brakes", "inspection", "yaskawa", "GP25", 5,
+     {"frequency": "yearly", "lead_days": 14, "priority": "high", "estimated_duration": 90}),
+    ("Check the cables", "inspection", "universal_robots", "UR10e", 12,
+     {"frequency": "monthly", "month_day": 31, "estimated_duration": 30}),
+)  # fmt: skip
+
+
 def planned_tasks(context: DemoContext) -> list[dict[str, Any]]:
     """Return the fields of future tasks, for the service that creates them."""
     return [
@@ -177,6 +192,28 @@ def planned_tasks(context: DemoContext) -> list[dict[str, Any]]:
         }
         for serial, kind, title, priority, hours, minutes in _PLANNED
         if (robot := context.robots.get(serial)) is not None
+    ]
+
+
+def schedules(context: DemoContext) -> list[dict[str, Any]]:
+    """Return the fields of schedules, for the service that creates them.
+
+    Each applies to robots that the organization has.
+    """
+    start = timezone.localdate(context.now)
+    models = {(robot.vendor, robot.model) for robot in context.robots.values()}
+    return [
+        {
+            "title": title,
+            "type": kind,
+            "vendor": vendor,
+            "model": model,
+            "assigned_to": context.users.get("technician"),
+            "starts_on": start + timedelta(days=days) if "frequency" in legs else None,
+            **legs,
+        }
+        for title, kind, vendor, model, days, legs in _SCHEDULES
+        if (vendor, model) in models
     ]
 
 

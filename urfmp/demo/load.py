@@ -21,6 +21,7 @@ from apps.accounts.services.users import system_user_get, user_create, user_upda
 from apps.alerts.models import Alert
 from apps.alerts.services.rules.rules import built_in_rules_add
 from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.services.schedules import schedule_create
 from apps.maintenance.services.tasks import task_create
 from apps.organizations.selectors import organization_by_slug
 from apps.organizations.services.facilities import facility_create
@@ -30,7 +31,14 @@ from apps.robots.services.robots import robot_register
 from apps.telemetry.services.pending_work import pending_work_enqueue_stored
 from urfmp.common.tenancy.context import audit_action, tenant_transaction
 from urfmp.demo.credentials import CredentialsFile, readable_password
-from urfmp.demo.events import DemoContext, past_alerts, past_commands, past_tasks, planned_tasks
+from urfmp.demo.events import (
+    DemoContext,
+    past_alerts,
+    past_commands,
+    past_tasks,
+    planned_tasks,
+    schedules,
+)
 from urfmp.demo.fleet import FIRST_LOGIN, ORGANIZATIONS, OrganizationPlan, UserPlan
 from urfmp.demo.floor_plans import floor_plan_load
 from urfmp.demo.points import Row, telemetry_rows
@@ -236,6 +244,10 @@ class DemoLoader:
         planned = planned_tasks(context)
         for fields in planned:
             task_create(
+                organization_id=context.organization_id, created_by=context.author, **fields
+            )
+        for fields in schedules(context):
+            schedule_create(
                 organization_id=context.organization_id, created_by=context.author, **fields
             )
         self._on_progress(

@@ -130,6 +130,12 @@ UNFOLD: dict[str, Any] = {
                         "maintenance.view_maintenancetask",
                     ),
                     _menu_item(
+                        "Schedules",
+                        "event_repeat",
+                        "maintenance_maintenanceschedule_changelist",
+                        "maintenance.view_maintenanceschedule",
+                    ),
+                    _menu_item(
                         "Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"
                     ),
                     _menu_item(

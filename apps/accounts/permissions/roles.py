@@ -89,6 +89,7 @@ _RESOURCES = {
     "telemetry.storage": "settings",
     "telemetry.platformstorage": "platform",
     "maintenance.maintenancetask": "maintenance",
+    "maintenance.maintenanceschedule": "maintenance",
     "alerts.alert": "alert",
     "alerts.alertrule": "alert_rule",
     "alerts.alertrulestate": "alert_rule",

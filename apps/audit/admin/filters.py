@@ -31,6 +31,7 @@ _RESOURCES_WITHOUT_ADMIN = (
     "access",
     "alert_event",
     "claim_code",
+    "maintenance_schedule_state",
     "delivery",
     "export",
     "floor_plan",

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.maintenance.admin import tasks
+from apps.maintenance.admin import schedules, tasks
 
-__all__ = ["tasks"]
+__all__ = ["schedules", "tasks"]

@@ -7,6 +7,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -121,7 +123,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     list_select_related = ("robot", "assigned_to")
     autocomplete_fields = ("robot",)
     ordering = (F("due_at").asc(nulls_last=True), "id")
-    state_fields = ("state", "started", "completed", "author")
+    state_fields = ("state", "started", "completed", "author", "opened_by")
     fieldsets = (
         (
             None,
@@ -129,7 +131,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         ),
         ("When", {"fields": ("scheduled_at", "due_at", "estimated_duration")}),
         ("Work", {"fields": (("actual_duration", "cost"), "parts_used", "notes")}),
-        ("State", {"fields": (("state", "author"), ("started", "completed"))}),
+        ("State", {"fields": (("state", "author"), ("started", "completed"), "opened_by")}),
     )
     add_fieldsets = fieldsets[:2]
     object_actions: ClassVar[tuple[ObjectAction, ...]] = (
@@ -235,6 +237,13 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     @admin.display(description="Created by")
     def author(self, task: MaintenanceTask) -> str:
         return str(task.created_by)
+
+    @admin.display(description="Schedule")
+    def opened_by(self, task: MaintenanceTask) -> SafeString | str:
+        if task.schedule is None:
+            return NOTHING
+        page = reverse("admin:maintenance_maintenanceschedule_change", args=[task.schedule_id])
+        return format_html('<a class="u-link" href="{}">{}</a>', page, task.schedule)
 
     @admin.display(description="Action")
     def next_step(self, task: MaintenanceTask) -> SafeString | str:

@@ -73,6 +73,7 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
         fields = (
             "id",
             "robot",
+            "schedule",
             "title",
             "description",
             "type",
@@ -94,6 +95,7 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
         )
         read_only_fields = (
             "id",
+            "schedule",
             "status",
             "started_at",
             "completed_at",

@@ -1,7 +1,8 @@
-"""Maintenance tasks."""
+"""Maintenance tasks, and the schedules that open them."""
 
 from __future__ import annotations
 
+from apps.maintenance.models.schedules import MaintenanceSchedule, MaintenanceScheduleState
 from apps.maintenance.models.tasks import MaintenanceTask
 
-__all__ = ["MaintenanceTask"]
+__all__ = ["MaintenanceSchedule", "MaintenanceScheduleState", "MaintenanceTask"]

@@ -29,11 +29,24 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class MaintenanceTask(TenantModel):
-    """One piece of work, on one robot or on none in particular."""
+    """One piece of work, on one robot or on none in particular.
+
+    A schedule has at most one open task for each robot.
+    """
 
     id = uuid_primary_key()
     organization = organization_fk()
     robot = unconstrained_fk("robots.Robot", null=True, blank=True)
+    schedule = models.ForeignKey(
+        "maintenance.MaintenanceSchedule",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        editable=False,
+        db_constraint=False,
+        db_index=False,
+        related_name="+",
+    )
     title = NameField(max_length=255)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
     type = models.CharField(max_length=50, choices=MaintenanceType)
@@ -84,6 +97,16 @@ class MaintenanceTask(TenantModel):
             name_check("maintenance_tasks", "title"),
             bounded_datetime_check("maintenance_tasks", "scheduled_at"),
             bounded_datetime_check("maintenance_tasks", "due_at"),
+            models.CheckConstraint(
+                condition=models.Q(schedule__isnull=True) | models.Q(robot__isnull=False),
+                name="maintenance_tasks_schedule_robot_check",
+            ),
+            models.UniqueConstraint(
+                fields=("schedule", "robot"),
+                condition=models.Q(schedule__isnull=False)
+                & (models.Q(status__isnull=True) | models.Q(status__in=OPEN_STATUSES)),
+                name="maintenance_tasks_one_open_key",
+            ),
         )
         indexes = (
             models.Index(fields=("robot",), name="idx_maintenance_robot"),
@@ -97,6 +120,7 @@ class MaintenanceTask(TenantModel):
                 name="idx_maintenance_open",
             ),
             models.Index(fields=("created_by",), name="idx_maintenance_created_by"),
+            models.Index(fields=("schedule",), name="idx_maintenance_schedule"),
         )
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ from apps.maintenance.choices import (
 )
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.services.schedule_states import schedule_state_rearm
 from apps.robots.models import Robot
 from apps.robots.services.robots import require_in_service
 from urfmp.common.db.json_values import check_json
@@ -73,6 +74,9 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
             task.status = MaintenanceStatus.SCHEDULED
         _check(task)
         if task.robot_id != robot_id:
+            if task.schedule_id is not None:
+                msg = "A schedule opened this task for its robot. Create another task instead."
+                raise ValidationError({"robot": msg})
             require_in_service(task.robot)
         task.save()
     return task
@@ -94,7 +98,7 @@ def task_start(task: MaintenanceTask) -> MaintenanceTask:
 
 
 def task_complete(task: MaintenanceTask, notes: str | None = None) -> MaintenanceTask:
-    """Complete a task that is in progress.
+    """Complete a task that is in progress, and re-arm its schedule.
 
     Without an actual duration, the time since the start is stored, rounded up to whole minutes.
 
@@ -117,11 +121,14 @@ def task_complete(task: MaintenanceTask, notes: str | None = None) -> Maintenanc
         if notes:
             _append_note(task, notes)
         task.save(update_fields=["status", "completed_at", "actual_duration", "notes"])
+        schedule_state_rearm(task, task.completed_at)
     return task
 
 
 def task_cancel(task: MaintenanceTask, reason: str) -> MaintenanceTask:
-    """Cancel a task and append the reason to its notes.
+    """Cancel a task and re-arm its schedule.
+
+    The reason is appended to the notes.
 
     Raises:
         TaskStateError: The task is already closed.
@@ -170,6 +177,7 @@ def _cancel(task: MaintenanceTask, reason: str) -> None:
     task.status = MaintenanceStatus.CANCELLED
     _append_note(task, f"Cancelled: {reason}")
     task.save(update_fields=["status", "notes"])
+    schedule_state_rearm(task, timezone.now())
 
 
 def _append_note(task: MaintenanceTask, note: str) -> None:

@@ -56,6 +56,19 @@ _BY_STATUS_SQL = f"""
     SELECT t.status, sum(t.time), sum(t.count)::bigint FROM {_TOTALS_SQL} GROUP BY 1
 """  # noqa: S608 - constants
 _BY_ROBOT_SQL = f"SELECT asked.id, t.status, t.time, t.count FROM {_TOTALS_SQL}"  # noqa: S608
+# The running time of each measurement: a robot from a time of its own until the end.
+_RUNNING_SECONDS_SQL = f"""
+    SELECT asked.key, coalesce(t.seconds, 0)::bigint
+    FROM (
+        SELECT m.* FROM unnest(%(keys)s::uuid[], %(robots)s::uuid[], %(starts)s::timestamptz[])
+            AS m (key, id, start)
+        WHERE m.id IN (SELECT id FROM robots) OFFSET 0
+    ) AS asked CROSS JOIN LATERAL (
+        SELECT extract(epoch FROM sum(ends - begins)) AS seconds
+        FROM ({_INTERVAL_SQL} FROM {_CHANGES_SQL}) AS i
+        WHERE status = 'running'
+    ) AS t
+""".replace("%(start)s", "asked.start")  # noqa: S608 - constants
 # An interval counts in each day that it overlaps; the last column counts it where it begins. Few
 # intervals overlap several days, and only they are cut.
 _BY_DAY_SQL = f"""
@@ -184,6 +197,30 @@ def status_summaries(robot_ids: Collection[UUID], span: TimeRange) -> dict[UUID,
     for robot_id, *row in _fetch(_BY_ROBOT_SQL, robot_ids, span):
         found[robot_id].append(row)
     return {pk: StatusSummary(span.length, _longest_first(rows)) for pk, rows in found.items()}
+
+
+def running_seconds_since(
+    measurements: Collection[tuple[UUID, UUID, datetime]], end: datetime
+) -> dict[UUID, int]:
+    """Return running times until an end, in whole seconds; one query.
+
+    Late rows of the history count as soon as they are stored.
+
+    Args:
+        measurements: Key of each measurement, its robot, and the time from which it counts.
+        end: End of all measurements.
+    """
+    if not measurements:
+        return {}
+    parameters: dict[str, Any] = {
+        "keys": [key for key, _, _ in measurements],
+        "robots": [robot_id for _, robot_id, _ in measurements],
+        "starts": [min(start, end) for _, _, start in measurements],
+        "end": end,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_RUNNING_SECONDS_SQL, parameters)
+        return dict(cursor.fetchall())
 
 
 def status_days(

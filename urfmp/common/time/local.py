@@ -92,6 +92,15 @@ def resolve_exact_local(value: datetime, *, offset: str = "") -> datetime:
     return resolve_local(value, offset=offset)
 
 
+def recurring_instant(value: datetime, zone: tzinfo) -> datetime:
+    """Return the instant of a recurring local time, in UTC.
+
+    As RFC 5545 (section 3.3.5) defines it: a repeated time is its first occurrence, and a time that
+    the clock skips has the offset before the gap.
+    """
+    return value.replace(tzinfo=zone, fold=0).astimezone(UTC)
+
+
 def _skipped_message(value: datetime) -> str:
     zone = timezone.get_current_timezone()
     # With fold=0 Python uses the offset before the gap, with fold=1 the one after it.

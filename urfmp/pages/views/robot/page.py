@@ -11,6 +11,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.maintenance.selectors.schedules import robot_schedules
 from apps.organizations.selectors import facility_timezone
 from apps.robots.choices import CommandType
 from apps.robots.models import Robot
@@ -147,6 +148,7 @@ def _work(request: HttpRequest, robot: Robot, now: datetime) -> dict[str, Any]:
     return {
         "tasks": robot_tasks(request.user, robot, MAX_OPEN_TASKS),
         "closed_tasks": closed_tasks(request.user, robot),
+        "schedules": robot_schedules(request.user, robot),
     }
 
 
