@@ -233,6 +233,7 @@ RESOURCE = {
     "maintenancetask": "maintenance-task",
     "maintenanceschedule": "maintenance-schedule",
     "alert": "alert",
+    "alertrule": "alert-rule",
     "robotcommand": "command",
     "apikey": "api-key",
     "auditlog": "audit-log",

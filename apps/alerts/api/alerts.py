@@ -226,22 +226,25 @@ class AlertViewSet(IdempotentCreateMixin, ReadViewSet):
     @action(detail=True, methods=["post"])
     def assign(self, request: Request, pk: str) -> Response:
         """Assign an alert to a user."""
+        alert = self.get_object()
         values = self._validated(AlertAssignmentSerializer)
-        return self._response(alert_assign(self.get_object(), self._acting_user(), **values))
+        return self._response(alert_assign(alert, self._acting_user(), **values))
 
     @extend_schema(request=AlertCommentSerializer, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def comment(self, request: Request, pk: str) -> Response:
         """Comment an alert."""
+        alert = self.get_object()
         values = self._validated(AlertCommentSerializer)
-        return self._response(alert_comment(self.get_object(), self._acting_user(), **values))
+        return self._response(alert_comment(alert, self._acting_user(), **values))
 
     @extend_schema(request=AlertSnoozeSerializer, responses=AlertSerializer)
     @action(detail=True, methods=["post"])
     def snooze(self, request: Request, pk: str) -> Response:
         """Snooze an alert."""
+        alert = self.get_object()
         values = self._validated(AlertSnoozeSerializer)
-        return self._response(alert_snooze(self.get_object(), self._acting_user(), **values))
+        return self._response(alert_snooze(alert, self._acting_user(), **values))
 
     @extend_schema(
         responses=AlertEventSerializer(many=True),
