@@ -23,12 +23,12 @@ from benchmarks.waiting_fleet import WaitingFleet, live_process, make_waiting_ro
 _ROBOTS = int(os.environ.get("BENCH_WAITING_ROBOTS", "10000"))
 _QUEUED = 1000
 _QUEUED_PER_ROBOT = 10
-_STOPS = 200
-_STOPS_PER_ROUND = 40
+_STOPS = 100
+_STOPS_PER_ROUND = 20
 _TARGET_SECONDS = 0.1
 # As in the row `ingest`.
 _BATCH_POINTS = 5000
-_BATCHES = 80
+_BATCHES = 120
 _CONNECTIONS = 6
 
 
