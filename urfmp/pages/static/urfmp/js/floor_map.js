@@ -53,7 +53,7 @@
 
   function place(element, x, y) {
     const [left, top] = view.toPixels(x, y);
-    element.style.transform = `translate(${left.toFixed(1)}px, ${top.toFixed(1)}px)`;
+    element.style.transform = `translate(${left}px, ${top}px)`;
   }
 
   function draw() {
@@ -273,8 +273,8 @@
 
   function moveTo(robot, x, y) {
     Object.assign(robot, { x, y, isMoved: true });
-    form.elements.x_m.value = x.toFixed(2);
-    form.elements.y_m.value = y.toFixed(2);
+    form.elements.x_m.value = window.urfmpFormat.plain(x, 2);
+    form.elements.y_m.value = window.urfmpFormat.plain(y, 2);
     showRobot(robot);
   }
 
@@ -331,7 +331,7 @@
     dueAt = Infinity;
     const own = ++number;
     const startedAt = performance.now();
-    const query = isFitted ? `?box=${[...view.box(), CLUSTER_PIXELS / view.scale].map((value) => value.toFixed(3)).join(",")}` : "";
+    const query = isFitted ? `?box=${[...view.box(), CLUSTER_PIXELS / view.scale].map((value) => window.urfmpFormat.plain(value, 3)).join(",")}` : "";
     try {
       const response = await fetch(`${data.robots}${query}`, { headers: { Accept: "application/json", "X-Unattended": "1" } });
       if (response.redirected) {

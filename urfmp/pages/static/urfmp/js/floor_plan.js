@@ -27,8 +27,8 @@
   plan.addEventListener("click", (event) => {
     const number = buttons.find((button) => button.getAttribute("aria-pressed") === "true").dataset.point;
     const box = plan.querySelector("img").getBoundingClientRect();
-    field("x", number).value = (((event.clientX - box.left) / box.width) * size.x).toFixed(1);
-    field("y", number).value = (((event.clientY - box.top) / box.height) * size.y).toFixed(1);
+    field("x", number).value = window.urfmpFormat.plain(((event.clientX - box.left) / box.width) * size.x, 1);
+    field("y", number).value = window.urfmpFormat.plain(((event.clientY - box.top) / box.height) * size.y, 1);
     drawMarks();
     form.elements[`x_m_${number}`].focus();
   });

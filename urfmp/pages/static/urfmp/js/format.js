@@ -99,6 +99,9 @@ window.urfmpFormat = (() => {
     return "now";
   }
 
+  // Returns a rounded number as inputs and addresses need it: a point, no grouping.
+  const plain = (value, digits) => String(Number(value.toFixed(digits)));
+
   // Says next to the page's timezone how far the browser's clock is from it.
   function compareClocks() {
     const note = document.querySelector("[data-zone]");
@@ -113,5 +116,5 @@ window.urfmpFormat = (() => {
 
   document.addEventListener("DOMContentLoaded", compareClocks);
 
-  return { clock, date, dateTime, exact, locale, number, offset, offsetText, parts, relative, value };
+  return { clock, date, dateTime, exact, locale, number, offset, offsetText, parts, plain, relative, value };
 })();
