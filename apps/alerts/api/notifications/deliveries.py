@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts.api.idempotency import IdempotentMixin
 from apps.alerts.choices.notifications import DeliveryState
 from apps.alerts.models import Delivery
 from apps.alerts.services.notifications.deliveries import delivery_replay
@@ -46,7 +47,7 @@ class DeliveryFilterSet(django_filters.FilterSet):
     created_before = AwareDateTimeFilter(field_name="created_at", lookup_expr="lt")
 
 
-class DeliveryViewSet(ReadViewSet):
+class DeliveryViewSet(IdempotentMixin, ReadViewSet):
     """Notifications that were sent or wait, kept for 90 days."""
 
     model = Delivery
