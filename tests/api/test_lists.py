@@ -61,6 +61,7 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
     from apps.alerts.services.notifications.routes import Step, route_create
     from apps.alerts.services.notifications.silences import silence_create
     from apps.alerts.services.rules.rules import alert_rule_create
+    from apps.maintenance.services.schedules import schedule_create
     from apps.maintenance.services.tasks import task_create
     from apps.robots.models import RobotCommand
 
@@ -73,6 +74,7 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
             author = system_user_get(organization_id=organization_a.id)
             common = {"organization_id": organization_a.id, "title": "t", "robot": robot}
             task_create(created_by=author, type="cleaning", **common)
+            schedule_create(created_by=author, running_hours=9, **common)
             alert_report(type="system", severity="info", message="m", **common)
             RobotCommand.objects.create(organization=organization_a, robot=robot, type="start")
             alert_rule_create(

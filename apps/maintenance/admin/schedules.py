@@ -59,7 +59,7 @@ class ScheduleForm(ScopedModelForm):
 @admin.register(MaintenanceSchedule)
 class MaintenanceScheduleAdmin(OrganizationScopedAdmin[MaintenanceSchedule]):
     audit_resource = "maintenance_schedule"
-    empty_text = "Schedules open maintenance tasks by the calendar or by running hours."
+    empty_text = "Plans that open maintenance tasks by the calendar or running hours appear here."
     form = ScheduleForm
     list_display = ("title", "target", "calendar", "hours", "assigned_to", "is_active")
     list_filter = ("is_active", "type", ("robot", AutocompleteFilter))

@@ -21,6 +21,7 @@ from apps.maintenance.selectors.schedules import schedule_preview
 from apps.maintenance.services.schedules import schedule_create, schedule_delete, schedule_update
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
+from urfmp.common.api.filters import BooleanFilter
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer
 from urfmp.common.api.viewsets import WriteViewSet
 
@@ -88,7 +89,7 @@ class MaintenanceScheduleFilterSet(django_filters.FilterSet):
     vendor = django_filters.CharFilter()
     model = django_filters.CharFilter()
     type = django_filters.ChoiceFilter(choices=MaintenanceType.choices)
-    is_active = django_filters.BooleanFilter()
+    is_active = BooleanFilter()
 
 
 class MaintenanceScheduleViewSet(
