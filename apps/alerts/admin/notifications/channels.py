@@ -103,7 +103,7 @@ def _secret_page(request: HttpRequest, channel: NotificationChannel) -> HttpResp
 @admin.register(NotificationChannel)
 class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
     audit_resource = "channel"
-    empty_text = "Add a channel to send alerts by e-mail, or to a webhook of your own."
+    empty_text = "Channels that send alerts by e-mail, or to a webhook of your own, appear here."
     form = ChannelForm
     needs_step_up = True
     list_display = ("name", "kind", "target", "state")

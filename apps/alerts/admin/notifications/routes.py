@@ -123,7 +123,7 @@ class RouteForm(ScopedModelForm):
 @admin.register(NotificationRoute)
 class NotificationRouteAdmin(OrganizationScopedAdmin[NotificationRoute]):
     audit_resource = "route"
-    empty_text = "Add a route to send alerts to channels. Without one, no alert is sent."
+    empty_text = "Routes that send alerts to channels appear here. Without one, no alert is sent."
     form = RouteForm
     list_display = ("position", "name", "matches", "hours", "sends_to", "is_enabled")
     list_display_links = ("name",)

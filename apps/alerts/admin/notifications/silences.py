@@ -75,7 +75,9 @@ def _can_end(silence: Silence) -> bool:
 @admin.register(Silence)
 class SilenceAdmin(OrganizationScopedAdmin[Silence]):
     audit_resource = "silence"
-    empty_text = "Add a silence to hold notifications back, for example during planned work."
+    empty_text = (
+        "Silences that hold notifications back, for example during planned work, appear here."
+    )
     form = SilenceForm
     list_display = ("reason_text", "matches", "state", "start", "end", "created_by")
     list_display_links = ("reason_text",)
