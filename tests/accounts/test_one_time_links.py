@@ -361,7 +361,7 @@ def test_command_prints_link(alice, api_post):
     call_command("password_link", ALICE, stdout=out)
     token = out.getvalue().strip().rpartition("#")[2]
     assert choose(api_post, token).status_code == 204
-    with pytest.raises(CommandError, match="no active user"):
+    with pytest.raises(CommandError, match="No active user has"):
         call_command("password_link", "no@acme.example")
 
 
