@@ -10,9 +10,16 @@ from django.test import RequestFactory
 from django.urls import reverse
 
 from apps.accounts.models import ApiKey, Invitation, User, UserSession
-from apps.alerts.models import Alert
+from apps.alerts.models import (
+    Alert,
+    AlertRule,
+    Delivery,
+    NotificationChannel,
+    NotificationRoute,
+    Silence,
+)
 from apps.audit.models import AuditLog
-from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.models import MaintenanceSchedule, MaintenanceTask
 from apps.organizations.models import Facility, Organization, PlatformOrganization
 from apps.robots.models import Robot, RobotCommand
 from urfmp.common.admin import OrganizationScopedAdmin, RelatedOnlyFilter
@@ -21,7 +28,8 @@ pytestmark = pytest.mark.django_db
 
 MODELS = (
     User, UserSession, ApiKey, Organization, Facility, Robot, RobotCommand, MaintenanceTask,
-    Alert, AuditLog,
+    MaintenanceSchedule, Alert, AlertRule, NotificationChannel, NotificationRoute, Silence,
+    Delivery, AuditLog,
 )  # fmt: skip
 OURS = [model for model in admin.site._registry if model.__module__.startswith("apps.")]
 

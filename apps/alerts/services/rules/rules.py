@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -18,11 +19,16 @@ from urfmp.common.db.constraints import unique_error_on
 from urfmp.common.db.json_values import check_json
 from urfmp.common.tenancy.context import audit_action
 
-_UNIQUE = ("A rule of this name for these robots exists already.", "alert_rules_name_scope_key")
 # Changes after which the condition has to be met anew.
 _MATERIAL = frozenset(
     {"scope", "facility", "model", "robot", "kind", "condition", "severity", "is_enabled"}
 )
+
+
+def _unique_name() -> AbstractContextManager[None]:
+    return unique_error_on(
+        "name", "A rule of this name for these robots exists already.", "alert_rules_name_scope_key"
+    )
 
 
 def alert_rule_create(*, organization_id: UUID, **fields: Any) -> AlertRule:
@@ -36,7 +42,7 @@ def alert_rule_create(*, organization_id: UUID, **fields: Any) -> AlertRule:
         ValidationError: A field is invalid, or the name is taken for the same robots.
     """
     rule = AlertRule(organization_id=organization_id, **fields)
-    with unique_error_on("name", *_UNIQUE), audit_action("alerts.alert_rule.create"):
+    with _unique_name(), audit_action("alerts.alert_rule.create"):
         _save(rule)
     return rule
 
@@ -54,7 +60,7 @@ def alert_rule_update(rule: AlertRule, **fields: Any) -> AlertRule:
     Raises:
         ValidationError: A field is invalid, or the name is taken for the same robots.
     """
-    with unique_error_on("name", *_UNIQUE), audit_action("alerts.alert_rule.update"):
+    with _unique_name(), audit_action("alerts.alert_rule.update"):
         rule = AlertRule.objects.select_for_update(of=("self",)).get(pk=rule.pk)
         before = {name: getattr(rule, name) for name in _MATERIAL}
         for name, value in fields.items():
