@@ -331,7 +331,6 @@ CREATE TABLE facilities (
     organization_id uuid NOT NULL,
     CONSTRAINT facilities_pkey PRIMARY KEY (id),
     CONSTRAINT facilities_name_form_check CHECK (is_name((name)::text)),
-    CONSTRAINT facilities_notification_key UNIQUE (organization_id, id),
     CONSTRAINT facilities_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT facilities_organization_name_key UNIQUE (organization_id, name),
     CONSTRAINT fk_facilities_organization FOREIGN KEY (organization_id) REFERENCES organizations(id)

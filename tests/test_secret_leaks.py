@@ -36,7 +36,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Pages redisplayed for another attempt must include the token of their link.
 REDISPLAYED = {
-    (page, f"{page} form token") for page in ("admin:choose_password", "admin:accept_invitation")
+    (page, f"{page} form token")
+    for page in ("admin:choose_password", "admin:accept_invitation", "admin:acknowledge_alerts")
 }
 SESSION_ONLY = {"admin:logout", "admin:jsi18n"}
 

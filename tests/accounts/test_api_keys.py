@@ -151,9 +151,10 @@ def test_api_key_create_unknown_scope_is_rejected(organization_a, tenant, alice)
 
 
 def test_scopes_contain_known_permissions():
-    commands = {"command.view", "command.create"}
+    covered = {"command.view", "command.create"}
+    covered |= {f"webhook.{verb}" for verb in ("view", "create", "update", "delete")}
     for scope, permissions in SCOPES.items():
-        assert permissions <= PERMISSIONS | commands, scope
+        assert permissions <= PERMISSIONS | covered, scope
         resource, _, verb = scope.partition(":")
         assert verb in {"read", "write", "command"}
         assert resource

@@ -68,7 +68,7 @@ def test_operator_commands_robot_and_sees_it_done(width, page, robot_url):
 def test_operator_requests_stop_and_resets_robot(width, page, robot_url):
     page.set_viewport_size({"width": width, "height": 844})
     page.goto(robot_url)
-    page.get_by_role("link", name="Request stop", exact=True).click()
+    page.locator("#robot").get_by_role("link", name="Request stop of R").click()
     assert page.get_by_text("not a safety device").is_visible()
     page.get_by_role("button", name="Request stop now").click()
     page.get_by_text("No command is sent to this robot until it is reset.").wait_for()

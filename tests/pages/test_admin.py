@@ -49,7 +49,10 @@ def test_list_shows_only_own_rows(fleet, alice, client_for, model):
     response = client_for(alice).get(url(model, "changelist"))
 
     assert response.status_code == 200
-    assert b"secret" not in response.content
+    # Rows of other organizations are marked as secret; an action of channels has the word too.
+    assert b"secret" not in response.content.replace(b"signing secret", b"").replace(
+        b"_secret", b""
+    )
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)

@@ -16,7 +16,7 @@ from urfmp.db.operations import protect_table, require_own_users, run_sql
 class Migration(migrations.Migration):
     dependencies = [
         ("alerts", "0007_alert_rules"),
-        ("organizations", "0009_platform_fleet"),
+        ("organizations", "0010_floor_plans"),
         ("robots", "0011_command_lifetime"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

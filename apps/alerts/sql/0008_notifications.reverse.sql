@@ -27,7 +27,6 @@ ALTER TABLE notification_routes
     DROP CONSTRAINT notification_routes_organization_id_key,
     DROP CONSTRAINT fk_notification_routes_facility,
     DROP CONSTRAINT fk_notification_routes_organization;
-ALTER TABLE facilities DROP CONSTRAINT facilities_notification_key;
 ALTER TABLE notification_channels
     DROP CONSTRAINT notification_channels_organization_id_key,
     DROP CONSTRAINT fk_notification_channels_organization;

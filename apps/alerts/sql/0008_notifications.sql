@@ -5,11 +5,8 @@ ALTER TABLE notification_channels
         FOREIGN KEY (organization_id) REFERENCES organizations (id),
     ADD CONSTRAINT notification_channels_organization_id_key UNIQUE (organization_id, id);
 
--- The target of references by organization and facility. No robot is in a facility that is deleted,
--- so its routes and silences match nothing any more and go with it.
-ALTER TABLE facilities
-    ADD CONSTRAINT facilities_notification_key UNIQUE (organization_id, id);
-
+-- No robot is in a facility that is deleted, so its routes and silences match nothing any more and
+-- go with it.
 ALTER TABLE notification_routes
     ADD CONSTRAINT fk_notification_routes_organization
         FOREIGN KEY (organization_id) REFERENCES organizations (id),

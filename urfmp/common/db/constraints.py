@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import IntegrityError
 from django.db.models import F, Model, UniqueConstraint
-from psycopg.errors import UniqueViolation
+from psycopg.errors import CheckViolation, UniqueViolation
 
 
 @contextmanager
@@ -43,6 +43,12 @@ def unique_error_on(field: str, message: str, *constraints: str) -> Iterator[Non
 def _violated_unique_constraint(error: IntegrityError) -> str | None:
     cause = error.__cause__
     return cause.diag.constraint_name if isinstance(cause, UniqueViolation) else None
+
+
+def violated_check(error: IntegrityError) -> str | None:
+    """Return the name of the violated check constraint, or of a trigger's check."""
+    cause = error.__cause__
+    return cause.diag.constraint_name if isinstance(cause, CheckViolation) else None
 
 
 def _is_unique_error(error: ValidationError, field: str) -> bool:

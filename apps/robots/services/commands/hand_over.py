@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.functions import Coalesce, Now
 
@@ -16,10 +16,13 @@ from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.commands.changes import change_status
 from apps.robots.services.commands.checks import hand_over_error, has_motion_in_flight
 from apps.robots.services.robots import robot_lock
+from urfmp.common.db.constraints import violated_check
 from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
 # Time until which a robot acknowledges a command that it was sent.
 ACKNOWLEDGE_PERIOD = timedelta(seconds=10)
+# Error of the trigger that refuses to hand over an expired command.
+_EXPIRED = "robot_commands_expired"
 
 
 def command_claim_next(
@@ -117,13 +120,22 @@ def _reject(command: RobotCommand, reason: str) -> None:
 
 
 def _is_sent(command: RobotCommand, acknowledge_within: timedelta) -> bool:
-    """Mark a command as sent; return False if it has expired."""
+    """Mark a command as sent; return False if it has expired.
+
+    A command that expires between the two statements is rejected by a trigger.
+    """
     if not RobotCommand.objects.filter(pk=command.pk, expires_at__gt=Now()).exists():
         return False
-    change_status(
-        command,
-        CommandStatus.SENT,
-        sent_at=Now(),
-        answer_due_at=Now() + acknowledge_within,
-    )
+    try:
+        with transaction.atomic():
+            change_status(
+                command,
+                CommandStatus.SENT,
+                sent_at=Now(),
+                answer_due_at=Now() + acknowledge_within,
+            )
+    except IntegrityError as error:
+        if violated_check(error) != _EXPIRED:
+            raise
+        return False
     return True
