@@ -6,7 +6,9 @@ Root belongs to the platform.
 
 from __future__ import annotations
 
+import gc
 import os
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 from django import VERSION
 from django.conf import settings
 from django.core.cache import cache
-from django.db import connections
+from django.db import OperationalError, connections
 from django.http import HttpRequest
 from django.test import Client
 from hypothesis import HealthCheck
@@ -83,7 +85,22 @@ def django_db_setup(request, django_db_blocker) -> Iterator[None]:
     if not keep:
         with django_db_blocker.unblock():
             default.close()
+            _destroy_test_database(owner, original)
+
+
+def _destroy_test_database(owner: Any, original: str) -> None:
+    """Drop the test database; wait for sessions of threads and processes that are ending."""
+    gc.collect()
+    end = time.monotonic() + 20
+    while True:
+        try:
             owner.creation.destroy_test_db(original, verbosity=0)
+        except OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+        else:
+            return
 
 
 @pytest.fixture(autouse=True)

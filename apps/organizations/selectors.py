@@ -17,7 +17,7 @@ def facility_timezone(principal: Any, name: str) -> str:
     """Return the timezone of a facility, by default the organization's.
 
     Args:
-        principal: User or API key that reads.
+        principal: User that reads.
         name: Name of the facility; empty or unknown for none.
     """
     own: str | None = None

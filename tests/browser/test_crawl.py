@@ -38,6 +38,7 @@ MAX_PAGES_PER_ROUTE = 2
 NOT_LINKED = {
     "autocomplete", "search", "jsi18n", "logout", "login", "app_list", "None",
     "password_change_done", "robot_client_file",
+    "alerts_alertrule_preview", "alerts_alertrule_add_built_in",  # forms are posted to them
 }  # fmt: skip
 
 

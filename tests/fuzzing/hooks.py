@@ -31,6 +31,11 @@ _REASONS = [
     # Rules between fields, and of datetimes.
     r"Send either `delete` or `replace`\.",
     r"No robot in service is in this place\.",
+    r"Send the content of a plan, or two points\.",
+    r"Enter a time in the future\.",
+    r"The end must be in the future\.",
+    r"Select a robot, or enter a vendor and a model\.",
+    r"Send either rows or csv\.",
     r"A key bound to a robot cannot have the scope .*\.",
     r"Enter a date and time between the years 2000 and 2200\.",
     r"Expiry must be in the future\.",
@@ -45,7 +50,7 @@ _REASONS = [
 ]  # fmt: skip
 _REASON = re.compile("|".join(f"(?:{reason})" for reason in _REASONS), re.DOTALL)
 _CODES = {"idempotency_key_reused", "nothing_stored", "unknown_metric", "invalid_range"}
-_CODES |= {"link_refused"}
+_CODES |= {"link_refused", "claim_refused"}
 _OWN_SESSION = os.environ.get("FUZZING_OWN_SESSION")
 
 
@@ -70,11 +75,12 @@ def rejected_for_a_reason(ctx, response, case):
     body = response.json()
     if body["code"] in _CODES:
         return
-    # Each vendor has connection settings of its own; the document has those of all vendors.
+    # Vendors have connection settings of their own, and kinds of rules have conditions of their
+    # own; the document has those of all.
     errors = {
         path: found
         for path, found in body.get("errors", {}).items()
-        if not path.startswith("connection_config.")
+        if not path.startswith("connection_config.") and path != "condition"
     }
     texts = list(_messages(errors)) if "errors" in body else [body["detail"]]
     unexplained = [text for text in texts if not _REASON.fullmatch(text)]

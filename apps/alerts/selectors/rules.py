@@ -122,7 +122,7 @@ def robots_in_scope(
     count = robots.count()
     known = TelemetryLatest.objects.filter(metric_name__in=metrics).values("robot_id")
     zones = dict(Facility.objects.exclude(timezone="").values_list("name", "timezone"))
-    default = str(principal.organization.timezone)
+    default = str(rule.organization.timezone)
     chosen = robots.filter(pk__in=known).order_by("name", "pk")[:limit]
     return [(robot, ZoneInfo(zones.get(robot.facility, default))) for robot in chosen], count
 

@@ -46,7 +46,7 @@ def _violated_unique_constraint(error: IntegrityError) -> str | None:
 
 
 def violated_check(error: IntegrityError) -> str | None:
-    """Return the name of the violated check constraint, or of a trigger's check."""
+    """Return the violated check constraint, or a trigger's check."""
     cause = error.__cause__
     return cause.diag.constraint_name if isinstance(cause, CheckViolation) else None
 

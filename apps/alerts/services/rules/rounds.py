@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, OperationalError
 
 from apps.alerts.selectors.rules import organizations_with_rules
 from apps.alerts.services.rules.evaluation import evaluate_by_clock, evaluate_new_points
@@ -30,6 +30,9 @@ def rules_evaluate(seconds: float, *, pause: Callable[[float], None] = time.slee
     Args:
         seconds: Time after which no further round begins.
         pause: Function that waits between rounds.
+
+    Raises:
+        OperationalError: The database does not answer, for any organization.
     """
     begin = time.monotonic()
     clock_due = begin
@@ -48,5 +51,7 @@ def rules_evaluate(seconds: float, *, pause: Callable[[float], None] = time.slee
 def _evaluate(evaluation: Callable[[UUID], int], organization_id: UUID) -> None:
     try:
         evaluation(organization_id)
+    except OperationalError:
+        raise
     except DatabaseError:
         logger.exception("Rules of organization %s could not be evaluated.", organization_id)

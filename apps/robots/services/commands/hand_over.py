@@ -21,7 +21,7 @@ from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
 # Time until which a robot acknowledges a command that it was sent.
 ACKNOWLEDGE_PERIOD = timedelta(seconds=10)
-# Error of the trigger that refuses to hand over an expired command.
+# Constraint that the trigger names when it rejects the hand-over of an expired command.
 _EXPIRED = "robot_commands_expired"
 
 
