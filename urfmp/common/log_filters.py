@@ -48,6 +48,7 @@ FILTERS: dict[str, Any] = {
     "one_line": {"()": "urfmp.common.log_filters.SingleLineFilter"},
     "request_errors": {"()": "urfmp.common.log_filters.RequestErrorFilter"},
     "client_limit": {"()": "urfmp.common.log_filters.ClientLimitFilter"},
+    "database_outage": {"()": "urfmp.common.log_filters.DatabaseOutageFilter"},
 }
 
 logger = logging.getLogger(__name__)
@@ -82,6 +83,18 @@ class SingleLineFilter(logging.Filter):
         if len(message) > MAX_LINE_LENGTH:
             message = message[:MAX_LINE_LENGTH] + "\u2026"
         record.msg, record.args, record.exc_info, record.exc_text = message, (), None, None
+        return True
+
+
+class DatabaseOutageFilter(logging.Filter):
+    """Shortens errors of a lost database to one line."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Drop the traceback and append the error."""
+        error = record.exc_info[1] if record.exc_info else None
+        if type(error).__name__ in {"OperationalError", "InterfaceError"}:
+            message = f"{record.getMessage()} {single_line(str(error))}"
+            record.msg, record.args, record.exc_info, record.exc_text = message, (), None, None
         return True
 
 
