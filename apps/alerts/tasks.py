@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
-from django.db import InterfaceError, OperationalError
 from procrastinate.contrib.django import app
 
 from apps.alerts.services.notifications.deliveries import deliveries_clean_up
@@ -12,11 +9,8 @@ from apps.alerts.services.notifications.sender import deliveries_send
 from apps.alerts.services.notifications.wakeup import SEND_TASK
 from apps.alerts.services.notifications.watchdog import watchdog_check
 from apps.alerts.services.rules.rounds import rules_evaluate
-from urfmp.common.log_filters import single_line
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.common.tenancy.organizations import organization_ids
-
-logger = logging.getLogger(__name__)
 
 # A run ends before the next one starts, so that rules are evaluated all the time.
 _RUN_SECONDS = 4.8
@@ -27,14 +21,8 @@ _MAX_RUN_SECONDS = 55.0
 @app.periodic(cron="* * * * * */5")
 @app.task(name="alerts.evaluate_rules", queueing_lock="alerts.evaluate_rules")
 def evaluate_rules(timestamp: int) -> None:
-    """Evaluate rules on new points and by the clock, all the time.
-
-    While the database does not answer, each run logs one line; the next one tries again.
-    """
-    try:
-        rules_evaluate(_RUN_SECONDS)
-    except (OperationalError, InterfaceError) as error:
-        logger.warning("Rules could not be evaluated: %s", single_line(str(error)))
+    """Evaluate rules on new points and by the clock, all the time."""
+    rules_evaluate(_RUN_SECONDS)
 
 
 @app.periodic(cron="* * * * * */5")

@@ -6,7 +6,7 @@ import json
 import os
 from itertools import pairwise
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apps.alerts.choices.rules import ClauseMeasure, Comparison
@@ -132,6 +132,19 @@ def overlap(one, other):
     return one[0] < ends[1] and other[0] < ends[0]
 
 
+# A late sample splits a reported episode: its second part is still open.
+SPLIT = Rule(
+    [("value", "a", ">", 0.0, None, 0), ("value", "b", "<", 1.0, None, 0)],
+    match_all=False,
+    hold=0,
+    keep=0,
+)
+# Silence begins and ends between two samples, before the clock has evaluated it.
+SILENT = Rule([("no_data", "a", ">", 0.0, None, 1)], match_all=False, hold=0, keep=0)
+
+
+@example(SPLIT, [(0, [("b", 1, 0.0), ("b", 4, 1.0)]), (0, [("a", 3, 1.0), ("b", 2, 1.0)])])
+@example(SILENT, [(0, [("a", 1, 0.0)]), (0, [("a", 3, 0.0)])])
 @settings(max_examples=EXAMPLES)
 @given(rules(), STEPS)
 def test_state_equals_model_after_every_arrival(rule, steps):

@@ -37,7 +37,7 @@ from urfmp.pages.timelines import (
 )
 from urfmp.pages.views.rendering import render_page, require_permission
 
-_CHANGES_PER_PAGE = 30
+_CHANGES_PER_PAGE = 50
 _TIMELINES_PER_PAGE = 25
 # Larger fleets default to a shorter range: summarizing a week would take too long.
 _MAX_ROBOTS_WEEK_DEFAULT = 1_000

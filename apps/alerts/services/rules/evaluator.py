@@ -96,8 +96,8 @@ class Plan(NamedTuple):
         start: State to start from. All samples after its instant are needed; if it holds no
             values, also the newest sample of each metric up to that instant.
         is_past: Whether the samples are so late that the current state is left alone.
-        least_new: Time of the earliest new sample. What had ended by then is not news: it was
-            reported, or happened before the rule was made.
+        least_new: Time of the earliest new sample. What had ended by then, and by the last
+            evaluation, is not news: it was reported, or happened before the rule was made.
     """
 
     start: Machine
@@ -173,18 +173,18 @@ def evaluate(
     if machine.held and not start.start.held:
         machine.judge(program, began)
     following = [sample for sample in samples if sample.at > began]
+    # Time after the last evaluation is news too: silence before the earliest new sample.
+    news_from = min(start.least_new, record.machine.at) if record.machine else start.least_new
     if start.is_past:
         ended = machine.advance(program, following, until)
         if machine.episode is not None:
             ended.append(replace(machine.episode, end=until))
-        known, transitions = _merge_past(list(record.episodes), ended, start.least_new)
+        known, transitions = _merge_past(list(record.episodes), ended, news_from)
         return replace(record, episodes=_recent(known, until)), transitions
     # Samples count by the robot's clock, even if it is ahead.
     until = max(until, following[-1].at) if following else until
     ended, base, next_base = _run(program, record, start, machine, following, until)
-    known, transitions = _merge(
-        list(record.episodes), ended, machine.episode, start.least_new, until
-    )
+    known, transitions = _merge(list(record.episodes), ended, machine.episode, news_from, until)
     return RuleRecord(machine, base, next_base, _recent(known, until)), transitions
 
 
@@ -216,13 +216,13 @@ def _run(
 
 
 def _merge_past(
-    known: list[Episode], ended: list[Episode], least_new: int
+    known: list[Episode], ended: list[Episode], news_from: int
 ) -> tuple[list[Episode], list[Transition]]:
     """Add ended episodes to the known ones that they overlap."""
     transitions = []
     for episode in ended:
         same = [one for one in known if one.overlaps(episode)]
-        if not same and episode.end is not None and episode.end <= least_new:
+        if not same and episode.end is not None and episode.end <= news_from:
             continue
         if not same:
             known.append(episode)
@@ -240,7 +240,7 @@ def _merge(
     known: list[Episode],
     ended: list[Episode],
     current: Episode | None,
-    least_new: int,
+    news_from: int,
     until: int,
 ) -> tuple[list[Episode], list[Transition]]:
     """Compare the episodes of a run with the known ones."""
@@ -261,12 +261,24 @@ def _merge(
             transitions += _changes(was_open, closed)
             transitions.append(Transition(Change.CLEARED, closed))
             ended = [one for one in ended if one not in successors[:1]]
-    known, past = _merge_past(known, ended, least_new)
+    known, past = _merge_past(known, ended, news_from)
     transitions += past
     if current is not None and current not in known:
-        known = [one for one in known if not one.overlaps(current)] + [current]
+        known = [*_before(current, known), current]
         transitions.append(Transition(Change.OPENED, current))
     return known, transitions
+
+
+def _before(current: Episode, known: list[Episode]) -> list[Episode]:
+    """Return the known episodes, ended at the start of the current one.
+
+    They were reported and stay known, so that a later run does not report their time again.
+    """
+    return [
+        replace(one, end=current.start) if one.overlaps(current) else one
+        for one in known
+        if one.start < current.start or not one.overlaps(current)
+    ]
 
 
 def _changes(before: Episode, after: Episode) -> list[Transition]:
