@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -142,24 +143,36 @@ def strips_for(
     intervals = status_intervals([robot.pk for robot in robots], span, MAX_STRIP_SEGMENTS)
     strips = []
     for robot in robots:
-        longest: dict[str, list[str]] = {}
-        most_severe: dict[str, list[str]] = {}
+        longest: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+        most_severe: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
         for segment in _timeline_segments(intervals[robot.pk], span, describe=False):
             left = round(segment.left * STRIP_WIDTH / 100)
             right = round((segment.left + segment.width) * STRIP_WIDTH / 100)
-            path = f"M{left} 0h{max(right - left, 1)}"
-            longest.setdefault(segment.status, []).append(path)
+            line = left, max(right, left + 1)
+            _draw(longest[segment.status], line)
             if segment.most_severe:
-                most_severe.setdefault(segment.most_severe, []).append(path.replace(" 0h", " 8h"))
+                _draw(most_severe[segment.most_severe], line)
         summary = summaries[robot.pk]
         strips.append(
-            Strip(robot, summary, _joined(longest), _joined(most_severe), _shares_text(summary))
+            Strip(robot, summary, _paths(longest, 0), _paths(most_severe, 8), _shares_text(summary))
         )
     return strips
 
 
-def _joined(paths: Mapping[str, list[str]]) -> list[tuple[str, str]]:
-    return [(status, "".join(parts)) for status, parts in paths.items()]
+def _draw(lines: list[tuple[int, int]], line: tuple[int, int]) -> None:
+    """Add a line, or lengthen the last one if it reaches the new one."""
+    left, right = line
+    if lines and lines[-1][1] >= left:
+        lines[-1] = lines[-1][0], max(lines[-1][1], right)
+    else:
+        lines.append(line)
+
+
+def _paths(lines: Mapping[str, list[tuple[int, int]]], y: int) -> list[tuple[str, str]]:
+    return [
+        (status, "".join(f"M{left} {y}h{right - left}" for left, right in drawn))
+        for status, drawn in lines.items()
+    ]
 
 
 def _shares_text(summary: StatusSummary) -> str:
