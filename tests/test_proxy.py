@@ -7,7 +7,7 @@ import http.client
 import json
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -26,6 +26,9 @@ class Backend(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path in {"/api/v1/events", "/stream"}:
             self._stream()
+            return
+        if "wait" in self.headers:
+            self._wait_for_disconnect()
             return
         format_name = self.path.rpartition(".")[2]
         content_type = {
@@ -56,24 +59,33 @@ class Backend(BaseHTTPRequestHandler):
             self.wfile.write(b"data: %d%s\n\n" % (number, b" " * 2000))
             time.sleep(0.5)
 
+    def _wait_for_disconnect(self) -> None:
+        """Send nothing, as a long poll, until the client disconnects."""
+        self.connection.settimeout(10)
+        with suppress(TimeoutError, ConnectionError):
+            self.server.is_disconnected = self.connection.recv(1) == b""
+
     def log_message(self, *args: object) -> None:
         pass
 
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory):
-    """Return the proxy's port and log."""
+    """Return the proxy's port and log, and the servers behind it."""
+    servers: dict[str, ThreadingHTTPServer] = {}
     with ExitStack() as stack:
         ports = []
         for name in ("web", "live"):
             server = stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Backend))
             server.name = name
+            server.is_disconnected = False
+            servers[name] = server
             server.daemon_threads = True
             threading.Thread(target=server.serve_forever, daemon=True).start()
             stack.callback(server.shutdown)
             ports.append(server.server_port)
         port, _, log = stack.enter_context(proxy(*ports, tmp_path_factory.mktemp("proxy")))
-        yield port, log
+        yield port, log, servers
 
 
 def get(port: int, path: str, **headers: str):
@@ -116,6 +128,20 @@ def test_proxy_does_not_compress_other_formats(proxied):
     assert get(proxied[0], "/a.csv")[0].headers["Content-Encoding"] is None
 
 
+def test_proxy_tells_live_that_a_client_disconnected(proxied):
+    """Otherwise a command would be handed to a robot that has hung up."""
+    port, _, servers = proxied
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    link.request("GET", "/api/v1/device/commands/next", headers={"Wait": "1"})
+    time.sleep(0.3)
+    assert not servers["live"].is_disconnected
+    link.close()
+    end = time.monotonic() + 5
+    while not servers["live"].is_disconnected and time.monotonic() < end:
+        time.sleep(0.05)
+    assert servers["live"].is_disconnected
+
+
 @pytest.mark.parametrize("path", ["/api/v1/events", "/stream"])
 def test_proxy_passes_events_on_at_once_and_uncompressed(path, proxied):
     with closing(http.client.HTTPConnection("127.0.0.1", proxied[0], timeout=20)) as link:
@@ -145,7 +171,7 @@ def test_proxy_replaces_forwarded_headers_of_clients(proxied):
 
 
 def test_proxy_passes_credentials_on_and_does_not_log_them(proxied):
-    port, log = proxied
+    port, log, _ = proxied
     key = generate_key()
     path = f"/write?db=d&u=x&p={key}"
     received = dict(get(port, path, Authorization=f"Bearer {key}", X_API_Key=key)[1]["headers"])

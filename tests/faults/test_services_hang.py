@@ -10,7 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -53,8 +53,12 @@ def stopped(*process_ids: int):
 
 @contextmanager
 def stopped_database(server):
+    """Stop the postmaster, so that no session begins, then those of its sessions that still run."""
     postmaster = postmaster_pid(server)
-    with stopped(postmaster, *children_of(postmaster)):
+    with stopped(postmaster), ExitStack() as sessions:
+        for process_id in children_of(postmaster):
+            with suppress(ProcessLookupError):  # a session that has just ended
+                sessions.enter_context(stopped(process_id))
         yield
 
 
