@@ -89,18 +89,37 @@ def django_db_setup(request, django_db_blocker) -> Iterator[None]:
 
 
 def _destroy_test_database(owner: Any, original: str) -> None:
-    """Drop the test database; wait for sessions of threads and processes that are ending."""
+    """Drop the test database; wait for sessions of threads and processes that are ending.
+
+    Raises:
+        RuntimeError: A test left a session open; the message has its last statement.
+    """
     gc.collect()
     end = time.monotonic() + 20
     while True:
         try:
             owner.creation.destroy_test_db(original, verbosity=0)
-        except OperationalError:
+        except OperationalError as error:
             if time.monotonic() > end:
-                raise
+                raise RuntimeError(_open_sessions(owner.settings_dict["TEST"]["NAME"])) from error
             time.sleep(0.2)
         else:
             return
+
+
+def _open_sessions(database: str) -> str:
+    with psycopg.connect(os.environ["ADMIN_DATABASE_URL"]) as administrator:
+        return "\n".join(
+            str(session)
+            for session in administrator.execute(
+                """
+                SELECT pid, usename, backend_type, application_name, backend_start, state_change,
+                       state, wait_event, query
+                FROM pg_stat_activity WHERE datname = %s
+                """,
+                [database],
+            )
+        )
 
 
 @pytest.fixture(autouse=True)
