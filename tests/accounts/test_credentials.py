@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, User
+from apps.accounts.selectors.api_tokens import access_credential
 from apps.accounts.selectors.credentials import (
     SessionCredential,
     invalidate_cached_session,
@@ -19,11 +20,13 @@ from apps.accounts.selectors.credentials import (
     record_key_use,
     session_credential,
 )
+from apps.accounts.selectors.key_format import generate_key
 from apps.accounts.services.api_tokens import token_pair_issue
 from apps.accounts.services.session_store import SessionStore
 from tests.conftest import uncache_session
 from urfmp.common.security.bearer_secrets import hash_token
 from urfmp.common.tenancy.context import Actor
+from urfmp.live.selectors import revoked_credentials
 
 
 @pytest.fixture
@@ -114,3 +117,46 @@ def test_record_key_use_writes_once_a_minute(organization_a, make_key, tenant):
         ApiKey.objects.update(last_used_at=then)
     record_key_use(unused)
     assert key_credential(key).last_used_at == then
+
+
+def _found_one_by_one(token: str) -> bool:
+    return any(
+        find(token) is not None for find in (session_credential, access_credential, key_credential)
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE users SET is_active = false",
+        "UPDATE organizations SET is_active = false",
+        "UPDATE robots SET is_active = false",
+        "UPDATE api_keys SET is_active = false",
+        "UPDATE api_keys SET expires_at = now() - interval '1 second'",
+        "UPDATE user_sessions SET expires_at = now() - interval '1 second'",
+        "UPDATE user_sessions SET access_expires_at = now() - interval '1 second'"
+        " WHERE family_id IS NOT NULL",
+        "DELETE FROM user_sessions",
+        "SELECT",
+    ],
+)
+def test_ended_credentials_are_those_that_no_lookup_finds(
+    change, browser, token, alice, make_key, make_robot, organization_a, tenant
+):
+    pair = token_pair_issue(alice, Actor())
+    robot = make_robot(organization_a)
+    tokens = [
+        token,
+        pair.access_token,
+        pair.refresh_token,
+        make_key(organization_a),
+        make_key(organization_a, robot=robot),
+        generate_key(),
+    ]
+    with tenant(organization_a), connection.cursor() as cursor:
+        cursor.execute(change)
+    uncache_session(browser)
+
+    expected = {hash_token(each) for each in tokens if not _found_one_by_one(each)}
+    assert revoked_credentials([hash_token(each) for each in tokens]) == expected
+    assert hash_token(pair.refresh_token) in expected

@@ -95,8 +95,8 @@ def key_credential(key: str) -> KeyCredential | None:
     """Return an API key's credential, or None if it is not valid.
 
     A key is valid until it is revoked or expires, its organization is deactivated, or the robot
-    to which it is bound is retired. SQL function `api_key_credential` decides; `api_key_refused`
-    and `telemetry_refused` contain the same rule and change with it.
+    to which it is bound is retired. SQL function `api_key_credential` decides; `api_key_refused`,
+    `telemetry_refused` and `ended_credentials` contain the same rule and change with it.
     """
     return key_credentials([key]).get(key)
 
