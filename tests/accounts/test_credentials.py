@@ -134,8 +134,7 @@ def _found_one_by_one(token: str) -> bool:
         "UPDATE api_keys SET is_active = false",
         "UPDATE api_keys SET expires_at = now() - interval '1 second'",
         "UPDATE user_sessions SET expires_at = now() - interval '1 second'",
-        "UPDATE user_sessions SET access_expires_at = now() - interval '1 second'"
-        " WHERE family_id IS NOT NULL",
+        "UPDATE user_sessions SET access_expires_at = least(access_expires_at, created_at)",
         "DELETE FROM user_sessions",
         "SELECT",
     ],

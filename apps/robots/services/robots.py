@@ -153,8 +153,12 @@ def robot_retire(robot: Robot) -> Robot:
 
 
 def robot_lock(robot_id: UUID) -> Robot:
-    """Lock a robot's row against retirement and return until the transaction ends."""
-    locked: Robot = Robot.objects.select_for_update(no_key=True).get(pk=robot_id)
+    """Lock a robot's row against retirement and return until the transaction ends.
+
+    Its organization is read with it.
+    """
+    rows = Robot.objects.select_related("organization")
+    locked: Robot = rows.select_for_update(no_key=True, of=("self",)).get(pk=robot_id)
     return locked
 
 

@@ -95,7 +95,13 @@ def current_actor() -> Actor:
 
 
 @contextmanager
-def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Iterator[None]:
+def tenant_transaction(
+    organization_id: UUID,
+    actor: Actor | None = None,
+    *,
+    action: str = "",
+    durable: bool = False,
+) -> Iterator[None]:
     """Open a transaction that sees the rows of one organization only.
 
     Requests, jobs, on-commit work and streams all use it; there is no other access. Inside another
@@ -104,16 +110,19 @@ def tenant_transaction(organization_id: UUID, actor: Actor | None = None) -> Ite
     Args:
         organization_id: Organization whose rows are visible and may be written.
         actor: Actor for the audit log; default: that of the outer transaction.
+        action: Audit action of the whole transaction, as `audit_action` sets it for a part.
+        durable: Whether all is committed at the end, so that no transaction may be open.
 
     Raises:
+        RuntimeError: A transaction is open, and this one is durable.
         TenantError: A transaction of another organization is already open.
     """
     outer = _context.get()
     if outer and outer.organization_id != organization_id:
         msg = "A tenant transaction cannot be opened inside another organization's."
         raise TenantError(msg)
-    context = _Context(organization_id, actor or (outer.actor if outer else Actor()))
-    with transaction.atomic():
+    context = _Context(organization_id, actor or (outer.actor if outer else Actor()), action)
+    with transaction.atomic(durable=durable):
         with _activated(context):
             yield
         if connection.needs_rollback:

@@ -17,10 +17,12 @@ from apps.robots.services.commands.changes import change_status
 from apps.robots.services.commands.checks import hand_over_error, has_motion_in_flight
 from apps.robots.services.robots import robot_lock
 from urfmp.common.db.constraints import violated_check
-from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
+from urfmp.common.tenancy.context import Actor, tenant_transaction
 
 # Time until which a robot acknowledges a command that it was sent.
 ACKNOWLEDGE_PERIOD = timedelta(seconds=10)
+# Commands that are read at once; most are handed over, so that the first is enough.
+_MAX_BATCH = 20
 # Constraint that the trigger names when it rejects the hand-over of an expired command.
 _EXPIRED = "robot_commands_expired"
 
@@ -57,20 +59,21 @@ def command_claim_next(
         RuntimeError: A transaction is open, so that `sent` could be rolled back after the command
             has left.
     """
-    with transaction.atomic(durable=True), tenant_transaction(organization_id, actor):
+    with tenant_transaction(
+        organization_id, actor, action="robots.command.hand_over", durable=True
+    ):
         first = _due_commands(robot_id).first()
         if first is None:
             return None
         is_stop = first.type == CommandType.EMERGENCY_STOP
         if previous_id is not None and _awaits_acknowledgement(previous_id) and not is_stop:
             return None
-        with audit_action("robots.command.hand_over"):
-            if is_stop:
-                # Nothing may delay it: neither checks nor the lock of the robot's row.
-                with suppress(CommandStateError):
-                    if _is_sent(first, acknowledge_within):
-                        return first
-            return _claim(robot_lock(robot_id), acknowledge_within)
+        if is_stop:
+            # Nothing may delay it: neither checks nor the lock of the robot's row.
+            with suppress(CommandStateError):
+                if _is_sent(first, acknowledge_within):
+                    return first
+        return _claim(robot_lock(robot_id), acknowledge_within)
 
 
 def _awaits_acknowledgement(command_id: UUID) -> bool:
@@ -102,14 +105,16 @@ def _claim(robot: Robot, acknowledge_within: timedelta) -> RobotCommand | None:
     rows = _due_commands(robot.pk)
     if has_motion_in_flight(robot):
         rows = rows.exclude(type__in=MOTION_TYPES)
-    for command in rows.iterator(chunk_size=20):
-        try:
-            if error := hand_over_error(robot, command):
-                _reject(command, error.message)
-            elif _is_sent(command, acknowledge_within):
-                return command
-        except CommandStateError:
-            continue  # a user cancelled it, or it expired, at the same time
+    # A command that is not sent is not due any more.
+    while commands := list(rows[:_MAX_BATCH]):
+        for command in commands:
+            try:
+                if error := hand_over_error(robot, command):
+                    _reject(command, error.message)
+                elif _is_sent(command, acknowledge_within):
+                    return command
+            except CommandStateError:
+                continue  # a user cancelled it, or it expired, at the same time
     return None
 
 
@@ -120,12 +125,7 @@ def _reject(command: RobotCommand, reason: str) -> None:
 
 
 def _is_sent(command: RobotCommand, acknowledge_within: timedelta) -> bool:
-    """Mark a command as sent; return False if it has expired.
-
-    A command that expires between the two statements is rejected by a trigger.
-    """
-    if not RobotCommand.objects.filter(pk=command.pk, expires_at__gt=Now()).exists():
-        return False
+    """Mark a command as sent; return False if it has expired: a trigger rejects it."""
     try:
         with transaction.atomic():
             change_status(
