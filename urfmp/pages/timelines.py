@@ -160,7 +160,7 @@ def strips_for(
 
 
 def _draw(lines: list[tuple[int, int]], line: tuple[int, int]) -> None:
-    """Add a line, or lengthen the last one if it reaches the new one."""
+    """Add a line, or lengthen the last one if they meet."""
     left, right = line
     if lines and lines[-1][1] >= left:
         lines[-1] = lines[-1][0], max(lines[-1][1], right)

@@ -125,7 +125,10 @@ def _reject(command: RobotCommand, reason: str) -> None:
 
 
 def _is_sent(command: RobotCommand, acknowledge_within: timedelta) -> bool:
-    """Mark a command as sent; return False if it has expired: a trigger rejects it."""
+    """Mark a command as sent; return False if it has expired.
+
+    A trigger rejects the status of an expired command.
+    """
     try:
         with transaction.atomic():
             change_status(
