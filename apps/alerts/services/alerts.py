@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -34,6 +33,7 @@ from apps.alerts.services.events import alert_event_record
 from apps.robots.services.robots import require_in_service
 from urfmp.common.db.fields import validate_datetime_range
 from urfmp.common.db.json_values import check_json
+from urfmp.common.db.locks import advisory_lock
 from urfmp.common.db.names import normalize_name, validate_visible
 from urfmp.common.tenancy.context import audit_action
 
@@ -104,9 +104,7 @@ def _reported_key(key: str) -> str:
 
 def lock_condition(organization_id: UUID, robot_id: UUID | None, key: str) -> None:
     """Lock a condition until the transaction ends."""
-    condition = f"alerts.{organization_id}.{robot_id}.{key}"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [condition])
+    advisory_lock(f"alerts.{organization_id}.{robot_id}.{key}")
 
 
 def alert_open(alert: Alert) -> Alert:

@@ -6,12 +6,10 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID, uuid4
 
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.db.models import F, Q
 from django.utils import timezone
 from procrastinate.contrib.django import app
@@ -45,12 +43,13 @@ from apps.telemetry.services.import_files import (
     import_sample,
 )
 from apps.telemetry.services.recordings import StoredRows, rows_store, split_batches
+from urfmp.common.db.locks import advisory_lock
+from urfmp.common.db.names import normalize_file_name
 from urfmp.common.tenancy.context import audit_action, tenant_transaction
 
 # Imports that are not started, waiting or running.
 MAX_OPEN_IMPORTS_PER_ORGANIZATION = 5
 _MAX_STORED_ERRORS = 100
-_MAX_FILE_NAME_LENGTH = 255
 # A worker that stored no batch for this long is dead.
 _LEASE = timedelta(seconds=60)
 _DRAFT_LIFETIME = timedelta(days=1)
@@ -84,7 +83,7 @@ def import_upload(
             organization_id=organization_id,
             robot=robot,
             created_by=created_by,
-            file_name=_clean_file_name(file_name),
+            file_name=normalize_file_name(file_name) or "recording.csv",
             file_bytes=0,
         )
         row.file_bytes = file_store(row, parts)
@@ -200,19 +199,10 @@ def imports_clean_up(organization_id: UUID) -> int:
 
 def _require_free_place(organization_id: UUID) -> None:
     """Require a free place; lock the organization's other uploads out."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"telemetry.import:{organization_id}"],
-        )
+    advisory_lock(f"telemetry.import:{organization_id}")
     unfinished = TelemetryImport.objects.exclude(status__in=ENDED_IMPORT_STATUSES)
     if unfinished.count() >= MAX_OPEN_IMPORTS_PER_ORGANIZATION:
         raise TooManyImportsError
-
-
-def _clean_file_name(file_name: str) -> str:
-    name = "".join(c if c.isprintable() else " " for c in PurePath(file_name).name)
-    return " ".join(name.split())[-_MAX_FILE_NAME_LENGTH:] or "recording.csv"
 
 
 def _lock(telemetry_import: TelemetryImport, action: ImportAction) -> TelemetryImport:

@@ -14,8 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
-from psycopg.errors import LockNotAvailable
+from django.db import connection
 
 from apps.telemetry.models.rollups import (
     AGGREGATES,
@@ -34,6 +33,7 @@ from apps.telemetry.services.pending_work import (
     pending_work_acknowledge,
     pending_work_claim,
 )
+from urfmp.common.db.locks import advisory_lock, advisory_lock_within_second
 from urfmp.common.tenancy.context import tenant_transaction
 
 _AGGREGATES = ", ".join(AGGREGATES[name] for name in COLUMNS)
@@ -171,18 +171,10 @@ def rollups_lock(organization_id: UUID, *, wait: bool) -> bool:
             acquired. Retention and checks release the lock only for an instant before they
             acquire it again, so a shorter wait would starve.
     """
-    statement = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            if not wait:
-                cursor.execute("SET LOCAL lock_timeout TO '1s'")
-            cursor.execute(statement, [f"telemetry-rollups:{organization_id}"])
-            if not wait:
-                cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-    except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            return False
-        raise
+    name = f"telemetry-rollups:{organization_id}"
+    if not wait:
+        return advisory_lock_within_second(name)
+    advisory_lock(name)
     return True
 
 

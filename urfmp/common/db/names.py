@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import ValidationError
@@ -41,6 +42,8 @@ _STRAY_MODIFIER = re.compile(
 )
 _BLANKS = re.compile("[ \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 
+_MAX_FILE_NAME_LENGTH = 255
+
 CONTROL_MESSAGE = "Line breaks and control characters are not allowed."
 NOTHING_VISIBLE_MESSAGE = "Enter at least one letter, digit or symbol."
 
@@ -53,6 +56,15 @@ def normalize_name(text: str) -> str:
 def normalize_identifier(text: str) -> str:
     """Return a text in NFKC, trimmed, with single blanks."""
     return text if _is_plain(text) else _normalized(text, "NFKC")
+
+
+def normalize_file_name(file_name: str) -> str:
+    """Return the name of an uploaded file without folders and control characters.
+
+    At most its last 255 characters; empty if nothing is left.
+    """
+    name = "".join(c if c.isprintable() else " " for c in PurePath(file_name).name)
+    return " ".join(name.split())[-_MAX_FILE_NAME_LENGTH:]
 
 
 def _is_plain(text: str) -> bool:

@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.db import OperationalError, connection, transaction
 from django.utils import timezone
-from psycopg.errors import LockNotAvailable
 
 from apps.alerts.choices.rules import RuleState
 from apps.alerts.models import AlertRule, AlertRuleState
 from apps.alerts.protocols.program import NEVER, Program, to_datetime
 from apps.alerts.services.rules.evaluator import RuleRecord
+from urfmp.common.db.locks import advisory_lock_within_second
 
 _COLUMNS = (
     "rule_version", "state", "since", "last_sample_at", "value", "next_due_at", "is_unreported",
@@ -35,19 +34,7 @@ def rules_lock(organization_id: UUID) -> bool:
     Only one worker at a time evaluates an organization: it reads states, samples and alerts, and
     must not overwrite what another one has concluded from newer samples.
     """
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SET LOCAL lock_timeout TO '1s'")
-            cursor.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                [f"alert-rules:{organization_id}"],
-            )
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-    except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            return False
-        raise
-    return True
+    return advisory_lock_within_second(f"alert-rules:{organization_id}")
 
 
 def states_load(

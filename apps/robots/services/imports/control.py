@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import connection
 from django.utils import timezone
 from procrastinate.contrib.django import app
 
@@ -22,11 +20,12 @@ from apps.robots.choices import (
 from apps.robots.exceptions import RobotImportStateError, TooManyRobotImportsError
 from apps.robots.models import RobotImport, RobotImportRow
 from apps.robots.protocols.fleet_files.readers import FileRow
+from urfmp.common.db.locks import advisory_lock
+from urfmp.common.db.names import normalize_file_name
 from urfmp.common.tenancy.context import audit_action
 
 # Imports that are not ended.
 MAX_OPEN_PER_ORGANIZATION = 5
-_MAX_FILE_NAME_LENGTH = 255
 _INSERT_BATCH_ROWS = 1_000
 
 
@@ -58,7 +57,7 @@ def robot_import_create(
             organization_id=organization_id,
             created_by=created_by,
             created_by_key_id=created_by_key,
-            file_name=_clean_file_name(file_name),
+            file_name=normalize_file_name(file_name) or "robots",
             row_count=len(rows),
         )
         RobotImportRow.objects.bulk_create(
@@ -131,19 +130,10 @@ def robot_import_enqueue(organization_id: UUID, import_id: UUID, *, delay_second
 
 
 def _require_free_place(organization_id: UUID) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"robots.import:{organization_id}"],
-        )
+    advisory_lock(f"robots.import:{organization_id}")
     unfinished = RobotImport.objects.exclude(status__in=ENDED_ROBOT_IMPORTS)
     if unfinished.count() >= MAX_OPEN_PER_ORGANIZATION:
         raise TooManyRobotImportsError
-
-
-def _clean_file_name(file_name: str) -> str:
-    name = "".join(c if c.isprintable() else " " for c in PurePath(file_name).name)
-    return " ".join(name.split())[-_MAX_FILE_NAME_LENGTH:] or "robots"
 
 
 def _lock(robot_import: RobotImport, action: RobotImportAction) -> RobotImport:
