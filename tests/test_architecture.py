@@ -131,7 +131,7 @@ def test_routed_viewsets_are_scoped():
     own_views = {"LatestView", "SeriesView", "ExportView", "DeviceStatusView"}
     own_views |= {"RobotStatusSummaryView", "RobotTimelineView", "FleetStatusSummaryView"}
     own_views |= {"FleetLatestView", "FleetSeriesView", "HistogramView", "CorrectionView"}
-    own_views |= {"DeviceClaimView"}
+    own_views |= {"DeviceClaimView", "AlertmanagerView"}
     own_views |= {"VendorProfileListView", "DeviceCommandAcknowledgeView"}
     own_views |= {"DeviceCommandProgressView", "DeviceCommandResultView"}
     own_views |= {"RobotStopRequestView", "PlaceStopRequestView"}

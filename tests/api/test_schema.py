@@ -220,6 +220,8 @@ def test_stream_parameters_are_documented(document):
 
 def test_request_bodies_forbid_unknown_members(document):
     for path, method, operation in operations(document):
+        if path == "/api/v1/alertmanager":  # later versions of Alertmanager may send more
+            continue
         for media, body in operation.get("requestBody", {"content": {}})["content"].items():
             schema = body["schema"]
             name = schema.get("$ref", "").rpartition("/")[2]

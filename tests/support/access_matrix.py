@@ -129,6 +129,7 @@ API = {
     ("alert-snooze", "post"): {"technician", "operator", *STAFF, "write_key"},
     ("alert-assign", "post"): {*STAFF, "write_key"},
     ("alert-events", "get"): READERS,
+    ("alertmanager", "post"): {"operator", *STAFF, "write_key"},
     ("notification-channel-list", "get"): {"admin", "read_key"},
     ("notification-channel-list", "post"): {"admin", "write_key"},
     ("notification-channel-detail", "get"): {"admin", "read_key"},
@@ -159,7 +160,7 @@ USERS_ONLY = {
 # Their URLs contain no id, and they return the caller's own data.
 WITHOUT_ROW = {
     "device-status", "status-history-summary", "stop-requests", "audit-log-export",
-    "auth-choose-organization", "alert-rule-preview",
+    "auth-choose-organization", "alert-rule-preview", "alertmanager",
 }  # fmt: skip
 # Plain views and redirects, each with its own test.
 COVERED_ELSEWHERE = {

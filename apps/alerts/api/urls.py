@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from apps.alerts.api.alertmanager import AlertmanagerView
 from apps.alerts.api.alerts import AlertViewSet
 from apps.alerts.api.notifications.channels import ChannelViewSet
 from apps.alerts.api.notifications.deliveries import DeliveryViewSet
@@ -17,4 +19,4 @@ router.register("notification-routes", RouteViewSet, basename="notification-rout
 router.register("silences", SilenceViewSet, basename="silence")
 router.register("deliveries", DeliveryViewSet, basename="delivery")
 
-urlpatterns = router.urls
+urlpatterns = [*router.urls, path("alertmanager", AlertmanagerView.as_view(), name="alertmanager")]

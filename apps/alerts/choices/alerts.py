@@ -9,7 +9,8 @@ MAX_COMMENT_LENGTH = 5000
 # Prefixes of keys that the platform derives; a report cannot contain such a key.
 DERIVED_KEY_PREFIX = "auto:"
 RULE_KEY_PREFIX = "rule:"
-RESERVED_KEY_PREFIXES = (DERIVED_KEY_PREFIX, RULE_KEY_PREFIX)
+ALERTMANAGER_KEY_PREFIX = "alertmanager:"
+RESERVED_KEY_PREFIXES = (DERIVED_KEY_PREFIX, RULE_KEY_PREFIX, ALERTMANAGER_KEY_PREFIX)
 
 
 class AlertSeverity(models.TextChoices):

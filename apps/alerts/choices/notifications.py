@@ -19,11 +19,16 @@ RETRY_DELAYS = tuple(
     for seconds in (5, 30, 120, 600, 1_800, 3_600, 10_800, 28_800, 86_400)
 )
 DELIVERY_LIFETIME = timedelta(hours=72)
+# Longer than an attempt takes. A new sender takes over the leases of a dead one without waiting.
+LEASE = timedelta(seconds=60)
 MAX_REJECTED_ATTEMPTS = 3
 MAX_UNFINISHED_ATTEMPTS = 3
 DELIVERY_RETENTION = timedelta(days=90)
 # How long a rotated webhook secret still signs beside the new one.
 SECRET_OVERLAP = timedelta(hours=24)
+# Open alerts are posted again to Alertmanager, which ends those that it no longer hears of.
+REFRESH_INTERVAL = timedelta(minutes=2)
+MAX_ALERTS_PER_POST = 500
 ACKNOWLEDGE_LINK_LIFETIME = timedelta(hours=72)
 
 
@@ -32,6 +37,7 @@ class ChannelKind(models.TextChoices):
 
     EMAIL = "email", "E-mail"
     WEBHOOK = "webhook", "Webhook"
+    ALERTMANAGER = "alertmanager", "Alertmanager"
 
 
 class RouteHours(models.TextChoices):
@@ -51,6 +57,7 @@ class Notice(models.TextChoices):
     REPEATED = "repeated", "Not acknowledged"
     ACKNOWLEDGED = "acknowledged", "Acknowledged"
     RESOLVED = "resolved", "Resolved"
+    REFRESHED = "refreshed", "Still open"
     TEST = "test", "Test"
 
 

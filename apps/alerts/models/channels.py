@@ -35,7 +35,7 @@ def text_array(**kwargs: Any) -> Any:
 
 
 class NotificationChannel(TenantModel):
-    """Where notifications are sent: e-mail addresses, or a webhook.
+    """Where notifications are sent: e-mail addresses, a webhook, or Alertmanager.
 
     The signing secrets are encrypted. After a rotation the previous one signs as well, until
     `previous_secret_expires_at`.
@@ -43,7 +43,8 @@ class NotificationChannel(TenantModel):
     Attributes:
         roles: For e-mail, the roles whose users receive it.
         addresses: For e-mail, further addresses.
-        allowed_networks: For a webhook, private networks that it may reach.
+        url: For a webhook, where it posts; for Alertmanager, its address without the API's path.
+        allowed_networks: For both, private networks that they may reach.
         disabled_reason: Why the platform disabled the channel; empty if a user did.
     """
 
@@ -83,6 +84,10 @@ class NotificationChannel(TenantModel):
             models.CheckConstraint(
                 condition=~Q(kind=ChannelKind.WEBHOOK) | (~Q(url="") & ~Q(signing_secret="")),
                 name="notification_channels_webhook_check",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind=ChannelKind.ALERTMANAGER) | ~Q(url=""),
+                name="notification_channels_alertmanager_check",
             ),
         )
 

@@ -25,10 +25,13 @@ COMMON_LANE = 1
 
 
 class Delivery(TenantModel):
-    """A notice of an alert to a webhook or to one recipient.
+    """A notice of an alert to a receiver.
 
-    Written in the transaction of the alert's change; the sender leases it. Its id stays the same in
-    all attempts. E-mails of a group share a message, whose id is the batch. Kept for 90 days.
+    Receivers are webhooks, Alertmanager and recipients of e-mails. Written in the transaction of
+    the alert's change; the sender leases it. Its id stays the same in all attempts. E-mails of a
+    group share a message, whose id is the batch, and so do requests to Alertmanager. One delivery
+    of each open alert is sent to Alertmanager again and again, until the alert ends. Kept for 90
+    days.
 
     Attributes:
         severity: Severity of the alert when the notice was written.

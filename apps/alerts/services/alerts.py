@@ -97,8 +97,8 @@ def _reported_key(key: str) -> str:
     except ValidationError as error:
         raise ValidationError({"key": error}) from error
     if cleaned.startswith(RESERVED_KEY_PREFIXES):
-        prefixes = " and ".join(RESERVED_KEY_PREFIXES)
-        raise ValidationError({"key": f"Keys that begin with {prefixes} are reserved."})
+        prefixes = ", ".join(RESERVED_KEY_PREFIXES)
+        raise ValidationError({"key": f"Keys that begin with one of {prefixes} are reserved."})
     return cleaned
 
 

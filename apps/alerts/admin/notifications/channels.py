@@ -58,7 +58,7 @@ class ChannelForm(ScopedModelForm):
     allowed_networks = LinesField(
         label="Private networks",
         placeholder="10.0.8.0/24",
-        help_text="For a webhook inside your own network: its IP address or CIDR range, one per"
+        help_text="For a receiver inside your own network: its IP address or CIDR range, one per"
         " line. The operator of the platform has to permit it.",
     )
 
@@ -66,7 +66,8 @@ class ChannelForm(ScopedModelForm):
         model = NotificationChannel
         fields = ("name", "roles", "addresses", "url", "allowed_networks", "is_enabled")
         help_texts: ClassVar = {
-            "url": "For a webhook: alerts are posted here as JSON, signed as in Standard Webhooks.",
+            "url": "For a webhook: alerts are posted here as JSON, signed as in Standard Webhooks."
+            " For Alertmanager: its address, such as http://alertmanager.example.com:9093.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -103,7 +104,7 @@ def _secret_page(request: HttpRequest, channel: NotificationChannel) -> HttpResp
 @admin.register(NotificationChannel)
 class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
     audit_resource = "channel"
-    empty_text = "Channels that send alerts by e-mail, or to a webhook of your own, appear here."
+    empty_text = "Channels that send alerts by e-mail, to a webhook or to Alertmanager appear here."
     form = ChannelForm
     needs_step_up = True
     list_display = ("name", "kind", "target", "state")
@@ -157,7 +158,7 @@ class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
             return (
                 (None, {"fields": ("kind", "name", "is_enabled")}),
                 ("E-mail", {"fields": email}),
-                ("Webhook", {"fields": webhook}),
+                ("Webhook or Alertmanager", {"fields": webhook}),
             )
         fields = email if obj.kind == ChannelKind.EMAIL else webhook
         return (
@@ -174,7 +175,7 @@ class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
 
     @admin.display(description="Sends to")
     def target(self, channel: NotificationChannel) -> str:
-        if channel.kind == ChannelKind.WEBHOOK:
+        if channel.kind != ChannelKind.EMAIL:
             return str(channel.url)
         labels = [role.label for role in CHANNEL_ROLES if role in channel.roles]
         return ", ".join([*labels, *channel.addresses])[:200]

@@ -52,7 +52,8 @@ class ChannelSerializer(ScopedModelSerializer):
         child=serializers.CharField(max_length=50),
         required=False,
         max_length=20,
-        help_text="For a webhook: private networks that it may reach, if the platform permits it.",
+        help_text="For a webhook or Alertmanager: private networks that it may reach, if the"
+        " platform permits it.",
     )
 
     class Meta:
@@ -63,7 +64,10 @@ class ChannelSerializer(ScopedModelSerializer):
         )  # fmt: skip
         read_only_fields = ("id", "disabled_reason", "created_at", "updated_at")
         extra_kwargs = {
-            "url": {"help_text": "For a webhook: URL that requests are sent to."},
+            "url": {
+                "help_text": "For a webhook: URL that requests are sent to. For Alertmanager: its"
+                " address without `/api/v2/alerts`."
+            },
             "disabled_reason": {"help_text": "Why the platform disabled the channel."},
         }
 

@@ -55,7 +55,7 @@ class AttemptResult:
 def webhook_result(
     url: str, body: bytes, headers: Callable[[int], dict[str, str]], allowed: list[Network]
 ) -> AttemptResult:
-    """Send a webhook and return the result.
+    """Post JSON to a webhook or to Alertmanager, and return the result.
 
     Args:
         url: URL of the receiver.

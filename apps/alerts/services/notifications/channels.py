@@ -28,6 +28,7 @@ from apps.alerts.exceptions import (
     TooManyRowsError,
 )
 from apps.alerts.models import Delivery, NotificationChannel
+from apps.alerts.protocols.alertmanager import API_PATH
 from apps.alerts.protocols.webhooks import generate_secret
 from apps.alerts.selectors.notifications import channel_recipients
 from apps.alerts.services.notifications.wakeup import wake_sender
@@ -37,6 +38,8 @@ from urfmp.common.http.outgoing import check_permitted, parse_networks, url_erro
 from urfmp.common.security.field_encryption import DecryptionError, decrypt, encrypt
 from urfmp.common.tenancy.context import audit_action
 
+# Kinds that post to a URL.
+URL_KINDS = (ChannelKind.WEBHOOK, ChannelKind.ALERTMANAGER)
 CHANNEL_ROLES = tuple(role for role in Role if role != Role.SUPER_ADMIN)
 
 
@@ -225,10 +228,14 @@ def _clean(channel: NotificationChannel) -> None:
         channel.roles = [role.value for role in CHANNEL_ROLES if role in channel.roles]
         if not channel.roles and not channel.addresses and not any(errors.values()):
             errors["roles"] = ["Choose a role, or enter an address."]
-    elif channel.kind == ChannelKind.WEBHOOK:
+    elif channel.kind in URL_KINDS:
         channel.roles, channel.addresses = [], []
         channel.url = channel.url.strip()
         error = url_error(channel.url)
+        if channel.kind == ChannelKind.ALERTMANAGER and not error:
+            channel.url = channel.url.rstrip("/").removesuffix(API_PATH).rstrip("/")
+            if "?" in channel.url or "#" in channel.url:
+                error = "Enter the address of Alertmanager without ? and #."
         errors["url"] = [error] if error else []
         try:
             networks = parse_networks(channel.allowed_networks)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,16 +12,20 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from apps.alerts.choices.notifications import NAGGING_NOTICES, DeliveryState
+from apps.alerts.choices.notifications import (
+    LEASE,
+    MAX_ALERTS_PER_POST,
+    NAGGING_NOTICES,
+    ChannelKind,
+    DeliveryState,
+    Notice,
+)
 from apps.alerts.models import Delivery
 from apps.alerts.services.notifications.holds import Decision, HoldPolicy
 from apps.alerts.services.notifications.messages import Message, render_message
 from urfmp.common.security.field_encryption import DecryptionError
 
 logger = logging.getLogger(__name__)
-
-# Longer than an attempt takes. A new sender takes over the leases of a dead one without waiting.
-LEASE = timedelta(seconds=60)
 
 # Due deliveries, at most some of each channel. Of those whose worker ended only one is sent at a
 # time, whatever the channel: a message that ends the worker then counts against itself alone.
@@ -119,8 +122,17 @@ def deliveries_claim(lane: int, lease_id: UUID, capacity: Capacity) -> list[Leas
     return [
         leased
         for batch in batches.values()
-        if (leased := _lease(batch, lease_id, policy)) is not None
+        for part in _parts(batch)
+        if (leased := _lease(part, lease_id, policy)) is not None
     ]
+
+
+def _parts(batch: list[Delivery]) -> list[list[Delivery]]:
+    """Return the parts of a batch that fit into a request."""
+    if batch[0].channel.kind != ChannelKind.ALERTMANAGER:
+        return [batch]
+    size = MAX_ALERTS_PER_POST
+    return [batch[start : start + size] for start in range(0, len(batch), size)]
 
 
 def _due_values(lane: int, lease_id: UUID, capacity: Capacity) -> dict[str, Any]:
@@ -146,9 +158,10 @@ def _rows(ids: list[UUID], leased: Collection[UUID]) -> list[Delivery]:
     pending = (DeliveryState.QUEUED, DeliveryState.FAILED, DeliveryState.SENDING)
     now = timezone.now()
     shared = Q(batch_id__in=batches, state__in=pending)
-    # Escalations and reminders keep their own time.
+    # Escalations, reminders and repetitions keep their own time.
     joining = Q(group_key__in=keys, attempts=0, state=DeliveryState.QUEUED, held_reason="")
-    joining &= ~Q(notice__in=NAGGING_NOTICES) | Q(due_at__lte=now)
+    timed = (*NAGGING_NOTICES, Notice.REFRESHED)
+    joining &= ~Q(notice__in=timed) | Q(due_at__lte=now)
     return list(
         rows.filter(Q(pk__in=ids) | shared | joining)
         .select_related("channel__organization", "alert__robot", "alert__organization", "user")

@@ -19,6 +19,7 @@ from apps.alerts.choices.notifications import (
     MAX_UNFINISHED_ATTEMPTS,
     NAGGING_NOTICES,
     DeliveryState,
+    Notice,
 )
 from apps.alerts.models import Alert, Delivery, NotificationPreference, Silence
 from apps.alerts.selectors.notifications import (
@@ -33,6 +34,7 @@ from urfmp.common.rendering.formats import format_datetime
 from urfmp.common.time.zones import zone_or_utc
 
 _MAINTENANCE_CHECK = timedelta(minutes=5)
+_DISABLED_CHECK = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,15 @@ class HoldPolicy:
         if delivery.unfinished_attempts >= MAX_UNFINISHED_ATTEMPTS:
             reason = f"The worker ended {delivery.unfinished_attempts} times while it sent this."
             return Decision(DeliveryState.DEAD, reason)
+        is_refresh = delivery.notice == Notice.REFRESHED
+        if is_refresh and not delivery.channel.is_enabled and not delivery.alert.is_resolved:
+            reason = "The channel is disabled."
+            return Decision(DeliveryState.QUEUED, reason, self._now + _DISABLED_CHECK)
         if not delivery.channel.is_enabled:
             return Decision(DeliveryState.DEAD, "The channel is disabled.")
         first = delivery.first_attempt_at
+        if is_refresh:
+            return None
         if first is not None and self._now - first > DELIVERY_LIFETIME:
             return Decision(DeliveryState.DEAD, "All attempts within 72 hours failed.")
         return None

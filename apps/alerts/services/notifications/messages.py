@@ -1,7 +1,8 @@
-"""Render deliveries as requests of webhooks and as e-mails."""
+"""Render deliveries as requests to webhooks and Alertmanager, and as e-mails."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -11,10 +12,18 @@ from uuid import UUID
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.urls import reverse
+from django.utils import timezone
 
 from apps.alerts.choices.alerts import AlertSeverity, AlertState
 from apps.alerts.choices.notifications import ChannelKind, Notice
-from apps.alerts.models import Alert, Delivery, NotificationChannel
+from apps.alerts.models import Alert, AlertEvent, Delivery, NotificationChannel
+from apps.alerts.protocols.alertmanager import (
+    API_PATH,
+    HEADERS,
+    posted_alerts,
+    posted_body,
+    posted_test,
+)
 from apps.alerts.protocols.webhooks import webhook_body, webhook_headers
 from apps.alerts.selectors.notifications import Place
 from apps.alerts.services.notifications.acknowledgement import acknowledge_url
@@ -54,6 +63,19 @@ class WebhookMessage:
 
 
 @dataclass(frozen=True)
+class AlertmanagerMessage:
+    """A request to Alertmanager."""
+
+    url: str
+    body: bytes
+    allowed: list[Network]
+
+    def send(self) -> AttemptResult:
+        """Send the request."""
+        return webhook_result(self.url, self.body, lambda _timestamp: HEADERS, self.allowed)
+
+
+@dataclass(frozen=True)
 class EmailMessage:
     """An e-mail."""
 
@@ -73,6 +95,8 @@ def render_message(batch: list[Delivery], places: dict[UUID, Place]) -> Message:
     """
     if batch[0].channel.kind == ChannelKind.WEBHOOK:
         return _webhook(batch[0])
+    if batch[0].channel.kind == ChannelKind.ALERTMANAGER:
+        return _alertmanager(batch)
     return EmailMessage(_email(batch, places))
 
 
@@ -89,6 +113,35 @@ def _webhook(delivery: Delivery) -> WebhookMessage:
         delivery_id=delivery.pk,
         secrets=signing_secrets(channel),
         body=webhook_body(delivery.notice, delivery.created_at, data),
+        allowed=parse_networks(channel.allowed_networks),
+    )
+
+
+def _alertmanager(batch: list[Delivery]) -> AlertmanagerMessage:
+    """Return the request with the present state of the alerts, each once."""
+    channel: NotificationChannel = batch[0].channel
+    now = timezone.now()
+    alerts: dict[UUID, Alert] = {row.alert.pk: row.alert for row in batch if row.alert is not None}
+    events = AlertEvent.objects.filter(alert__in=list(alerts)).order_by()
+    earlier: defaultdict[UUID, list[str]] = defaultdict(list)
+    for alert_id, severity in events.values_list("alert_id", "severity").distinct():
+        earlier[alert_id].append(severity)
+    posted = [
+        item
+        for alert in alerts.values()
+        for item in posted_alerts(
+            alert,
+            facility=alert.robot.facility if alert.robot is not None else "",
+            url=alert_url(alert),
+            earlier=earlier[alert.pk],
+            now=now,
+        )
+    ]
+    if any(row.alert is None for row in batch):
+        posted.append(posted_test(channel, url=settings.WEB_ORIGIN, now=now))
+    return AlertmanagerMessage(
+        url=f"{channel.url}{API_PATH}",
+        body=posted_body(posted),
         allowed=parse_networks(channel.allowed_networks),
     )
 

@@ -10,16 +10,25 @@ from uuid import UUID
 from django.db.models import Max
 from django.utils import timezone
 
-from apps.alerts.choices.alerts import AlertSeverity
+from apps.alerts.choices.alerts import ALERTMANAGER_KEY_PREFIX, AlertSeverity
 from apps.alerts.choices.events import AlertEventKind
 from apps.alerts.choices.notifications import (
     ASKING_NOTICES,
     NAGGING_NOTICES,
+    PENDING_STATES,
+    REFRESH_INTERVAL,
     ChannelKind,
     DeliveryState,
     Notice,
 )
-from apps.alerts.models import Alert, AlertEvent, Delivery, NotificationRoute, NotificationStep
+from apps.alerts.models import (
+    Alert,
+    AlertEvent,
+    Delivery,
+    NotificationChannel,
+    NotificationRoute,
+    NotificationStep,
+)
 from apps.alerts.selectors.notifications import (
     Place,
     Recipient,
@@ -63,13 +72,19 @@ def _notify_routes(alert: Alert, notice: Notice) -> None:
         delivery
         for route in matching_routes(alert, place, alert.organization, now)
         for step in route.steps.all()
-        if step.channel.is_enabled
+        if step.channel.is_enabled and not _comes_from(alert, step.channel)
         for delivery in _step_deliveries(alert, notice, route, step, place, now)
     ]
     if notice == Notice.WORSENED:
         deliveries = _without_pending(alert, deliveries)
     _group(deliveries, place)
     _store(_distinct(deliveries))
+
+
+def _comes_from(alert: Alert, channel: NotificationChannel) -> bool:
+    """Return whether an alert of Alertmanager would be sent back there."""
+    is_received = alert.key.startswith(ALERTMANAGER_KEY_PREFIX)
+    return bool(is_received and channel.kind == ChannelKind.ALERTMANAGER)
 
 
 def _step_deliveries(
@@ -96,6 +111,8 @@ def _step_deliveries(
         )
         if is_email:
             delivery.group_key = _group_key(delivery, place.facility_id)
+        elif step.channel.kind == ChannelKind.ALERTMANAGER:
+            delivery.group_key = _group_key(delivery, None)
         yield delivery
 
 
@@ -127,7 +144,11 @@ def _distinct(deliveries: list[Delivery]) -> list[Delivery]:
 
 def _group(deliveries: Iterable[Delivery], place: Place) -> None:
     """Let e-mails wait for further alerts, and keep their interval."""
-    grouped = [delivery for delivery in deliveries if delivery.group_key]
+    grouped = [
+        delivery
+        for delivery in deliveries
+        if delivery.group_key and delivery.channel.kind == ChannelKind.EMAIL
+    ]
     rows = Delivery.objects.filter(
         group_key__in={delivery.group_key for delivery in grouped}, attempts__gt=0
     )
@@ -226,8 +247,49 @@ def repeat_schedule(delivered: Iterable[Delivery], now: datetime) -> None:
 def _is_repeated(row: Delivery) -> bool:
     if row.notice not in ASKING_NOTICES or row.route is None or row.alert is None:
         return False
+    if row.channel.kind == ChannelKind.ALERTMANAGER:
+        return False  # it repeats by itself
     is_open = not row.alert.is_acknowledged and not row.alert.is_resolved
     return bool(is_open and row.route.is_enabled and row.route.repeat_minutes)
+
+
+def refresh_schedule(delivered: Iterable[Delivery], now: datetime) -> None:
+    """Schedule the next request to Alertmanager about alerts that are open.
+
+    Args:
+        delivered: Deliveries of one attempt, with their channel and alert.
+        now: Time of the attempt.
+    """
+    rows = {
+        (row.alert.pk, row.channel_id): row
+        for row in delivered
+        if row.channel.kind == ChannelKind.ALERTMANAGER
+        and row.notice in ASKING_NOTICES
+        and row.alert is not None
+        and not row.alert.is_resolved
+    }
+    pending = Delivery.objects.filter(
+        alert__in=[alert_id for alert_id, _ in rows],
+        notice=Notice.REFRESHED,
+        state__in=PENDING_STATES,
+    )
+    known = set(pending.values_list("alert_id", "channel_id")) if rows else set()
+    _store(
+        [
+            Delivery(
+                organization_id=row.organization_id,
+                channel_id=row.channel_id,
+                route=row.route,
+                alert=row.alert,
+                group_key=row.group_key,
+                notice=Notice.REFRESHED,
+                severity=row.alert.severity,
+                due_at=now + REFRESH_INTERVAL,
+            )
+            for key, row in rows.items()
+            if key not in known
+        ]
+    )
 
 
 def _store(deliveries: list[Delivery]) -> None:

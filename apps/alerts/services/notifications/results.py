@@ -12,14 +12,18 @@ from django.utils import timezone
 
 from apps.alerts.choices.notifications import (
     DELIVERY_LIFETIME,
+    LEASE,
     MAX_REJECTED_ATTEMPTS,
+    REFRESH_INTERVAL,
     RETRY_DELAYS,
+    ChannelKind,
     DeliveryState,
+    Notice,
 )
 from apps.alerts.models import Delivery
 from apps.alerts.services.notifications.attempts import AttemptResult
 from apps.alerts.services.notifications.channels import channel_disable
-from apps.alerts.services.notifications.outbox import repeat_schedule
+from apps.alerts.services.notifications.outbox import refresh_schedule, repeat_schedule
 
 
 def result_store(
@@ -58,6 +62,7 @@ def result_store(
         )
     if result.is_delivered:
         repeat_schedule(leased, now)
+        refresh_schedule(leased, now)
     if result.is_gone and leased and leased[0].channel.is_enabled:
         reason = "The receiver answered 410 (Gone). Enter its new URL and enable the channel."
         channel_disable(leased[0].channel, reason)
@@ -66,6 +71,8 @@ def result_store(
 def _changes(
     delivery: Delivery, result: AttemptResult, now: datetime, retry_delays: Sequence[timedelta]
 ) -> dict[str, Any]:
+    if result.is_delivered and (repetition := _repetition(delivery, now)):
+        return repetition
     if result.is_delivered:
         return {"state": DeliveryState.DELIVERED, "ended_at": now, "held_reason": ""}
     rejected = delivery.rejected_attempts + 1 if result.is_rejected else 0
@@ -73,14 +80,40 @@ def _changes(
         retry_delay(delivery.attempts, retry_delays),
         timedelta(seconds=result.retry_after_seconds),
     )
+    if delivery.channel.kind == ChannelKind.ALERTMANAGER:
+        wait = min(wait, REFRESH_INTERVAL)  # what it gets is the state at that time
     first = delivery.first_attempt_at or now
-    is_over = now + wait > first + DELIVERY_LIFETIME
+    is_over = delivery.notice != Notice.REFRESHED and now + wait > first + DELIVERY_LIFETIME
     if result.is_gone or rejected >= MAX_REJECTED_ATTEMPTS or is_over:
         return {"state": DeliveryState.DEAD, "rejected_attempts": rejected, "ended_at": now}
     return {
         "state": DeliveryState.FAILED,
         "rejected_attempts": rejected,
         "due_at": now + wait,
+    }
+
+
+def _repetition(delivery: Delivery, now: datetime) -> dict[str, Any]:
+    """Return the changes that post to Alertmanager again, if needed."""
+    alert = delivery.alert
+    if delivery.channel.kind != ChannelKind.ALERTMANAGER or alert is None:
+        return {}
+    if not alert.is_resolved:
+        if delivery.notice != Notice.REFRESHED:
+            return {}
+        due_at = now + REFRESH_INTERVAL
+    elif delivery.notice == Notice.RESOLVED or alert.resolved_at < delivery.due_at - LEASE:
+        return {}
+    else:
+        due_at = now  # resolved while it was sent: the end may have arrived first
+    return {
+        "state": DeliveryState.QUEUED,
+        "due_at": due_at,
+        "created_at": now,
+        "attempts": 0,
+        "rejected_attempts": 0,
+        "first_attempt_at": None,
+        "batch_id": None,
     }
 
 

@@ -19,7 +19,7 @@ from django.utils import timezone
 from apps.accounts.choices import Role
 from apps.accounts.models import User
 from apps.alerts.choices.alerts import AlertSeverity, AlertSource, AlertType
-from apps.alerts.choices.notifications import PENDING_STATES
+from apps.alerts.choices.notifications import PENDING_STATES, Notice
 from apps.alerts.models import Alert, Delivery
 from apps.alerts.models.deliveries import CRITICAL_LANE
 from apps.alerts.selectors.notifications import delivery_backlog
@@ -88,6 +88,8 @@ def _overdue() -> list[Delivery]:
         lane=CRITICAL_LANE, state__in=PENDING_STATES, held_reason="", alert__isnull=False
     )
     rows = rows.filter(created_at__lt=limit).exclude(attempts=0, due_at__gt=limit)
+    # Alertmanager has the alert already; a repetition is late from its first attempt on.
+    rows = rows.exclude(notice=Notice.REFRESHED, first_attempt_at__gt=limit)
     return list(rows.exclude(alert__key=_KEY).select_related("channel", "alert")[:20])
 
 
