@@ -530,6 +530,34 @@ CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_
 CREATE TRIGGER update_maintenance_schedules_updated_at BEFORE UPDATE ON public.maintenance_schedules FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
 
+-- maintenance_task_events
+
+CREATE TABLE maintenance_task_events (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind character varying(20) NOT NULL,
+    text text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT statement_timestamp() NOT NULL,
+    organization_id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    user_id uuid,
+    CONSTRAINT maintenance_task_events_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_task_events_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_task_events_task FOREIGN KEY (organization_id, task_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_task_events_user FOREIGN KEY (user_id) REFERENCES users(id),
+    CONSTRAINT maintenance_task_events_kind_check CHECK (((kind)::text = ANY ((ARRAY['started'::character varying, 'held'::character varying, 'resumed'::character varying, 'submitted'::character varying, 'approved'::character varying, 'sent_back'::character varying, 'completed'::character varying, 'cancelled'::character varying, 'reopened'::character varying, 'overdue'::character varying, 'commented'::character varying])::text[])))
+);
+CREATE INDEX idx_task_events_organization ON public.maintenance_task_events USING btree (organization_id);
+CREATE INDEX idx_task_events_task ON public.maintenance_task_events USING btree (task_id, created_at);
+CREATE INDEX idx_task_events_user ON public.maintenance_task_events USING btree (user_id);
+ALTER TABLE maintenance_task_events ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON maintenance_task_events FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_comment_trigger AFTER INSERT ON public.maintenance_task_events FOR EACH ROW WHEN (((new.kind)::text = 'commented'::text)) EXECUTE FUNCTION audit_row('maintenance.maintenance_task_event', 'organization_id', '{}', '{}');
+CREATE TRIGGER audit_row_trigger AFTER DELETE OR UPDATE ON public.maintenance_task_events FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.maintenance_task_event', 'organization_id', '{}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id ON public.maintenance_task_events FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id');
+
+
 -- maintenance_tasks
 
 CREATE TABLE maintenance_tasks (
@@ -555,14 +583,21 @@ CREATE TABLE maintenance_tasks (
     organization_id uuid NOT NULL,
     robot_id uuid,
     schedule_id uuid,
+    approved_by uuid,
+    finished_at timestamp with time zone,
+    finished_by uuid,
+    hold_reason text DEFAULT ''::text NOT NULL,
     CONSTRAINT maintenance_tasks_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_maintenance_approved_by FOREIGN KEY (approved_by) REFERENCES users(id),
     CONSTRAINT fk_maintenance_assigned FOREIGN KEY (assigned_to) REFERENCES users(id),
     CONSTRAINT fk_maintenance_created FOREIGN KEY (created_by) REFERENCES users(id),
+    CONSTRAINT fk_maintenance_finished_by FOREIGN KEY (finished_by) REFERENCES users(id),
     CONSTRAINT fk_maintenance_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_maintenance_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id),
     CONSTRAINT fk_maintenance_robot FOREIGN KEY (robot_id) REFERENCES robots(id),
     CONSTRAINT fk_maintenance_schedule FOREIGN KEY (organization_id, schedule_id) REFERENCES maintenance_schedules(organization_id, id) ON DELETE SET NULL (schedule_id),
     CONSTRAINT maintenance_tasks_due_at_check CHECK (((due_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (due_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT maintenance_tasks_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT maintenance_tasks_priority_check CHECK (((priority)::text = ANY ((ARRAY['low'::character varying, 'medium'::character varying, 'high'::character varying, 'critical'::character varying])::text[]))),
     CONSTRAINT maintenance_tasks_schedule_robot_check CHECK (((schedule_id IS NULL) OR (robot_id IS NOT NULL))),
     CONSTRAINT maintenance_tasks_scheduled_at_check CHECK (((scheduled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (scheduled_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
@@ -570,8 +605,10 @@ CREATE TABLE maintenance_tasks (
     CONSTRAINT maintenance_tasks_title_form_check CHECK (is_name((title)::text)),
     CONSTRAINT maintenance_tasks_type_check CHECK (((type)::text = ANY ((ARRAY['preventive'::character varying, 'corrective'::character varying, 'predictive'::character varying, 'condition_based'::character varying, 'emergency'::character varying, 'calibration'::character varying, 'inspection'::character varying, 'cleaning'::character varying, 'lubrication'::character varying, 'replacement'::character varying, 'upgrade'::character varying, 'custom'::character varying])::text[])))
 );
+CREATE INDEX idx_maintenance_approved_by ON public.maintenance_tasks USING btree (approved_by);
 CREATE INDEX idx_maintenance_assigned ON public.maintenance_tasks USING btree (assigned_to);
 CREATE INDEX idx_maintenance_created_by ON public.maintenance_tasks USING btree (created_by);
+CREATE INDEX idx_maintenance_finished_by ON public.maintenance_tasks USING btree (finished_by);
 CREATE INDEX idx_maintenance_open ON public.maintenance_tasks USING btree (organization_id, due_at) WHERE ((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'overdue'::character varying])::text[]));
 CREATE INDEX idx_maintenance_organization ON public.maintenance_tasks USING btree (organization_id, due_at);
 CREATE INDEX idx_maintenance_robot ON public.maintenance_tasks USING btree (robot_id);
@@ -585,7 +622,8 @@ CREATE POLICY tenant ON maintenance_tasks FOR ALL TO public
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.maintenance_task', 'organization_id', '{}', '{}');
 CREATE TRIGGER fill_organization_id_trigger BEFORE INSERT ON public.maintenance_tasks FOR EACH ROW WHEN ((new.organization_id IS NULL)) EXECUTE FUNCTION fill_organization_id();
-CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, assigned_to, created_by ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION require_own_users('assigned_to', 'created_by');
+CREATE TRIGGER guard_maintenance_task_trigger BEFORE UPDATE OF status ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION guard_maintenance_task();
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, assigned_to, created_by, finished_by, approved_by ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION require_own_users('assigned_to', 'created_by', 'finished_by', 'approved_by');
 CREATE TRIGGER update_maintenance_updated_at BEFORE UPDATE ON public.maintenance_tasks FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
 
@@ -2243,6 +2281,21 @@ AS $function$
       AND robots.created_at = now() AND history.previous_status IS NULL;
 $function$;
 
+CREATE OR REPLACE FUNCTION public.guard_maintenance_task()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF coalesce(NEW.status, 'scheduled') <> coalesce(OLD.status, 'scheduled')
+        AND is_task_transition(OLD.status, NEW.status) IS NOT TRUE THEN
+        RAISE EXCEPTION 'A task cannot change from % to %.', OLD.status, NEW.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'maintenance_tasks_transition';
+    END IF;
+    RETURN NEW;
+END;
+$function$;
+
 CREATE OR REPLACE FUNCTION public.guard_robot_command()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2393,6 +2446,23 @@ AS $function$
         WHERE u.id = staff AND u.role = 'super_admin' AND u.is_active
           AND o.slug = 'platform' AND o.is_active
     );
+$function$;
+
+CREATE OR REPLACE FUNCTION public.is_task_transition(before text, after text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT coalesce(after, 'scheduled') = ANY (CASE coalesce(before, 'scheduled')
+        WHEN 'scheduled' THEN ARRAY['in_progress', 'cancelled', 'overdue']
+        WHEN 'pending' THEN ARRAY['in_progress', 'cancelled', 'overdue']
+        WHEN 'overdue' THEN ARRAY['in_progress', 'cancelled', 'scheduled']
+        WHEN 'in_progress' THEN ARRAY['on_hold', 'completed', 'requires_approval', 'cancelled']
+        WHEN 'on_hold' THEN ARRAY['in_progress', 'cancelled']
+        WHEN 'requires_approval' THEN ARRAY['completed', 'pending', 'cancelled']
+        WHEN 'completed' THEN ARRAY['pending']
+        ELSE ARRAY[]::text[]
+    END)
 $function$;
 
 CREATE OR REPLACE FUNCTION public.is_visible_text(value text)

@@ -51,6 +51,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "MaintenanceStatusEnum": "apps.maintenance.choices.MaintenanceStatus",
         "MaintenancePriorityEnum": "apps.maintenance.choices.MaintenancePriority",
         "MaintenanceTypeEnum": "apps.maintenance.choices.MaintenanceType",
+        "MaintenanceEventKindEnum": "apps.maintenance.choices.TaskEventKind",
         "ScheduleFrequencyEnum": "apps.maintenance.choices.Frequency",
         "ScheduleAnchorEnum": "apps.maintenance.choices.ScheduleAnchor",
         "WeekdayEnum": "apps.maintenance.choices.Weekday",

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from django.db import models
@@ -50,6 +52,7 @@ class TaskTab(models.TextChoices):
     OPEN = "open", "Open"
     MINE = "mine", "Mine"
     OVERDUE = "overdue", "Overdue"
+    APPROVAL = "approval", "To approve"
     DONE = "done", "Done"
     ALL = "all", "All"
 
@@ -58,9 +61,15 @@ class MaintenanceAction(StrEnum):
     """Action on a task."""
 
     UPDATE = "update"
+    RESCHEDULE = "reschedule"
     START = "start"
+    HOLD = "hold"
+    RESUME = "resume"
     COMPLETE = "complete"
+    APPROVE = "approve"
+    SEND_BACK = "send_back"
     CANCEL = "cancel"
+    REOPEN = "reopen"
     MARK_OVERDUE = "mark_overdue"
 
 
@@ -68,28 +77,81 @@ CLOSED_STATUSES = (MaintenanceStatus.COMPLETED, MaintenanceStatus.CANCELLED)
 # Listed rather than excluded, so that queries use the index on the status.
 OPEN_STATUSES = tuple(status for status in MaintenanceStatus if status not in CLOSED_STATUSES)
 
-# The statuses in which each action is allowed, for the admin, the API and the services.
-TRANSITIONS: dict[MaintenanceAction, frozenset[MaintenanceStatus]] = {
-    MaintenanceAction.UPDATE: frozenset(OPEN_STATUSES),
-    MaintenanceAction.START: frozenset(
-        {
-            MaintenanceStatus.SCHEDULED,
-            MaintenanceStatus.PENDING,
-            MaintenanceStatus.OVERDUE,
-            MaintenanceStatus.ON_HOLD,
-        }
+
+@dataclass(frozen=True)
+class Transition:
+    """Statuses around an action.
+
+    Attributes:
+        sources: Statuses in which the action is allowed.
+        targets: Statuses that the action may set; empty if it keeps the status.
+    """
+
+    sources: frozenset[MaintenanceStatus]
+    targets: frozenset[MaintenanceStatus] = frozenset()
+
+
+_S = MaintenanceStatus
+# The life of a task, for the admin, the API and the services. A trigger enforces the same changes
+# of the status (SQL function `is_task_transition`).
+TRANSITIONS: Mapping[MaintenanceAction, Transition] = {
+    # Finished work is not changed while another user checks it.
+    MaintenanceAction.UPDATE: Transition(frozenset(OPEN_STATUSES) - {_S.REQUIRES_APPROVAL}),
+    # Part of an update that moves the due time of an overdue task into the future.
+    MaintenanceAction.RESCHEDULE: Transition(frozenset({_S.OVERDUE}), frozenset({_S.SCHEDULED})),
+    MaintenanceAction.START: Transition(
+        frozenset({_S.SCHEDULED, _S.PENDING, _S.OVERDUE}), frozenset({_S.IN_PROGRESS})
     ),
-    MaintenanceAction.COMPLETE: frozenset({MaintenanceStatus.IN_PROGRESS}),
-    MaintenanceAction.CANCEL: frozenset(OPEN_STATUSES),
-    MaintenanceAction.MARK_OVERDUE: frozenset(
-        {MaintenanceStatus.SCHEDULED, MaintenanceStatus.PENDING}
+    MaintenanceAction.HOLD: Transition(frozenset({_S.IN_PROGRESS}), frozenset({_S.ON_HOLD})),
+    MaintenanceAction.RESUME: Transition(frozenset({_S.ON_HOLD}), frozenset({_S.IN_PROGRESS})),
+    MaintenanceAction.COMPLETE: Transition(
+        frozenset({_S.IN_PROGRESS}), frozenset({_S.COMPLETED, _S.REQUIRES_APPROVAL})
+    ),
+    MaintenanceAction.APPROVE: Transition(
+        frozenset({_S.REQUIRES_APPROVAL}), frozenset({_S.COMPLETED})
+    ),
+    MaintenanceAction.SEND_BACK: Transition(
+        frozenset({_S.REQUIRES_APPROVAL}), frozenset({_S.PENDING})
+    ),
+    MaintenanceAction.CANCEL: Transition(frozenset(OPEN_STATUSES), frozenset({_S.CANCELLED})),
+    MaintenanceAction.REOPEN: Transition(frozenset({_S.COMPLETED}), frozenset({_S.PENDING})),
+    MaintenanceAction.MARK_OVERDUE: Transition(
+        frozenset({_S.SCHEDULED, _S.PENDING}), frozenset({_S.OVERDUE})
     ),
 }
 
 
 def allows(action: MaintenanceAction, status: str | None) -> bool:
     """Return whether a status allows an action; NULL counts as scheduled."""
-    return (status or MaintenanceStatus.SCHEDULED) in TRANSITIONS[action]
+    return (status or MaintenanceStatus.SCHEDULED) in TRANSITIONS[action].sources
+
+
+def may_follow(status: str | None, after: str) -> bool:
+    """Return whether some action changes a status to another; NULL counts as scheduled."""
+    return any(
+        allows(action, status) and after in transition.targets
+        for action, transition in TRANSITIONS.items()
+    )
+
+
+class TaskEventKind(models.TextChoices):
+    """What happened to a task."""
+
+    STARTED = "started", "Started"
+    HELD = "held", "Put on hold"
+    RESUMED = "resumed", "Resumed"
+    SUBMITTED = "submitted", "Finished, waits for approval"
+    APPROVED = "approved", "Approved"
+    SENT_BACK = "sent_back", "Sent back"
+    COMPLETED = "completed", "Completed"
+    CANCELLED = "cancelled", "Cancelled"
+    REOPENED = "reopened", "Reopened"
+    OVERDUE = "overdue", "Overdue"
+    COMMENTED = "commented", "Commented"
+
+
+MAX_REASON_CHARS = 1000
+MAX_COMMENT_CHARS = 4000
 
 
 class Frequency(models.TextChoices):

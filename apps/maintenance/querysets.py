@@ -4,7 +4,12 @@ from typing import Any, Self
 
 from django.utils import timezone
 
-from apps.maintenance.choices import CLOSED_STATUSES, OPEN_STATUSES, TaskTab
+from apps.maintenance.choices import (
+    CLOSED_STATUSES,
+    OPEN_STATUSES,
+    MaintenanceStatus,
+    TaskTab,
+)
 from urfmp.common.tenancy.querysets import RobotScopedQuerySet
 
 
@@ -32,9 +37,17 @@ class MaintenanceTaskQuerySet(RobotScopedQuerySet):
             return self.closed()
         if tab == TaskTab.MINE:
             return self.open().filter(assigned_to=user_id)
+        if tab == TaskTab.APPROVAL:
+            return self.filter(status=MaintenanceStatus.REQUIRES_APPROVAL)
         if tab == TaskTab.OVERDUE:
             return self.open().filter(due_at__lt=timezone.now())
         return self.open()
+
+
+class TaskEventQuerySet(RobotScopedQuerySet):
+    """Timelines of one organization's tasks."""
+
+    robot_lookup = "task__robot_id"
 
 
 class MaintenanceScheduleQuerySet(RobotScopedQuerySet):

@@ -41,6 +41,7 @@ from apps.maintenance.models import (
     MaintenanceSchedule,
     MaintenanceScheduleState,
     MaintenanceTask,
+    TaskEvent,
 )
 from apps.organizations.models import Facility, FloorPlan, Organization
 from apps.organizations.services.organizations import organization_update
@@ -212,6 +213,7 @@ def test_every_tenant_table_is_covered():
     }  # fmt: skip
     # In tests/audit/test_secret_columns.py, or in the tests of their own subject.
     elsewhere = {Invitation, OneTimeLink, SecondFactor, AlertEvent, FloorPlan, RobotClaimCode}
+    elsewhere |= {TaskEvent}  # in tests/maintenance/test_task_life_cycle.py
     elsewhere |= {MaintenanceScheduleState}  # in tests/maintenance/test_schedules.py
     elsewhere |= {NotificationStep, NotificationPreference, RobotImport}
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere

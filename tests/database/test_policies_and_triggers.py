@@ -41,9 +41,9 @@ WITHOUT_POLICY = {
 }
 
 # The audit log itself, responses stored for a day, and columns that machines update constantly.
-# New events of alerts are a record themselves; their comments and later changes are audited.
+# New events of alerts and tasks are a record themselves; comments and later changes are audited.
 UNAUDITED = {
-    "alert_events", "alert_rule_states",
+    "alert_events", "alert_rule_states", "maintenance_task_events",
     "audit_logs", "idempotency_keys", "robot_status_repeats", "telemetry_batches",
     "telemetry_import_parts", "robot_import_rows",
     "telemetry_latest", "notification_deliveries",

@@ -51,7 +51,7 @@ def plan(organization, now=NOW):
 
 
 def close(task, now, *, cancel=False):
-    with patch("apps.maintenance.services.tasks.timezone.now", lambda: now):
+    with patch("django.utils.timezone.now", lambda: now):
         if cancel:
             return task_cancel(task, "not needed")
         task_start(task)

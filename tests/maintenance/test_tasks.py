@@ -3,187 +3,24 @@ from __future__ import annotations
 import math
 from datetime import timedelta
 from decimal import Decimal
-from unittest.mock import patch
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from apps.accounts.services.users import system_user_get
-from apps.maintenance.choices import (
-    TRANSITIONS,
-    MaintenanceAction,
-    MaintenanceStatus,
-    allows,
-)
+from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services.tasks import (
     task_cancel,
     task_complete,
-    task_create,
     task_start,
     task_update,
-    tasks_mark_overdue,
 )
 from apps.maintenance.tasks import mark_overdue
 from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import tenant_transaction
-
-
-@pytest.fixture
-def make_task(tenant):
-    def make(organization, **fields):
-        with tenant(organization):
-            author = system_user_get(organization_id=organization.id)
-            return task_create(
-                organization_id=organization.id,
-                created_by=author,
-                **{"title": "Grease", "type": "lubrication", **fields},
-            )
-
-    return make
-
-
-class Model(RuleBasedStateMachine):
-    """scheduled → (overdue →) in_progress → completed; cancelled from anywhere open."""
-
-    make = None
-
-    def __init__(self):
-        super().__init__()
-        self.now = timezone.now()
-        self.due = self.now + timedelta(hours=1)
-        self.task = type(self).make(scheduled_at=self.due)
-        self.status, self.started, self.completed = "scheduled", None, None
-
-    def _act(self, call):
-        with patch("apps.maintenance.services.tasks.timezone.now", lambda: self.now):
-            return call()
-
-    def _try(self, allowed, call):
-        if allowed:
-            self._act(call)
-            return True
-        with pytest.raises(TaskStateError), transaction.atomic():
-            self._act(call)
-        return False
-
-    @rule(minutes=st.sampled_from([1, 30, 59, 61, 500]))
-    def time_passes(self, minutes):
-        self.now += timedelta(minutes=minutes)
-
-    @rule()
-    def start(self):
-        startable = self.status in {"scheduled", "pending", "overdue", "on_hold"}
-        if self._try(startable, lambda: task_start(self.task)):
-            self.status, self.started = "in_progress", self.started or self.now
-
-    @rule()
-    def complete(self):
-        if self._try(self.status == "in_progress", lambda: task_complete(self.task, "done")):
-            self.status, self.completed = "completed", self.now
-
-    @rule()
-    def cancel(self):
-        is_open = self.status not in {"completed", "cancelled"}
-        if self._try(is_open, lambda: task_cancel(self.task, "no time")):
-            self.status = "cancelled"
-
-    @rule(status=st.sampled_from(["pending", "on_hold", "requires_approval"]))
-    def set_other_status(self, status):
-        """Set a status that no service sets yet."""
-        if self.status in {"scheduled", "pending", "overdue", "in_progress"}:
-            MaintenanceTask.objects.filter(pk=self.task.pk).update(status=status)
-            self.status = status
-
-    @rule(minutes=st.sampled_from([-90, -1, 90]))
-    def move(self, minutes):
-        due = self.now + timedelta(minutes=minutes)
-        is_open = self.status not in {"completed", "cancelled"}
-        if self._try(is_open, lambda: task_update(self.task, scheduled_at=due)):
-            self.due = due
-            if self.status == "overdue" and minutes > 0:
-                self.status = "scheduled"
-
-    @rule()
-    def mark_overdue_tasks(self):
-        late = self.status in {"scheduled", "pending"} and self.due < self.now
-        assert self._act(tasks_mark_overdue) == int(late)
-        if late:
-            self.status = "overdue"
-
-    @invariant()
-    def agrees(self):
-        task = MaintenanceTask.objects.get(pk=self.task.pk)
-        assert (task.status, task.due_at) == (self.status, self.due)
-        assert (task.started_at, task.completed_at) == (self.started, self.completed)
-        if self.completed:
-            spent = (self.completed - self.started).total_seconds() / 60
-            assert task.actual_duration == math.ceil(spent)
-
-    def teardown(self):
-        MaintenanceTask.objects.all().delete()
-
-
-ACTIONS = {
-    MaintenanceAction.UPDATE: lambda task: task_update(task, title="New"),
-    MaintenanceAction.START: task_start,
-    MaintenanceAction.COMPLETE: task_complete,
-    MaintenanceAction.CANCEL: lambda task: task_cancel(task, "no time"),
-}
-
-
-@pytest.mark.parametrize("status", MaintenanceStatus.values)
-@pytest.mark.parametrize("action", ACTIONS)
-def test_services_allow_actions_by_table(action, status, organization_a, make_task, tenant):
-    task = make_task(organization_a)
-    with tenant(organization_a):
-        MaintenanceTask.objects.update(status=status)
-        if status in TRANSITIONS[action]:
-            ACTIONS[action](task)
-        else:
-            with pytest.raises(TaskStateError):
-                ACTIONS[action](task)
-
-
-@pytest.mark.parametrize("status", MaintenanceStatus.values)
-def test_mark_overdue_changes_tasks_by_table(status, organization_a, make_task, tenant):
-    make_task(organization_a, due_at=timezone.now() - timedelta(hours=1))
-    with tenant(organization_a):
-        MaintenanceTask.objects.update(status=status)
-        allowed = status in TRANSITIONS[MaintenanceAction.MARK_OVERDUE]
-        assert tasks_mark_overdue() == int(allowed)
-
-
-def test_task_without_status_counts_as_scheduled():
-    for action in MaintenanceAction:
-        assert allows(action, None) == allows(action, MaintenanceStatus.SCHEDULED)
-
-
-def test_every_action_has_a_transition():
-    assert set(TRANSITIONS) == set(MaintenanceAction)
-    assert set(ACTIONS) == set(MaintenanceAction) - {MaintenanceAction.MARK_OVERDUE}
-
-
-@pytest.mark.django_db
-def test_task_life_cycle_matches_model(organization_a, make_task, tenant):
-    with tenant(organization_a):
-        Model.make = staticmethod(lambda **fields: make_task(organization_a, **fields))
-        run_state_machine_as_test(
-            Model,
-            settings=hypothesis_settings(
-                max_examples=25,
-                stateful_step_count=20,
-                deadline=None,
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
 
 
 def test_due_time_defaults_to_scheduled_time(organization_a, make_task, tenant):

@@ -28,6 +28,12 @@ WEAKER = [
     ({"second_factor_required": True}, {"second_factor_required": False}),
     ({"second_factor_required": True}, {}),
     ({"second_approval_required": True}, {}),
+    ({"maintenance_approval_above_cost": 5}, {}),
+    ({"maintenance_approval_above_cost": 5}, {"maintenance_approval_above_cost": 6}),
+    (
+        {"maintenance_approval_types": ["upgrade", "custom"]},
+        {"maintenance_approval_types": ["custom"]},
+    ),
     ({}, {"telemetry_retention_days": 364}),
     ({}, {"status_history_retention_days": 1}),
     ({"telemetry_retention_days": 30}, {"telemetry_retention_days": 29}),

@@ -37,6 +37,8 @@ VALID = {
     "telemetry_retention_days": 30,
     "status_history_retention_days": 730,
     "offline_after_seconds": 90,
+    "maintenance_approval_above_cost": 500,
+    "maintenance_approval_types": ["emergency", "upgrade"],
 }
 # Without the second factor, which the next request would otherwise require.
 VALID_WITHOUT_SECOND_FACTOR = {**VALID, "second_factor_required": False}
@@ -61,6 +63,14 @@ INVALID = [
     ("offline_after_seconds", 30.0),
     ("offline_after_seconds", True),
     ("offline_after_seconds", None),
+    ("maintenance_approval_above_cost", -1),
+    ("maintenance_approval_above_cost", 100_000_000),
+    ("maintenance_approval_above_cost", 1.5),
+    ("maintenance_approval_above_cost", True),
+    ("maintenance_approval_types", "upgrade"),
+    ("maintenance_approval_types", ["upgrade", "upgrade"]),
+    ("maintenance_approval_types", ["magic"]),
+    ("maintenance_approval_types", [[]]),
     ("working_hours", []),
     ("working_hours", {"someday": {"from": "06:00", "to": "07:00"}}),
     ("working_hours", {"monday": None}),
@@ -228,6 +238,8 @@ def test_admin_edits_every_setting(organization_a, short_retention, alice, clien
         "telemetry_retention_days": "30",
         "status_history_retention_days": "730",
         "offline_after_seconds": "90",
+        "maintenance_approval_above_cost": "500",
+        "maintenance_approval_types": ["emergency", "upgrade"],
         "monday_from": "06:00",
         "monday_to": "14:30",
         "friday_from": "22:00",

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.models import MaintenanceTask
 from tests.support.platform import enter
+from tests.support.task_statuses import set_task_status
 from urfmp.common.rendering.html import clipped
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +38,7 @@ def tasks(organization_a, alice, bob, make_task, tenant):
     }
     with tenant(organization_a):
         done = MaintenanceTask.objects.filter(title__in=("old", "new"))
-        done.update(status=MaintenanceStatus.COMPLETED)
+        set_task_status(done, MaintenanceStatus.COMPLETED)
     return made
 
 

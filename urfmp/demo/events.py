@@ -139,12 +139,14 @@ def _unfinished_tasks(context: DemoContext) -> list[MaintenanceTask]:
             "DSN-H2017-0214", "condition_based", "Gripper fingers worn",
             {"status": "on_hold", "priority": "medium", "started_at": context.ago(hours=20),
              "scheduled_at": context.ago(hours=22), "due_at": context.ahead(hours=30),
-             "notes": "On hold: waiting for the fingers to be delivered."},
+             "hold_reason": "The fingers are delivered tomorrow."},
         ),
         (
             "FNC-2000-31277", "upgrade", "Second tool changer",
             {"status": "requires_approval", "priority": "medium", "cost": Decimal("6400.00"),
-             "scheduled_at": context.ahead(days=6), "due_at": context.ahead(days=8)},
+             "started_at": context.ago(hours=9), "finished_at": context.ago(hours=3),
+             "actual_duration": 360, "scheduled_at": context.ago(days=1),
+             "due_at": context.ahead(days=1)},
         ),
         (
             "ABB-460-61290", "inspection", "Noise at the base",

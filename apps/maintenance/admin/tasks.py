@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
@@ -11,18 +10,13 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
-from unfold.widgets import UnfoldAdminTextareaWidget
 
+from apps.maintenance.admin.task_actions import TASK_ACTIONS
+from apps.maintenance.admin.timeline import timeline_html
 from apps.maintenance.choices import MaintenanceAction, TaskTab, allows
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.selectors.tasks import MAX_CLOSED_COUNT, task_tab_counts
-from apps.maintenance.services.tasks import (
-    task_cancel,
-    task_complete,
-    task_create,
-    task_start,
-    task_update,
-)
+from apps.maintenance.services.tasks import task_create, task_update
 from apps.robots.admin.stop_links import with_stop_column
 from urfmp.common.admin import (
     AutocompleteFilter,
@@ -35,18 +29,6 @@ from urfmp.common.admin import (
 )
 from urfmp.common.rendering.formats import NOTHING, format_number
 from urfmp.common.rendering.html import badge, datetime_html, relative_time_html
-
-
-class CompleteForm(forms.Form):
-    """Notes on a completed task."""
-
-    notes = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget())
-
-
-class CancelForm(forms.Form):
-    """Reason for cancelling a task."""
-
-    reason = forms.CharField(max_length=1000, widget=UnfoldAdminTextareaWidget())
 
 
 class TaskForm(ScopedModelForm):
@@ -90,20 +72,16 @@ def _shown_count(count: int | None) -> str | None:
     return f"{shown}+" if count > MAX_CLOSED_COUNT else shown
 
 
-def _can_start(task: MaintenanceTask) -> bool:
-    return allows(MaintenanceAction.START, task.status)
-
-
-def _can_complete(task: MaintenanceTask) -> bool:
-    return allows(MaintenanceAction.COMPLETE, task.status)
-
-
-def _can_cancel(task: MaintenanceTask) -> bool:
-    return allows(MaintenanceAction.CANCEL, task.status)
-
-
 def _can_update(task: MaintenanceTask) -> bool:
     return allows(MaintenanceAction.UPDATE, task.status)
+
+
+# The buttons of the list: at most one applies to a task.
+_NEXT_STEPS = {
+    "start": MaintenanceAction.START,
+    "resume": MaintenanceAction.RESUME,
+    "complete": MaintenanceAction.COMPLETE,
+}
 
 
 @admin.register(MaintenanceTask)
@@ -123,7 +101,10 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     list_select_related = ("robot", "assigned_to")
     autocomplete_fields = ("robot",)
     ordering = (F("due_at").asc(nulls_last=True), "id")
-    state_fields = ("state", "started", "completed", "author", "opened_by")
+    state_fields = (
+        "state", "on_hold", "started", "finished", "completed", "author", "opened_by", "approver",
+        "timeline",
+    )  # fmt: skip
     fieldsets = (
         (
             None,
@@ -131,48 +112,19 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         ),
         ("When", {"fields": ("scheduled_at", "due_at", "estimated_duration")}),
         ("Work", {"fields": (("actual_duration", "cost"), "parts_used", "notes")}),
-        ("State", {"fields": (("state", "author"), ("started", "completed"), "opened_by")}),
-    )
+        (
+            "State",
+            {
+                "fields": (
+                    ("state", "on_hold"), ("started", "finished"), ("completed", "approver"),
+                    ("author", "opened_by"),
+                )
+            },
+        ),
+        ("Timeline", {"fields": ("timeline",)}),
+    )  # fmt: skip
     add_fieldsets = fieldsets[:2]
-    object_actions: ClassVar[tuple[ObjectAction, ...]] = (
-        ObjectAction(
-            name="start",
-            label="Start",
-            done="started",
-            question="Start the task {object}?",
-            permission="change",
-            icon="play_arrow",
-            applies=_can_start,
-            run=lambda _request, task, _values: task_start(task),
-        ),
-        ObjectAction(
-            name="complete",
-            label="Complete",
-            done="completed",
-            question="Complete the task {object}?",
-            permission="change",
-            icon="check",
-            applies=_can_complete,
-            form_class=CompleteForm,
-            run=lambda _request, task, values: task_complete(
-                task, notes=values.get("notes") or None
-            ),
-        ),
-        ObjectAction(
-            name="cancel",
-            label="Cancel task",
-            done="cancelled",
-            permission="change",
-            icon="close",
-            applies=_can_cancel,
-            form_class=CancelForm,
-            question="Cancel the task {object}?",
-            confirm_label="Cancel this task",
-            keep_label="Keep task",
-            run=lambda _request, task, values: task_cancel(task, values["reason"]),
-            is_danger=True,
-        ),
-    )
+    object_actions: ClassVar[tuple[ObjectAction, ...]] = TASK_ACTIONS
 
     list_before_template = "admin/maintenance/tabs.html"
     change_form_outer_before_template = "admin/inc/robot_actions.html"
@@ -234,6 +186,25 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     def completed(self, task: MaintenanceTask) -> SafeString | str:
         return datetime_html(task.completed_at)
 
+    @admin.display(description="On hold because")
+    def on_hold(self, task: MaintenanceTask) -> str:
+        return task.hold_reason or NOTHING
+
+    @admin.display(description="Finished")
+    def finished(self, task: MaintenanceTask) -> SafeString | str:
+        if task.finished_at is None:
+            return NOTHING
+        user = str(task.finished_by or "An API key")
+        return format_html("{}, {}", user, datetime_html(task.finished_at))
+
+    @admin.display(description="Approved by")
+    def approver(self, task: MaintenanceTask) -> str:
+        return str(task.approved_by) if task.approved_by_id else NOTHING
+
+    @admin.display(description="Timeline")
+    def timeline(self, task: MaintenanceTask) -> SafeString:
+        return timeline_html(task)
+
     @admin.display(description="Created by")
     def author(self, task: MaintenanceTask) -> str:
         return str(task.created_by)
@@ -247,9 +218,10 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
 
     @admin.display(description="Action")
     def next_step(self, task: MaintenanceTask) -> SafeString | str:
-        if _can_start(task):
-            return self.action_button(task, "start")
-        return self.action_button(task, "complete") if _can_complete(task) else ""
+        for name, action in _NEXT_STEPS.items():
+            if allows(action, task.status):
+                return self.action_button(task, name)
+        return ""
 
     def perform_create(self, request: HttpRequest, form: Any) -> MaintenanceTask:
         return task_create(

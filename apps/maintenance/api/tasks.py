@@ -14,15 +14,29 @@ from rest_framework.response import Response
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
 from apps.accounts.services.users import system_user_get
-from apps.maintenance.choices import MaintenancePriority, MaintenanceStatus, MaintenanceType
-from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.choices import (
+    MAX_COMMENT_CHARS,
+    MAX_REASON_CHARS,
+    MaintenancePriority,
+    MaintenanceStatus,
+    MaintenanceType,
+)
+from apps.maintenance.models import MaintenanceTask, TaskEvent
+from apps.maintenance.selectors.events import task_timeline
 from apps.maintenance.services.tasks import (
+    task_approve,
     task_cancel,
+    task_comment,
     task_complete,
     task_create,
+    task_hold,
+    task_reopen,
+    task_resume,
+    task_send_back,
     task_start,
     task_update,
 )
+from apps.robots.api.operators import author_of, require_user
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import AwareDateTimeFilter
@@ -79,10 +93,14 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
             "type",
             "priority",
             "status",
+            "hold_reason",
             "assigned_to",
             "scheduled_at",
             "due_at",
             "started_at",
+            "finished_at",
+            "finished_by",
+            "approved_by",
             "completed_at",
             "estimated_duration",
             "actual_duration",
@@ -97,13 +115,23 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
             "id",
             "schedule",
             "status",
+            "hold_reason",
             "started_at",
+            "finished_at",
+            "finished_by",
+            "approved_by",
             "completed_at",
             "created_by",
             "created_at",
             "updated_at",
         )
-        extra_kwargs = {"priority": {"allow_null": False}}
+        extra_kwargs = {
+            "priority": {"allow_null": False},
+            "hold_reason": {"help_text": "What a task on hold waits for."},
+            "finished_at": {"help_text": "End of the work, which may then wait for approval."},
+            "finished_by": {"help_text": "User who finished the work; null for an API key."},
+            "approved_by": {"help_text": "Second user who approved the finished work."},
+        }
 
 
 @body_example(
@@ -122,8 +150,29 @@ class CompletionSerializer(StrictSerializer):
         "reason": "The robot is being replaced.",
     },
 )
-class CancellationSerializer(StrictSerializer):
-    reason = serializers.CharField(max_length=1000)
+class TaskReasonSerializer(StrictSerializer):
+    reason = serializers.CharField(max_length=MAX_REASON_CHARS)
+
+
+@body_example(
+    "Comment",
+    {
+        "text": "The grease nipple of joint 2 is bent.",
+    },
+)
+class TaskCommentSerializer(StrictSerializer):
+    text = serializers.CharField(max_length=MAX_COMMENT_CHARS)
+
+
+class TaskEventSerializer(ScopedModelSerializer):
+    class Meta:
+        model = TaskEvent
+        fields = ("id", "kind", "user", "text", "created_at")
+        read_only_fields = fields
+        extra_kwargs = {
+            "user": {"help_text": "User who acted; null for an API key or the system."},
+            "text": {"help_text": "The reason, the note or the comment."},
+        }
 
 
 class MaintenanceTaskFilterSet(django_filters.FilterSet):
@@ -143,7 +192,18 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     filterset_class = MaintenanceTaskFilterSet
     ordering = "due_at"
     ordering_fields = ("due_at", "scheduled_at", "created_at")
-    permission_actions = {"start": "change", "complete": "change", "cancel": "change"}
+    permission_actions = {
+        "start": "change",
+        "hold": "change",
+        "resume": "change",
+        "complete": "change",
+        "approve": "approve",
+        "send_back": "approve",
+        "cancel": "change",
+        "reopen": "change",
+        "comment": "change",
+        "events": "view",
+    }
 
     def perform_create(self, serializer: Any) -> None:
         user = self.principal
@@ -161,26 +221,101 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     @extend_schema(request=None, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
-        """Start a task, or resume it after a pause."""
-        return self._response(task_start(self.get_object()))
+        """Start a task."""
+        return self._response(task_start(self.get_object(), author_of(self.principal)))
+
+    @extend_schema(request=TaskReasonSerializer, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"])
+    def hold(self, request: Request, pk: str) -> Response:
+        """Put a task that is in progress on hold.
+
+        The task shows the reason until the work resumes.
+        """
+        task, reason = self.get_object(), self._reason()
+        return self._response(task_hold(task, reason, author_of(self.principal)))
+
+    @extend_schema(request=None, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Resume a task that is on hold."""
+        return self._response(task_resume(self.get_object(), author_of(self.principal)))
 
     @extend_schema(request=CompletionSerializer, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def complete(self, request: Request, pk: str) -> Response:
-        """Complete a task that is in progress."""
-        task = self.get_object()
-        body = CompletionSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        return self._response(task_complete(task, body.validated_data.get("notes")))
+        """Complete a task that is in progress.
 
-    @extend_schema(request=CancellationSerializer, responses=MaintenanceTaskSerializer)
+        It waits for approval (`requires_approval`) if the organization's settings ask for it.
+        """
+        task = self.get_object()
+        notes = self._validated(CompletionSerializer).get("notes")
+        return self._response(task_complete(task, notes, author_of(self.principal)))
+
+    @extend_schema(request=None, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, pk: str) -> Response:
+        """Approve finished work, which completes the task.
+
+        Users only. 403 `approval_by_author` for the user who finished the work.
+        """
+        task = self.get_object()
+        return self._response(task_approve(task, require_user(self.principal)))
+
+    @extend_schema(request=TaskReasonSerializer, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"], url_path="send-back")
+    def send_back(self, request: Request, pk: str) -> Response:
+        """Send finished work back; the task is pending.
+
+        Users only. 403 `approval_by_author` for the user who finished the work.
+        """
+        task = self.get_object()
+        user, reason = require_user(self.principal), self._reason()
+        return self._response(task_send_back(task, user, reason=reason))
+
+    @extend_schema(request=TaskReasonSerializer, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Cancel a task."""
+        task, reason = self.get_object(), self._reason()
+        return self._response(task_cancel(task, reason, author_of(self.principal)))
+
+    @extend_schema(request=TaskReasonSerializer, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, pk: str) -> Response:
+        """Reopen a completed task; it is pending.
+
+        409 if its schedule has opened another task for the robot.
+        """
+        task, reason = self.get_object(), self._reason()
+        return self._response(task_reopen(task, reason, author_of(self.principal)))
+
+    @extend_schema(request=TaskCommentSerializer, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"])
+    def comment(self, request: Request, pk: str) -> Response:
+        """Comment a task."""
         task = self.get_object()
-        body = CancellationSerializer(data=request.data)
-        body.is_valid(raise_exception=True)
-        return self._response(task_cancel(task, body.validated_data["reason"]))
+        values = self._validated(TaskCommentSerializer)
+        return self._response(task_comment(task, author_of(self.principal), **values))
+
+    @extend_schema(
+        responses=TaskEventSerializer(many=True),
+        description="The task's events, newest first, at most 200.",
+        filters=False,
+    )
+    @action(
+        detail=True, methods=["get"], pagination_class=None, serializer_class=TaskEventSerializer
+    )
+    def events(self, request: Request, pk: str) -> Response:
+        """Get a task's timeline."""
+        return Response(self.get_serializer(task_timeline(self.get_object()), many=True).data)
+
+    def _reason(self) -> str:
+        return str(self._validated(TaskReasonSerializer)["reason"])
+
+    def _validated(self, serializer_class: type[StrictSerializer]) -> dict[str, Any]:
+        serializer = serializer_class(data=self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
 
     def _response(self, task: MaintenanceTask) -> Response:
         return Response(self.get_serializer(task).data)

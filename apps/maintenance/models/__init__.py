@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from apps.maintenance.models.events import TaskEvent
 from apps.maintenance.models.schedules import MaintenanceSchedule, MaintenanceScheduleState
 from apps.maintenance.models.tasks import MaintenanceTask
 
-__all__ = ["MaintenanceSchedule", "MaintenanceScheduleState", "MaintenanceTask"]
+__all__ = ["MaintenanceSchedule", "MaintenanceScheduleState", "MaintenanceTask", "TaskEvent"]

@@ -70,6 +70,15 @@ class MaintenanceTask(TenantModel):
     due_at = bounded_datetime_field(help_text="Leave blank to use the scheduled time.")
     started_at = models.DateTimeField(null=True, blank=True, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # When and by whom the work was finished: the task is completed then, or waits for approval.
+    finished_at = models.DateTimeField(null=True, blank=True, editable=False)
+    finished_by = unconstrained_fk(
+        "accounts.User", null=True, blank=True, db_column="finished_by", editable=False
+    )
+    approved_by = unconstrained_fk(
+        "accounts.User", null=True, blank=True, db_column="approved_by", editable=False
+    )
+    hold_reason = models.TextField(default="", blank=True, db_default="", editable=False)
     estimated_duration = models.IntegerField(
         null=True, blank=True, validators=[MinValueValidator(0)], help_text="Minutes."
     )
@@ -97,6 +106,9 @@ class MaintenanceTask(TenantModel):
             name_check("maintenance_tasks", "title"),
             bounded_datetime_check("maintenance_tasks", "scheduled_at"),
             bounded_datetime_check("maintenance_tasks", "due_at"),
+            models.UniqueConstraint(
+                fields=("organization", "id"), name="maintenance_tasks_organization_id_key"
+            ),
             models.CheckConstraint(
                 condition=models.Q(schedule__isnull=True) | models.Q(robot__isnull=False),
                 name="maintenance_tasks_schedule_robot_check",
@@ -121,6 +133,8 @@ class MaintenanceTask(TenantModel):
             ),
             models.Index(fields=("created_by",), name="idx_maintenance_created_by"),
             models.Index(fields=("schedule",), name="idx_maintenance_schedule"),
+            models.Index(fields=("finished_by",), name="idx_maintenance_finished_by"),
+            models.Index(fields=("approved_by",), name="idx_maintenance_approved_by"),
         )
 
     def __str__(self) -> str:

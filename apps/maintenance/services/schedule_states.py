@@ -6,6 +6,8 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
+from django.utils import timezone
+
 from apps.maintenance.models import MaintenanceScheduleState, MaintenanceTask
 from apps.maintenance.selectors.next_due import calendar_handled, meter_carry
 from apps.maintenance.selectors.schedules import (
@@ -58,6 +60,17 @@ def schedule_state_rearm(task: MaintenanceTask, closed_at: datetime) -> None:
     state.due_at = state_calendar_due(state, zone)
     state.check_at = closed_at
     state.save()
+
+
+def schedule_state_recheck(task: MaintenanceTask) -> None:
+    """Let the planner's next run check the schedule for the task's robot.
+
+    Args:
+        task: Task that is closed; the caller has locked it.
+    """
+    MaintenanceScheduleState.objects.filter(
+        schedule_id=task.schedule_id, robot_id=task.robot_id
+    ).update(check_at=timezone.now())
 
 
 def measured_running_seconds(

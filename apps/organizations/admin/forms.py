@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.widgets import (
     INPUT_CLASSES,
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminSelectWidget,
     UnfoldBooleanSwitchWidget,
@@ -19,6 +20,8 @@ from apps.organizations.choices import MAX_PLAN_LIMIT, Plan
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import (
     LOCALES,
+    MAINTENANCE_TYPES,
+    MAX_APPROVAL_COST,
     MAX_OFFLINE_AFTER_SECONDS,
     MAX_STATUS_HISTORY_RETENTION_DAYS,
     MAX_TELEMETRY_RETENTION_DAYS,
@@ -161,6 +164,21 @@ class OrganizationForm(ScopedModelForm):
         " default of this installation. A robot may have a value of its own.",
         widget=UnfoldAdminIntegerFieldWidget(),
     )
+    maintenance_approval_above_cost = forms.IntegerField(
+        min_value=0,
+        max_value=MAX_APPROVAL_COST,
+        required=False,
+        label="Approve maintenance above a cost of",
+        help_text="A second user approves finished work that costs more. Leave blank for no limit.",
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
+    maintenance_approval_types = forms.MultipleChoiceField(
+        choices=[*MAINTENANCE_TYPES.items()],
+        required=False,
+        label="Approve maintenance of the types",
+        help_text="A second user approves finished work of these types.",
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+    )
     monday, tuesday, wednesday, thursday, friday, saturday, sunday = (
         HoursField(day.capitalize()) for day in WEEKDAYS
     )
@@ -175,8 +193,15 @@ class OrganizationForm(ScopedModelForm):
         current = self.instance.effective_settings
         for name in ("timezone", "locale", "second_factor_required", "second_approval_required"):
             self.initial.setdefault(name, getattr(current, name))
-        for name in (*RETENTION_SETTINGS, "offline_after_seconds"):
+        for name in (
+            *RETENTION_SETTINGS,
+            "offline_after_seconds",
+            "maintenance_approval_above_cost",
+        ):
             self.initial.setdefault(name, (self.instance.settings or {}).get(name))
+        self.initial.setdefault(
+            "maintenance_approval_types", list(current.maintenance_approval_types)
+        )
         for day, hours in current.working_hours.items():
             times = {"from": f"{hours.start:%H:%M}", "to": f"{hours.end:%H:%M}"}
             self.initial.setdefault(day, times)
@@ -199,4 +224,4 @@ class OrganizationForm(ScopedModelForm):
             values["working_hours"] = {
                 day: self.cleaned_data[day] for day in WEEKDAYS if self.cleaned_data[day]
             }
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name, value in values.items() if value not in (None, [])}

@@ -16,6 +16,7 @@ from apps.organizations.admin.platform import can_deactivate, plan_initial, usag
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import (
     LOCALES,
+    MAINTENANCE_TYPES,
     RETENTION_SETTINGS,
     SETTINGS,
     WEEKDAYS,
@@ -94,6 +95,8 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
                     ("telemetry_retention_days", "status_history_retention_days"),
                     "scheduled_retention",
                     "offline_after_seconds",
+                    "maintenance_approval_above_cost",
+                    "maintenance_approval_types",
                 )
             },
         ),
@@ -148,6 +151,15 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     @admin.display(description="Robots offline after, seconds")
     def offline_after_seconds(self, organization: Organization) -> int:
         return organization.effective_settings.offline_after_seconds
+
+    @admin.display(description="Approve maintenance above a cost of")
+    def maintenance_approval_above_cost(self, organization: Organization) -> int | None:
+        return organization.effective_settings.maintenance_approval_above_cost
+
+    @admin.display(description="Approve maintenance of the types")
+    def maintenance_approval_types(self, organization: Organization) -> str:
+        types = organization.effective_settings.maintenance_approval_types
+        return ", ".join(MAINTENANCE_TYPES[name] for name in types) or NOTHING
 
     @admin.display(description="Scheduled retention")
     def scheduled_retention(self, organization: Organization) -> SafeString | str:

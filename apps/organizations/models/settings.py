@@ -6,6 +6,7 @@ is stored here by mistake: every user of the organization can read the settings.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,24 @@ RETENTION_SETTINGS = {
     "status_history_retention_days": "Status history",
 }
 
+# Largest cost above which finished maintenance work may need approval.
+MAX_APPROVAL_COST = 99_999_999
+# Types of maintenance tasks, as in the maintenance app, which this app may not import.
+MAINTENANCE_TYPES = {
+    "preventive": "Preventive",
+    "corrective": "Corrective",
+    "predictive": "Predictive",
+    "condition_based": "Condition-based",
+    "emergency": "Emergency",
+    "calibration": "Calibration",
+    "inspection": "Inspection",
+    "cleaning": "Cleaning",
+    "lubrication": "Lubrication",
+    "replacement": "Replacement",
+    "upgrade": "Upgrade",
+    "custom": "Custom",
+}
+
 ErrorMessages = str | dict[str, str]
 
 
@@ -97,6 +116,22 @@ def _offline_after_error(value: Any) -> ErrorMessages | None:
         f"Enter a whole number of seconds from {MIN_OFFLINE_AFTER_SECONDS} to"
         f" {MAX_OFFLINE_AFTER_SECONDS}."
     )
+
+
+def _approval_cost_error(value: Any) -> ErrorMessages | None:
+    if type(value) is int and 0 <= value <= MAX_APPROVAL_COST:
+        return None
+    return f"Enter a whole number from 0 to {MAX_APPROVAL_COST}."
+
+
+def _approval_types_error(value: Any) -> ErrorMessages | None:
+    if (
+        isinstance(value, list)
+        and all(isinstance(item, str) and item in MAINTENANCE_TYPES for item in value)
+        and len(set(value)) == len(value)
+    ):
+        return None
+    return f"Enter a list with some of {', '.join(MAINTENANCE_TYPES)}, each at most once."
 
 
 def parse_time_of_day(text: Any) -> time | None:
@@ -194,6 +229,24 @@ SETTINGS: dict[str, Setting] = {
             " have a value of its own.",
         },
     ),
+    "maintenance_approval_above_cost": Setting(
+        _approval_cost_error,
+        {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": MAX_APPROVAL_COST,
+            "description": "A second user approves finished maintenance work that costs more.",
+        },
+    ),
+    "maintenance_approval_types": Setting(
+        _approval_types_error,
+        {
+            "type": "array",
+            "items": {"type": "string", "enum": [*MAINTENANCE_TYPES]},
+            "uniqueItems": True,
+            "description": "A second user approves finished maintenance work of these types.",
+        },
+    ),
 }
 
 JSON_SCHEMA: dict[str, Any] = {
@@ -253,6 +306,9 @@ class OrganizationSettings:
         telemetry_retention_days: Retention of telemetry in days, 1 to 365.
         status_history_retention_days: Retention of status history in days, 1 to 730.
         offline_after_seconds: Seconds without contact after which a robot is offline, 5 to 86,400.
+        maintenance_approval_above_cost: Cost above which a second user approves finished
+            maintenance work; None for no limit.
+        maintenance_approval_types: Types of maintenance whose finished work a second user approves.
     """
 
     timezone: str = "UTC"
@@ -263,6 +319,8 @@ class OrganizationSettings:
     telemetry_retention_days: int = MAX_TELEMETRY_RETENTION_DAYS
     status_history_retention_days: int = MAX_STATUS_HISTORY_RETENTION_DAYS
     offline_after_seconds: int = field(default_factory=_default_offline_after_seconds)
+    maintenance_approval_above_cost: int | None = None
+    maintenance_approval_types: tuple[str, ...] = ()
 
     def shortened_retention(self, after: OrganizationSettings) -> dict[str, int]:
         """Return the periods that a change shortens: days by key."""
@@ -275,7 +333,21 @@ class OrganizationSettings:
             getattr(self, name) and not getattr(after, name)
             for name in ("second_factor_required", "second_approval_required")
         )
-        return is_optional_now or bool(self.shortened_retention(after))
+        return (
+            is_optional_now
+            or self._needs_less_approval(after)
+            or bool(self.shortened_retention(after))
+        )
+
+    def _needs_less_approval(self, after: OrganizationSettings) -> bool:
+        """Return whether a change lets maintenance be completed without approval."""
+        cost, cost_after = (
+            math.inf if item.maintenance_approval_above_cost is None
+            else item.maintenance_approval_above_cost
+            for item in (self, after)
+        )  # fmt: skip
+        types = set(self.maintenance_approval_types) - set(after.maintenance_approval_types)
+        return cost_after > cost or bool(types)
 
 
 def parse_settings(stored: Any) -> OrganizationSettings:
@@ -294,4 +366,6 @@ def parse_settings(stored: Any) -> OrganizationSettings:
             day: WorkingHours(*map(time.fromisoformat, (hours["from"], hours["to"])))
             for day, hours in valid["working_hours"].items()
         }
+    if "maintenance_approval_types" in valid:
+        valid["maintenance_approval_types"] = tuple(valid["maintenance_approval_types"])
     return OrganizationSettings(**valid)

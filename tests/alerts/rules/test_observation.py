@@ -13,6 +13,7 @@ from apps.alerts.services.rules.rules import alert_rule_create
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services.tasks import task_create, tasks_mark_overdue
 from apps.robots.models import Robot
+from tests.support.task_statuses import set_task_status
 
 pytestmark = pytest.mark.django_db
 
@@ -120,6 +121,6 @@ def test_overdue_task_opens_alert_of_its_robot(plant, watch):
     tick(plant)
     assert states(plant) == [("Overdue", "new")]
     with plant.tenant(plant.organization):
-        MaintenanceTask.objects.filter(pk=task.pk).update(status="completed")
+        set_task_status(MaintenanceTask.objects.filter(pk=task.pk), "completed")
     tick(plant, 1)
     assert states(plant) == [("Overdue", "resolved")]

@@ -1,0 +1,190 @@
+"""Finish work: complete, cancel and reopen tasks."""
+
+from __future__ import annotations
+
+import math
+
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.maintenance.choices import (
+    MAX_REASON_CHARS,
+    MaintenanceAction,
+    MaintenanceStatus,
+    TaskEventKind,
+)
+from apps.maintenance.exceptions import TaskStateError
+from apps.maintenance.models import MaintenanceTask, TaskEvent
+from apps.maintenance.services.schedule_states import schedule_state_rearm, schedule_state_recheck
+from apps.maintenance.services.tasks.events import checked_text, task_event_record
+from apps.maintenance.services.tasks.locking import require_allowed, task_lock
+from apps.robots.services.robots import require_in_service
+from urfmp.common.tenancy.context import audit_action
+
+
+def task_complete(
+    task: MaintenanceTask, notes: str | None = None, user: User | None = None
+) -> MaintenanceTask:
+    """Complete a task that is in progress, and re-arm its schedule.
+
+    If the organization asks for it, the task waits for the approval of a second user instead.
+    Without an actual duration, the time since the start is stored, rounded up to whole minutes.
+
+    Args:
+        task: Task to complete.
+        notes: Text that is appended to the task's notes.
+        user: User who finished the work; None for an API key.
+
+    Raises:
+        TaskStateError: The task is not in progress.
+    """
+    with audit_action("maintenance.maintenance_task.complete"):
+        task = task_lock(task)
+        require_allowed(task, MaintenanceAction.COMPLETE, "completed")
+        task.finished_at, task.finished_by = timezone.now(), user
+        if task.actual_duration is None and task.started_at is not None:
+            task.actual_duration = math.ceil(
+                (task.finished_at - task.started_at).total_seconds() / 60
+            )
+        if notes:
+            append_note(task, notes)
+        if needs_approval(task):
+            task.status = MaintenanceStatus.REQUIRES_APPROVAL
+            task_event_record(task, TaskEventKind.SUBMITTED, user, notes or "")
+        else:
+            task_event_record(task, TaskEventKind.COMPLETED, user, notes or "")
+            close_completed(task)
+        task.save(
+            update_fields=[
+                "status",
+                "completed_at",
+                "finished_at",
+                "finished_by",
+                "actual_duration",
+                "notes",
+            ]
+        )
+    return task
+
+
+def needs_approval(task: MaintenanceTask) -> bool:
+    """Return whether a second user must approve the work, by its type or its cost."""
+    settings = task.organization.effective_settings
+    if task.type in settings.maintenance_approval_types:
+        return True
+    max_cost = settings.maintenance_approval_above_cost
+    return max_cost is not None and task.cost is not None and task.cost > max_cost
+
+
+def close_completed(task: MaintenanceTask) -> None:
+    """Set a task completed at the end of its work, and re-arm its schedule.
+
+    Args:
+        task: Task whose row is locked; the caller saves it.
+    """
+    task.status = MaintenanceStatus.COMPLETED
+    task.completed_at = task.finished_at or timezone.now()
+    _rearm(task)
+
+
+def task_cancel(task: MaintenanceTask, reason: str, user: User | None = None) -> MaintenanceTask:
+    """Cancel a task and re-arm its schedule.
+
+    The reason is appended to the notes.
+
+    Args:
+        task: Task to cancel.
+        reason: Why the work is not done.
+        user: User who cancels it; None for an API key.
+
+    Raises:
+        TaskStateError: The task is already closed.
+        ValidationError: Nothing in the reason can be seen, or it is too long.
+    """
+    reason = checked_text("reason", reason, MAX_REASON_CHARS)
+    with audit_action("maintenance.maintenance_task.cancel"):
+        task = task_lock(task)
+        require_allowed(task, MaintenanceAction.CANCEL, "cancelled")
+        close_cancelled(task, reason, user)
+    return task
+
+
+def close_cancelled(task: MaintenanceTask, reason: str, user: User | None = None) -> None:
+    """Set a task cancelled, note the reason, and re-arm its schedule.
+
+    Args:
+        task: Task whose row is locked.
+        reason: Why the work is not done.
+        user: User who cancels it; None for an API key or the system.
+    """
+    task.status = MaintenanceStatus.CANCELLED
+    task.hold_reason = ""
+    append_note(task, f"Cancelled: {reason}")
+    task.save(update_fields=["status", "hold_reason", "notes"])
+    task_event_record(task, TaskEventKind.CANCELLED, user, reason)
+    _rearm(task)
+
+
+def task_reopen(task: MaintenanceTask, reason: str, user: User | None = None) -> MaintenanceTask:
+    """Reopen a completed task: it is pending and can be started again.
+
+    Its schedule continues from the first completion, so the second one does not re-arm it. The
+    robot's row is locked against retirement.
+
+    Args:
+        task: Completed task.
+        reason: Why the work is not done yet.
+        user: User who reopens it; None for an API key.
+
+    Raises:
+        TaskStateError: The task is not completed, or its schedule has opened another one.
+        ValidationError: Nothing in the reason can be seen, it is too long, or the robot is retired.
+    """
+    reason = checked_text("reason", reason, MAX_REASON_CHARS)
+    with audit_action("maintenance.maintenance_task.reopen"):
+        require_in_service(task.robot)
+        task = task_lock(task)
+        require_allowed(task, MaintenanceAction.REOPEN, "reopened")
+        _require_no_other_open(task)
+        task.status = MaintenanceStatus.PENDING
+        task.completed_at, task.finished_at = None, None
+        task.finished_by, task.approved_by = None, None
+        task.save(
+            update_fields=["status", "completed_at", "finished_at", "finished_by", "approved_by"]
+        )
+        task_event_record(task, TaskEventKind.REOPENED, user, reason)
+    return task
+
+
+def _require_no_other_open(task: MaintenanceTask) -> None:
+    """Reject a second open task of a schedule for one robot.
+
+    The planner opens tasks under the robot's lock, which the caller has.
+    """
+    if task.schedule_id is None:
+        return
+    others = MaintenanceTask.objects.open().filter(
+        schedule_id=task.schedule_id, robot_id=task.robot_id
+    )
+    if others.exists():
+        msg = "The schedule has opened another task for this robot. Do the work in that task."
+        raise TaskStateError(msg)
+
+
+def append_note(task: MaintenanceTask, note: str) -> None:
+    """Append a line to a task's notes; the caller saves it."""
+    task.notes = f"{task.notes}\n{note}" if task.notes else note
+
+
+def _rearm(task: MaintenanceTask) -> None:
+    """Re-arm the schedule, unless a reopened task is closed again.
+
+    The schedule counts from the first completion. What falls due while the task is open again
+    waits for it, so the planner checks the schedule now.
+    """
+    if task.schedule_id is None:
+        return
+    if TaskEvent.objects.filter(task=task, kind=TaskEventKind.REOPENED).exists():
+        schedule_state_recheck(task)
+    else:
+        schedule_state_rearm(task, task.completed_at or timezone.now())

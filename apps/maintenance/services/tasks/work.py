@@ -1,0 +1,105 @@
+"""Start, pause and resume the work on a task; mark late tasks as overdue."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.maintenance.choices import (
+    MAX_REASON_CHARS,
+    TRANSITIONS,
+    MaintenanceAction,
+    MaintenanceStatus,
+    TaskEventKind,
+)
+from apps.maintenance.models import MaintenanceTask, TaskEvent
+from apps.maintenance.services.tasks.events import checked_text, task_event_record
+from apps.maintenance.services.tasks.locking import require_allowed, task_lock
+from urfmp.common.tenancy.context import audit_action
+
+
+def task_start(task: MaintenanceTask, user: User | None = None) -> MaintenanceTask:
+    """Start a task.
+
+    Args:
+        task: Task to start.
+        user: User who works on it; None for an API key.
+
+    Raises:
+        TaskStateError: The task is in progress, on hold, requires approval or is closed.
+    """
+    with audit_action("maintenance.maintenance_task.start"):
+        task = task_lock(task)
+        require_allowed(task, MaintenanceAction.START, "started")
+        task.status = MaintenanceStatus.IN_PROGRESS
+        task.started_at = task.started_at or timezone.now()
+        task.save(update_fields=["status", "started_at"])
+        task_event_record(task, TaskEventKind.STARTED, user)
+    return task
+
+
+def task_hold(task: MaintenanceTask, reason: str, user: User | None = None) -> MaintenanceTask:
+    """Put a task that is in progress on hold.
+
+    Args:
+        task: Task to put on hold.
+        reason: What the work waits for; pages show it until the work resumes.
+        user: User who stops working; None for an API key.
+
+    Raises:
+        TaskStateError: The task is not in progress.
+        ValidationError: Nothing in the reason can be seen, or it is too long.
+    """
+    reason = checked_text("reason", reason, MAX_REASON_CHARS)
+    with audit_action("maintenance.maintenance_task.hold"):
+        task = task_lock(task)
+        require_allowed(task, MaintenanceAction.HOLD, "put on hold")
+        task.status = MaintenanceStatus.ON_HOLD
+        task.hold_reason = reason
+        task.save(update_fields=["status", "hold_reason"])
+        task_event_record(task, TaskEventKind.HELD, user, reason)
+    return task
+
+
+def task_resume(task: MaintenanceTask, user: User | None = None) -> MaintenanceTask:
+    """Resume a task that is on hold.
+
+    Args:
+        task: Task to resume.
+        user: User who works on it; None for an API key.
+
+    Raises:
+        TaskStateError: The task is not on hold.
+    """
+    with audit_action("maintenance.maintenance_task.resume"):
+        task = task_lock(task)
+        require_allowed(task, MaintenanceAction.RESUME, "resumed")
+        task.status = MaintenanceStatus.IN_PROGRESS
+        task.hold_reason = ""
+        task.save(update_fields=["status", "hold_reason"])
+        task_event_record(task, TaskEventKind.RESUMED, user)
+    return task
+
+
+def tasks_mark_overdue() -> int:
+    """Mark the open organization's late tasks as overdue.
+
+    The rows are locked in the order of their ids, as for the tasks of a retired robot.
+
+    Returns:
+        Number of tasks marked.
+    """
+    with audit_action("maintenance.maintenance_task.overdue"):
+        late = MaintenanceTask.objects.filter(
+            status__in=TRANSITIONS[MaintenanceAction.MARK_OVERDUE].sources,
+            due_at__lt=timezone.now(),
+        ).order_by("pk")
+        found = list(late.select_for_update().only("pk", "organization_id"))
+        MaintenanceTask.objects.filter(pk__in=[task.pk for task in found]).update(
+            status=MaintenanceStatus.OVERDUE
+        )
+        TaskEvent.objects.bulk_create(
+            TaskEvent(organization_id=task.organization_id, task=task, kind=TaskEventKind.OVERDUE)
+            for task in found
+        )
+    return len(found)
