@@ -432,6 +432,33 @@ CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.invi
 CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, invited_by ON public.invitations FOR EACH ROW EXECUTE FUNCTION require_own_users('invited_by');
 
 
+-- maintenance_labour_entries
+
+CREATE TABLE maintenance_labour_entries (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    organization_id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    user_id uuid,
+    CONSTRAINT maintenance_labour_entries_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_labour_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_labour_task FOREIGN KEY (organization_id, task_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_labour_user FOREIGN KEY (user_id) REFERENCES users(id),
+    CONSTRAINT maintenance_labour_entries_ended_at_check CHECK ((ended_at >= started_at))
+);
+CREATE INDEX idx_labour_organization ON public.maintenance_labour_entries USING btree (organization_id);
+CREATE INDEX idx_labour_task ON public.maintenance_labour_entries USING btree (task_id, started_at);
+CREATE INDEX idx_labour_user ON public.maintenance_labour_entries USING btree (user_id);
+CREATE UNIQUE INDEX maintenance_labour_entries_one_running_key ON public.maintenance_labour_entries USING btree (task_id, user_id) NULLS NOT DISTINCT WHERE (ended_at IS NULL);
+ALTER TABLE maintenance_labour_entries ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON maintenance_labour_entries FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.maintenance_labour_entries FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.labour_entry', 'organization_id', '{}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id ON public.maintenance_labour_entries FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id');
+
+
 -- maintenance_schedule_states
 
 CREATE TABLE maintenance_schedule_states (
@@ -544,7 +571,7 @@ CREATE TABLE maintenance_task_events (
     CONSTRAINT fk_task_events_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_task_events_task FOREIGN KEY (organization_id, task_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_task_events_user FOREIGN KEY (user_id) REFERENCES users(id),
-    CONSTRAINT maintenance_task_events_kind_check CHECK (((kind)::text = ANY ((ARRAY['started'::character varying, 'held'::character varying, 'resumed'::character varying, 'submitted'::character varying, 'approved'::character varying, 'sent_back'::character varying, 'completed'::character varying, 'cancelled'::character varying, 'reopened'::character varying, 'overdue'::character varying, 'commented'::character varying])::text[])))
+    CONSTRAINT maintenance_task_events_kind_check CHECK (((kind)::text = ANY ((ARRAY['started'::character varying, 'held'::character varying, 'resumed'::character varying, 'submitted'::character varying, 'approved'::character varying, 'sent_back'::character varying, 'completed'::character varying, 'cancelled'::character varying, 'reopened'::character varying, 'overdue'::character varying, 'commented'::character varying, 'joined'::character varying, 'left'::character varying, 'duration_corrected'::character varying])::text[])))
 );
 CREATE INDEX idx_task_events_organization ON public.maintenance_task_events USING btree (organization_id);
 CREATE INDEX idx_task_events_task ON public.maintenance_task_events USING btree (task_id, created_at);
@@ -587,6 +614,12 @@ CREATE TABLE maintenance_tasks (
     finished_at timestamp with time zone,
     finished_by uuid,
     hold_reason text DEFAULT ''::text NOT NULL,
+    cause_code character varying(30) DEFAULT ''::character varying NOT NULL,
+    failure_code character varying(30) DEFAULT ''::character varying NOT NULL,
+    has_manual_duration boolean DEFAULT false NOT NULL,
+    locks_robot boolean DEFAULT false NOT NULL,
+    remedy_code character varying(30) DEFAULT ''::character varying NOT NULL,
+    robot_locked_at timestamp with time zone,
     CONSTRAINT maintenance_tasks_pkey PRIMARY KEY (id),
     CONSTRAINT fk_maintenance_approved_by FOREIGN KEY (approved_by) REFERENCES users(id),
     CONSTRAINT fk_maintenance_assigned FOREIGN KEY (assigned_to) REFERENCES users(id),
@@ -596,9 +629,12 @@ CREATE TABLE maintenance_tasks (
     CONSTRAINT fk_maintenance_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id),
     CONSTRAINT fk_maintenance_robot FOREIGN KEY (robot_id) REFERENCES robots(id),
     CONSTRAINT fk_maintenance_schedule FOREIGN KEY (organization_id, schedule_id) REFERENCES maintenance_schedules(organization_id, id) ON DELETE SET NULL (schedule_id),
+    CONSTRAINT maintenance_tasks_cause_code_check CHECK (((cause_code)::text = ANY ((ARRAY[''::character varying, 'wear'::character varying, 'lubrication'::character varying, 'contamination'::character varying, 'overload'::character varying, 'collision'::character varying, 'settings'::character varying, 'operation'::character varying, 'defective_part'::character varying, 'earlier_work'::character varying, 'supply'::character varying, 'other'::character varying, 'unknown'::character varying])::text[]))),
     CONSTRAINT maintenance_tasks_due_at_check CHECK (((due_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (due_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT maintenance_tasks_failure_code_check CHECK (((failure_code)::text = ANY ((ARRAY[''::character varying, 'mechanical'::character varying, 'drive'::character varying, 'electrical'::character varying, 'cable'::character varying, 'sensor'::character varying, 'tool'::character varying, 'battery'::character varying, 'pneumatic'::character varying, 'controller'::character varying, 'software'::character varying, 'communication'::character varying, 'safety'::character varying, 'other'::character varying])::text[]))),
     CONSTRAINT maintenance_tasks_organization_id_key UNIQUE (organization_id, id),
     CONSTRAINT maintenance_tasks_priority_check CHECK (((priority)::text = ANY ((ARRAY['low'::character varying, 'medium'::character varying, 'high'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT maintenance_tasks_remedy_code_check CHECK (((remedy_code)::text = ANY ((ARRAY[''::character varying, 'replaced'::character varying, 'repaired'::character varying, 'adjusted'::character varying, 'cleaned'::character varying, 'lubricated'::character varying, 'tightened'::character varying, 'restarted'::character varying, 'updated'::character varying, 'no_fault_found'::character varying, 'other'::character varying])::text[]))),
     CONSTRAINT maintenance_tasks_schedule_robot_check CHECK (((schedule_id IS NULL) OR (robot_id IS NOT NULL))),
     CONSTRAINT maintenance_tasks_scheduled_at_check CHECK (((scheduled_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (scheduled_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT maintenance_tasks_status_check CHECK (((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'completed'::character varying, 'cancelled'::character varying, 'overdue'::character varying])::text[]))),

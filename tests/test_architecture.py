@@ -112,7 +112,7 @@ def test_every_tenant_model_has_an_admin_page():
     internal |= {"RobotImport", "RobotImportRow"}
     internal |= {"RobotClaimCode"}  # on the robot's page
     internal |= {"MaintenanceScheduleState"}  # on the robot's page
-    internal |= {"TaskEvent"}  # on the task's page
+    internal |= {"LabourEntry", "TaskEvent"}  # on the task's page
     internal |= {"AlertEvent", "AlertRuleState"}  # on pages of alerts and rules
     internal |= {"NotificationStep", "NotificationPreference"}  # on pages of routes and users
     missing = {model.__name__ for model in tenant_models()} - internal

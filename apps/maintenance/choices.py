@@ -65,10 +65,13 @@ class MaintenanceAction(StrEnum):
     START = "start"
     HOLD = "hold"
     RESUME = "resume"
+    JOIN = "join"
+    LEAVE = "leave"
     COMPLETE = "complete"
     APPROVE = "approve"
     SEND_BACK = "send_back"
     CANCEL = "cancel"
+    CORRECT_DURATION = "correct_duration"
     REOPEN = "reopen"
     MARK_OVERDUE = "mark_overdue"
 
@@ -104,6 +107,8 @@ TRANSITIONS: Mapping[MaintenanceAction, Transition] = {
     ),
     MaintenanceAction.HOLD: Transition(frozenset({_S.IN_PROGRESS}), frozenset({_S.ON_HOLD})),
     MaintenanceAction.RESUME: Transition(frozenset({_S.ON_HOLD}), frozenset({_S.IN_PROGRESS})),
+    MaintenanceAction.JOIN: Transition(frozenset({_S.IN_PROGRESS})),
+    MaintenanceAction.LEAVE: Transition(frozenset({_S.IN_PROGRESS})),
     MaintenanceAction.COMPLETE: Transition(
         frozenset({_S.IN_PROGRESS}), frozenset({_S.COMPLETED, _S.REQUIRES_APPROVAL})
     ),
@@ -114,6 +119,7 @@ TRANSITIONS: Mapping[MaintenanceAction, Transition] = {
         frozenset({_S.REQUIRES_APPROVAL}), frozenset({_S.PENDING})
     ),
     MaintenanceAction.CANCEL: Transition(frozenset(OPEN_STATUSES), frozenset({_S.CANCELLED})),
+    MaintenanceAction.CORRECT_DURATION: Transition(frozenset({_S.COMPLETED})),
     MaintenanceAction.REOPEN: Transition(frozenset({_S.COMPLETED}), frozenset({_S.PENDING})),
     MaintenanceAction.MARK_OVERDUE: Transition(
         frozenset({_S.SCHEDULED, _S.PENDING}), frozenset({_S.OVERDUE})
@@ -148,9 +154,67 @@ class TaskEventKind(models.TextChoices):
     REOPENED = "reopened", "Reopened"
     OVERDUE = "overdue", "Overdue"
     COMMENTED = "commented", "Commented"
+    JOINED = "joined", "Joined the work"
+    LEFT = "left", "Left the work"
+    DURATION_CORRECTED = "duration_corrected", "Duration corrected"
 
+
+class FailureCode(models.TextChoices):
+    """What failed."""
+
+    MECHANICAL = "mechanical", "Mechanical"
+    DRIVE = "drive", "Motor, drive or gearbox"
+    ELECTRICAL = "electrical", "Electrical"
+    CABLE = "cable", "Cable or connector"
+    SENSOR = "sensor", "Sensor"
+    TOOL = "tool", "Tool or gripper"
+    BATTERY = "battery", "Battery or charging"
+    PNEUMATIC = "pneumatic", "Pneumatic or hydraulic"
+    CONTROLLER = "controller", "Controller"
+    SOFTWARE = "software", "Software or program"
+    COMMUNICATION = "communication", "Communication"
+    SAFETY = "safety", "Safety equipment"
+    OTHER = "other", "Other"
+
+
+class CauseCode(models.TextChoices):
+    """Why it failed."""
+
+    WEAR = "wear", "Wear"
+    LUBRICATION = "lubrication", "Lack of lubrication"
+    CONTAMINATION = "contamination", "Dirt or moisture"
+    OVERLOAD = "overload", "Overload"
+    COLLISION = "collision", "Collision"
+    SETTINGS = "settings", "Wrong settings or calibration"
+    OPERATION = "operation", "Wrong operation"
+    DEFECTIVE_PART = "defective_part", "Defective part"
+    EARLIER_WORK = "earlier_work", "Earlier work"
+    SUPPLY = "supply", "Power, air or network"
+    OTHER = "other", "Other"
+    UNKNOWN = "unknown", "Unknown"
+
+
+class RemedyCode(models.TextChoices):
+    """How it was repaired."""
+
+    REPLACED = "replaced", "Replaced"
+    REPAIRED = "repaired", "Repaired"
+    ADJUSTED = "adjusted", "Adjusted or calibrated"
+    CLEANED = "cleaned", "Cleaned"
+    LUBRICATED = "lubricated", "Lubricated"
+    TIGHTENED = "tightened", "Tightened"
+    RESTARTED = "restarted", "Restarted"
+    UPDATED = "updated", "Software updated or restored"
+    NO_FAULT_FOUND = "no_fault_found", "No fault found"
+    OTHER = "other", "Other"
+
+
+# Unplanned work, which names failure, cause and remedy when it is completed.
+FAILURE_TYPES = (MaintenanceType.CORRECTIVE, MaintenanceType.EMERGENCY)
 
 MAX_REASON_CHARS = 1000
+# A year: a longer duration is a typo.
+MAX_DURATION_MINUTES = 525_600
 MAX_COMMENT_CHARS = 4000
 
 

@@ -50,6 +50,16 @@ class TaskEventQuerySet(RobotScopedQuerySet):
     robot_lookup = "task__robot_id"
 
 
+class LabourEntryQuerySet(RobotScopedQuerySet):
+    """Times of work on one organization's tasks."""
+
+    robot_lookup = "task__robot_id"
+
+    def running(self) -> Self:
+        """Return the entries of users who work now."""
+        return self.filter(ended_at__isnull=True)
+
+
 class MaintenanceScheduleQuerySet(RobotScopedQuerySet):
     """Maintenance schedules of one organization."""
 

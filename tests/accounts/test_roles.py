@@ -80,6 +80,7 @@ def test_every_tenant_model_has_resource():
         "alerts.notificationpreference",
         "alerts.notificationstep",
         "maintenance.maintenanceschedulestate",
+        "maintenance.labourentry",
         "maintenance.taskevent",
         "organizations.floorplan",
         "robots.robotclaimcode",

@@ -38,6 +38,7 @@ from apps.alerts.models import (
 from apps.audit.models import AuditLog
 from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.maintenance.models import (
+    LabourEntry,
     MaintenanceSchedule,
     MaintenanceScheduleState,
     MaintenanceTask,
@@ -213,6 +214,7 @@ def test_every_tenant_table_is_covered():
     }  # fmt: skip
     # In tests/audit/test_secret_columns.py, or in the tests of their own subject.
     elsewhere = {Invitation, OneTimeLink, SecondFactor, AlertEvent, FloorPlan, RobotClaimCode}
+    elsewhere |= {LabourEntry}  # in tests/maintenance/test_labour.py
     elsewhere |= {TaskEvent}  # in tests/maintenance/test_task_life_cycle.py
     elsewhere |= {MaintenanceScheduleState}  # in tests/maintenance/test_schedules.py
     elsewhere |= {NotificationStep, NotificationPreference, RobotImport}

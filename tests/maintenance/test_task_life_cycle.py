@@ -24,13 +24,15 @@ from apps.maintenance.choices import (
     may_follow,
 )
 from apps.maintenance.exceptions import OwnWorkApprovalError, TaskStateError
-from apps.maintenance.models import MaintenanceTask, TaskEvent
+from apps.maintenance.models import LabourEntry, MaintenanceTask, TaskEvent
 from apps.maintenance.services.tasks import (
     task_approve,
     task_cancel,
     task_comment,
     task_complete,
+    task_correct_duration,
     task_hold,
+    task_join,
     task_reopen,
     task_resume,
     task_send_back,
@@ -73,6 +75,15 @@ class Model(RuleBasedStateMachine):
         self.status, self.started, self.finished, self.completed = "scheduled", None, None, None
         self.hold_reason, self.cost = "", None
         self.kinds = []
+        self.working_since, self.worked, self.duration = None, timedelta(), None
+
+    def _begin(self):
+        self.working_since = self.now
+
+    def _end(self):
+        if self.working_since is not None:
+            self.worked += self.now - self.working_since
+        self.working_since = None
 
     def _act(self, call):
         with patch("django.utils.timezone.now", lambda: self.now):
@@ -104,6 +115,7 @@ class Model(RuleBasedStateMachine):
         startable = self.status in {"scheduled", "pending", "overdue"}
         if self._try(startable, lambda: task_start(self.task, self.technician), "started"):
             self.status, self.started = "in_progress", self.started or self.now
+            self._begin()
 
     @rule()
     def hold(self):
@@ -112,12 +124,14 @@ class Model(RuleBasedStateMachine):
 
         if self._try(self.status == "in_progress", act, "held"):
             self.status, self.hold_reason = "on_hold", "no parts"
+            self._end()
 
     @rule()
     def resume(self):
         act = lambda: task_resume(self.task, self.technician)  # noqa: E731
         if self._try(self.status == "on_hold", act, "resumed"):
             self.status, self.hold_reason = "in_progress", ""
+            self._begin()
 
     @rule()
     def complete(self):
@@ -125,6 +139,8 @@ class Model(RuleBasedStateMachine):
         kind = "submitted" if needs_approval else "completed"
         act = lambda: task_complete(self.task, "done", self.technician)  # noqa: E731
         if self._try(self.status == "in_progress", act, kind):
+            self._end()
+            self.duration = math.ceil(self.worked.total_seconds() / 60)
             self.finished = self.now
             self.status = "requires_approval" if needs_approval else "completed"
             self.completed = None if needs_approval else self.now
@@ -154,6 +170,7 @@ class Model(RuleBasedStateMachine):
         act = lambda: task_cancel(self.task, "no time", self.manager)  # noqa: E731
         if self._try(self.status in OPEN, act, "cancelled"):
             self.status, self.hold_reason = "cancelled", ""
+            self._end()
 
     @rule()
     def reopen(self):
@@ -196,6 +213,9 @@ class Model(RuleBasedStateMachine):
         assert (task.status, task.due_at) == (self.status, self.due)
         assert (task.started_at, task.finished_at) == (self.started, self.finished)
         assert (task.completed_at, task.hold_reason) == (self.completed, self.hold_reason)
+        assert task.actual_duration == self.duration
+        running = LabourEntry.objects.running().filter(task=task).count()
+        assert running == int(self.status == "in_progress")
         events = TaskEvent.objects.filter(task=task).order_by("created_at", "pk")
         assert [event.kind for event in events] == self.kinds
 
@@ -237,7 +257,11 @@ ACTIONS = {
     MaintenanceAction.START: task_start,
     MaintenanceAction.HOLD: lambda task, user: task_hold(task, "no parts", user),
     MaintenanceAction.RESUME: task_resume,
+    MaintenanceAction.JOIN: task_join,
     MaintenanceAction.COMPLETE: lambda task, user: task_complete(task, None, user),
+    MaintenanceAction.CORRECT_DURATION: lambda task, user: task_correct_duration(
+        task, 5, "wrong", user
+    ),
     MaintenanceAction.APPROVE: task_approve,
     MaintenanceAction.SEND_BACK: lambda task, user: task_send_back(task, user, reason="dirty"),
     MaintenanceAction.CANCEL: lambda task, user: task_cancel(task, "no time", user),
@@ -288,7 +312,8 @@ def test_task_without_status_counts_as_scheduled():
 def test_every_action_has_a_transition():
     assert set(TRANSITIONS) == set(MaintenanceAction)
     internal = {MaintenanceAction.MARK_OVERDUE, MaintenanceAction.RESCHEDULE}
-    assert set(ACTIONS) == set(MaintenanceAction) - internal
+    # Only who works on a task can leave it: tests/maintenance/test_labour.py.
+    assert set(ACTIONS) == set(MaintenanceAction) - internal - {MaintenanceAction.LEAVE}
 
 
 def test_settings_know_every_maintenance_type():

@@ -211,7 +211,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
     if route.startswith("device-command-"):
         return reverse(f"api:{route}", kwargs={"command_id": ids["command"]})
     resource = re.sub(
-        r"-(detail|floor-plan|floor-plan-picture|password-link|second-factor|start|hold|resume|complete|send-back|reopen|cancel|acknowledge|resolve|rotate|resend"
+        r"-(detail|floor-plan|floor-plan-picture|password-link|second-factor|start|hold|resume|join|leave|complete|correct-duration|labour|send-back|reopen|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
         r"|change-lifecycle|test|end|replay|purge|reveal-secret|take-control|release-control|claim-code|errors|approve|reject"
         r"|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events|preview)$",

@@ -8,22 +8,35 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
-from unfold.widgets import UnfoldAdminTextareaWidget
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+)
 
 from apps.maintenance.choices import (
+    FAILURE_TYPES,
     MAX_COMMENT_CHARS,
+    MAX_DURATION_MINUTES,
     MAX_REASON_CHARS,
+    CauseCode,
+    FailureCode,
     MaintenanceAction,
     MaintenanceStatus,
+    RemedyCode,
     allows,
 )
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.services.tasks import (
+    Findings,
     task_approve,
     task_cancel,
     task_comment,
     task_complete,
+    task_correct_duration,
     task_hold,
+    task_join,
+    task_leave,
     task_reopen,
     task_resume,
     task_send_back,
@@ -32,10 +45,46 @@ from apps.maintenance.services.tasks import (
 from urfmp.common.admin import ObjectAction, request_user
 
 
-class CompleteForm(forms.Form):
-    """Notes on a completed task."""
+def _code_field(choices: Any) -> forms.ChoiceField:
+    return forms.ChoiceField(
+        choices=[("", "Select"), *choices.choices], widget=UnfoldAdminSelectWidget()
+    )
 
+
+class CompleteForm(forms.Form):
+    """Notes, duration and, for unplanned work, the findings."""
+
+    failure_code = _code_field(FailureCode)
+    cause_code = _code_field(CauseCode)
+    remedy_code = _code_field(RemedyCode)
+    minutes = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_DURATION_MINUTES,
+        help_text="Time of the work. Leave blank for the measured time without pauses.",
+        widget=UnfoldAdminIntegerFieldWidget(),
+    )
     notes = forms.CharField(required=False, widget=UnfoldAdminTextareaWidget())
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Ask for the findings of corrective and emergency work only."""
+        super().__init__(*args, **kwargs)
+        if self.initial.get("type") not in FAILURE_TYPES:
+            for name in ("failure_code", "cause_code", "remedy_code"):
+                del self.fields[name]
+
+
+class DurationForm(forms.Form):
+    """The duration of completed work, and why the measured one is wrong."""
+
+    minutes = forms.IntegerField(
+        min_value=0, max_value=MAX_DURATION_MINUTES, widget=UnfoldAdminIntegerFieldWidget()
+    )
+    reason = forms.CharField(
+        max_length=MAX_REASON_CHARS,
+        help_text="Why the measured time is wrong.",
+        widget=UnfoldAdminTextareaWidget(),
+    )
 
 
 class HoldForm(forms.Form):
@@ -94,7 +143,17 @@ def can(action: MaintenanceAction) -> Callable[[MaintenanceTask], bool]:
 
 
 def _complete(request: HttpRequest, task: MaintenanceTask, values: dict[str, Any]) -> None:
-    finished = task_complete(task, notes=values.get("notes") or None, user=request_user(request))
+    finished = task_complete(
+        task,
+        values.get("notes") or None,
+        request_user(request),
+        actual_duration=values.get("minutes"),
+        findings=Findings(
+            failure=values.get("failure_code", ""),
+            cause=values.get("cause_code", ""),
+            remedy=values.get("remedy_code", ""),
+        ),
+    )
     if finished.status == MaintenanceStatus.REQUIRES_APPROVAL:
         text = "The task waits for approval: a second user approves it or sends it back."
         messages.info(request, text)
@@ -130,7 +189,33 @@ TASK_ACTIONS = (
         icon="check",
         applies=can(MaintenanceAction.COMPLETE),
         form_class=CompleteForm,
+        initial=lambda task: {
+            "type": task.type,
+            "failure_code": task.failure_code,
+            "cause_code": task.cause_code,
+            "remedy_code": task.remedy_code,
+        },
         run=_complete,
+    ),
+    ObjectAction(
+        name="join",
+        label="Join the work",
+        done="joined",
+        question="Join the work on {object}?",
+        permission="change",
+        icon="person_add",
+        applies=can(MaintenanceAction.JOIN),
+        run=lambda request, task, _values: task_join(task, request_user(request)),
+    ),
+    ObjectAction(
+        name="leave",
+        label="Leave the work",
+        done="left",
+        question="Leave the work on {object}?",
+        permission="change",
+        icon="person_remove",
+        applies=can(MaintenanceAction.LEAVE),
+        run=lambda request, task, _values: task_leave(task, request_user(request)),
     ),
     ObjectAction(
         name="hold",
@@ -167,6 +252,20 @@ TASK_ACTIONS = (
         form_class=SendBackForm,
         run=lambda request, task, values: task_send_back(
             task, request_user(request), reason=values["reason"]
+        ),
+    ),
+    ObjectAction(
+        name="correct-duration",
+        label="Correct duration",
+        done="corrected",
+        question="Correct the duration of {object}?",
+        permission="change",
+        icon="timer",
+        applies=can(MaintenanceAction.CORRECT_DURATION),
+        form_class=DurationForm,
+        initial=lambda task: {"minutes": task.actual_duration},
+        run=lambda request, task, values: task_correct_duration(
+            task, values["minutes"], values["reason"], request_user(request)
         ),
     ),
     ObjectAction(

@@ -5,16 +5,17 @@ from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import F, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
 from apps.maintenance.admin.task_actions import TASK_ACTIONS
-from apps.maintenance.admin.timeline import timeline_html
-from apps.maintenance.choices import MaintenanceAction, TaskTab, allows
+from apps.maintenance.admin.timeline import labour_html, timeline_html
+from apps.maintenance.choices import MaintenanceAction, MaintenanceStatus, TaskTab, allows
 from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.selectors.labour import works_on
 from apps.maintenance.selectors.tasks import MAX_CLOSED_COUNT, task_tab_counts
 from apps.maintenance.services.tasks import task_create, task_update
 from apps.robots.admin.stop_links import with_stop_column
@@ -37,8 +38,9 @@ class TaskForm(ScopedModelForm):
     class Meta:
         model = MaintenanceTask
         fields = (
-            "title", "robot", "type", "priority", "description", "assigned_to", "scheduled_at",
-            "due_at", "estimated_duration", "actual_duration", "cost", "parts_used", "notes",
+            "title", "robot", "locks_robot", "type", "priority", "description", "assigned_to",
+            "scheduled_at", "due_at", "estimated_duration", "actual_duration", "cost",
+            "parts_used", "notes",
         )  # fmt: skip
         help_texts: ClassVar[dict[str, str]] = {
             "parts_used": 'A JSON list, as in [{"name": "Grease cartridge", "quantity": 2}].'
@@ -103,15 +105,23 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     ordering = (F("due_at").asc(nulls_last=True), "id")
     state_fields = (
         "state", "on_hold", "started", "finished", "completed", "author", "opened_by", "approver",
-        "timeline",
+        "timeline", "labour", "findings",
     )  # fmt: skip
     fieldsets = (
         (
             None,
-            {"fields": ("title", ("robot", "assigned_to"), ("type", "priority"), "description")},
+            {
+                "fields": (
+                    "title", ("robot", "assigned_to"), ("type", "priority"), "description",
+                    "locks_robot",
+                )
+            },
         ),
         ("When", {"fields": ("scheduled_at", "due_at", "estimated_duration")}),
-        ("Work", {"fields": (("actual_duration", "cost"), "parts_used", "notes")}),
+        (
+            "Work",
+            {"fields": ("labour", ("actual_duration", "cost"), "findings", "parts_used", "notes")},
+        ),
         (
             "State",
             {
@@ -162,6 +172,19 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         shown = columns if self.allowed_actions(request) else columns[:-1]
         return with_stop_column(request, shown)
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer to join the work, or to leave it, as the user works on it or not."""
+        response = super().render_change_form(request, context, *args, **kwargs)
+        task = kwargs.get("obj")
+        if task is not None and task.status == MaintenanceStatus.IN_PROGRESS:
+            hidden = "join" if works_on(task, request.user.pk) else "leave"
+            context["object_actions"] = [
+                item for item in context["object_actions"] if item["action"].name != hidden
+            ]
+        return response
+
     @admin.display(description="State", ordering="status")
     def state(self, task: MaintenanceTask) -> SafeString:
         return badge("task", task.status, task.get_status_display())
@@ -200,6 +223,19 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     @admin.display(description="Approved by")
     def approver(self, task: MaintenanceTask) -> str:
         return str(task.approved_by) if task.approved_by_id else NOTHING
+
+    @admin.display(description="Labour")
+    def labour(self, task: MaintenanceTask) -> SafeString | str:
+        return labour_html(task)
+
+    @admin.display(description="Failure, cause, remedy")
+    def findings(self, task: MaintenanceTask) -> str:
+        codes = (
+            task.get_failure_code_display(),
+            task.get_cause_code_display(),
+            task.get_remedy_code_display(),
+        )
+        return ", ".join(filter(None, codes)) or NOTHING
 
     @admin.display(description="Timeline")
     def timeline(self, task: MaintenanceTask) -> SafeString:

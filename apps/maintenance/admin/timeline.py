@@ -1,4 +1,4 @@
-"""The timeline on a task's page."""
+"""The timeline and the work on a task's page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from django.utils.safestring import SafeString
 from apps.maintenance.choices import TaskEventKind
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.selectors.events import task_timeline
+from apps.maintenance.selectors.labour import labour_totals
+from urfmp.common.rendering.formats import NOTHING, format_duration
 from urfmp.common.rendering.html import datetime_html
 
 
@@ -38,3 +40,23 @@ def timeline_html(task: MaintenanceTask) -> SafeString:
         ),
     )
     return format_html('<ol class="u-rows">{}</ol>', items)
+
+
+def labour_html(task: MaintenanceTask) -> SafeString | str:
+    """Return the time that each user has worked on a task."""
+    totals = labour_totals(task)
+    if not totals:
+        return NOTHING
+    items = format_html_join(
+        "",
+        "<li>{}: {}{}</li>",
+        (
+            (
+                str(total.user or "An API key"),
+                format_duration(total.time),
+                ", working now" if total.is_running else "",
+            )
+            for total in totals
+        ),
+    )
+    return format_html('<ul class="u-usage">{}</ul>', items)

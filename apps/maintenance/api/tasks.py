@@ -16,20 +16,29 @@ from apps.accounts.models import User
 from apps.accounts.services.users import system_user_get
 from apps.maintenance.choices import (
     MAX_COMMENT_CHARS,
+    MAX_DURATION_MINUTES,
     MAX_REASON_CHARS,
+    CauseCode,
+    FailureCode,
     MaintenancePriority,
     MaintenanceStatus,
     MaintenanceType,
+    RemedyCode,
 )
-from apps.maintenance.models import MaintenanceTask, TaskEvent
+from apps.maintenance.models import LabourEntry, MaintenanceTask, TaskEvent
 from apps.maintenance.selectors.events import task_timeline
+from apps.maintenance.selectors.labour import task_labour
 from apps.maintenance.services.tasks import (
+    Findings,
     task_approve,
     task_cancel,
     task_comment,
     task_complete,
+    task_correct_duration,
     task_create,
     task_hold,
+    task_join,
+    task_leave,
     task_reopen,
     task_resume,
     task_send_back,
@@ -87,6 +96,7 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
         fields = (
             "id",
             "robot",
+            "locks_robot",
             "schedule",
             "title",
             "description",
@@ -104,6 +114,9 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
             "completed_at",
             "estimated_duration",
             "actual_duration",
+            "failure_code",
+            "cause_code",
+            "remedy_code",
             "cost",
             "parts_used",
             "notes",
@@ -121,6 +134,9 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
             "finished_by",
             "approved_by",
             "completed_at",
+            "failure_code",
+            "cause_code",
+            "remedy_code",
             "created_by",
             "created_at",
             "updated_at",
@@ -142,6 +158,47 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
 )
 class CompletionSerializer(StrictSerializer):
     notes = serializers.CharField(required=False, allow_blank=True, max_length=10_000)
+    actual_duration = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=0,
+        max_value=MAX_DURATION_MINUTES,
+        help_text="Minutes of work; default: the measured time without pauses.",
+    )
+    failure_code = serializers.ChoiceField(
+        FailureCode.choices, required=False, help_text="Required for corrective and emergency work."
+    )
+    cause_code = serializers.ChoiceField(
+        CauseCode.choices, required=False, help_text="Required for corrective and emergency work."
+    )
+    remedy_code = serializers.ChoiceField(
+        RemedyCode.choices, required=False, help_text="Required for corrective and emergency work."
+    )
+
+
+@body_example(
+    "Corrected duration",
+    {
+        "actual_duration": 45,
+        "reason": "The timer ran over lunch.",
+    },
+)
+class DurationCorrectionSerializer(StrictSerializer):
+    actual_duration = serializers.IntegerField(
+        min_value=0, max_value=MAX_DURATION_MINUTES, help_text="Minutes."
+    )
+    reason = serializers.CharField(max_length=MAX_REASON_CHARS)
+
+
+class LabourEntrySerializer(ScopedModelSerializer):
+    class Meta:
+        model = LabourEntry
+        fields = ("id", "user", "started_at", "ended_at")
+        read_only_fields = fields
+        extra_kwargs = {
+            "user": {"help_text": "User who worked; null for an API key."},
+            "ended_at": {"help_text": "Null while the user works."},
+        }
 
 
 @body_example(
@@ -196,7 +253,11 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         "start": "change",
         "hold": "change",
         "resume": "change",
+        "join": "change",
+        "leave": "change",
         "complete": "change",
+        "correct_duration": "change",
+        "labour": "view",
         "approve": "approve",
         "send_back": "approve",
         "cancel": "change",
@@ -248,8 +309,50 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
         It waits for approval (`requires_approval`) if the organization's settings ask for it.
         """
         task = self.get_object()
-        notes = self._validated(CompletionSerializer).get("notes")
-        return self._response(task_complete(task, notes, author_of(self.principal)))
+        values = self._validated(CompletionSerializer)
+        finished = task_complete(
+            task,
+            values.get("notes"),
+            author_of(self.principal),
+            actual_duration=values.get("actual_duration"),
+            findings=Findings(
+                failure=values.get("failure_code", ""),
+                cause=values.get("cause_code", ""),
+                remedy=values.get("remedy_code", ""),
+            ),
+        )
+        return self._response(finished)
+
+    @extend_schema(request=None, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"])
+    def join(self, request: Request, pk: str) -> Response:
+        """Join the work on a task in progress: your time counts too.
+
+        Users only.
+        """
+        task = self.get_object()
+        return self._response(task_join(task, require_user(self.principal)))
+
+    @extend_schema(request=None, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"])
+    def leave(self, request: Request, pk: str) -> Response:
+        """Leave the work on a task, which stays in progress.
+
+        Users only.
+        """
+        task = self.get_object()
+        return self._response(task_leave(task, require_user(self.principal)))
+
+    @extend_schema(request=DurationCorrectionSerializer, responses=MaintenanceTaskSerializer)
+    @action(detail=True, methods=["post"], url_path="correct-duration")
+    def correct_duration(self, request: Request, pk: str) -> Response:
+        """Correct the duration of a completed task."""
+        task = self.get_object()
+        values = self._validated(DurationCorrectionSerializer)
+        corrected = task_correct_duration(
+            task, values["actual_duration"], values["reason"], author_of(self.principal)
+        )
+        return self._response(corrected)
 
     @extend_schema(request=None, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
@@ -308,6 +411,18 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     def events(self, request: Request, pk: str) -> Response:
         """Get a task's timeline."""
         return Response(self.get_serializer(task_timeline(self.get_object()), many=True).data)
+
+    @extend_schema(
+        responses=LabourEntrySerializer(many=True),
+        description="The times in which users worked on the task, latest first, at most 500.",
+        filters=False,
+    )
+    @action(
+        detail=True, methods=["get"], pagination_class=None, serializer_class=LabourEntrySerializer
+    )
+    def labour(self, request: Request, pk: str) -> Response:
+        """Get a task's labour entries."""
+        return Response(self.get_serializer(task_labour(self.get_object()), many=True).data)
 
     def _reason(self) -> str:
         return str(self._validated(TaskReasonSerializer)["reason"])

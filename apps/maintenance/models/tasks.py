@@ -9,9 +9,12 @@ from django.db import models
 
 from apps.maintenance.choices import (
     OPEN_STATUSES,
+    CauseCode,
+    FailureCode,
     MaintenancePriority,
     MaintenanceStatus,
     MaintenanceType,
+    RemedyCode,
 )
 from apps.maintenance.querysets import MaintenanceTaskQuerySet
 from urfmp.common.db.fields import (
@@ -85,6 +88,24 @@ class MaintenanceTask(TenantModel):
     actual_duration = models.IntegerField(
         null=True, blank=True, validators=[MinValueValidator(0)], help_text="Minutes."
     )
+    has_manual_duration = models.BooleanField(default=False, db_default=False, editable=False)
+    failure_code = models.CharField(
+        max_length=30, choices=FailureCode, default="", blank=True, db_default="", editable=False
+    )
+    cause_code = models.CharField(
+        max_length=30, choices=CauseCode, default="", blank=True, db_default="", editable=False
+    )
+    remedy_code = models.CharField(
+        max_length=30, choices=RemedyCode, default="", blank=True, db_default="", editable=False
+    )
+    locks_robot = models.BooleanField(
+        "lock the robot",
+        default=False,
+        db_default=False,
+        help_text="While the work is in progress, the robot is locked for maintenance.",
+    )
+    # The time of the robot's maintenance lock that belongs to this task.
+    robot_locked_at = models.DateTimeField(null=True, blank=True, editable=False)
     cost = models.DecimalField(max_digits=10, decimal_places=2, null=True, blank=True)
     parts_used = models.JSONField(
         null=True, blank=True, help_text="[{part, name, quantity, unit_cost}]"
@@ -103,6 +124,17 @@ class MaintenanceTask(TenantModel):
             choices_check("maintenance_tasks", "type", MaintenanceType),
             choices_check("maintenance_tasks", "priority", MaintenancePriority),
             choices_check("maintenance_tasks", "status", MaintenanceStatus),
+            *(
+                models.CheckConstraint(
+                    condition=models.Q(**{f"{column}__in": ["", *choices.values]}),
+                    name=f"maintenance_tasks_{column}_check",
+                )
+                for column, choices in (
+                    ("failure_code", FailureCode),
+                    ("cause_code", CauseCode),
+                    ("remedy_code", RemedyCode),
+                )
+            ),
             name_check("maintenance_tasks", "title"),
             bounded_datetime_check("maintenance_tasks", "scheduled_at"),
             bounded_datetime_check("maintenance_tasks", "due_at"),

@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from apps.maintenance.services.tasks.approvals import task_approve, task_send_back
-from apps.maintenance.services.tasks.completion import task_cancel, task_complete, task_reopen
+from apps.maintenance.services.tasks.completion import (
+    Findings,
+    task_cancel,
+    task_complete,
+    task_reopen,
+)
 from apps.maintenance.services.tasks.editing import task_create, task_update
 from apps.maintenance.services.tasks.events import task_comment
+from apps.maintenance.services.tasks.labour import (
+    task_correct_duration,
+    task_join,
+    task_leave,
+)
 from apps.maintenance.services.tasks.retirement import (
     tasks_close_of_retired_robot,
     tasks_delete_of_purged_robot,
@@ -18,12 +28,16 @@ from apps.maintenance.services.tasks.work import (
 )
 
 __all__ = [
+    "Findings",
     "task_approve",
     "task_cancel",
     "task_comment",
     "task_complete",
+    "task_correct_duration",
     "task_create",
     "task_hold",
+    "task_join",
+    "task_leave",
     "task_reopen",
     "task_resume",
     "task_send_back",

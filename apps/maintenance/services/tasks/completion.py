@@ -2,50 +2,82 @@
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass
 
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.maintenance.choices import (
+    FAILURE_TYPES,
     MAX_REASON_CHARS,
+    CauseCode,
+    FailureCode,
     MaintenanceAction,
     MaintenanceStatus,
+    RemedyCode,
     TaskEventKind,
 )
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask, TaskEvent
 from apps.maintenance.services.schedule_states import schedule_state_rearm, schedule_state_recheck
 from apps.maintenance.services.tasks.events import checked_text, task_event_record
+from apps.maintenance.services.tasks.labour import (
+    check_duration,
+    labour_end_all,
+    measured_duration,
+)
 from apps.maintenance.services.tasks.locking import require_allowed, task_lock
+from apps.maintenance.services.tasks.robot_lock import robot_lock_return, task_and_robot_lock
 from apps.robots.services.robots import require_in_service
 from urfmp.common.tenancy.context import audit_action
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What failed, why, and how it was repaired; required for corrective and emergency work."""
+
+    failure: str = ""
+    cause: str = ""
+    remedy: str = ""
+
+
 def task_complete(
-    task: MaintenanceTask, notes: str | None = None, user: User | None = None
+    task: MaintenanceTask,
+    notes: str | None = None,
+    user: User | None = None,
+    *,
+    actual_duration: int | None = None,
+    findings: Findings | None = None,
 ) -> MaintenanceTask:
     """Complete a task that is in progress, and re-arm its schedule.
 
-    If the organization asks for it, the task waits for the approval of a second user instead.
-    Without an actual duration, the time since the start is stored, rounded up to whole minutes.
+    If the organization asks for it, the task waits for the approval of a second user instead. All
+    work on it ends, and its lock of the robot is released.
 
     Args:
         task: Task to complete.
         notes: Text that is appended to the task's notes.
         user: User who finished the work; None for an API key.
+        actual_duration: Minutes of work; None for the measured time without pauses.
+        findings: Codes of failure, cause and remedy.
 
     Raises:
         TaskStateError: The task is not in progress.
+        ValidationError: The duration is out of range, or a code is unknown or missing.
     """
     with audit_action("maintenance.maintenance_task.complete"):
-        task = task_lock(task)
+        task, robot = task_and_robot_lock(task)
         require_allowed(task, MaintenanceAction.COMPLETE, "completed")
+        _set_findings(task, findings or Findings())
         task.finished_at, task.finished_by = timezone.now(), user
-        if task.actual_duration is None and task.started_at is not None:
-            task.actual_duration = math.ceil(
-                (task.finished_at - task.started_at).total_seconds() / 60
-            )
+        labour_end_all(task, task.finished_at)
+        if actual_duration is not None:
+            check_duration(actual_duration)
+            task.actual_duration, task.has_manual_duration = actual_duration, True
+        elif not task.has_manual_duration:
+            task.actual_duration = measured_duration(task)
+        robot_lock_return(task, robot, user)
         if notes:
             append_note(task, notes)
         if needs_approval(task):
@@ -61,10 +93,36 @@ def task_complete(
                 "finished_at",
                 "finished_by",
                 "actual_duration",
+                "has_manual_duration",
+                "failure_code",
+                "cause_code",
+                "remedy_code",
+                "robot_locked_at",
                 "notes",
             ]
         )
     return task
+
+
+def _set_findings(task: MaintenanceTask, findings: Findings) -> None:
+    """Set the codes of failure, cause and remedy.
+
+    Raises:
+        ValidationError: A code is unknown, or missing for corrective or emergency work.
+    """
+    errors = {}
+    for field, value, choices in (
+        ("failure_code", findings.failure, FailureCode),
+        ("cause_code", findings.cause, CauseCode),
+        ("remedy_code", findings.remedy, RemedyCode),
+    ):
+        code = value or getattr(task, field)
+        is_missing = not code and task.type in FAILURE_TYPES
+        if is_missing or (code and code not in choices.values):
+            errors[field] = f"Choose one of {', '.join(choices.values)}."
+        setattr(task, field, code)
+    if errors:
+        raise ValidationError(errors)
 
 
 def needs_approval(task: MaintenanceTask) -> bool:
@@ -103,8 +161,9 @@ def task_cancel(task: MaintenanceTask, reason: str, user: User | None = None) ->
     """
     reason = checked_text("reason", reason, MAX_REASON_CHARS)
     with audit_action("maintenance.maintenance_task.cancel"):
-        task = task_lock(task)
+        task, robot = task_and_robot_lock(task)
         require_allowed(task, MaintenanceAction.CANCEL, "cancelled")
+        robot_lock_return(task, robot, user)
         close_cancelled(task, reason, user)
     return task
 
@@ -120,7 +179,8 @@ def close_cancelled(task: MaintenanceTask, reason: str, user: User | None = None
     task.status = MaintenanceStatus.CANCELLED
     task.hold_reason = ""
     append_note(task, f"Cancelled: {reason}")
-    task.save(update_fields=["status", "hold_reason", "notes"])
+    task.save(update_fields=["status", "hold_reason", "robot_locked_at", "notes"])
+    labour_end_all(task, timezone.now())
     task_event_record(task, TaskEventKind.CANCELLED, user, reason)
     _rearm(task)
 

@@ -35,6 +35,7 @@ def task_create(*, organization_id: UUID, created_by: User, **fields: Any) -> Ma
     """
     task = MaintenanceTask(organization_id=organization_id, created_by=created_by, **fields)
     task.due_at = task.due_at or task.scheduled_at
+    task.has_manual_duration = task.actual_duration is not None
     with audit_action("maintenance.maintenance_task.create"):
         _check(task)
         require_in_service(task.robot)
@@ -55,6 +56,8 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
     with audit_action("maintenance.maintenance_task.update"):
         task = task_lock(task)
         require_allowed(task, MaintenanceAction.UPDATE, "changed")
+        if "actual_duration" in changes:
+            task.has_manual_duration = changes["actual_duration"] is not None
         moved = "scheduled_at" in changes and "due_at" not in changes
         robot_id = task.robot_id
         for name, value in changes.items():
@@ -67,6 +70,9 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
         if task.robot_id != robot_id:
             if task.schedule_id is not None:
                 msg = "A schedule opened this task for its robot. Create another task instead."
+                raise ValidationError({"robot": msg})
+            if task.robot_locked_at is not None:
+                msg = "The task has locked its robot. Put it on hold before you change the robot."
                 raise ValidationError({"robot": msg})
             require_in_service(task.robot)
         task.save()

@@ -14,32 +14,42 @@ from apps.maintenance.choices import (
 )
 from apps.maintenance.models import MaintenanceTask, TaskEvent
 from apps.maintenance.services.tasks.events import checked_text, task_event_record
-from apps.maintenance.services.tasks.locking import require_allowed, task_lock
+from apps.maintenance.services.tasks.labour import labour_begin, labour_end_all
+from apps.maintenance.services.tasks.locking import require_allowed
+from apps.maintenance.services.tasks.robot_lock import (
+    robot_lock_acquire,
+    robot_lock_return,
+    task_and_robot_lock,
+)
 from urfmp.common.tenancy.context import audit_action
 
 
 def task_start(task: MaintenanceTask, user: User | None = None) -> MaintenanceTask:
-    """Start a task.
+    """Start a task: the user's time counts, and the robot is locked if the task asks for it.
 
     Args:
         task: Task to start.
         user: User who works on it; None for an API key.
 
     Raises:
+        RobotRetiredError: The task locks its robot, which is retired.
         TaskStateError: The task is in progress, on hold, requires approval or is closed.
     """
     with audit_action("maintenance.maintenance_task.start"):
-        task = task_lock(task)
+        task, robot = task_and_robot_lock(task)
         require_allowed(task, MaintenanceAction.START, "started")
+        now = timezone.now()
         task.status = MaintenanceStatus.IN_PROGRESS
-        task.started_at = task.started_at or timezone.now()
-        task.save(update_fields=["status", "started_at"])
+        task.started_at = task.started_at or now
+        robot_lock_acquire(task, robot, user)
+        task.save(update_fields=["status", "started_at", "robot_locked_at"])
+        labour_begin(task, user, now)
         task_event_record(task, TaskEventKind.STARTED, user)
     return task
 
 
 def task_hold(task: MaintenanceTask, reason: str, user: User | None = None) -> MaintenanceTask:
-    """Put a task that is in progress on hold.
+    """Put a task that is in progress on hold; no time counts, and its lock is released.
 
     Args:
         task: Task to put on hold.
@@ -52,31 +62,36 @@ def task_hold(task: MaintenanceTask, reason: str, user: User | None = None) -> M
     """
     reason = checked_text("reason", reason, MAX_REASON_CHARS)
     with audit_action("maintenance.maintenance_task.hold"):
-        task = task_lock(task)
+        task, robot = task_and_robot_lock(task)
         require_allowed(task, MaintenanceAction.HOLD, "put on hold")
         task.status = MaintenanceStatus.ON_HOLD
         task.hold_reason = reason
-        task.save(update_fields=["status", "hold_reason"])
+        robot_lock_return(task, robot, user)
+        task.save(update_fields=["status", "hold_reason", "robot_locked_at"])
+        labour_end_all(task, timezone.now())
         task_event_record(task, TaskEventKind.HELD, user, reason)
     return task
 
 
 def task_resume(task: MaintenanceTask, user: User | None = None) -> MaintenanceTask:
-    """Resume a task that is on hold.
+    """Resume a task that is on hold, as if it were started again.
 
     Args:
         task: Task to resume.
         user: User who works on it; None for an API key.
 
     Raises:
+        RobotRetiredError: The task locks its robot, which is retired.
         TaskStateError: The task is not on hold.
     """
     with audit_action("maintenance.maintenance_task.resume"):
-        task = task_lock(task)
+        task, robot = task_and_robot_lock(task)
         require_allowed(task, MaintenanceAction.RESUME, "resumed")
         task.status = MaintenanceStatus.IN_PROGRESS
         task.hold_reason = ""
-        task.save(update_fields=["status", "hold_reason"])
+        robot_lock_acquire(task, robot, user)
+        task.save(update_fields=["status", "hold_reason", "robot_locked_at"])
+        labour_begin(task, user, timezone.now())
         task_event_record(task, TaskEventKind.RESUMED, user)
     return task
 
