@@ -68,6 +68,8 @@ def schedule_state_recheck(task: MaintenanceTask) -> None:
     Args:
         task: Task that is closed; the caller has locked it.
     """
+    if task.robot_id is None:
+        return
     MaintenanceScheduleState.objects.filter(
         schedule_id=task.schedule_id, robot_id=task.robot_id
     ).update(check_at=timezone.now())
