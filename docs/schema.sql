@@ -319,6 +319,28 @@ CREATE TABLE audit_spool (
 );
 
 
+-- calendar_feeds
+
+CREATE TABLE calendar_feeds (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    token_digest character varying(64) NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    CONSTRAINT calendar_feeds_pkey PRIMARY KEY (id),
+    CONSTRAINT calendar_feeds_digest_key UNIQUE (token_digest),
+    CONSTRAINT calendar_feeds_user_key UNIQUE (user_id),
+    CONSTRAINT fk_calendar_feeds_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_calendar_feeds_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id) ON DELETE CASCADE
+);
+CREATE INDEX idx_calendar_feeds_owner ON public.calendar_feeds USING btree (organization_id);
+ALTER TABLE calendar_feeds ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON calendar_feeds FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.calendar_feeds FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.calendar_feed', 'organization_id', '{}', '{token_digest}');
+
+
 -- facilities
 
 CREATE TABLE facilities (
@@ -647,6 +669,7 @@ CREATE INDEX idx_maintenance_created_by ON public.maintenance_tasks USING btree 
 CREATE INDEX idx_maintenance_finished_by ON public.maintenance_tasks USING btree (finished_by);
 CREATE INDEX idx_maintenance_open ON public.maintenance_tasks USING btree (organization_id, due_at) WHERE ((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'overdue'::character varying])::text[]));
 CREATE INDEX idx_maintenance_organization ON public.maintenance_tasks USING btree (organization_id, due_at);
+CREATE INDEX idx_maintenance_planned ON public.maintenance_tasks USING btree (organization_id, COALESCE(scheduled_at, due_at));
 CREATE INDEX idx_maintenance_robot ON public.maintenance_tasks USING btree (robot_id);
 CREATE INDEX idx_maintenance_schedule ON public.maintenance_tasks USING btree (schedule_id);
 CREATE INDEX idx_maintenance_scheduled ON public.maintenance_tasks USING btree (scheduled_at);
@@ -2115,6 +2138,19 @@ AS $function$
     )
     SELECT DISTINCT ON (faults.organization_id) * FROM faults
     ORDER BY faults.organization_id, faults.seq NULLS FIRST;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.calendar_feed_credential(digest text)
+ RETURNS TABLE(id uuid, organization_id uuid, user_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT f.id, f.organization_id, f.user_id
+    FROM calendar_feeds f
+    JOIN organizations o ON o.id = f.organization_id AND o.is_active
+    JOIN users u ON u.id = f.user_id AND u.is_active
+    WHERE f.token_digest = digest;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.chunk_interval_set(length interval, reason jsonb)

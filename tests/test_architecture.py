@@ -113,6 +113,7 @@ def test_every_tenant_model_has_an_admin_page():
     internal |= {"RobotClaimCode"}  # on the robot's page
     internal |= {"MaintenanceScheduleState"}  # on the robot's page
     internal |= {"LabourEntry", "TaskEvent"}  # on the task's page
+    internal |= {"CalendarFeed"}  # on the profile page
     internal |= {"AlertEvent", "AlertRuleState"}  # on pages of alerts and rules
     internal |= {"NotificationStep", "NotificationPreference"}  # on pages of routes and users
     missing = {model.__name__ for model in tenant_models()} - internal

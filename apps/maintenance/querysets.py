@@ -10,7 +10,7 @@ from apps.maintenance.choices import (
     MaintenanceStatus,
     TaskTab,
 )
-from urfmp.common.tenancy.querysets import RobotScopedQuerySet
+from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
 
 
 class MaintenanceTaskQuerySet(RobotScopedQuerySet):
@@ -66,3 +66,7 @@ class MaintenanceScheduleQuerySet(RobotScopedQuerySet):
 
 class MaintenanceScheduleStateQuerySet(RobotScopedQuerySet):
     """Schedules of one organization's robots, robot by robot."""
+
+
+class CalendarFeedQuerySet(OrganizationScopedQuerySet):
+    """Calendar feeds of one organization's users."""

@@ -38,6 +38,7 @@ from apps.alerts.models import (
 from apps.audit.models import AuditLog
 from apps.audit.services.audit_logs import audit_clean_up, audit_record
 from apps.maintenance.models import (
+    CalendarFeed,
     LabourEntry,
     MaintenanceSchedule,
     MaintenanceScheduleState,
@@ -217,6 +218,7 @@ def test_every_tenant_table_is_covered():
     elsewhere |= {LabourEntry}  # in tests/maintenance/test_labour.py
     elsewhere |= {TaskEvent}  # in tests/maintenance/test_task_life_cycle.py
     elsewhere |= {MaintenanceScheduleState}  # in tests/maintenance/test_schedules.py
+    elsewhere |= {CalendarFeed}  # in tests/maintenance/test_calendar_feeds.py
     elsewhere |= {NotificationStep, NotificationPreference, RobotImport}
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
 

@@ -175,6 +175,7 @@ WITHOUT_ROW = {
 }  # fmt: skip
 # Plain views and redirects, each with its own test.
 COVERED_ELSEWHERE = {
+    "admin:calendar_feed",  # tests/maintenance/test_calendar_feeds.py
     "healthz",
     "readyz",  # tests/alerts/notifications/test_watchdog.py
     "home",
@@ -227,6 +228,9 @@ ADMIN_PAGES = {
     "admin:floor_map_robots": set(ROLES),
     "admin:floor_plan_page": {"admin", "super_admin"},
     "admin:floor_plan_picture": set(ROLES),
+    "admin:maintenance_calendar_page": set(ROLES),
+    "admin:my_work_page": set(ROLES),
+    "admin:task_move_page": {"technician", *STAFF},
     "admin:robot_stop_page": {"operator", *STAFF},
     "admin:place_stop_page": {"operator", *STAFF},
     "admin:robot_control_page": {"operator", *STAFF},
@@ -245,6 +249,7 @@ ADMIN_PAGE_IDS = {
     "admin:robot_import_page": "robot-import",
     "admin:robot_report_page": "robot",
     "admin:robot_command_page": "robot",
+    "admin:task_move_page": "maintenance-task",
     "admin:robot_stop_page": "robot",
     "admin:robot_control_page": "robot",
     "admin:telemetry_import_page": "telemetry-import",

@@ -124,9 +124,21 @@ UNFOLD: dict[str, Any] = {
                 "separator": True,
                 "items": [
                     _menu_item(
+                        "My work",
+                        "assignment_ind",
+                        "my_work_page",
+                        "maintenance.view_maintenancetask",
+                    ),
+                    _menu_item(
                         "Maintenance",
                         "build",
                         "maintenance_maintenancetask_changelist",
+                        "maintenance.view_maintenancetask",
+                    ),
+                    _menu_item(
+                        "Calendar",
+                        "calendar_month",
+                        "maintenance_calendar_page",
                         "maintenance.view_maintenancetask",
                     ),
                     _menu_item(

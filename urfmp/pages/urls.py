@@ -20,6 +20,10 @@ from urfmp.pages.views.floor_map.maps import (
 from urfmp.pages.views.floor_map.plans import floor_plan_page, floor_plan_picture
 from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.login import login_code_page
+from urfmp.pages.views.maintenance.calendar import calendar_page
+from urfmp.pages.views.maintenance.feed import calendar_feed
+from urfmp.pages.views.maintenance.move import task_move_page
+from urfmp.pages.views.maintenance.my_work import my_work_page
 from urfmp.pages.views.notifications.acknowledge import acknowledge_alerts
 from urfmp.pages.views.notifications.own import own_notifications_page
 from urfmp.pages.views.own_sessions import own_sessions_page
@@ -58,6 +62,7 @@ def page_urls(site: Any) -> list[URLPattern]:
         path("choose-password/", public(password_reset_confirm), name="choose_password"),
         path("accept-invitation/", public(accept_invitation), name="accept_invitation"),
         path("acknowledge/", public(acknowledge_alerts), name="acknowledge_alerts"),
+        path("calendar-feed/", public(calendar_feed), name="calendar_feed"),
         path("platform/leave/", site.admin_view(leave_organization), name="leave_organization"),
         path("profile/", site.admin_view(profile_page), name="profile_page"),
         path(
@@ -123,6 +128,17 @@ def page_urls(site: Any) -> list[URLPattern]:
             "floor-maps/<uuid:facility_id>/plan/picture/",
             site.admin_view(floor_plan_picture, cacheable=True),
             name="floor_plan_picture",
+        ),
+        path("my-work/", site.admin_view(my_work_page), name="my_work_page"),
+        path(
+            "maintenance/calendar/",
+            site.admin_view(calendar_page),
+            name="maintenance_calendar_page",
+        ),
+        path(
+            "maintenance/calendar/<uuid:task_id>/move/",
+            site.admin_view(task_move_page),
+            name="task_move_page",
         ),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
         path(

@@ -30,6 +30,7 @@ def humanize(name: str) -> str:
 _RESOURCES_WITHOUT_ADMIN = (
     "access",
     "alert_event",
+    "calendar_feed",
     "claim_code",
     "labour_entry",
     "maintenance_schedule_state",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from apps.maintenance.models.calendar_feeds import CalendarFeed
 from apps.maintenance.models.events import TaskEvent
 from apps.maintenance.models.labour import LabourEntry
 from apps.maintenance.models.schedules import MaintenanceSchedule, MaintenanceScheduleState
 from apps.maintenance.models.tasks import MaintenanceTask
 
 __all__ = [
+    "CalendarFeed",
     "LabourEntry",
     "MaintenanceSchedule",
     "MaintenanceScheduleState",

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.core.validators import MinValueValidator
 from django.db import models
+from django.db.models.functions import Coalesce
 
 from apps.maintenance.choices import (
     OPEN_STATUSES,
@@ -162,6 +163,11 @@ class MaintenanceTask(TenantModel):
                 fields=("organization", "due_at"),
                 condition=models.Q(status__in=OPEN_STATUSES),
                 name="idx_maintenance_open",
+            ),
+            models.Index(
+                "organization",
+                Coalesce("scheduled_at", "due_at"),
+                name="idx_maintenance_planned",
             ),
             models.Index(fields=("created_by",), name="idx_maintenance_created_by"),
             models.Index(fields=("schedule",), name="idx_maintenance_schedule"),

@@ -87,6 +87,11 @@ def format_clock(value: datetime) -> str:
     return f"{_localized(value):%H:%M:%S}"
 
 
+def format_time_of_day(value: datetime) -> str:
+    """Return the time of day in minutes, as in `02:30`."""
+    return f"{_localized(value):%H:%M}"
+
+
 def format_exact_datetime(value: datetime) -> str:
     """Return a datetime with seconds, timezone and offset."""
     local = _localized(value)

@@ -6,19 +6,24 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from apps.accounts.choices import Role
 from apps.organizations.selectors import platform_fleet
 from urfmp.common.http.request_state import request_state
 from urfmp.pages.selectors.fleet import fleet_overview
 from urfmp.pages.selectors.panels import due_tasks, open_alerts
+from urfmp.pages.views.maintenance.my_work import my_work_page
 from urfmp.pages.views.rendering import render_page
 
 
 def home(request: HttpRequest) -> HttpResponse:
     """Show robots, open alerts and due tasks.
 
-    A super admin at home sees all organizations. The page names what a role does not include.
+    A super admin at home sees all organizations. Technicians begin with their own work; `?fleet`
+    shows the robots to them too. The page names what a role does not include.
     """
     user: AbstractBaseUser = request.user  # type: ignore[assignment]
+    if getattr(user, "role", "") == Role.TECHNICIAN and "fleet" not in request.GET:
+        return my_work_page(request)
     if _is_platform_home(request):
         return render_page(
             request, "pages/platform_home.html", "Home", organizations=platform_fleet(user)

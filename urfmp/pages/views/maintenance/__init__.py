@@ -1,0 +1,1 @@
+"""Maintenance pages: the calendar and its moves."""
