@@ -218,6 +218,7 @@ ADMIN_PAGES = {
     "admin:robot_claim_page": set(ROLES),
     "admin:robot_imports_page": STAFF,
     "admin:robots_edit_page": STAFF,
+    "admin:robot_labels_page": set(ROLES),
     "admin:robot_import_page": STAFF,
     "admin:robot_report_page": {"operator", *STAFF},
     "admin:robot_command_page": {"operator", *STAFF},

@@ -33,6 +33,7 @@ from urfmp.pages.views.profile import profile_page
 from urfmp.pages.views.robot.bulk_edit import robots_edit_page
 from urfmp.pages.views.robot.claim import robot_claim_page, robot_client_file
 from urfmp.pages.views.robot.imports import robot_import_page, robot_imports_page
+from urfmp.pages.views.robot.labels import robot_labels_page
 from urfmp.pages.views.robot.page import robot_page
 from urfmp.pages.views.robot.report import robot_report_page
 from urfmp.pages.views.second_factor import second_factor_page
@@ -100,6 +101,7 @@ def page_urls(site: Any) -> list[URLPattern]:
             name="robot_import_page",
         ),
         path("robots/edit/", site.admin_view(robots_edit_page), name="robots_edit_page"),
+        path("robots/labels/", site.admin_view(robot_labels_page), name="robot_labels_page"),
         path("robots/stop/", site.admin_view(place_stop_page), name="place_stop_page"),
         path("robots/commands/", site.admin_view(commands_page), name="commands_page"),
         path(

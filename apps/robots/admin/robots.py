@@ -79,6 +79,7 @@ class VendorFilter(DropdownFilter):
 
 # Robots that get a command at once; their ids are in the address of its form.
 _MAX_COMMANDED = 50
+_MAX_LABELS = 100
 
 
 class RobotChangeList(ScopedChangeList):
@@ -207,7 +208,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         columns = super().get_list_display(request)
         return with_stop_column(request, columns, lambda robot: robot)
 
-    actions = ("send_command", "edit_selected")
+    actions = ("send_command", "edit_selected", "print_labels")
     list_before_template = "admin/robots/as_of.html"
     change_form_outer_before_template = "admin/robots/robot/frame.html"
 
@@ -275,6 +276,16 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
             return None
         # The page gets the selection, which is in the body of this request.
         return HttpResponseRedirect(reverse("admin:robots_edit_page"), preserve_request=True)
+
+    @admin.action(description="Print labels…", permissions=["view"])
+    def print_labels(self, request: HttpRequest, selected: QuerySet[Any]) -> HttpResponse | None:
+        keys = list(selected.values_list("pk", flat=True)[: _MAX_LABELS + 1])
+        if len(keys) > _MAX_LABELS:
+            text = f"Select at most {_MAX_LABELS} robots for one sheet of labels."
+            self.message_user(request, text, messages.WARNING)
+            return None
+        query = urlencode([("robot", key) for key in keys])
+        return HttpResponseRedirect(f"{reverse('admin:robot_labels_page')}?{query}")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[RobotChangeList]:
         return RobotChangeList
