@@ -133,7 +133,7 @@ def allows(action: MaintenanceAction, status: str | None) -> bool:
 
 
 def may_follow(status: str | None, after: str) -> bool:
-    """Return whether some action changes a status to another; NULL counts as scheduled."""
+    """Return whether a status may follow; NULL counts as scheduled."""
     return any(
         allows(action, status) and after in transition.targets
         for action, transition in TRANSITIONS.items()

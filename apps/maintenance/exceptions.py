@@ -12,7 +12,7 @@ class TaskStateError(ApplicationError):
 
 
 class OwnWorkApprovalError(ApplicationError):
-    """You finished this work. Another user must approve it or send it back."""
+    """You finished this work: another user must decide about it."""
 
     code = "approval_by_author"
     status = HTTPStatus.FORBIDDEN

@@ -175,7 +175,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Offer to join the work, or to leave it, as the user works on it or not."""
+        """Offer to leave the work or to join it."""
         response = super().render_change_form(request, context, *args, **kwargs)
         task = kwargs.get("obj")
         if task is not None and task.status == MaintenanceStatus.IN_PROGRESS:

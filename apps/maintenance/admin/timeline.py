@@ -14,7 +14,7 @@ from urfmp.common.rendering.html import datetime_html
 
 
 def timeline_html(task: MaintenanceTask) -> SafeString:
-    """Return a task's events as a list, newest first, down to its creation."""
+    """Return a task's events and its creation, newest first."""
     entries = [
         (
             TaskEventKind(event.kind).label,

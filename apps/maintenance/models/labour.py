@@ -12,10 +12,10 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class LabourEntry(TenantModel):
-    """A span of time in which one user worked on a task; deleted with its task.
+    """A span of time in which a user worked on a task.
 
-    Services begin and end it with the actions on the task. `user` is null if an API key started the
-    work. A user has at most one running entry for each task.
+    Deleted with its task. Services begin and end it with the actions on the task. `user` is null if
+    an API key started the work. A user has at most one running entry for each task.
     """
 
     id = uuid_primary_key()

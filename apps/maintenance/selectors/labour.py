@@ -31,7 +31,7 @@ class LabourTotal:
 
 
 def task_labour(task: MaintenanceTask) -> list[LabourEntry]:
-    """Return a task's labour entries with their users, latest first, at most 500."""
+    """Return a task's latest 500 labour entries with their users."""
     entries = LabourEntry.objects.filter(task=task).select_related("user")
     return list(entries.order_by("-started_at", "-pk")[:MAX_LABOUR_ENTRIES])
 

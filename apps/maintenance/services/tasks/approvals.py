@@ -18,7 +18,9 @@ from urfmp.common.tenancy.context import audit_action
 
 
 def task_approve(task: MaintenanceTask, user: User) -> MaintenanceTask:
-    """Approve finished work, which completes the task at the time of its end.
+    """Approve finished work, which completes the task.
+
+    The time of completion is the end of the work.
 
     Args:
         task: Task that waits for approval.
@@ -38,7 +40,9 @@ def task_approve(task: MaintenanceTask, user: User) -> MaintenanceTask:
 
 
 def task_send_back(task: MaintenanceTask, user: User, *, reason: str) -> MaintenanceTask:
-    """Send finished work back: the task is pending and can be started again.
+    """Send finished work back.
+
+    The task is pending and can be started again.
 
     Args:
         task: Task that waits for approval.

@@ -35,7 +35,7 @@ from urfmp.common.tenancy.context import audit_action
 
 @dataclass(frozen=True)
 class Findings:
-    """What failed, why, and how it was repaired; required for corrective and emergency work."""
+    """Codes of failure, cause and remedy, required for unplanned work."""
 
     failure: str = ""
     cause: str = ""
@@ -126,7 +126,7 @@ def _set_findings(task: MaintenanceTask, findings: Findings) -> None:
 
 
 def needs_approval(task: MaintenanceTask) -> bool:
-    """Return whether a second user must approve the work, by its type or its cost."""
+    """Return whether a second user must approve the work."""
     settings = task.organization.effective_settings
     if task.type in settings.maintenance_approval_types:
         return True
@@ -135,7 +135,7 @@ def needs_approval(task: MaintenanceTask) -> bool:
 
 
 def close_completed(task: MaintenanceTask) -> None:
-    """Set a task completed at the end of its work, and re-arm its schedule.
+    """Complete a task when its work ended; re-arm its schedule.
 
     Args:
         task: Task whose row is locked; the caller saves it.

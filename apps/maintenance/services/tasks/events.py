@@ -15,7 +15,9 @@ from urfmp.common.tenancy.context import audit_action
 def task_event_record(
     task: MaintenanceTask, kind: TaskEventKind, user: User | None = None, text: str = ""
 ) -> TaskEvent:
-    """Record an event of a task; every service that changes its status calls it.
+    """Record an event of a task.
+
+    Every service that changes its status calls it.
 
     Args:
         task: Task after its change; the caller has locked its row.

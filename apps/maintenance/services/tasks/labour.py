@@ -114,13 +114,13 @@ def labour_begin(task: MaintenanceTask, user: User | None, now: datetime) -> Non
 
 
 def labour_end_all(task: MaintenanceTask, now: datetime) -> None:
-    """End the work of all users on a task whose row is locked."""
+    """End the work of all users on a locked task."""
     for entry in LabourEntry.objects.running().filter(task=task):
         _end(entry, now)
 
 
 def measured_duration(task: MaintenanceTask) -> int | None:
-    """Return the time in which somebody worked, in minutes rounded up.
+    """Return the time of work in minutes, rounded up.
 
     Pauses do not count, and the time of several users together counts once. A task that was
     started without labour entries, in raw SQL, counts from its start to its end.

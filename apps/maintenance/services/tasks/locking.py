@@ -8,7 +8,7 @@ from apps.maintenance.models import MaintenanceTask
 
 
 def task_lock(task: MaintenanceTask) -> MaintenanceTask:
-    """Lock a task's row, so that its actions run one after another; return the row."""
+    """Lock a task's row, which serializes its actions; return it."""
     locked: MaintenanceTask = MaintenanceTask.objects.select_for_update().get(pk=task.pk)
     return locked
 

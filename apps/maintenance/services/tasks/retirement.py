@@ -1,4 +1,4 @@
-"""What happens to the tasks of a robot that is retired or purged."""
+"""Close or delete the tasks of retired and purged robots."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The maintenance lock of a robot while work on it is in progress."""
+"""The maintenance lock of a robot during work on it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from apps.robots.services.robots import robot_lock
 
 
 def task_and_robot_lock(task: MaintenanceTask) -> tuple[MaintenanceTask, Robot | None]:
-    """Lock a task and, if it locks its robot for maintenance, the robot first.
+    """Lock a task, and its robot first if it locks it.
 
     A retirement locks the robot before its tasks: the other order would end in a deadlock.
 
@@ -38,9 +38,10 @@ def task_and_robot_lock(task: MaintenanceTask) -> tuple[MaintenanceTask, Robot |
 
 
 def robot_lock_acquire(task: MaintenanceTask, robot: Robot | None, user: User | None) -> None:
-    """Lock the robot for maintenance, if the task asks for it; the caller saves the task.
+    """Lock the robot for maintenance, if the task asks for it.
 
-    A lock that a user has set stays the user's. A lock of another task is shared.
+    The caller saves the task. A lock that a user has set stays the user's. A lock of another task
+    is shared.
 
     Args:
         task: Task that starts or resumes; its row is locked.
@@ -59,7 +60,9 @@ def robot_lock_acquire(task: MaintenanceTask, robot: Robot | None, user: User | 
 
 
 def robot_lock_return(task: MaintenanceTask, robot: Robot | None, user: User | None) -> None:
-    """Release the robot's lock if it belongs to this task alone; the caller saves the task.
+    """Release the robot's lock if it belongs to this task alone.
+
+    The caller saves the task.
 
     Args:
         task: Task that stops; its row is locked.

@@ -1,4 +1,4 @@
-"""Start, pause and resume the work on a task; mark late tasks as overdue."""
+"""Start, hold and resume work; mark late tasks as overdue."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ from urfmp.common.tenancy.context import audit_action
 
 
 def task_start(task: MaintenanceTask, user: User | None = None) -> MaintenanceTask:
-    """Start a task: the user's time counts, and the robot is locked if the task asks for it.
+    """Start a task.
+
+    The user's time counts, and the robot is locked if the task asks for it.
 
     Args:
         task: Task to start.
@@ -49,7 +51,9 @@ def task_start(task: MaintenanceTask, user: User | None = None) -> MaintenanceTa
 
 
 def task_hold(task: MaintenanceTask, reason: str, user: User | None = None) -> MaintenanceTask:
-    """Put a task that is in progress on hold; no time counts, and its lock is released.
+    """Put a task that is in progress on hold.
+
+    No time counts, and its lock of the robot is released.
 
     Args:
         task: Task to put on hold.
@@ -74,7 +78,7 @@ def task_hold(task: MaintenanceTask, reason: str, user: User | None = None) -> M
 
 
 def task_resume(task: MaintenanceTask, user: User | None = None) -> MaintenanceTask:
-    """Resume a task that is on hold, as if it were started again.
+    """Resume a task that is on hold, as when it was started.
 
     Args:
         task: Task to resume.
