@@ -204,9 +204,9 @@ def throttle_link_request(
 def throttle_claim(ip_address: str | None) -> Iterator[None]:
     """Count one wrong claim code of a robot, exchanged inside.
 
-    The attempt is counted first and refunded if the code is right. There is no limit across all
-    networks, with which an attacker could keep robots from being connected: codes have 80 random
-    bits.
+    The attempt is counted first and refunded if the code is right. A limit across all networks
+    would let an attacker keep robots from being connected. Codes have 80 random bits and do not
+    need one.
 
     Raises:
         TooManyAttemptsError: Too many wrong codes came from the network.

@@ -22,7 +22,7 @@ def picture_response(plans: QuerySet[Any], if_none_match: str) -> HttpResponse:
         if_none_match: Header of the request.
 
     Raises:
-        Http404: There is no plan.
+        Http404: The facility does not have a floor plan.
     """
     digest = plans.values_list("digest", flat=True).first()
     if digest is None:

@@ -228,7 +228,7 @@ def test_acknowledge_link_needs_one_confirmation(
     alert = report(organization_a, severity="critical")
     send()
     messages = {message.to[0]: message for message in mail.outbox}
-    # A viewer may not acknowledge, so there is no link.
+    # A viewer may not acknowledge, so the message does not have a link.
     assert "/acknowledge/#" not in messages[bob.email].body
     token = link_in(messages[alice.email])
     page = reverse("admin:acknowledge_alerts")

@@ -166,8 +166,8 @@ def _max_late() -> timedelta:
 def evaluate_by_clock(organization_id: UUID, now: datetime | None = None) -> int:
     """Evaluate what time alone changes; return the number of evaluations.
 
-    For-durations, keep-firing times, severity steps and windows are due; data is missing; a robot
-    is no longer muted.
+    For-durations, keep-firing times, severity steps and windows are due; data is missing; the mute
+    of a robot has ended.
     """
     with tenant_transaction(organization_id):
         if not rules_lock(organization_id):
