@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from django.utils import timezone
 
@@ -32,6 +34,21 @@ def test_breach_opens_alert_and_recovery_resolves_it(plant):
     assert plant.state(rule) == "firing"
     plant.send((7, 75.0))
     assert plant.alerts() == [("Hot", "warning", "resolved", 3, 86.0, 1)]
+    assert plant.state(rule) == "normal"
+
+
+@pytest.mark.parametrize("direction", [1, -1])
+def test_change_beyond_the_range_of_a_double_opens_alert(plant, alice, client_for, direction):
+    clause = {"metric": "temperature", "measure": "rate", "seconds": 10, "threshold": 5.0}
+    if direction < 0:
+        clause |= {"comparison": "<", "threshold": -5.0}
+    rule = plant.rule(clauses=[clause])
+    plant.send((0, -1.7e308 * direction), (10, 1.7e308 * direction))
+    peak = sys.float_info.max * direction
+    assert plant.alerts() == [("Hot", "warning", "new", 10, peak, 1)]
+    [alert] = client_for(alice).get("/api/v1/alerts").json()["results"]
+    assert float(alert["metadata"]["value"]) == peak
+    plant.send((20, 1.7e308 * direction))
     assert plant.state(rule) == "normal"
 
 

@@ -7,6 +7,7 @@ instant count before the instant is judged.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, Self
@@ -16,6 +17,7 @@ from apps.alerts.choices.rules import ClauseMeasure, RuleState
 from apps.alerts.protocols.program import NEVER, Program
 
 RAISED = frozenset({RuleState.FIRING, RuleState.RECOVERING})
+_MAX_DOUBLE = sys.float_info.max
 
 
 class Sample(NamedTuple):
@@ -174,7 +176,7 @@ class Machine:
         for number, clause in clauses:
             earlier = [value for at, value in trail if at <= sample.at - clause.span]
             if earlier:
-                self.rates[number] = sample.value - earlier[-1]
+                self.rates[number] = _change(earlier[-1], sample.value)
             else:
                 self.rates.pop(number, None)
 
@@ -258,6 +260,14 @@ class Machine:
             is_worse = self.peak is None or program.is_worse_value(value, self.peak)
             if is_worse and clause.holds(value, is_raised=is_raised):
                 self.peak = value
+
+
+def _change(earlier: float, later: float) -> float:
+    """Return the change between two values, limited to the range of a double.
+
+    An infinite change could not be stored as JSON.
+    """
+    return max(-_MAX_DOUBLE, min(_MAX_DOUBLE, later - earlier))
 
 
 def episode_from_json(value: dict[str, Any]) -> Episode:
