@@ -149,6 +149,35 @@ def test_driving_robot_is_where_it_reports_and_an_arm_where_it_was_placed(
     assert f"?robot={vehicle.pk}&amp;place=1#place" not in page
 
 
+@pytest.mark.parametrize(
+    ("sent", "unit", "shown"),
+    [
+        ({"x": 1.7e308, "y": 5.0}, "mm", None),
+        ({"x": 5.0, "y": -1.7e308}, "m", None),
+        ({"x": 5e-324, "y": 2e9, "rz": 5e-324}, "mm", (0, 2e6, 0)),
+        ({"x": 1.0, "y": 1.0, "rz": -1.7e308}, "m", (1, 1, None)),
+    ],
+)
+def test_any_reported_number_leaves_the_map_usable(
+    sent, unit, shown, facility, register, report, organization_a, tenant, alice, client_for
+):
+    with tenant(organization_a):
+        vehicle = register("Truck", None, vendor="mir")
+        register("Arm", (3, 4))
+        report(vehicle, unit, **sent)
+    client = client_for(alice)
+
+    found = answer_of(client, facility)
+
+    rows = {row[1]: tuple(row[3:6]) for row in found["robots"]}
+    assert rows.get("Truck") == shown
+    assert rows["Arm"] == (3, 4, None)
+    assert max(map(abs, found["extent"])) <= 1e7
+    page = client.get(reverse("admin:floor_map_page", args=[facility.pk]))
+    assert page.status_code == 200
+    assert ("not on the map" in page.content.decode()) == (shown is None)
+
+
 def test_alerts_and_telemetry_need_their_permission(
     facility, register, report, organization_a, tenant, make_user, alice, client_for
 ):

@@ -30,8 +30,14 @@ _MAX_CLUSTERS = 40
 _METRICS = ("position.x", "position.y", "position.rz")
 _METRES = {"m": 1.0, "cm": 0.01}
 _METRES_PER_MM = 0.001
+# A robot can report any number. Positions beyond this are ignored, because a map with them would
+# draw all other robots on one spot.
+MAX_POSITION_METRES = 1e7
+_MAX_HEADING = 1e7
 _NO_ALERTS = "SELECT NULL::uuid AS robot_id, NULL::integer AS worst WHERE false"
-_METRES_SQL = "l.value * CASE l.unit WHEN 'm' THEN 1 WHEN 'cm' THEN 0.01 ELSE 0.001 END"
+# PostgreSQL rejects a product that is too small for a double.
+_VALUE_SQL = "CASE WHEN abs(l.value) < 1e-9 THEN 0 ELSE l.value END"
+_METRES_SQL = f"{_VALUE_SQL} * CASE l.unit WHEN 'm' THEN 1 WHEN 'cm' THEN 0.01 ELSE 0.001 END"
 
 # One pass over the robots of the facility; the database writes the JSON. The planner cannot know
 # how many robots a facility has, and would join them in nested loops: positions and alerts are
@@ -44,8 +50,8 @@ _MAP = f"""
         SELECT l.robot_id, jsonb_build_object(
             'x', max({_METRES_SQL}) FILTER (WHERE l.metric_name = 'position.x'),
             'y', max({_METRES_SQL}) FILTER (WHERE l.metric_name = 'position.y'),
-            'heading', max(CASE l.unit WHEN 'deg' THEN radians(l.value) ELSE l.value END)
-                FILTER (WHERE l.metric_name = 'position.rz'),
+            'heading', max(CASE l.unit WHEN 'deg' THEN radians({_VALUE_SQL}) ELSE {_VALUE_SQL} END)
+                FILTER (WHERE l.metric_name = 'position.rz' AND abs(l.value) < {_MAX_HEADING}),
             'time', max(l.time)
         ) AS position
         FROM telemetry_latest l
@@ -55,7 +61,8 @@ _MAP = f"""
     known AS MATERIALIZED (
         SELECT
             (SELECT jsonb_object_agg(robot_id, position) FROM positions
-             WHERE position ->> 'x' IS NOT NULL AND position ->> 'y' IS NOT NULL) AS positions,
+             WHERE abs((position ->> 'x')::float8) <= {MAX_POSITION_METRES}
+               AND abs((position ->> 'y')::float8) <= {MAX_POSITION_METRES}) AS positions,
             (SELECT jsonb_object_agg(robot_id, worst) FROM ({{alerts}}) AS open) AS alerts
     ),
     robots_here AS MATERIALIZED (
@@ -232,9 +239,11 @@ def robot_positions(principal: Any, robots: list[Robot]) -> dict[UUID, RobotPosi
     if driving and can_view_telemetry(principal):
         values: dict[UUID, dict[str, float]] = {}
         for one in latest_values(driving, _METRICS):
-            if one.value is not None:
-                factor = _factor(one.metric_name, one.unit)
-                values.setdefault(one.robot_id, {})[one.metric_name] = one.value * factor
+            if one.value is None:
+                continue
+            number = one.value * _factor(one.metric_name, one.unit)
+            if abs(number) <= _maximum(one.metric_name):
+                values.setdefault(one.robot_id, {})[one.metric_name] = number
         for robot_id, known in values.items():
             if {"position.x", "position.y"} <= known.keys():
                 found[robot_id] = RobotPosition(
@@ -247,6 +256,10 @@ def _factor(metric: str, unit: str | None) -> float:
     if metric == "position.rz":
         return 1.0 if unit != "deg" else 0.017453292519943295
     return _METRES.get(unit or "", _METRES_PER_MM)
+
+
+def _maximum(metric: str) -> float:
+    return _MAX_HEADING if metric == "position.rz" else MAX_POSITION_METRES
 
 
 def _entered_position(robot: Robot) -> RobotPosition | None:

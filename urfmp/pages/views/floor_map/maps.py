@@ -24,6 +24,7 @@ from urfmp.common.db.names import normalize_name
 from urfmp.common.exceptions import ApplicationError
 from urfmp.pages.selectors.fleet_tree import fleet_tree, stop_address
 from urfmp.pages.selectors.floor_map import (
+    MAX_POSITION_METRES,
     MapBox,
     RobotPosition,
     facility_robots,
@@ -35,7 +36,6 @@ from urfmp.pages.views.rendering import render_page, require_permission
 
 TITLE = "Floor maps"
 _ROBOTS_PER_PAGE = 50
-_MAX_METRES = 1e7
 _NUMBER = {"class": "u-input", "step": "any", "inputmode": "decimal"}
 # Placeholder in addresses, which the script replaces by the id of a robot.
 _ANY_ROBOT = UUID(int=0)
@@ -45,14 +45,14 @@ class PlaceForm(forms.Form):
     """Position of a robot in its facility."""
 
     x_m = forms.FloatField(
-        min_value=-_MAX_METRES,
-        max_value=_MAX_METRES,
+        min_value=-MAX_POSITION_METRES,
+        max_value=MAX_POSITION_METRES,
         label="X (m)",
         widget=forms.NumberInput(attrs=_NUMBER),
     )
     y_m = forms.FloatField(
-        min_value=-_MAX_METRES,
-        max_value=_MAX_METRES,
+        min_value=-MAX_POSITION_METRES,
+        max_value=MAX_POSITION_METRES,
         label="Y (m)",
         widget=forms.NumberInput(attrs=_NUMBER),
     )

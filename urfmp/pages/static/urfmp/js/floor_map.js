@@ -17,6 +17,7 @@
   const STEP_METRES = 0.1;
   const LARGE_STEP_METRES = 1;
   const METRES = { m: 1, cm: 0.01 };
+  const MAX_METRES = 1e7;
   const ANY_ROBOT = "00000000-0000-0000-0000-000000000000";
 
   const map = document.getElementById("floor-map");
@@ -437,7 +438,10 @@
         if (name === "position.rz") {
           robot.heading = unit === "deg" ? (value * Math.PI) / 180 : value;
         } else if (name === "position.x" || name === "position.y") {
-          robot[name.at(-1)] = value * (METRES[unit] ?? 0.001);
+          const metres = value * (METRES[unit] ?? 0.001);
+          if (Math.abs(metres) <= MAX_METRES) {
+            robot[name.at(-1)] = metres;
+          }
         }
       }
       const text = rowOf(robot.id)?.querySelector("[data-position]");
