@@ -46,6 +46,18 @@ def values(content: bytes, **kwargs):
     ]
 
 
+def test_integer_that_is_not_exact_is_an_error():
+    numbers = ["9007199254740993", "-00018014398509481985", "1" + "0" * 307 + "1"]
+    exact = ["9007199254740992", "9007199254740993.0", "1e300", "18014398509481984", "-7"]
+    text = "timestamp,counter\n" + "".join(
+        f"{1790000000 + n},{number}\n" for n, number in enumerate([*numbers, *exact])
+    )
+    rows = read(text.encode())
+    errors = [(error.row, error.code) for row in rows for error in row.errors]
+    assert errors == [(2, "not_exact"), (3, "not_exact"), (4, "not_exact")]
+    assert [point.value for row in rows for point in row.points] == [float(n) for n in exact]
+
+
 def test_controller_recording_needs_no_mapping():
     content = (
         b"timestamp,actual_q_0,actual_qd_5,actual_TCP_pose_2,actual_TCP_pose_3,"

@@ -8,11 +8,11 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from apps.telemetry.exceptions import InvalidRecordingError
-from apps.telemetry.protocols.points import Point
+from apps.telemetry.protocols.points import INEXACT_INTEGER, Point
 from apps.telemetry.protocols.recordings.formats import RecordingFormat
 from apps.telemetry.protocols.recordings.text import read_rows
 from apps.telemetry.protocols.recordings.times import TimeParser
-from apps.telemetry.protocols.recordings.values import parse_value
+from apps.telemetry.protocols.recordings.values import is_inexact, parse_value
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,9 @@ def _parse_row(
             value = parse_value(text, recording_format.decimal)
         except ValueError as error:
             row.errors.append(CellError(row.number, name, "value", str(error)))
+            continue
+        if is_inexact(text, value):
+            row.errors.append(CellError(row.number, name, *INEXACT_INTEGER))
             continue
         row.points.append(
             Point(column.metric_name, time, value, robot_id=robot_id, unit=column.unit or None)

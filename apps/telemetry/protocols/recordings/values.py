@@ -7,6 +7,10 @@ import math
 _FLAGS = {"true": 1.0, "false": 0.0}
 
 
+# Doubles represent all smaller integers.
+_LEAST_INEXACT = 2**53
+
+
 def parse_value(text: str, decimal: str = ".") -> float:
     """Parse a number, or true or false as 1 or 0.
 
@@ -28,3 +32,11 @@ def parse_value(text: str, decimal: str = ".") -> float:
         msg = f"{plain[:40]!r} is not a number."
         raise ValueError(msg)
     return value
+
+
+def is_inexact(text: str, value: float) -> bool:
+    """Return whether a cell is an integer that its parsed value has rounded."""
+    if abs(value) < _LEAST_INEXACT:
+        return False
+    digits = text.strip().lstrip("+-").lstrip("0")
+    return digits.isdecimal() and int(digits) != int(abs(value))
