@@ -25,12 +25,13 @@ else:
     _CharField, _EmailField = models.CharField, models.EmailField
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-# Characters that a reader cannot see: zero-width, directional formatting, fillers, tags, private
-# use, surrogates, noncharacters. The SQL function is_visible_text has the same list.
+# Characters that a reader cannot see: zero-width, directional and hieroglyphic formatting, fillers,
+# tags, private use, surrogates, noncharacters. The SQL function is_visible_text has most of them.
 _INVISIBLE = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
-    "\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e00ff"
+    "\U00013430-\U0001345f\U00016fe4\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e00ff"
     "\U000e01f0-\U000e0fff\U000f0000-\U0010ffff]"
 )
 # Joiners and variation selectors. They shape words of some scripts, Han characters and emoji.
