@@ -16,6 +16,7 @@ from apps.accounts.services.quotas import (
     LIMIT_COLUMNS,
     PLAN_LIMITS,
     RESOURCES,
+    Usage,
     quota_limits,
     quota_usage,
 )
@@ -39,6 +40,18 @@ def limited(make_organization, tenant):
         Organization.objects.update(robot_limit=3, user_limit=3, api_key_limit=3)
         organization.refresh_from_db()
     return organization
+
+
+@pytest.mark.parametrize(
+    ("usage", "text"),
+    [
+        (Usage("api_keys", 1, None), "1 API key"),
+        (Usage("robots", 0, None), "0 robots"),
+        (Usage("users", 1, 5), "1 of 5 users"),
+    ],
+)
+def test_usage_has_a_text(usage, text):
+    assert str(usage) == text
 
 
 def add(organization, resource, number):

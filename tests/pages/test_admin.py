@@ -8,6 +8,7 @@ import pytest
 from django.contrib import admin
 from django.test import RequestFactory
 from django.urls import reverse
+from django.utils.html import strip_tags
 
 from apps.accounts.models import ApiKey, Invitation, User, UserSession
 from apps.alerts.models import (
@@ -215,6 +216,14 @@ def test_alert_is_acknowledged_with_one_post(fleet, alice, client_for, tenant):
         assert fleet.a.alert.is_acknowledged
         assert fleet.a.alert.acknowledged_by_id == alice.pk
         assert AuditLog.objects.filter(action="alerts.alert.acknowledge").count() == 1
+
+
+def test_viewer_sees_a_dash_for_empty_json(alice, bob, client_for, make_task, organization_a):
+    task = make_task(organization_a, alice)
+    page = client_for(bob).get(url(MaintenanceTask, "change", task.pk))
+    html = page.content.decode()
+    assert "Parts used" in html
+    assert "null" not in strip_tags(html.partition("Parts used")[2][:2000])
 
 
 def test_action_requires_permission_row_and_name(fleet, alice, bob, client_for):

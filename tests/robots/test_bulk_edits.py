@@ -82,7 +82,12 @@ def test_list_page_form_confirmation_and_change(robots, alice, client_for, organ
     assert nothing.status_code == 400
     confirmation = client.post(PAGE, {**values, "step": "confirm"}).content.decode()
     assert "These robots change" in confirmation
-    assert "vendor" not in confirmation.split("<table")[1].split("</table>")[0]
+    table = confirmation.split("<table")[1].split("</table>")[0]
+    assert "Cell: 0" in table
+    assert "vendor" not in table.lower()
+    stage = {"_selected_action": keys, "set_lifecycle": "on", "lifecycle": "maintenance"}
+    staged = client.post(PAGE, {**stage, "step": "confirm"}).content.decode()
+    assert ">→</span> Maintenance</div>" in staged
     data: dict[str, list[str]] = {}
     for name, value in hidden(confirmation):
         data.setdefault(name, []).append(value)

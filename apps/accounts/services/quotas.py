@@ -66,11 +66,9 @@ class Usage:
         return _LABELS[self.resource]
 
     def __str__(self) -> str:
-        return (
-            f"{self.used} of {self.limit} {self.label}"
-            if self.limit is not None
-            else (f"{self.used} {self.label}")
-        )
+        if self.limit is not None:
+            return f"{self.used} of {self.limit} {self.label}"
+        return f"{self.used} {self.label.removesuffix('s') if self.used == 1 else self.label}"
 
 
 def quota_limits(organization: Any) -> dict[str, int | None]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from apps.maintenance.choices import Frequency, Weekday
 from apps.maintenance.models import MaintenanceSchedule
@@ -31,7 +32,7 @@ class ScheduleForm(ScopedModelForm):
     weekdays = forms.MultipleChoiceField(
         choices=Weekday.choices,
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="For weeks only. Leave blank for the weekday of the first day.",
     )
 

@@ -32,6 +32,7 @@ from urfmp.common.admin.forms import (
     ScopedChoiceField,
     ScopedModelForm,
     initial_from_query,
+    json_or_dash,
 )
 from urfmp.common.admin.lists import (
     AutocompleteFilter,
@@ -108,6 +109,12 @@ class OrganizationScopedAdmin(RowActionsAdmin, Generic[Row]):
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
         """Return the columns: clipped texts, and links to related rows."""
         return tuple(self._column(request, item) for item in super().get_list_display(request))
+
+    @property
+    def readonly_preprocess_fields(self) -> dict[str, Callable[[Any], Any]]:
+        """Functions of fields shown read-only: a JSON null looks like other empty values."""
+        fields = self.opts.concrete_fields
+        return {f.name: json_or_dash for f in fields if isinstance(f, models.JSONField)}
 
     def _column(self, request: HttpRequest, item: Any) -> Any:
         if not isinstance(item, str):

@@ -9,9 +9,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.forms.fields import InvalidJSONInput
 from django.http import QueryDict
+from django.utils.html import strip_tags
 
 from urfmp.common.db.json_values import NESTED_TOO_DEEP, json_storage_error
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.time.fields import LocalSplitDateTimeField
 
 ServiceError = ApplicationError | ValidationError
@@ -20,6 +22,11 @@ ServiceError = ApplicationError | ValidationError
 def error_messages(error: ServiceError) -> list[str]:
     """Return the messages of a service's error."""
     return error.messages if isinstance(error, ValidationError) else [error.message]
+
+
+def json_or_dash(html: Any) -> Any:
+    """Return the HTML of a JSON value; a dash for null."""
+    return NOTHING if set(strip_tags(html).split()) == {"null"} else html
 
 
 class BlankJsonField(forms.JSONField):

@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.organizations.models import Facility
+from apps.robots.choices import Lifecycle
 from apps.robots.models import Robot
 from apps.robots.protocols.fleet_files.columns import COLUMNS_BY_NAME, CellError, read_cell
 from apps.robots.services.bulk_edits import (
@@ -34,16 +35,18 @@ class BulkEditForm(forms.Form):
     def __init__(self, data: Any = None, *, facilities: list[str]) -> None:
         """Add two fields for each column."""
         super().__init__(data, label_suffix="")
-        choices = {"facility": ["", *facilities], "lifecycle": stages_in_service()}
+        choices = {
+            "facility": [("", "None"), *((name, name) for name in facilities)],
+            "lifecycle": [(stage, Lifecycle(stage).label) for stage in stages_in_service()],
+        }
         for name in BULK_COLUMNS:
-            label = _LABELS.get(name, name.replace("_", " ").capitalize())
+            label = _label(name)
             self.fields[f"set_{name}"] = forms.BooleanField(
                 required=False, label=f"Change {label.lower()}"
             )
             widget: forms.Widget = forms.TextInput(attrs={**_INPUT, "autocomplete": "off"})
             if name in choices:
-                options = [(text, text or "None") for text in choices[name]]
-                widget = forms.Select(attrs=_INPUT, choices=options)
+                widget = forms.Select(attrs=_INPUT, choices=choices[name])
             self.fields[name] = forms.CharField(
                 required=False, max_length=255, label=label, widget=widget
             )
@@ -91,7 +94,17 @@ def robots_edit_page(request: HttpRequest) -> HttpResponse:
         return _apply(request, robots, form.new_values(), address)
     if is_valid:
         plans = planned_changes(robots, form.new_values())
-        context["plans"] = [plan for plan in plans if plan.values]
+        context["plans"] = [
+            {
+                "robot": plan.robot,
+                "values": [
+                    (_label(name), _shown(name, old), _shown(name, new))
+                    for name, old, new in plan.values
+                ],
+            }
+            for plan in plans
+            if plan.values
+        ]
         context["unchanged"] = len(plans) - len(context["plans"])
         context["kept"] = [(name, text) for name, text in form.data.items() if name in form.fields]
     response = render_page(
@@ -103,6 +116,14 @@ def robots_edit_page(request: HttpRequest) -> HttpResponse:
     )
     response.status_code = 400 if form.errors else 200
     return response
+
+
+def _label(name: str) -> str:
+    return _LABELS.get(name, name.replace("_", " ").capitalize())
+
+
+def _shown(name: str, value: Any) -> Any:
+    return Lifecycle(value).label if name == "lifecycle" and value else value
 
 
 def _selected(request: HttpRequest) -> list[Robot]:
