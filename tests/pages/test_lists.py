@@ -195,3 +195,27 @@ def test_menu_marks_the_organization_on_its_page_only(organization_a, alice, cli
         return items["Organization"]["active"]
 
     assert [is_marked(url) for url in ("/admin/", change, "/admin/")] == [False, True, False]
+
+
+def test_columns_of_every_list_have_their_labels_on_phones(ids, root, organization_a, client_for):
+    """On phones each cell shows the label of its column."""
+    client = client_for(root)
+    enter(client, organization_a)
+    wrong, shown = {}, 0
+    for model in site._registry:
+        if not model.__module__.startswith("apps."):
+            continue
+        address = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+        html = client.get(address, follow=True).content.decode()
+        cells = re.findall(r'<(?:td|th) class="([^"]*)" data-label="([^"]*)"', html)
+        shown += len(cells)
+        bad = {
+            label
+            for classes, label in cells
+            if "action-checkbox" not in classes
+            and (label == "Select record" or label[:1] != label[:1].upper())
+        }
+        if bad:
+            wrong[model.__name__] = bad
+    assert wrong == {}
+    assert shown > 50

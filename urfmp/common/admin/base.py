@@ -123,8 +123,6 @@ class OrganizationScopedAdmin(RowActionsAdmin, Generic[Row]):
             field: Any = self.opts.get_field(item)
         except FieldDoesNotExist:
             return item
-        if field.choices:
-            return item
         is_text = field.is_relation or isinstance(field, models.CharField)
         page = self._page_of(request, field) if field.is_relation else None
 
@@ -137,6 +135,8 @@ class OrganizationScopedAdmin(RowActionsAdmin, Generic[Row]):
             value = getattr(row, item)
             if value is None or not is_text:
                 return value
+            if field.choices:
+                return getattr(row, f"get_{item}_display")()
             text = clipped(str(value))
             return (
                 format_html('<a class="u-link" href="{}">{}</a>', page(value), text)

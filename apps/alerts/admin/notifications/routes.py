@@ -125,8 +125,7 @@ class NotificationRouteAdmin(OrganizationScopedAdmin[NotificationRoute]):
     audit_resource = "route"
     empty_text = "Routes that send alerts to channels appear here. Without one, no alert is sent."
     form = RouteForm
-    list_display = ("position", "name", "matches", "hours", "sends_to", "is_enabled")
-    list_display_links = ("name",)
+    list_display = ("name", "position", "matches", "hours", "sends_to", "is_enabled")
     list_filter = ("is_enabled", "facility")
     search_fields = ("name",)
     search_help_text = "Search by name"

@@ -44,7 +44,7 @@ class PreferenceForm(forms.Form):
     )
     quiet_from = _clock_field("Quiet hours from", "")
     quiet_until = _clock_field(
-        "until",
+        "Quiet hours until",
         "E-mails wait until the end of the quiet hours. Critical alerts are always sent at once.",
     )
 
