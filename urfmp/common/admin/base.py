@@ -112,7 +112,7 @@ class OrganizationScopedAdmin(RowActionsAdmin, Generic[Row]):
 
     @property
     def readonly_preprocess_fields(self) -> dict[str, Callable[[Any], Any]]:
-        """Functions of fields shown read-only: a JSON null looks like other empty values."""
+        """Functions of fields shown read-only: a JSON null becomes a dash."""
         fields = self.opts.concrete_fields
         return {f.name: json_or_dash for f in fields if isinstance(f, models.JSONField)}
 

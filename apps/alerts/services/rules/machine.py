@@ -263,7 +263,7 @@ class Machine:
 
 
 def _change(earlier: float, later: float) -> float:
-    """Return the change between two values, limited to the range of a double.
+    """Return the change between two values, within a double's range.
 
     An infinite change could not be stored as JSON.
     """

@@ -35,7 +35,7 @@ def parse_value(text: str, decimal: str = ".") -> float:
 
 
 def is_inexact(text: str, value: float) -> bool:
-    """Return whether a cell is an integer that its parsed value has rounded."""
+    """Return whether a cell is an integer that parsing has rounded."""
     if abs(value) < _LEAST_INEXACT:
         return False
     digits = text.strip().lstrip("+-").lstrip("0")
