@@ -82,6 +82,11 @@ class Vendor(models.TextChoices):
     CUSTOM = "custom", "Custom"
 
 
+def vendor_label(vendor: str | None) -> str:
+    """Return a vendor's display name, or the stored text of an unknown one."""
+    return str(dict(Vendor.choices).get(vendor or "", vendor or ""))
+
+
 class Capability(models.TextChoices):
     """Work that a robot is equipped for."""
 

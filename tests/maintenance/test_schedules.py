@@ -381,6 +381,16 @@ def test_running_seconds_restrict_robots(organization_a, organization_b, make_ro
         assert running_seconds_since(wanted, NOW + DAY) == {}
 
 
+def test_list_shows_the_name_of_the_vendor(organization_a, alice, client_for, tenant):
+    with tenant(organization_a):
+        schedule_create(
+            organization_id=organization_a.pk, created_by=alice, title="Oil", type="inspection",
+            vendor="universal_robots", model="UR10e", running_hours=500,
+        )  # fmt: skip
+    page = client_for(alice).get(reverse("admin:maintenance_maintenanceschedule_changelist"))
+    assert "All Universal Robots UR10e" in page.content.decode()
+
+
 def test_admin_form_creates_a_schedule_and_shows_its_dates(
     organization_a, alice, client_for, make_robot, tenant
 ):

@@ -84,6 +84,7 @@ def test_tree_matches_model(fleet, organization_a, alice, tenant):
             part = fleet_tree(alice, todo.pop())
             names = [node.path[-1] for node in part.nodes]
             assert names == sorted(names, key=lambda name: (not name, name.casefold(), name))
+            assert part.count_label.startswith(f"{len(list(filter(None, names)))} ")
             for node in part.nodes:
                 found[node.path] = [node.statuses, node.alerts.count if node.alerts else 0]
                 if node.children_kind and node.robots:

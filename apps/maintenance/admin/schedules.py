@@ -16,6 +16,7 @@ from apps.maintenance.choices import Frequency, Weekday
 from apps.maintenance.models import MaintenanceSchedule
 from apps.maintenance.selectors.schedules import schedule_preview
 from apps.maintenance.services.schedules import schedule_create, schedule_delete, schedule_update
+from apps.robots.choices import vendor_label
 from urfmp.common.admin import (
     AutocompleteFilter,
     OrganizationScopedAdmin,
@@ -100,7 +101,7 @@ class MaintenanceScheduleAdmin(OrganizationScopedAdmin[MaintenanceSchedule]):
     def target(self, schedule: MaintenanceSchedule) -> str:
         if schedule.robot is not None:
             return str(schedule.robot)
-        return f"All {schedule.vendor} {schedule.model}"
+        return f"All {vendor_label(schedule.vendor)} {schedule.model}"
 
     @admin.display(description="Calendar")
     def calendar(self, schedule: MaintenanceSchedule) -> str:

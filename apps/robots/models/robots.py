@@ -17,7 +17,7 @@ from apps.robots.choices import (
     ReportedStatus,
     RobotStatus,
     ServiceState,
-    Vendor,
+    vendor_label,
 )
 from apps.robots.querysets import (
     RobotQuerySet,
@@ -170,7 +170,7 @@ class Robot(TenantModel):
     @property
     def vendor_label(self) -> str:
         """The vendor's display name, or the stored text of an unknown vendor."""
-        return str(dict(Vendor.choices).get(self.vendor, self.vendor))
+        return vendor_label(self.vendor)
 
     @property
     def facility(self) -> str:

@@ -102,13 +102,15 @@ class TreePart:
     Attributes:
         nodes: Places in the order of their names, those without a name last.
         level: Which kind of places they are.
-        total: Number of places on all pages.
+        total: Number of places on all pages, with that of robots without a place.
+        named: Number of places with a name on all pages.
         page: Number of this page, from 1.
     """
 
     nodes: list[TreeNode]
     level: str
     total: int
+    named: int
     page: int
 
     @property
@@ -118,8 +120,8 @@ class TreePart:
 
     @property
     def count_label(self) -> str:
-        """Number and kind of the places on all pages."""
-        return f"{self.total} {self.level if self.total == 1 else self.kind}"
+        """Number and kind of the places with a name."""
+        return f"{self.named} {self.level if self.named == 1 else self.kind}"
 
     @property
     def next_page(self) -> int | None:
@@ -170,7 +172,7 @@ def fleet_tree(principal: Any, path: tuple[str, ...], page: int = 1) -> TreePart
     shown = found[(page - 1) * MAX_NODES : page * MAX_NODES]
     open_alerts = _alerts_by_place(robots, alerts, level)
     nodes = [TreeNode((*path, name), statuses[name], open_alerts.get(name)) for name in shown]
-    return TreePart(nodes, level, len(found), page)
+    return TreePart(nodes, level, len(found), sum(map(bool, found)), page)
 
 
 def _alerts_by_place(
