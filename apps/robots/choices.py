@@ -83,7 +83,7 @@ class Vendor(models.TextChoices):
 
 
 def vendor_label(vendor: str | None) -> str:
-    """Return a vendor's display name, or the stored text of an unknown one."""
+    """Return a vendor's display name; an unknown vendor keeps its text."""
     return str(dict(Vendor.choices).get(vendor or "", vendor or ""))
 
 
