@@ -27,6 +27,9 @@ with tenant_transaction(o):
     facility_create(organization_id=o, name="Hall A")
     robot_update(Robot.objects.get(), location={"facility": "Hall A", "area": "A", "cell": "C1"})
 """
+PLACE_ON_MAP = PLACE_ROBOT.replace('facility_create(organization_id=o, name="Hall A")', "").replace(
+    '"C1"}', '"C1", "coordinates": {"x_m": 12.5, "y_m": 4}}'
+)
 ADMIN_MAP = "/admin/floor-maps/?facility=Hall+A"
 
 
@@ -145,3 +148,50 @@ def test_operator_stops_cell_and_administrator_resets_it(width, placed, operator
 
     # The tree of the other user is updated without a reload.
     operator.get_by_text("1 emergency stop").wait_for(state="detached", timeout=30_000)
+
+
+def touch(session, kind, *points):
+    fingers = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+
+PIXELS_PER_METRE = """() => {
+  const bar = document.querySelector('.u-map__scale');
+  return bar.offsetWidth / Number.parseFloat(bar.textContent);
+}"""
+
+
+def test_fingers_that_begin_on_a_robot_move_and_zoom_the_map(placed, chromium, session):
+    placed.manage("shell", "-v0", "-c", PLACE_ON_MAP)
+    with opened(chromium, placed, storage_state=session, has_touch=True) as page:
+        page.set_viewport_size({"width": 390, "height": 844})
+        page.goto(ADMIN_MAP)
+        dot = page.locator(".u-dot")
+        dot.wait_for()
+        dot.scroll_into_view_if_needed()
+        fingers = page.context.new_cdp_session(page)
+
+        def centre():
+            box = dot.bounding_box()
+            return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+        x, y = centre()
+        touch(fingers, "touchStart", (x, y))
+        for step in range(1, 7):
+            touch(fingers, "touchMove", (x + 10 * step, y + 5 * step))
+        touch(fingers, "touchEnd")
+        assert centre() == pytest.approx((x + 60, y + 30), abs=2)
+        assert page.locator("[data-card]").is_hidden()
+
+        x, y = centre()
+        before = page.evaluate(PIXELS_PER_METRE)
+        touch(fingers, "touchStart", (x, y), (x - 60, y))
+        for step in range(1, 7):
+            touch(fingers, "touchMove", (x, y), (x - 60 - 10 * step, y))
+        touch(fingers, "touchEnd")
+        assert page.evaluate(PIXELS_PER_METRE) == pytest.approx(2 * before, rel=0.1)
+        assert centre() == pytest.approx((x, y), abs=2)
+
+        page.wait_for_timeout(1000)  # sooner, the browser takes it for a double tap
+        page.touchscreen.tap(*centre())
+        page.locator("[data-card]").wait_for()

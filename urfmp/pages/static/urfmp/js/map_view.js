@@ -6,6 +6,8 @@ window.urfmpMapView = (() => {
   const MAX_SCALE = 2000;
   const PAN_PIXELS = 60;
   const CLICK_PIXELS = 5;
+  // Robots and clusters cover much of a phone: a drag or a pinch may begin on them.
+  const MARKS = ".u-dot:not(.u-dot--movable), .u-cluster";
 
   class MapView {
     // `onChange` is called after each change, `onClick` after a tap on the stage itself.
@@ -80,12 +82,16 @@ window.urfmpMapView = (() => {
     }
 
     #down(event) {
-      if (event.button || event.target.closest("button, a")) {
+      const control = event.target.closest("button, a");
+      if (event.button || (control && !control.matches(MARKS))) {
         return;
       }
       this.pointers.set(event.pointerId, this.#position(event));
       this.moved = this.pointers.size > 1 ? Infinity : 0;
-      this.stage.setPointerCapture(event.pointerId);
+      this.isOnMark = Boolean(control);
+      if (!control) {
+        this.stage.setPointerCapture(event.pointerId);
+      }
     }
 
     #move(event) {
@@ -97,6 +103,9 @@ window.urfmpMapView = (() => {
       const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, point]) => point);
       this.pointers.set(event.pointerId, now);
       this.moved += Math.hypot(now[0] - before[0], now[1] - before[1]);
+      if (this.moved >= CLICK_PIXELS && !this.stage.hasPointerCapture(event.pointerId)) {
+        this.stage.setPointerCapture(event.pointerId); // the mark below is not clicked
+      }
       if (others.length) {
         const [other] = others;
         const distance = (point) => Math.max(Math.hypot(point[0] - other[0], point[1] - other[1]), 1);
@@ -110,7 +119,7 @@ window.urfmpMapView = (() => {
     }
 
     #up(event) {
-      if (this.pointers.delete(event.pointerId) && event.type === "pointerup" && this.moved < CLICK_PIXELS) {
+      if (this.pointers.delete(event.pointerId) && event.type === "pointerup" && !this.isOnMark && this.moved < CLICK_PIXELS) {
         this.onClick();
       }
     }
