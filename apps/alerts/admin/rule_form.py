@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import time
 from typing import Any
 
@@ -16,7 +17,17 @@ from unfold.widgets import (
 )
 
 from apps.alerts.choices.alerts import AlertSeverity
-from apps.alerts.choices.rules import ClauseMeasure, Comparison, RuleKind, RuleScope
+from apps.alerts.choices.rules import (
+    ORGANIZATION_KINDS,
+    ClauseMeasure,
+    CommandOutcome,
+    Comparison,
+    NoDataAction,
+    RuleKind,
+    RuleScope,
+    SecurityEvent,
+    SystemMeasure,
+)
 from apps.alerts.models import AlertRule
 from apps.alerts.protocols.conditions import DEFAULT_GRACE_SECONDS, KINDS, MAX_DURATION_SECONDS
 from apps.alerts.selectors.rules import known_metric_names
@@ -32,6 +43,23 @@ _TARGETS = {
     RuleScope.ROBOT: "robot",
 }
 _TIMING = ("for_seconds", "keep_firing_seconds", "grace_seconds")
+# Fields of a condition that are fields of the form.
+_PLAIN = (
+    "statuses", "outcomes", "events", "count", "within_seconds", "threshold_seconds", "no_data",
+    "no_data_seconds",
+)  # fmt: skip
+_COUNTED = {
+    RuleKind.COMMAND: ("outcomes", "count", "within_seconds"),
+    RuleKind.SECURITY: ("events", "count", "within_seconds"),
+}
+_REQUIRED: dict[Any, tuple[str, ...]] = {
+    RuleKind.METRIC: ("metric",),
+    RuleKind.STATUS: ("statuses",),
+    RuleKind.COMMAND: ("outcomes",),
+    RuleKind.SECURITY: ("events",),
+    RuleKind.SYSTEM: ("system_measure", "threshold_seconds"),
+}
+_REQUIRED_TEXT = "This field is required."
 _MEASURES = [
     (ClauseMeasure.VALUE.value, "Value"),
     (ClauseMeasure.RATE.value, "Change"),
@@ -60,6 +88,30 @@ def _seconds(label: str, help_text: str = "", initial: int | None = None) -> for
     )
 
 
+def _whole(
+    label: str, help_text: str = "", *, initial: int | None = None, minimum: int = 1
+) -> forms.IntegerField:
+    field = _seconds(label, help_text, initial)
+    return forms.IntegerField(
+        required=False,
+        label=label,
+        min_value=minimum,
+        max_value=MAX_DURATION_SECONDS,
+        initial=initial,
+        widget=field.widget,
+        help_text=help_text,
+    )
+
+
+def _several(label: str, choices: Any) -> forms.MultipleChoiceField:
+    return forms.MultipleChoiceField(
+        required=False,
+        choices=choices,
+        label=label,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+    )
+
+
 def _choice(
     label: str, choices: Any, *, required: bool = False, **kwargs: Any
 ) -> forms.ChoiceField:
@@ -81,6 +133,12 @@ class AlertRuleForm(ScopedModelForm):
         required=False, choices=RobotStatus.choices, label="Status is one of",
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )  # fmt: skip
+    outcomes = _several("Commands that are", CommandOutcome.choices)
+    events = _several("Events", SecurityEvent.choices)
+    count = _whole("How many", initial=1)
+    within_seconds = _whole("Within, seconds", "At least 60.", minimum=60)
+    system_measure = _choice("Age of", SystemMeasure.choices)
+    threshold_seconds = _whole("Older than, seconds")
     metric = forms.CharField(required=False, max_length=100, widget=UnfoldAdminTextInputWidget())
     measure = _choice("Compare", _MEASURES)
     comparison = _choice("Is", Comparison.choices)
@@ -103,6 +161,11 @@ class AlertRuleForm(ScopedModelForm):
         "Keep firing, seconds", "The alert stays open until this long after the condition ended.",
         initial=0,
     )  # fmt: skip
+    no_data = _choice("Without data", NoDataAction.choices)
+    no_data_seconds = _whole(
+        "No data after, seconds",
+        "Of a robot that is online, for one of the metrics. Empty: never.",
+    )
     grace_seconds = _seconds("Wait for late points, seconds", initial=DEFAULT_GRACE_SECONDS)
     step_severity = _choice("Raise to", [("", "No step"), *AlertSeverity.choices])
     step_after_seconds = _seconds("After, seconds")
@@ -147,8 +210,9 @@ class AlertRuleForm(ScopedModelForm):
         values: dict[str, Any] = {
             name: condition[name] for name in (*_TIMING, "match") if name in condition
         }
-        if "statuses" in condition:
-            values["statuses"] = condition["statuses"]
+        values |= {name: condition[name] for name in _PLAIN if name in condition}
+        if "measure" in condition:
+            values["system_measure"] = condition["measure"]
         for prefix, clause in zip(("", "second_"), condition.get("clauses", ()), strict=False):
             values |= {f"{prefix}{name}": clause[name] for name in _CLAUSE if name in clause}
         for step in condition.get("severities", [])[:1]:
@@ -165,17 +229,28 @@ class AlertRuleForm(ScopedModelForm):
             if values.get("scope") != scope:
                 values[name] = None
             elif not values.get(name):
-                self.add_error(name, "This field is required.")
-        if values.get("days") and not (values.get("start") and values.get("end")):
-            self.add_error("start", "Enter when the rule applies on these days.")
-        if values.get("kind") == RuleKind.STATUS and not values.get("statuses"):
-            self.add_error("statuses", "Select a status.")
-        if values.get("kind") == RuleKind.METRIC:
-            has_limit = values.get("measure") == ClauseMeasure.NO_DATA
-            for name in ("metric", *(() if has_limit else ("threshold",))):
-                if values.get(name) in (None, "") and name not in self.errors:
-                    self.add_error(name, "This field is required.")
+                self.add_error(name, _REQUIRED_TEXT)
+        for name, text in self._incomplete(values):
+            if name not in self.errors:
+                self.add_error(name, text)
         return values
+
+    def _incomplete(self, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
+        """Return the fields that the rule needs, with the error of each."""
+        kind = values.get("kind")
+        if values.get("days") and not (values.get("start") and values.get("end")):
+            yield "start", "Enter when the rule applies on these days."
+        required = [*_REQUIRED.get(kind, ())]
+        if kind == RuleKind.METRIC:
+            if values.get("measure") != ClauseMeasure.NO_DATA:
+                required.append("threshold")
+            if values.get("no_data") not in {None, "", NoDataAction.KEEP}:
+                required.append("no_data_seconds")
+        for name in required:
+            if values.get(name) in (None, "", []):
+                yield name, "Select a status." if name == "statuses" else _REQUIRED_TEXT
+        if kind in ORGANIZATION_KINDS and values.get("scope") != RuleScope.ORGANIZATION:
+            yield "scope", "Rules of this kind observe the whole organization."
 
     def _get_validation_exclusions(self) -> set[str]:
         # The service reports a name that is taken; a stored rule can be tried under its name.
@@ -212,13 +287,21 @@ class AlertRuleForm(ScopedModelForm):
         values = self.cleaned_data
         if values["kind"] == RuleKind.STATUS:
             return {"statuses": values["statuses"]}
+        if values["kind"] == RuleKind.SYSTEM:
+            return {
+                "measure": values["system_measure"],
+                "threshold_seconds": values["threshold_seconds"],
+            }
         if values["kind"] != RuleKind.METRIC:
-            return {}
+            names = _COUNTED.get(values["kind"], ())
+            return {name: values[name] for name in names if values.get(name) not in (None, "")}
         clauses = [self._clause("")]
         clauses += [self._clause("second_")] if values.get("second_metric") else []
         clauses += stored.get("clauses", [])[2:]
         joint = {"match": values["match"]} if len(clauses) > 1 and values.get("match") else {}
-        return {"clauses": clauses, **joint}
+        options = ("no_data", "no_data_seconds")
+        missing = {name: values[name] for name in options if values.get(name) not in (None, "")}
+        return {"clauses": clauses, **joint, **missing}
 
     def _clause(self, prefix: str) -> dict[str, Any]:
         values = {name: self.cleaned_data.get(f"{prefix}{name}") for name in _CLAUSE}

@@ -15,9 +15,10 @@ from django.views.decorators.http import require_POST
 
 from apps.alerts.admin.rule_form import AlertRuleForm
 from apps.alerts.choices.alerts import AlertSeverity
-from apps.alerts.choices.rules import RuleState
+from apps.alerts.choices.rules import ORGANIZATION_KINDS, RuleState
 from apps.alerts.models import AlertRule
-from apps.alerts.protocols.conditions import condition_sentence, parse_condition
+from apps.alerts.protocols.condition_sentences import condition_sentence
+from apps.alerts.protocols.conditions import parse_condition
 from apps.alerts.selectors.rules import active_states, count_firing_robots
 from apps.alerts.services.rules.preview import RobotPreview, RulePreview, rule_preview
 from apps.alerts.services.rules.rules import (
@@ -60,7 +61,7 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
                 "fields": (
                     "kind", "statuses", ("metric", "measure"), ("comparison", "threshold"),
                     ("clear", "seconds"),
-                    ("for_seconds", "keep_firing_seconds"),
+                    ("for_seconds", "keep_firing_seconds"), ("no_data", "no_data_seconds"),
                 )
             },
         ),
@@ -70,6 +71,16 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
                 "fields": (
                     "match", ("second_metric", "second_measure"),
                     ("second_comparison", "second_threshold"), ("second_clear", "second_seconds"),
+                ),
+                "classes": ("collapse",),
+            },
+        ),
+        (
+            "Commands, security and system",
+            {
+                "fields": (
+                    "outcomes", "events", ("count", "within_seconds"),
+                    ("system_measure", "threshold_seconds"),
                 ),
                 "classes": ("collapse",),
             },
@@ -195,21 +206,25 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
     @admin.display(description="Firing")
     def firing(self, rule: AlertRule) -> str:
         count = self._firing.get(rule.pk, 0)
+        if count and rule.kind in ORGANIZATION_KINDS:
+            return "Yes"
         return f"{format_number(count)} robot{'' if count == 1 else 's'}" if count else NOTHING
 
-    @admin.display(description="Robots that are not normal")
+    @admin.display(description="What is not normal")
     def states(self, rule: AlertRule) -> SafeString | str:
         found = active_states(rule)
         if not found:
-            return "The rule is normal for all robots."
+            return "The rule is normal."
         rows = format_html_join(
             "",
             '<li><div class="u-rows__main"><a class="u-link" href="{}">{}</a>'
             '<div class="u-rows__meta">{}{}<span>{}</span></div></div></li>',
             (
                 (
-                    reverse("admin:robot_page", args=[state.robot_id]),
-                    state.robot,
+                    reverse("admin:robot_page", args=[state.robot_id])
+                    if state.robot_id
+                    else reverse("admin:alerts_alert_changelist"),
+                    state.robot or "The organization",
                     badge("rule", state.state, RuleState(state.state).label),
                     relative_time_html(state.since),
                     state.error_message or _value_text(state.value),

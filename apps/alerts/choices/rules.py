@@ -26,6 +26,10 @@ class RuleKind(models.TextChoices):
     SYSTEM = "system", "System"
 
 
+# Kinds whose rules observe the organization or the platform, not robots.
+ORGANIZATION_KINDS = (RuleKind.SECURITY, RuleKind.SYSTEM)
+
+
 class RuleState(models.TextChoices):
     """State of a rule for one robot."""
 
@@ -46,6 +50,37 @@ class Comparison(models.TextChoices):
     AT_MOST = "<=", "at most"
     EQUAL = "==", "equal to"
     NOT_EQUAL = "!=", "different from"
+
+
+class NoDataAction(models.TextChoices):
+    """What missing data does to a rule on metrics."""
+
+    KEEP = "keep", "Keep the last state"
+    ALERT = "alert", "Open an alert"
+    RESOLVE = "resolve", "Resolve the alert"
+
+
+class CommandOutcome(models.TextChoices):
+    """Outcome of commands that a rule counts."""
+
+    UNKNOWN = "unknown", "Outcome unknown"
+    FAILED = "failed", "Failed"
+    REJECTED = "rejected", "Rejected by the robot"
+
+
+class SecurityEvent(models.TextChoices):
+    """Events of the audit log that a rule counts."""
+
+    FAILED_LOGIN = "failed_login", "Failed logins"
+    REFRESH_TOKEN_REUSE = "refresh_token_reuse", "Reused refresh tokens"
+    ACCESS_DENIED = "access_denied", "Denied requests"
+
+
+class SystemMeasure(models.TextChoices):
+    """Times that a rule observes, in seconds."""
+
+    QUEUE_AGE = "queue_age", "Oldest waiting job"
+    UNDELIVERED_AGE = "undelivered_age", "Oldest undelivered notification"
 
 
 class ClauseMeasure(StrEnum):

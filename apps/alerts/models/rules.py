@@ -8,7 +8,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 
 from apps.alerts.choices.alerts import AlertSeverity
-from apps.alerts.choices.rules import RuleKind, RuleScope, RuleState
+from apps.alerts.choices.rules import ORGANIZATION_KINDS, RuleKind, RuleScope, RuleState
 from apps.alerts.querysets import AlertRuleQuerySet, AlertRuleStateQuerySet
 from urfmp.common.db.fields import (
     choices_check,
@@ -121,6 +121,8 @@ class AlertRule(TenantModel):
     @property
     def scope_label(self) -> str:
         """The robots to which the rule applies, as text."""
+        if self.kind in ORGANIZATION_KINDS:
+            return "The organization"
         target = {
             RuleScope.FACILITY: self.facility,
             RuleScope.MODEL: self.model,

@@ -14,7 +14,12 @@ import msgspec
 from django.core.exceptions import ValidationError
 
 from apps.alerts.choices.alerts import AlertSeverity, is_worse
-from apps.alerts.choices.rules import ClauseMeasure, Comparison, RuleKind
+from apps.alerts.choices.rules import (
+    ClauseMeasure,
+    Comparison,
+    NoDataAction,
+    RuleKind,
+)
 from apps.alerts.protocols.program import (
     DOWNWARD,
     MICROSECONDS,
@@ -33,19 +38,17 @@ MAX_WINDOWS = 14
 MAX_STEPS = 3
 MAX_DURATION_SECONDS = 7 * 86_400
 MAX_GRACE_SECONDS = 3_600
+MAX_EVENT_COUNT = 1_000
 DEFAULT_GRACE_SECONDS = 5
-# Clauses that a sentence names in full.
-_MAX_CLAUSE_TEXTS = 2
 # Metric under which the conditions of other kinds than metrics are evaluated: 1 while they hold.
 CONDITION_METRIC = "condition"
 
-_SENTENCES = {
-    RuleKind.CONNECTIVITY: "Robot is offline",
-    RuleKind.MAINTENANCE: "Maintenance is overdue",
-}
 _Status = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(RobotStatus.values)})$")]
 _Seconds = Annotated[int, msgspec.Meta(ge=0, le=MAX_DURATION_SECONDS)]
 _Span = Annotated[int, msgspec.Meta(ge=1, le=MAX_DURATION_SECONDS)]
+# Events are counted at least this long, because a transaction may enter them late.
+_Window = Annotated[int, msgspec.Meta(ge=60, le=MAX_DURATION_SECONDS)]
+_Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_EVENT_COUNT)]
 
 
 class _Form(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -93,10 +96,15 @@ class TimingForm(_Form):
 
 
 class MetricForm(TimingForm, kw_only=True):
-    """Condition of a rule on metrics."""
+    """Condition of a rule on metrics.
+
+    `no_data` says what happens after `no_data_seconds` without a point of one of the metrics.
+    """
 
     clauses: Annotated[list[ClauseForm], msgspec.Meta(min_length=1, max_length=MAX_CLAUSES)]
     match: Literal["all", "any"] = "all"
+    no_data: Literal["keep", "alert", "resolve"] = "keep"
+    no_data_seconds: _Span | None = None
 
 
 class StatusForm(TimingForm, kw_only=True):
@@ -109,11 +117,42 @@ class PlainForm(TimingForm):
     """Condition of a rule that observes one thing."""
 
 
+class CommandForm(TimingForm, kw_only=True):
+    """Condition of a rule on commands: their number with an outcome, lately."""
+
+    outcomes: Annotated[
+        list[Literal["unknown", "failed", "rejected"]], msgspec.Meta(min_length=1, max_length=3)
+    ]
+    count: _Count = 1
+    within_seconds: _Window = 3_600
+
+
+class SecurityForm(TimingForm, kw_only=True):
+    """Condition of a rule on the audit log: a number of events."""
+
+    events: Annotated[
+        list[Literal["failed_login", "refresh_token_reuse", "access_denied"]],
+        msgspec.Meta(min_length=1, max_length=3),
+    ]
+    count: _Count = 1
+    within_seconds: _Window = 300
+
+
+class SystemForm(TimingForm, kw_only=True):
+    """Condition of a rule on waiting jobs or notifications."""
+
+    measure: Literal["queue_age", "undelivered_age"]
+    threshold_seconds: _Span
+
+
 _FORMS: dict[str, type[TimingForm]] = {
     RuleKind.METRIC: MetricForm,
     RuleKind.STATUS: StatusForm,
     RuleKind.CONNECTIVITY: PlainForm,
+    RuleKind.COMMAND: CommandForm,
     RuleKind.MAINTENANCE: PlainForm,
+    RuleKind.SECURITY: SecurityForm,
+    RuleKind.SYSTEM: SystemForm,
 }
 
 
@@ -195,7 +234,10 @@ def _kind_errors(condition: TimingForm) -> list[str]:
     if not isinstance(condition, MetricForm):
         has_values = any(step.value is not None for step in condition.severities)
         return ["Only rules on metrics have severities by value."] if has_values else []
-    return [error for clause in condition.clauses for error in _clause_errors(clause)]
+    errors = [error for clause in condition.clauses for error in _clause_errors(clause)]
+    if condition.no_data != "keep" and condition.no_data_seconds is None:
+        errors.append("Enter the seconds after which data is missing.")
+    return errors
 
 
 def _clause_errors(clause: ClauseForm) -> list[str]:
@@ -262,39 +304,12 @@ def program_for(condition: TimingForm, severity: str, zone: ZoneInfo) -> Program
         )
         if condition.windows
         else None,
+        silence=_silence(condition) * MICROSECONDS,
+        on_silence=NoDataAction(
+            condition.no_data if isinstance(condition, MetricForm) else NoDataAction.KEEP
+        ),
     )
 
 
-def condition_sentence(condition: TimingForm, kind: str) -> str:
-    """Return a condition as a sentence without full stop."""
-    if isinstance(condition, MetricForm):
-        joint = " and " if condition.match == "all" else " or "
-        texts = [_clause_text(clause) for clause in condition.clauses]
-        more = len(texts) - _MAX_CLAUSE_TEXTS
-        text = joint.join(texts if more <= 0 else [*texts[:_MAX_CLAUSE_TEXTS], f"{more} more"])
-    elif isinstance(condition, StatusForm):
-        labels = [RobotStatus(status).label.lower() for status in condition.statuses]
-        text = f"Status is {' or '.join(labels)}"
-    else:
-        text = _SENTENCES[RuleKind(kind)]
-    if condition.for_seconds:
-        text += f" for {duration_text(condition.for_seconds)}"
-    return text
-
-
-def _clause_text(clause: ClauseForm) -> str:
-    if clause.measure == ClauseMeasure.NO_DATA:
-        return f"{clause.metric} has no data for {duration_text(clause.seconds or 0)}"
-    limit = f"{Comparison(clause.comparison).label} {clause.threshold:g}"
-    if clause.measure == ClauseMeasure.RATE:
-        over = duration_text(clause.seconds or 0)
-        return f"change of {clause.metric} over {over} is {limit}"
-    return f"{clause.metric} is {limit}"
-
-
-def duration_text(seconds: int) -> str:
-    """Return a duration in its largest whole unit, such as `2 min`."""
-    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
+def _silence(condition: TimingForm) -> int:
+    return (condition.no_data_seconds or 0) if isinstance(condition, MetricForm) else 0

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from apps.alerts.choices.alerts import AlertSeverity
-from apps.alerts.choices.rules import ClauseMeasure, Comparison
+from apps.alerts.choices.rules import ClauseMeasure, Comparison, NoDataAction
 
 MICROSECONDS = 1_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -167,6 +167,8 @@ class Program:
         grace: Microseconds by which the clock lags, so that samples on their way count.
         steps: Higher severities.
         schedule: When the rule applies; None: always.
+        silence: Microseconds without a sample of a metric after which data is missing; 0: never.
+        on_silence: What missing data does to the condition.
     """
 
     clauses: tuple[Clause, ...]
@@ -177,6 +179,20 @@ class Program:
     grace: int = 0
     steps: tuple[SeverityStep, ...] = ()
     schedule: Schedule | None = None
+    silence: int = 0
+    on_silence: NoDataAction = NoDataAction.KEEP
+
+    @property
+    def silences(self) -> list[tuple[str, int]]:
+        """Metrics whose silence matters, and after which time."""
+        found = [
+            (clause.metric, clause.span)
+            for clause in self.clauses
+            if clause.measure == ClauseMeasure.NO_DATA
+        ]
+        if self.silence:
+            found += [(metric, self.silence) for metric in sorted(self.metrics)]
+        return found
 
     @property
     def metrics(self) -> frozenset[str]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from django.db.models import Count
 
-from apps.alerts.choices.rules import RuleKind, RuleScope, RuleState
+from apps.alerts.choices.rules import ORGANIZATION_KINDS, RuleKind, RuleScope, RuleState
 from apps.alerts.models import AlertRule, AlertRuleState
 from apps.organizations.models import Facility
 from apps.robots.models import Robot
@@ -47,9 +47,12 @@ _MAX_METRIC_NAMES = 500
 
 @dataclass(frozen=True)
 class Assignment:
-    """A rule that applies to a robot, and the robot's timezone."""
+    """A rule that applies to a robot or organization, and the timezone.
 
-    robot_id: UUID
+    `robot_id` is None for rules that observe the organization.
+    """
+
+    robot_id: UUID | None
     rule: AlertRule
     zone: ZoneInfo
 
@@ -64,7 +67,7 @@ def assigned_rules(
     rules: dict[UUID, AlertRule],
     kinds: Collection[RuleKind],
     *,
-    robot_ids: Collection[UUID] | None = None,
+    robot_ids: Collection[UUID | None] | None = None,
 ) -> list[Assignment]:
     """Return which rules apply to which robots in service.
 
@@ -89,6 +92,19 @@ def assigned_rules(
         Assignment(robot_id, rules[rule_id], zones[zone])
         for robot_id, rule_id, zone in rows
         if rule_id in rules
+    ]
+
+
+def organization_rules(rules: dict[UUID, AlertRule]) -> list[Assignment]:
+    """Return the rules that observe the organization itself.
+
+    Args:
+        rules: Result of `rules_of_kinds()`.
+    """
+    return [
+        Assignment(None, rule, ZoneInfo(str(rule.organization.timezone)))
+        for rule in rules.values()
+        if rule.kind in ORGANIZATION_KINDS
     ]
 
 

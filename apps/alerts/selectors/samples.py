@@ -146,7 +146,7 @@ def suspicious_series(
         return [SuspiciousSeries(*row) for row in cursor.fetchall()]
 
 
-def points_after(after: Mapping[tuple[UUID, str], datetime], until: datetime) -> list[Point]:
+def points_after(after: Mapping[tuple[UUID | None, str], datetime], until: datetime) -> list[Point]:
     """Return the points of each series after a time.
 
     The newest point up to that time comes first, at most a day older.

@@ -19,6 +19,8 @@ class Rule:
     match_all: bool = True
     hold: int = 0
     keep: int = 0
+    silence: int = 0
+    no_data: str = "keep"
 
 
 def newest(samples, metric, at):
@@ -44,6 +46,12 @@ def clause_is_met(clause, samples, at, is_raised):
     return COMPARE[comparison](value, limit)
 
 
+def is_silent(rule, samples, at):
+    """Return whether data of one of the metrics is missing at a second."""
+    last = [newest(samples, metric, at) for metric in {clause[1] for clause in rule.clauses}]
+    return rule.silence > 0 and any(one is not None and at - one[0] >= rule.silence for one in last)
+
+
 def history(rule, samples, until):
     """Return the state at a second, and the episodes up to it as [start, end or None, count]."""
     state, since, episodes = "normal", 0, []
@@ -53,6 +61,8 @@ def history(rule, samples, until):
             for clause in rule.clauses
         ]
         is_met = all(met) if rule.match_all else any(met)
+        if rule.no_data != "keep" and is_silent(rule, samples, second):
+            is_met = rule.no_data == "alert"
         if state == "normal" and is_met:
             state, since = "pending", second
         if state == "pending" and not is_met:

@@ -60,6 +60,11 @@ def test_form_creates_and_changes_rule_without_json(organization_a, alice, clien
         ({"days": ["1"]}, "Enter when the rule applies"),
         ({"metric": ""}, "This field is required"),
         ({"kind": "status"}, "Select a status"),
+        ({"kind": "command"}, "This field is required"),
+        ({"kind": "security", "events": []}, "This field is required"),
+        ({"kind": "system", "system_measure": "queue_age"}, "This field is required"),
+        ({"no_data": "alert"}, "This field is required"),
+        ({"kind": "system", "scope": "model", "model": "UR5"}, "observe the whole organization"),
         ({"scope": "facility"}, "This field is required"),
         ({"step_severity": "info", "step_value": "3"}, "must have a higher severity"),
     ],
@@ -140,3 +145,45 @@ def test_alert_of_a_rule_links_to_chart_rule_and_task(plant, alice, bob, client_
     task = client_for(alice).get(page.context["task_url"])
     assert task.context["adminform"].form.initial["title"] == "Hot"
     assert "Create task" not in client_for(bob).get(url).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("values", "condition"),
+    [
+        (
+            {"kind": "command", "outcomes": ["failed"], "count": "3", "within_seconds": "600"},
+            {"outcomes": ["failed"], "count": 3, "within_seconds": 600},
+        ),
+        (
+            {"kind": "security", "events": ["failed_login", "access_denied"], "count": "5"},
+            {"events": ["failed_login", "access_denied"], "count": 5},
+        ),
+        (
+            {"kind": "system", "system_measure": "queue_age", "threshold_seconds": "60"},
+            {"measure": "queue_age", "threshold_seconds": 60},
+        ),
+        (
+            {"no_data": "resolve", "no_data_seconds": "90", "clear": ""},
+            {
+                "clauses": [{"metric": "temperature", "threshold": 80.0}],
+                "no_data": "resolve",
+                "no_data_seconds": 90,
+            },
+        ),
+    ],
+)
+def test_form_creates_rules_of_other_kinds(
+    organization_a, alice, client_for, tenant, values, condition
+):
+    client = client_for(alice)
+    answer = client.post(ADD, {**FORM, **values})
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    with tenant(organization_a):
+        rule = AlertRule.objects.get()
+    assert rule.condition == condition
+    page = client.get(f"/admin/alerts/alertrule/{rule.pk}/change/")
+    initial = page.context["adminform"].form.initial
+    for name, value in condition.items():
+        if name not in {"clauses", "measure"}:
+            assert initial[name] == value
+    assert client.get("/admin/alerts/alertrule/").status_code == 200

@@ -9,11 +9,11 @@ from itertools import pairwise
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from apps.alerts.choices.rules import ClauseMeasure, Comparison
+from apps.alerts.choices.rules import ClauseMeasure, Comparison, NoDataAction
 from apps.alerts.protocols.program import MICROSECONDS, NEVER, Clause, Program
 from apps.alerts.services.rules.evaluator import Change, RuleRecord, evaluate, plan, plan_for_clock
 from apps.alerts.services.rules.machine import Sample
-from tests.alerts.rules.model import Rule, history
+from tests.alerts.rules.model import Rule, history, is_silent
 
 EXAMPLES = int(os.environ.get("URFMP_RULE_EXAMPLES", "150"))
 METRICS = ("a", "b")
@@ -43,6 +43,8 @@ def rules(draw):
         match_all=draw(st.booleans()),
         hold=draw(st.sampled_from([0, 0, 1, 4, 15])),
         keep=draw(st.sampled_from([0, 0, 1, 5, 15])),
+        silence=draw(st.sampled_from([0, 0, 1, 3, 9])),
+        no_data=draw(st.sampled_from(["keep", "alert", "resolve"])),
     )
 
 
@@ -63,6 +65,8 @@ def program_of(rule):
         needs_all=rule.match_all,
         hold=rule.hold * MICROSECONDS,
         keep=rule.keep * MICROSECONDS,
+        silence=rule.silence * MICROSECONDS,
+        on_silence=NoDataAction(rule.no_data),
     )  # fmt: skip
 
 
@@ -103,7 +107,7 @@ class Evaluated:
             self.record.state == "normal" and machine.next_deadline(self.program) == NEVER
         )
         measures = {clause.measure for clause in self.program.clauses}
-        if not is_quiet or ClauseMeasure.NO_DATA in measures:
+        if not is_quiet or self.program.silence or ClauseMeasure.NO_DATA in measures:
             return False
         return not any(
             value <= clause.bounds[0] or value >= clause.bounds[1]
@@ -154,6 +158,10 @@ def test_state_equals_model_after_every_arrival(rule, steps):
         found = evaluated.arrive(now, samples)
         state, episodes = history(rule, evaluated.stored, evaluated.latest)
         assert evaluated.record.state == state
+        machine = evaluated.record.machine
+        if machine is not None and rule.silence:
+            silent = machine.is_silent(evaluated.program, evaluated.latest * MICROSECONDS)
+            assert silent == is_silent(rule, evaluated.stored, evaluated.latest)
         is_open = evaluated.record.open_episode is not None
         assert is_open == (state in {"firing", "recovering"})
         known = [seconds(episode) for episode in evaluated.record.episodes]

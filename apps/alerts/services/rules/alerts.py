@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from apps.alerts.choices.alerts import RULE_KEY_PREFIX, AlertSource, AlertType, is_worse
 from apps.alerts.choices.events import AlertEventKind
-from apps.alerts.choices.rules import RuleKind
+from apps.alerts.choices.rules import NoDataAction, RuleKind
 from apps.alerts.models import Alert, AlertRule
-from apps.alerts.protocols.conditions import condition_sentence, parse_condition
+from apps.alerts.protocols.condition_sentences import condition_sentence
+from apps.alerts.protocols.conditions import parse_condition
 from apps.alerts.protocols.program import to_datetime
 from apps.alerts.services.alerts import (
     alert_open,
@@ -108,6 +109,8 @@ def _report(rule: AlertRule, robot: Robot | None, key: str, episode: Episode) ->
     message = f"{condition_sentence(condition, rule.kind)}."
     if episode.peak is not None and rule.kind == RuleKind.METRIC:
         message += f" Value: {episode.peak:g}."
+    elif rule.condition.get("no_data") == NoDataAction.ALERT:
+        message += " Data is missing."
     return Alert(
         organization_id=rule.organization_id,
         robot=robot,

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from apps.alerts.choices.rules import ClauseMeasure, RuleKind, RuleState
+from apps.alerts.choices.rules import RuleKind, RuleState
 from apps.alerts.models import AlertRule, AlertRuleState
 from apps.alerts.protocols.program import NEVER, Program, to_datetime, to_micros
 from apps.alerts.selectors.rules import Assignment, assigned_rules, rules_of_kinds
@@ -101,7 +101,7 @@ def evaluate_series(
     rules: dict[UUID, AlertRule], found: Collection[SuspiciousSeries], now: datetime
 ) -> None:
     """Evaluate the rules of series with new points."""
-    series: defaultdict[UUID, dict[str, SuspiciousSeries]] = defaultdict(dict)
+    series: defaultdict[UUID | None, dict[str, SuspiciousSeries]] = defaultdict(dict)
     for one in found:
         series[one.robot_id][one.metric_name] = one
     assignments = assigned_rules(rules, _METRIC, robot_ids=series)
@@ -124,7 +124,9 @@ def _is_irrelevant(
     """Return whether new values cannot begin a rule that is quiet."""
     machine = stored.record.machine
     if machine is not None and (
-        machine.state != RuleState.NORMAL or machine.next_deadline(program) != NEVER
+        machine.state != RuleState.NORMAL
+        or machine.next_deadline(program) != NEVER
+        or machine.is_silent(program, machine.at)
     ):
         return False
     values = {one.metric_name: one for one in touched}
@@ -204,13 +206,12 @@ def _silent_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
     shortest: dict[str, datetime] = {}
     for rule in rules.values():
         program = rule_program(rule)
-        for clause in program.clauses:
-            if clause.measure == ClauseMeasure.NO_DATA:
-                limit = to_datetime(to_micros(now) - clause.span - program.grace)
-                shortest[clause.metric] = max(shortest.get(clause.metric, limit), limit)
+        for metric, span in program.silences:
+            limit = to_datetime(to_micros(now) - span - program.grace)
+            shortest[metric] = max(shortest.get(metric, limit), limit)
     if not shortest:
         return []
-    silent: defaultdict[UUID, dict[str, datetime]] = defaultdict(dict)
+    silent: defaultdict[UUID | None, dict[str, datetime]] = defaultdict(dict)
     for robot_id, metric, time in silent_series(shortest, now - _max_late()):
         silent[robot_id][metric] = time
     states = states_load(rules.values(), silent)
@@ -218,10 +219,9 @@ def _silent_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
     for assignment in assigned_rules(rules, _METRIC, robot_ids=silent):
         program = programs.of(assignment)
         watched = [
-            silent[assignment.robot_id][clause.metric]
-            for clause in program.clauses
-            if clause.measure == ClauseMeasure.NO_DATA
-            and clause.metric in silent[assignment.robot_id]
+            silent[assignment.robot_id][metric]
+            for metric, _ in program.silences
+            if metric in silent[assignment.robot_id]
         ]
         stored = states.get((assignment.rule.pk, assignment.robot_id), StoredState())
         machine = stored.record.machine

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NamedTuple, Self
 
 from apps.alerts.choices.alerts import AlertSeverity
-from apps.alerts.choices.rules import ClauseMeasure, RuleState
+from apps.alerts.choices.rules import ClauseMeasure, NoDataAction, RuleState
 from apps.alerts.protocols.program import NEVER, Program
 
 RAISED = frozenset({RuleState.FIRING, RuleState.RECOVERING})
@@ -118,9 +118,7 @@ class Machine:
     def next_deadline(self, program: Program) -> int:
         """Return when time alone may change the state, or NEVER."""
         due = [
-            self.held[clause.metric][0] + clause.span
-            for clause in program.clauses
-            if clause.measure == ClauseMeasure.NO_DATA and clause.metric in self.held
+            self.held[metric][0] + span for metric, span in program.silences if metric in self.held
         ]
         if self.state == RuleState.PENDING:
             due.append(self.since + program.hold)
@@ -135,6 +133,11 @@ class Machine:
         ):
             due.append(program.schedule.next_change(self.at))
         return min((instant for instant in due if instant > self.at), default=NEVER)
+
+    def is_silent(self, program: Program, instant: int) -> bool:
+        """Return whether data of a metric is missing at an instant."""
+        newest = [self.held[metric][0] for metric in program.metrics if metric in self.held]
+        return bool(program.silence and newest) and instant - min(newest) >= program.silence
 
     def advance(self, program: Program, samples: Sequence[Sample], until: int) -> list[Episode]:
         """Judge every instant up to `until`; return the episodes that ended.
@@ -226,6 +229,8 @@ class Machine:
         return None
 
     def _is_met(self, program: Program, instant: int) -> bool:
+        if program.on_silence != NoDataAction.KEEP and self.is_silent(program, instant):
+            return program.on_silence == NoDataAction.ALERT
         is_raised = self.state in RAISED
         results = []
         for number, clause in enumerate(program.clauses):

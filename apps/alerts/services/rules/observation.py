@@ -1,4 +1,4 @@
-"""Evaluate rules on status, connections and maintenance by the clock.
+"""Evaluate rules that observe other things than metrics, by the clock.
 
 What is observed becomes samples of one metric, 1 while the condition holds and 0 afterwards, which
 the evaluator treats like any other.
@@ -7,26 +7,42 @@ the evaluator treats like any other.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from apps.alerts.choices.rules import RuleKind
+from apps.alerts.choices.rules import ORGANIZATION_KINDS, RuleKind
 from apps.alerts.models import AlertRule, AlertRuleState
-from apps.alerts.protocols.conditions import CONDITION_METRIC, StatusForm, parse_condition
+from apps.alerts.protocols.conditions import (
+    CONDITION_METRIC,
+    CommandForm,
+    SecurityForm,
+    StatusForm,
+    SystemForm,
+    parse_condition,
+)
 from apps.alerts.protocols.program import to_micros
 from apps.alerts.selectors.observed import (
     Observed,
     offline_robots,
     robots_in_status,
+    robots_with_commands,
     robots_with_overdue_tasks,
+    security_events_since,
+    waiting_since,
 )
-from apps.alerts.selectors.rules import assigned_rules, rules_of_kinds
+from apps.alerts.selectors.rules import assigned_rules, organization_rules, rules_of_kinds
 from apps.alerts.services.rules.evaluator import Plan
 from apps.alerts.services.rules.machine import Machine, Sample
 from apps.alerts.services.rules.records import StoredState, states_load
 from apps.alerts.services.rules.tasks import Programs, Task, tasks_evaluate
 
-OBSERVED_KINDS = (RuleKind.STATUS, RuleKind.CONNECTIVITY, RuleKind.MAINTENANCE)
+OBSERVED_KINDS = (
+    RuleKind.STATUS,
+    RuleKind.CONNECTIVITY,
+    RuleKind.COMMAND,
+    RuleKind.MAINTENANCE,
+    *ORGANIZATION_KINDS,
+)
 
 
 def observed_evaluate(now: datetime) -> int:
@@ -37,7 +53,7 @@ def observed_evaluate(now: datetime) -> int:
     rules = rules_of_kinds(OBSERVED_KINDS)
     if not rules:
         return 0
-    met = {rule.pk: _observed(rule) for rule in rules.values()}
+    met = {rule.pk: _observed(rule, now) for rule in rules.values()}
     rows = AlertRuleState.objects.filter(rule_id__in=list(rules))
     known = {
         (rule_id, robot_id): (value == 1.0, due)
@@ -51,9 +67,13 @@ def observed_evaluate(now: datetime) -> int:
     }
     changed = {key for key in wanted if _is_changed(key, met, known.get(key), now)}
     robot_ids = {robot_id for _, robot_id in changed if robot_id is not None}
-    states = states_load(rules.values(), robot_ids)
+    states = states_load(rules.values())
     programs, tasks, samples = Programs(), [], {}
-    for assignment in assigned_rules(rules, OBSERVED_KINDS, robot_ids=robot_ids):
+    assignments = [
+        *assigned_rules(rules, OBSERVED_KINDS, robot_ids=robot_ids),
+        *organization_rules(rules),
+    ]
+    for assignment in assignments:
         key = (assignment.rule.pk, assignment.robot_id)
         if key not in changed:
             continue
@@ -74,19 +94,33 @@ _SOURCES: dict[str, Callable[[], list[Observed]]] = {
 }
 
 
-def _observed(rule: AlertRule) -> dict[UUID, datetime]:
-    """Return since when robots meet a rule's condition."""
+def _observed(rule: AlertRule, now: datetime) -> dict[UUID | None, datetime]:
+    """Return since when robots, or the organization (None), meet a rule's condition."""
     condition = parse_condition(rule.kind, rule.severity, rule.condition)
     if isinstance(condition, StatusForm):
         found = robots_in_status(condition.statuses)
+    elif isinstance(condition, CommandForm):
+        start = now - timedelta(seconds=condition.within_seconds)
+        found = robots_with_commands(condition.outcomes, start=start, count=condition.count)
+    elif isinstance(condition, SecurityForm):
+        start = now - timedelta(seconds=condition.within_seconds)
+        return _alone(security_events_since(condition.events, start=start, count=condition.count))
+    elif isinstance(condition, SystemForm):
+        limit = now - timedelta(seconds=condition.threshold_seconds)
+        oldest = waiting_since(condition.measure)
+        return _alone(oldest if oldest is not None and oldest <= limit else None)
     else:
         found = _SOURCES[rule.kind]()
     return {one.robot_id: one.since for one in found}
 
 
+def _alone(since: datetime | None) -> dict[UUID | None, datetime]:
+    return {} if since is None else {None: since}
+
+
 def _is_changed(
     key: tuple[UUID, UUID | None],
-    met: dict[UUID, dict[UUID, datetime]],
+    met: dict[UUID, dict[UUID | None, datetime]],
     known: tuple[bool, datetime | None] | None,
     now: datetime,
 ) -> bool:

@@ -12,6 +12,7 @@ from apps.alerts.choices.rules import RuleState
 from apps.alerts.models import AlertRule, AlertRuleState
 from apps.alerts.protocols.program import NEVER, Program, to_datetime
 from apps.alerts.services.rules.evaluator import RuleRecord
+from apps.alerts.services.rules.machine import RAISED
 from urfmp.common.db.locks import advisory_lock_within_second
 
 _COLUMNS = (
@@ -68,12 +69,15 @@ def state_row(
     machine = record.machine
     due = machine.next_deadline(program) if machine else NEVER
     held = machine.held.get(program.clauses[0].metric) if machine else None
+    state = record.state
+    if machine and state not in RAISED and machine.is_silent(program, machine.at):
+        state = RuleState.NO_DATA
     return AlertRuleState(
         organization_id=rule.organization_id,
         rule=rule,
         robot_id=robot_id,
         rule_version=rule.version,
-        state=record.state,
+        state=state,
         since=to_datetime(machine.since if machine else 0),
         last_sample_at=to_datetime(held[0]) if held else None,
         value=held[1] if held else None,

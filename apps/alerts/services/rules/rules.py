@@ -9,7 +9,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 
 from apps.alerts.choices.alerts import RULE_KEY_PREFIX
-from apps.alerts.choices.rules import RuleScope
+from apps.alerts.choices.rules import ORGANIZATION_KINDS, RuleScope
 from apps.alerts.models import Alert, AlertRule, AlertRuleState
 from apps.alerts.protocols.conditions import condition_json, parse_condition
 from apps.alerts.selectors.built_in_rules import proposed_rules
@@ -110,6 +110,8 @@ def _save(rule: AlertRule) -> None:
             setattr(rule, name, None)
         elif getattr(rule, name) in (None, ""):
             raise ValidationError({name: "This field is required."})
+    if rule.kind in ORGANIZATION_KINDS and rule.scope != RuleScope.ORGANIZATION:
+        raise ValidationError({"scope": "Rules of this kind observe the whole organization."})
     if rule.robot is not None and rule.robot.organization_id != rule.organization_id:
         raise ValidationError({"robot": "Robot not found."})
     if rule.facility and not Facility.objects.filter(name=rule.facility).exists():

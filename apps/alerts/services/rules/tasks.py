@@ -47,8 +47,8 @@ class Task:
     until: int
 
     @property
-    def robot_id(self) -> UUID:
-        """Robot to evaluate."""
+    def robot_id(self) -> UUID | None:
+        """Robot to evaluate; None for the organization."""
         return self.assignment.robot_id
 
 
@@ -78,13 +78,13 @@ def tasks_run(tasks: list[Task], now: datetime) -> None:
     """Run evaluations, and store their states and alerts."""
     if not tasks:
         return
-    after: dict[tuple[UUID, str], datetime] = {}
+    after: dict[tuple[UUID | None, str], datetime] = {}
     for task in tasks:
         begin = to_datetime(task.start.start.at)
         for metric in task.program.metrics:
             key = (task.robot_id, metric)
             after[key] = min(after.get(key, begin), begin)
-    samples: defaultdict[UUID, list[Sample]] = defaultdict(list)
+    samples: defaultdict[UUID | None, list[Sample]] = defaultdict(list)
     for point in points_after(after, now + AHEAD):
         sample = Sample(to_micros(point.time), point.metric_name, point.value)
         samples[point.robot_id].append(sample)
@@ -100,17 +100,19 @@ def tasks_evaluate(tasks: list[Task], samples_of: Callable[[Task], list[Sample]]
     """
     if not tasks:
         return
-    ids = {task.robot_id for task in tasks}
-    robots = {robot.pk: robot for robot in Robot.objects.filter(pk__in=ids)}
-    rows: dict[tuple[UUID, UUID], AlertRuleState] = {}
+    ids = {task.robot_id for task in tasks if task.robot_id is not None}
+    robots: dict[UUID | None, Robot] = {
+        robot.pk: robot for robot in (Robot.objects.filter(pk__in=ids) if ids else ())
+    }
+    rows: dict[tuple[UUID, UUID | None], AlertRuleState] = {}
     with audit_action("alerts.alert_rule.evaluate"):
         for task in tasks:
-            row = _run_or_error(task, samples_of(task), robots[task.robot_id])
+            row = _run_or_error(task, samples_of(task), robots.get(task.robot_id))
             rows[task.assignment.rule.pk, task.robot_id] = row
         states_store(list(rows.values()))
 
 
-def _run_or_error(task: Task, samples: list[Sample], robot: Robot) -> AlertRuleState:
+def _run_or_error(task: Task, samples: list[Sample], robot: Robot | None) -> AlertRuleState:
     """Evaluate a rule for a robot, without raising its errors.
 
     The rule starts anew with the next points.
@@ -120,11 +122,11 @@ def _run_or_error(task: Task, samples: list[Sample], robot: Robot) -> AlertRuleS
         with transaction.atomic():
             return _run(task, samples, robot)
     except (ArithmeticError, LookupError, ValueError) as error:
-        logger.exception("Rule %s of robot %s could not be evaluated.", rule.pk, robot.pk)
-        return error_row(rule, robot.pk, f"{type(error).__name__}: {error}")
+        logger.exception("Rule %s of robot %s could not be evaluated.", rule.pk, task.robot_id)
+        return error_row(rule, task.robot_id, f"{type(error).__name__}: {error}")
 
 
-def _run(task: Task, samples: list[Sample], robot: Robot) -> AlertRuleState:
+def _run(task: Task, samples: list[Sample], robot: Robot | None) -> AlertRuleState:
     """Evaluate a rule for a robot; return its new state."""
     rule, start = task.assignment.rule, task.start
     needed = [
