@@ -19,6 +19,7 @@ from urfmp.common.db.fields import validate_datetime_range
 
 MAX_RECEIVED_ALERTS = 1_000
 MAX_LABELS = 100
+NEEDS_END = "Enter when the resolved alert ended, such as 2026-01-31T14:30:00Z."
 _TEXT: dict[str, Any] = {"allow_blank": True, "trim_whitespace": False, "max_length": 10_000}
 
 
@@ -49,7 +50,7 @@ class ReceivedAlertSerializer(serializers.Serializer[Any]):
         help_text="Required if `status` is `resolved`, ignored otherwise.",
     )  # fmt: skip
     generatorURL = serializers.CharField(required=False, **_TEXT)  # noqa: N815 - theirs
-    fingerprint = serializers.RegexField(r"\A[0-9A-Za-z]{1,64}\Z")
+    fingerprint = serializers.RegexField(r"^[0-9A-Za-z]{1,64}$")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         ends_at = None
@@ -58,7 +59,7 @@ class ReceivedAlertSerializer(serializers.Serializer[Any]):
             try:
                 ends_at = field.run_validation(attrs.get("endsAt"))
             except serializers.ValidationError as error:
-                raise serializers.ValidationError({"endsAt": error.detail}) from error
+                raise serializers.ValidationError({"endsAt": NEEDS_END}) from error
         return {**attrs, "endsAt": ends_at}
 
 
