@@ -966,6 +966,109 @@ CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.orga
 CREATE TRIGGER update_organizations_updated_at BEFORE UPDATE ON public.organizations FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
 
+-- part_movements
+
+CREATE TABLE part_movements (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    kind character varying(10) NOT NULL,
+    quantity numeric(12,3) DEFAULT 0 NOT NULL,
+    quantity_after numeric(12,3) DEFAULT 0 NOT NULL,
+    reserved_after numeric(12,3) DEFAULT 0 NOT NULL,
+    reason text,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    organization_id uuid NOT NULL,
+    part_id uuid NOT NULL,
+    task_id uuid,
+    user_id uuid,
+    stock_id uuid NOT NULL,
+    CONSTRAINT part_movements_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_part_movements_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_part_movements_part FOREIGN KEY (organization_id, part_id) REFERENCES parts(organization_id, id),
+    CONSTRAINT fk_part_movements_stock FOREIGN KEY (organization_id, stock_id) REFERENCES part_stocks(organization_id, id),
+    CONSTRAINT fk_part_movements_task FOREIGN KEY (organization_id, task_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE SET NULL (task_id),
+    CONSTRAINT fk_part_movements_user FOREIGN KEY (user_id) REFERENCES users(id),
+    CONSTRAINT part_movements_kind_check CHECK (((kind)::text = ANY ((ARRAY['receive'::character varying, 'reserve'::character varying, 'release'::character varying, 'use'::character varying, 'return'::character varying, 'count'::character varying])::text[]))),
+    CONSTRAINT part_movements_positive_check CHECK (((quantity > (0)::numeric) OR ((kind)::text = 'count'::text))),
+    CONSTRAINT part_movements_quantity_range_check CHECK (((quantity >= (0)::numeric) AND (quantity <= (1000000)::numeric))),
+    CONSTRAINT part_movements_reason_check CHECK (((NOT ((kind)::text = 'count'::text)) OR (reason IS NOT NULL))),
+    CONSTRAINT part_movements_task_check CHECK (((task_id IS NULL) OR ((kind)::text = ANY ((ARRAY['reserve'::character varying, 'release'::character varying, 'use'::character varying, 'return'::character varying])::text[]))))
+);
+CREATE INDEX idx_part_movements_created ON public.part_movements USING btree (organization_id, created_at);
+CREATE INDEX idx_part_movements_part ON public.part_movements USING btree (part_id, created_at);
+CREATE INDEX idx_part_movements_stock ON public.part_movements USING btree (stock_id, created_at);
+CREATE INDEX idx_part_movements_task ON public.part_movements USING btree (task_id);
+CREATE INDEX idx_part_movements_user ON public.part_movements USING btree (user_id);
+ALTER TABLE part_movements ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON part_movements FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.part_movements FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.part_movement', 'organization_id', '{}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id ON public.part_movements FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id');
+
+
+-- part_stocks
+
+CREATE TABLE part_stocks (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    storage_location character varying(100) NOT NULL,
+    quantity numeric(12,3) DEFAULT 0 NOT NULL,
+    reserved numeric(12,3) DEFAULT 0 NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    facility_id uuid NOT NULL,
+    organization_id uuid NOT NULL,
+    part_id uuid NOT NULL,
+    CONSTRAINT part_stocks_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_part_stocks_facility FOREIGN KEY (organization_id, facility_id) REFERENCES facilities(organization_id, id),
+    CONSTRAINT fk_part_stocks_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_part_stocks_part FOREIGN KEY (organization_id, part_id) REFERENCES parts(organization_id, id),
+    CONSTRAINT part_stocks_organization_id_key UNIQUE (organization_id, id),
+    CONSTRAINT part_stocks_place_key UNIQUE (part_id, facility_id, storage_location),
+    CONSTRAINT part_stocks_quantity_range_check CHECK (((quantity >= (0)::numeric) AND (quantity <= (1000000)::numeric))),
+    CONSTRAINT part_stocks_reserved_check CHECK (((reserved >= (0)::numeric) AND (reserved <= quantity))),
+    CONSTRAINT part_stocks_storage_location_form_check CHECK (is_name((storage_location)::text))
+);
+CREATE INDEX idx_part_stocks_facility ON public.part_stocks USING btree (facility_id);
+CREATE INDEX idx_part_stocks_organization ON public.part_stocks USING btree (organization_id);
+ALTER TABLE part_stocks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON part_stocks FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.part_stocks FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.part_stock', 'organization_id', '{}', '{}');
+CREATE TRIGGER update_part_stocks_updated_at BEFORE UPDATE ON public.part_stocks FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
+-- parts
+
+CREATE TABLE parts (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    number character varying(100) NOT NULL,
+    name character varying(255) NOT NULL,
+    unit character varying(20) DEFAULT 'pcs'::character varying NOT NULL,
+    unit_cost numeric(12,2),
+    minimum_quantity numeric(12,3) DEFAULT 0 NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    CONSTRAINT parts_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_parts_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT parts_minimum_quantity_range_check CHECK (((minimum_quantity >= (0)::numeric) AND (minimum_quantity <= (1000000)::numeric))),
+    CONSTRAINT parts_name_form_check CHECK (is_name((name)::text)),
+    CONSTRAINT parts_number_form_check CHECK (is_identifier((number)::text)),
+    CONSTRAINT parts_organization_id_key UNIQUE (organization_id, id),
+    CONSTRAINT parts_organization_number_key UNIQUE (organization_id, number),
+    CONSTRAINT parts_unit_cost_range_check CHECK (((unit_cost >= (0)::numeric) AND (unit_cost <= (1000000)::numeric))),
+    CONSTRAINT parts_unit_form_check CHECK (is_identifier((unit)::text))
+);
+ALTER TABLE parts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON parts FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.parts FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.part', 'organization_id', '{}', '{}');
+CREATE TRIGGER update_parts_updated_at BEFORE UPDATE ON public.parts FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
 -- rate_limit_counters
 
 CREATE UNLOGGED TABLE rate_limit_counters (
@@ -1284,6 +1387,34 @@ CREATE POLICY tenant ON second_factors FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.second_factors FOR EACH ROW EXECUTE FUNCTION audit_row('accounts.second_factor', 'organization_id', '{last_step}', '{seed,recovery_digests}');
+
+
+-- task_parts
+
+CREATE TABLE task_parts (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    reserved numeric(12,3) DEFAULT 0 NOT NULL,
+    used numeric(12,3) DEFAULT 0 NOT NULL,
+    unit_cost numeric(12,2),
+    created_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    stock_id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    CONSTRAINT task_parts_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_task_parts_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_task_parts_stock FOREIGN KEY (organization_id, stock_id) REFERENCES part_stocks(organization_id, id),
+    CONSTRAINT fk_task_parts_task FOREIGN KEY (organization_id, task_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT task_parts_reserved_range_check CHECK (((reserved >= (0)::numeric) AND (reserved <= (1000000)::numeric))),
+    CONSTRAINT task_parts_task_stock_key UNIQUE (task_id, stock_id),
+    CONSTRAINT task_parts_used_range_check CHECK (((used >= (0)::numeric) AND (used <= (1000000)::numeric)))
+);
+CREATE INDEX idx_task_parts_organization ON public.task_parts USING btree (organization_id);
+CREATE INDEX idx_task_parts_stock ON public.task_parts USING btree (stock_id);
+ALTER TABLE task_parts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON task_parts FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.task_parts FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.task_part', 'organization_id', '{}', '{}');
 
 
 -- telemetry_batches

@@ -224,6 +224,7 @@ def test_admin_autocomplete_and_search_other_organization_sees_nothing(
         ("maintenance", "maintenancetask", "robot"),
         ("maintenance", "maintenancetask", "assigned_to"),
         ("maintenance", "maintenanceschedule", "robot"),
+        ("maintenance", "partstock", "part"),
         ("alerts", "alert", "robot"),
         ("accounts", "apikey", "robot"),
     ):

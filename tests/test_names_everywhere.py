@@ -112,6 +112,8 @@ def test_services_reject_invisible_characters(organization_a, alice, tenant, mak
             {"title": HIDDEN, "vendor": "abb", "model": "M", "running_hours": 9},
             "title",
         ),
+        ("parts", {"number": HIDDEN, "name": "Belt"}, "number"),
+        ("parts", {"number": "B", "name": HIDDEN}, "name"),
         ("users", {"email": "k@x.example", "first_name": HIDDEN}, "first_name"),
         (
             "alerts",

@@ -58,6 +58,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ScheduleFrequencyEnum": "apps.maintenance.choices.Frequency",
         "ScheduleAnchorEnum": "apps.maintenance.choices.ScheduleAnchor",
         "WeekdayEnum": "apps.maintenance.choices.Weekday",
+        "PartMovementKindEnum": "apps.maintenance.choices.PartMovementKind",
         "AlertSeverityEnum": "apps.alerts.choices.alerts.AlertSeverity",
         "AlertTypeEnum": "apps.alerts.choices.alerts.AlertType",
         "AlertRuleScopeEnum": "apps.alerts.choices.rules.RuleScope",

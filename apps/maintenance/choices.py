@@ -244,3 +244,31 @@ class ScheduleAnchor(models.TextChoices):
 
     FIXED = "fixed", "The planned date, whenever the work is done"
     FLOATING = "floating", "The day on which the work is done"
+
+
+class PartMovementKind(models.TextChoices):
+    """What a movement does to a stock."""
+
+    RECEIVE = "receive", "Receive"
+    RESERVE = "reserve", "Reserve"
+    RELEASE = "release", "Release"
+    USE = "use", "Use"
+    RETURN = "return", "Return"
+    COUNT = "count", "Count"
+
+
+# Movements of a task's work; the others belong to the stock alone.
+TASK_MOVEMENTS = (
+    PartMovementKind.RESERVE,
+    PartMovementKind.RELEASE,
+    PartMovementKind.USE,
+    PartMovementKind.RETURN,
+)
+
+
+class StockState(models.TextChoices):
+    """Whether a part has to be reordered."""
+
+    OK = "ok", "In stock"
+    LOW = "low", "Low stock"
+    OUT = "out", "Out of stock"

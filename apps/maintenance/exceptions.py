@@ -16,3 +16,9 @@ class OwnWorkApprovalError(ApplicationError):
 
     code = "approval_by_author"
     status = HTTPStatus.FORBIDDEN
+
+
+class InsufficientStockError(ApplicationError):
+    """The stock is smaller than the quantity."""
+
+    code = "insufficient_stock"

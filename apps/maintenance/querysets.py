@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from django.db.models import DecimalField, F, OuterRef, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from apps.maintenance.choices import (
@@ -70,3 +72,44 @@ class MaintenanceScheduleStateQuerySet(RobotScopedQuerySet):
 
 class CalendarFeedQuerySet(OrganizationScopedQuerySet):
     """Calendar feeds of one organization's users."""
+
+
+class PartQuerySet(OrganizationScopedQuerySet):
+    """Parts of one organization's catalogue."""
+
+    def with_totals(self) -> Self:
+        """Add `on_hand`, `reserved` and `available`, in all places together."""
+        stocks: Any = self.model._meta.get_field("stocks").related_model._base_manager
+        of_part = stocks.filter(part=OuterRef("pk")).order_by().values("part")
+        rows = self.annotate(
+            on_hand=_total(of_part, "quantity"), reserved=_total(of_part, "reserved")
+        )
+        return rows.annotate(available=F("on_hand") - F("reserved"))
+
+    def low_stock(self) -> Self:
+        """Return active parts with less available than their minimum quantity."""
+        rows = self.with_totals().filter(is_active=True)
+        return rows.filter(available__lt=F("minimum_quantity"))
+
+
+def _total(rows: Any, column: str) -> Coalesce:
+    total = Subquery(rows.annotate(total=Sum(column)).values("total"))
+    return Coalesce(total, Value(0), output_field=DecimalField(max_digits=20, decimal_places=3))
+
+
+class PartStockQuerySet(OrganizationScopedQuerySet):
+    """Stocks of one organization's parts, by place."""
+
+
+class PartMovementQuerySet(OrganizationScopedQuerySet):
+    """Movements of one organization's stocks."""
+
+
+class TaskPartQuerySet(OrganizationScopedQuerySet):
+    """Parts of one organization's tasks."""
+
+    robot_lookup = "task__robot_id"
+
+    def in_use(self) -> Self:
+        """Return parts of which some are reserved or used."""
+        return self.exclude(reserved=0, used=0)

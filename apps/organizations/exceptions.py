@@ -6,7 +6,7 @@ from urfmp.common.exceptions import ApplicationError
 
 
 class FacilityInUseError(ApplicationError):
-    """The facility still has robots; move them to another one first."""
+    """The facility has robots or parts; move them to another first."""
 
     code = "facility_in_use"
 

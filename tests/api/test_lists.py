@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from decimal import Decimal
 
 import django_filters
 import pytest
@@ -75,6 +76,7 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
             common = {"organization_id": organization_a.id, "title": "t", "robot": robot}
             task_create(created_by=author, type="cleaning", **common)
             schedule_create(created_by=author, running_hours=9, **common)
+            make_parts(organization_a, number)
             alert_report(type="system", severity="info", message="m", **common)
             RobotCommand.objects.create(organization=organization_a, robot=robot, type="start")
             alert_rule_create(
@@ -95,6 +97,25 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
             )
             channel_test(channel)
     return robot
+
+
+def make_parts(organization, number):
+    """Create a part with a stock that a task uses."""
+    from apps.maintenance.models import MaintenanceTask
+    from apps.maintenance.services.part_movements import part_movement_create
+    from apps.maintenance.services.parts import part_create, part_stock_create
+    from apps.organizations.models import Facility
+
+    common = {"organization_id": organization.id}
+    stock = part_stock_create(
+        part=part_create(number=f"P-{number}", name="Belt", **common),
+        facility=Facility.objects.first(),
+        storage_location="Shelf",
+        **common,
+    )
+    part_movement_create(stock=stock, kind="receive", quantity=Decimal(3))
+    task = MaintenanceTask.objects.first()
+    part_movement_create(stock=stock, kind="use", quantity=Decimal(1), task=task)
 
 
 def address(path, robot):
@@ -187,7 +208,9 @@ def test_change_honours_if_match(path, client, filled, alice, organization_a):
     rows = client.get(collection).json()["results"]
     row = next(row for row in rows if row["id"] != str(alice.pk))
     where = f"{collection}/{row['id']}"
-    field = next(n for n in ("name", "title", "first_name", "reason") if n in row)
+    field = next(
+        n for n in ("name", "title", "first_name", "reason", "storage_location") if n in row
+    )
 
     def change(value, **headers):
         return client.patch(where, {field: value}, content_type=JSON, headers=headers)

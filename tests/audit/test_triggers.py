@@ -43,7 +43,11 @@ from apps.maintenance.models import (
     MaintenanceSchedule,
     MaintenanceScheduleState,
     MaintenanceTask,
+    Part,
+    PartMovement,
+    PartStock,
     TaskEvent,
+    TaskPart,
 )
 from apps.organizations.models import Facility, FloorPlan, Organization
 from apps.organizations.services.organizations import organization_update
@@ -162,6 +166,12 @@ KINDS = [
         ),
     ),
     Kind(
+        Part,
+        "maintenance.part",
+        "name",
+        lambda o, u, r: Part(organization=o, number=_unique(), name="p"),
+    ),
+    Kind(
         AlertRule,
         "alerts.alert_rule",
         "name",
@@ -219,6 +229,7 @@ def test_every_tenant_table_is_covered():
     elsewhere |= {TaskEvent}  # in tests/maintenance/test_task_life_cycle.py
     elsewhere |= {MaintenanceScheduleState}  # in tests/maintenance/test_schedules.py
     elsewhere |= {CalendarFeed}  # in tests/maintenance/test_calendar_feeds.py
+    elsewhere |= {PartStock, PartMovement, TaskPart}  # in tests/maintenance/test_parts.py
     elsewhere |= {NotificationStep, NotificationPreference, RobotImport}
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
 

@@ -268,32 +268,30 @@ def test_bulk_action_rejects_invalid_ids(fleet, alice, client_for, tenant):
 )  # fmt: skip
 def test_invalid_json_is_rejected_by_form(fleet, alice, client_for, tenant, text):
     client = client_for(alice)
-    task = fleet.a.task
+    form = {"name": "JSON", "permissions": ["telemetry:write"], "line_protocol_mapping": text}
 
-    form = {"title": "x", "type": "inspection", "priority": "low", "parts_used": text}
-    response = client.post(url(MaintenanceTask, "change", task.pk), form)
+    response = client.post(url(ApiKey, "add"), form)
+
     assert response.status_code == 200
-    assert list(response.context["adminform"].form.errors) == ["parts_used"]
+    assert "line_protocol_mapping" in response.context["adminform"].form.errors
     assert text[:8].replace('"', "&quot;").replace("'", "&#x27;") in response.content.decode()
-    query = {"parts_used": text[:1000]}
-    assert client.get(url(MaintenanceTask, "add"), query).status_code in {200, 400}
+    query = {"line_protocol_mapping": text[:1000]}
+    assert client.get(url(ApiKey, "add"), query).status_code in {200, 400}
     with tenant(fleet.a.organization):
-        task.refresh_from_db()
-        assert not task.parts_used
+        assert not ApiKey.objects.filter(name="JSON").exists()
 
 
 def test_json_is_stored_unchanged(fleet, alice, client_for, tenant):
-    client, task = client_for(alice), fleet.a.task
+    client = client_for(alice)
 
-    for text, stored in (
-        ('[{"name": "Grease", "quantity": 2.5}]', [{"name": "Grease", "quantity": 2.5}]),
-        ("", None),
+    for name, text, stored in (
+        ("One", '{"dropped_tags": ["host"]}', {"dropped_tags": ["host"]}),
+        ("Two", "", {}),
     ):
-        form = {"title": "x", "type": "inspection", "priority": "low", "parts_used": text}
-        assert client.post(url(MaintenanceTask, "change", task.pk), form).status_code == 302
+        form = {"name": name, "permissions": ["telemetry:write"], "line_protocol_mapping": text}
+        client.post(url(ApiKey, "add"), {**form, "rate_limit": "100"})
         with tenant(fleet.a.organization):
-            task.refresh_from_db()
-            assert task.parts_used == stored
+            assert ApiKey.objects.get(name=name).line_protocol_mapping == stored
     assert BlankJsonField().clean("100000000000000000000") == 10**20
     assert not BlankJsonField(required=False).has_changed(None, "")
     assert not BlankJsonField().has_changed({"a": 1, "b": 2}, '{"b": 2, "a": 1}')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -116,6 +117,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
                 robot=robot,
                 running_hours=500,
             )
+            parts = _make_parts(facility, task, mark)
             invitation = invitation_create(
                 organization_id=organization.id, email=f"{mark}-invited@x.example", role="custom"
             )
@@ -159,6 +161,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
             "session": session.pk,
             "maintenance-task": task.pk,
             "maintenance-schedule": schedule.pk,
+            **parts,
             "alert": alert.pk,
             "alert-rule": rule.pk,
             "command": command.pk,
@@ -173,6 +176,30 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
         }
 
     return make
+
+
+def _make_parts(facility: Any, task: Any, mark: str) -> dict[str, UUID]:
+    """Create a part with a stock that the task uses."""
+    from apps.maintenance.models import TaskPart
+    from apps.maintenance.services.part_movements import part_movement_create
+    from apps.maintenance.services.parts import part_create, part_stock_create
+
+    organization_id = facility.organization_id
+    part = part_create(organization_id=organization_id, number=f"P-{mark}", name=f"Part {mark}")
+    stock = part_stock_create(
+        organization_id=organization_id,
+        part=part,
+        facility=facility,
+        storage_location=f"Shelf {mark}",
+    )
+    movement = part_movement_create(stock=stock, kind="receive", quantity=Decimal(9))
+    part_movement_create(stock=stock, kind="use", quantity=Decimal(1), task=task)
+    return {
+        "part": part.pk,
+        "part-stock": stock.pk,
+        "part-movement": movement.pk,
+        "task-part": TaskPart.objects.get(task=task).pk,
+    }
 
 
 @pytest.fixture
@@ -232,6 +259,8 @@ RESOURCE = {
     "usersession": "session",
     "maintenancetask": "maintenance-task",
     "maintenanceschedule": "maintenance-schedule",
+    "part": "part",
+    "partstock": "part-stock",
     "alert": "alert",
     "alertrule": "alert-rule",
     "robotcommand": "command",

@@ -148,6 +148,12 @@ UNFOLD: dict[str, Any] = {
                         "maintenance.view_maintenanceschedule",
                     ),
                     _menu_item(
+                        "Parts",
+                        "inventory_2",
+                        "maintenance_part_changelist",
+                        "maintenance.view_part",
+                    ),
+                    _menu_item(
                         "Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"
                     ),
                     _menu_item(

@@ -39,6 +39,7 @@ from urfmp.pages.views.robot.report import robot_report_page
 from urfmp.pages.views.second_factor import second_factor_page
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.storage import storage_page
+from urfmp.pages.views.task_parts import task_parts_page
 from urfmp.pages.views.telemetry.charts import telemetry_page
 from urfmp.pages.views.telemetry.corrections import telemetry_correction_page
 from urfmp.pages.views.telemetry.export import telemetry_export_page
@@ -141,6 +142,11 @@ def page_urls(site: Any) -> list[URLPattern]:
             "maintenance/calendar/<uuid:task_id>/move/",
             site.admin_view(task_move_page),
             name="task_move_page",
+        ),
+        path(
+            "maintenance/tasks/<uuid:task_id>/parts/",
+            site.admin_view(task_parts_page),
+            name="task_parts_page",
         ),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
         path(

@@ -35,6 +35,8 @@ _RESOURCES_WITHOUT_ADMIN = (
     "labour_entry",
     "maintenance_schedule_state",
     "maintenance_task_event",
+    "part_movement",
+    "task_part",
     "delivery",
     "export",
     "floor_plan",

@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -16,6 +16,7 @@ from apps.maintenance.admin.timeline import labour_html, timeline_html
 from apps.maintenance.choices import MaintenanceAction, MaintenanceStatus, TaskTab, allows
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.selectors.labour import works_on
+from apps.maintenance.selectors.parts import used_part_text
 from apps.maintenance.selectors.tasks import MAX_CLOSED_COUNT, task_tab_counts
 from apps.maintenance.services.tasks import task_create, task_update
 from apps.robots.admin.stop_links import with_stop_column
@@ -40,12 +41,8 @@ class TaskForm(ScopedModelForm):
         fields = (
             "title", "robot", "locks_robot", "type", "priority", "description", "assigned_to",
             "scheduled_at", "due_at", "estimated_duration", "actual_duration", "cost",
-            "parts_used", "notes",
+            "notes",
         )  # fmt: skip
-        help_texts: ClassVar[dict[str, str]] = {
-            "parts_used": 'A JSON list, as in [{"name": "Grease cartridge", "quantity": 2}].'
-            " Optional: part and unit_cost.",
-        }
 
 
 def _tab(request: HttpRequest) -> str:
@@ -105,7 +102,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     ordering = (F("due_at").asc(nulls_last=True), "id")
     state_fields = (
         "state", "on_hold", "started", "finished", "completed", "author", "opened_by", "approver",
-        "timeline", "labour", "findings",
+        "timeline", "labour", "findings", "parts",
     )  # fmt: skip
     fieldsets = (
         (
@@ -120,7 +117,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
         ("When", {"fields": ("scheduled_at", "due_at", "estimated_duration")}),
         (
             "Work",
-            {"fields": ("labour", ("actual_duration", "cost"), "findings", "parts_used", "notes")},
+            {"fields": ("labour", ("actual_duration", "cost"), "findings", "parts", "notes")},
         ),
         (
             "State",
@@ -137,7 +134,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     object_actions: ClassVar[tuple[ObjectAction, ...]] = TASK_ACTIONS
 
     list_before_template = "admin/maintenance/tabs.html"
-    change_form_outer_before_template = "admin/inc/robot_actions.html"
+    change_form_outer_before_template = "admin/maintenance/task_links.html"
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         counts = task_tab_counts(request.user)
@@ -244,6 +241,13 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     @admin.display(description="Created by")
     def author(self, task: MaintenanceTask) -> str:
         return str(task.created_by)
+
+    @admin.display(description="Parts used")
+    def parts(self, task: MaintenanceTask) -> SafeString | str:
+        rows = format_html_join(
+            "", "<div>{}</div>", ((used_part_text(item),) for item in task.parts_used or ())
+        )
+        return rows or NOTHING
 
     @admin.display(description="Schedule")
     def opened_by(self, task: MaintenanceTask) -> SafeString | str:

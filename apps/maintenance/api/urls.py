@@ -2,6 +2,12 @@ from __future__ import annotations
 
 from rest_framework.routers import SimpleRouter
 
+from apps.maintenance.api.parts import (
+    PartMovementViewSet,
+    PartStockViewSet,
+    PartViewSet,
+    TaskPartViewSet,
+)
 from apps.maintenance.api.schedules import MaintenanceScheduleViewSet
 from apps.maintenance.api.tasks import MaintenanceTaskViewSet
 
@@ -10,5 +16,9 @@ router.register("maintenance-tasks", MaintenanceTaskViewSet, basename="maintenan
 router.register(
     "maintenance-schedules", MaintenanceScheduleViewSet, basename="maintenance-schedule"
 )
+router.register("parts", PartViewSet, basename="part")
+router.register("part-stocks", PartStockViewSet, basename="part-stock")
+router.register("part-movements", PartMovementViewSet, basename="part-movement")
+router.register("task-parts", TaskPartViewSet, basename="task-part")
 
 urlpatterns = router.urls

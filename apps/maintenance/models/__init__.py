@@ -1,10 +1,11 @@
-"""Maintenance tasks, and the schedules that open them."""
+"""Maintenance tasks, schedules, parts and their stocks."""
 
 from __future__ import annotations
 
 from apps.maintenance.models.calendar_feeds import CalendarFeed
 from apps.maintenance.models.events import TaskEvent
 from apps.maintenance.models.labour import LabourEntry
+from apps.maintenance.models.parts import Part, PartMovement, PartStock, TaskPart
 from apps.maintenance.models.schedules import MaintenanceSchedule, MaintenanceScheduleState
 from apps.maintenance.models.tasks import MaintenanceTask
 
@@ -14,5 +15,9 @@ __all__ = [
     "MaintenanceSchedule",
     "MaintenanceScheduleState",
     "MaintenanceTask",
+    "Part",
+    "PartMovement",
+    "PartStock",
     "TaskEvent",
+    "TaskPart",
 ]

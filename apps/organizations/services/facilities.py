@@ -69,13 +69,13 @@ def facility_delete(facility: Facility) -> None:
     """Delete a facility.
 
     Raises:
-        FacilityInUseError: Robots are located in the facility.
+        FacilityInUseError: Robots are located in the facility, or parts are stored in it.
     """
     try:
         with audit_action("organizations.facility.delete"):
             facility.delete()
     except IntegrityError as error:
-        # Raised by the trigger `keep_facility_of_robots`.
+        # Raised by the trigger `keep_facility_of_robots`, or by the reference of stored parts.
         if not isinstance(error.__cause__, ForeignKeyViolation):
             raise
         raise FacilityInUseError from error

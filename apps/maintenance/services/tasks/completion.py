@@ -20,6 +20,7 @@ from apps.maintenance.choices import (
 )
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask, TaskEvent
+from apps.maintenance.services.part_movements import task_parts_release
 from apps.maintenance.services.schedule_states import schedule_state_rearm, schedule_state_recheck
 from apps.maintenance.services.tasks.events import checked_text, task_event_record
 from apps.maintenance.services.tasks.labour import (
@@ -137,11 +138,14 @@ def needs_approval(task: MaintenanceTask) -> bool:
 def close_completed(task: MaintenanceTask) -> None:
     """Complete a task when its work ended; re-arm its schedule.
 
+    Its reserved parts are released.
+
     Args:
         task: Task whose row is locked; the caller saves it.
     """
     task.status = MaintenanceStatus.COMPLETED
     task.completed_at = task.finished_at or timezone.now()
+    task_parts_release(task)
     _rearm(task)
 
 
@@ -169,7 +173,9 @@ def task_cancel(task: MaintenanceTask, reason: str, user: User | None = None) ->
 
 
 def close_cancelled(task: MaintenanceTask, reason: str, user: User | None = None) -> None:
-    """Set a task cancelled, note the reason, and re-arm its schedule.
+    """Set a task cancelled, and note the reason.
+
+    Its reserved parts are released, and its schedule is re-armed.
 
     Args:
         task: Task whose row is locked.
@@ -182,6 +188,7 @@ def close_cancelled(task: MaintenanceTask, reason: str, user: User | None = None
     task.save(update_fields=["status", "hold_reason", "robot_locked_at", "notes"])
     labour_end_all(task, timezone.now())
     task_event_record(task, TaskEventKind.CANCELLED, user, reason)
+    task_parts_release(task)
     _rearm(task)
 
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.maintenance.choices import MaintenanceAction, MaintenanceStatus, allows
 from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.selectors.parts import merged_parts_used
 from apps.maintenance.services.tasks.locking import require_allowed, task_lock
 from apps.robots.services.robots import require_in_service
 from urfmp.common.db.json_values import check_json
@@ -67,6 +68,8 @@ def task_update(task: MaintenanceTask, **changes: Any) -> MaintenanceTask:
         if allows(MaintenanceAction.RESCHEDULE, task.status) and not _is_late(task):
             task.status = MaintenanceStatus.SCHEDULED
         _check(task)
+        if "parts_used" in changes:
+            task.parts_used = merged_parts_used(task)
         if task.robot_id != robot_id:
             if task.schedule_id is not None:
                 msg = "A schedule opened this task for its robot. Create another task instead."

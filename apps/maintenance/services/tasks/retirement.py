@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.services.part_movements import task_parts_release
 from apps.maintenance.services.tasks.completion import append_note, close_cancelled
 from apps.robots.models import Robot
 
@@ -33,9 +34,12 @@ def tasks_close_of_retired_robot(robot: Robot, reason: str) -> None:
 def tasks_delete_of_purged_robot(robot: Robot) -> int:
     """Delete all tasks of a robot that is purged; return their number.
 
-    The database deletes their timelines.
+    The database deletes their timelines. What open ones have reserved is released.
 
     Args:
         robot: Robot that is purged; the caller has locked it.
     """
-    return int(MaintenanceTask.objects.filter(robot=robot).delete()[0])
+    tasks = MaintenanceTask.objects.filter(robot=robot)
+    for task in tasks.open().order_by("pk").select_for_update():
+        task_parts_release(task)
+    return int(tasks.delete()[0])
