@@ -73,6 +73,7 @@ def test_task_tabs_show_counts(tasks, alice, client_for):
         "Open": ("4", False),
         "Mine": ("1", False),
         "Overdue": ("1", True),
+        "To approve": ("0", False),
         "Done": ("2", False),
         "All": (None, False),
     }
