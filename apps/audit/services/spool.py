@@ -20,10 +20,15 @@ _LOCK_TIMEOUT = "1s"
 
 
 @contextmanager
-def audit_spooled() -> Iterator[None]:
+def audit_spooled(*, entered_by_job: bool = False) -> Iterator[None]:
     """Spool the block's audit rows until after the commit.
 
-    Only for acts that a failing audit log must not prevent. If entering fails, a job repeats it.
+    Only for acts that a failing audit log must not prevent. If entering fails, a job repeats it
+    within five seconds.
+
+    Args:
+        entered_by_job: Leave the rows to the job: entering may wait for a second, for which the
+            caller has no time.
     """
     with transaction.atomic():
         if _is_spooling():
@@ -32,7 +37,8 @@ def audit_spooled() -> Iterator[None]:
         _set_spooling("on")
         yield
         _set_spooling("")
-        transaction.on_commit(_try_to_enter)
+        if not entered_by_job:
+            transaction.on_commit(_try_to_enter)
 
 
 def _is_spooling() -> bool:

@@ -216,6 +216,14 @@ def test_audit_rows_are_entered_after_the_commit(commanded, alice, owner_cursor)
     assert owner_cursor.fetchone() == (0,)
 
 
+def test_hand_over_does_not_wait_for_the_audit_log(commanded, alice):
+    command = stop(commanded, alice)
+    assert commanded.claim().pk == command.pk
+    assert "robots.command.hand_over" not in actions(commanded)
+    assert audit_spool_enter() == 1  # by a job
+    assert "robots.command.hand_over" in actions(commanded)
+
+
 def test_app_role_cannot_read_or_write_the_spool(app_cursor):
     import psycopg
 

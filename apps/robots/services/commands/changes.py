@@ -86,7 +86,9 @@ def change_status(command: RobotCommand, status: str, **fields: Any) -> RobotCom
     require_transition(command, status)
     before = command.status
     is_stop = command.type == CommandType.EMERGENCY_STOP
-    with audit_spooled() if is_stop else nullcontext():
+    # The robot gets a stop request after the effects of the commit.
+    is_hand_over = status == CommandStatus.SENT
+    with audit_spooled(entered_by_job=is_hand_over) if is_stop else nullcontext():
         changed = RobotCommand.objects.filter(pk=command.pk, status=before).update(
             status=status, version=F("version") + 1, **fields
         )

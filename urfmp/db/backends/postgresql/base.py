@@ -71,9 +71,12 @@ class DatabaseOperations(backend().ops_class):  # type: ignore[misc]
     """
 
     def sql_flush(self, *args: Any, **kwargs: Any) -> list[str]:
-        """Cascade to referring tables: Django does not manage the hypertables."""
+        """Cascade to referring tables: Django does not manage the hypertables.
+
+        The spool of the audit log refers to organizations without a foreign key.
+        """
         statements: list[str] = super().sql_flush(*args, **{**kwargs, "allow_cascade": True})
-        return statements
+        return [*statements, "TRUNCATE audit_spool"] if statements else []
 
     def execute_sql_flush(self, sql_list: list[str]) -> None:
         """Run the flush on the `owner` connection if one is configured."""
