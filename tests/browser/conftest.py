@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
 
+from tests.support.playwright import playwright_running
 from tests.support.server import installation
 
 ARGUMENTS = [
@@ -30,7 +30,7 @@ def chromium():
     if not path or not Path(path).exists():
         reason = "Chromium is missing; `python -m urfmp.embedded browser` fetches it."
         (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    with sync_playwright() as playwright:
+    with playwright_running() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()

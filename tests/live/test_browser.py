@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page
 
 from apps.accounts.models import UserSession
+from tests.support.playwright import playwright_running
 from urfmp.common.redis.events import Point, TelemetryEvent, publish
 
 SCRIPT = Path(__file__).parents[2] / "urfmp/live/static/urfmp/live/stream.js"
@@ -29,7 +30,7 @@ def context():
     program = os.environ.get("URFMP_CHROMIUM")
     if not program:
         pytest.skip("URFMP_CHROMIUM is not set")
-    with sync_playwright() as playwright:
+    with playwright_running() as playwright:
         browser = playwright.chromium.launch(executable_path=program)
         yield browser.new_context()
         browser.close()
