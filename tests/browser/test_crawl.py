@@ -15,6 +15,9 @@ FILL = """
 from apps.accounts.selectors.credentials import user_organization_id
 from apps.accounts.services.users import system_user_get
 from apps.alerts.services.alerts import alert_report
+from decimal import Decimal
+from apps.maintenance.services.part_movements import part_movement_create
+from apps.maintenance.services.parts import part_create, part_stock_create
 from apps.maintenance.services.tasks import task_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.models import Robot, RobotCommand
@@ -24,7 +27,10 @@ o = user_organization_id("a@acme.example")
 with tenant_transaction(o):
     robot = Robot.objects.first()
     author = system_user_get(organization_id=o)
-    facility_create(organization_id=o, name="Hall 1")
+    hall = facility_create(organization_id=o, name="Hall 1")
+    part = part_create(organization_id=o, number="B-7", name="Belt")
+    stock = part_stock_create(organization_id=o, part=part, facility=hall, storage_location="A")
+    part_movement_create(stock=stock, kind="receive", quantity=Decimal(3))
     task_create(organization_id=o, created_by=author, title="Grease", type="cleaning", robot=robot)
     alert_report(organization_id=o, robot=robot, type="system", severity="error", title="Hot",
                message="Very hot.")
