@@ -113,5 +113,5 @@ def test_simulate_stops_within_a_second(tmp_path, number):
     assert "2 robots send" in first
     assert process.returncode == 0, output
     # One second, plus a margin for a busy machine.
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 8
     assert "Stopped" in output
