@@ -180,6 +180,7 @@ API = {
 # No scope includes them, so API keys get 403 for any id.
 USERS_ONLY = {
     "telemetry-corrections", "robot-reveal-secret", "robot-purge", "robot-claim-code",
+    "maintenance-task-approve", "maintenance-task-send-back",
 }  # fmt: skip
 # Their URLs contain no id, and they return the caller's own data.
 WITHOUT_ROW = {

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any
 
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import URLPattern, reverse
 from unfold.sites import UnfoldAdminSite
@@ -15,6 +17,21 @@ from urfmp.pages.decorators import in_user_timezone, reject_nul
 from urfmp.pages.step_up import with_step_up
 
 View = Callable[..., HttpResponseBase]
+
+
+class RelationAutocompleteView(AutocompleteJsonView):
+    """Autocomplete of the relations that a model declares."""
+
+    def process_request(self, request: HttpRequest) -> tuple[Any, ...]:
+        """Validate the parameters.
+
+        Raises:
+            PermissionDenied: The field is unknown, no relation, or one of another model.
+        """
+        found: tuple[Any, ...] = super().process_request(request)
+        if not found[2].concrete:
+            raise PermissionDenied
+        return found
 
 
 class FleetAdminSite(UnfoldAdminSite):
@@ -54,6 +71,10 @@ class FleetAdminSite(UnfoldAdminSite):
         `theme.css` sets them instead.
         """
         return {**super().each_context(request), "colors": None, "border_radius": None}
+
+    def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Return rows for a relation; reject its reverse, for which Django raises an error."""
+        return RelationAutocompleteView.as_view(admin_site=self)(request)
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Show the home page."""

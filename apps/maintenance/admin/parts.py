@@ -134,7 +134,6 @@ class PartAdmin(OrganizationScopedAdmin[Part]):
     audit_resource = "part"
     empty_text = "Spare parts and consumables for maintenance work appear here."
     list_display = ("number", "name", "state", "quantity_on_hand", "available", "minimum", "cost")
-    list_display_links = ("number", "name")
     list_filter = (LowStockFilter, "is_active")
     search_fields = ("number", "name")
     search_help_text = "Search by number or name"
@@ -249,7 +248,6 @@ class PartStockAdmin(OrganizationScopedAdmin[PartStock]):
     empty_text = "The places where parts are kept appear here."
     form = PartStockForm
     list_display = ("part", "facility", "storage_location", "on_hand", "held")
-    list_display_links = ("part", "storage_location")
     list_filter = ("facility",)
     list_select_related = ("part", "facility")
     search_fields = ("part__number", "part__name", "storage_location")
