@@ -79,6 +79,7 @@ def test_every_tenant_model_has_resource():
         "alerts.alertevent",
         "alerts.notificationpreference",
         "alerts.notificationstep",
+        "maintenance.calendarfeed",
         "maintenance.maintenanceschedulestate",
         "maintenance.labourentry",
         "maintenance.taskevent",

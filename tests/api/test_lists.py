@@ -42,7 +42,8 @@ LISTS = {
     if actions.get("get") == "list" and callback.cls.pagination_class is not None
 }
 # They revoke the credential that a repeated request needs, or renew it, which must not be repeated.
-NOT_REPEATED = {"/api/v1/auth/logout", "/api/v1/auth/step-up"} | {
+# Alertmanager sends no Idempotency-Key: its alerts are known by their fingerprints.
+NOT_REPEATED = {"/api/v1/auth/logout", "/api/v1/auth/step-up", "/api/v1/alertmanager"} | {
     f"/api/v1/auth/second-factor{part}" for part in ("", "/confirm", "/recovery-codes", "/remove")
 }
 CHANGES = {path: callback for path, callback, actions in api_views() if "patch" in actions}

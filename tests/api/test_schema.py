@@ -19,12 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 NOT_LISTED = {"/api/v1/schema", "/api/v1/docs", "/api/v2/query"}
 # A summary begins with the verb of the operation; a new verb is added here.
 SUMMARY_VERBS = {
-    "Accept", "Acknowledge", "Assign", "Begin", "Cancel", "Change", "Comment", "Complete", "Create",
-    "Deactivate", "Delete", "Enable", "End", "Exchange", "Export", "Get", "Invite", "List", "Lock",
-    "Log",
-    "Reactivate", "Reject", "Release", "Remove", "Replace", "Report", "Request", "Resolve",
-    "Retire", "Return", "Reveal", "Revoke", "Select", "Send", "Set", "Snooze", "Start", "Store",
-    "Stream", "Update", "Verify", "Wait",
+    "Accept", "Acknowledge", "Approve", "Assign", "Begin", "Cancel", "Change", "Comment",
+    "Complete", "Correct", "Create", "Deactivate", "Delete", "Enable", "End", "Exchange", "Export",
+    "Get", "Invite", "Join", "Leave", "List", "Lock", "Log", "Put", "Reactivate", "Reject",
+    "Release", "Remove", "Reopen", "Replace", "Report", "Request", "Resolve", "Resume", "Retire",
+    "Return", "Reveal", "Revoke", "Select", "Send", "Set", "Snooze", "Start", "Store", "Stream",
+    "Update", "Verify", "Wait",
 }  # fmt: skip
 
 

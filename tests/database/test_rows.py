@@ -238,9 +238,19 @@ def test_duplicate_point_raises(owner_cursor, rows):
         ("robots", "lifecycle"),
         ("maintenance_tasks", "type"),
         ("maintenance_tasks", "priority"),
-        ("maintenance_tasks", "status"),
     ],
 )
 def test_value_outside_of_choices_raises(owner_cursor, rows, table, column):
     with pytest.raises(psycopg.errors.CheckViolation, match=f"{table}_{column}_check"):
         owner_cursor.execute(f"UPDATE {table} SET {column} = 'nonsense'")
+
+
+def test_status_of_task_outside_of_choices_raises(owner_cursor, rows):
+    """An update is rejected by the trigger of the transitions already."""
+    insert = """
+        INSERT INTO maintenance_tasks (organization_id, title, type, status, created_by)
+        SELECT organization_id, 'x', 'cleaning', 'nonsense', created_by
+        FROM maintenance_tasks LIMIT 1
+    """
+    with pytest.raises(psycopg.errors.CheckViolation, match="maintenance_tasks_status_check"):
+        owner_cursor.execute(insert)

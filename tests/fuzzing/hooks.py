@@ -29,6 +29,10 @@ _REASONS = [
     r"Enter why the stock was counted\.",
     r"Enter a quantity above 0\.",
     r"A stock can hold at most .*",
+    r"The robot is retired\. .*",
+    # Decimals are strings, whose range the document cannot give.
+    r"A valid number is required\.",
+    r"Ensure this value is (less|greater) than or equal to .*",
     # Lists in one parameter: names separated by commas.
     r"Enter robot ids, separated by commas\.",
     r"There is no (unit|metric) .*",

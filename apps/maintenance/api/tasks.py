@@ -90,6 +90,10 @@ class MaintenanceTaskSerializer(ScopedModelSerializer):
     cost = serializers.DecimalField(
         max_digits=10, decimal_places=2, min_value=0, required=False, allow_null=True
     )
+    # Empty before the completion, and after planned work.
+    failure_code = serializers.ChoiceField([("", "None"), *FailureCode.choices], read_only=True)
+    cause_code = serializers.ChoiceField([("", "None"), *CauseCode.choices], read_only=True)
+    remedy_code = serializers.ChoiceField([("", "None"), *RemedyCode.choices], read_only=True)
 
     class Meta:
         model = MaintenanceTask
@@ -326,9 +330,9 @@ class MaintenanceTaskViewSet(ETagMixin, IdempotentCreateMixin, WriteViewSet):
     @extend_schema(request=None, responses=MaintenanceTaskSerializer)
     @action(detail=True, methods=["post"])
     def join(self, request: Request, pk: str) -> Response:
-        """Join the work on a task in progress: your time counts too.
+        """Join the work on a task in progress.
 
-        Users only.
+        The time of the user counts too. Users only.
         """
         task = self.get_object()
         return self._response(task_join(task, require_user(self.principal)))

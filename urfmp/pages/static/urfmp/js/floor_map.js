@@ -7,6 +7,8 @@
   const MAX_LABELS = 100;
   const LABEL_PIXELS = [104, 22];
   const CLUSTER_PIXELS = 64;
+  // The shortest rule has two fifths of it, more than the width of its text.
+  const MAX_RULE_PIXELS = 120;
   const VIEW_DELAY_MS = 200;
   const MIN_PAUSE_MS = 5000;
   const MAX_AGE_MS = 30000;
@@ -76,7 +78,8 @@
       place(mark.element, mark.x, mark.y);
     }
     labelRobots();
-    const length = 10 ** Math.floor(Math.log10(120 / k));
+    const power = 10 ** Math.floor(Math.log10(MAX_RULE_PIXELS / k));
+    const length = [5, 2, 1].map((step) => step * power).find((metres) => metres * k <= MAX_RULE_PIXELS);
     const rule = map.querySelector("[data-scale]");
     rule.textContent = `${window.urfmp.formatValue(length, length < 1 ? 2 : 0)} m`;
     rule.style.width = `${length * k}px`;
