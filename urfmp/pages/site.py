@@ -73,7 +73,10 @@ class FleetAdminSite(UnfoldAdminSite):
         return {**super().each_context(request), "colors": None, "border_radius": None}
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Return rows for a relation; reject its reverse, for which Django raises an error."""
+        """Return rows for a relation.
+
+        A reverse relation is rejected: Django would raise an error.
+        """
         return RelationAutocompleteView.as_view(admin_site=self)(request)
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
