@@ -38,7 +38,7 @@ _MAX_LINKS_PER_NETWORK = 50
 _LINK_WINDOW_SECONDS = _HOUR_SECONDS
 # The robots of a facility share one address; only wrong claim codes count.
 _MAX_CLAIMS_PER_NETWORK = 100
-_CLAIM_WINDOW_SECONDS = 15 * _MINUTE_SECONDS
+_TOKEN_WINDOW_SECONDS = 15 * _MINUTE_SECONDS
 _MAX_MAILS_PER_ADDRESS = 5
 _MAX_MAILS_PER_ORGANIZATION = 500
 _MAIL_ADDRESS_WINDOW_SECONDS = _HOUR_SECONDS
@@ -201,20 +201,37 @@ def throttle_link_request(
 
 
 @contextmanager
+def throttle_unknown_token(ip_address: str | None, purpose: str, maximum: int) -> Iterator[None]:
+    """Count one unknown token of a network, looked up inside.
+
+    The attempt is counted first and refunded if the token is known.
+
+    Args:
+        ip_address: IP address of the client.
+        purpose: Meaning of the token; each has its own counter.
+        maximum: Unknown tokens of a network in 15 minutes.
+
+    Raises:
+        TooManyAttemptsError: Too many unknown tokens came from the network.
+    """
+    name = f"{{{client_network(ip_address)}}}:{purpose}"
+    _hit_shared_limit(RateLimit(name, maximum, _TOKEN_WINDOW_SECONDS))
+    yield  # an unknown token raises, and counts
+    rate_limit.refund(name)
+
+
+@contextmanager
 def throttle_claim(ip_address: str | None) -> Iterator[None]:
     """Count one wrong claim code of a robot, exchanged inside.
 
-    The attempt is counted first and refunded if the code is right. A limit across all networks
-    would let an attacker keep robots from being connected. Codes have 80 random bits and do not
-    need one.
+    A limit across all networks would let an attacker keep robots from being connected. Codes have
+    80 random bits and do not need one.
 
     Raises:
         TooManyAttemptsError: Too many wrong codes came from the network.
     """
-    name = f"{{{client_network(ip_address)}}}:claims"
-    _hit_shared_limit(RateLimit(name, _MAX_CLAIMS_PER_NETWORK, _CLAIM_WINDOW_SECONDS))
-    yield  # a wrong code raises, and counts
-    rate_limit.refund(name)
+    with throttle_unknown_token(ip_address, "claims", _MAX_CLAIMS_PER_NETWORK):
+        yield
 
 
 def throttle_outgoing_mail(organization_id: UUID, email: str) -> None:

@@ -24,7 +24,7 @@ from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.protocols.icalendar import CONTENT_TYPE, CalendarEvent, calendar_text
 from apps.maintenance.selectors.calendar_feeds import FeedCredential, feed_credential, feed_tasks
-from apps.maintenance.throttling import throttle_feed_read, throttle_unknown_token
+from apps.maintenance.throttling import throttle_feed_read, throttle_unknown_feed
 from urfmp.common.tenancy.context import tenant_transaction
 from urfmp.pages.selectors.maintenance.entries import task_time
 
@@ -47,7 +47,7 @@ def calendar_feed(request: HttpRequest) -> HttpResponseBase:
     """Send the tasks of a feed's user; a revoked address is 404."""
     actor = request_actor(request)
     try:
-        with throttle_unknown_token(actor.ip_address, "feeds"):
+        with throttle_unknown_feed(actor.ip_address):
             credential = _credential(request.GET.get("token", ""))
         throttle_feed_read(credential.organization_id, credential.id)
     except _UnknownTokenError:
