@@ -11,6 +11,8 @@ from urfmp.common.api.docs import DocsView, SchemaView
 from urfmp.common.http.health import healthz, readyz
 from urfmp.live.views import served_by_live
 from urfmp.pages.views.favicon import favicon
+from urfmp.pages.views.web_app.manifest import manifest
+from urfmp.pages.views.web_app.service_worker import service_worker
 
 handler400 = "urfmp.common.http.error_views.bad_request"
 handler403 = "urfmp.pages.views.error_pages.permission_denied"
@@ -36,6 +38,9 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("readyz", readyz, name="readyz"),
     path("favicon.ico", favicon, name="favicon"),
+    # At the root, because a service worker controls pages below its own URL only.
+    path("service-worker.js", service_worker, name="service-worker"),
+    path("manifest.webmanifest", manifest, name="manifest"),
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("api/v1/", include((api, "api"))),
     # URLs of InfluxDB, which its clients expect.

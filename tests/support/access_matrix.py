@@ -194,6 +194,8 @@ COVERED_ELSEWHERE = {
     "readyz",  # tests/alerts/notifications/test_watchdog.py
     "home",
     "favicon",  # tests/pages/test_favicon.py
+    "service-worker",  # tests/pages/test_web_app.py
+    "manifest",
     "api:events",  # tests/live
     "api:device-command-next",  # tests/live
     "api:device-command-events",  # tests/live
@@ -226,6 +228,7 @@ ADMIN_PAGES = {
     "admin:index": set(ROLES),
     "admin:own_sessions_page": set(ROLES),
     "admin:profile_page": set(ROLES),
+    "admin:csrf_token": set(ROLES),
     "admin:own_notifications_page": set(ROLES),
     "admin:second_factor": set(ROLES),
     "admin:robot_page": set(ROLES),

@@ -49,6 +49,8 @@ UNFOLD: dict[str, Any] = {
     "SITE_ICON": _static_file("urfmp/img/logo.svg"),
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": _static_file("urfmp/img/logo.svg")},
+        {"rel": "apple-touch-icon", "href": _static_file("urfmp/img/icon-180.png")},
+        {"rel": "manifest", "href": reverse_lazy("manifest")},
     ],
     "SHOW_HISTORY": _has_permission("audit.view_auditlog"),
     "SHOW_VIEW_ON_SITE": False,
@@ -58,6 +60,7 @@ UNFOLD: dict[str, Any] = {
         _static_file("urfmp/js/expressions.js"),
         _static_file("urfmp/js/format.js"),
         _static_file("urfmp/js/common.js"),
+        _static_file("urfmp/js/web_app.js"),
     ],
     "ACCOUNT": {
         "navigation": [

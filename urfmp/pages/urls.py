@@ -44,6 +44,7 @@ from urfmp.pages.views.telemetry.charts import telemetry_page
 from urfmp.pages.views.telemetry.corrections import telemetry_correction_page
 from urfmp.pages.views.telemetry.export import telemetry_export_page
 from urfmp.pages.views.telemetry.imports import telemetry_import_page, telemetry_imports_page
+from urfmp.pages.views.web_app.service_worker import csrf_token
 
 
 def page_urls(site: Any) -> list[URLPattern]:
@@ -66,6 +67,7 @@ def page_urls(site: Any) -> list[URLPattern]:
         path("acknowledge/", public(acknowledge_alerts), name="acknowledge_alerts"),
         path("calendar-feed/", public(calendar_feed), name="calendar_feed"),
         path("platform/leave/", site.admin_view(leave_organization), name="leave_organization"),
+        path("csrf-token/", site.admin_view(csrf_token), name="csrf_token"),
         path("profile/", site.admin_view(profile_page), name="profile_page"),
         path(
             "own-notifications/",
