@@ -1296,7 +1296,6 @@ CREATE TABLE robot_telemetry (
 -- Hypertable, partitioned by time.
 CREATE INDEX idx_telemetry_metric ON public.robot_telemetry USING btree (metric_name, "time" DESC);
 CREATE INDEX idx_telemetry_robot_time ON public.robot_telemetry USING btree (robot_id, "time" DESC);
-CREATE INDEX robot_telemetry_time_idx ON public.robot_telemetry USING btree ("time" DESC);
 CREATE TRIGGER require_own_robot_trigger AFTER INSERT ON public.robot_telemetry FOR EACH ROW WHEN (((CURRENT_USER = 'urfmp_app'::name) AND ((NULLIF(current_setting('app.robots_verified'::text, true), ''::text) = current_setting('app.organization_id'::text, true)) IS NOT TRUE))) EXECUTE FUNCTION require_own_robot();
 
 

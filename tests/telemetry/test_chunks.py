@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import timedelta
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -31,6 +32,7 @@ TABLES = {
     "telemetry_hours",
     "telemetry_days",
 }
+SQL = Path(chunks.__file__).parent.parent / "sql"
 HOUR, DAY, MB = timedelta(hours=1), timedelta(days=1), 1024 * 1024
 
 
@@ -189,7 +191,7 @@ def test_chunk_measure_uses_busiest_chunk(robot, organization_a, tenant):
         )
     measure = chunks.chunk_measure()
     assert measure.length == DAY
-    # 2,000 rows in four indexes: about 100 to 800 kB, in one day.
+    # 2,000 rows in three indexes: about 100 to 800 kB, in one day.
     assert 1 < measure.index_bytes_per_second < 20
     assert measure.memory_bytes >= MB
 
@@ -274,3 +276,55 @@ def test_compression_community_edition_adds_policy(owner_cursor):
 def test_compression_job_detects_edition(db):
     expected = {"apache": "none", "timescale": "policy"}[timescaledb_edition()]
     assert chunks.compression_apply() == expected
+
+
+INDEXES = """
+    SELECT i.tablename, array_agg(substring(i.indexdef from '\\(.*\\)'))
+    FROM pg_indexes i
+    WHERE i.tablename = 'robot_telemetry' OR (i.schemaname, i.tablename) IN (
+        SELECT chunk_schema, chunk_name FROM timescaledb_information.chunks
+        WHERE hypertable_name = 'robot_telemetry')
+    GROUP BY 1
+"""
+OF_SERIES = {
+    '(robot_id, metric_name, "time")',
+    '(robot_id, "time" DESC)',
+    '(metric_name, "time" DESC)',
+}
+OF_TIME = '("time" DESC)'
+
+
+def telemetry_indexes():
+    """Return the columns of each index, by the hypertable and its chunks."""
+    with _connect("owner") as owner:
+        return {table: set(columns) for table, columns in owner.execute(INDEXES).fetchall()}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_points_have_no_index_on_time_alone(robot):
+    drop_all("robot_telemetry")
+    chunks_make_ahead()
+    found = telemetry_indexes()
+    assert len(found) >= 2
+    assert all(columns == OF_SERIES for columns in found.values())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_time_index_is_dropped_from_chunks_between_long_reads(robot):
+    forward, reverse = (
+        (SQL / f"0015_time_index{kind}.sql").read_text(encoding="utf-8")
+        for kind in ("", ".reverse")
+    )
+    chunks_make_ahead()
+    with _connect("owner") as owner, _connect("owner") as reader:
+        owner.autocommit = True
+        owner.execute(reverse)
+        found = telemetry_indexes()
+        assert len(found) >= 2
+        assert all(columns == {*OF_SERIES, OF_TIME} for columns in found.values())
+        reader.execute("SELECT count(*) FROM robot_telemetry")
+        timer = threading.Timer(2.5, reader.commit)  # the second attempt succeeds
+        timer.start()
+        owner.execute(forward)
+        timer.join()
+    assert all(columns == OF_SERIES for columns in telemetry_indexes().values())
