@@ -36,6 +36,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.telemetry.api.schema.add_ingest",
+        "apps.telemetry.api.prometheus.schema.add_prometheus",
         "urfmp.live.schema.add_live_routes",
         "urfmp.common.api.openapi_hooks.add_common_responses",
     ],

@@ -50,5 +50,7 @@ urlpatterns = [
     path("health", health, name="influx-health"),
     path("query", query, name="influx-query-v1"),
     path("api/v2/query", query, name="influx-query-v2"),
+    # URLs of Prometheus, below the URL of a data source in Grafana.
+    path("prometheus/api/v1/", include("apps.telemetry.api.prometheus.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -79,6 +79,36 @@ class RangeTooLargeError(ApplicationError):
     status = 400
 
 
+class QuerySyntaxError(ApplicationError):
+    """The query or one of its parameters is invalid."""
+
+    code = "bad_data"
+    status = HTTPStatus.BAD_REQUEST
+
+
+class UnsupportedExpressionError(ApplicationError):
+    """The query uses a part of PromQL that is not supported."""
+
+    code = "execution"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    @classmethod
+    def of(cls, what: str) -> UnsupportedExpressionError:
+        """Return the error that names a part of PromQL."""
+        supported = (
+            "Supported are selectors, and avg_over_time, min_over_time, max_over_time, "
+            "sum_over_time, count_over_time, last_over_time and rate of a selector."
+        )
+        return cls(f"{what} is not supported. {supported}")
+
+
+class QueryTooLargeError(ApplicationError):
+    """The query reads too much. Narrow its range or its series."""
+
+    code = "execution"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
 class UnknownPointsError(ApplicationError):
     """Some of these times have no point. Nothing was replaced."""
 

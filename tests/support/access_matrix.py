@@ -216,6 +216,12 @@ COVERED_ELSEWHERE = {
     "api:own-session-detail",  # tests/accounts/test_own_sessions.py
     "api:own-session-end-others",
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
+    "prometheus-query",  # tests/telemetry/test_prometheus_api.py
+    "prometheus-query-range",
+    "prometheus-series",
+    "prometheus-labels",
+    "prometheus-label-values",
+    "prometheus-buildinfo",
     "influx-write-v1",  # tests/telemetry/test_influx_write.py
     "influx-write-v2",
     "influx-ping",

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.text import capfirst
 
 from apps.accounts.middleware.principal import PrincipalMiddleware
+from urfmp.common.http.api_paths import is_api_path
 from urfmp.common.http.error_views import permission_denied
 from urfmp.common.http.view_policy import view_policy
 from urfmp.pages.theme import UNFOLD
@@ -31,7 +32,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponseBase:
 
     A form that another site may have sent gets 403.
     """
-    if request.path.startswith("/api/") or not _is_own_form(request):
+    if is_api_path(request.path) or not _is_own_form(request):
         return permission_denied(request, PermissionError(reason))
     middleware = PrincipalMiddleware(_render)
     return middleware.process_view(request, _with_user, [], {}) or _render(request)

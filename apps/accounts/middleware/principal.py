@@ -40,6 +40,7 @@ from apps.accounts.selectors.credentials import key_credential, record_key_use
 from apps.accounts.selectors.key_format import is_well_formed_key
 from apps.accounts.services.session_store import SessionStore
 from apps.accounts.throttling import throttle_api_request
+from urfmp.common.http.api_paths import is_api_path
 from urfmp.common.http.problem_details import problem_response
 from urfmp.common.http.request_state import request_state
 from urfmp.common.http.view_policy import policy_of
@@ -162,7 +163,7 @@ class PrincipalMiddleware:
     ) -> HttpResponseBase | None:
         request.user = AnonymousUser()
         # Tokens and keys are not valid on pages, which are for browsers.
-        is_api = request.path.startswith("/api/")
+        is_api = is_api_path(request.path)
         credential = access_credential(token) if is_api else None
         if credential is None:
             return None

@@ -14,6 +14,7 @@ from django.http import (
 from django.urls import reverse
 
 from apps.accounts.models import User
+from urfmp.common.http.api_paths import is_api_path
 from urfmp.common.http.problem_details import problem_response
 from urfmp.common.http.request_state import request_state
 from urfmp.common.http.view_policy import policy_of
@@ -39,7 +40,7 @@ def second_factor_gate(
         return None
     if not must_set_up_second_factor(user, authentication):
         return None
-    if request.path.startswith("/api/"):
+    if is_api_path(request.path):
         return problem_response(
             HTTPStatus.FORBIDDEN,
             "second_factor_setup_required",

@@ -220,7 +220,7 @@ def _bucketed_series(query: SeriesQuery, width: int, limits: list[datetime]) -> 
     percentiles = [name for name in query.aggregations if parse_percentile(name)]
     with connection.cursor() as cursor:
         cursor.execute(PENDING_RANGES, values)
-        pending = _merge_overlapping(cursor.fetchall())
+        pending = merge_overlapping(cursor.fetchall())
         slices = (
             plan_bucket_slices(query.start, query.end, limits, pending)
             if limits
@@ -239,7 +239,8 @@ def _bucketed_series(query: SeriesQuery, width: int, limits: list[datetime]) -> 
     return list(found.values())
 
 
-def _merge_overlapping(ranges: Sequence[tuple[datetime, datetime]]) -> list[tuple[int, int]]:
+def merge_overlapping(ranges: Sequence[tuple[datetime, datetime]]) -> list[tuple[int, int]]:
+    """Return sorted time ranges as `plan_slices` takes them, without overlaps."""
     merged: list[tuple[int, int]] = []
     for range_start, range_end in ranges:
         start, end = datetime_to_micros(range_start), datetime_to_micros(range_end)

@@ -37,6 +37,14 @@ _REQUESTED_SERIES = """
         WHERE r.id = ANY (%(robots)s)
     )
 """
+# Pairs instead of all combinations of robots and metrics.
+REQUESTED_PAIRS = """
+    requested AS MATERIALIZED (
+        SELECT r.id AS robot_id, p.metric_name
+        FROM unnest(%(robots)s::uuid[], %(metrics)s::varchar[]) AS p (robot_id, metric_name)
+        JOIN robots r ON r.id = p.robot_id
+    )
+"""
 RAW_POINTS = f"""
     WITH {_REQUESTED_SERIES}
     SELECT a.robot_id, a.metric_name, t.time, t.value, t.unit
@@ -97,13 +105,16 @@ def percentile_statement(*, has_limits: bool) -> str:
     return _PERCENTILES.format(bucket=_bucket("t.time", has_limits=has_limits))
 
 
-def bucket_statement(slices: Sequence[TimeSlice], *, has_limits: bool) -> str:
+def bucket_statement(
+    slices: Sequence[TimeSlice], *, has_limits: bool, requested: str = _REQUESTED_SERIES
+) -> str:
     """Return the SQL that reads each slice from its table.
 
     Args:
         slices: Time slices with their sources.
         has_limits: Whether the parameter `limits` has the limits of the buckets; otherwise `width`
             has their width.
+        requested: Common table expression of the series.
     """
     groups: dict[tuple[Any, int], list[TimeSlice]] = {}
     for part in slices:
@@ -114,7 +125,7 @@ def bucket_statement(slices: Sequence[TimeSlice], *, has_limits: bool) -> str:
         for part in slices:
             groups.setdefault((part.level, 0), []).append(part)
     return _BUCKETS.format(
-        requested=_REQUESTED_SERIES,
+        requested=requested,
         bucket=_bucket("p.first_at", has_limits=has_limits),
         aggregates=", ".join(AGGREGATES[name] for name in COLUMNS),
         branches=" UNION ALL ".join(_branch(members) for members in groups.values()),

@@ -127,6 +127,7 @@ _TAGS = {
     "status-history": "Status intervals of robots.",
     "commands": "Commands to robots.",
     "telemetry": "Telemetry: ingest and queries.",
+    "prometheus": "Telemetry as the query API of Prometheus, for Grafana.",
     "device": "The robot's own API, with an API key bound to it.",
     "maintenance-tasks": "Maintenance of robots.",
     "alerts": "Alerts.",

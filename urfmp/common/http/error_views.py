@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.http.api_paths import is_api_path
 from urfmp.common.http.problem_details import problem_response
 from urfmp.common.log_filters import MAX_LINE_LENGTH, single_line
 from urfmp.db.backends.postgresql.hang_detection import QueryTooLongError
@@ -26,8 +27,7 @@ _AUDIT_FUNCTIONS = re.compile(r"\baudit_(?:row|record|link|digest|redact|pick|lo
 
 
 def _wants_problem(request: HttpRequest) -> bool:
-    # InfluxDB 1 clients write to `/write`.
-    return request.path.startswith("/api/") or request.path == "/write"
+    return is_api_path(request.path)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

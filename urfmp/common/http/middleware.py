@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from urfmp.common.exceptions import ApplicationError
+from urfmp.common.http.api_paths import is_api_path
 from urfmp.common.http.client_ip import forwarded_ip
 from urfmp.common.http.downloads import DownloadResponse
 from urfmp.common.http.error_views import unavailable
@@ -147,7 +148,7 @@ class CacheControlMiddleware:
         """Set Cache-Control, and Vary on API responses."""
         response = self.get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")
-        if request.path.startswith("/api/"):
+        if is_api_path(request.path):
             response["Cache-Control"] = "no-store"
             patch_vary_headers(response, ("Authorization", "X-API-Key", "Cookie"))
         return response

@@ -1,0 +1,1 @@
+"""Read series as Prometheus does: label matchers, and functions of time windows."""
