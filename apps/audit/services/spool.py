@@ -9,47 +9,46 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from django.db import DatabaseError, connection, transaction
 
 from urfmp.common.log_filters import single_line
+from urfmp.common.tenancy.context import audit_action
 
 logger = logging.getLogger(__name__)
 
 _LOCK_TIMEOUT = "1s"
+_is_spooling: ContextVar[bool] = ContextVar("audit_is_spooling", default=False)
 
 
 @contextmanager
-def audit_spooled(*, entered_by_job: bool = False) -> Iterator[None]:
-    """Spool the block's audit rows until after the commit.
+def audit_spooled(action: str, *, entered_by_job: bool = False) -> Iterator[None]:
+    """Set the audit action, and spool audit rows until the commit.
 
     Only for acts that a failing audit log must not prevent. If entering fails, a job repeats it
-    within five seconds.
+    within five seconds. Inside another such block, it only sets the action.
 
     Args:
+        action: As for `audit_action`; "" for that of the caller.
         entered_by_job: Leave the rows to the job: entering may wait for a second, for which the
             caller has no time.
+
+    Raises:
+        TenantError: No tenant transaction is open.
     """
-    with transaction.atomic():
-        if _is_spooling():
+    if _is_spooling.get():
+        with audit_action(action):
             yield
-            return
-        _set_spooling("on")
-        yield
-        _set_spooling("")
-        if not entered_by_job:
-            transaction.on_commit(_try_to_enter)
-
-
-def _is_spooling() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('app.audit_spool', true) = 'on'")
-        return bool(cursor.fetchone()[0])
-
-
-def _set_spooling(value: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('app.audit_spool', %s, true)", [value])
+        return
+    token = _is_spooling.set(True)
+    try:
+        with audit_action(action, settings={"app.audit_spool": "on"}):
+            yield
+            if not entered_by_job:
+                transaction.on_commit(_try_to_enter)
+    finally:
+        _is_spooling.reset(token)
 
 
 def _try_to_enter() -> None:

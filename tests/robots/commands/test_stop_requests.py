@@ -7,14 +7,18 @@ import time
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
 from apps.audit.services.spool import audit_spool_enter
+from apps.robots.choices import CommandStatus
 from apps.robots.exceptions import MaintenanceLockedError, StopLatchedError
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
+from apps.robots.services.commands.changes import change_status
 from apps.robots.services.commands.expiry import commands_mark_unknown
 from apps.robots.services.commands.reports import command_acknowledge, command_report_result
 from apps.robots.services.commands.stop_requests import (
@@ -195,6 +199,26 @@ def test_unfetched_stop_opens_an_alert_which_the_hand_over_resolves(commanded):
     assert (alert.severity, alert.title) == ("critical", "The robot did not fetch the stop request")
     assert commanded.claim().pk == command.pk
     assert commanded.do(Alert.objects.get).is_resolved
+
+
+def test_alert_opened_since_the_stop_was_read_is_resolved_by_the_hand_over(commanded):
+    command = stop(commanded)
+    read_before = commanded.read(command)
+    commanded.pass_time(11)
+    commanded.do(stop_requests_follow)
+    assert not commanded.do(Alert.objects.get).is_resolved
+    commanded.do(change_status, read_before, CommandStatus.SENT, sent_at=Now())
+    assert commanded.do(Alert.objects.get).is_resolved
+
+
+def test_stop_has_few_statements(commanded):
+    """Each of them waits for a processor while telemetry is ingested."""
+    with CaptureQueriesContext(connection) as requested:
+        stop(commanded)
+    with CaptureQueriesContext(connection) as handed_over:
+        commanded.claim()
+    assert len(requested) <= 21
+    assert len(handed_over) <= 10
 
 
 def test_unanswered_stop_is_unknown(commanded):

@@ -7,7 +7,7 @@ organization.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -230,13 +230,15 @@ def _activated(context: _Context) -> Iterator[None]:
 
 
 @contextmanager
-def audit_action(action: str) -> Iterator[None]:
+def audit_action(action: str, *, settings: Mapping[str, str] | None = None) -> Iterator[None]:
     """Set the audit action of a service; run it in one transaction.
 
     When services call each other, the outermost action is audited.
 
     Args:
         action: Dotted name, such as `robots.robot.create`.
+        settings: Further settings of PostgreSQL for the block. They are set and cleared in the
+            statements that set the action.
 
     Raises:
         TenantError: No tenant transaction is open.
@@ -245,15 +247,19 @@ def audit_action(action: str) -> Iterator[None]:
     if outer is None:
         msg = f"{action} needs a tenant transaction around it."
         raise TenantError(msg)
+    inner = _Context(outer.organization_id, outer.actor, outer.action or action)
+    changed = dict(settings or {})
+    if inner.action != outer.action:
+        changed["app.action"] = inner.action
     with transaction.atomic():
-        if outer.action:
+        if not changed:
             yield
             return
-        token = _context.set(_Context(outer.organization_id, outer.actor, action))
+        token = _context.set(inner)
         try:
-            _apply({"app.action": action})
+            _apply(changed)
             yield
         finally:
             _context.reset(token)
         if not connection.needs_rollback:
-            _apply({"app.action": outer.action})
+            _apply({**dict.fromkeys(changed, ""), "app.action": outer.action})

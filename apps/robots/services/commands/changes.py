@@ -88,7 +88,8 @@ def change_status(command: RobotCommand, status: str, **fields: Any) -> RobotCom
     is_stop = command.type == CommandType.EMERGENCY_STOP
     # The robot gets a stop request after the effects of the commit.
     is_hand_over = status == CommandStatus.SENT
-    with audit_spooled(entered_by_job=is_hand_over) if is_stop else nullcontext():
+    version, is_alerted = command.version, command.answer_due_at is None
+    with audit_spooled("", entered_by_job=is_hand_over) if is_stop else nullcontext():
         changed = RobotCommand.objects.filter(pk=command.pk, status=before).update(
             status=status, version=F("version") + 1, **fields
         )
@@ -100,7 +101,9 @@ def change_status(command: RobotCommand, status: str, **fields: Any) -> RobotCom
         if before in IN_FLIGHT_STATUSES:
             # The robot's next command may have waited for this one.
             wake_robots({command.robot_id})
-        if is_stop or CommandStatus.UNKNOWN in {before, status}:
+        # Users are alerted of an unfetched stop by a change of its own, perhaps since it was read.
+        is_fetched_in_time = is_hand_over and not is_alerted and command.version == version + 1
+        if (is_stop and not is_fetched_in_time) or CommandStatus.UNKNOWN in {before, status}:
             run_outcome_steps(command)
     return command
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from uuid import UUID
 
@@ -127,10 +127,12 @@ def _reject(command: RobotCommand, reason: str) -> None:
 def _is_sent(command: RobotCommand, acknowledge_within: timedelta) -> bool:
     """Mark a command as sent; return False if it has expired.
 
-    A trigger rejects the status of an expired command.
+    A trigger rejects the status of an expired command. The change of a stop request is a savepoint
+    by itself.
     """
+    is_stop = command.type == CommandType.EMERGENCY_STOP
     try:
-        with transaction.atomic():
+        with nullcontext() if is_stop else transaction.atomic():
             change_status(
                 command,
                 CommandStatus.SENT,

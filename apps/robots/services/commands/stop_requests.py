@@ -50,7 +50,7 @@ def stop_requests_create(
     validate_payload(CommandType.EMERGENCY_STOP, payload, {})
     if not all(robot.is_active for robot in robots):
         raise RobotRetiredError
-    with audit_spooled(), audit_action("robots.command.request_stop"):
+    with audit_spooled("robots.command.request_stop"):
         commands = RobotCommand.objects.bulk_create(
             RobotCommand(
                 organization_id=robot.organization_id,
@@ -81,7 +81,7 @@ def stop_requests_follow() -> int:
         Number of stop requests processed.
     """
     unlatched = RobotCommand.objects.filter(latch_due_at__isnull=False)
-    with audit_spooled(), audit_action("robots.command.request_stop"):
+    with audit_spooled("robots.command.request_stop"):
         robots: dict[UUID, RobotCommand] = {}
         for command in unlatched.select_related("user").order_by("created_at"):
             robots[command.robot_id] = command
