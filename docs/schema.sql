@@ -539,11 +539,13 @@ CREATE TABLE maintenance_schedules (
     created_by uuid NOT NULL,
     organization_id uuid NOT NULL,
     robot_id uuid,
+    template_id uuid,
     CONSTRAINT maintenance_schedules_pkey PRIMARY KEY (id),
     CONSTRAINT fk_schedules_assigned FOREIGN KEY (assigned_to) REFERENCES users(id),
     CONSTRAINT fk_schedules_created FOREIGN KEY (created_by) REFERENCES users(id),
     CONSTRAINT fk_schedules_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_schedules_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_schedules_template FOREIGN KEY (organization_id, template_id) REFERENCES task_templates(organization_id, id) ON DELETE SET NULL (template_id),
     CONSTRAINT maintenance_schedules_calendar_anchor_check CHECK (((calendar_anchor)::text = ANY ((ARRAY['fixed'::character varying, 'floating'::character varying])::text[]))),
     CONSTRAINT maintenance_schedules_frequency_check CHECK (((frequency)::text = ANY ((ARRAY['daily'::character varying, 'weekly'::character varying, 'monthly'::character varying, 'yearly'::character varying])::text[]))),
     CONSTRAINT maintenance_schedules_interval_check CHECK (("interval" >= 0)),
@@ -570,6 +572,7 @@ CREATE INDEX idx_schedules_assigned ON public.maintenance_schedules USING btree 
 CREATE INDEX idx_schedules_created_by ON public.maintenance_schedules USING btree (created_by);
 CREATE INDEX idx_schedules_organization ON public.maintenance_schedules USING btree (organization_id, title);
 CREATE INDEX idx_schedules_robot ON public.maintenance_schedules USING btree (robot_id);
+CREATE INDEX idx_schedules_template ON public.maintenance_schedules USING btree (template_id);
 ALTER TABLE maintenance_schedules ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON maintenance_schedules FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
@@ -642,6 +645,7 @@ CREATE TABLE maintenance_tasks (
     locks_robot boolean DEFAULT false NOT NULL,
     remedy_code character varying(30) DEFAULT ''::character varying NOT NULL,
     robot_locked_at timestamp with time zone,
+    template_id uuid,
     CONSTRAINT maintenance_tasks_pkey PRIMARY KEY (id),
     CONSTRAINT fk_maintenance_approved_by FOREIGN KEY (approved_by) REFERENCES users(id),
     CONSTRAINT fk_maintenance_assigned FOREIGN KEY (assigned_to) REFERENCES users(id),
@@ -651,6 +655,7 @@ CREATE TABLE maintenance_tasks (
     CONSTRAINT fk_maintenance_organization_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id),
     CONSTRAINT fk_maintenance_robot FOREIGN KEY (robot_id) REFERENCES robots(id),
     CONSTRAINT fk_maintenance_schedule FOREIGN KEY (organization_id, schedule_id) REFERENCES maintenance_schedules(organization_id, id) ON DELETE SET NULL (schedule_id),
+    CONSTRAINT fk_maintenance_template FOREIGN KEY (organization_id, template_id) REFERENCES task_templates(organization_id, id) ON DELETE SET NULL (template_id),
     CONSTRAINT maintenance_tasks_cause_code_check CHECK (((cause_code)::text = ANY ((ARRAY[''::character varying, 'wear'::character varying, 'lubrication'::character varying, 'contamination'::character varying, 'overload'::character varying, 'collision'::character varying, 'settings'::character varying, 'operation'::character varying, 'defective_part'::character varying, 'earlier_work'::character varying, 'supply'::character varying, 'other'::character varying, 'unknown'::character varying])::text[]))),
     CONSTRAINT maintenance_tasks_due_at_check CHECK (((due_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (due_at < '2200-01-01 00:00:00+00'::timestamp with time zone))),
     CONSTRAINT maintenance_tasks_failure_code_check CHECK (((failure_code)::text = ANY ((ARRAY[''::character varying, 'mechanical'::character varying, 'drive'::character varying, 'electrical'::character varying, 'cable'::character varying, 'sensor'::character varying, 'tool'::character varying, 'battery'::character varying, 'pneumatic'::character varying, 'controller'::character varying, 'software'::character varying, 'communication'::character varying, 'safety'::character varying, 'other'::character varying])::text[]))),
@@ -674,6 +679,7 @@ CREATE INDEX idx_maintenance_robot ON public.maintenance_tasks USING btree (robo
 CREATE INDEX idx_maintenance_schedule ON public.maintenance_tasks USING btree (schedule_id);
 CREATE INDEX idx_maintenance_scheduled ON public.maintenance_tasks USING btree (scheduled_at);
 CREATE INDEX idx_maintenance_status ON public.maintenance_tasks USING btree (status);
+CREATE INDEX idx_maintenance_template ON public.maintenance_tasks USING btree (template_id);
 CREATE UNIQUE INDEX maintenance_tasks_one_open_key ON public.maintenance_tasks USING btree (schedule_id, robot_id) WHERE ((schedule_id IS NOT NULL) AND ((status IS NULL) OR ((status)::text = ANY ((ARRAY['scheduled'::character varying, 'pending'::character varying, 'in_progress'::character varying, 'on_hold'::character varying, 'requires_approval'::character varying, 'overdue'::character varying])::text[]))));
 ALTER TABLE maintenance_tasks ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON maintenance_tasks FOR ALL TO public
@@ -1388,6 +1394,45 @@ CREATE POLICY tenant ON second_factors FOR ALL TO public
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.second_factors FOR EACH ROW EXECUTE FUNCTION audit_row('accounts.second_factor', 'organization_id', '{last_step}', '{seed,recovery_digests}');
 
 
+-- task_files
+
+CREATE TABLE task_files (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    file_name character varying(255) NOT NULL,
+    media_type character varying(20) NOT NULL,
+    size_bytes integer NOT NULL,
+    width_px integer,
+    height_px integer,
+    digest character varying(64) NOT NULL,
+    content bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    uploaded_by uuid,
+    step_id uuid,
+    CONSTRAINT task_files_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_task_files_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_task_files_step FOREIGN KEY (organization_id, step_id) REFERENCES task_steps(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_task_files_task FOREIGN KEY (organization_id, task_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_task_files_uploaded_by FOREIGN KEY (uploaded_by) REFERENCES users(id),
+    CONSTRAINT task_files_height_px_check CHECK ((height_px >= 0)),
+    CONSTRAINT task_files_media_type_check CHECK (((media_type)::text = ANY ((ARRAY['image/jpeg'::character varying, 'image/png'::character varying, 'application/pdf'::character varying, 'text/plain'::character varying])::text[]))),
+    CONSTRAINT task_files_size_bytes_check CHECK ((size_bytes >= 0)),
+    CONSTRAINT task_files_size_check CHECK ((((height_px > 0) AND ((media_type)::text = ANY ((ARRAY['image/jpeg'::character varying, 'image/png'::character varying])::text[])) AND (width_px > 0)) OR ((height_px IS NULL) AND (width_px IS NULL)))),
+    CONSTRAINT task_files_width_px_check CHECK ((width_px >= 0))
+);
+CREATE INDEX idx_task_files_organization ON public.task_files USING btree (organization_id, created_at);
+CREATE INDEX idx_task_files_step ON public.task_files USING btree (step_id);
+CREATE INDEX idx_task_files_task ON public.task_files USING btree (task_id);
+CREATE INDEX idx_task_files_uploaded_by ON public.task_files USING btree (uploaded_by);
+ALTER TABLE task_files ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON task_files FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.task_files FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.task_file', 'organization_id', '{content}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, uploaded_by ON public.task_files FOR EACH ROW EXECUTE FUNCTION require_own_users('uploaded_by');
+
+
 -- task_parts
 
 CREATE TABLE task_parts (
@@ -1414,6 +1459,140 @@ CREATE POLICY tenant ON task_parts FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.task_parts FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.task_part', 'organization_id', '{}', '{}');
+
+
+-- task_steps
+
+CREATE TABLE task_steps (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    "position" smallint NOT NULL,
+    title character varying(255) NOT NULL,
+    kind character varying(20) NOT NULL,
+    unit character varying(20),
+    minimum numeric(15,3),
+    maximum numeric(15,3),
+    is_required boolean DEFAULT true NOT NULL,
+    outcome character varying(10),
+    number numeric(15,3),
+    text text DEFAULT ''::text NOT NULL,
+    recorded_at timestamp with time zone,
+    version integer DEFAULT 0 NOT NULL,
+    follow_up_id uuid,
+    organization_id uuid NOT NULL,
+    recorded_by uuid,
+    task_id uuid NOT NULL,
+    CONSTRAINT task_steps_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_task_steps_follow_up FOREIGN KEY (organization_id, follow_up_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE SET NULL (follow_up_id),
+    CONSTRAINT fk_task_steps_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_task_steps_recorded_by FOREIGN KEY (recorded_by) REFERENCES users(id),
+    CONSTRAINT fk_task_steps_task FOREIGN KEY (organization_id, task_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT task_steps_kind_check CHECK (((kind)::text = ANY ((ARRAY['pass_fail'::character varying, 'number'::character varying, 'meter'::character varying, 'text'::character varying, 'photo'::character varying])::text[]))),
+    CONSTRAINT task_steps_limits_check CHECK ((((kind)::text = 'number'::text) OR ((maximum IS NULL) AND (minimum IS NULL)))),
+    CONSTRAINT task_steps_limits_order_check CHECK ((maximum >= minimum)),
+    CONSTRAINT task_steps_organization_id_key UNIQUE (organization_id, id),
+    CONSTRAINT task_steps_outcome_check CHECK (((outcome)::text = ANY ((ARRAY['passed'::character varying, 'failed'::character varying])::text[]))),
+    CONSTRAINT task_steps_position_check CHECK (("position" >= 0)),
+    CONSTRAINT task_steps_position_key UNIQUE (task_id, "position"),
+    CONSTRAINT task_steps_recorded_check CHECK ((((outcome IS NULL) AND (recorded_at IS NULL)) OR ((outcome IS NOT NULL) AND (recorded_at IS NOT NULL)))),
+    CONSTRAINT task_steps_title_form_check CHECK (is_name((title)::text)),
+    CONSTRAINT task_steps_unit_form_check CHECK (is_identifier((unit)::text)),
+    CONSTRAINT task_steps_version_check CHECK ((version >= 0))
+);
+CREATE INDEX idx_task_steps_follow_up ON public.task_steps USING btree (follow_up_id);
+CREATE INDEX idx_task_steps_organization ON public.task_steps USING btree (organization_id);
+CREATE INDEX idx_task_steps_recorded_by ON public.task_steps USING btree (recorded_by);
+ALTER TABLE task_steps ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON task_steps FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.task_steps FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.task_step', 'organization_id', '{}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, recorded_by ON public.task_steps FOR EACH ROW EXECUTE FUNCTION require_own_users('recorded_by');
+
+
+-- task_template_parts
+
+CREATE TABLE task_template_parts (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    quantity numeric(12,3) DEFAULT 0 NOT NULL,
+    organization_id uuid NOT NULL,
+    part_id uuid NOT NULL,
+    template_id uuid NOT NULL,
+    CONSTRAINT task_template_parts_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_template_parts_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_template_parts_part FOREIGN KEY (organization_id, part_id) REFERENCES parts(organization_id, id),
+    CONSTRAINT fk_template_parts_template FOREIGN KEY (organization_id, template_id) REFERENCES task_templates(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT task_template_parts_part_key UNIQUE (template_id, part_id),
+    CONSTRAINT task_template_parts_quantity_range_check CHECK (((quantity > (0)::numeric) AND (quantity <= (1000000)::numeric)))
+);
+CREATE INDEX idx_template_parts_owner ON public.task_template_parts USING btree (organization_id);
+CREATE INDEX idx_template_parts_part ON public.task_template_parts USING btree (part_id);
+ALTER TABLE task_template_parts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON task_template_parts FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.task_template_parts FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.template_part', 'organization_id', '{}', '{}');
+
+
+-- task_template_steps
+
+CREATE TABLE task_template_steps (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    "position" smallint NOT NULL,
+    title character varying(255) NOT NULL,
+    kind character varying(20) NOT NULL,
+    unit character varying(20),
+    minimum numeric(15,3),
+    maximum numeric(15,3),
+    is_required boolean DEFAULT true NOT NULL,
+    organization_id uuid NOT NULL,
+    template_id uuid NOT NULL,
+    CONSTRAINT task_template_steps_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_template_steps_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_template_steps_template FOREIGN KEY (organization_id, template_id) REFERENCES task_templates(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT task_template_steps_kind_check CHECK (((kind)::text = ANY ((ARRAY['pass_fail'::character varying, 'number'::character varying, 'meter'::character varying, 'text'::character varying, 'photo'::character varying])::text[]))),
+    CONSTRAINT task_template_steps_limits_check CHECK ((((kind)::text = 'number'::text) OR ((maximum IS NULL) AND (minimum IS NULL)))),
+    CONSTRAINT task_template_steps_limits_order_check CHECK ((maximum >= minimum)),
+    CONSTRAINT task_template_steps_position_check CHECK (("position" >= 0)),
+    CONSTRAINT task_template_steps_position_key UNIQUE (template_id, "position"),
+    CONSTRAINT task_template_steps_title_form_check CHECK (is_name((title)::text)),
+    CONSTRAINT task_template_steps_unit_form_check CHECK (is_identifier((unit)::text))
+);
+CREATE INDEX idx_template_steps_owner ON public.task_template_steps USING btree (organization_id);
+ALTER TABLE task_template_steps ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON task_template_steps FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.task_template_steps FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.template_step', 'organization_id', '{}', '{}');
+
+
+-- task_templates
+
+CREATE TABLE task_templates (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    title character varying(255) NOT NULL,
+    description text,
+    type character varying(50) NOT NULL,
+    priority character varying(20) DEFAULT 'medium'::character varying NOT NULL,
+    estimated_duration integer,
+    skills character varying(50)[] DEFAULT '{}'::character varying(50)[] NOT NULL,
+    is_active boolean DEFAULT true NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    CONSTRAINT task_templates_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_task_templates_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT task_templates_organization_id_key UNIQUE (organization_id, id),
+    CONSTRAINT task_templates_organization_title_key UNIQUE (organization_id, title),
+    CONSTRAINT task_templates_priority_check CHECK (((priority)::text = ANY ((ARRAY['low'::character varying, 'medium'::character varying, 'high'::character varying, 'critical'::character varying])::text[]))),
+    CONSTRAINT task_templates_title_form_check CHECK (is_name((title)::text)),
+    CONSTRAINT task_templates_type_check CHECK (((type)::text = ANY ((ARRAY['preventive'::character varying, 'corrective'::character varying, 'predictive'::character varying, 'condition_based'::character varying, 'emergency'::character varying, 'calibration'::character varying, 'inspection'::character varying, 'cleaning'::character varying, 'lubrication'::character varying, 'replacement'::character varying, 'upgrade'::character varying, 'custom'::character varying])::text[])))
+);
+ALTER TABLE task_templates ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON task_templates FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.task_templates FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.task_template', 'organization_id', '{}', '{}');
+CREATE TRIGGER update_task_templates_updated_at BEFORE UPDATE ON public.task_templates FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
 
 -- telemetry_batches

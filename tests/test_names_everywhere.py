@@ -41,6 +41,7 @@ OTHER_TEXTS = {
     "maintenance.CalendarFeed.token_digest",
     # cleaned when the file is uploaded
     "telemetry.TelemetryImport.file_name", "organizations.FloorPlan.file_name",
+    "maintenance.TaskFile.file_name", "maintenance.TaskFile.digest",
     "organizations.FloorPlan.digest", "robots.RobotImport.file_name",
     # checked when points are decoded
     "telemetry.TelemetryLatest.metric_name", "telemetry.TelemetryLatest.unit",

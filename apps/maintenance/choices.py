@@ -67,6 +67,7 @@ class MaintenanceAction(StrEnum):
     RESUME = "resume"
     JOIN = "join"
     LEAVE = "leave"
+    RECORD_STEP = "record_step"
     COMPLETE = "complete"
     APPROVE = "approve"
     SEND_BACK = "send_back"
@@ -109,6 +110,7 @@ TRANSITIONS: Mapping[MaintenanceAction, Transition] = {
     MaintenanceAction.RESUME: Transition(frozenset({_S.ON_HOLD}), frozenset({_S.IN_PROGRESS})),
     MaintenanceAction.JOIN: Transition(frozenset({_S.IN_PROGRESS})),
     MaintenanceAction.LEAVE: Transition(frozenset({_S.IN_PROGRESS})),
+    MaintenanceAction.RECORD_STEP: Transition(frozenset({_S.IN_PROGRESS})),
     MaintenanceAction.COMPLETE: Transition(
         frozenset({_S.IN_PROGRESS}), frozenset({_S.COMPLETED, _S.REQUIRES_APPROVAL})
     ),
@@ -216,6 +218,39 @@ MAX_REASON_CHARS = 1000
 # A year: a longer duration is a typo.
 MAX_DURATION_MINUTES = 525_600
 MAX_COMMENT_CHARS = 4000
+
+
+class StepKind(models.TextChoices):
+    """What a step of a checklist records."""
+
+    PASS_FAIL = "pass_fail", "Pass or fail"
+    NUMBER = "number", "Number"
+    METER = "meter", "Meter reading"
+    TEXT = "text", "Text"
+    PHOTO = "photo", "Photo"
+
+
+class StepOutcome(models.TextChoices):
+    """Result of a step.
+
+    A number within its limits passes, and so does a text, a reading or a photo.
+    """
+
+    PASSED = "passed", "Passed"
+    FAILED = "failed", "Failed"
+
+
+class FileMediaType(models.TextChoices):
+    """Format of a file on a task."""
+
+    JPEG = "image/jpeg", "JPEG"
+    PNG = "image/png", "PNG"
+    PDF = "application/pdf", "PDF"
+    TEXT = "text/plain", "Text"
+
+
+IMAGE_MEDIA_TYPES = (FileMediaType.JPEG, FileMediaType.PNG)
+MAX_STEP_TEXT_CHARS = 4000
 
 
 class Frequency(models.TextChoices):

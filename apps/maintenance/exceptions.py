@@ -22,3 +22,21 @@ class InsufficientStockError(ApplicationError):
     """The stock is smaller than the quantity."""
 
     code = "insufficient_stock"
+
+
+class ChecklistIncompleteError(ApplicationError):
+    """Required steps of the checklist are not recorded."""
+
+    code = "checklist_incomplete"
+
+
+class StepConflictError(ApplicationError):
+    """Another user has recorded this step meanwhile. Your entry was not saved."""
+
+    code = "step_conflict"
+
+
+class FileLimitError(ApplicationError):
+    """The task or the organization has too many files."""
+
+    code = "file_limit"

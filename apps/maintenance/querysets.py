@@ -70,6 +70,38 @@ class MaintenanceScheduleStateQuerySet(RobotScopedQuerySet):
     """Schedules of one organization's robots, robot by robot."""
 
 
+class TaskTemplateQuerySet(OrganizationScopedQuerySet):
+    """Task templates of one organization."""
+
+
+class TemplateStepQuerySet(OrganizationScopedQuerySet):
+    """Steps of one organization's templates."""
+
+
+class TemplatePartQuerySet(OrganizationScopedQuerySet):
+    """Parts of one organization's templates."""
+
+
+class TaskStepQuerySet(RobotScopedQuerySet):
+    """Checklists of one organization's tasks."""
+
+    robot_lookup = "task__robot_id"
+
+    def missing(self) -> Self:
+        """Return required steps that are not recorded."""
+        return self.filter(is_required=True, recorded_at__isnull=True)
+
+
+class TaskFileQuerySet(RobotScopedQuerySet):
+    """Files on one organization's tasks."""
+
+    robot_lookup = "task__robot_id"
+
+    def without_content(self) -> Self:
+        """Leave the bytes in the database."""
+        return self.defer("content")
+
+
 class CalendarFeedQuerySet(OrganizationScopedQuerySet):
     """Calendar feeds of one organization's users."""
 

@@ -83,6 +83,8 @@ def test_every_tenant_model_has_resource():
         "maintenance.maintenanceschedulestate",
         "maintenance.labourentry",
         "maintenance.taskevent",
+        "maintenance.templatepart",
+        "maintenance.templatestep",
         "organizations.floorplan",
         "robots.robotclaimcode",
         "robots.robotimportrow",

@@ -117,6 +117,24 @@ def make_parts(organization, number):
     part_movement_create(stock=stock, kind="receive", quantity=Decimal(3))
     task = MaintenanceTask.objects.first()
     part_movement_create(stock=stock, kind="use", quantity=Decimal(1), task=task)
+    make_checklist(task, number)
+
+
+def make_checklist(task, number):
+    """Create a template, and a task with its step and a file."""
+    from apps.maintenance.services.task_files import CheckedFile, task_file_add
+    from apps.maintenance.services.tasks import task_create
+    from apps.maintenance.services.templates import StepDraft, template_create
+
+    template = template_create(
+        organization_id=task.organization_id, title=f"T{number}", type="cleaning",
+        steps=[StepDraft("Clean", "pass_fail")],
+    )  # fmt: skip
+    created = task_create(
+        organization_id=task.organization_id, created_by=task.created_by, title="t",
+        type="cleaning", template=template, robot=task.robot,
+    )  # fmt: skip
+    task_file_add(created, CheckedFile("text/plain", b"x"), file_name="x.txt")
 
 
 def address(path, robot):

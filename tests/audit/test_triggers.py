@@ -47,7 +47,12 @@ from apps.maintenance.models import (
     PartMovement,
     PartStock,
     TaskEvent,
+    TaskFile,
     TaskPart,
+    TaskStep,
+    TaskTemplate,
+    TemplatePart,
+    TemplateStep,
 )
 from apps.organizations.models import Facility, FloorPlan, Organization
 from apps.organizations.services.organizations import organization_update
@@ -230,6 +235,8 @@ def test_every_tenant_table_is_covered():
     elsewhere |= {MaintenanceScheduleState}  # in tests/maintenance/test_schedules.py
     elsewhere |= {CalendarFeed}  # in tests/maintenance/test_calendar_feeds.py
     elsewhere |= {PartStock, PartMovement, TaskPart}  # in tests/maintenance/test_parts.py
+    # in tests/maintenance/test_checklists.py and test_task_files.py
+    elsewhere |= {TaskTemplate, TemplateStep, TemplatePart, TaskStep, TaskFile}
     elsewhere |= {NotificationStep, NotificationPreference, RobotImport}
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
 

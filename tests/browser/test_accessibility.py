@@ -31,6 +31,7 @@ PARTS = 2  # one for each worker of `make check`
 NOT_PAGES = {
     "autocomplete", "search", "jsi18n", "app_list", "None", "logout", "leave_organization",
     "audit_auditlog_export", "robots_robot_export", "robot_client_file",
+    "task_file_page",
 }  # fmt: skip
 # Swagger UI renders the operations in the API browser; only the frame around them is ours.
 FOREIGN_MARKUP = ["#swagger-ui"]

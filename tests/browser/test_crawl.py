@@ -19,6 +19,7 @@ from decimal import Decimal
 from apps.maintenance.services.part_movements import part_movement_create
 from apps.maintenance.services.parts import part_create, part_stock_create
 from apps.maintenance.services.tasks import task_create
+from apps.maintenance.services.templates import StepDraft, template_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.models import Robot, RobotCommand
 from apps.telemetry.services.imports import import_upload
@@ -31,7 +32,11 @@ with tenant_transaction(o):
     part = part_create(organization_id=o, number="B-7", name="Belt")
     stock = part_stock_create(organization_id=o, part=part, facility=hall, storage_location="A")
     part_movement_create(stock=stock, kind="receive", quantity=Decimal(3))
-    task_create(organization_id=o, created_by=author, title="Grease", type="cleaning", robot=robot)
+    template = template_create(
+        organization_id=o, title="Greasing", type="cleaning",
+        steps=[StepDraft("Joint 1", "pass_fail"), StepDraft("Amount", "number", "g")])
+    task_create(organization_id=o, created_by=author, title="Grease", type="cleaning", robot=robot,
+                template=template)
     alert_report(organization_id=o, robot=robot, type="system", severity="error", title="Hot",
                message="Very hot.")
     RobotCommand.objects.create(organization_id=o, robot=robot, type="pause", payload={"a": 1})
@@ -43,7 +48,7 @@ MAX_PAGES_PER_ROUTE = 2
 # Routes without a link, and routes that are not pages.
 NOT_LINKED = {
     "autocomplete", "search", "jsi18n", "logout", "login", "app_list", "None",
-    "password_change_done", "robot_client_file",
+    "password_change_done", "robot_client_file", "task_file_page",
     "alerts_alertrule_preview", "alerts_alertrule_add_built_in",  # forms are posted to them
 }  # fmt: skip
 

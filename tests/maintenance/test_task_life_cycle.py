@@ -312,8 +312,12 @@ def test_task_without_status_counts_as_scheduled():
 def test_every_action_has_a_transition():
     assert set(TRANSITIONS) == set(MaintenanceAction)
     internal = {MaintenanceAction.MARK_OVERDUE, MaintenanceAction.RESCHEDULE}
-    # Only who works on a task can leave it: tests/maintenance/test_labour.py.
-    assert set(ACTIONS) == set(MaintenanceAction) - internal - {MaintenanceAction.LEAVE}
+    # Only who works on a task can leave it: tests/maintenance/test_labour.py. Steps are those of
+    # a template: tests/maintenance/test_checklists.py.
+    assert set(ACTIONS) == set(MaintenanceAction) - internal - {
+        MaintenanceAction.LEAVE,
+        MaintenanceAction.RECORD_STEP,
+    }
 
 
 def test_settings_know_every_maintenance_type():

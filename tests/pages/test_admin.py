@@ -20,7 +20,13 @@ from apps.alerts.models import (
     Silence,
 )
 from apps.audit.models import AuditLog
-from apps.maintenance.models import MaintenanceSchedule, MaintenanceTask, Part, PartStock
+from apps.maintenance.models import (
+    MaintenanceSchedule,
+    MaintenanceTask,
+    Part,
+    PartStock,
+    TaskTemplate,
+)
 from apps.organizations.models import Facility, Organization, PlatformOrganization
 from apps.robots.models import Robot, RobotCommand
 from urfmp.common.admin import OrganizationScopedAdmin, RelatedOnlyFilter
@@ -30,7 +36,7 @@ pytestmark = pytest.mark.django_db
 MODELS = (
     User, UserSession, ApiKey, Organization, Facility, Robot, RobotCommand, MaintenanceTask,
     MaintenanceSchedule, Alert, AlertRule, NotificationChannel, NotificationRoute, Silence,
-    Delivery, AuditLog, Part, PartStock,
+    Delivery, AuditLog, Part, PartStock, TaskTemplate,
 )  # fmt: skip
 OURS = [model for model in admin.site._registry if model.__module__.startswith("apps.")]
 

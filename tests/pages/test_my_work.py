@@ -80,22 +80,20 @@ def test_home_of_a_technician_is_the_own_work(worker, alice, add_task, client_fo
     assert "fleet" in client_for(alice).get("/admin/").context
 
 
-def test_start_leads_back_to_the_own_work(organization_a, worker, add_task, client_for, tenant):
+def test_start_leads_to_the_work_on_the_task(organization_a, worker, add_task, client_for, tenant):
     task = add_task("Grease", timezone.now() + timedelta(days=20))
     client = client_for(worker)
+    work = reverse("admin:task_work_page", args=[task.pk])
     page = client.get(URL).content.decode()
-    start = reverse("admin:maintenance_maintenancetask_act", args=[task.pk, "start"])
-    assert f'action="{start}"' in page
-    response = client.post(start, {"next": URL})
-    assert (response.status_code, response["location"]) == (302, URL)
+    assert f'action="{work}"' in page
+    response = client.post(work, {"act": "start"})
+    assert (response.status_code, response["location"]) == (302, work)
     assert shown(client) == {"In progress": ["Grease"]}
-    complete = reverse("admin:maintenance_maintenancetask_act", args=[task.pk, "complete"])
-    assert f'href="{complete}"' in client.get(URL).content.decode()
+    assert f'href="{work}" aria-label="Continue Grease"' in client.get(URL).content.decode()
     with tenant(organization_a):
         task_hold(task, "Waiting for grease")
-    resume = reverse("admin:maintenance_maintenancetask_act", args=[task.pk, "resume"])
-    assert f'action="{resume}"' in client.get(URL).content.decode()
-    assert client.post(resume, {"next": URL})["location"] == URL
+    assert 'value="resume"' in client.get(URL).content.decode()
+    assert client.post(work, {"act": "resume"})["location"] == work
 
 
 def test_viewer_sees_own_tasks_without_actions(bob, add_task, client_for):

@@ -118,6 +118,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
                 running_hours=500,
             )
             parts = _make_parts(facility, task, mark)
+            checklist = _make_checklist(task, mark)
             invitation = invitation_create(
                 organization_id=organization.id, email=f"{mark}-invited@x.example", role="custom"
             )
@@ -162,6 +163,7 @@ def make_everything(make_facility, make_robot, make_user, tenant, client_for) ->
             "maintenance-task": task.pk,
             "maintenance-schedule": schedule.pk,
             **parts,
+            **checklist,
             "alert": alert.pk,
             "alert-rule": rule.pk,
             "command": command.pk,
@@ -200,6 +202,27 @@ def _make_parts(facility: Any, task: Any, mark: str) -> dict[str, UUID]:
         "part-movement": movement.pk,
         "task-part": TaskPart.objects.get(task=task).pk,
     }
+
+
+def _make_checklist(task: Any, mark: str) -> dict[str, UUID]:
+    """Create a template, a step of the task and a file."""
+    from apps.maintenance.models import TaskStep
+    from apps.maintenance.services.task_files import CheckedFile, task_file_add
+    from apps.maintenance.services.templates import template_create
+
+    template = template_create(
+        organization_id=task.organization_id, title=f"Template {mark}", type="cleaning"
+    )
+    step = TaskStep.objects.create(
+        organization_id=task.organization_id,
+        task=task,
+        position=1,
+        title=f"Step {mark}",
+        kind="text",
+        is_required=False,
+    )
+    file = task_file_add(task, CheckedFile("text/plain", mark.encode()), file_name=f"{mark}.txt")
+    return {"task-template": template.pk, "task-step": step.pk, "task-file": file.pk}
 
 
 @pytest.fixture
@@ -241,7 +264,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
         r"-(detail|floor-plan|floor-plan-picture|password-link|second-factor|start|hold|resume|join|leave|complete|correct-duration|labour|send-back|reopen|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
         r"|change-lifecycle|test|end|replay|purge|reveal-secret|take-control|release-control|claim-code|errors|approve|reject"
-        r"|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events|preview)$",
+        r"|record|follow-up|content|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events|preview)$",
         "",
         route.removeprefix("platform-"),
     )
@@ -260,6 +283,7 @@ RESOURCE = {
     "maintenancetask": "maintenance-task",
     "maintenanceschedule": "maintenance-schedule",
     "part": "part",
+    "tasktemplate": "task-template",
     "partstock": "part-stock",
     "alert": "alert",
     "alertrule": "alert-rule",

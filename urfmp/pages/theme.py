@@ -151,6 +151,12 @@ UNFOLD: dict[str, Any] = {
                         "maintenance.view_maintenanceschedule",
                     ),
                     _menu_item(
+                        "Templates",
+                        "checklist",
+                        "maintenance_tasktemplate_changelist",
+                        "maintenance.view_tasktemplate",
+                    ),
+                    _menu_item(
                         "Parts",
                         "inventory_2",
                         "maintenance_part_changelist",

@@ -24,6 +24,7 @@ from urfmp.pages.views.maintenance.calendar import calendar_page
 from urfmp.pages.views.maintenance.feed import calendar_feed
 from urfmp.pages.views.maintenance.move import task_move_page
 from urfmp.pages.views.maintenance.my_work import my_work_page
+from urfmp.pages.views.maintenance.work import task_file_page, task_work_page
 from urfmp.pages.views.notifications.acknowledge import acknowledge_alerts
 from urfmp.pages.views.notifications.own import own_notifications_page
 from urfmp.pages.views.own_sessions import own_sessions_page
@@ -149,6 +150,16 @@ def page_urls(site: Any) -> list[URLPattern]:
             "maintenance/tasks/<uuid:task_id>/parts/",
             site.admin_view(task_parts_page),
             name="task_parts_page",
+        ),
+        path(
+            "maintenance/tasks/<uuid:task_id>/work/",
+            site.admin_view(task_work_page),
+            name="task_work_page",
+        ),
+        path(
+            "maintenance/files/<uuid:file_id>/",
+            site.admin_view(task_file_page),
+            name="task_file_page",
         ),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
         path(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.maintenance.admin import parts, schedules, tasks
+from apps.maintenance.admin import parts, schedules, tasks, templates
 
-__all__ = ["parts", "schedules", "tasks"]
+__all__ = ["parts", "schedules", "tasks", "templates"]

@@ -41,8 +41,8 @@ class ScheduleForm(ScopedModelForm):
         model = MaintenanceSchedule
         fields = (
             "title", "type", "priority", "description", "assigned_to", "estimated_duration",
-            "robot", "vendor", "model", "interval", "frequency", "weekdays", "month_day",
-            "starts_on", "time_of_day", "calendar_anchor", "running_hours",
+            "template", "robot", "vendor", "model", "interval", "frequency", "weekdays",
+            "month_day", "starts_on", "time_of_day", "calendar_anchor", "running_hours",
             "running_hours_anchor", "lead_days", "is_active",
         )  # fmt: skip
         labels: ClassVar[dict[str, str]] = {"interval": "Every", "frequency": "Unit"}
@@ -68,14 +68,15 @@ class MaintenanceScheduleAdmin(OrganizationScopedAdmin[MaintenanceSchedule]):
     list_select_related = ("robot", "assigned_to")
     search_fields = ("title", "robot__name", "vendor", "model")
     search_help_text = "Search by title, robot or model"
-    autocomplete_fields = ("robot",)
+    autocomplete_fields = ("robot", "template")
     fieldsets = (
         (
             None,
             {
                 "fields": (
                     "title", ("type", "priority"), "description",
-                    ("assigned_to", "estimated_duration"), ("lead_days", "is_active"),
+                    ("assigned_to", "estimated_duration"), "template",
+                    ("lead_days", "is_active"),
                 )
             },
         ),

@@ -11,6 +11,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import DropdownFilter
 
+from apps.maintenance.admin.checklists import checklist_html, files_html
 from apps.maintenance.admin.task_actions import TASK_ACTIONS
 from apps.maintenance.admin.timeline import labour_html, timeline_html
 from apps.maintenance.choices import MaintenanceAction, MaintenanceStatus, TaskTab, allows
@@ -39,9 +40,9 @@ class TaskForm(ScopedModelForm):
     class Meta:
         model = MaintenanceTask
         fields = (
-            "title", "robot", "locks_robot", "type", "priority", "description", "assigned_to",
-            "scheduled_at", "due_at", "estimated_duration", "actual_duration", "cost",
-            "notes",
+            "title", "template", "robot", "locks_robot", "type", "priority", "description",
+            "assigned_to", "scheduled_at", "due_at", "estimated_duration", "actual_duration",
+            "cost", "notes",
         )  # fmt: skip
 
 
@@ -98,11 +99,11 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     search_text_fields = ("title",)
     recency_field = "due_at"
     list_select_related = ("robot", "assigned_to")
-    autocomplete_fields = ("robot",)
+    autocomplete_fields = ("robot", "template")
     ordering = (F("due_at").asc(nulls_last=True), "id")
     state_fields = (
         "state", "on_hold", "started", "finished", "completed", "author", "opened_by", "approver",
-        "timeline", "labour", "findings", "parts",
+        "timeline", "labour", "findings", "parts", "checklist", "files",
     )  # fmt: skip
     fieldsets = (
         (
@@ -110,7 +111,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
             {
                 "fields": (
                     "title", ("robot", "assigned_to"), ("type", "priority"), "description",
-                    "locks_robot",
+                    "template", "locks_robot",
                 )
             },
         ),
@@ -128,6 +129,7 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
                 )
             },
         ),
+        ("Checklist and files", {"fields": ("checklist", "files")}),
         ("Timeline", {"fields": ("timeline",)}),
     )  # fmt: skip
     add_fieldsets = fieldsets[:2]
@@ -162,7 +164,9 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         # Users who may not list users cannot select one, but see the assigned user's name.
         hidden = () if request.user.has_perm("accounts.view_user") else ("assigned_to",)
-        return (*self.state_fields, *hidden)
+        # The steps of the template were copied when the task was created.
+        kept = () if obj is None else ("template",)
+        return (*self.state_fields, *hidden, *kept)
 
     def get_list_display(self, request: HttpRequest) -> tuple[Any, ...]:
         columns = tuple(super().get_list_display(request))
@@ -233,6 +237,14 @@ class MaintenanceTaskAdmin(RecentRowsSearchMixin, OrganizationScopedAdmin[Mainte
             task.get_remedy_code_display(),
         )
         return ", ".join(filter(None, codes)) or NOTHING
+
+    @admin.display(description="Checklist")
+    def checklist(self, task: MaintenanceTask) -> SafeString | str:
+        return checklist_html(task)
+
+    @admin.display(description="Photos and files")
+    def files(self, task: MaintenanceTask) -> SafeString | str:
+        return files_html(task)
 
     @admin.display(description="Timeline")
     def timeline(self, task: MaintenanceTask) -> SafeString:

@@ -56,6 +56,7 @@ class MaintenanceScheduleSerializer(ScopedModelSerializer):
             "priority",
             "assigned_to",
             "estimated_duration",
+            "template",
             "robot",
             "vendor",
             "model",

@@ -9,6 +9,9 @@ from apps.maintenance.api.parts import (
     TaskPartViewSet,
 )
 from apps.maintenance.api.schedules import MaintenanceScheduleViewSet
+from apps.maintenance.api.task_files import TaskFileViewSet
+from apps.maintenance.api.task_steps import TaskStepViewSet
+from apps.maintenance.api.task_templates import TaskTemplateViewSet
 from apps.maintenance.api.tasks import MaintenanceTaskViewSet
 
 router = SimpleRouter(trailing_slash=False)
@@ -20,5 +23,8 @@ router.register("parts", PartViewSet, basename="part")
 router.register("part-stocks", PartStockViewSet, basename="part-stock")
 router.register("part-movements", PartMovementViewSet, basename="part-movement")
 router.register("task-parts", TaskPartViewSet, basename="task-part")
+router.register("task-templates", TaskTemplateViewSet, basename="task-template")
+router.register("task-steps", TaskStepViewSet, basename="task-step")
+router.register("task-files", TaskFileViewSet, basename="task-file")
 
 urlpatterns = router.urls

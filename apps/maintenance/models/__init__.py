@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from apps.maintenance.models.calendar_feeds import CalendarFeed
+from apps.maintenance.models.checklists import TaskFile, TaskStep
 from apps.maintenance.models.events import TaskEvent
 from apps.maintenance.models.labour import LabourEntry
 from apps.maintenance.models.parts import Part, PartMovement, PartStock, TaskPart
 from apps.maintenance.models.schedules import MaintenanceSchedule, MaintenanceScheduleState
 from apps.maintenance.models.tasks import MaintenanceTask
+from apps.maintenance.models.templates import TaskTemplate, TemplatePart, TemplateStep
 
 __all__ = [
     "CalendarFeed",
@@ -19,5 +21,10 @@ __all__ = [
     "PartMovement",
     "PartStock",
     "TaskEvent",
+    "TaskFile",
     "TaskPart",
+    "TaskStep",
+    "TaskTemplate",
+    "TemplatePart",
+    "TemplateStep",
 ]

@@ -81,6 +81,13 @@ class MaintenanceSchedule(TenantModel):
         db_default=MaintenancePriority.MEDIUM,
     )
     assigned_to = unconstrained_fk("accounts.User", null=True, blank=True, db_column="assigned_to")
+    template = unconstrained_fk(
+        "maintenance.TaskTemplate",
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        help_text="Its tasks take a copy of the checklist.",
+    )
     estimated_duration = models.IntegerField(
         null=True, blank=True, validators=[MinValueValidator(0)], help_text="Minutes."
     )
@@ -213,6 +220,7 @@ class MaintenanceSchedule(TenantModel):
             models.Index(fields=("organization", "title"), name="idx_schedules_organization"),
             models.Index(fields=("robot",), name="idx_schedules_robot"),
             models.Index(fields=("assigned_to",), name="idx_schedules_assigned"),
+            models.Index(fields=("template",), name="idx_schedules_template"),
             models.Index(fields=("created_by",), name="idx_schedules_created_by"),
         )
 

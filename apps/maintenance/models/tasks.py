@@ -51,6 +51,14 @@ class MaintenanceTask(TenantModel):
         db_index=False,
         related_name="+",
     )
+    # Its steps were copied; its parts and skills are those of the template now.
+    template = unconstrained_fk(
+        "maintenance.TaskTemplate",
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        help_text="The task takes a copy of its checklist.",
+    )
     title = NameField(max_length=255)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001 - spec
     type = models.CharField(max_length=50, choices=MaintenanceType)
@@ -171,6 +179,7 @@ class MaintenanceTask(TenantModel):
             ),
             models.Index(fields=("created_by",), name="idx_maintenance_created_by"),
             models.Index(fields=("schedule",), name="idx_maintenance_schedule"),
+            models.Index(fields=("template",), name="idx_maintenance_template"),
             models.Index(fields=("finished_by",), name="idx_maintenance_finished_by"),
             models.Index(fields=("approved_by",), name="idx_maintenance_approved_by"),
         )

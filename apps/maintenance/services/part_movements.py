@@ -19,6 +19,7 @@ from apps.maintenance.exceptions import InsufficientStockError, TaskStateError
 from apps.maintenance.models import MaintenanceTask, PartMovement, PartStock, TaskPart
 from apps.maintenance.models.parts import MAX_QUANTITY
 from apps.maintenance.selectors.parts import merged_parts_used, quantity_text
+from apps.maintenance.services.task_locking import task_lock
 from urfmp.common.db.names import validate_visible
 from urfmp.common.tenancy.context import audit_action, current_actor
 
@@ -59,7 +60,7 @@ def part_movement_create(
     with audit_action(f"maintenance.part.{kind.value}"):
         if task is not None:
             # Against a completion that releases the task's reservations meanwhile.
-            task = MaintenanceTask.objects.select_for_update().get(pk=task.pk)
+            task = task_lock(task)
             if kind != PartMovementKind.RETURN and task.status in CLOSED_STATUSES:
                 msg = f"A task that is {task.get_status_display().lower()} only returns parts."
                 raise TaskStateError(msg)

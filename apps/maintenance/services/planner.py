@@ -18,6 +18,7 @@ from apps.maintenance.selectors.schedules import (
     state_calendar_due,
 )
 from apps.maintenance.services.schedule_states import measured_running_seconds
+from apps.maintenance.services.tasks.checklists import task_steps_copy
 from apps.robots.models import Robot
 from urfmp.common.rendering.formats import format_number
 from urfmp.common.tenancy.context import audit_action
@@ -159,6 +160,7 @@ def _evaluate(
         organization_id=state.organization_id,
         schedule=schedule,
         robot=state.robot,
+        template_id=schedule.template_id,
         title=schedule.title,
         description=schedule.description,
         type=schedule.type,
@@ -178,4 +180,7 @@ def _open(tasks: list[MaintenanceTask], organization_id: UUID) -> int:
     for task in tasks:
         task.created_by = author
     MaintenanceTask.objects.bulk_create(tasks, ignore_conflicts=True)
-    return int(MaintenanceTask.objects.filter(pk__in=[task.pk for task in tasks]).count())
+    opened = MaintenanceTask.objects.filter(pk__in=[task.pk for task in tasks])
+    found = set(opened.values_list("pk", flat=True))
+    task_steps_copy([task for task in tasks if task.pk in found])
+    return len(found)

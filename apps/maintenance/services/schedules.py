@@ -85,6 +85,9 @@ def schedule_check(schedule: MaintenanceSchedule) -> None:
     user = schedule.assigned_to
     if user is not None and user.organization_id != organization_id:
         raise ValidationError({"assigned_to": "User not found."})
+    template = schedule.template
+    if template is not None and template.organization_id != organization_id:
+        raise ValidationError({"template": "Template not found."})
     schedule.vendor, schedule.model = schedule.vendor or None, schedule.model or None
     schedule.frequency = schedule.frequency or None
     _normalize_calendar(schedule)

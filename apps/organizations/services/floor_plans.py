@@ -17,6 +17,7 @@ from apps.organizations.exceptions import PlanConversionBusyError
 from apps.organizations.models import Facility, FloorPlan
 from apps.organizations.models.calibration import validated_calibration
 from apps.organizations.protocols.plan_pictures.formats import (
+    MAX_SIDE_PIXELS,
     MAX_UPLOAD_BYTES,
     PlanPicture,
 )
@@ -26,7 +27,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 # Isolated: no folder or environment variable of this process is searched for modules.
 _PROGRAM = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
-    "from apps.organizations.protocols.plan_pictures.program import main; main()"
+    "from apps.organizations.protocols.plan_pictures.program import main; main(int(sys.argv[2]))"
 )
 _MAX_FILE_NAME_CHARS = 255
 _TIMEOUT_SECONDS = 30
@@ -47,10 +48,14 @@ def floor_plan_upload(facility: Facility, *, file_name: str, content: bytes) -> 
     return floor_plan_store(facility, file_name=file_name, picture=plan_picture(content))
 
 
-def plan_picture(content: bytes) -> PlanPicture:
+def plan_picture(content: bytes, *, max_side_px: int = MAX_SIDE_PIXELS) -> PlanPicture:
     """Return an upload as a picture that is safe to serve.
 
     A process of its own parses the file. Call it outside of a transaction that holds locks.
+
+    Args:
+        content: Bytes of the upload.
+        max_side_px: Longest side of the result; larger PNG, JPEG and PDF files are made smaller.
 
     Raises:
         ValidationError: The file is too large, damaged, or not PNG, JPEG, SVG or PDF.
@@ -62,7 +67,7 @@ def plan_picture(content: bytes) -> PlanPicture:
         raise PlanConversionBusyError
     try:
         answer = subprocess.run(  # noqa: S603 - fixed arguments
-            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT)],
+            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT), str(max_side_px)],
             input=content,
             capture_output=True,
             timeout=_TIMEOUT_SECONDS,

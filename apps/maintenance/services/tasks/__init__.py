@@ -20,6 +20,11 @@ from apps.maintenance.services.tasks.retirement import (
     tasks_close_of_retired_robot,
     tasks_delete_of_purged_robot,
 )
+from apps.maintenance.services.tasks.steps import (
+    StepEntry,
+    task_step_follow_up,
+    task_step_record,
+)
 from apps.maintenance.services.tasks.work import (
     task_hold,
     task_resume,
@@ -29,6 +34,7 @@ from apps.maintenance.services.tasks.work import (
 
 __all__ = [
     "Findings",
+    "StepEntry",
     "task_approve",
     "task_cancel",
     "task_comment",
@@ -42,6 +48,8 @@ __all__ = [
     "task_resume",
     "task_send_back",
     "task_start",
+    "task_step_follow_up",
+    "task_step_record",
     "task_update",
     "tasks_close_of_retired_robot",
     "tasks_delete_of_purged_robot",

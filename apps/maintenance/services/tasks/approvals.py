@@ -11,9 +11,9 @@ from apps.maintenance.choices import (
 )
 from apps.maintenance.exceptions import OwnWorkApprovalError
 from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.services.task_locking import require_allowed, task_lock
 from apps.maintenance.services.tasks.completion import close_completed
 from apps.maintenance.services.tasks.events import checked_text, task_event_record
-from apps.maintenance.services.tasks.locking import require_allowed, task_lock
 from urfmp.common.tenancy.context import audit_action
 
 

@@ -22,13 +22,14 @@ from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask, TaskEvent
 from apps.maintenance.services.part_movements import task_parts_release
 from apps.maintenance.services.schedule_states import schedule_state_rearm, schedule_state_recheck
+from apps.maintenance.services.task_locking import require_allowed, task_lock
+from apps.maintenance.services.tasks.checklists import require_steps
 from apps.maintenance.services.tasks.events import checked_text, task_event_record
 from apps.maintenance.services.tasks.labour import (
     check_duration,
     labour_end_all,
     measured_duration,
 )
-from apps.maintenance.services.tasks.locking import require_allowed, task_lock
 from apps.maintenance.services.tasks.robot_lock import robot_lock_return, task_and_robot_lock
 from apps.robots.services.robots import require_in_service
 from urfmp.common.tenancy.context import audit_action
@@ -64,12 +65,14 @@ def task_complete(
         findings: Codes of failure, cause and remedy.
 
     Raises:
+        ChecklistIncompleteError: Required steps are not recorded.
         TaskStateError: The task is not in progress.
         ValidationError: The duration is out of range, or a code is unknown or missing.
     """
     with audit_action("maintenance.maintenance_task.complete"):
         task, robot = task_and_robot_lock(task)
         require_allowed(task, MaintenanceAction.COMPLETE, "completed")
+        require_steps(task)
         _set_findings(task, findings or Findings())
         task.finished_at, task.finished_by = timezone.now(), user
         labour_end_all(task, task.finished_at)

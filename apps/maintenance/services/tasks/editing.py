@@ -12,7 +12,8 @@ from apps.accounts.models import User
 from apps.maintenance.choices import MaintenanceAction, MaintenanceStatus, allows
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.selectors.parts import merged_parts_used
-from apps.maintenance.services.tasks.locking import require_allowed, task_lock
+from apps.maintenance.services.task_locking import require_allowed, task_lock
+from apps.maintenance.services.tasks.checklists import check_template, task_steps_copy
 from apps.robots.services.robots import require_in_service
 from urfmp.common.db.json_values import check_json
 from urfmp.common.db.names import (
@@ -31,16 +32,24 @@ _MAX_PART_TEXT_CHARS = 255
 def task_create(*, organization_id: UUID, created_by: User, **fields: Any) -> MaintenanceTask:
     """Create a task; without a due time, the scheduled time is used.
 
+    A task of a template takes a copy of its steps and, unless given, its description and duration.
+
     Raises:
         ValidationError: A field is invalid, or a reference belongs to another organization.
     """
     task = MaintenanceTask(organization_id=organization_id, created_by=created_by, **fields)
     task.due_at = task.due_at or task.scheduled_at
     task.has_manual_duration = task.actual_duration is not None
+    if (template := task.template) is not None:
+        task.description = task.description or template.description
+        if task.estimated_duration is None:
+            task.estimated_duration = template.estimated_duration
     with audit_action("maintenance.maintenance_task.create"):
+        check_template(template, organization_id)
         _check(task)
         require_in_service(task.robot)
         task.save(force_insert=True)
+        task_steps_copy([task])
     return task
 
 

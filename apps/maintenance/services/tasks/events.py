@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from apps.accounts.models import User
 from apps.maintenance.choices import MAX_COMMENT_CHARS, TaskEventKind
 from apps.maintenance.models import MaintenanceTask, TaskEvent
-from apps.maintenance.services.tasks.locking import task_lock
+from apps.maintenance.services.task_locking import task_lock
 from urfmp.common.db.names import validate_visible
 from urfmp.common.tenancy.context import audit_action
 

@@ -18,8 +18,8 @@ from apps.maintenance.choices import (
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import LabourEntry, MaintenanceTask
 from apps.maintenance.selectors.labour import covered_time
+from apps.maintenance.services.task_locking import require_allowed, task_lock
 from apps.maintenance.services.tasks.events import checked_text, task_event_record
-from apps.maintenance.services.tasks.locking import require_allowed, task_lock
 from urfmp.common.tenancy.context import audit_action
 
 

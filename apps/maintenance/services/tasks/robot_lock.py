@@ -7,7 +7,7 @@ from apps.maintenance.choices import MaintenanceStatus
 from apps.maintenance.exceptions import TaskStateError
 from apps.maintenance.models import MaintenanceTask
 from apps.maintenance.querysets import MaintenanceTaskQuerySet
-from apps.maintenance.services.tasks.locking import task_lock
+from apps.maintenance.services.task_locking import task_lock
 from apps.robots.models import Robot
 from apps.robots.services.maintenance_lock import maintenance_lock_release, maintenance_lock_set
 from apps.robots.services.robots import robot_lock

@@ -13,9 +13,9 @@ from apps.maintenance.choices import (
     TaskEventKind,
 )
 from apps.maintenance.models import MaintenanceTask, TaskEvent
+from apps.maintenance.services.task_locking import require_allowed
 from apps.maintenance.services.tasks.events import checked_text, task_event_record
 from apps.maintenance.services.tasks.labour import labour_begin, labour_end_all
-from apps.maintenance.services.tasks.locking import require_allowed
 from apps.maintenance.services.tasks.robot_lock import (
     robot_lock_acquire,
     robot_lock_return,

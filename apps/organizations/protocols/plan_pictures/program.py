@@ -10,7 +10,11 @@ import json
 import resource
 import sys
 
-from apps.organizations.protocols.plan_pictures.formats import PlanPicture, PlanPictureError
+from apps.organizations.protocols.plan_pictures.formats import (
+    MAX_SIDE_PIXELS,
+    PlanPicture,
+    PlanPictureError,
+)
 from apps.organizations.protocols.plan_pictures.raster import convert_pdf, convert_raster
 from apps.organizations.protocols.plan_pictures.svg import convert_svg
 
@@ -23,18 +27,22 @@ _PDF_START = b"%PDF-"
 _PDF_SEARCHED_BYTES = 1024
 
 
-def convert(data: bytes) -> PlanPicture:
+def convert(data: bytes, max_side_px: int = MAX_SIDE_PIXELS) -> PlanPicture:
     """Return an upload as a picture.
 
     The content decides what it is, not the name.
+
+    Args:
+        data: Bytes of the upload.
+        max_side_px: Longest side of a picture made of pixels.
 
     Raises:
         PlanPictureError: The upload is not a PNG, JPEG, SVG or PDF file, or it is damaged.
     """
     if data.startswith((_PNG_START, _JPEG_START)):
-        return convert_raster(data)
+        return convert_raster(data, max_side_px)
     if _PDF_START in data[:_PDF_SEARCHED_BYTES]:
-        return convert_pdf(data)
+        return convert_pdf(data, max_side_px)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<") or data[:2] in {
         b"\xff\xfe",
         b"\xfe\xff",
@@ -44,13 +52,13 @@ def convert(data: bytes) -> PlanPicture:
     raise PlanPictureError(msg)
 
 
-def main() -> None:
+def main(max_side_px: int) -> None:
     """Convert standard input, within the limits of this process."""
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_SECONDS, _MAX_CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     try:
-        picture = convert(sys.stdin.buffer.read())
+        picture = convert(sys.stdin.buffer.read(), max_side_px)
     except PlanPictureError as error:
         _answer({"error": str(error)})
         return

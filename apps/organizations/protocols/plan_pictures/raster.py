@@ -28,7 +28,7 @@ _SHRINK = 0.75
 _MAX_PDF_SCALE = 4.0
 
 
-def convert_raster(data: bytes) -> PlanPicture:
+def convert_raster(data: bytes, max_side_px: int = MAX_SIDE_PIXELS) -> PlanPicture:
     """Return a PNG or JPEG file, decoded and encoded anew.
 
     Raises:
@@ -40,7 +40,7 @@ def convert_raster(data: bytes) -> PlanPicture:
         image: Any = Image.open(BytesIO(data), formats=("PNG", "JPEG"))
         _check_pixels(*image.size)
         if image.format == "JPEG":
-            image.draft("RGB", (MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))
+            image.draft("RGB", (max_side_px, max_side_px))
         is_photo = image.format == "JPEG"
         image.load()
         image = ImageOps.exif_transpose(image)
@@ -50,10 +50,12 @@ def convert_raster(data: bytes) -> PlanPicture:
         msg = "The picture is damaged. Export it again as PNG or JPEG."
         raise PlanPictureError(msg) from error
     is_transparent = "A" in image.mode or "transparency" in image.info
-    return _encode(image.convert("RGBA" if is_transparent else "RGB"), is_photo=is_photo)
+    return _encode(
+        image.convert("RGBA" if is_transparent else "RGB"), max_side_px, is_photo=is_photo
+    )
 
 
-def convert_pdf(data: bytes) -> PlanPicture:
+def convert_pdf(data: bytes, max_side_px: int = MAX_SIDE_PIXELS) -> PlanPicture:
     """Return the first page of a PDF as a picture.
 
     Raises:
@@ -62,12 +64,12 @@ def convert_pdf(data: bytes) -> PlanPicture:
     try:
         with pypdfium2.PdfDocument(data) as document:
             page = document[0]
-            scale = min(_MAX_PDF_SCALE, MAX_SIDE_PIXELS / max(page.get_size()))
+            scale = min(_MAX_PDF_SCALE, max_side_px / max(page.get_size()))
             image = page.render(scale=scale, may_draw_forms=False).to_pil().convert("RGB")
     except (pypdfium2.PdfiumError, ArithmeticError, IndexError, ValueError) as error:
         msg = "The PDF cannot be read. Save it without a password, or export the page as PNG."
         raise PlanPictureError(msg) from error
-    return _encode(image, is_photo=False)
+    return _encode(image, max_side_px, is_photo=False)
 
 
 def _check_pixels(width: int, height: int) -> None:
@@ -81,9 +83,9 @@ def _check_pixels(width: int, height: int) -> None:
         raise PlanPictureError(msg)
 
 
-def _encode(image: Any, *, is_photo: bool) -> PlanPicture:
+def _encode(image: Any, max_side_px: int, *, is_photo: bool) -> PlanPicture:
     """Return the pixels of an image as a file of limited size."""
-    side = MAX_SIDE_PIXELS
+    side = max_side_px
     while True:
         image.thumbnail((side, side))
         _check_pixels(*image.size)
