@@ -37,6 +37,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "apps.telemetry.api.schema.add_ingest",
         "apps.telemetry.api.prometheus.schema.add_prometheus",
+        "apps.telemetry.api.receivers.schema.add_receivers",
         "urfmp.live.schema.add_live_routes",
         "urfmp.common.api.openapi_hooks.add_common_responses",
     ],

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from apps.telemetry.api.influx import health, ping, query, write_v1, write_v2
+from apps.telemetry.api.receivers.views import otlp_metrics, remote_write
 from urfmp.common.api.docs import DocsView, SchemaView
 from urfmp.common.http.health import healthz, readyz
 from urfmp.live.views import served_by_live
@@ -50,7 +51,9 @@ urlpatterns = [
     path("health", health, name="influx-health"),
     path("query", query, name="influx-query-v1"),
     path("api/v2/query", query, name="influx-query-v2"),
-    # URLs of Prometheus, below the URL of a data source in Grafana.
+    # URLs of Prometheus and OpenTelemetry, which end as their clients expect.
     path("prometheus/api/v1/", include("apps.telemetry.api.prometheus.urls")),
+    path("prometheus/api/v1/write", remote_write, name="prometheus-write"),
+    path("otlp/v1/metrics", otlp_metrics, name="otlp-metrics"),
     path("admin/", admin.site.urls),
 ]

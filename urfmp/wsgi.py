@@ -46,7 +46,16 @@ class _IngestHandler(WSGIHandler):
 _default = get_wsgi_application()
 _ingest = _IngestHandler()
 _INGEST_PATHS = frozenset(
-    map(reverse, ("api:telemetry-ingest", "influx-write-v2", "influx-write-v1"))
+    map(
+        reverse,
+        (
+            "api:telemetry-ingest",
+            "influx-write-v2",
+            "influx-write-v1",
+            "prometheus-write",
+            "otlp-metrics",
+        ),
+    )
 )
 
 

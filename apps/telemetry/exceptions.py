@@ -37,6 +37,13 @@ class UnsupportedEncodingError(ApplicationError):
     status = 415
 
 
+class UnsupportedMediaTypeError(ApplicationError):
+    """The media type of the body is not supported."""
+
+    code = "unsupported_media_type"
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+
 class MalformedBatchError(ApplicationError):
     """The body must be JSON of the form {"points": [...]}."""
 

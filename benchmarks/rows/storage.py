@@ -14,7 +14,7 @@ from benchmarks.result import Result
 _BATCH_POINTS = 5_000
 _BATCHES = 100
 _CONNECTIONS = 6
-_MAX_BYTES_PER_POINT = 340
+_MAX_BYTES_PER_POINT = 250
 _CHUNK = """
     SELECT format('%%I.%%I', chunk_schema, chunk_name)::regclass::oid
     FROM timescaledb_information.chunks

@@ -89,7 +89,7 @@ def test_document_has_exactly_the_routes(document):
     api = {
         plain(route)
         for route, _ in routes()
-        if route.startswith(("/api/", "/prometheus/", "/write"))
+        if route.startswith(("/api/", "/otlp/", "/prometheus/", "/write"))
     }
     assert {plain(path) for path in document["paths"]} == api - NOT_LISTED
 
@@ -148,12 +148,13 @@ def test_credentials_are_alternatives(document):
 def test_errors_are_problem_details(document):
     for path, method, operation in operations(document):
         influx = path in {"/write", "/api/v2/write"}
-        prometheus = path.startswith("/prometheus/")
+        foreign = path.startswith(("/prometheus/", "/otlp/"))
         for status, answer in errors(document, operation):
             (media,) = answer["content"]
             own = influx and status in {"400", "401", "403", "413", "415", "429", "503"}
-            own |= prometheus and status != "406"
-            assert media == ("application/json" if own else "application/problem+json"), (
+            own |= foreign and status != "406"
+            own_media = "text/plain" if path.endswith("/v1/write") else "application/json"
+            assert media == (own_media if own else "application/problem+json"), (
                 path, method, status,
             )  # fmt: skip
             assert answer["description"]
@@ -232,7 +233,7 @@ def test_request_bodies_forbid_unknown_members(document):
             schema = body["schema"]
             name = schema.get("$ref", "").rpartition("/")[2]
             schema = document["components"]["schemas"].get(name, schema)
-            is_foreign = path.startswith("/prometheus/")  # Prometheus ignores unknown members
+            is_foreign = path.startswith(("/prometheus/", "/otlp/"))  # unknown members are ignored
             is_closed = schema.get("additionalProperties") is False
             assert media == "text/plain" or is_foreign or is_closed, (path, method)
 

@@ -98,7 +98,7 @@ def rejected_for_a_reason(ctx, response, case):
         return
     if response.status_code not in {400, 422} or case.path in {"/write", "/api/v2/write"}:
         return
-    if case.path.startswith("/prometheus/"):  # errors of Prometheus, of a language of its own
+    if case.path.startswith(("/prometheus/", "/otlp/")):  # errors in other formats
         return
     body = response.json()
     if body["code"] in _CODES:

@@ -229,6 +229,8 @@ COVERED_ELSEWHERE = {
     "api:own-session-detail",  # tests/accounts/test_own_sessions.py
     "api:own-session-end-others",
     "api:telemetry-ingest",  # tests/telemetry/test_ingest.py
+    "prometheus-write",  # tests/telemetry/test_receivers.py
+    "otlp-metrics",
     "prometheus-query",  # tests/telemetry/test_prometheus_api.py
     "prometheus-query-range",
     "prometheus-series",

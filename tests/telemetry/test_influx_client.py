@@ -14,7 +14,7 @@ from influxdb_client.rest import ApiException
 
 from apps.telemetry.exceptions import BusyError, OrganizationOverloadedError
 from apps.telemetry.models import RobotTelemetry
-from apps.telemetry.protocols.influx.points import metric_name_of
+from apps.telemetry.protocols.tag_mapping import metric_name_of
 from apps.telemetry.services.telemetry import telemetry_ingest
 
 pytestmark = pytest.mark.django_db(transaction=True)

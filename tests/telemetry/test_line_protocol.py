@@ -21,8 +21,9 @@ from apps.telemetry.protocols.influx.parser import (
     Unsigned,
     parse_lines,
 )
-from apps.telemetry.protocols.influx.points import decode_line_protocol, metric_name_of
+from apps.telemetry.protocols.influx.points import decode_line_protocol
 from apps.telemetry.protocols.points import MAX_METRIC_NAME_LENGTH, metric_name_error
+from apps.telemetry.protocols.tag_mapping import metric_name_of
 from urfmp.common.time_bounds import time_error
 
 SHARED = Path(os.environ.get("URFMP_SHARED", Path(__file__).parents[3] / "shared"))

@@ -215,6 +215,7 @@ def test_errors_are_those_of_prometheus(api, path, parameters, status, kind, tex
     answer = api.get(URL + path, parameters)
     assert answer.status_code == status
     assert answer["Content-Type"] == "application/json"
+    assert int(answer["Content-Length"]) == len(answer.content)
     found = answer.json()
     assert set(found) == {"status", "errorType", "error"}
     assert (found["status"], found["errorType"]) == ("error", kind)

@@ -72,7 +72,7 @@ def influx_key(request: HttpRequest) -> str | None:
     return request.GET.get("p") if key is None else key
 
 
-def influx_error(response: HttpResponseBase) -> HttpResponse:
+def influx_error(response: HttpResponseBase, request: HttpRequest) -> HttpResponse:
     """Convert problem details, with which middleware rejects a request before the view."""
     found = json.loads(cast("HttpResponse", response).content)
     headers = {name: value for name, value in response.items() if name != "Content-Type"}

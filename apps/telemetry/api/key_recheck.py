@@ -36,7 +36,9 @@ def invalidate_rejected_key(request: HttpRequest) -> None:
     invalidate_key(principal.key_id)
 
 
-def response_needs_401(request: HttpRequest, response: HttpResponse, key: str | None) -> bool:
+def response_needs_401(
+    request: HttpRequest, response: HttpResponse, key: str | None, *, success: int = 204
+) -> bool:
     """Return whether an invalid API key requires 401 instead.
 
     The storing transaction verifies the key. A request that is rejected for its body never
@@ -47,12 +49,13 @@ def response_needs_401(request: HttpRequest, response: HttpResponse, key: str | 
         request: Request with the key; nothing is done if `RequestState.is_key_verified`.
         response: Response to be sent otherwise.
         key: Presented API key.
+        success: Status of a response to a body from which nothing was stored.
     """
     principal: Any = request.user
     if key is None or not isinstance(principal, ApiKeyPrincipal):
         return False
     if (
-        response.status_code not in _STATUSES_WITHOUT_WRITE
+        response.status_code not in _STATUSES_WITHOUT_WRITE | {success}
         or request_state(request).is_key_verified
     ):
         return False

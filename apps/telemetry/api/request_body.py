@@ -21,6 +21,7 @@ from apps.telemetry.exceptions import (
     MalformedEncodingError,
     UnsupportedEncodingError,
 )
+from apps.telemetry.protocols.prometheus.snappy import decompress_snappy
 from apps.telemetry.services.ingest.backpressure import ByteBudget
 
 if sys.version_info >= (3, 14):
@@ -76,6 +77,8 @@ def reserved_body(request: HttpRequest, organization_id: UUID) -> Iterator[bytes
 def read_body(request: HttpRequest) -> bytes:
     """Return the decompressed body, without a byte order mark.
 
+    Prometheus compresses with snappy, which other senders may use as well.
+
     Raises:
         IncompleteBodyError: The client sent less than it declared.
         BatchTooLargeError: The body exceeds `TELEMETRY_MAX_BODY_BYTES`, compressed or not.
@@ -83,7 +86,7 @@ def read_body(request: HttpRequest) -> bytes:
         UnsupportedEncodingError: The Content-Encoding is neither gzip nor zstd.
     """
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in {*_READERS, "identity", ""}:
+    if encoding not in {*_READERS, "snappy", "identity", ""}:
         msg = "Send the body uncompressed, or with Content-Encoding gzip or zstd."
         raise UnsupportedEncodingError(msg)
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.TELEMETRY_MAX_BODY_BYTES:
@@ -94,6 +97,8 @@ def read_body(request: HttpRequest) -> bytes:
         raise BatchTooLargeError(_size_limit_message()) from error
     except UnreadablePostError as error:
         raise IncompleteBodyError from error
+    if encoding == "snappy":
+        return decompress_snappy(body, max_bytes=settings.TELEMETRY_MAX_BODY_BYTES)
     if encoding in _READERS:
         body = _decompress(body, encoding)
     return body.removeprefix(codecs.BOM_UTF8)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Clients of other products expect their own paths beside those of the API.
-_PREFIXES = ("/api/", "/prometheus/")
+_PREFIXES = ("/api/", "/prometheus/", "/otlp/")
 # InfluxDB 1 clients write to `/write`.
 _PATHS = frozenset({"/write"})
 

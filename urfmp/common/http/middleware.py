@@ -119,7 +119,10 @@ class ErrorFormatMiddleware:
         response = self.get_response(request)
         if response.get("Content-Type") == CONTENT_TYPE and (match := request.resolver_match):
             convert = policy_of(match.func, request.method).error_format
-            return response if convert is None else convert(response)
+            if convert is not None:
+                response = convert(response, request)
+                # Middleware has set the length of the body before.
+                response["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
         return response
 
 

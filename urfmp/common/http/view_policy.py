@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from django.http import HttpRequest, HttpResponseBase
 
 ApiKeyReader = Callable[[HttpRequest], str | None]
-ErrorFormat = Callable[[HttpResponseBase], HttpResponseBase]
+ErrorFormat = Callable[[HttpResponseBase, HttpRequest], HttpResponseBase]
 View = TypeVar("View", bound=Callable[..., object])
 
 _ATTRIBUTE = "view_policy"

@@ -56,7 +56,7 @@ Answer = tuple[Any, list[str]]
 """The data of a response, and warnings."""
 
 
-def prometheus_error(response: HttpResponseBase) -> HttpResponse:
+def prometheus_error(response: HttpResponseBase, request: HttpRequest) -> HttpResponse:
     """Convert problem details to the errors of Prometheus."""
     found = json.loads(cast("HttpResponse", response).content)
     kind = _ERROR_TYPES.get(response.status_code, "bad_data")

@@ -1,0 +1,1 @@
+"""Receivers of metrics that other products send: Prometheus and OpenTelemetry."""
