@@ -52,7 +52,7 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
         "ConnectionProtocolEnum": "apps.robots.choices.ConnectionProtocol",
         "MaintenanceStatusEnum": "apps.maintenance.choices.MaintenanceStatus",
         "MaintenancePriorityEnum": "apps.maintenance.choices.MaintenancePriority",
-        "MaintenanceTypeEnum": "apps.maintenance.choices.MaintenanceType",
+        "MaintenanceTypeEnum": "apps.organizations.choices.MaintenanceType",
         "FailureCodeEnum": "apps.maintenance.choices.FailureCode",
         "CauseCodeEnum": "apps.maintenance.choices.CauseCode",
         "RemedyCodeEnum": "apps.maintenance.choices.RemedyCode",

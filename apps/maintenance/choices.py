@@ -6,22 +6,7 @@ from enum import StrEnum
 
 from django.db import models
 
-
-class MaintenanceType(models.TextChoices):
-    """Kind of work."""
-
-    PREVENTIVE = "preventive", "Preventive"
-    CORRECTIVE = "corrective", "Corrective"
-    PREDICTIVE = "predictive", "Predictive"
-    CONDITION_BASED = "condition_based", "Condition-based"
-    EMERGENCY = "emergency", "Emergency"
-    CALIBRATION = "calibration", "Calibration"
-    INSPECTION = "inspection", "Inspection"
-    CLEANING = "cleaning", "Cleaning"
-    LUBRICATION = "lubrication", "Lubrication"
-    REPLACEMENT = "replacement", "Replacement"
-    UPGRADE = "upgrade", "Upgrade"
-    CUSTOM = "custom", "Custom"
+from apps.organizations.choices import MaintenanceType
 
 
 class MaintenancePriority(models.TextChoices):

@@ -22,3 +22,20 @@ class PlanMediaType(models.TextChoices):
     PNG = "image/png", "PNG"
     JPEG = "image/jpeg", "JPEG"
     SVG = "image/svg+xml", "SVG"
+
+
+class MaintenanceType(models.TextChoices):
+    """Kind of maintenance work; settings of organizations name some."""
+
+    PREVENTIVE = "preventive", "Preventive"
+    CORRECTIVE = "corrective", "Corrective"
+    PREDICTIVE = "predictive", "Predictive"
+    CONDITION_BASED = "condition_based", "Condition-based"
+    EMERGENCY = "emergency", "Emergency"
+    CALIBRATION = "calibration", "Calibration"
+    INSPECTION = "inspection", "Inspection"
+    CLEANING = "cleaning", "Cleaning"
+    LUBRICATION = "lubrication", "Lubrication"
+    REPLACEMENT = "replacement", "Replacement"
+    UPGRADE = "upgrade", "Upgrade"
+    CUSTOM = "custom", "Custom"

@@ -19,7 +19,6 @@ from apps.maintenance.choices import (
     TRANSITIONS,
     MaintenanceAction,
     MaintenanceStatus,
-    MaintenanceType,
     allows,
     may_follow,
 )
@@ -41,7 +40,6 @@ from apps.maintenance.services.tasks import (
     tasks_mark_overdue,
 )
 from apps.organizations.models import Organization
-from apps.organizations.models.settings import MAINTENANCE_TYPES
 from tests.support.concurrency import run_concurrently
 from tests.support.task_statuses import set_task_status
 from urfmp.common.tenancy.context import tenant_transaction
@@ -318,10 +316,6 @@ def test_every_action_has_a_transition():
         MaintenanceAction.LEAVE,
         MaintenanceAction.RECORD_STEP,
     }
-
-
-def test_settings_know_every_maintenance_type():
-    assert list(MAINTENANCE_TYPES.items()) == MaintenanceType.choices
 
 
 @pytest.mark.parametrize(

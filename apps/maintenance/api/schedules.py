@@ -15,10 +15,11 @@ from rest_framework.response import Response
 from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.models import User
 from apps.accounts.services.users import system_user_get
-from apps.maintenance.choices import MaintenanceType, Weekday
+from apps.maintenance.choices import Weekday
 from apps.maintenance.models import MaintenanceSchedule
 from apps.maintenance.selectors.schedules import schedule_preview
 from apps.maintenance.services.schedules import schedule_create, schedule_delete, schedule_update
+from apps.organizations.choices import MaintenanceType
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter

@@ -14,10 +14,10 @@ from apps.maintenance.choices import (
     FailureCode,
     MaintenancePriority,
     MaintenanceStatus,
-    MaintenanceType,
     RemedyCode,
 )
 from apps.maintenance.models import LabourEntry, MaintenanceTask, TaskEvent
+from apps.organizations.choices import MaintenanceType
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import AwareDateTimeFilter
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from rest_framework import serializers
 
 from apps.accounts.api.idempotency import IdempotentCreateMixin
-from apps.maintenance.choices import MaintenanceType, StepKind
+from apps.maintenance.choices import StepKind
 from apps.maintenance.models import Part, TaskTemplate
 from apps.maintenance.models.parts import MAX_QUANTITY
 from apps.maintenance.models.templates import (
@@ -22,6 +22,7 @@ from apps.maintenance.services.templates import (
     template_create,
     template_update,
 )
+from apps.organizations.choices import MaintenanceType
 from urfmp.common.api.etags import ETagMixin
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.filters import BooleanFilter

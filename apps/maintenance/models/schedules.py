@@ -13,11 +13,11 @@ from django.db.models import F, Q
 from apps.maintenance.choices import (
     Frequency,
     MaintenancePriority,
-    MaintenanceType,
     ScheduleAnchor,
     Weekday,
 )
 from apps.maintenance.querysets import MaintenanceScheduleQuerySet, MaintenanceScheduleStateQuerySet
+from apps.organizations.choices import MaintenanceType
 from urfmp.common.db.fields import (
     TransactionTimestamp,
     choices_check,

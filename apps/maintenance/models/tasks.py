@@ -14,10 +14,10 @@ from apps.maintenance.choices import (
     FailureCode,
     MaintenancePriority,
     MaintenanceStatus,
-    MaintenanceType,
     RemedyCode,
 )
 from apps.maintenance.querysets import MaintenanceTaskQuerySet
+from apps.organizations.choices import MaintenanceType
 from urfmp.common.db.fields import (
     bounded_datetime_check,
     bounded_datetime_field,

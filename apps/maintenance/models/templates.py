@@ -10,13 +10,14 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
-from apps.maintenance.choices import MaintenancePriority, MaintenanceType, StepKind
+from apps.maintenance.choices import MaintenancePriority, StepKind
 from apps.maintenance.models.parts import MAX_QUANTITY, quantity_field
 from apps.maintenance.querysets import (
     TaskTemplateQuerySet,
     TemplatePartQuerySet,
     TemplateStepQuerySet,
 )
+from apps.organizations.choices import MaintenanceType
 from urfmp.common.db.fields import (
     choices_check,
     created_at,

@@ -16,11 +16,10 @@ from unfold.widgets import (
     UnfoldBooleanSwitchWidget,
 )
 
-from apps.organizations.choices import MAX_PLAN_LIMIT, Plan
+from apps.organizations.choices import MAX_PLAN_LIMIT, MaintenanceType, Plan
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import (
     LOCALES,
-    MAINTENANCE_TYPES,
     MAX_APPROVAL_COST,
     MAX_OFFLINE_AFTER_SECONDS,
     MAX_STATUS_HISTORY_RETENTION_DAYS,
@@ -173,7 +172,7 @@ class OrganizationForm(ScopedModelForm):
         widget=UnfoldAdminIntegerFieldWidget(),
     )
     maintenance_approval_types = forms.MultipleChoiceField(
-        choices=[*MAINTENANCE_TYPES.items()],
+        choices=MaintenanceType.choices,
         required=False,
         label="Approve maintenance of the types",
         help_text="A second user approves finished work of these types.",

@@ -13,10 +13,10 @@ from django.utils.safestring import SafeString
 from apps.accounts.services.quotas import quota_usage
 from apps.organizations.admin.forms import OrganizationForm, PlanForm
 from apps.organizations.admin.platform import can_deactivate, plan_initial, usage_parts
+from apps.organizations.choices import MaintenanceType
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import (
     LOCALES,
-    MAINTENANCE_TYPES,
     RETENTION_SETTINGS,
     SETTINGS,
     WEEKDAYS,
@@ -159,7 +159,7 @@ class OrganizationAdmin(OrganizationScopedAdmin[Organization]):
     @admin.display(description="Approve maintenance of the types")
     def maintenance_approval_types(self, organization: Organization) -> str:
         types = organization.effective_settings.maintenance_approval_types
-        return ", ".join(MAINTENANCE_TYPES[name] for name in types) or NOTHING
+        return ", ".join(str(MaintenanceType(name).label) for name in types) or NOTHING
 
     @admin.display(description="Scheduled retention")
     def scheduled_retention(self, organization: Organization) -> SafeString | str:

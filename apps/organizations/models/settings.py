@@ -15,6 +15,7 @@ from typing import Any
 
 from django.conf import settings as django_settings
 
+from apps.organizations.choices import MaintenanceType
 from urfmp.common.time.zones import (
     UNKNOWN_TIMEZONE,
     timezone_names,
@@ -65,21 +66,6 @@ RETENTION_SETTINGS = {
 
 # Largest cost above which finished maintenance work may need approval.
 MAX_APPROVAL_COST = 99_999_999
-# Types of maintenance tasks, as in the maintenance app, which this app may not import.
-MAINTENANCE_TYPES = {
-    "preventive": "Preventive",
-    "corrective": "Corrective",
-    "predictive": "Predictive",
-    "condition_based": "Condition-based",
-    "emergency": "Emergency",
-    "calibration": "Calibration",
-    "inspection": "Inspection",
-    "cleaning": "Cleaning",
-    "lubrication": "Lubrication",
-    "replacement": "Replacement",
-    "upgrade": "Upgrade",
-    "custom": "Custom",
-}
 
 ErrorMessages = str | dict[str, str]
 
@@ -127,11 +113,11 @@ def _approval_cost_error(value: Any) -> ErrorMessages | None:
 def _approval_types_error(value: Any) -> ErrorMessages | None:
     if (
         isinstance(value, list)
-        and all(isinstance(item, str) and item in MAINTENANCE_TYPES for item in value)
+        and all(isinstance(item, str) and item in MaintenanceType.values for item in value)
         and len(set(value)) == len(value)
     ):
         return None
-    return f"Enter a list with some of {', '.join(MAINTENANCE_TYPES)}, each at most once."
+    return f"Enter a list with some of {', '.join(MaintenanceType.values)}, each at most once."
 
 
 def parse_time_of_day(text: Any) -> time | None:
@@ -242,7 +228,7 @@ SETTINGS: dict[str, Setting] = {
         _approval_types_error,
         {
             "type": "array",
-            "items": {"type": "string", "enum": [*MAINTENANCE_TYPES]},
+            "items": {"type": "string", "enum": MaintenanceType.values},
             "uniqueItems": True,
             "description": "A second user approves finished maintenance work of these types.",
         },

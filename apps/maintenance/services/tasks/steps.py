@@ -14,7 +14,6 @@ from apps.accounts.services.users import system_user_get
 from apps.maintenance.choices import (
     MAX_STEP_TEXT_CHARS,
     MaintenanceAction,
-    MaintenanceType,
     StepKind,
     StepOutcome,
     allows,
@@ -25,6 +24,7 @@ from apps.maintenance.selectors.checklists import step_result_text
 from apps.maintenance.services.task_locking import task_lock
 from apps.maintenance.services.tasks.editing import task_create
 from apps.maintenance.services.tasks.events import checked_text
+from apps.organizations.choices import MaintenanceType
 from apps.robots.services.robots import require_in_service
 from urfmp.common.tenancy.context import audit_action
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from apps.accounts.models import User
-from apps.maintenance.choices import MaintenanceType
+from apps.organizations.choices import MaintenanceType
 from apps.organizations.models import Facility
 from urfmp.common.rendering.formats import format_date
 from urfmp.common.time.zones import zone_or_utc
