@@ -188,6 +188,8 @@ def test_api_validates_settings_by_key(organization_a, short_retention, alice, c
     )
     assert (response.status_code, response.json()["settings"]) == (200, VALID_WITHOUT_SECOND_FACTOR)
     for name, value in INVALID[:-2]:
+        if value is None and name in SETTINGS:
+            continue  # resets the setting
         body = {"settings": {**VALID_WITHOUT_SECOND_FACTOR, name: value}}
         response = client.patch(url, body, content_type="application/json")
         assert (response.status_code, list(response.json()["errors"]["settings"])) == (400, [name])
@@ -196,6 +198,38 @@ def test_api_validates_settings_by_key(organization_a, short_retention, alice, c
         assert response.status_code == 400
         assert list(response.json()["errors"]) == ["settings"]
     assert client.get(url).json()["settings"] == VALID_WITHOUT_SECOND_FACTOR
+
+
+def test_api_changes_named_settings_only(organization_a, alice, client_for, tenant):
+    """A client that sets one setting does not reset the timezone of all pages."""
+    client, url = client_for(alice), f"/api/v1/organizations/{organization_a.pk}"
+
+    def patch(**settings):
+        answer = client.patch(url, {"settings": settings}, content_type="application/json")
+        assert answer.status_code == 200, answer.content
+        return answer.json()["settings"]
+
+    hours = {"monday": {"from": "06:00", "to": "22:00"}}
+    with tenant(organization_a):
+        apply_settings(organization_a, {"timezone": "Europe/Berlin", "working_hours": hours})
+    kept = {"timezone": "Europe/Berlin", "working_hours": hours}
+    assert patch(locale="de-DE") == {**kept, "locale": "de-DE"}
+    assert patch() == {**kept, "locale": "de-DE"}
+    assert patch(locale=None, offline_after_seconds=90) == {**kept, "offline_after_seconds": 90}
+    assert patch(working_hours={}) == {
+        "timezone": "Europe/Berlin", "working_hours": {}, "offline_after_seconds": 90,
+    }  # fmt: skip
+    unknown = client.patch(url, {"settings": {"x": None}}, content_type="application/json")
+    assert (unknown.status_code, list(unknown.json()["errors"]["settings"])) == (400, ["x"])
+
+
+def test_change_of_settings_drops_invalid_stored_ones(organization_a, tenant):
+    with tenant(organization_a):
+        Organization.objects.update(settings={"timezone": "X/Y", "old": 1, "locale": "de-DE"})
+        row = organization_update(
+            Organization.objects.get(), settings_changes={"offline_after_seconds": 60}
+        )
+    assert row.settings == {"locale": "de-DE", "offline_after_seconds": 60}
 
 
 def test_schema_describes_settings(client_for, alice):
@@ -296,7 +330,7 @@ def test_viewer_cannot_change(organization_a, bob, client_for):
     assert client.post(url, {"timezone": "UTC"}).status_code == 403
     response = client.patch(
         f"/api/v1/organizations/{organization_a.pk}",
-        {"settings": {}},
+        {"settings": {"timezone": "UTC"}},
         content_type="application/json",
     )
     assert response.status_code == 403

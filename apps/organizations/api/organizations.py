@@ -19,10 +19,12 @@ from apps.organizations.api.platform import (
 )
 from apps.organizations.models import Organization
 from apps.organizations.models.settings import (
+    CHANGES_JSON_SCHEMA,
     JSON_SCHEMA,
     RETENTION_SETTINGS,
+    merged_settings,
     parse_settings,
-    settings_errors,
+    settings_change_errors,
 )
 from apps.organizations.services import organizations, platform, scheduled_settings
 from urfmp.common.api.etags import ETagMixin
@@ -33,12 +35,12 @@ from urfmp.common.api.viewsets import ReadViewSet
 from urfmp.common.security.recent_auth import require_recent_user_auth
 
 
-@extend_schema_field(JSON_SCHEMA)
+@extend_schema_field(CHANGES_JSON_SCHEMA)
 class SettingsField(serializers.JSONField):
-    """All settings; errors are reported by key."""
+    """Settings, or changes of some; errors are reported by key."""
 
     def to_internal_value(self, data: Any) -> Any:
-        if errors := settings_errors(data):
+        if errors := settings_change_errors(data):
             raise serializers.ValidationError(errors)
         return data
 
@@ -69,8 +71,8 @@ class UsageSerializer(serializers.Serializer[Any]):
 class OrganizationSerializer(ScopedModelSerializer):
     settings = SettingsField(
         required=False,
-        help_text="All settings; a change replaces them as a whole. A shorter retention is"
-        " scheduled for the next day.",
+        help_text="A change keeps the settings that it does not name, and null resets one to its"
+        " default. A shorter retention is scheduled for the next day.",
     )
     scheduled_settings = ScheduledSettingsField(
         read_only=True,
@@ -161,9 +163,11 @@ class OrganizationViewSet(ETagMixin, IdempotentMixin, mixins.UpdateModelMixin, R
         return Response(self.get_serializer(organization).data)
 
     def perform_update(self, serializer: Any) -> None:
-        current, changes = serializer.instance.effective_settings, serializer.validated_data
-        if "settings" in changes and current.is_weakened_by(parse_settings(changes["settings"])):
-            require_recent_user_auth(self.request._request)  # noqa: SLF001
+        organization, changes = serializer.instance, dict(serializer.validated_data)
+        if (settings_changes := changes.pop("settings", None)) is not None:
+            after = parse_settings(merged_settings(organization.settings, settings_changes))
+            if organization.effective_settings.is_weakened_by(after):
+                require_recent_user_auth(self.request._request)  # noqa: SLF001
         serializer.instance = organizations.organization_update(
-            serializer.instance, **serializer.validated_data
+            organization, settings_changes=settings_changes, **changes
         )

@@ -240,6 +240,14 @@ JSON_SCHEMA: dict[str, Any] = {
     "properties": {name: dict(setting.schema) for name, setting in SETTINGS.items()},
     "additionalProperties": False,
 }
+# In a request null resets a setting; responses have no null.
+CHANGES_JSON_SCHEMA: dict[str, Any] = {
+    **JSON_SCHEMA,
+    "properties": {
+        name: {"anyOf": [schema, {"type": "null"}]}
+        for name, schema in JSON_SCHEMA["properties"].items()
+    },
+}
 
 
 def settings_errors(values: Any) -> ErrorMessages | dict[str, ErrorMessages]:
@@ -253,6 +261,32 @@ def settings_errors(values: Any) -> ErrorMessages | dict[str, ErrorMessages]:
         elif error := setting.validate(value):
             errors[name] = error
     return errors
+
+
+def settings_change_errors(changes: Any) -> ErrorMessages | dict[str, ErrorMessages]:
+    """Return the errors of changed settings by key; null resets a known key."""
+    if not isinstance(changes, dict):
+        return settings_errors(changes)
+    return settings_errors(
+        {
+            name: value
+            for name, value in changes.items()
+            if value is not None or name not in SETTINGS
+        }
+    )
+
+
+def merged_settings(stored: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return stored settings with changes, of which null resets a key to its default.
+
+    Invalid values that were stored before a rule existed do not block the change, and are dropped.
+    """
+    kept = {
+        name: value
+        for name, value in (stored if isinstance(stored, dict) else {}).items()
+        if name in SETTINGS and not SETTINGS[name].validate(value)
+    }
+    return {name: value for name, value in {**kept, **changes}.items() if value is not None}
 
 
 def error_lines(errors: ErrorMessages | dict[str, ErrorMessages]) -> list[str]:

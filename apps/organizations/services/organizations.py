@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,7 +12,7 @@ from django.db import transaction
 from apps.accounts.services.users import system_user_create
 from apps.audit.services.checkpoints.writer import checkpoint_enqueue
 from apps.organizations.models import Organization
-from apps.organizations.models.settings import error_lines, settings_errors
+from apps.organizations.models.settings import error_lines, merged_settings, settings_errors
 from apps.organizations.services.scheduled_settings import shorter_retention_schedule
 from urfmp.common.db.constraints import unique_error_on
 from urfmp.common.tenancy.context import audit_action, switch_organization_transaction
@@ -57,20 +58,32 @@ def organization_create(
     return organization
 
 
-def organization_update(organization: Organization, **changes: Any) -> Organization:
+def organization_update(
+    organization: Organization,
+    *,
+    settings_changes: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Organization:
     """Change an organization's name, description or settings.
 
     Shorter retention takes effect a day later, see `services.scheduled_settings`. The row is
-    locked, so that concurrent changes do not lose what is scheduled.
+    locked, so that concurrent changes lose neither what is scheduled nor each other's settings.
+
+    Args:
+        organization: Organization to change.
+        settings_changes: Settings to change by key; None resets one to its default.
+        changes: New values of fields. `settings` replaces all settings.
 
     Raises:
         ValidationError: A field is invalid.
     """
-    written = list(changes)
     with audit_action("organizations.organization.update"):
         organization.refresh_from_db(
             from_queryset=Organization.objects.select_for_update(no_key=True)
         )
+        if settings_changes is not None:
+            changes["settings"] = merged_settings(organization.settings, settings_changes)
+        written = list(changes)
         if "settings" in changes:  # settings stored before a rule existed do not block a rename
             _check_settings(changes["settings"])
             changes["settings"] = shorter_retention_schedule(organization, changes["settings"])
