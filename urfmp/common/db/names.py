@@ -26,7 +26,7 @@ else:
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # Characters that a reader cannot see: zero-width, directional and hieroglyphic formatting, fillers,
-# tags, private use, surrogates, noncharacters. The SQL function is_visible_text has most of them.
+# tags, private use, surrogates, noncharacters. The SQL function is_visible_text has the same.
 _INVISIBLE = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f"
     "\u2800\u3164\ud800-\uf8ff\ufdd0-\ufdef\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
