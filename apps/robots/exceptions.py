@@ -43,6 +43,14 @@ class InvalidFleetFileError(ApplicationError):
     status = HTTPStatus.BAD_REQUEST
 
 
+class FleetFileBusyError(ApplicationError):
+    """Another spreadsheet is being read. Try again in some seconds."""
+
+    code = "busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_after = 5
+
+
 class RobotImportStateError(ApplicationError):
     """The import is not in the required state."""
 

@@ -18,6 +18,7 @@ from apps.organizations.choices import PlanMediaType
 from apps.organizations.protocols.plan_pictures import formats
 from apps.organizations.protocols.plan_pictures.formats import PlanPictureError
 from apps.organizations.protocols.plan_pictures.program import convert
+from apps.organizations.services import floor_plans
 from apps.organizations.services.floor_plans import plan_picture
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 100">{}</svg>'
@@ -229,7 +230,7 @@ def test_conversion_runs_in_a_process_of_its_own(monkeypatch):
         plan_picture(b"\0" * (10 * 1024 * 1024 + 1))
 
 
-def test_process_that_ends_early_is_reported(monkeypatch):
-    monkeypatch.setattr("apps.organizations.services.floor_plans._PROGRAM", "import os; os.abort()")
+def test_process_that_fails_is_reported(monkeypatch):
+    monkeypatch.setattr(floor_plans._converter, "_module", "tests.support.aborting_program")
     with pytest.raises(ValidationError, match="too complex or damaged"):
         plan_picture(image_file("PNG"))

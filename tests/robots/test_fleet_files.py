@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import subprocess
+import sys
+import time
 import zipfile
 from datetime import date
 
@@ -13,9 +16,10 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 
 from apps.robots.choices import Capability, Lifecycle
-from apps.robots.exceptions import InvalidFleetFileError
+from apps.robots.exceptions import FleetFileBusyError, InvalidFleetFileError
 from apps.robots.models import Robot
-from apps.robots.protocols.fleet_files import readers
+from apps.robots.protocols.fleet_files import readers, spreadsheet_program
+from apps.robots.protocols.fleet_files.columns import DateCell
 from apps.robots.protocols.fleet_files.readers import read_fleet_file, rows_of_objects
 from apps.robots.protocols.fleet_files.writers import FORMATS
 from apps.robots.services.exports import robot_record
@@ -175,7 +179,7 @@ def test_formats_give_the_same_row(data):
         ("firmware_version", True, "Enter a text"),
         ("name", "x" * 1001, "longer than 1,000"),
         ("name", "a\x00b", "NUL"),
-        ("name", date(2026, 1, 2), "is a date"),
+        ("name", DateCell("2026-01-02"), "is a date"),
     ],
 )
 def test_cell_of_another_type_is_an_error(column, cell, message):
@@ -203,12 +207,126 @@ def test_formula_of_spreadsheet_is_text():
     assert row.values["name"] == '=HYPERLINK("x")'
 
 
-def test_spreadsheet_that_unpacks_to_gigabytes_is_rejected():
+def test_dates_of_spreadsheet_are_errors():
+    (row,) = read_fleet_file(workbook(["serial_number", "name"], ["A", date(2026, 1, 2)]))
+    assert row.errors == {"name": "The cell is a date. Format it as text."}
+
+
+def test_lines_of_spreadsheet_count_its_empty_rows():
+    rows = read_fleet_file(workbook(["serial_number"], ["A"], [None], [" "], ["A"]))
+    assert [(row.line, row.errors) for row in rows] == [
+        (2, {}), (5, {"serial_number": "Line 2 has the same value."}),
+    ]  # fmt: skip
+
+
+STRINGS_TYPE = (
+    b'<Override PartName="/xl/sharedStrings.xml" ContentType="application/vnd.openxmlformats-'
+    b'officedocument.spreadsheetml.sharedStrings+xml"/></Types>'
+)
+
+
+def with_shared_strings(data, content):
+    """Return a spreadsheet with other shared strings, which may be gigabytes when unpacked."""
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("xl/worksheets/sheet1.xml", b" " * (readers._MAX_UNPACKED_BYTES + 1))
-    with pytest.raises(InvalidFleetFileError, match="too large when unpacked"):
-        read_fleet_file(file.getvalue())
+    with (
+        zipfile.ZipFile(io.BytesIO(data)) as source,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as target,
+    ):
+        for entry in source.infolist():
+            part = source.read(entry)
+            if entry.filename == "[Content_Types].xml":
+                part = part.replace(b"</Types>", STRINGS_TYPE)
+            if entry.filename != "xl/sharedStrings.xml":
+                target.writestr(entry, part)
+        with target.open("xl/sharedStrings.xml", "w") as part:
+            for chunk in content:
+                part.write(chunk)
+    return file.getvalue()
+
+
+_MAIN = b'<sst xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">'
+_ENTITY = b'<!DOCTYPE l [<!ENTITY a0 "aaaaaaaaaa">%s]>'
+_ENTITIES = b"".join(
+    b'<!ENTITY a%d "%s">' % (level, b"&a%d;" % (level - 1) * 10) for level in range(1, 12)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param([b" " * 2**20] * 129, "too large when unpacked", id="zip bomb"),
+        pytest.param(
+            [_MAIN, *[b"<si><t/></si>" * 100_000] * 96, b"</sst>"],
+            "too large", id="many shared strings",
+        ),
+        pytest.param(
+            [_ENTITY % _ENTITIES, _MAIN, b"<si><t>&a11;</t></si></sst>"],
+            "cannot be read|too large", id="entities",
+        ),
+    ],
+)  # fmt: skip
+def test_bombs_are_rejected_by_a_process_with_limits(content, message, monkeypatch):
+    """The shared strings are read before any row."""
+    monkeypatch.setattr(readers._spreadsheet_reader, "_timeout_seconds", 3)
+    data = with_shared_strings(workbook(["serial_number"], ["A"]), content)
+    assert len(data) < readers.MAX_FILE_BYTES
+    with pytest.raises(InvalidFleetFileError, match=message):
+        read_fleet_file(data)
+
+
+def test_long_shared_string_is_cut_before_it_is_repeated():
+    text = "x" * 100_000
+    data = workbook(["serial_number", "name"], *([str(n), text] for n in range(300)))
+    rows = read_fleet_file(data)
+    assert {row.errors["name"] for row in rows} == {"The text is longer than 1,000 characters."}
+
+
+def test_rows_of_spreadsheet_stop_after_one_too_many(monkeypatch):
+    monkeypatch.setattr(spreadsheet_program, "MAX_ROWS", 3)
+    data = workbook(["serial_number"], *([str(n)] for n in range(50)))
+    assert len(list(spreadsheet_program.spreadsheet_lines(data))) == 5  # with the header
+
+
+def test_spreadsheet_program_needs_no_django():
+    code = (
+        "import sys, apps.robots.protocols.fleet_files.spreadsheet_program,"
+        " apps.organizations.protocols.plan_pictures.program;"
+        "sys.exit(any(name.split('.')[0] == 'django' for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_second_spreadsheet_at_a_time_is_busy(monkeypatch):
+    monkeypatch.setattr(readers._spreadsheet_reader, "_max_wait_seconds", 0.01)
+    data = workbook(["serial_number"], ["A"])
+    readers._spreadsheet_reader._free.acquire()
+    try:
+        with pytest.raises(FleetFileBusyError):
+            read_fleet_file(data)
+    finally:
+        readers._spreadsheet_reader._free.release()
+    assert len(read_fleet_file(data)) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        pytest.param(b"id," * 2_000_000, "more than 100 cells", id="columns"),
+        pytest.param(b"id\n" + b"x," * 2_000_000, "more than 100 cells", id="cells"),
+        pytest.param(b"[" + b"{}," * 2_000_000 + b"{}]", "too many values", id="objects"),
+        pytest.param(b"[" + b"0," * 3_000_000 + b"0]", "too many values", id="numbers"),
+    ],
+)
+def test_files_of_many_values_are_rejected_at_once(data, message):
+    start = time.process_time()
+    with pytest.raises(InvalidFleetFileError, match=message):
+        read_fleet_file(data)
+    assert time.process_time() - start < 2
+
+
+def test_trailing_empty_cells_are_no_columns():
+    (row,) = read_fleet_file(b"serial_number" + b"," * 500 + b"\nA" + b"," * 500 + b"\n")
+    assert (row.values, row.errors) == ({"serial_number": "A"}, {})
 
 
 def test_too_many_rows_or_bytes_are_rejected(monkeypatch):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import subprocess
-import sys
-from pathlib import Path, PurePath
-from threading import BoundedSemaphore
+from pathlib import PurePath
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -21,19 +18,17 @@ from apps.organizations.protocols.plan_pictures.formats import (
     MAX_UPLOAD_BYTES,
     PlanPicture,
 )
+from urfmp.common.security.isolated_process import (
+    IsolatedProgram,
+    ProcessBusyError,
+    ProcessFailedError,
+)
 from urfmp.common.tenancy.context import audit_action
 
-_ROOT = Path(__file__).resolve().parents[3]
-# Isolated: no folder or environment variable of this process is searched for modules.
-_PROGRAM = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    "from apps.organizations.protocols.plan_pictures.program import main; main(int(sys.argv[2]))"
-)
 _MAX_FILE_NAME_CHARS = 255
-_TIMEOUT_SECONDS = 30
-_MAX_WAIT_SECONDS = 10
-# Each conversion can take hundreds of megabytes.
-_conversions = BoundedSemaphore(1)
+_converter = IsolatedProgram(
+    "apps.organizations.protocols.plan_pictures.program", timeout_seconds=30, max_wait_seconds=10
+)
 
 
 def floor_plan_upload(facility: Facility, *, file_name: str, content: bytes) -> FloorPlan:
@@ -63,24 +58,13 @@ def plan_picture(content: bytes, *, max_side_px: int = MAX_SIDE_PIXELS) -> PlanP
     """
     if len(content) > MAX_UPLOAD_BYTES:
         raise ValidationError({"content": too_large_message()})
-    if not _conversions.acquire(timeout=_MAX_WAIT_SECONDS):
-        raise PlanConversionBusyError
     try:
-        answer = subprocess.run(  # noqa: S603 - fixed arguments
-            [sys.executable, "-I", "-c", _PROGRAM, str(_ROOT), str(max_side_px)],
-            input=content,
-            capture_output=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=True,
-            env={},
-            cwd="/",
-        ).stdout
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
-        # The process was ended by its limits, or by an error of a parser.
+        answer = _converter.run(content, str(max_side_px))
+    except ProcessBusyError as error:
+        raise PlanConversionBusyError from error
+    except ProcessFailedError as error:
         msg = "The file is too complex or damaged. Simplify it, or export it as PNG."
         raise ValidationError({"content": msg}) from error
-    finally:
-        _conversions.release()
     head, _, picture = answer.partition(b"\n")
     properties = json.loads(head)
     if "error" in properties:

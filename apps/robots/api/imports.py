@@ -15,9 +15,9 @@ from apps.accounts.api.idempotency import IdempotentMixin
 from apps.accounts.models import User
 from apps.robots.choices import RobotImportMode, RobotImportStatus
 from apps.robots.models import RobotImport
+from apps.robots.protocols.fleet_files.columns import MAX_ROWS
 from apps.robots.protocols.fleet_files.readers import (
     MAX_FILE_BYTES,
-    MAX_ROWS,
     read_fleet_file,
     rows_of_objects,
 )

@@ -2,5 +2,5 @@
 
 The parsers of picture formats are the largest attack surface of an upload. They run in a process of
 their own (`program`), with limits of memory and time, and without the database or its password.
-Its modules import neither Django nor other code of the platform.
+Its modules import neither Django nor the platform's configuration.
 """

@@ -7,7 +7,6 @@ with a line of JSON: the picture's properties, or an error for the user.
 from __future__ import annotations
 
 import json
-import resource
 import sys
 
 from apps.organizations.protocols.plan_pictures.formats import (
@@ -17,6 +16,7 @@ from apps.organizations.protocols.plan_pictures.formats import (
 )
 from apps.organizations.protocols.plan_pictures.raster import convert_pdf, convert_raster
 from apps.organizations.protocols.plan_pictures.svg import convert_svg
+from urfmp.common.security.isolated_process import limit_own_resources
 
 _MAX_MEMORY_BYTES = 1_500 * 1024 * 1024
 _MAX_CPU_SECONDS = 20
@@ -52,13 +52,11 @@ def convert(data: bytes, max_side_px: int = MAX_SIDE_PIXELS) -> PlanPicture:
     raise PlanPictureError(msg)
 
 
-def main(max_side_px: int) -> None:
+def main(max_side_px: str) -> None:
     """Convert standard input, within the limits of this process."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CPU, (_MAX_CPU_SECONDS, _MAX_CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    limit_own_resources(max_memory_bytes=_MAX_MEMORY_BYTES, max_cpu_seconds=_MAX_CPU_SECONDS)
     try:
-        picture = convert(sys.stdin.buffer.read(), max_side_px)
+        picture = convert(sys.stdin.buffer.read(), int(max_side_px))
     except PlanPictureError as error:
         _answer({"error": str(error)})
         return

@@ -6,10 +6,11 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
+MAX_ROWS = 10_000
+MAX_COLUMNS = 100
 MAX_CELL_CHARS = 1_000
 # A spreadsheet keeps 15 digits of a number.
 _MAX_SAFE_NUMBER = 10**15
@@ -22,6 +23,12 @@ _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 class CellError(Exception):
     """A cell cannot be read; the text says why, for the user."""
+
+
+class DateCell(str):
+    """The text of a cell that is a date, in a spreadsheet."""
+
+    __slots__ = ()
 
 
 class Kind(StrEnum):
@@ -116,6 +123,8 @@ def read_cell(column: Column, cell: Any, *, has_decimal_comma: bool = False) -> 
     """
     if "\x00" in str(cell):
         raise CellError("The cell contains a NUL character.")  # noqa: EM101
+    if isinstance(cell, DateCell):
+        raise CellError("The cell is a date. Format it as text.")  # noqa: EM101
     if isinstance(cell, str):
         cell = cell.strip()
         if len(cell) > MAX_CELL_CHARS:
@@ -124,8 +133,6 @@ def read_cell(column: Column, cell: Any, *, has_decimal_comma: bool = False) -> 
         return None
     if _is_number(cell) and abs(cell) >= _MAX_SAFE_NUMBER:
         raise CellError("The number is too large for a spreadsheet. Write it as text.")  # noqa: EM101
-    if isinstance(cell, datetime | date | time | timedelta):
-        raise CellError("The cell is a date. Format it as text.")  # noqa: EM101
     if column.kind == Kind.NUMBER:
         return _read_number(cell, has_decimal_comma=has_decimal_comma)
     return _READERS[column.kind](cell)

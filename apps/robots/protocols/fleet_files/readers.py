@@ -8,36 +8,48 @@ from __future__ import annotations
 import codecs
 import csv
 import io
-import zipfile
+import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from openpyxl import load_workbook
 
 from apps.audit.selectors.canonical import FORMULA_PREFIXES
-from apps.robots.exceptions import InvalidFleetFileError
+from apps.robots.exceptions import FleetFileBusyError, InvalidFleetFileError
 from apps.robots.protocols.fleet_files.columns import (
     COLUMNS,
     COLUMNS_BY_NAME,
+    MAX_COLUMNS,
+    MAX_ROWS,
     CellError,
+    DateCell,
     read_cell,
 )
 from urfmp.common.db.json_values import exceeds_max_depth
 from urfmp.common.db.names import normalize_identifier
+from urfmp.common.security.isolated_process import (
+    IsolatedProgram,
+    ProcessBusyError,
+    ProcessFailedError,
+)
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
-MAX_ROWS = 10_000
-# Empty rows of a spreadsheet are skipped, as far as this line.
-_MAX_LINES = 100_000
-_MAX_COLUMNS = 100
-_MAX_UNPACKED_BYTES = 128 * 1024 * 1024
-_MAX_ZIP_ENTRIES = 1_000
+# More values than any file of robots has: each takes memory while the file is read.
+_MAX_JSON_VALUES = 1_000_000
+_MAX_JSON_CONTAINERS = 100_000
+_MAX_HEADER_CHARS = 20_000
 _ZIP_START = b"PK\x03\x04"
 _OLD_EXCEL_START = b"\xd0\xcf\x11\xe0"
 _DELIMITERS = (",", ";", "\t", "|")
 _KEYS = ("id", "serial_number")
+# XML in ZIP can unpack to gigabytes; CSV and JSON cannot, and are read here.
+_spreadsheet_reader = IsolatedProgram(
+    "apps.robots.protocols.fleet_files.spreadsheet_program",
+    timeout_seconds=30,
+    max_wait_seconds=5,
+)
 
 
 @dataclass
@@ -62,6 +74,7 @@ def read_fleet_file(data: bytes) -> list[FileRow]:
 
     Raises:
         InvalidFleetFileError: The file is too large, has an unknown format or column, or no rows.
+        FleetFileBusyError: Another spreadsheet is still being read.
     """
     if len(data) > MAX_FILE_BYTES:
         raise InvalidFleetFileError(too_large_message())
@@ -122,6 +135,7 @@ def _read_csv(text: str) -> list[FileRow]:
         offset = 1
     else:
         offset = 0
+    first = first[:_MAX_HEADER_CHARS]
     delimiter = max(_DELIMITERS, key=lambda mark: _known_names(first, mark))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
 
@@ -134,6 +148,10 @@ def _read_csv(text: str) -> list[FileRow]:
                 return
             except csv.Error as error:
                 _reject(f"Line {start} is not CSV: {error}.")
+            while cells and not cells[-1].strip():
+                cells.pop()
+            if len(cells) > MAX_COLUMNS:
+                _reject(f"Line {start} has more than {MAX_COLUMNS} cells.")
             yield start, [_without_escape(cell) for cell in cells]
 
     return _read_lines(lines(), has_decimal_comma=delimiter == ";")
@@ -151,40 +169,27 @@ def _without_escape(cell: str) -> str:
 
 
 def _xlsx_lines(data: bytes) -> Iterator[tuple[int, list[Any]]]:
-    _check_zip(data)
     try:
-        # Formulas are read as their text, and never calculated.
-        workbook = load_workbook(io.BytesIO(data), read_only=True, keep_links=False)
-        sheet = workbook.worksheets[0]
-        sheet.reset_dimensions()
-        rows = sheet.iter_rows(values_only=True, max_col=_MAX_COLUMNS)
-        for line, cells in enumerate(rows, start=1):
-            if line > _MAX_LINES:
-                _reject(f"The first sheet has more than {_MAX_LINES:,} lines.")
-            yield line, list(cells)
-    except InvalidFleetFileError:
-        raise
-    except Exception as error:  # openpyxl raises errors of any type for a broken file
-        msg = "The spreadsheet cannot be read. Save it again as .xlsx, without a password."
+        output = _spreadsheet_reader.run(data)
+    except ProcessBusyError as error:
+        raise FleetFileBusyError from error
+    except ProcessFailedError as error:
+        msg = "The spreadsheet is too large or damaged. Save it again as .xlsx, or as CSV."
         raise InvalidFleetFileError(msg) from error
-
-
-def _check_zip(data: bytes) -> None:
-    """Reject an archive that would fill the memory."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            entries = archive.infolist()
-    except zipfile.BadZipFile as error:
-        msg = "The spreadsheet is damaged. Save it again as .xlsx."
-        raise InvalidFleetFileError(msg) from error
-    unpacked = sum(entry.file_size for entry in entries)
-    if len(entries) > _MAX_ZIP_ENTRIES or unpacked > _MAX_UNPACKED_BYTES:
-        _reject("The spreadsheet is too large when unpacked. Split it into several files.")
+    for text in output.splitlines():
+        line = json.loads(text)
+        if isinstance(line, dict):
+            _reject(line["error"])
+        number, cells = line
+        yield number, [DateCell(cell["date"]) if isinstance(cell, dict) else cell for cell in cells]
 
 
 def _json_objects(data: bytes) -> Any:
+    body = data.removeprefix(codecs.BOM_UTF8)
+    containers = body.count(b"{") + body.count(b"[")
+    if containers > _MAX_JSON_CONTAINERS or body.count(b",") > _MAX_JSON_VALUES:
+        _reject("The JSON has too many values. Split it into several files.")
     try:
-        body = data.removeprefix(codecs.BOM_UTF8)
         objects = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         msg = f"The file is not JSON: {error}"
@@ -235,7 +240,7 @@ def _check_columns(names: list[str]) -> None:
         shown = ", ".join(name[:50] or "(empty)" for name in unknown[:10])
         known = ", ".join(column.name for column in COLUMNS)
         _reject(f"Unknown columns: {shown}. Known columns: {known}.")
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
+    if repeated := sorted(name for name, count in Counter(names).items() if count > 1):
         _reject(f"Columns that occur twice: {', '.join(repeated)}.")
     if names and not set(names) & set(_KEYS):
         _reject("A column serial_number or id is missing, by which robots are found.")

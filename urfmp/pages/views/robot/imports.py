@@ -15,10 +15,9 @@ from django.urls import reverse
 
 from apps.robots.choices import ENDED_ROBOT_IMPORTS, RobotImportStatus, RowOutcome
 from apps.robots.models import RobotImport
-from apps.robots.protocols.fleet_files.columns import COLUMNS
+from apps.robots.protocols.fleet_files.columns import COLUMNS, MAX_ROWS
 from apps.robots.protocols.fleet_files.readers import (
     MAX_FILE_BYTES,
-    MAX_ROWS,
     read_fleet_file,
     too_large_message,
 )
