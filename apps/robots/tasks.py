@@ -80,10 +80,10 @@ def run_import(organization_id: str, import_id: str) -> None:
         robot_import_enqueue(UUID(organization_id), UUID(import_id), delay_seconds=1)
 
 
-@app.periodic(cron="* * * * *")
-@app.task(name="robots.resume_imports", queueing_lock="robots.resume_imports")
+@app.periodic(cron="* * * * * */5")
+@app.task(name="robots.resume_imports", queueing_lock="robots.resume_imports", pass_context=False)
 def resume_imports(timestamp: int) -> None:
-    """Continue imports whose worker died, every minute."""
+    """Continue imports whose worker died, every five seconds."""
     for organization_id in organization_ids():
         robot_imports_resume(organization_id)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -29,6 +32,7 @@ from apps.robots.services.imports.runs import (
     robot_imports_resume,
 )
 from apps.robots.services.robots import robot_retire
+from tests.support.concurrency import run_concurrently
 from urfmp.common.tenancy.context import Actor
 
 PAGE = "/admin/robots/imports/"
@@ -273,6 +277,98 @@ def test_crash_neither_loses_nor_repeats_rows(
     run(row)
     assert (state(row), counts(row)) == ("completed", (5, 0, 0, 0, 5))
     assert len(names(tenant, organization_a)) == 5
+
+
+@pytest.fixture
+def interrupted(monkeypatch, organization_a, tenant):
+    """Return a function that runs an import, with other work before its next write."""
+
+    def run_with(row, other_work):
+        own, calls = runs._own, []
+
+        def own_after_pause(found):
+            if not calls:
+                calls.append(found)
+                (result,) = run_concurrently(other_work)  # in a connection of its own
+                assert not isinstance(result, Exception), result
+            return own(found)
+
+        monkeypatch.setattr(runs, "_own", own_after_pause)
+        return run(row)
+
+    return run_with
+
+
+def end_lease(organization, tenant):
+    with tenant(organization):
+        RobotImport.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_check_that_was_paused_does_not_reopen_imported_rows(
+    upload, interrupted, start, state, counts, organization_a, tenant
+):
+    """Another worker ends the check, and imports, while the first one is paused."""
+    row = upload(new(*"ABC"), check=False)
+
+    def other_worker():
+        end_lease(organization_a, tenant)
+        run(row)
+        start(row)
+        run(row)
+
+    assert not interrupted(row, other_worker)
+    assert (state(row), counts(row)) == ("completed", (3, 0, 0, 0, 3))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_import_that_was_paused_changes_nothing(
+    upload, interrupted, start, state, counts, organization_a, tenant
+):
+    row = upload(new(*"ABC"))
+    start(row)
+
+    def other_worker():
+        end_lease(organization_a, tenant)
+        run(row)
+
+    assert not interrupted(row, other_worker)
+    assert (state(row), counts(row)) == ("completed", (3, 0, 0, 0, 3))
+    with tenant(organization_a):
+        assert AuditLog.objects.filter(action="robots.robot.import").count() == 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_lease_is_renewed_while_a_batch_lasts(upload, organization_a, tenant, monkeypatch):
+    monkeypatch.setattr(runs, "_RENEWAL_SECONDS", 0.05)
+    row = upload(new(*"AB"), check=False)
+    apply_all, leases = runs._apply_all, []
+
+    def lease():
+        with tenant(organization_a):
+            return RobotImport.objects.get().leased_until
+
+    def apply_slowly(*arguments):
+        leases.extend(run_concurrently(lease))
+        time.sleep(0.5)
+        leases.extend(run_concurrently(lease))
+        return apply_all(*arguments)
+
+    monkeypatch.setattr(runs, "_apply_all", apply_slowly)
+    run(row)
+    assert leases[1] > leases[0]
+
+
+def test_waiting_import_is_enqueued_once(upload, organization_a, tenant):
+    upload(new("A"), check=False)
+    for _ in range(2):
+        assert robot_imports_resume(organization_a.pk) == 1
+    with tenant(organization_a), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM procrastinate_jobs"
+            " WHERE task_name = 'robots.run_import' AND status = 'todo'"
+        )
+        assert cursor.fetchone() == (1,)
 
 
 def test_run_gives_way_and_continues(upload, start, state, counts, monkeypatch):

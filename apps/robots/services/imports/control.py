@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.utils import timezone
 from procrastinate.contrib.django import app
+from procrastinate.exceptions import AlreadyEnqueued
 
 from apps.robots.choices import (
     ENDED_ROBOT_IMPORTS,
@@ -123,10 +126,15 @@ def robot_import_cancel(robot_import: RobotImport) -> RobotImport:
 
 
 def robot_import_enqueue(organization_id: UUID, import_id: UUID, *, delay_seconds: int = 0) -> None:
-    """Enqueue a job that checks or runs an import."""
-    app.configure_task("robots.run_import", schedule_in={"seconds": delay_seconds}).defer(
-        organization_id=str(organization_id), import_id=str(import_id)
+    """Enqueue a job that checks or runs an import, unless one waits already."""
+    task = app.configure_task(
+        "robots.run_import",
+        queueing_lock=f"robots.run_import:{import_id}",
+        schedule_in={"seconds": delay_seconds},
     )
+    # A savepoint, because the error of a second job would abort the transaction.
+    with suppress(AlreadyEnqueued), transaction.atomic():
+        task.defer(organization_id=str(organization_id), import_id=str(import_id))
 
 
 def _require_free_place(organization_id: UUID) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from apps.accounts.services.quotas import quota_usage
@@ -33,9 +34,10 @@ from apps.robots.services.imports.rows import (
 from urfmp.common.tenancy.context import Actor, audit_action, tenant_transaction
 
 _BATCH_ROWS = 100
-# A worker that renewed its lease longer ago is dead.
-_LEASE = timedelta(seconds=60)
-_RENEWAL_SECONDS = 2.0
+# A worker that renewed its lease longer ago is dead, or paused. A paused one cannot write when it
+# wakes up: every write of an import is bound to its lease, under a lock of the import's row.
+_LEASE = timedelta(seconds=15)
+_RENEWAL_SECONDS = 3.0
 _LIFETIME = timedelta(days=90)
 
 
@@ -77,12 +79,15 @@ def robot_import_run(*, organization_id: UUID, import_id: UUID, max_seconds: flo
         _run_in_one_transaction(row)
         return False
     step = _check_batch if row.status == RobotImportStatus.CHECKING else _run_batch
-    while step(row):
-        if time.monotonic() >= deadline:
-            with tenant_transaction(organization_id):
-                _own(row).update(leased_until=None)
-            return True
-    return False
+    with _heartbeat(row):
+        while step(row):
+            if time.monotonic() >= deadline:
+                break
+        else:
+            return False
+    with tenant_transaction(organization_id):
+        _own(row).update(leased_until=None)
+    return True
 
 
 def robot_imports_resume(organization_id: UUID) -> int:
@@ -90,7 +95,7 @@ def robot_imports_resume(organization_id: UUID) -> int:
     with tenant_transaction(organization_id):
         waiting = list(
             RobotImport.objects.filter(status__in=ACTIVE_ROBOT_IMPORTS)
-            .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=timezone.now()))
+            .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=Now()))
             .order_by("created_at")
             .values_list("pk", flat=True)
         )
@@ -116,17 +121,19 @@ def robot_imports_clean_up(organization_id: UUID) -> int:
 
 
 def _acquire_lease(import_id: UUID, lease_id: UUID) -> RobotImport | None:
-    """Lease an active import that no other worker has leased."""
-    now = timezone.now()
+    """Lease an active import that no other worker has leased.
+
+    A locked row belongs to a worker that is about to write.
+    """
     row: RobotImport | None = (
-        RobotImport.objects.select_for_update()
+        RobotImport.objects.select_for_update(skip_locked=True)
         .filter(pk=import_id, status__in=ACTIVE_ROBOT_IMPORTS)
-        .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=now))
+        .filter(Q(leased_until__isnull=True) | Q(leased_until__lt=Now()))
         .first()
     )
     if row is not None:
-        row.lease_id, row.leased_until = lease_id, now + _LEASE
-        row.save(update_fields=["lease_id", "leased_until"])
+        row.lease_id = lease_id
+        RobotImport.objects.filter(pk=row.pk).update(lease_id=lease_id, leased_until=Now() + _LEASE)
     return row
 
 
@@ -162,6 +169,9 @@ def _check_batch(row: RobotImport) -> bool:
         results = _apply_all(row, rows)
         transaction.set_rollback(True)
     with tenant_transaction(row.organization_id, _author(row)):
+        # While this worker was paused, another one may have ended the check, and imported rows.
+        if not _own(row).select_for_update().exists():
+            return False
         return _save_progress(row, rows, results, after=RobotImportStatus.CHECKED)
 
 
@@ -193,7 +203,7 @@ def _save_progress(
         remaining = _open_rows(row).count()
         changes: dict[str, Any] = {
             "rows_done": row.row_count - remaining,
-            "leased_until": now + _LEASE,
+            "leased_until": Now() + _LEASE,
         }
         return bool(_own(row).update(**changes))
     changes = {"status": after, "rows_done": row.row_count, "lease_id": None, "leased_until": None}
@@ -226,7 +236,7 @@ def _run_in_one_transaction(row: RobotImport) -> None:
     """Import all rows or none."""
     try:
         with (
-            _progress_of(row) as done,
+            _heartbeat(row) as done,
             tenant_transaction(row.organization_id, _author(row)),
         ):
             rows = list(_open_rows(row))
@@ -264,6 +274,8 @@ def _complete(row: RobotImport) -> None:
 
 def _fail(row: RobotImport, error: _BadRowError) -> None:
     with tenant_transaction(row.organization_id, _author(row)), audit_action("robots.import.end"):
+        if not _own(row).select_for_update().exists():
+            return
         RobotImportRow.objects.filter(pk=error.row.pk).update(
             outcome=RowOutcome.BAD, errors=error.result.errors
         )
@@ -278,27 +290,34 @@ def _fail(row: RobotImport, error: _BadRowError) -> None:
 
 
 @contextmanager
-def _progress_of(row: RobotImport) -> Iterator[list[int]]:
-    """Publish the progress of a long transaction, and renew its lease.
+def _heartbeat(row: RobotImport) -> Iterator[list[int]]:
+    """Renew the lease of an import while its rows are processed.
 
     Yields:
-        A list to which the numbers of processed rows are appended.
+        A list for the numbers of rows that are processed but not committed, which it publishes.
     """
     done: list[int] = []
     stop = threading.Event()
 
-    def publish() -> None:
-        try:
-            while not stop.wait(_RENEWAL_SECONDS):
-                with tenant_transaction(row.organization_id):
-                    _own(row).update(rows_done=sum(done), leased_until=timezone.now() + _LEASE)
-        finally:
-            connection.close()
+    def renew() -> None:
+        while not stop.wait(_RENEWAL_SECONDS):
+            # Without the database the lease ends, and the next renewal may still be in time.
+            with suppress(DatabaseError):
+                _renew_lease(row, sum(done))
+        connection.close()
 
-    thread = threading.Thread(target=publish, name=f"import {row.pk}", daemon=True)
+    thread = threading.Thread(target=renew, name=f"import {row.pk}", daemon=True)
     thread.start()
     try:
         yield done
     finally:
         stop.set()
         thread.join()
+
+
+def _renew_lease(row: RobotImport, rows_done: int) -> None:
+    """Renew a lease, unless a batch holds the row, which renews it itself."""
+    changes = {"rows_done": rows_done} if rows_done else {}
+    with tenant_transaction(row.organization_id):
+        if _own(row).select_for_update(skip_locked=True).exists():
+            _own(row).update(leased_until=Now() + _LEASE, **changes)
