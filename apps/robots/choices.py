@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from enum import StrEnum
 
@@ -63,6 +63,17 @@ def next_stages(lifecycle: str) -> frozenset[Lifecycle]:
     if lifecycle == Lifecycle.RETIRED:
         return frozenset()
     return LIFECYCLE_TRANSITIONS[lifecycle] - {Lifecycle.RETIRED}
+
+
+def common_stages(stages: Iterable[str]) -> list[Lifecycle]:
+    """Return the stages in service that each of several stages is, or may change to."""
+    current = set(stages)
+    return [
+        stage
+        for stage in Lifecycle
+        if stage != Lifecycle.RETIRED
+        and all(stage == each or stage in next_stages(each) for each in current)
+    ]
 
 
 class Vendor(models.TextChoices):

@@ -7,8 +7,9 @@ import re
 import pytest
 
 from apps.audit.models import AuditLog
+from apps.robots.choices import LIFECYCLE_TRANSITIONS, Lifecycle, common_stages
 from apps.robots.models import Robot
-from apps.robots.services.bulk_edits import planned_changes, robots_edit
+from apps.robots.services.bulk_edits import planned_changes, robots_edit, robots_edit_check
 from apps.robots.services.robots import robot_retire, robot_update
 
 LIST = "/admin/robots/robot/"
@@ -64,6 +65,67 @@ def test_edit_rejects_invalid_value_for_each_robot(robots, organization_a, tenan
         results = edit(robots, {"facility": "Nowhere", "cell": "9"})
         assert {result.error for result in results} == {"Facility Nowhere not found."}
         assert not Robot.objects.filter(location__cell="9").exists()
+
+
+@pytest.mark.parametrize(
+    ("stages", "common"),
+    [
+        (["active"], ["commissioning", "active", "maintenance"]),
+        (["active", "maintenance"], ["commissioning", "active", "maintenance"]),
+        (["planned", "active"], ["commissioning"]),
+        (["planned", "commissioning"], ["planned", "commissioning"]),
+        (["retired"], []),
+        (["retired", "active"], []),
+    ],
+)
+def test_common_stages_are_allowed_for_each(stages, common):
+    assert common_stages(stages) == common
+    for stage in common:
+        assert all(stage == each or stage in LIFECYCLE_TRANSITIONS[each] for each in stages)
+    assert Lifecycle.RETIRED not in common
+
+
+def test_check_names_rejected_robots_and_changes_nothing(robots, organization_a, tenant):
+    with tenant(organization_a):
+        robot_retire(robots[1])
+        found = list(Robot.objects.order_by("name"))
+        before = list(Robot.objects.order_by("name").values())
+        entries = AuditLog.objects.count()
+        errors = robots_edit_check(found, values={"lifecycle": "maintenance", "cell": "9"})
+        assert list(errors) == [robots[1].pk]
+        assert "retired" in errors[robots[1].pk]
+        assert list(Robot.objects.order_by("name").values()) == before
+        assert AuditLog.objects.count() == entries
+        assert edit(found[::2], {"cell": "9"}, {r.pk: r.version for r in found})[0].is_changed
+
+
+def test_page_offers_stages_of_all_robots_alone(robots, alice, client_for, organization_a, tenant):
+    client = client_for(alice)
+    keys = [str(robot.pk) for robot in robots]
+    with tenant(organization_a):
+        Robot.objects.filter(pk=robots[0].pk).update(lifecycle="planned")
+    form = client.post(PAGE, {"_selected_action": keys}).content.decode()
+    offered = form.split('name="lifecycle"')[1].split("</select>")[0]
+    assert re.findall(r'value="(\w+)"', offered) == ["commissioning"]
+    data = {"_selected_action": keys, "set_lifecycle": "on", "lifecycle": "maintenance"}
+    answer = client.post(PAGE, {**data, "step": "confirm"})
+    assert answer.status_code == 400
+    assert "Not every selected robot can change to this stage." in answer.content.decode()
+    with tenant(organization_a):
+        robot_retire(robots[1])
+    form = client.post(PAGE, {"_selected_action": keys}).content.decode()
+    assert 'name="lifecycle"' not in form
+    assert "no lifecycle stage to which all these robots can change" in form
+
+
+def test_confirmation_says_which_robots_stay(robots, alice, client_for, organization_a, tenant):
+    client = client_for(alice)
+    keys = [str(robot.pk) for robot in robots]
+    data = {"_selected_action": keys, "set_facility": "on", "facility": "Nowhere"}
+    page = client.post(PAGE, {**data, "step": "confirm"}).content.decode()
+    assert "3 robots stay as they are:" in page
+    assert page.count("Facility Nowhere not found.") == 3
+    assert 'value="apply"' not in page
 
 
 def hidden(text):

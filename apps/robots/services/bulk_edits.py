@@ -97,6 +97,23 @@ def robots_edit(
     return [_edit(robot, versions.get(robot.pk), values) for robot in rows]
 
 
+def robots_edit_check(robots: Iterable[Robot], *, values: Mapping[str, Any]) -> dict[UUID, str]:
+    """Return why robots could not be changed, by id.
+
+    The change is tried and rolled back, so that every rule is asked.
+
+    Args:
+        robots: Robots that the user may change.
+        values: New values by column, some of `BULK_COLUMNS`; None empties one.
+    """
+    found = list(robots)
+    versions = {robot.pk: robot.version for robot in found}
+    with transaction.atomic():
+        results = robots_edit(found, versions=versions, values=values)
+        transaction.set_rollback(True)
+    return {result.robot.pk: result.error for result in results if result.error}
+
+
 def _edit(robot: Robot, version: int | None, values: Mapping[str, Any]) -> EditResult:
     try:
         with transaction.atomic(), audit_action("robots.robot.bulk_edit"):

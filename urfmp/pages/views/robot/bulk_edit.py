@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from apps.organizations.models import Facility
-from apps.robots.choices import Lifecycle
+from apps.robots.choices import Lifecycle, common_stages
 from apps.robots.models import Robot
 from apps.robots.protocols.fleet_files.columns import COLUMNS_BY_NAME, CellError, read_cell
 from apps.robots.services.bulk_edits import (
@@ -20,8 +21,8 @@ from apps.robots.services.bulk_edits import (
     MAX_ROBOTS,
     planned_changes,
     robots_edit,
+    robots_edit_check,
 )
-from apps.robots.services.lifecycle import stages_in_service
 from urfmp.pages.views.rendering import render_page, require_permission
 
 _INPUT = {"class": "u-input"}
@@ -32,14 +33,24 @@ _MAX_MESSAGES = 5
 class BulkEditForm(forms.Form):
     """New values, each with a box that says whether it is changed."""
 
-    def __init__(self, data: Any = None, *, facilities: list[str]) -> None:
-        """Add two fields for each column."""
+    def __init__(
+        self, data: Any = None, *, facilities: list[str], stages: Sequence[Lifecycle]
+    ) -> None:
+        """Add two fields for each column.
+
+        Args:
+            data: Posted values, or None.
+            facilities: Names of facilities to choose from.
+            stages: Stages to which every selected robot may change; none leaves the column out.
+        """
         super().__init__(data, label_suffix="")
-        choices = {
+        self.columns = tuple(name for name in BULK_COLUMNS if name != "lifecycle" or stages)
+        self.stages = stages
+        choices: dict[str, list[tuple[str, str]]] = {
             "facility": [("", "None"), *((name, name) for name in facilities)],
-            "lifecycle": [(stage, Lifecycle(stage).label) for stage in stages_in_service()],
+            "lifecycle": [(stage, str(stage.label)) for stage in stages],
         }
-        for name in BULK_COLUMNS:
+        for name in self.columns:
             label = _label(name)
             self.fields[f"set_{name}"] = forms.BooleanField(
                 required=False, label=f"Change {label.lower()}"
@@ -53,16 +64,18 @@ class BulkEditForm(forms.Form):
 
     def pairs(self) -> list[tuple[Any, Any]]:
         """Return the box and the field of each column."""
-        return [(self[f"set_{name}"], self[name]) for name in BULK_COLUMNS]
+        return [(self[f"set_{name}"], self[name]) for name in self.columns]
 
     def clean(self) -> dict[str, Any]:
         """Read the changed values as cells of a file."""
         values = self.cleaned_data
-        for name in BULK_COLUMNS:
+        for name in self.columns:
             try:
                 values[name] = read_cell(COLUMNS_BY_NAME[name], values.get(name))
             except CellError as error:
                 self.add_error(name, str(error))
+        if values.get("set_lifecycle") and values.get("lifecycle") not in self.stages:
+            self.add_error("lifecycle", "Not every selected robot can change to this stage.")
         if not self.errors and not self.new_values():
             self.add_error(None, "Choose at least one value to change.")
         return values
@@ -70,7 +83,7 @@ class BulkEditForm(forms.Form):
     def new_values(self) -> dict[str, Any]:
         """Return the changed values by column."""
         data = self.cleaned_data
-        return {name: data[name] for name in BULK_COLUMNS if data.get(f"set_{name}")}
+        return {name: data[name] for name in self.columns if data.get(f"set_{name}")}
 
 
 def robots_edit_page(request: HttpRequest) -> HttpResponse:
@@ -87,26 +100,17 @@ def robots_edit_page(request: HttpRequest) -> HttpResponse:
     step = request.POST.get("step", "") if robots else ""
     user: Any = request.user
     names = Facility.objects.restrict(user).values_list("name", flat=True)
-    form = BulkEditForm(request.POST if step else None, facilities=list(names))
+    form = BulkEditForm(
+        request.POST if step else None,
+        facilities=list(names),
+        stages=common_stages(robot.lifecycle for robot in robots),
+    )
     context: dict[str, Any] = {"robots": robots, "form": form, "address": address}
     is_valid = bool(step) and form.is_valid()
     if is_valid and step == "apply":
         return _apply(request, robots, form.new_values(), address)
     if is_valid:
-        plans = planned_changes(robots, form.new_values())
-        context["plans"] = [
-            {
-                "robot": plan.robot,
-                "values": [
-                    (_label(name), _shown(name, old), _shown(name, new))
-                    for name, old, new in plan.values
-                ],
-            }
-            for plan in plans
-            if plan.values
-        ]
-        context["unchanged"] = len(plans) - len(context["plans"])
-        context["kept"] = [(name, text) for name, text in form.data.items() if name in form.fields]
+        context |= _confirmation(robots, form)
     response = render_page(
         request,
         "pages/robots_edit.html",
@@ -116,6 +120,31 @@ def robots_edit_page(request: HttpRequest) -> HttpResponse:
     )
     response.status_code = 400 if form.errors else 200
     return response
+
+
+def _confirmation(robots: list[Robot], form: BulkEditForm) -> dict[str, Any]:
+    """Return what changes, what is rejected and what stays as it is."""
+    values = form.new_values()
+    plans = [plan for plan in planned_changes(robots, values) if plan.values]
+    errors = robots_edit_check([plan.robot for plan in plans], values=values)
+    return {
+        "plans": [
+            {
+                "robot": plan.robot,
+                "values": [
+                    (_label(name), _shown(name, old), _shown(name, new))
+                    for name, old, new in plan.values
+                ],
+            }
+            for plan in plans
+            if plan.robot.pk not in errors
+        ],
+        "rejected": [
+            (plan.robot, errors[plan.robot.pk]) for plan in plans if plan.robot.pk in errors
+        ],
+        "unchanged": len(robots) - len(plans),
+        "kept": [(name, text) for name, text in form.data.items() if name in form.fields],
+    }
 
 
 def _label(name: str) -> str:
