@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
 from apps.robots.admin.stop_links import with_stop_column
-from apps.robots.choices import WAITING_STATUSES, CommandStatus
+from apps.robots.choices import WAITING_STATUSES, CommandStatus, CommandType
 from apps.robots.models import RobotCommand
 from apps.robots.services.commands.approvals import command_approve, command_reject
 from apps.robots.services.commands.decisions import MAX_NOTE_CHARS, command_cancel, command_settle
@@ -59,7 +59,8 @@ class CancelCommandForm(forms.Form):
 
 
 def _can_cancel(command: RobotCommand) -> bool:
-    return command.status in WAITING_STATUSES
+    is_stop = command.type == CommandType.EMERGENCY_STOP
+    return command.status in WAITING_STATUSES and not is_stop
 
 
 def _can_approve(command: RobotCommand) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import django_filters
 from django.core.exceptions import ValidationError as DjangoValidationError
@@ -238,19 +239,29 @@ class RobotCommandViewSet(OperatorMixin, RequiredIdempotencyMixin, ReadViewSet):
         body.is_valid(raise_exception=True)
         user = author_of(self.principal)
         found = controlled_robots(self.principal, body.validated_data["robots"])
-        results = []
-        for robot_id in dict.fromkeys(body.validated_data["robots"]):
-            command, error = None, None
-            if (robot := found.get(robot_id)) is None:
-                error = {"code": "not_found", "detail": "Not found."}
-            else:
-                try:
-                    with transaction.atomic():
-                        command = _create(robot, user, body.validated_data)
-                except (ApplicationError, DjangoValidationError) as failure:
-                    error = _error(failure)
-            results.append({"robot": robot_id, "command": command, "error": error})
-        return Response(CommandsCreationResultSerializer({"results": results}).data)
+        wanted = dict.fromkeys(body.validated_data["robots"])
+        # Robots are locked in the order of their ids, as everywhere, and reported as requested.
+        results = {
+            robot_id: self._create_for(robot_id, found.get(robot_id), user, body.validated_data)
+            for robot_id in sorted(wanted)
+        }
+        ordered = {"results": [results[robot_id] for robot_id in wanted]}
+        return Response(CommandsCreationResultSerializer(ordered).data)
+
+    def _create_for(
+        self, robot_id: UUID, robot: Robot | None, user: User | None, values: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Create the command of one of several robots, in a savepoint."""
+        command, error = None, None
+        if robot is None:
+            error = {"code": "not_found", "detail": "Not found."}
+        else:
+            try:
+                with transaction.atomic():
+                    command = _create(robot, user, values)
+            except (ApplicationError, DjangoValidationError) as failure:
+                error = _error(failure)
+        return {"robot": robot_id, "command": command, "error": error}
 
     @extend_schema(request=CommandReasonSerializer, responses=RobotCommandSerializer)
     @action(detail=True, methods=["post"])

@@ -7,6 +7,7 @@ import uuid
 import pytest
 from django.urls import reverse
 
+from apps.robots.api import commands
 from apps.robots.models import Robot, RobotCommand
 from apps.robots.services.commands.expiry import commands_mark_unknown
 
@@ -166,6 +167,22 @@ def test_many_robots_have_a_result_each(
         None, "robot_offline", "not_found", "not_found",
     ]  # fmt: skip
     assert (count(online), count(offline)) == (1, 0)
+
+
+def test_many_robots_are_locked_in_one_order(organization_a, make_commanded, post, monkeypatch):
+    """Two requests with the same robots in other orders would wait for each other."""
+    robots = sorted(make_commanded(organization_a).robot.pk for _ in range(4))
+    locked, create = [], commands._create
+
+    def recorded(robot, *arguments):
+        locked.append(robot.pk)
+        return create(robot, *arguments)
+
+    monkeypatch.setattr(commands, "_create", recorded)
+    wanted = [str(robots[n]) for n in (2, 0, 3, 1, 0)]
+    answer = post("/api/v1/commands", {"robots": wanted, "type": "pause"})
+    assert [result["robot"] for result in answer.json()["results"]] == wanted[:4]
+    assert locked == robots
 
 
 def test_command_is_cancelled_until_it_is_handed_over(commanded, post):

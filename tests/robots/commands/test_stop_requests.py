@@ -10,15 +10,21 @@ from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
 from apps.alerts.models import Alert
 from apps.audit.models import AuditLog
 from apps.audit.services.spool import audit_spool_enter
 from apps.robots.choices import CommandStatus
-from apps.robots.exceptions import MaintenanceLockedError, StopLatchedError
+from apps.robots.exceptions import (
+    CommandStateError,
+    MaintenanceLockedError,
+    StopLatchedError,
+)
 from apps.robots.models import Robot, RobotCommand, RobotStatusHistory
 from apps.robots.services.commands.changes import change_status
+from apps.robots.services.commands.decisions import command_cancel
 from apps.robots.services.commands.expiry import commands_mark_unknown
 from apps.robots.services.commands.reports import command_acknowledge, command_report_result
 from apps.robots.services.commands.stop_requests import (
@@ -112,6 +118,17 @@ def test_reset_cancels_stop_requests_that_were_not_fetched(commanded, alice):
     row = commanded.read(command)
     assert (row.status, row.cancelled_by_id) == ("cancelled", alice.pk)
     assert row.error_message == "The robot was reset by Alice."
+
+
+def test_stop_request_ends_by_reset_alone(commanded, alice, client_for):
+    """A cancelled stop request would not reach the robot, although no reset was authorized."""
+    command = stop(commanded)
+    with pytest.raises(CommandStateError, match="Reset the robot"):
+        commanded.do(command_cancel, command, alice)
+    assert commanded.read(command).status == "pending"
+    page = reverse("admin:robots_robotcommand_change", args=[command.pk])
+    assert "/act/cancel/" not in client_for(alice).get(page).content.decode()
+    assert commanded.claim().pk == command.pk
 
 
 def test_stop_reaches_offline_and_locked_robots(commanded):

@@ -98,7 +98,8 @@ class RowActionsAdmin(AuditedAdmin):
             require_recent_auth(request)
         done, errors, skipped = 0, [], 0
         keys = list(selected.values_list("pk", flat=True)[:_MAX_BULK_ROWS])
-        rows = restricted(self.model, request, action.permission).filter(pk__in=keys)
+        # Rows are locked in the order of their ids, as everywhere.
+        rows = restricted(self.model, request, action.permission).filter(pk__in=keys).order_by("pk")
         if action.is_danger and "_confirm" not in request.POST:
             return self._render_bulk_confirmation(request, action, selected, rows)
         for obj in rows:

@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
 
 from apps.accounts.models import User
-from apps.robots.choices import WAITING_STATUSES, CommandStatus
+from apps.robots.choices import WAITING_STATUSES, CommandStatus, CommandType
 from apps.robots.exceptions import CommandStateError
 from apps.robots.models import RobotCommand
 from apps.robots.services.commands.changes import change_status, command_lock
@@ -19,7 +19,8 @@ MAX_NOTE_CHARS = 1000
 def command_cancel(command: RobotCommand, user: User | None, reason: str = "") -> RobotCommand:
     """Cancel a command that was not handed over.
 
-    Its row is locked, so that it is either cancelled or handed over.
+    Its row is locked, so that it is either cancelled or handed over. A stop request ends with the
+    robot's reset alone, which may need a second user.
 
     Args:
         command: Command to cancel.
@@ -27,12 +28,15 @@ def command_cancel(command: RobotCommand, user: User | None, reason: str = "") -
         reason: Text that is stored with it.
 
     Raises:
-        CommandStateError: It was handed over, or has ended.
+        CommandStateError: It was handed over, or has ended; or it is a stop request.
         ValidationError: The reason is too long.
     """
     _check_note("reason", reason)
     with audit_action("robots.command.cancel"):
         command = command_lock(command.pk)
+        if command.type == CommandType.EMERGENCY_STOP:
+            msg = "A stop request cannot be cancelled. Reset the robot when it is safe."
+            raise CommandStateError(msg, command_status=command.status)
         if command.status not in WAITING_STATUSES:
             msg = f"The command is {command.get_status_display().lower()}; only commands that were"
             msg += " not handed over can be cancelled."
