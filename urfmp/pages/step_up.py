@@ -1,7 +1,8 @@
 """Step-up authentication: ask for the password again without losing the submitted form.
 
-The prompt is shown at the URL of the original request and contains its form values as hidden
-fields. After a successful verification, the view gets the original values.
+The prompt is shown at the URL of the original request and contains its form values, encrypted for
+this user and URL, because secrets may be among them. After a successful verification, the view gets
+the original values.
 
 The password is verified in its own transaction, before the view's. It locks the user, the second
 factor and the session, while the view may lock other rows in its own order.
@@ -9,12 +10,21 @@ factor and the session, while the view may lock other rows in its own order.
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable
 from functools import update_wrapper
 from typing import Any, cast
 
 from django import forms
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.contrib import messages
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseRedirect,
+    QueryDict,
+)
 from unfold.widgets import INPUT_CLASSES
 
 from apps.accounts.auth.login import step_up
@@ -23,6 +33,7 @@ from apps.accounts.exceptions import TooManyAttemptsError
 from apps.accounts.middleware.principal import PrincipalMiddleware
 from apps.accounts.services.step_up import STEP_UP_ERRORS
 from urfmp.common.http.request_state import request_state
+from urfmp.common.security.field_encryption import DecryptionError, decrypt, encrypt
 from urfmp.common.security.password_validators import MAX_LENGTH
 from urfmp.common.security.recent_auth import StepUpRequiredError
 from urfmp.pages.decorators import in_user_timezone, reject_nul
@@ -31,7 +42,11 @@ from urfmp.pages.views.rendering import render_page
 View = Callable[..., HttpResponseBase]
 
 _PREFIX = "_step_up"
+_KEPT = f"{_PREFIX}_kept"
 _CSRF = "csrfmiddlewaretoken"
+_MAX_KEPT_SECONDS = 15 * 60
+
+Fields = list[tuple[str, str]]
 
 
 class StepUpForm(forms.Form):
@@ -74,7 +89,8 @@ def with_step_up(view: View) -> View:
         try:
             return view(request, *args, **kwargs)
         except StepUpRequiredError:
-            return _render_prompt(request, StepUpForm(request), str(request.method))
+            form = StepUpForm(request)
+            return _render_prompt(request, form, str(request.method), _sent_fields(request))
 
     return update_wrapper(inner, view)
 
@@ -104,24 +120,30 @@ class StepUpMiddleware(PrincipalMiddleware):
 
 
 def _verify_password(request: HttpRequest, *_: Any, **__: Any) -> HttpResponse | None:
+    try:
+        fields = _kept_fields(request)
+    except DecryptionError:
+        text = "Your input was kept for 15 minutes and is gone. Enter it again."
+        messages.error(request, text)
+        return HttpResponseRedirect(request.get_full_path())
     form = StepUpForm(request, request.POST)
-    if (prompt := _step_up_error(request, form)) is not None:
+    if (prompt := _step_up_error(request, form, fields)) is not None:
         return prompt
     if request.POST[_PREFIX] == "GET":
         return HttpResponseRedirect(request.get_full_path())
-    request.POST = _without_step_up_fields(request)
+    request.POST = _with_fields(request, fields)
     return None
 
 
-def _step_up_error(request: HttpRequest, form: StepUpForm) -> HttpResponse | None:
+def _step_up_error(request: HttpRequest, form: StepUpForm, fields: Fields) -> HttpResponse | None:
     method = "GET" if request.POST[_PREFIX] == "GET" else "POST"
     if not form.is_valid():
-        return _render_prompt(request, form, method)
+        return _render_prompt(request, form, method, fields)
     try:
         step_up(request, **form.cleaned_data)
     except STEP_UP_ERRORS as error:
         form.add_error(None, error.message)
-        response = _render_prompt(request, form, method)
+        response = _render_prompt(request, form, method, fields)
         if isinstance(error, TooManyAttemptsError):
             response.status_code = error.status
             request_state(request).denied_reason = None
@@ -130,23 +152,65 @@ def _step_up_error(request: HttpRequest, form: StepUpForm) -> HttpResponse | Non
     return None
 
 
-def _without_step_up_fields(request: HttpRequest) -> Any:
-    values = request.POST.copy()
-    for name in list(values):
-        if name.startswith(_PREFIX):
-            del values[name]
+def _sent_fields(request: HttpRequest) -> Fields:
+    """Return the form values of a request without those of the prompt."""
+    return [
+        (name, value)
+        for name, values in request.POST.lists()
+        if name != _CSRF and not name.startswith(_PREFIX)
+        for value in values
+    ]
+
+
+def _kept_fields(request: HttpRequest) -> Fields:
+    """Return the form values of the request that showed the prompt.
+
+    Raises:
+        DecryptionError: They were encrypted for another user or URL, or too long ago.
+    """
+    fields = _sent_fields(request)
+    if not (encrypted := request.POST.get(_KEPT)):
+        return fields
+    if not request.user.is_authenticated:
+        raise DecryptionError
+    kept_at, kept = json.loads(decrypt(encrypted, **_place(request)))
+    if time.time() - kept_at > _MAX_KEPT_SECONDS:
+        raise DecryptionError
+    return [(name, value) for name, value in kept] + fields
+
+
+def _place(request: HttpRequest) -> dict[str, Any]:
+    """Return what the values of a form are encrypted for."""
+    user: Any = request.user
+    return {
+        "organization_id": user.organization_id,
+        "row_id": user.pk,
+        "field": f"step-up {request.get_full_path()}",
+    }
+
+
+def _with_fields(request: HttpRequest, fields: Fields) -> Any:
+    values = QueryDict(mutable=True, encoding=request.POST.encoding)
+    values[_CSRF] = request.POST.get(_CSRF, "")
+    for name, value in fields:
+        values.appendlist(name, value)
     return values
 
 
-def _render_prompt(request: HttpRequest, form: StepUpForm, method: str) -> HttpResponse:
-    kept = [
-        (name, value)
-        for name, values in _without_step_up_fields(request).lists()
-        if name != _CSRF
-        for value in values
-    ]
+def _render_prompt(
+    request: HttpRequest, form: StepUpForm, method: str, fields: Fields
+) -> HttpResponse:
+    kept = ""
+    if fields and request.user.is_authenticated:
+        kept = encrypt(json.dumps([time.time(), fields]), **_place(request))
     response = render_page(
-        request, "pages/step_up.html", "Confirm access", form=form, kept=kept, method=method
+        request,
+        "pages/step_up.html",
+        "Confirm access",
+        form=form,
+        kept=kept,
+        kept_name=_KEPT,
+        method=method,
     )
     response.status_code = 403
     request_state(request).denied_reason = StepUpRequiredError.code  # written to the audit log
