@@ -66,7 +66,10 @@ def next_stages(lifecycle: str) -> frozenset[Lifecycle]:
 
 
 def common_stages(stages: Iterable[str]) -> list[Lifecycle]:
-    """Return the stages in service that each of several stages is, or may change to."""
+    """Return the stages in service that may follow each of several stages.
+
+    A stage follows itself.
+    """
     current = set(stages)
     return [
         stage

@@ -264,7 +264,10 @@ def settings_errors(values: Any) -> ErrorMessages | dict[str, ErrorMessages]:
 
 
 def settings_change_errors(changes: Any) -> ErrorMessages | dict[str, ErrorMessages]:
-    """Return the errors of changed settings by key; null resets a known key."""
+    """Return the errors of changed settings by key.
+
+    Null resets a known key.
+    """
     if not isinstance(changes, dict):
         return settings_errors(changes)
     return settings_errors(
@@ -277,7 +280,9 @@ def settings_change_errors(changes: Any) -> ErrorMessages | dict[str, ErrorMessa
 
 
 def merged_settings(stored: Any, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return stored settings with changes, of which null resets a key to its default.
+    """Return stored settings with changes by key.
+
+    None resets a key to its default.
 
     Invalid values that were stored before a rule existed do not block the change, and are dropped.
     """

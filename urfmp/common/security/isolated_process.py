@@ -27,13 +27,14 @@ class ProcessBusyError(Exception):
 
 
 class ProcessFailedError(Exception):
-    """The process was ended by its limits, or by an error of a parser."""
+    """The process was ended by a limit or an error."""
 
 
 class IsolatedProgram:
-    """A program that reads a file from standard input and writes its result to standard output.
+    """A program that parses a file in a process of its own.
 
-    One process at a time, because each can need hundreds of megabytes.
+    It reads standard input and writes to standard output. One process at a time, because each can
+    need hundreds of megabytes.
     """
 
     def __init__(self, module: str, *, timeout_seconds: float, max_wait_seconds: float) -> None:
@@ -81,7 +82,10 @@ class IsolatedProgram:
 
 
 def limit_own_resources(*, max_memory_bytes: int, max_cpu_seconds: int) -> None:
-    """Limit this process for the rest of its life; it can write no file."""
+    """Limit this process for the rest of its life.
+
+    It cannot write files.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, max_memory_bytes))
     resource.setrlimit(resource.RLIMIT_CPU, (max_cpu_seconds, max_cpu_seconds))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))

@@ -34,7 +34,7 @@ class SpreadsheetError(Exception):
 
 
 def main() -> None:
-    """Write the rows of the file in standard input, within the limits of this process."""
+    """Write the rows of the file in standard input."""
     limit_own_resources(max_memory_bytes=_MAX_MEMORY_BYTES, max_cpu_seconds=_MAX_CPU_SECONDS)
     try:
         for line in spreadsheet_lines(sys.stdin.buffer.read()):
@@ -46,7 +46,9 @@ def main() -> None:
 
 
 def spreadsheet_lines(data: bytes) -> Iterator[str]:
-    """Yield a line of JSON for each row that is not empty, up to one too many.
+    """Yield a line of JSON for each filled row.
+
+    The first row above the maximum is the last one.
 
     Raises:
         SpreadsheetError: The file is damaged, or too large when unpacked.

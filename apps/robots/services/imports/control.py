@@ -126,7 +126,10 @@ def robot_import_cancel(robot_import: RobotImport) -> RobotImport:
 
 
 def robot_import_enqueue(organization_id: UUID, import_id: UUID, *, delay_seconds: int = 0) -> None:
-    """Enqueue a job that checks or runs an import, unless one waits already."""
+    """Enqueue a job that checks or runs an import.
+
+    At most one waits for each import.
+    """
     task = app.configure_task(
         "robots.run_import",
         queueing_lock=f"robots.run_import:{import_id}",

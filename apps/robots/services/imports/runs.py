@@ -316,7 +316,10 @@ def _heartbeat(row: RobotImport) -> Iterator[list[int]]:
 
 
 def _renew_lease(row: RobotImport, rows_done: int) -> None:
-    """Renew a lease, unless a batch holds the row, which renews it itself."""
+    """Renew the lease of an import.
+
+    A batch that holds the row renews it itself.
+    """
     changes = {"rows_done": rows_done} if rows_done else {}
     with tenant_transaction(row.organization_id):
         if _own(row).select_for_update(skip_locked=True).exists():
