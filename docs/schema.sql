@@ -1252,6 +1252,29 @@ CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robo
 CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, created_by ON public.robot_imports FOR EACH ROW EXECUTE FUNCTION require_own_users('created_by');
 
 
+-- robot_labels
+
+CREATE TABLE robot_labels (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    token text NOT NULL,
+    token_digest character varying(64) NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    robot_id uuid NOT NULL,
+    CONSTRAINT robot_labels_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_robot_labels_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_robot_labels_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT robot_labels_digest_key UNIQUE (token_digest),
+    CONSTRAINT robot_labels_robot_key UNIQUE (robot_id)
+);
+CREATE INDEX idx_robot_labels_organization ON public.robot_labels USING btree (organization_id);
+ALTER TABLE robot_labels ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON robot_labels FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.robot_labels FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.robot_label', 'organization_id', '{}', '{token,token_digest}');
+
+
 -- robot_status_history
 
 CREATE TABLE robot_status_history (
@@ -1847,6 +1870,49 @@ CREATE POLICY tenant ON users FOR ALL TO public
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION audit_row('accounts.user', 'organization_id', '{last_login_at}', '{password_hash}');
 CREATE TRIGGER update_users_updated_at BEFORE UPDATE ON public.users FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
+-- work_requests
+
+CREATE TABLE work_requests (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    title character varying(200) NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    requester_name character varying(100),
+    status character varying(20) DEFAULT 'waiting'::character varying NOT NULL,
+    reviewed_at timestamp with time zone,
+    reason text DEFAULT ''::text NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    updated_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    reviewed_by uuid,
+    robot_id uuid NOT NULL,
+    task_id uuid,
+    user_id uuid,
+    CONSTRAINT work_requests_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_work_requests_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_work_requests_reviewed FOREIGN KEY (reviewed_by) REFERENCES users(id),
+    CONSTRAINT fk_work_requests_robot FOREIGN KEY (organization_id, robot_id) REFERENCES robots(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT fk_work_requests_task FOREIGN KEY (organization_id, task_id) REFERENCES maintenance_tasks(organization_id, id) ON DELETE SET NULL (task_id),
+    CONSTRAINT fk_work_requests_user FOREIGN KEY (user_id) REFERENCES users(id),
+    CONSTRAINT work_requests_requester_name_form_check CHECK (is_name((requester_name)::text)),
+    CONSTRAINT work_requests_review_check CHECK ((((reviewed_at IS NULL) AND ((status)::text = 'waiting'::text)) OR ((NOT ((status)::text = 'waiting'::text)) AND (reviewed_at IS NOT NULL)))),
+    CONSTRAINT work_requests_status_check CHECK (((status)::text = ANY ((ARRAY['waiting'::character varying, 'accepted'::character varying, 'dismissed'::character varying])::text[]))),
+    CONSTRAINT work_requests_title_form_check CHECK (is_name((title)::text))
+);
+CREATE INDEX idx_work_requests_created ON public.work_requests USING btree (organization_id, created_at);
+CREATE INDEX idx_work_requests_reviewer ON public.work_requests USING btree (reviewed_by);
+CREATE INDEX idx_work_requests_robot ON public.work_requests USING btree (robot_id);
+CREATE INDEX idx_work_requests_task ON public.work_requests USING btree (task_id);
+CREATE INDEX idx_work_requests_user ON public.work_requests USING btree (user_id);
+CREATE INDEX idx_work_requests_waiting ON public.work_requests USING btree (organization_id, robot_id) WHERE ((status)::text = 'waiting'::text);
+ALTER TABLE work_requests ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON work_requests FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.work_requests FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.work_request', 'organization_id', '{}', '{}');
+CREATE TRIGGER require_own_users_trigger AFTER INSERT OR UPDATE OF organization_id, user_id, reviewed_by ON public.work_requests FOR EACH ROW EXECUTE FUNCTION require_own_users('user_id', 'reviewed_by');
+CREATE TRIGGER update_work_requests_updated_at BEFORE UPDATE ON public.work_requests FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
 
 -- Views
@@ -3366,6 +3432,19 @@ AS $function$
     FROM robot_claim_codes c
     JOIN organizations o ON o.id = c.organization_id AND o.is_active
     WHERE c.code_digest = digest;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.robot_label_credential(digest text)
+ RETURNS TABLE(id uuid, organization_id uuid, robot_id uuid)
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT l.id, l.organization_id, l.robot_id
+    FROM robot_labels l
+    JOIN organizations o ON o.id = l.organization_id AND o.is_active
+    JOIN robots r ON r.id = l.robot_id AND r.is_active
+    WHERE l.token_digest = digest;
 $function$;
 
 CREATE OR REPLACE FUNCTION public.robot_status_enter(robot uuid, reported_at timestamp with time zone, reported_status text, report_reason text, report_metadata jsonb)

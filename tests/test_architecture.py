@@ -115,6 +115,7 @@ def test_every_tenant_model_has_an_admin_page():
     internal |= {"LabourEntry", "TaskEvent"}  # on the task's page
     internal |= {"CalendarFeed"}  # on the profile page
     internal |= {"TemplateStep", "TemplatePart", "TaskStep", "TaskFile"}  # on pages of theirs
+    internal |= {"RobotLabel"}  # on the sheet of labels
     internal |= {"PartMovement", "TaskPart"}  # on pages of parts and tasks
     internal |= {"AlertEvent", "AlertRuleState"}  # on pages of alerts and rules
     internal |= {"NotificationStep", "NotificationPreference"}  # on pages of routes and users

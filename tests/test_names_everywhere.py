@@ -38,7 +38,7 @@ OTHER_TEXTS = {
     "organizations.Facility.timezone", "accounts.User.timezone",  # by the list of IANA
     "accounts.IdempotencyRecord.key", "accounts.IdempotencyRecord.request_hash",
     "accounts.OneTimeLink.token_digest", "robots.RobotClaimCode.code_digest",
-    "maintenance.CalendarFeed.token_digest",
+    "maintenance.CalendarFeed.token_digest", "maintenance.RobotLabel.token_digest",
     # cleaned when the file is uploaded
     "telemetry.TelemetryImport.file_name", "organizations.FloorPlan.file_name",
     "maintenance.TaskFile.file_name", "maintenance.TaskFile.digest",

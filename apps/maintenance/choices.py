@@ -292,3 +292,11 @@ class StockState(models.TextChoices):
     OK = "ok", "In stock"
     LOW = "low", "Low stock"
     OUT = "out", "Out of stock"
+
+
+class WorkRequestStatus(models.TextChoices):
+    """State of a work request."""
+
+    WAITING = "waiting", "Waiting for review"
+    ACCEPTED = "accepted", "Accepted"
+    DISMISSED = "dismissed", "Dismissed"

@@ -40,3 +40,16 @@ class FileLimitError(ApplicationError):
     """The task or the organization has too many files."""
 
     code = "file_limit"
+
+
+class WorkRequestStateError(ApplicationError):
+    """The work request is already reviewed."""
+
+    code = "work_request_state"
+
+
+class TooManyWorkRequestsError(ApplicationError):
+    """Too many problems wait for review. Inform the staff directly."""
+
+    code = "too_many_work_requests"
+    status = HTTPStatus.CONFLICT

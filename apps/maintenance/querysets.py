@@ -11,6 +11,7 @@ from apps.maintenance.choices import (
     OPEN_STATUSES,
     MaintenanceStatus,
     TaskTab,
+    WorkRequestStatus,
 )
 from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
 
@@ -145,3 +146,15 @@ class TaskPartQuerySet(OrganizationScopedQuerySet):
     def in_use(self) -> Self:
         """Return parts of which some are reserved or used."""
         return self.exclude(reserved=0, used=0)
+
+
+class RobotLabelQuerySet(RobotScopedQuerySet):
+    """Labels of one organization's robots."""
+
+
+class WorkRequestQuerySet(RobotScopedQuerySet):
+    """Work requests of one organization's robots."""
+
+    def waiting(self) -> Self:
+        """Return the requests that wait for review."""
+        return self.filter(status=WorkRequestStatus.WAITING)

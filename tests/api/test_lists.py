@@ -65,6 +65,7 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
     from apps.alerts.services.rules.rules import alert_rule_create
     from apps.maintenance.services.schedules import schedule_create
     from apps.maintenance.services.tasks import task_create
+    from apps.maintenance.services.work_requests import work_request_create
     from apps.robots.models import RobotCommand
 
     for number in range(2):
@@ -78,6 +79,7 @@ def filled(organization_a, tenant, make_robot, make_facility, make_user, make_ke
             task_create(created_by=author, type="cleaning", **common)
             schedule_create(created_by=author, running_hours=9, **common)
             make_parts(organization_a, number)
+            work_request_create(robot=robot, title="t")
             alert_report(type="system", severity="info", message="m", **common)
             RobotCommand.objects.create(organization=organization_a, robot=robot, type="start")
             alert_rule_create(

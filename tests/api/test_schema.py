@@ -20,11 +20,11 @@ NOT_LISTED = {"/api/v1/schema", "/api/v1/docs", "/api/v2/query"}
 # A summary begins with the verb of the operation; a new verb is added here.
 SUMMARY_VERBS = {
     "Accept", "Acknowledge", "Approve", "Assign", "Begin", "Cancel", "Change", "Comment",
-    "Complete", "Correct", "Create", "Deactivate", "Delete", "Enable", "End", "Evaluate",
-    "Exchange", "Export", "Get", "Invite", "Join", "Leave", "List", "Lock", "Log", "Open", "Put",
-    "Reactivate", "Record", "Reject", "Release", "Remove", "Reopen", "Replace", "Report",
-    "Request", "Resolve", "Resume", "Retire", "Return", "Reveal", "Revoke", "Select", "Send",
-    "Set", "Snooze", "Start", "Store", "Stream", "Update", "Verify", "Wait",
+    "Complete", "Correct", "Create", "Deactivate", "Delete", "Dismiss", "Enable", "End",
+    "Evaluate", "Exchange", "Export", "Get", "Invite", "Join", "Leave", "List", "Lock", "Log",
+    "Open", "Put", "Reactivate", "Record", "Reject", "Release", "Remove", "Reopen", "Replace",
+    "Report", "Request", "Resolve", "Resume", "Retire", "Return", "Reveal", "Revoke", "Select",
+    "Send", "Set", "Snooze", "Start", "Store", "Stream", "Update", "Verify", "Wait",
 }  # fmt: skip
 
 

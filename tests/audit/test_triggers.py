@@ -46,6 +46,7 @@ from apps.maintenance.models import (
     Part,
     PartMovement,
     PartStock,
+    RobotLabel,
     TaskEvent,
     TaskFile,
     TaskPart,
@@ -53,6 +54,7 @@ from apps.maintenance.models import (
     TaskTemplate,
     TemplatePart,
     TemplateStep,
+    WorkRequest,
 )
 from apps.organizations.models import Facility, FloorPlan, Organization
 from apps.organizations.services.organizations import organization_update
@@ -237,6 +239,7 @@ def test_every_tenant_table_is_covered():
     elsewhere |= {PartStock, PartMovement, TaskPart}  # in tests/maintenance/test_parts.py
     # in tests/maintenance/test_checklists.py and test_task_files.py
     elsewhere |= {TaskTemplate, TemplateStep, TemplatePart, TaskStep, TaskFile}
+    elsewhere |= {RobotLabel, WorkRequest}  # in tests/maintenance/test_work_requests.py
     elsewhere |= {NotificationStep, NotificationPreference, RobotImport}
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
 

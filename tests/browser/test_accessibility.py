@@ -22,6 +22,9 @@ from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import NoReverseMatch, get_resolver, reverse
 
+from apps.maintenance.selectors.work_requests import label_tokens
+from apps.maintenance.services.robot_labels import robot_labels_issue
+from apps.robots.models import Robot
 from tests.support.access_matrix import ADMIN_PAGE_IDS
 from tests.support.sample_data import RESOURCE
 
@@ -32,6 +35,7 @@ NOT_PAGES = {
     "autocomplete", "search", "jsi18n", "app_list", "None", "logout", "leave_organization",
     "audit_auditlog_export", "robots_robot_export", "robot_client_file",
     "task_file_page",
+    "robot_scanned_page",  # opened with a token below
 }  # fmt: skip
 # Swagger UI renders the operations in the API browser; only the frame around them is ours.
 FOREIGN_MARKUP = ["#swagger-ui"]
@@ -92,7 +96,7 @@ def addresses(ids: dict) -> dict[str, str]:
 
 
 @pytest.fixture
-def html(ids, organization_a, root, make_user, client_for):
+def html(ids, organization_a, root, make_user, client_for, tenant):
     """The HTML of every page, by its address, as a user gets it who may open the page."""
     clients = [client_for(make_user(organization_a, "admin")), client_for(root), Client()]
     pages = {}
@@ -107,6 +111,15 @@ def html(ids, organization_a, root, make_user, client_for):
             pages[address] = response.content.decode()
     viewer = client_for(make_user(organization_a, "viewer"))
     pages["/admin/denied/"] = viewer.get(reverse("admin:accounts_user_changelist")).content.decode()
+    with tenant(organization_a):
+        robot = Robot.objects.get(pk=ids["robot"])
+        robot_labels_issue([robot])
+        query = f"?token={label_tokens([robot.pk])[robot.pk]}"
+    scanned = f"{reverse('admin:robot_scanned_page', args=[robot.pk])}{query}"
+    for address in (scanned, f"{scanned}&sent=1"):
+        pages[address] = clients[2].get(address).content.decode()
+    labels = f"{reverse('admin:robot_labels_page')}?robot={ids['robot']}"
+    pages[labels] = clients[0].get(labels).content.decode()
     task = reverse("admin:maintenance_maintenancetask_change", args=[ids["maintenance-task"]])
     pages[f"{task}?as=viewer"] = viewer.get(task).content.decode()
     # Pages that a form opens.

@@ -20,6 +20,7 @@ from apps.maintenance.services.part_movements import part_movement_create
 from apps.maintenance.services.parts import part_create, part_stock_create
 from apps.maintenance.services.tasks import task_create
 from apps.maintenance.services.templates import StepDraft, template_create
+from apps.maintenance.services.work_requests import work_request_create
 from apps.organizations.services.facilities import facility_create
 from apps.robots.models import Robot, RobotCommand
 from apps.telemetry.services.imports import import_upload
@@ -37,6 +38,7 @@ with tenant_transaction(o):
         steps=[StepDraft("Joint 1", "pass_fail"), StepDraft("Amount", "number", "g")])
     task_create(organization_id=o, created_by=author, title="Grease", type="cleaning", robot=robot,
                 template=template)
+    work_request_create(robot=robot, title="Noise")
     alert_report(organization_id=o, robot=robot, type="system", severity="error", title="Hot",
                message="Very hot.")
     RobotCommand.objects.create(organization_id=o, robot=robot, type="pause", payload={"a": 1})
@@ -49,6 +51,7 @@ MAX_PAGES_PER_ROUTE = 2
 NOT_LINKED = {
     "autocomplete", "search", "jsi18n", "logout", "login", "app_list", "None",
     "password_change_done", "robot_client_file", "task_file_page",
+    "robot_scanned_page",  # in the QR code
     "alerts_alertrule_preview", "alerts_alertrule_add_built_in",  # forms are posted to them
 }  # fmt: skip
 

@@ -26,6 +26,7 @@ from apps.maintenance.models import (
     Part,
     PartStock,
     TaskTemplate,
+    WorkRequest,
 )
 from apps.organizations.models import Facility, Organization, PlatformOrganization
 from apps.robots.models import Robot, RobotCommand
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.django_db
 MODELS = (
     User, UserSession, ApiKey, Organization, Facility, Robot, RobotCommand, MaintenanceTask,
     MaintenanceSchedule, Alert, AlertRule, NotificationChannel, NotificationRoute, Silence,
-    Delivery, AuditLog, Part, PartStock, TaskTemplate,
+    Delivery, AuditLog, Part, PartStock, TaskTemplate, WorkRequest,
 )  # fmt: skip
 OURS = [model for model in admin.site._registry if model.__module__.startswith("apps.")]
 

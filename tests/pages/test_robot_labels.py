@@ -26,7 +26,7 @@ def test_action_of_the_list_leads_to_the_labels_of_the_selection(
     assert response.status_code == 302
     labels = client.get(response["location"]).context["labels"]
     assert [label.robot.name for label in labels] == ["A", "B"]
-    page = reverse("admin:robot_page", args=[labels[0].robot.pk])
+    page = reverse("admin:robot_scanned_page", args=[labels[0].robot.pk])
     expected = segno.make_qr(f"https://fleet.example{page}", error="q")
     assert labels[0].qr_code == expected.svg_data_uri(scale=3, light="#fff")
 

@@ -136,6 +136,11 @@ API = {
     ("part-movement-list", "get"): READERS,
     ("part-movement-list", "post"): {"technician", *STAFF, "write_key"},
     ("part-movement-detail", "get"): READERS,
+    ("work-request-list", "get"): READERS,
+    ("work-request-list", "post"): {"technician", *STAFF, "write_key"},
+    ("work-request-detail", "get"): READERS,
+    ("work-request-accept", "post"): {"operator", *STAFF},
+    ("work-request-dismiss", "post"): {"operator", *STAFF},
     ("task-part-list", "get"): READERS,
     ("task-part-detail", "get"): READERS,
     ("task-template-list", "get"): READERS,
@@ -203,6 +208,7 @@ WITHOUT_ROW = {
 # Plain views and redirects, each with its own test.
 COVERED_ELSEWHERE = {
     "admin:calendar_feed",  # tests/maintenance/test_calendar_feeds.py
+    "admin:robot_scanned_page",  # tests/maintenance/test_work_requests.py
     "healthz",
     "readyz",  # tests/alerts/notifications/test_watchdog.py
     "home",
@@ -258,7 +264,7 @@ ADMIN_PAGES = {
     "admin:robots_edit_page": STAFF,
     "admin:robot_labels_page": set(ROLES),
     "admin:robot_import_page": STAFF,
-    "admin:robot_report_page": {"operator", *STAFF},
+    "admin:robot_report_page": {"technician", "operator", *STAFF},
     "admin:robot_command_page": {"operator", *STAFF},
     "admin:commands_page": {"operator", *STAFF},
     "admin:fleet_tree_page": set(ROLES),

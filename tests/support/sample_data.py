@@ -205,11 +205,13 @@ def _make_parts(facility: Any, task: Any, mark: str) -> dict[str, UUID]:
 
 
 def _make_checklist(task: Any, mark: str) -> dict[str, UUID]:
-    """Create a template, a step of the task and a file."""
+    """Create a template, a step of the task, a file and a work request."""
     from apps.maintenance.models import TaskStep
     from apps.maintenance.services.task_files import CheckedFile, task_file_add
     from apps.maintenance.services.templates import template_create
+    from apps.maintenance.services.work_requests import work_request_create
 
+    work_request = work_request_create(robot=task.robot, title=f"Request {mark}")
     template = template_create(
         organization_id=task.organization_id, title=f"Template {mark}", type="cleaning"
     )
@@ -222,7 +224,12 @@ def _make_checklist(task: Any, mark: str) -> dict[str, UUID]:
         is_required=False,
     )
     file = task_file_add(task, CheckedFile("text/plain", mark.encode()), file_name=f"{mark}.txt")
-    return {"task-template": template.pk, "task-step": step.pk, "task-file": file.pk}
+    return {
+        "task-template": template.pk,
+        "task-step": step.pk,
+        "task-file": file.pk,
+        "work-request": work_request.pk,
+    }
 
 
 @pytest.fixture
@@ -264,7 +271,7 @@ def address(route: str, ids: dict[str, UUID]) -> str:
         r"-(detail|floor-plan|floor-plan-picture|password-link|second-factor|start|hold|resume|join|leave|complete|correct-duration|labour|send-back|reopen|cancel|acknowledge|resolve|rotate|resend"
         r"|set-plan|deactivate|reactivate|cancel-scheduled-settings|return-to-service"
         r"|change-lifecycle|test|end|replay|purge|reveal-secret|take-control|release-control|claim-code|errors|approve|reject"
-        r"|record|follow-up|content|settle|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events|preview)$",
+        r"|record|follow-up|content|settle|dismiss|accept|lock-for-maintenance|release-from-maintenance|assign|comment|snooze|events|preview)$",
         "",
         route.removeprefix("platform-"),
     )
@@ -285,6 +292,7 @@ RESOURCE = {
     "part": "part",
     "tasktemplate": "task-template",
     "partstock": "part-stock",
+    "workrequest": "work-request",
     "alert": "alert",
     "alertrule": "alert-rule",
     "robotcommand": "command",

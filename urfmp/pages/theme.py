@@ -139,6 +139,12 @@ UNFOLD: dict[str, Any] = {
                         "maintenance.view_maintenancetask",
                     ),
                     _menu_item(
+                        "Requests",
+                        "inbox",
+                        "maintenance_workrequest_changelist",
+                        "maintenance.view_workrequest",
+                    ),
+                    _menu_item(
                         "Calendar",
                         "calendar_month",
                         "maintenance_calendar_page",

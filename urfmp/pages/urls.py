@@ -37,6 +37,7 @@ from urfmp.pages.views.robot.imports import robot_import_page, robot_imports_pag
 from urfmp.pages.views.robot.labels import robot_labels_page
 from urfmp.pages.views.robot.page import robot_page
 from urfmp.pages.views.robot.report import robot_report_page
+from urfmp.pages.views.robot.scanned import robot_scanned_page
 from urfmp.pages.views.second_factor import second_factor_page
 from urfmp.pages.views.status_history import status_history_page
 from urfmp.pages.views.storage import storage_page
@@ -76,6 +77,8 @@ def page_urls(site: Any) -> list[URLPattern]:
             name="own_notifications_page",
         ),
         path("own-sessions/", site.admin_view(own_sessions_page), name="own_sessions_page"),
+        # With or without a login: the label decides.
+        path("label/<uuid:robot_id>/", reject_nul(robot_scanned_page), name="robot_scanned_page"),
         path("robots/robot/<uuid:robot_id>/", site.admin_view(robot_page), name="robot_page"),
         path(
             "robots/robot/<uuid:robot_id>/command/",

@@ -47,6 +47,7 @@ _RESOURCES_WITHOUT_ADMIN = (
     "import",
     "link",
     "preference",
+    "robot_label",
     "route_step",
     "second_factor",
 )

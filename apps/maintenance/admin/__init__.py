@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.maintenance.admin import parts, schedules, tasks, templates
+from apps.maintenance.admin import parts, schedules, tasks, templates, work_requests
 
-__all__ = ["parts", "schedules", "tasks", "templates"]
+__all__ = ["parts", "schedules", "tasks", "templates", "work_requests"]

@@ -13,6 +13,7 @@ from apps.maintenance.api.task_files import TaskFileViewSet
 from apps.maintenance.api.task_steps import TaskStepViewSet
 from apps.maintenance.api.task_templates import TaskTemplateViewSet
 from apps.maintenance.api.tasks import MaintenanceTaskViewSet
+from apps.maintenance.api.work_requests import WorkRequestViewSet
 
 router = SimpleRouter(trailing_slash=False)
 router.register("maintenance-tasks", MaintenanceTaskViewSet, basename="maintenance-task")
@@ -26,5 +27,6 @@ router.register("task-parts", TaskPartViewSet, basename="task-part")
 router.register("task-templates", TaskTemplateViewSet, basename="task-template")
 router.register("task-steps", TaskStepViewSet, basename="task-step")
 router.register("task-files", TaskFileViewSet, basename="task-file")
+router.register("work-requests", WorkRequestViewSet, basename="work-request")
 
 urlpatterns = router.urls

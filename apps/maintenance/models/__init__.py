@@ -10,6 +10,7 @@ from apps.maintenance.models.parts import Part, PartMovement, PartStock, TaskPar
 from apps.maintenance.models.schedules import MaintenanceSchedule, MaintenanceScheduleState
 from apps.maintenance.models.tasks import MaintenanceTask
 from apps.maintenance.models.templates import TaskTemplate, TemplatePart, TemplateStep
+from apps.maintenance.models.work_requests import RobotLabel, WorkRequest
 
 __all__ = [
     "CalendarFeed",
@@ -20,6 +21,7 @@ __all__ = [
     "Part",
     "PartMovement",
     "PartStock",
+    "RobotLabel",
     "TaskEvent",
     "TaskFile",
     "TaskPart",
@@ -27,4 +29,5 @@ __all__ = [
     "TaskTemplate",
     "TemplatePart",
     "TemplateStep",
+    "WorkRequest",
 ]

@@ -1,4 +1,7 @@
-"""Report a problem of a robot: the user's words become an alert."""
+"""Report a problem of a robot, as an alert or work request.
+
+Technicians may not open alerts. Their reports wait for review.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from apps.alerts.services.alerts import alert_report
 from apps.robots.models import Robot
 from urfmp.pages.robot_tabs import RobotTab, tab_address
 from urfmp.pages.views.rendering import render_page, require_permission
+from urfmp.pages.views.robot.scanned import ProblemForm, report_problem
 
 _INPUT = {"class": "u-input"}
 
@@ -46,8 +50,22 @@ class ReportForm(forms.ModelForm):  # type: ignore[type-arg]
 
 def robot_report_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
     """Show the form, and report the problem."""
-    require_permission(request, "alerts.add_alert")
+    is_alert = request.user.has_perm("alerts.add_alert")
+    if not is_alert:
+        require_permission(request, "maintenance.add_workrequest")
     robot: Robot = get_object_or_404(Robot.objects.restrict(request.user), pk=robot_id)
+    return _open_alert(request, robot) if is_alert else _request_work(request, robot)
+
+
+def _request_work(request: HttpRequest, robot: Robot) -> HttpResponse:
+    form = ProblemForm(request.POST if request.method == "POST" else None, label_suffix="")
+    if form.is_bound and form.is_valid() and report_problem(robot, form, user=request.user):
+        messages.success(request, "Reported. The staff will review it.")
+        return HttpResponseRedirect(reverse("admin:robot_page", args=[robot.pk]))
+    return _page(request, robot, form, "Send the report")
+
+
+def _open_alert(request: HttpRequest, robot: Robot) -> HttpResponse:
     form = ReportForm(request.POST if request.method == "POST" else None, label_suffix="")
     if request.method == "POST" and form.is_valid():
         try:
@@ -65,6 +83,10 @@ def robot_report_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
             text = "The alert was opened." if is_new else "The open alert was counted up."
             messages.success(request, text)
             return HttpResponseRedirect(reverse("admin:robot_page", args=[robot.pk]))
+    return _page(request, robot, form, "Open the alert")
+
+
+def _page(request: HttpRequest, robot: Robot, form: forms.BaseForm, submit: str) -> HttpResponse:
     response = render_page(
         request,
         "pages/robot/report.html",
@@ -75,6 +97,7 @@ def robot_report_page(request: HttpRequest, robot_id: UUID) -> HttpResponse:
         ],
         robot=robot,
         form=form,
+        submit=submit,
     )
     response.status_code = 400 if form.is_bound else 200
     return response
