@@ -274,6 +274,7 @@ ADMIN_PAGES = {
     "admin:floor_plan_page": {"admin", "super_admin"},
     "admin:floor_plan_picture": set(ROLES),
     "admin:maintenance_calendar_page": set(ROLES),
+    "admin:maintenance_figures_page": set(ROLES),
     "admin:my_work_page": set(ROLES),
     "admin:task_move_page": {"technician", *STAFF},
     "admin:robot_stop_page": {"operator", *STAFF},

@@ -169,6 +169,12 @@ UNFOLD: dict[str, Any] = {
                         "maintenance.view_part",
                     ),
                     _menu_item(
+                        "Figures",
+                        "query_stats",
+                        "maintenance_figures_page",
+                        "maintenance.view_maintenancetask",
+                    ),
+                    _menu_item(
                         "Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"
                     ),
                     _menu_item(

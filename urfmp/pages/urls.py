@@ -22,6 +22,7 @@ from urfmp.pages.views.invitation import accept_invitation
 from urfmp.pages.views.login import login_code_page
 from urfmp.pages.views.maintenance.calendar import calendar_page
 from urfmp.pages.views.maintenance.feed import calendar_feed
+from urfmp.pages.views.maintenance.figures import figures_page
 from urfmp.pages.views.maintenance.move import task_move_page
 from urfmp.pages.views.maintenance.my_work import my_work_page
 from urfmp.pages.views.maintenance.work import task_file_page, task_work_page
@@ -143,6 +144,9 @@ def page_urls(site: Any) -> list[URLPattern]:
             "maintenance/calendar/",
             site.admin_view(calendar_page),
             name="maintenance_calendar_page",
+        ),
+        path(
+            "maintenance/figures/", site.admin_view(figures_page), name="maintenance_figures_page"
         ),
         path(
             "maintenance/calendar/<uuid:task_id>/move/",

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 from django.utils import timezone
 
@@ -128,6 +129,11 @@ def format_number(value: float, decimals: int = 0) -> str:
     separators = SEPARATORS.get(_locale.get(), ".,")
     text = f"{value:,.{decimals}f}"
     return text.translate({ord("."): separators[0], ord(","): separators[1]})
+
+
+def format_money(value: Decimal | None) -> str:
+    """Return an amount of money with two decimals; None for a dash."""
+    return NOTHING if value is None else format_number(float(value), 2)
 
 
 def format_value(value: float | None, decimals: int | None = None) -> str:

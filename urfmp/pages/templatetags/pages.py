@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
@@ -28,6 +28,7 @@ register.filter("number", formats.format_number)
 register.filter("measured", formats.format_value)
 register.filter("percent", formats.format_share)
 register.filter("bytes", formats.format_bytes)
+register.filter("money", formats.format_money)
 register.simple_tag(trail.page_trail, takes_context=True, name="page_trail")
 
 
@@ -41,6 +42,12 @@ def page_title(context: Any) -> str:
 def ago(value: datetime | None) -> SafeString | str:
     """Return a time relative to now, such as "5 min ago"."""
     return html.relative_time_html(value)
+
+
+@register.filter
+def mean_duration(value: timedelta | None) -> str:
+    """Return a duration, or a dash if there is nothing to average."""
+    return formats.NOTHING if value is None else formats.format_duration(value)
 
 
 @register.filter(name="json")
