@@ -20,7 +20,7 @@ from apps.accounts.services.api_keys import api_key_create, api_key_revoke
 from apps.accounts.services.users import system_user_get, user_create, user_update
 from apps.alerts.models import Alert
 from apps.alerts.services.rules.rules import built_in_rules_add
-from apps.maintenance.models import MaintenanceTask
+from apps.maintenance.models import LabourEntry, MaintenanceTask, TaskEvent
 from apps.maintenance.services.schedules import schedule_create
 from apps.maintenance.services.tasks import task_create
 from apps.organizations.selectors import organization_by_slug
@@ -31,16 +31,18 @@ from apps.robots.services.robots import robot_register
 from apps.telemetry.services.pending_work import pending_work_enqueue_stored
 from urfmp.common.tenancy.context import audit_action, tenant_transaction
 from urfmp.demo.credentials import CredentialsFile, readable_password
-from urfmp.demo.events import (
-    DemoContext,
-    past_alerts,
-    past_commands,
-    past_tasks,
-    planned_tasks,
-    schedules,
-)
+from urfmp.demo.events import DemoContext, past_alerts, past_commands
 from urfmp.demo.fleet import FIRST_LOGIN, ORGANIZATIONS, OrganizationPlan, UserPlan
 from urfmp.demo.floor_plans import floor_plan_load
+from urfmp.demo.maintenance import (
+    parts_load,
+    past_labour,
+    past_tasks,
+    past_timelines,
+    planned_tasks,
+    requests_load,
+    schedules,
+)
 from urfmp.demo.points import Row, telemetry_rows
 from urfmp.demo.timeline import StatusSpan, status_week
 
@@ -238,6 +240,8 @@ class DemoLoader:
         alerts, commands = past_alerts(context), past_commands(context)
         with audit_action("demo.load"):
             MaintenanceTask.objects.bulk_create(tasks)
+            LabourEntry.objects.bulk_create(past_labour(tasks))
+            TaskEvent.objects.bulk_create(past_timelines(tasks))
             Alert.objects.bulk_create(alerts)
             RobotCommand.objects.bulk_create(commands)
         built_in_rules_add(organization_id=context.organization_id)
@@ -250,9 +254,10 @@ class DemoLoader:
             schedule_create(
                 organization_id=context.organization_id, created_by=context.author, **fields
             )
+        parts, requests = parts_load(context), requests_load(context)
         self._on_progress(
-            f"{len(tasks) + len(planned)} maintenance tasks, {len(alerts)} alerts,"
-            f" {len(commands)} commands."
+            f"{len(tasks) + len(planned)} maintenance tasks, {parts} parts, {requests} work"
+            f" requests, {len(alerts)} alerts, {len(commands)} commands."
         )
 
 
