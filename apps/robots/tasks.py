@@ -9,7 +9,7 @@ from procrastinate.contrib.django import app
 
 from apps.robots.services.claim_codes import expired_claim_codes_delete
 from apps.robots.services.commands.expiry import commands_expire, commands_mark_unknown
-from apps.robots.services.commands.stop_requests import stop_requests_follow
+from apps.robots.services.commands.stop_requests import stop_requests_check
 from apps.robots.services.imports.control import robot_import_enqueue
 from apps.robots.services.imports.runs import (
     robot_import_run,
@@ -54,7 +54,7 @@ def end_commands(timestamp: int) -> int:
         with tenant_transaction(organization_id):
             ended += commands_mark_unknown()
         with tenant_transaction(organization_id):
-            stop_requests_follow()
+            stop_requests_check()
     return ended
 
 

@@ -15,7 +15,14 @@ _CACHE_TTL_SECONDS = 10.0
 
 
 def retention_since(days: int, now: datetime) -> datetime:
-    """Return the midnight (UTC) at which retention starts, as in `retention_since()`."""
+    """Return the midnight (UTC) at which retention starts.
+
+    The SQL function `retention_since` computes the same for the run that deletes points.
+
+    Args:
+        days: Days for which points are kept.
+        now: Current time.
+    """
     return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days)
 
 

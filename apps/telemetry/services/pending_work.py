@@ -1,9 +1,9 @@
 """The outbox between ingest and the consumers of new points.
 
 Each transaction that stores points also inserts work items into `telemetry_batches`: robots,
-metrics and a time range that cover the new points. Rollups process these items, and so can any
-other consumer that has to see every new point, such as alert rules. Each consumer has a column of
-its own. It claims items in which the column is empty, and sets it in the transaction of its work.
+metrics and a time range that cover the new points. Rollups and alert rules process these items, and
+so can any other consumer that has to see every new point. Each consumer has a column of its own. It
+claims items in which the column is empty, and sets it in the transaction of its work.
 
 A cursor by id or time would miss items: transactions do not commit in the order of their ids, so
 an item may appear behind any position that was reached before.

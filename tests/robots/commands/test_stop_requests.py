@@ -28,8 +28,8 @@ from apps.robots.services.commands.decisions import command_cancel
 from apps.robots.services.commands.expiry import commands_mark_unknown
 from apps.robots.services.commands.reports import command_acknowledge, command_report_result
 from apps.robots.services.commands.stop_requests import (
+    stop_requests_check,
     stop_requests_create,
-    stop_requests_follow,
 )
 from tests.support.concurrency import run_concurrently
 
@@ -178,7 +178,7 @@ def test_busy_robot_is_stopped_and_latched_later(commanded, alice):
         commanded.create("pause")
     assert commanded.claim() is None
     assert commanded.read(waiting).status == "rejected"
-    commanded.do(stop_requests_follow)
+    commanded.do(stop_requests_check)
     assert state(commanded) == ("emergency_stop", True)
     assert commanded.read(command).latch_due_at is None
 
@@ -207,11 +207,11 @@ def test_concurrent_stop_and_creation_leave_nothing_waiting(commanded):
 
 def test_unfetched_stop_opens_an_alert_which_the_hand_over_resolves(commanded):
     command = stop(commanded)
-    commanded.do(stop_requests_follow)
+    commanded.do(stop_requests_check)
     assert commanded.do(Alert.objects.count) == 0
     commanded.pass_time(11)
-    commanded.do(stop_requests_follow)
-    commanded.do(stop_requests_follow)
+    commanded.do(stop_requests_check)
+    commanded.do(stop_requests_check)
     alert = commanded.do(Alert.objects.get)
     assert (alert.severity, alert.title) == ("critical", "The robot did not fetch the stop request")
     assert commanded.claim().pk == command.pk
@@ -222,7 +222,7 @@ def test_alert_opened_since_the_stop_was_read_is_resolved_by_the_hand_over(comma
     command = stop(commanded)
     read_before = commanded.read(command)
     commanded.pass_time(11)
-    commanded.do(stop_requests_follow)
+    commanded.do(stop_requests_check)
     assert not commanded.do(Alert.objects.get).is_resolved
     commanded.do(change_status, read_before, CommandStatus.SENT, sent_at=Now())
     assert commanded.do(Alert.objects.get).is_resolved

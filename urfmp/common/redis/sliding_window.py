@@ -91,7 +91,7 @@ def hit(window: SlidingWindow) -> SlidingWindowResult:
 
 
 def refund(window: SlidingWindow, result: SlidingWindowResult) -> None:
-    """Undo an admitted hit whose work was not done.
+    """Undo an admitted hit that must not count: a right password.
 
     If Redis admitted it and has become unavailable since, the hit stays counted.
     """

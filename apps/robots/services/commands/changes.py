@@ -162,7 +162,7 @@ def wake_robots(robot_ids: Collection[UUID]) -> None:
     """Notify the processes at which robots wait, at the commit.
 
     PostgreSQL delivers the notification at the commit, whether or not Redis is there. A process
-    that listens may miss it while it reconnects, so waiting robots also ask every few seconds.
+    that listens may miss it while it reconnects, so each process also polls every second.
     """
     if robot_ids:
         with connection.cursor() as cursor:

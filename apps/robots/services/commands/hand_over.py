@@ -43,7 +43,7 @@ def command_claim_next(
     motion command behind another one in flight waits.
 
     Call it outside of any transaction. Locks the robot's row, so that two callers for one robot
-    run one after the other, and a stop request comes before or after a hand-over.
+    run one after the other. A stop request does not wait for that lock.
 
     Args:
         organization_id: Organization of the robot.
@@ -71,7 +71,7 @@ def command_claim_next(
         if is_stop:
             # Nothing may delay it: neither checks nor the lock of the robot's row.
             with suppress(CommandStateError):
-                if _is_sent(first, acknowledge_within):
+                if _mark_sent(first, acknowledge_within):
                     return first
         return _claim(robot_lock(robot_id), acknowledge_within)
 
@@ -111,7 +111,7 @@ def _claim(robot: Robot, acknowledge_within: timedelta) -> RobotCommand | None:
             try:
                 if error := hand_over_error(robot, command):
                     _reject(command, error.message)
-                elif _is_sent(command, acknowledge_within):
+                elif _mark_sent(command, acknowledge_within):
                     return command
             except CommandStateError:
                 continue  # a user cancelled it, or it expired, at the same time
@@ -124,7 +124,7 @@ def _reject(command: RobotCommand, reason: str) -> None:
     )
 
 
-def _is_sent(command: RobotCommand, acknowledge_within: timedelta) -> bool:
+def _mark_sent(command: RobotCommand, acknowledge_within: timedelta) -> bool:
     """Mark a command as sent; return False if it has expired.
 
     A trigger rejects the status of an expired command. The change of a stop request is a savepoint

@@ -72,7 +72,7 @@ def stop_requests_create(
         return list(RobotCommand.objects.filter(pk__in=ids).order_by("robot__name", "pk"))
 
 
-def stop_requests_follow() -> int:
+def stop_requests_check() -> int:
     """Latch robots that were busy; alert users of unfetched stops.
 
     Run by a job.
