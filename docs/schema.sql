@@ -20,7 +20,7 @@ CREATE TABLE alert_events (
     organization_id uuid NOT NULL,
     user_id uuid,
     CONSTRAINT alert_events_pkey PRIMARY KEY (id),
-    CONSTRAINT alert_events_kind_check CHECK (((kind)::text = ANY ((ARRAY['opened'::character varying, 'reoccurred'::character varying, 'severity_raised'::character varying, 'acknowledged'::character varying, 'assigned'::character varying, 'commented'::character varying, 'snoozed'::character varying, 'resolved'::character varying, 'reopened'::character varying])::text[]))),
+    CONSTRAINT alert_events_kind_check CHECK (((kind)::text = ANY ((ARRAY['opened'::character varying, 'reoccurred'::character varying, 'severity_raised'::character varying, 'acknowledged'::character varying, 'assigned'::character varying, 'commented'::character varying, 'snoozed'::character varying, 'unacknowledged'::character varying, 'unsnoozed'::character varying, 'resolved'::character varying, 'reopened'::character varying])::text[]))),
     CONSTRAINT alert_events_occurrences_check CHECK ((occurrences >= 0)),
     CONSTRAINT alert_events_severity_check CHECK (((severity)::text = ANY ((ARRAY['info'::character varying, 'warning'::character varying, 'error'::character varying, 'critical'::character varying])::text[]))),
     CONSTRAINT fk_alert_events_alert FOREIGN KEY (organization_id, alert_id) REFERENCES alerts(organization_id, id) ON DELETE CASCADE,
@@ -30,7 +30,7 @@ CREATE TABLE alert_events (
 );
 CREATE INDEX idx_alert_events_alert ON public.alert_events USING btree (alert_id, created_at);
 CREATE INDEX idx_alert_events_assigned ON public.alert_events USING btree (assigned_to);
-CREATE INDEX idx_alert_events_organization ON public.alert_events USING btree (organization_id);
+CREATE INDEX idx_alert_events_recent ON public.alert_events USING btree (organization_id, created_at);
 CREATE INDEX idx_alert_events_user ON public.alert_events USING btree (user_id);
 ALTER TABLE alert_events ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON alert_events FOR ALL TO public
@@ -172,6 +172,7 @@ CREATE INDEX idx_alerts_acknowledged ON public.alerts USING btree (acknowledged_
 CREATE INDEX idx_alerts_assigned ON public.alerts USING btree (assigned_to);
 CREATE INDEX idx_alerts_created ON public.alerts USING btree (created_at);
 CREATE INDEX idx_alerts_metadata ON public.alerts USING gin (metadata jsonb_path_ops);
+CREATE INDEX idx_alerts_open_severity ON public.alerts USING btree (organization_id, severity) WHERE (NOT is_resolved);
 CREATE INDEX idx_alerts_organization ON public.alerts USING btree (organization_id, created_at DESC);
 CREATE INDEX idx_alerts_robot ON public.alerts USING btree (robot_id);
 CREATE INDEX idx_alerts_rule ON public.alerts USING btree (rule_id);
@@ -798,6 +799,7 @@ CREATE TABLE notification_preferences (
     updated_at timestamp with time zone DEFAULT now(),
     organization_id uuid NOT NULL,
     user_id uuid NOT NULL,
+    has_sound boolean DEFAULT false NOT NULL,
     CONSTRAINT notification_preferences_pkey PRIMARY KEY (id),
     CONSTRAINT fk_notification_preferences_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_notification_preferences_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id) ON DELETE CASCADE,

@@ -8,11 +8,12 @@ class AlertsConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        """Follow retired and purged robots and unknown commands; notify of alerts."""
+        """Follow retired and purged robots and unknown commands; tell of alerts."""
         from apps.alerts.services.commands import alert_follow_command  # noqa: PLC0415
         from apps.alerts.services.events import add_alert_event_step  # noqa: PLC0415
         from apps.alerts.services.notifications.outbox import alert_event_notify  # noqa: PLC0415
         from apps.alerts.services.notifications.watchdog import delivery_problems  # noqa: PLC0415
+        from apps.alerts.services.publishing import alert_event_publish  # noqa: PLC0415
         from apps.alerts.services.robots import (  # noqa: PLC0415
             alerts_delete_of_purged_robot,
             alerts_resolve_of_retired_robot,
@@ -26,4 +27,5 @@ class AlertsConfig(AppConfig):
         add_purge_step("alerts", alerts_delete_of_purged_robot)
         add_outcome_step(alert_follow_command)
         add_alert_event_step(alert_event_notify)
+        add_alert_event_step(alert_event_publish)
         add_readiness_check(delivery_problems)

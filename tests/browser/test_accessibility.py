@@ -36,6 +36,7 @@ NOT_PAGES = {
     "audit_auditlog_export", "robots_robot_export", "robot_client_file",
     "task_file_page",
     "robot_scanned_page",  # opened with a token below
+    "alert_counts_part",
 }  # fmt: skip
 # Swagger UI renders the operations in the API browser; only the frame around them is ours.
 FOREIGN_MARKUP = ["#swagger-ui"]

@@ -52,6 +52,7 @@ NOT_LINKED = {
     "autocomplete", "search", "jsi18n", "logout", "login", "app_list", "None",
     "password_change_done", "robot_client_file", "task_file_page",
     "robot_scanned_page",  # in the QR code
+    "alert_counts_part",
     "alerts_alertrule_preview", "alerts_alertrule_add_built_in",  # forms are posted to them
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from apps.accounts.models import ApiKey, UserSession
+from apps.alerts.services.alerts import alert_acknowledge, alert_report
 from apps.robots.models import Robot
 from tests.live.conftest import REVOCATION_SECONDS
 from urfmp.common.redis.events import Point, StatusEvent, TelemetryEvent, publish
@@ -220,3 +221,46 @@ def test_new_stream_starts_with_recent_statuses(
         Robot.objects.filter(pk=robot.pk).update(status="error")
     event = live.stream(client_for(alice)).next_of("status")
     assert (event["robot_id"], event["status"]) == (str(robot.id), "error")
+
+
+def report(organization, tenant, **fields):
+    values = {"type": "system", "severity": "critical", "title": "Hot", "message": "m", **fields}
+    with tenant(organization):
+        return alert_report(organization_id=organization.id, **values).alert
+
+
+def test_stream_receives_changes_of_alerts(
+    live, alice, make_user, make_robot, client_for, organization_a, tenant
+):
+    robot, other = make_robot(organization_a), make_robot(organization_a)
+    no_alerts = make_user(
+        organization_a, role="custom", permissions=["robot.view", "telemetry.view"]
+    )
+    fleet, one = live.stream(client_for(alice)), live.stream(client_for(alice), robot=robot.id)
+    denied = live.stream(client_for(no_alerts))
+    alert = report(organization_a, tenant, robot=robot)
+    for stream in (fleet, one):
+        event = stream.next_of("alert")
+        assert (event["alert_id"], event["kind"]) == (str(alert.pk), "opened")
+        assert (event["severity"], event["title"]) == ("critical", "Hot")
+    with tenant(organization_a):
+        alert_acknowledge(alert, alice)
+    assert fleet.next_of("alert")["kind"] == one.next_of("alert")["kind"] == "acknowledged"
+    report(organization_a, tenant, robot=other, title="Cold")
+    report(organization_a, tenant, title="No robot")
+    assert fleet.next_of("alert")["title"] == "Cold"
+    assert fleet.next_of("alert")["robot_id"] is None
+    publish(robot.organization_id, StatusEvent(robot.id, "stopped", "the last event"))
+    for stream in (one, denied):
+        while (event := stream.next())["type"] != "status" or event["status"] != "stopped":
+            assert event["type"] != "alert"
+
+
+def test_alert_reaches_stream_without_redis(start_live, alice, client_for, organization_a, tenant):
+    """The database is polled: each change is sent once."""
+    live = start_live(REDIS_URL="redis://127.0.0.1:1/0")
+    stream = live.stream(client_for(alice))
+    report(organization_a, tenant)
+    assert stream.next_of("alert")["title"] == "Hot"
+    again = [event for event in stream.all_within(3.0) if event.get("type") == "alert"]
+    assert not again

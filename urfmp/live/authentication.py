@@ -53,6 +53,7 @@ from urfmp.live.http.requests import (
 _PERMISSIONS = ("robots.view_robot", "telemetry.view_robottelemetry")
 _PARAMETERS = frozenset({"robot", "last_event_id"})
 _COMMAND_PERMISSION = "robots.view_robotcommand"
+_ALERT_PERMISSION = "alerts.view_alert"
 _MAX_ROBOTS = 100
 _INVALID_TOKEN = "The access token is unknown, revoked or expired."  # noqa: S105 - a message
 _SESSION_EXPIRED = "Your session has expired. Log in again."
@@ -90,6 +91,7 @@ class StreamScope:
         limit_headers: Rate limit headers of the response.
         is_platform_staff: Whether the user may switch organizations at any time.
         sees_commands: Whether it may carry events of commands.
+        sees_alerts: Whether it may carry events of alerts.
     """
 
     subject: UUID
@@ -99,6 +101,7 @@ class StreamScope:
     limit_headers: Mapping[str, str] = field(default_factory=dict)
     is_platform_staff: bool = False
     sees_commands: bool = False
+    sees_alerts: bool = False
 
 
 def presented_credential(request: Request) -> PresentedCredential:
@@ -191,6 +194,7 @@ def _authenticate_key(
         None,
         limit_headers,
         sees_commands=principal.has_perm(_COMMAND_PERMISSION),
+        sees_alerts=principal.has_perm(_ALERT_PERMISSION),
     )
 
 
@@ -231,6 +235,7 @@ def _scope_of_user(
     with tenant_transaction(user.organization_id, Actor(user_id=user.pk)):
         visible = _visible_robots(user, robots)
         sees_commands = user.has_perm(_COMMAND_PERMISSION)
+        sees_alerts = user.has_perm(_ALERT_PERMISSION)
     is_staff = user.role == Role.SUPER_ADMIN
     return StreamScope(
         user.pk,
@@ -239,6 +244,7 @@ def _scope_of_user(
         found.expires_at,
         is_platform_staff=is_staff,
         sees_commands=sees_commands,
+        sees_alerts=sees_alerts,
     )
 
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from django.utils import timezone
 
-from urfmp.live.authentication import authenticate
+from urfmp.live.authentication import StreamScope, authenticate
 from urfmp.live.http.errors import HttpError
 from urfmp.live.query_threads import DATABASE_ERRORS, QueryThreadPool
 from urfmp.live.registry import ConnectionRegistry, StreamConnection
@@ -102,12 +102,13 @@ class ConnectionReaper:
             connection.close()
         else:
             opened = connection.scope
-            if (current.organization_id, current.robots, current.sees_commands) != (
-                opened.organization_id,
-                opened.robots,
-                opened.sees_commands,
-            ):
+            if _carried(current) != _carried(opened):
                 connection.close()
+
+
+def _carried(scope: StreamScope) -> tuple[object, ...]:
+    """Return what decides which events a stream carries."""
+    return scope.organization_id, scope.robots, scope.sees_commands, scope.sees_alerts
 
 
 def needs_permission_check(connection: StreamConnection, now: float) -> bool:

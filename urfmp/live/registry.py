@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from urfmp.common.redis.events import Event, StatusEvent, TelemetryEvent
+from urfmp.common.redis.events import AlertEvent, Event, StatusEvent, TelemetryEvent
 from urfmp.live.authentication import PresentedCredential, StreamScope
 from urfmp.live.http.errors import HttpError
 from urfmp.live.replay_buffer import ThrottledBuffer
@@ -20,6 +20,8 @@ _COARSE_INTERVAL_SECONDS = 1.0
 _COARSE_BATCH_SECONDS = 0.05
 _FINE_INTERVAL_SECONDS = 0.2
 _FINE_BATCH_SECONDS = 0.02
+# Alerts whose newest event is remembered, so that polling does not repeat it.
+_MAX_KNOWN_ALERTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class StreamConnection:
         self.credential = credential
         self.digest = credential.digest
         self.scope = scope
-        self.queue = SendQueue(accepts_commands=scope.sees_commands)
+        self.queue = SendQueue(
+            accepts_commands=scope.sees_commands, accepts_alerts=scope.sees_alerts
+        )
         self.is_closed = False
         self.checked_at = time.monotonic()
         self.sending_since: float | None = None
@@ -98,6 +102,7 @@ class OrganizationChannel:
         self.seen_until: dict[UUID, datetime] = {}
         self._newest: dict[UUID, dict[str, datetime]] = {}
         self._statuses: dict[UUID, tuple[str, datetime | None]] = {}
+        self._alerts: dict[UUID, datetime] = {}
         self.polled_at = time.monotonic()
 
     def buffer_for(self, robots: frozenset[UUID] | None) -> ThrottledBuffer:
@@ -117,6 +122,11 @@ class OrganizationChannel:
         """Add an event to both buffers, without late points."""
         if isinstance(event, StatusEvent):
             self._statuses[event.robot_id] = (event.status, event.last_seen)
+        elif isinstance(event, AlertEvent):
+            self._alerts.pop(event.alert_id, None)
+            self._alerts[event.alert_id] = event.time
+            if len(self._alerts) > _MAX_KNOWN_ALERTS:
+                del self._alerts[next(iter(self._alerts))]
         elif isinstance(event, TelemetryEvent):
             event = self._without_late_points(event)
             if not event.points:
@@ -146,6 +156,10 @@ class OrganizationChannel:
         """Publish an event read from the database, if it is new."""
         if isinstance(event, StatusEvent):
             if self._statuses.get(event.robot_id) == (event.status, event.last_seen):
+                return
+        elif isinstance(event, AlertEvent):
+            known = self._alerts.get(event.alert_id)
+            if known is not None and event.time <= known:
                 return
         elif isinstance(event, TelemetryEvent):
             until = self.seen_until.get(event.robot_id)

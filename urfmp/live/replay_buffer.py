@@ -10,7 +10,14 @@ from uuid import UUID
 
 import msgspec
 
-from urfmp.common.redis.events import CommandEvent, Event, Point, StatusEvent, TelemetryEvent
+from urfmp.common.redis.events import (
+    AlertEvent,
+    CommandEvent,
+    Event,
+    Point,
+    StatusEvent,
+    TelemetryEvent,
+)
 from urfmp.live.send_queue import SendQueue, SseFrame
 
 # Time that a buffer without subscribers is retained for clients that reconnect.
@@ -129,6 +136,7 @@ class ThrottledBuffer:
             isinstance(event, StatusEvent),
             data,
             isinstance(event, CommandEvent),
+            isinstance(event, AlertEvent),
         )
 
     def add(self, event: Event) -> None:

@@ -43,7 +43,10 @@ _EVENTS = {
     ],
     "responses": {
         "200": {
-            "description": "Events: `welcome`, `telemetry`, `status`, `reset`, `heartbeat`.",
+            "description": (
+                "Events: `welcome`, `telemetry`, `status`, `command`, `alert`, `reset`,"
+                " `heartbeat`."
+            ),
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         "404": {"description": ""},

@@ -11,12 +11,14 @@ from django.db import connection
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
+from apps.alerts.models import AlertEvent as AlertTimelineEvent
 from apps.robots.models import Robot, RobotStatusHistory
-from urfmp.common.redis.events import Event, StatusEvent, telemetry_events
+from urfmp.common.redis.events import AlertEvent, Event, StatusEvent, telemetry_events
 from urfmp.common.tenancy.context import tenant_transaction
 
 _MAX_ROBOTS = 5_000
 _MAX_POINTS_PER_ROBOT = 500
+_MAX_ALERT_EVENTS = 500
 # Range of a robot's first poll; later polls read at most the last minute.
 _FIRST_POLL_RANGE = timedelta(seconds=5)
 
@@ -83,9 +85,9 @@ def new_events(
     changed_since: datetime,
     seen_until: dict[UUID, datetime],
 ) -> list[Event]:
-    """Return recently stored statuses and points as events.
+    """Return recently stored statuses, points and changes of alerts as events.
 
-    Executes two queries, whatever the number of robots.
+    Executes three queries, whatever the number of robots.
 
     Args:
         organization_id: Organization that owns the robots.
@@ -99,6 +101,7 @@ def new_events(
             changed = changed.filter(id__in=robots)
         events: list[Event] = [*_statuses(changed)]
         events += telemetry_events(_new_points(organization_id, robots, seen_until))
+        events += _alert_events(organization_id, robots, changed_since)
     return events
 
 
@@ -120,6 +123,21 @@ def _new_points(
         )
         rows: list[tuple[UUID, str, datetime, float | None, str | None]] = cursor.fetchall()
     return rows
+
+
+def _alert_events(
+    organization_id: UUID, robots: Collection[UUID] | None, since: datetime
+) -> list[AlertEvent]:
+    reason = "streams deliver them to connections that may view alerts"
+    rows = AlertTimelineEvent.objects.unscoped(reason=reason).filter(
+        organization_id=organization_id, created_at__gt=since
+    )
+    if robots is not None:
+        rows = rows.filter(alert__robot_id__in=robots)
+    newest = rows.order_by("-created_at").values_list(
+        "alert__robot_id", "alert_id", "kind", "severity", "alert__title", "created_at"
+    )[:_MAX_ALERT_EVENTS]
+    return [AlertEvent(*row) for row in reversed(newest)]
 
 
 def _robots(organization_id: UUID) -> Any:

@@ -17,17 +17,19 @@ class SseFrame:
 
     Attributes:
         number: Position in the buffer's sequence.
-        robot_id: Robot that the event is about.
-        is_status: Whether it is a status event; otherwise it is telemetry or of a command.
+        robot_id: Robot that the event is about; None for alerts without a robot.
+        is_status: Whether it is a status event; otherwise telemetry, or of a command or alert.
         data: Bytes that are sent.
         is_command: Whether it is a command event, which not every connection may receive.
+        is_alert: Whether it is an alert event, which not every connection may receive.
     """
 
     number: int
-    robot_id: UUID
+    robot_id: UUID | None
     is_status: bool
     data: bytes
     is_command: bool = False
+    is_alert: bool = False
 
 
 class SendQueue:
@@ -38,13 +40,15 @@ class SendQueue:
     frame for each robot and one control frame of each kind.
     """
 
-    def __init__(self, *, accepts_commands: bool = True) -> None:
+    def __init__(self, *, accepts_commands: bool = True, accepts_alerts: bool = True) -> None:
         """Initialize an empty queue.
 
         Args:
             accepts_commands: Whether the connection may receive command events.
+            accepts_alerts: Whether the connection may receive alert events.
         """
         self._accepts_commands = accepts_commands
+        self._accepts_alerts = accepts_alerts
         self._telemetry: deque[SseFrame] = deque()
         self._telemetry_bytes = 0
         self._statuses: dict[UUID, SseFrame] = {}
@@ -55,7 +59,9 @@ class SendQueue:
         """Add a frame that the connection may receive, and wake the reader."""
         if frame.is_command and not self._accepts_commands:
             return
-        if frame.is_status:
+        if frame.is_alert and not self._accepts_alerts:
+            return
+        if frame.is_status and frame.robot_id is not None:
             self._statuses[frame.robot_id] = frame
         else:
             self._telemetry.append(frame)

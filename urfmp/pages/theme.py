@@ -55,7 +55,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": _has_permission("audit.view_auditlog"),
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,
-    "STYLES": [_static_file("urfmp/css/theme.css"), _static_file("urfmp/css/urfmp.css")],
+    "STYLES": [
+        _static_file("urfmp/css/theme.css"),
+        _static_file("urfmp/css/urfmp.css"),
+        _static_file("urfmp/css/alerts.css"),
+    ],
     "SCRIPTS": [
         _static_file("urfmp/js/expressions.js"),
         _static_file("urfmp/js/format.js"),
@@ -174,9 +178,7 @@ UNFOLD: dict[str, Any] = {
                         "maintenance_figures_page",
                         "maintenance.view_maintenancetask",
                     ),
-                    _menu_item(
-                        "Alerts", "notifications", "alerts_alert_changelist", "alerts.view_alert"
-                    ),
+                    _menu_item("Alerts", "notifications", "alert_inbox_page", "alerts.view_alert"),
                     _menu_item(
                         "Alert rules",
                         "rule",

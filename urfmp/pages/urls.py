@@ -8,6 +8,9 @@ from django.urls import URLPattern, path
 
 from urfmp.common.http.view_policy import view_policy
 from urfmp.pages.decorators import reject_nul
+from urfmp.pages.views.alerts.counts import alert_counts_part
+from urfmp.pages.views.alerts.figures import alert_figures_page
+from urfmp.pages.views.alerts.inbox import alert_inbox_page
 from urfmp.pages.views.commands.control import robot_control_page
 from urfmp.pages.views.commands.create import commands_page, robot_command_page
 from urfmp.pages.views.commands.stop import place_stop_page, robot_stop_page
@@ -168,6 +171,9 @@ def page_urls(site: Any) -> list[URLPattern]:
             site.admin_view(task_file_page),
             name="task_file_page",
         ),
+        path("alert-inbox/", site.admin_view(alert_inbox_page), name="alert_inbox_page"),
+        path("alert-figures/", site.admin_view(alert_figures_page), name="alert_figures_page"),
+        path("alert-counts/", site.admin_view(alert_counts_part), name="alert_counts_part"),
         path("telemetry/", site.admin_view(telemetry_page), name="telemetry_page"),
         path(
             "telemetry/export/",

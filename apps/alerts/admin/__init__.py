@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from apps.alerts.admin import alerts, notifications, rules
+from apps.alerts.admin import alerts, notifications, robot_marks, rules
 
-__all__ = ["alerts", "notifications", "rules"]
+__all__ = ["alerts", "notifications", "robot_marks", "rules"]

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from enum import StrEnum
 
 from django.db import models
 
 MAX_KEY_LENGTH = 255
 MAX_COMMENT_LENGTH = 5000
+MAX_BULK_ALERTS = 200
+MAX_UNDO_AGE = timedelta(minutes=10)
 # Prefixes of keys that the platform derives; a report cannot contain such a key.
 DERIVED_KEY_PREFIX = "auto:"
 RULE_KEY_PREFIX = "rule:"
@@ -63,6 +66,15 @@ class AlertAction(StrEnum):
     """Action on an alert."""
 
     ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+class BulkAction(StrEnum):
+    """Action on many alerts, which can be undone."""
+
+    ACKNOWLEDGE = "acknowledge"
+    ASSIGN = "assign"
+    SNOOZE = "snooze"
     RESOLVE = "resolve"
 
 

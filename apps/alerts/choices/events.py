@@ -13,5 +13,7 @@ class AlertEventKind(models.TextChoices):
     ASSIGNED = "assigned", "Assigned"
     COMMENTED = "commented", "Comment"
     SNOOZED = "snoozed", "Snoozed"
+    UNACKNOWLEDGED = "unacknowledged", "Acknowledgement undone"
+    UNSNOOZED = "unsnoozed", "Snooze undone"
     RESOLVED = "resolved", "Resolved"
     REOPENED = "reopened", "Reopened"

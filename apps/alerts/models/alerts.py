@@ -114,6 +114,11 @@ class Alert(TenantModel):
                 name="idx_alerts_unresolved",
             ),
             models.Index(fields=("organization", "-created_at"), name="idx_alerts_organization"),
+            models.Index(
+                fields=("organization", "severity"),
+                condition=models.Q(is_resolved=False),
+                name="idx_alerts_open_severity",
+            ),
             models.Index(fields=("acknowledged_by",), name="idx_alerts_acknowledged"),
             models.Index(fields=("assigned_to",), name="idx_alerts_assigned"),
             models.Index(fields=("rule",), name="idx_alerts_rule"),

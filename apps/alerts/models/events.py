@@ -53,7 +53,7 @@ class AlertEvent(TenantModel):
         )
         indexes = (
             models.Index(fields=("alert", "created_at"), name="idx_alert_events_alert"),
-            models.Index(fields=("organization",), name="idx_alert_events_organization"),
+            models.Index(fields=("organization", "created_at"), name="idx_alert_events_recent"),
             models.Index(fields=("user",), name="idx_alert_events_user"),
             models.Index(fields=("assigned_to",), name="idx_alert_events_assigned"),
         )

@@ -20,7 +20,7 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class NotificationPreference(TenantModel):
-    """What a user wants to receive by e-mail; by default everything.
+    """What a user wants to receive by e-mail, by default everything, and to hear.
 
     Critical alerts are sent whatever the preferences say.
 
@@ -28,6 +28,7 @@ class NotificationPreference(TenantModel):
         min_severity: Lowest severity of the alerts that are sent by e-mail.
         quiet_from: Start of the quiet hours, in the user's timezone.
         quiet_until: End of the quiet hours; one that is not after the start is on the next day.
+        has_sound: Whether pages play a sound for new critical alerts.
     """
 
     id = uuid_primary_key()
@@ -41,6 +42,7 @@ class NotificationPreference(TenantModel):
     )
     quiet_from = models.TimeField(null=True, blank=True)
     quiet_until = models.TimeField(null=True, blank=True)
+    has_sound = models.BooleanField(default=False, db_default=False)
     updated_at = updated_at()
 
     objects: ClassVar[Any] = NotificationPreferenceQuerySet.as_manager()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -39,12 +40,20 @@ def severity_rank() -> Case:
     )
 
 
-def open_alerts_by_robot(principal: Any) -> dict[UUID, OpenAlerts]:
-    """Return the open alerts of each robot that has some; one query."""
+def open_alerts_by_robot(
+    principal: Any, robots: Collection[UUID] | None = None
+) -> dict[UUID, OpenAlerts]:
+    """Return the open alerts of each robot that has some; one query.
+
+    Args:
+        principal: User or API key.
+        robots: Robots to read; None for all.
+    """
+    wanted = {"robot__isnull": False} if robots is None else {"robot_id__in": list(robots)}
     rows = (
         Alert.objects.restrict(principal)
         .unresolved()
-        .filter(robot__isnull=False)
+        .filter(**wanted)
         .order_by()
         .values_list("robot_id")
         .annotate(number=Count("pk"), worst=Max(severity_rank()))

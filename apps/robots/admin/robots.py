@@ -35,6 +35,7 @@ from apps.robots.admin.lifecycle import (
     MAINTENANCE_LOCK_ACTIONS,
     PURGE_ACTION,
 )
+from apps.robots.admin.list_marks import list_marks
 from apps.robots.admin.place_filters import AreaFilter, CellFilter, FacilityFilter
 from apps.robots.admin.robot_form import RobotForm
 from apps.robots.admin.stop_links import with_stop_column
@@ -88,6 +89,13 @@ class RobotChangeList(ScopedChangeList):
     def url_for_result(self, result: Any) -> str:
         return reverse("admin:robot_page", args=[result.pk])
 
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the rows and their marks."""
+        super().get_results(request)
+        marks = list_marks(request.user, [robot.pk for robot in self.result_list])
+        for robot in self.result_list:
+            robot.list_marks = marks.get(robot.pk, [])
+
 
 def _can_retire(robot: Robot) -> bool:
     return allows(RobotAction.RETIRE, robot.service_state)
@@ -105,6 +113,7 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
     list_display = (
         "name",
         "status_badge",
+        "marks",
         "vendor_name",
         "model",
         "location_label",
@@ -316,6 +325,12 @@ class RobotAdmin(OrganizationScopedAdmin[Robot]):
         if not robot.is_active:
             return badge("status", "retired", "Retired")
         return badge("status", robot.status, robot.get_status_display())
+
+    @admin.display(description="Alerts")
+    def marks(self, robot: Robot) -> SafeString:
+        found: list[SafeString] = getattr(robot, "list_marks", [])
+        marks = format_html_join(" ", "{}", ((mark,) for mark in found))
+        return format_html('<span data-marks data-robot-id="{}">{}</span>', robot.pk, marks)
 
     @admin.display(description="Vendor", ordering="vendor")
     def vendor_name(self, robot: Robot) -> SafeString | str:

@@ -59,7 +59,21 @@ class CommandEvent(msgspec.Struct, frozen=True, tag_field="type", tag="command")
     progress: int | None = None
 
 
-Event = TelemetryEvent | StatusEvent | CommandEvent
+class AlertEvent(msgspec.Struct, frozen=True, tag_field="type", tag="alert"):
+    """A change of an alert; `kind` is that of the event in its timeline.
+
+    `robot_id` is None if the alert has no robot.
+    """
+
+    robot_id: UUID | None
+    alert_id: UUID
+    kind: str
+    severity: str
+    title: str
+    time: datetime
+
+
+Event = TelemetryEvent | StatusEvent | CommandEvent | AlertEvent
 
 
 def telemetry_events(
@@ -103,7 +117,8 @@ def publish(organization_id: UUID, *events: Event | dict[str, Any]) -> bool:
 
     Args:
         organization_id: Organization that the events belong to.
-        events: `TelemetryEvent`, `StatusEvent`, `CommandEvent`, or dictionaries of the same form.
+        events: `TelemetryEvent`, `StatusEvent`, `CommandEvent`, `AlertEvent`, or dictionaries of
+            the same form.
 
     Returns:
         Whether Redis accepted the events.

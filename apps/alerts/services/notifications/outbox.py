@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Max
 from django.utils import timezone
 
-from apps.alerts.choices.alerts import ALERTMANAGER_KEY_PREFIX, AlertSeverity
+from apps.alerts.choices.alerts import ALERTMANAGER_KEY_PREFIX, MAX_UNDO_AGE, AlertSeverity
 from apps.alerts.choices.events import AlertEventKind
 from apps.alerts.choices.notifications import (
     ASKING_NOTICES,
@@ -44,6 +44,7 @@ _NOTICES: dict[str, Notice] = {
     AlertEventKind.REOPENED: Notice.OPENED,
     AlertEventKind.SEVERITY_RAISED: Notice.WORSENED,
 }
+_ACKNOWLEDGED_FIRST = "The alert was acknowledged first."
 _UNSENT: dict[str, Any] = {"state__in": (DeliveryState.QUEUED, DeliveryState.FAILED), "attempts": 0}
 
 
@@ -53,6 +54,8 @@ def alert_event_notify(alert: Alert, event: AlertEvent) -> None:
         _notify_routes(alert, _NOTICES[event.kind])
     elif event.kind == AlertEventKind.ACKNOWLEDGED:
         _notify_acknowledged(alert)
+    elif event.kind == AlertEventKind.UNACKNOWLEDGED:
+        _restore_cancelled(alert)
     elif event.kind == AlertEventKind.RESOLVED:
         _notify_resolved(alert)
 
@@ -165,9 +168,22 @@ def _group(deliveries: Iterable[Delivery], place: Place) -> None:
 
 def _notify_acknowledged(alert: Alert) -> None:
     """Cancel an acknowledged alert's escalations and reminders; notify its webhooks."""
-    _cancel(alert, "The alert was acknowledged first.", notice__in=NAGGING_NOTICES)
+    _cancel(alert, _ACKNOWLEDGED_FIRST, notice__in=NAGGING_NOTICES)
     told = _told(alert).filter(channel__kind=ChannelKind.WEBHOOK)
     _store(_follow_up(alert, Notice.ACKNOWLEDGED, told))
+
+
+def _restore_cancelled(alert: Alert) -> None:
+    """Restore the escalations and reminders that an undone acknowledgement has cancelled."""
+    restored = Delivery.objects.filter(
+        alert=alert,
+        notice__in=NAGGING_NOTICES,
+        state=DeliveryState.CANCELLED,
+        held_reason=_ACKNOWLEDGED_FIRST,
+        ended_at__gte=timezone.now() - MAX_UNDO_AGE,
+    ).update(state=DeliveryState.QUEUED, held_reason="", ended_at=None)
+    if restored:
+        wake_sender()
 
 
 def _notify_resolved(alert: Alert) -> None:

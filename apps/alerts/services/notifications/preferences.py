@@ -16,7 +16,12 @@ def preference_get(user: User) -> NotificationPreference:
 
 
 def preference_update(
-    user: User, *, min_severity: str, quiet_from: time | None, quiet_until: time | None
+    user: User,
+    *,
+    min_severity: str,
+    quiet_from: time | None,
+    quiet_until: time | None,
+    has_sound: bool = False,
 ) -> NotificationPreference:
     """Set a user's preferences.
 
@@ -25,6 +30,7 @@ def preference_update(
         min_severity: Lowest severity of e-mails; critical ones are always sent.
         quiet_from: Start of the quiet hours in the user's timezone, or None.
         quiet_until: Their end, or None.
+        has_sound: Whether pages play a sound for new critical alerts.
 
     Raises:
         ValidationError: A value is invalid, or only one end of the quiet hours is given.
@@ -34,6 +40,7 @@ def preference_update(
         preference = preference_get(user)
         preference.min_severity = min_severity
         preference.quiet_from, preference.quiet_until = quiet_from, quiet_until
+        preference.has_sound = has_sound
         preference.full_clean()
         preference.save()
     return preference

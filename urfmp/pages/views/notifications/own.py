@@ -9,7 +9,11 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from unfold.widgets import INPUT_CLASSES, UnfoldAdminSelectWidget
+from unfold.widgets import (
+    INPUT_CLASSES,
+    UnfoldAdminSelectWidget,
+    UnfoldBooleanSwitchWidget,
+)
 
 from apps.alerts.choices.alerts import AlertSeverity
 from apps.alerts.services.notifications.preferences import preference_get, preference_update
@@ -33,7 +37,7 @@ def _clock_field(label: str, help_text: str) -> forms.TimeField:
 
 
 class PreferenceForm(forms.Form):
-    """What a user wants to receive by e-mail."""
+    """What a user wants to receive by e-mail and to hear."""
 
     min_severity = forms.ChoiceField(
         label="E-mails about",
@@ -46,6 +50,13 @@ class PreferenceForm(forms.Form):
     quiet_until = _clock_field(
         "Quiet hours until",
         "E-mails wait until the end of the quiet hours. Critical alerts are always sent at once.",
+    )
+    has_sound = forms.BooleanField(
+        label="Play a sound for new critical alerts",
+        required=False,
+        help_text="On any open page. Browsers play it only after a click or key on the page; the"
+        " header says if it is blocked.",
+        widget=UnfoldBooleanSwitchWidget(),
     )
 
 

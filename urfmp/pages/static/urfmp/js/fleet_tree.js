@@ -133,11 +133,11 @@
   window.urfmpStream.subscribe((event) => {
     if (event.type === "connection") {
       window.urfmp.showConnection(event.state);
-    } else if (event.type === "status" || event.type === "reset") {
+    } else if (["status", "alert", "reset"].includes(event.type)) {
       schedule();
     }
   });
-  // Alerts are not in the stream.
+  // Without a stream, and for robots that are added or moved.
   setInterval(() => {
     if (Date.now() - readAt >= MAX_AGE_MS) {
       schedule();

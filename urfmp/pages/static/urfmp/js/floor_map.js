@@ -1,6 +1,6 @@
 // Floor map: draws the plan and the robots of a facility, or clusters of them where there are many.
-// The event stream moves and colours robots; the visible part is read again after the view or a
-// cluster changes, and periodically, because alerts are not in the stream.
+// The event stream moves and colours robots; the visible part is read again after the view, a
+// cluster or an alert changes, and periodically.
 (() => {
   "use strict";
 
@@ -472,6 +472,7 @@
     status: onStatus,
     telemetry: onTelemetry,
     connection: (event) => window.urfmp.showConnection(event.state),
+    alert: () => schedule(Math.max(readAt + pause - Date.now(), VIEW_DELAY_MS)),
     reset: () => schedule(0),
   };
   window.urfmpStream.subscribe((event) => handlers[event.type]?.(event));

@@ -4,11 +4,13 @@
 
   const REFRESH_MS = 30000;
   const URGENT_REFRESH_MS = 2000;
+  const ALERT_REFRESH_MS = 700;
   const URGENT_STATUSES = new Set(["error", "emergency_stop"]);
 
   const home = document.getElementById("home");
   const latest = window.urfmp.readJson("latest-values");
   let timer = 0;
+  let dueAt = 0;
 
   const cardOf = (id) => home.querySelector(`.u-card[data-robot-id="${CSS.escape(id)}"]`);
 
@@ -70,9 +72,10 @@
     }
   }
 
-  // Alerts and tasks are not in the stream: fetches the page again and replaces its panels,
+  // Alerts and tasks are not in the stream as a whole: fetches the page again and replaces its panels,
   // except for a panel that has the focus.
   async function refresh() {
+    timer = 0;
     if (!document.hidden) {
       try {
         const headers = { Accept: "text/html", "X-Unattended": "1" };
@@ -112,15 +115,21 @@
     updateCounts();
   }
 
+  // A later request does not postpone an earlier one: events may follow without a pause.
   function scheduleRefresh(milliseconds) {
-    clearTimeout(timer);
-    timer = setTimeout(refresh, milliseconds);
+    const at = Date.now() + milliseconds;
+    if (!timer || at < dueAt) {
+      clearTimeout(timer);
+      dueAt = at;
+      timer = setTimeout(refresh, milliseconds);
+    }
   }
 
   const handlers = {
     status: onStatus,
     telemetry: onTelemetry,
     connection: (event) => window.urfmp.showConnection(event.state),
+    alert: () => scheduleRefresh(ALERT_REFRESH_MS),
     reset: () => scheduleRefresh(0),
   };
   window.urfmpStream.subscribe((event) => handlers[event.type]?.(event));

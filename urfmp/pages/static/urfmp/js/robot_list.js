@@ -4,8 +4,10 @@
   "use strict";
 
   const REFRESH_MS = 30000;
+  const ALERT_DELAY_MS = 1000;
   const asOf = document.querySelector("[data-as-of]");
   let timer = 0;
+  let dueAt = 0;
 
   const seenOf = (id) => document.querySelector(`[data-seen][data-robot-id="${CSS.escape(id)}"]`);
   const badgeOf = (cell) => cell.closest("tr")?.querySelector('.u-badge[data-family="status"]');
@@ -39,8 +41,9 @@
     }
   }
 
-  // Copies status and last contact from a fresh page; the rows themselves stay.
+  // Copies status, alerts and last contact from a fresh page; the rows themselves stay.
   async function refresh() {
+    timer = 0;
     if (!document.hidden) {
       try {
         const headers = { Accept: "text/html", "X-Unattended": "1" };
@@ -72,18 +75,30 @@
         badge.textContent = newBadge.textContent;
       }
     }
+    for (const fresh of page.querySelectorAll("[data-marks][data-robot-id]")) {
+      const cell = document.querySelector(`[data-marks][data-robot-id="${CSS.escape(fresh.dataset.robotId)}"]`);
+      if (cell) {
+        cell.innerHTML = fresh.innerHTML;
+      }
+    }
     showTime(new Date(page.querySelector("[data-as-of]").dateTime));
   }
 
+  // A later request does not postpone an earlier one: events may follow without a pause.
   function schedule(milliseconds) {
-    clearTimeout(timer);
-    timer = setTimeout(refresh, milliseconds);
+    const at = Date.now() + milliseconds;
+    if (!timer || at < dueAt) {
+      clearTimeout(timer);
+      dueAt = at;
+      timer = setTimeout(refresh, milliseconds);
+    }
   }
 
   const handlers = {
     status: onStatus,
     telemetry: onTelemetry,
     connection: (event) => window.urfmp.showConnection(event.state),
+    alert: () => schedule(ALERT_DELAY_MS),
     reset: () => schedule(0),
   };
   window.urfmpStream.subscribe((event) => handlers[event.type]?.(event));
