@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import time
 from typing import Any
@@ -16,6 +17,7 @@ from unfold.widgets import (
     UnfoldAdminTimeWidget,
 )
 
+from apps.alerts.admin.rule_fields import COUNTED, FIELDS_OF_KIND, SHOWN, TARGETS
 from apps.alerts.choices.alerts import AlertSeverity
 from apps.alerts.choices.rules import (
     ORGANIZATION_KINDS,
@@ -37,21 +39,12 @@ from apps.robots.choices import RobotStatus
 from urfmp.common.admin import ScopedModelForm, restricted
 
 _CLAUSE = ("metric", "measure", "comparison", "threshold", "clear", "seconds")
-_TARGETS = {
-    RuleScope.FACILITY: "facility",
-    RuleScope.MODEL: "model",
-    RuleScope.ROBOT: "robot",
-}
 _TIMING = ("for_seconds", "keep_firing_seconds", "grace_seconds")
 # Fields of a condition that are fields of the form.
 _PLAIN = (
     "statuses", "outcomes", "events", "count", "within_seconds", "threshold_seconds", "no_data",
     "no_data_seconds",
 )  # fmt: skip
-_COUNTED = {
-    RuleKind.COMMAND: ("outcomes", "count", "within_seconds"),
-    RuleKind.SECURITY: ("events", "count", "within_seconds"),
-}
 _REQUIRED: dict[Any, tuple[str, ...]] = {
     RuleKind.METRIC: ("metric",),
     RuleKind.STATUS: ("statuses",),
@@ -128,22 +121,40 @@ class AlertRuleForm(ScopedModelForm):
     """
 
     facility = _choice("Facility", ())
-    kind = _choice("Observe", [(kind, RuleKind(kind).label) for kind in KINDS], required=True)
+    kind = _choice(
+        "Observe",
+        [(kind, RuleKind(kind).label) for kind in KINDS],
+        required=True,
+        help_text="Security and system rules observe the organization; the others observe robots.",
+    )
     statuses = forms.MultipleChoiceField(
         required=False, choices=RobotStatus.choices, label="Status is one of",
         widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )  # fmt: skip
     outcomes = _several("Commands that are", CommandOutcome.choices)
     events = _several("Events", SecurityEvent.choices)
-    count = _whole("How many", initial=1)
-    within_seconds = _whole("Within, seconds", "At least 60.", minimum=60)
+    count = _whole("How many", "Opens an alert from this number on.", initial=1)
+    within_seconds = _whole(
+        "Within, seconds", "Time in which they are counted; at least 60.", minimum=60
+    )
     system_measure = _choice("Age of", SystemMeasure.choices)
     threshold_seconds = _whole("Older than, seconds")
-    metric = forms.CharField(required=False, max_length=100, widget=UnfoldAdminTextInputWidget())
-    measure = _choice("Compare", _MEASURES)
+    metric = forms.CharField(
+        required=False, max_length=100, widget=UnfoldAdminTextInputWidget(),
+        help_text="Name of the metric as robots send it, such as temperature.motor.joint1.",
+    )  # fmt: skip
+    measure = _choice(
+        "Compare",
+        _MEASURES,
+        help_text="Its value, how much it changes within a time, or that no point arrives.",
+    )
     comparison = _choice("Is", Comparison.choices)
     threshold = _number("Threshold", "In the unit in which robots send the metric.")
-    clear = _number("Ends at", "An open alert ends at this value. Empty: at the threshold.")
+    clear = _number(
+        "Ends at",
+        "An open alert ends at this value, so that a value near the threshold does not"
+        " open one alert after the other. Empty: at the threshold.",
+    )
     seconds = _seconds("Over, seconds", "Time of the change, or without data.")
     second_metric = forms.CharField(
         required=False, max_length=100, label="Metric", widget=UnfoldAdminTextInputWidget()
@@ -161,15 +172,27 @@ class AlertRuleForm(ScopedModelForm):
         "Keep firing, seconds", "The alert stays open until this long after the condition ended.",
         initial=0,
     )  # fmt: skip
-    no_data = _choice("Without data", NoDataAction.choices)
+    no_data = _choice(
+        "Without data",
+        NoDataAction.choices,
+        help_text="What happens if a robot that is online sends no point of the metric.",
+    )
     no_data_seconds = _whole(
         "No data after, seconds",
-        "Of a robot that is online, for one of the metrics. Empty: never.",
+        "Time without a point, for one of the metrics.",
     )
-    grace_seconds = _seconds("Wait for late points, seconds", initial=DEFAULT_GRACE_SECONDS)
-    step_severity = _choice("Raise to", [("", "No step"), *AlertSeverity.choices])
-    step_after_seconds = _seconds("After, seconds")
-    step_value = _number("From value")
+    grace_seconds = _seconds(
+        "Wait for late points, seconds",
+        "Points that arrive later than this do not change what the rule has decided.",
+        initial=DEFAULT_GRACE_SECONDS,
+    )
+    step_severity = _choice(
+        "Raise to",
+        [("", "No step"), *AlertSeverity.choices],
+        help_text="The severity rises after a time, or from a value on.",
+    )
+    step_after_seconds = _seconds("After, seconds", "Time since the alert was opened.")
+    step_value = _number("From value", "Value of the metric.")
     days = forms.MultipleChoiceField(
         required=False, choices=_DAYS, widget=UnfoldAdminCheckboxSelectMultipleWidget(),
         help_text="None: always.",
@@ -202,6 +225,10 @@ class AlertRuleForm(ScopedModelForm):
         known = [(name, "") for name in known_metric_names()]
         for name in ("metric", "second_metric"):
             self.fields[name].widget = DatalistInput(known)
+        for name, shown in SHOWN.items():
+            if name not in self.fields:
+                continue  # the user may only view the rule
+            self.fields[name].widget.attrs["data-shows"] = json.dumps(shown)
         for name, value in self._stored_values().items():
             self.initial.setdefault(name, value)
 
@@ -223,9 +250,12 @@ class AlertRuleForm(ScopedModelForm):
         return values
 
     def clean(self) -> dict[str, Any]:
-        """Keep the target of the scope alone; reject an incomplete window."""
+        """Keep the target of the scope and the fields of the kind; reject an incomplete window."""
         values = super().clean()
-        for scope, name in _TARGETS.items():
+        for name in self._unused(values):
+            values[name] = None
+            self.errors.pop(name, None)
+        for scope, name in TARGETS.items():
             if values.get("scope") != scope:
                 values[name] = None
             elif not values.get(name):
@@ -234,6 +264,11 @@ class AlertRuleForm(ScopedModelForm):
             if name not in self.errors:
                 self.add_error(name, text)
         return values
+
+    def _unused(self, values: dict[str, Any]) -> set[str]:
+        """Return the fields that belong to other kinds of rules: what they contain is ignored."""
+        names = {name for fields in FIELDS_OF_KIND.values() for name in fields}
+        return names - set(FIELDS_OF_KIND.get(values.get("kind", ""), names))
 
     def _incomplete(self, values: dict[str, Any]) -> Iterator[tuple[str, str]]:
         """Return the fields that the rule needs, with the error of each."""
@@ -293,7 +328,7 @@ class AlertRuleForm(ScopedModelForm):
                 "threshold_seconds": values["threshold_seconds"],
             }
         if values["kind"] != RuleKind.METRIC:
-            names = _COUNTED.get(values["kind"], ())
+            names = COUNTED.get(values["kind"], ())
             return {name: values[name] for name in names if values.get(name) not in (None, "")}
         clauses = [self._clause("")]
         clauses += [self._clause("second_")] if values.get("second_metric") else []

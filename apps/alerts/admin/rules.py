@@ -38,6 +38,11 @@ from urfmp.common.rendering.formats import NOTHING, format_number
 from urfmp.common.rendering.html import badge, clipped, relative_time_html
 
 _STRIP_WIDTH = 1000
+# The script of the form hides this sentence, and the fields that it is about.
+_WITHOUT_SCRIPT = format_html(
+    '<span class="u-muted" data-without-script>{}</span>',
+    "Fields that belong to another kind of rule are ignored.",
+)
 
 
 @admin.register(AlertRule)
@@ -59,10 +64,12 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
             "Condition",
             {
                 "fields": (
-                    "kind", "statuses", ("metric", "measure"), ("comparison", "threshold"),
-                    ("clear", "seconds"),
+                    "kind", "statuses", "outcomes", "events", ("count", "within_seconds"),
+                    ("system_measure", "threshold_seconds"),
+                    ("metric", "measure"), ("comparison", "threshold"), ("clear", "seconds"),
                     ("for_seconds", "keep_firing_seconds"), ("no_data", "no_data_seconds"),
-                )
+                ),
+                "description": _WITHOUT_SCRIPT,
             },
         ),
         (
@@ -71,16 +78,6 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
                 "fields": (
                     "match", ("second_metric", "second_measure"),
                     ("second_comparison", "second_threshold"), ("second_clear", "second_seconds"),
-                ),
-                "classes": ("collapse",),
-            },
-        ),
-        (
-            "Commands, security and system",
-            {
-                "fields": (
-                    "outcomes", "events", ("count", "within_seconds"),
-                    ("system_measure", "threshold_seconds"),
                 ),
                 "classes": ("collapse",),
             },
@@ -121,6 +118,9 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
             consequences="Its open alerts are resolved.",
         ),
     )
+
+    class Media:
+        js = ("urfmp/js/rule_form.js",)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.add_fieldsets if obj is None else self.fieldsets

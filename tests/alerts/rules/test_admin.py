@@ -51,6 +51,20 @@ def test_form_creates_and_changes_rule_without_json(organization_a, alice, clien
     assert b"temperature is above 85" in client.get("/admin/alerts/alertrule/").content
 
 
+def test_form_ignores_fields_of_other_kinds(organization_a, alice, client_for, tenant):
+    """Without a script all fields are shown; what those of other kinds contain does not matter."""
+    other = {"kind": "status", "statuses": ["error"], "threshold": "no number", "metric": "No name"}
+    step = {"step_severity": "error", "step_after_seconds": "60", "step_value": "95"}
+    answer = client_for(alice).post(ADD, {**FORM, **other, **step})
+    assert answer.status_code == 302, answer.context["adminform"].errors
+    with tenant(organization_a):
+        condition = AlertRule.objects.get().condition
+    assert condition == {
+        "statuses": ["error"],
+        "severities": [{"severity": "error", "after_seconds": 60}],
+    }
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [
