@@ -20,6 +20,7 @@ from apps.robots.selectors.status_intervals import TimeRange
 from apps.telemetry.selectors import latest_values
 from urfmp.pages.range_form import RangeForm
 from urfmp.pages.robot_tabs import RobotTab, may_open, tab_address
+from urfmp.pages.rule_charts import rule_context
 from urfmp.pages.selectors.panels import open_alerts
 from urfmp.pages.selectors.robot_page import (
     MAX_COMMANDS,
@@ -128,6 +129,7 @@ def _chart_context(
         "end": end,
         "may_see_history": request.user.has_perm("robots.view_robotstatushistory"),
         "may_see_alerts": request.user.has_perm("alerts.view_alert"),
+        **rule_context(request.user, [robot] if robot.is_active else []),
         "query_string": "" if limit else f"tab={RobotTab.TELEMETRY}",
     }
 

@@ -16,6 +16,7 @@ from urfmp.common.exceptions import ApplicationError
 from urfmp.common.units import check_units, quantity_of, units_of_quantity
 from urfmp.pages.charts import Chart, RobotMetric, charts_for, unit_symbol
 from urfmp.pages.range_form import RangeForm
+from urfmp.pages.rule_charts import rule_context
 from urfmp.pages.selectors.robots import default_robot, find_robot
 from urfmp.pages.views.rendering import render_page, require_permission
 
@@ -51,6 +52,7 @@ def telemetry_page(request: HttpRequest) -> HttpResponse:
         robot_names={str(robot.pk): robot.name for robot in robots},
         may_see_history=request.user.has_perm("robots.view_robotstatushistory"),
         may_see_alerts=request.user.has_perm("alerts.view_alert"),
+        **rule_context(request.user, robots),
         may_add_robot=len(robots) < _MAX_ROBOTS,
         unknown_robot=request.GET.get("unknown", "")[:100],
         **_metric_choices(metrics, {m.metric for m in selected}, search),

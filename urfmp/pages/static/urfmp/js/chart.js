@@ -76,6 +76,7 @@ window.urfmp.Chart = (() => {
       this.buildLegend();
       this.chart = null;
       this.context = new window.urfmp.ChartContext(this);
+      this.rule = null; // set on pages where rules can be drawn
     }
 
     // Drawing
@@ -194,8 +195,14 @@ window.urfmp.Chart = (() => {
             },
           },
         },
-        plugins: [{ id: "urfmp", afterDatasetsDraw: (chart) => this.context.drawAlertLines(chart, css("--u-orange")) }],
+        plugins: [{ id: "urfmp", afterDatasetsDraw: (chart) => this.drawOver(chart) }],
       };
+    }
+
+    drawOver(chart) {
+      const colour = css("--u-orange");
+      this.context.drawAlertLines(chart, colour);
+      this.rule?.draw(chart, rgb(colour, 1), rgb(colour, 0.18));
     }
 
     tooltip(item) {
@@ -258,8 +265,10 @@ window.urfmp.Chart = (() => {
 
     update() {
       [this.chart.options.scales.x.min, this.chart.options.scales.x.max] = this.window;
+      this.rule?.fit();
       this.chart.update("none");
       this.context.align(this.chart.chartArea);
+      this.rule?.align();
     }
 
     showNote(text) {

@@ -37,7 +37,10 @@ window.urfmp.Charts = (() => {
       this.presets = new Map([...this.bar.querySelectorAll("[data-preset]")].map((link) => [link.dataset.preset, link]));
       this.state = this.presets.has(preset) ? { preset } : { start: Date.parse(start), end: Date.parse(end) };
       this.bindBar();
-      this.all.forEach((chart) => window.urfmp.zoomable(chart, this));
+      this.all.forEach((chart) => {
+        window.urfmp.zoomable(chart, this);
+        chart.rule = window.urfmp.ChartRule ? new window.urfmp.ChartRule(chart, this) : null;
+      });
       this.observe();
       this.showState();
     }
