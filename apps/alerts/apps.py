@@ -8,7 +8,7 @@ class AlertsConfig(AppConfig):
     verbose_name = "Alerts"
 
     def ready(self) -> None:
-        """Follow retired and purged robots and unknown commands; tell of alerts."""
+        """Follow retired and purged robots and unknown commands; publish alerts."""
         from apps.alerts.services.commands import alert_follow_command  # noqa: PLC0415
         from apps.alerts.services.events import add_alert_event_step  # noqa: PLC0415
         from apps.alerts.services.notifications.outbox import alert_event_notify  # noqa: PLC0415

@@ -20,7 +20,7 @@ _COARSE_INTERVAL_SECONDS = 1.0
 _COARSE_BATCH_SECONDS = 0.05
 _FINE_INTERVAL_SECONDS = 0.2
 _FINE_BATCH_SECONDS = 0.02
-# Alerts whose newest event is remembered, so that polling does not repeat it.
+# Alerts whose newest event is known, so that polling does not repeat it.
 _MAX_KNOWN_ALERTS = 1_000
 
 

@@ -14,7 +14,7 @@ from urfmp.common.rendering.html import badge
 
 
 def open_alert_marks(user: Any, robots: Collection[UUID]) -> dict[UUID, SafeString]:
-    """Return a badge with the count and highest severity for robots with open alerts."""
+    """Return a badge with count and highest severity for each robot."""
     if not user.has_perm("alerts.view_alert"):
         return {}
     return {

@@ -1,4 +1,4 @@
-"""Which fields of the form of an alert rule belong to what it observes."""
+"""The fields that a rule's form has for each kind."""
 
 from __future__ import annotations
 

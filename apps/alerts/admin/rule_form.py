@@ -250,7 +250,7 @@ class AlertRuleForm(ScopedModelForm):
         return values
 
     def clean(self) -> dict[str, Any]:
-        """Keep the target of the scope and the fields of the kind; reject an incomplete window."""
+        """Keep what scope and kind need; reject an incomplete window."""
         values = super().clean()
         for name in self._unused(values):
             values[name] = None
@@ -266,7 +266,7 @@ class AlertRuleForm(ScopedModelForm):
         return values
 
     def _unused(self, values: dict[str, Any]) -> set[str]:
-        """Return the fields that belong to other kinds of rules: what they contain is ignored."""
+        """Return the fields of other kinds, whose content is ignored."""
         names = {name for fields in FIELDS_OF_KIND.values() for name in fields}
         return names - set(FIELDS_OF_KIND.get(values.get("kind", ""), names))
 

@@ -20,7 +20,9 @@ from urfmp.common.tenancy.models import TenantModel
 
 
 class NotificationPreference(TenantModel):
-    """What a user wants to receive by e-mail, by default everything, and to hear.
+    """What a user wants to receive by e-mail and to hear.
+
+    By default a user receives every e-mail and hears no sound.
 
     Critical alerts are sent whatever the preferences say.
 

@@ -42,7 +42,7 @@ class FiguresBy(TextChoices):
 class AlertFigures:
     """Figures of alerts that were opened in a period.
 
-    Durations count from the first report. An alert that nobody acknowledged, or that is still
+    Durations count from the first report. An alert without acknowledgement, or that is still
     open, does not count in the duration that it lacks. Of an alert that was reopened, the last
     acknowledgement and resolution count.
 
@@ -72,14 +72,14 @@ class AlertFigures:
 
     @property
     def durations(self) -> tuple[timedelta | None, ...]:
-        """The times to acknowledge and to resolve, in the order of the columns."""
+        """The times to acknowledge and to resolve, as the columns have them."""
         return (
             self.acknowledge_median, self.acknowledge_p90, self.resolve_median, self.resolve_p90,
         )  # fmt: skip
 
 
 class _Percentile(Aggregate):
-    """The value below which a share of the values lies, interpolated; NULLs do not count."""
+    """The value below which a share of the values lies, interpolated."""
 
     template = "percentile_cont(%(share)s) WITHIN GROUP (ORDER BY %(expressions)s)"
     output_field = DurationField()
@@ -125,7 +125,9 @@ def alert_figures(
     facility: str = "",
     limit: int = MAX_ROWS,
 ) -> list[AlertFigures]:
-    """Return the figures of each rule, robot or facility, the noisiest first; one query.
+    """Return the figures of rules, robots or facilities, the noisiest first.
+
+    Runs one query.
 
     Args:
         principal: User or API key.

@@ -1,4 +1,4 @@
-"""Alerts as an inbox: groups with their members, and storms of a facility."""
+"""Alerts as an inbox: groups with members, and storms."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class InboxGroup:
 
 @dataclass(frozen=True)
 class Storm:
-    """Many robots of a facility whose alerts began at about the same time."""
+    """Robots of a facility whose alerts began at about one time."""
 
     facility: str
     alerts: int
@@ -195,7 +195,10 @@ def alerts_of_groups(
 
 
 def facility_storms(principal: Any) -> list[Storm]:
-    """Return facilities where at least 5 robots have alerts of the last 30 minutes; one query."""
+    """Return facilities where at least 5 robots have new alerts.
+
+    The alerts are of the last 30 minutes. Runs one query.
+    """
     rows = (
         Alert.objects.restrict(principal)
         .unresolved()

@@ -56,10 +56,10 @@ class OpenAlertCounts:
 
 
 def open_alert_counts(user: Any) -> OpenAlertCounts:
-    """Return the counts that a user may see, and the sound preference; one query.
+    """Return the counts that a user may see, and the sound preference.
 
-    At most 100 rows of a severity are read, so that the header costs the same with any number of
-    alerts.
+    Runs one query. At most 100 rows of a severity are read, so that the header costs the same with
+    any number of alerts.
     """
     rows = Alert.objects.restrict(user).unresolved().order_by()
     parts = [

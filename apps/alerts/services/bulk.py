@@ -27,7 +27,7 @@ from urfmp.common.tenancy.context import audit_action
 
 @dataclass(frozen=True)
 class Change:
-    """What an action changed of an alert, as text, so that it can be undone.
+    """What an action changed of an alert, as text.
 
     Attributes:
         alert_id: Id of the alert.
@@ -48,7 +48,7 @@ def alerts_act(
     assigned_to: User | None = None,
     until: datetime | None = None,
 ) -> list[Change]:
-    """Act on alerts; those that the action does not change are left out.
+    """Act on alerts, and return those that changed.
 
     Args:
         alerts: Alerts that the user may change. Their rows are locked in the order of their ids,

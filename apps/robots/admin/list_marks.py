@@ -1,4 +1,4 @@
-"""Marks of higher apps in the list of robots, such as a robot's open alerts."""
+"""Marks of other apps in the list of robots, such as alerts."""
 
 from __future__ import annotations
 

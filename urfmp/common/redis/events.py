@@ -60,9 +60,9 @@ class CommandEvent(msgspec.Struct, frozen=True, tag_field="type", tag="command")
 
 
 class AlertEvent(msgspec.Struct, frozen=True, tag_field="type", tag="alert"):
-    """A change of an alert; `kind` is that of the event in its timeline.
+    """A change of an alert.
 
-    `robot_id` is None if the alert has no robot.
+    `kind` is that of the event in its timeline. `robot_id` is None if the alert has no robot.
     """
 
     robot_id: UUID | None

@@ -8,5 +8,5 @@ from apps.alerts.selectors.open_counts import OpenAlertCounts, open_alert_counts
 
 
 def header_counts(user: Any) -> OpenAlertCounts | None:
-    """Return the counts that a user may see; None without the permission to view alerts."""
+    """Return the counts, or None if the user may not view alerts."""
     return open_alert_counts(user) if user.has_perm("alerts.view_alert") else None

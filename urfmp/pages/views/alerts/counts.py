@@ -1,4 +1,4 @@
-"""The counts in the header, which the pages fetch again after an alert has changed."""
+"""The counts in the header, fetched again after changes of alerts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inbox: open alerts in groups, actions on many of them, and undo."""
+"""The inbox: alerts in groups, actions on many, and undo."""
 
 from __future__ import annotations
 
