@@ -130,7 +130,7 @@ def test_robot_page_query_count(fleet, alice, client_for, robot_url, django_asse
     client = client_for(alice)
     client.get(robot_url(fleet.a.robot))
 
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(15):
         client.get(robot_url(fleet.a.robot))
 
 
