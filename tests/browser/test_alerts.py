@@ -27,6 +27,12 @@ o = user_organization_id("a@acme.example")
 evaluate_new_points(o)
 evaluate_by_clock(o)
 """
+# The work of the worker, which this installation does not run.
+ROLL_UP = """
+from apps.accounts.selectors.credentials import user_organization_id
+from apps.telemetry.services.rollups import roll_up
+roll_up(user_organization_id("a@acme.example"))
+"""
 DRAWN = """() => {
     const canvas = document.querySelector("canvas");
     return Boolean(canvas && window.Chart.getChart(canvas)?.data.datasets[0].data.length);
@@ -46,6 +52,7 @@ def test_rule_drawn_on_chart_opens_alert_live_in_inbox(page, served, chromium, s
     for minutes, value in ((12, 20.0), (9, 95.0), (8, 21.0), (5, 96.0), (4, 22.0)):
         at = now - timedelta(minutes=minutes)
         assert served.ingest(value, "heat.drawn", [at, at + timedelta(seconds=20)])[0] == 200
+    served.manage("shell", "-v0", "-c", ROLL_UP)
     page.goto("/admin/telemetry/?metrics=heat.drawn&range=15m")
     until(page, DRAWN)
     page.locator("[data-rule]").click()

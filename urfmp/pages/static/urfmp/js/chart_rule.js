@@ -354,6 +354,10 @@ window.urfmp.ChartRule = (() => {
       this.episodes = tried.filter(({ robot }) => shown.has(robot)).flatMap(({ episodes }) => (
         episodes.map((episode) => [Date.parse(episode.start), Date.parse(episode.end ?? end)])
       ));
+      if (!tried.length) {
+        this.say("There are no points of the last 7 days to try the rule on.");
+        return;
+      }
       const of = this.fields.scope.value === "robot" ? "" : ` on ${tried.length} of ${total} robots that were tried`;
       this.say(`Would have fired ${count} time${count === 1 ? "" : "s"}${of} since ${window.urfmp.time.full(this.tried[0])}.`);
       this.form.dataset.count = String(count);
