@@ -22,6 +22,7 @@ from apps.telemetry.services.ingest import small_batch, writer
 from apps.telemetry.services.ingest.backpressure import ByteBudget
 from apps.telemetry.services.ingest.encoded_batch import micros_to_datetime
 from apps.telemetry.services.ingest.encoding import encode_batch
+from apps.telemetry.services.ingest.fair_share import FairShare
 from apps.telemetry.services.ingest.small_batch import MAX_SMALL_BATCH_POINTS
 from apps.telemetry.services.ingest.writer import PendingWrite, SendingApiKey, write_group
 from apps.telemetry.services.pending_work import (
@@ -365,6 +366,20 @@ def test_ingest_byte_budget_exhausted_sends_retry_after(post, path, organization
         response = post(path=path)
         assert (response.status_code, response["retry-after"]) == (503, "1")
         assert response.json()["code"] == "unavailable"
+    assert post(path=path).status_code in {200, 204}
+
+
+@pytest.mark.parametrize("path", ["/api/v1/telemetry", "/api/v2/write"])
+def test_ingest_of_late_organization_beside_others_sends_retry_after(
+    post, path, organization_a, organization_b, monkeypatch
+):
+    share = FairShare(max_requests=1, max_wait_seconds=-1.0)
+    monkeypatch.setattr(request_body, "fair_share", share)
+    with share.request(organization_a.id):
+        assert post(path=path).status_code in {200, 204}  # no other organization sends
+        with share.request(organization_b.id):
+            response = post(path=path)
+    assert (response.status_code, response["retry-after"]) == (429, "1")
     assert post(path=path).status_code in {200, 204}
 
 

@@ -28,6 +28,7 @@ from apps.telemetry.api.request_body import reserved_body
 from apps.telemetry.exceptions import SendingApiKeyInvalidError
 from apps.telemetry.protocols.influx.points import LineProtocolBatch, decode_line_protocol
 from apps.telemetry.protocols.points import DecodedBatch
+from apps.telemetry.services.ingest.fair_share import fair_share
 from apps.telemetry.services.telemetry import IngestResult, telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.health import healthz
@@ -170,14 +171,16 @@ def _handle_write(request: HttpRequest, precisions: dict[str, str]) -> HttpRespo
     principal = cast("ApiKeyPrincipal", request.user)
     try:
         with reserved_body(request, principal.organization_id) as body:
-            batch = decode_line_protocol(
-                body,
-                timezone.now(),
-                precision=precision,
-                max_lines=settings.TELEMETRY_MAX_POINTS,
-                max_values=settings.TELEMETRY_MAX_POINTS * _MAX_VALUES_PER_LINE,
-                mapping=get_line_protocol_mapping(principal.key_id, principal.organization_id),
-            )
+            mapping = get_line_protocol_mapping(principal.key_id, principal.organization_id)
+            with fair_share.turn(principal.organization_id):
+                batch = decode_line_protocol(
+                    body,
+                    timezone.now(),
+                    precision=precision,
+                    max_lines=settings.TELEMETRY_MAX_POINTS,
+                    max_values=settings.TELEMETRY_MAX_POINTS * _MAX_VALUES_PER_LINE,
+                    mapping=mapping,
+                )
             result = _ingest_in_parts(principal, batch)
             request_state(request).is_key_verified = bool(batch.points)
     except SendingApiKeyInvalidError as error:

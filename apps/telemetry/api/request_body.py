@@ -23,6 +23,7 @@ from apps.telemetry.exceptions import (
 )
 from apps.telemetry.protocols.prometheus.snappy import decompress_snappy
 from apps.telemetry.services.ingest.backpressure import ByteBudget
+from apps.telemetry.services.ingest.fair_share import fair_share
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -60,15 +61,17 @@ _budget = ByteBudget()
 
 @contextmanager
 def reserved_body(request: HttpRequest, organization_id: UUID) -> Iterator[bytes]:
-    """Yield the decompressed body, with its bytes reserved.
+    """Yield the decompressed body; reserve its bytes and a request's share.
 
     Raises:
-        BusyError: The byte budget is exhausted.
+        BusyError: The byte budget or the organization's share is exhausted.
     """
     length = int(request.META.get("CONTENT_LENGTH") or 0)
-    with _budget.reserve(
-        organization_id, min(length, settings.TELEMETRY_MAX_BODY_BYTES)
-    ) as reservation:
+    size = min(length, settings.TELEMETRY_MAX_BODY_BYTES)
+    with (
+        fair_share.request(organization_id),
+        _budget.reserve(organization_id, size) as reservation,
+    ):
         body = read_body(request)
         reservation.extend(max(len(body) - reservation.size, 0))
         yield body

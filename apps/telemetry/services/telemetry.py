@@ -14,12 +14,15 @@ from apps.telemetry.protocols.points import DecodedBatch, Rejection
 from apps.telemetry.services.ingest.after_commit import publish_points
 from apps.telemetry.services.ingest.encoded_batch import EncodedBatch
 from apps.telemetry.services.ingest.encoding import encode_batch
+from apps.telemetry.services.ingest.fair_share import fair_share
 from apps.telemetry.services.ingest.group_commit import GroupCommitter
 from apps.telemetry.services.ingest.robot_cache import invalidate_robots
 from apps.telemetry.services.ingest.writer import PendingWrite, SendingApiKey, write_group
 
 _MAX_ATTEMPTS = 3
-_committer: GroupCommitter[PendingWrite] = GroupCommitter(write_group, publish_points)
+_committer: GroupCommitter[PendingWrite] = GroupCommitter(
+    write_group, publish_points, is_alone=fair_share.is_alone
+)
 
 
 class IngestResult(msgspec.Struct, omit_defaults=True):
@@ -69,7 +72,8 @@ def telemetry_ingest(
         BusyError: The server is overloaded.
     """
     for _ in range(_MAX_ATTEMPTS):
-        batch = encode_batch(organization_id, decode(), timezone.now(), bound_robot_id)
+        with fair_share.turn(organization_id):
+            batch = encode_batch(organization_id, decode(), timezone.now(), bound_robot_id)
         write = PendingWrite(batch, key, is_live)
         _committer.submit(organization_id, write)
         if not isinstance(write.error, StaleReferenceError):

@@ -28,6 +28,7 @@ from apps.telemetry.api.request_body import reserved_body
 from apps.telemetry.exceptions import BatchTooLargeError, SendingApiKeyInvalidError
 from apps.telemetry.protocols.points import DecodedBatch
 from apps.telemetry.protocols.received_batch import ReceivedBatch
+from apps.telemetry.services.ingest.fair_share import fair_share
 from apps.telemetry.services.telemetry import IngestResult, telemetry_ingest
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.problem_details import error_response, problem_response
@@ -72,7 +73,8 @@ def _handle(receiver: Receiver, request: HttpRequest) -> HttpResponse:
                 msg = "A message must be at most 4 MB. Send smaller batches."
                 raise BatchTooLargeError(msg)
             mapping = get_line_protocol_mapping(principal.key_id, principal.organization_id)
-            batch = receiver.decode(body, media, mapping)
+            with fair_share.turn(principal.organization_id):
+                batch = receiver.decode(body, media, mapping)
             result = _ingest_in_parts(principal, batch)
             request_state(request).is_key_verified = bool(batch.points)
     except SendingApiKeyInvalidError as error:

@@ -11,6 +11,11 @@ Each request runs through these steps in its own thread:
    The transaction also verifies the cached API keys and robots, and enqueues `pending_work`.
 5. after commit: `after_commit` updates `last_seen` and publishes the new values to live pages.
 
-`backpressure` bounds the bytes that all of this occupies. `services/telemetry.py` drives the
+`backpressure` bounds the bytes that all of this occupies; `fair_share` shares threads and
+interpreter between organizations. A receiver of another format reads its body inside
+`reserved_body()` and decodes it into a `DecodedBatch`: in a turn of `fair_share`, or in the
+`decode` that it passes to `telemetry_ingest()`. It words the result as its clients expect.
+
+`services/telemetry.py` drives the
 pipeline and reports each point as accepted, duplicate or rejected.
 """

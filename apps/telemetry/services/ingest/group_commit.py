@@ -68,6 +68,8 @@ class GroupCommitter(Generic[W]):
         after_commit: Called with the same arguments after the waiting threads are released.
         max_groups: Groups that are committed at the same time.
         max_groups_per_organization: How many of them may belong to one organization.
+        is_alone: Returns whether no other organization sends. Otherwise an organization gets one
+            group at a time.
     """
 
     def __init__(
@@ -76,11 +78,13 @@ class GroupCommitter(Generic[W]):
         after_commit: GroupWriter[W],
         max_groups: int = MAX_CONCURRENT_GROUPS,
         max_groups_per_organization: int = MAX_CONCURRENT_GROUPS_PER_ORGANIZATION,
+        is_alone: Callable[[UUID], bool] = lambda _: True,
     ) -> None:
         self._write_group = write_group
         self._after_commit = after_commit
         self._max_groups = max_groups
         self._max_groups_per_organization = max_groups_per_organization
+        self._is_alone = is_alone
         self._lock = threading.Lock()
         # The first organization is the next one to be served.
         self._queues: OrderedDict[UUID, deque[_Waiter[W]]] = OrderedDict()
@@ -148,7 +152,7 @@ class GroupCommitter(Generic[W]):
         if not 0 < active < self._max_groups_per_organization:
             return active == 0
         waiting = sum(waiter.write.size for waiter in self._queues[organization_id])
-        return waiting >= MIN_POINTS_FOR_ANOTHER_GROUP
+        return waiting >= MIN_POINTS_FOR_ANOTHER_GROUP and self._is_alone(organization_id)
 
     def _next_group(self, organization_id: UUID) -> list[_Waiter[W]]:
         queue = self._queues[organization_id]
