@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from apps.organizations.services.facilities import facility_create
 
+MAX_PAGE_BYTES = 150_000
 # What the proxy sends: it compresses HTML and JSON.
 MAX_SENT_BYTES = 150_000
 MAX_QUERIES = 12
@@ -85,6 +86,8 @@ def test_pages_of_ten_thousand_robots_are_quick_and_small(facility, alice, clien
         assert page.status_code == 200, name
         assert len(statements) <= MAX_QUERIES, (name, statements)
         assert len(gzip.compress(page.content)) < MAX_SENT_BYTES, (name, len(page.content))
+        if name.startswith("list"):
+            assert len(page.content) < MAX_PAGE_BYTES, (name, len(page.content))
 
     measured: dict[str, list[float]] = {name: [] for name in pages}
     for _ in range(5):  # interleaved, so that other load meets all of them
