@@ -711,10 +711,14 @@ CREATE TABLE notification_channels (
     created_at timestamp with time zone DEFAULT now(),
     updated_at timestamp with time zone DEFAULT now(),
     organization_id uuid NOT NULL,
+    auth_scheme character varying(10) DEFAULT ''::character varying NOT NULL,
+    auth_secret text DEFAULT ''::text NOT NULL,
+    auth_username character varying(255) DEFAULT ''::character varying NOT NULL,
     CONSTRAINT notification_channels_pkey PRIMARY KEY (id),
     CONSTRAINT fk_notification_channels_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT notification_channels_alertmanager_check CHECK (((NOT ((kind)::text = 'alertmanager'::text)) OR (NOT ((url)::text = ''::text)))),
-    CONSTRAINT notification_channels_kind_check CHECK (((kind)::text = ANY ((ARRAY['email'::character varying, 'webhook'::character varying, 'alertmanager'::character varying])::text[]))),
+    CONSTRAINT notification_channels_auth_scheme_check CHECK (((auth_scheme)::text = ANY ((ARRAY[''::character varying, 'basic'::character varying, 'bearer'::character varying])::text[]))),
+    CONSTRAINT notification_channels_kind_check CHECK (((kind)::text = ANY ((ARRAY['email'::character varying, 'webhook'::character varying, 'alertmanager'::character varying, 'web_push'::character varying])::text[]))),
     CONSTRAINT notification_channels_name_form_check CHECK (is_name((name)::text)),
     CONSTRAINT notification_channels_name_key UNIQUE (organization_id, name),
     CONSTRAINT notification_channels_organization_id_key UNIQUE (organization_id, id),
@@ -724,7 +728,7 @@ ALTER TABLE notification_channels ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON notification_channels FOR ALL TO public
     USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
-CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.notification_channels FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.channel', 'organization_id', '{}', '{signing_secret,previous_secret}');
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.notification_channels FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.channel', 'organization_id', '{}', '{signing_secret,previous_secret,auth_secret}');
 CREATE TRIGGER update_notification_channels_updated_at BEFORE UPDATE ON public.notification_channels FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
 
 
@@ -760,11 +764,13 @@ END) STORED,
     user_id uuid,
     channel_id uuid NOT NULL,
     route_id uuid,
+    subscription_id uuid,
     CONSTRAINT notification_deliveries_pkey PRIMARY KEY (id),
     CONSTRAINT fk_notification_deliveries_alert FOREIGN KEY (organization_id, alert_id) REFERENCES alerts(organization_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_notification_deliveries_channel FOREIGN KEY (organization_id, channel_id) REFERENCES notification_channels(organization_id, id) ON DELETE CASCADE,
     CONSTRAINT fk_notification_deliveries_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
     CONSTRAINT fk_notification_deliveries_route FOREIGN KEY (organization_id, route_id) REFERENCES notification_routes(organization_id, id) ON DELETE SET NULL (route_id),
+    CONSTRAINT fk_notification_deliveries_subscription FOREIGN KEY (organization_id, subscription_id) REFERENCES push_subscriptions(organization_id, id) ON DELETE SET NULL (subscription_id),
     CONSTRAINT fk_notification_deliveries_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id),
     CONSTRAINT notification_deliveries_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT notification_deliveries_latency_ms_check CHECK ((latency_ms >= 0)),
@@ -782,6 +788,7 @@ CREATE INDEX idx_deliveries_created ON public.notification_deliveries USING btre
 CREATE INDEX idx_deliveries_group ON public.notification_deliveries USING btree (organization_id, group_key, ended_at);
 CREATE INDEX idx_deliveries_pending ON public.notification_deliveries USING btree (organization_id, lane, due_at) WHERE ((state)::text = ANY ((ARRAY['queued'::character varying, 'sending'::character varying, 'failed'::character varying])::text[]));
 CREATE INDEX idx_deliveries_route ON public.notification_deliveries USING btree (route_id);
+CREATE INDEX idx_deliveries_subscription ON public.notification_deliveries USING btree (subscription_id);
 CREATE INDEX idx_deliveries_user ON public.notification_deliveries USING btree (user_id);
 ALTER TABLE notification_deliveries ENABLE ROW LEVEL SECURITY;
 CREATE POLICY tenant ON notification_deliveries FOR ALL TO public
@@ -1075,6 +1082,52 @@ CREATE POLICY tenant ON parts FOR ALL TO public
     WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
 CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.parts FOR EACH ROW EXECUTE FUNCTION audit_row('maintenance.part', 'organization_id', '{}', '{}');
 CREATE TRIGGER update_parts_updated_at BEFORE UPDATE ON public.parts FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+
+
+-- push_keys
+
+CREATE TABLE push_keys (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    private_key text NOT NULL,
+    public_key character varying(100) NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    CONSTRAINT push_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_push_keys_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT push_keys_organization_key UNIQUE (organization_id)
+);
+ALTER TABLE push_keys ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON push_keys FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.push_keys FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.push_key', 'organization_id', '{}', '{private_key}');
+
+
+-- push_subscriptions
+
+CREATE TABLE push_subscriptions (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    endpoint text NOT NULL,
+    endpoint_digest character varying(64) NOT NULL,
+    service character varying(255) NOT NULL,
+    browser_key character varying(100) NOT NULL,
+    auth_secret text NOT NULL,
+    label character varying(100) NOT NULL,
+    created_at timestamp with time zone DEFAULT now(),
+    organization_id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    CONSTRAINT push_subscriptions_pkey PRIMARY KEY (id),
+    CONSTRAINT fk_push_subscriptions_organization FOREIGN KEY (organization_id) REFERENCES organizations(id),
+    CONSTRAINT fk_push_subscriptions_user FOREIGN KEY (organization_id, user_id) REFERENCES users(organization_id, id) ON DELETE CASCADE,
+    CONSTRAINT push_subscriptions_endpoint_key UNIQUE (organization_id, endpoint_digest),
+    CONSTRAINT push_subscriptions_organization_id_key UNIQUE (organization_id, id)
+);
+CREATE INDEX idx_push_subscriptions_user ON public.push_subscriptions USING btree (user_id);
+ALTER TABLE push_subscriptions ENABLE ROW LEVEL SECURITY;
+CREATE POLICY tenant ON push_subscriptions FOR ALL TO public
+    USING (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid)
+    WITH CHECK (organization_id = (NULLIF(current_setting('app.organization_id'::text, true), ''::text))::uuid);
+CREATE TRIGGER audit_row_trigger AFTER INSERT OR DELETE OR UPDATE ON public.push_subscriptions FOR EACH ROW EXECUTE FUNCTION audit_row('alerts.push_subscription', 'organization_id', '{}', '{endpoint,auth_secret}');
 
 
 -- rate_limit_counters
@@ -3581,6 +3634,17 @@ BEGIN
     END LOOP;
     RETURN NULL;
 END;
+$function$;
+
+CREATE OR REPLACE FUNCTION public.rule_evaluation_backlog()
+ RETURNS double precision
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'public', 'pg_temp'
+AS $function$
+    SELECT coalesce(greatest(0, extract(epoch FROM clock_timestamp() - min(created_at))), 0)::double precision
+    FROM telemetry_batches
+    WHERE evaluated_at IS NULL
 $function$;
 
 CREATE OR REPLACE FUNCTION public.session_credential(token_digest text)

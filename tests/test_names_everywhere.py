@@ -47,6 +47,11 @@ OTHER_TEXTS = {
     "telemetry.TelemetryLatest.metric_name", "telemetry.TelemetryLatest.unit",
     "alerts.NotificationChannel.url",  # by url_error()
     "alerts.Delivery.address", "alerts.Delivery.group_key",  # written by the outbox
+    # of the browser, and of us
+    "alerts.NotificationChannel.auth_username",  # by auth_errors()
+    "alerts.PushKey.public_key", "alerts.PushSubscription.browser_key",
+    "alerts.PushSubscription.endpoint_digest", "alerts.PushSubscription.service",
+    "alerts.PushSubscription.label",
     "audit.AuditLog.action", "audit.AuditLog.resource_type", "audit.AuditLog.request_id",
 }  # fmt: skip
 HIDDEN = "Ar\u200bm"

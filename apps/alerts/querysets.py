@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Self
 
+from django.db.models import F, Q
+
 from urfmp.common.tenancy.querysets import OrganizationScopedQuerySet, RobotScopedQuerySet
 
 
@@ -53,3 +55,17 @@ class DeliveryQuerySet(OrganizationScopedQuerySet):
 
 class NotificationPreferenceQuerySet(OrganizationScopedQuerySet):
     """Preferences of users; each user changes their own."""
+
+
+class PushKeyQuerySet(OrganizationScopedQuerySet):
+    """Key pairs for push services, one for each organization."""
+
+
+class PushSubscriptionQuerySet(OrganizationScopedQuerySet):
+    """Browsers that receive push messages; each user changes their own."""
+
+    def active(self) -> Self:
+        """Exclude those that ended with the user's trusted devices."""
+        reset_at = F("user__trusted_devices_reset_at")
+        is_kept = Q(user__trusted_devices_reset_at=None) | Q(created_at__gt=reset_at)
+        return self.filter(is_kept, user__is_active=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from procrastinate.contrib.django import app
 
+from apps.alerts.selectors.rules import EVALUATE_TASK
 from apps.alerts.services.notifications.deliveries import deliveries_clean_up
+from apps.alerts.services.notifications.push import push_subscriptions_clean_up
 from apps.alerts.services.notifications.sender import deliveries_send
 from apps.alerts.services.notifications.wakeup import SEND_TASK
 from apps.alerts.services.notifications.watchdog import watchdog_check
@@ -19,7 +21,7 @@ _MAX_RUN_SECONDS = 55.0
 
 
 @app.periodic(cron="* * * * * */5")
-@app.task(name="alerts.evaluate_rules", queueing_lock="alerts.evaluate_rules")
+@app.task(name=EVALUATE_TASK, queueing_lock=EVALUATE_TASK)
 def evaluate_rules(timestamp: int) -> None:
     """Evaluate rules on new points and by the clock, all the time."""
     rules_evaluate(_RUN_SECONDS)
@@ -43,7 +45,8 @@ def watch_deliveries(timestamp: int) -> None:
 @app.periodic(cron="29 3 * * *")
 @app.task(name="alerts.clean_up_deliveries", queueing_lock="alerts.clean_up_deliveries")
 def clean_up_deliveries(timestamp: int) -> None:
-    """Delete old deliveries, every night."""
+    """Delete old deliveries and subscriptions that ended, every night."""
     for organization_id in organization_ids():
         with tenant_transaction(organization_id):
             deliveries_clean_up()
+            push_subscriptions_clean_up()

@@ -79,6 +79,8 @@ def test_every_tenant_model_has_resource():
         "alerts.alertevent",
         "alerts.notificationpreference",
         "alerts.notificationstep",
+        "alerts.pushkey",
+        "alerts.pushsubscription",
         "maintenance.calendarfeed",
         "maintenance.maintenanceschedulestate",
         "maintenance.labourentry",

@@ -33,6 +33,8 @@ from apps.alerts.models import (
     NotificationPreference,
     NotificationRoute,
     NotificationStep,
+    PushKey,
+    PushSubscription,
     Silence,
 )
 from apps.audit.models import AuditLog
@@ -190,9 +192,9 @@ KINDS = [
         "name",
         lambda o, u, r: NotificationChannel(
             organization=o, name=_unique(), kind="webhook", url="https://x.example",
-            signing_secret="v1.1.a", previous_secret="v1.1.b",
+            signing_secret="v1.1.a", previous_secret="v1.1.b", auth_secret="v1.1.c",
         ),
-        secret=("signing_secret", "previous_secret"),
+        secret=("signing_secret", "previous_secret", "auth_secret"),
     ),
     Kind(
         NotificationRoute,
@@ -241,6 +243,7 @@ def test_every_tenant_table_is_covered():
     elsewhere |= {TaskTemplate, TemplateStep, TemplatePart, TaskStep, TaskFile}
     elsewhere |= {RobotLabel, WorkRequest}  # in tests/maintenance/test_work_requests.py
     elsewhere |= {NotificationStep, NotificationPreference, RobotImport}
+    elsewhere |= {PushKey, PushSubscription}  # in tests/alerts/notifications/test_web_push.py
     assert tables == {kind.model for kind in KINDS} | {Organization} | unrecorded | elsewhere
 
 

@@ -9,6 +9,7 @@ MAX_ROUTES_PER_ORGANIZATION = 100
 MAX_STEPS_PER_ROUTE = 50
 MAX_ADDRESSES_PER_CHANNEL = 100
 MAX_ADDRESS_LENGTH = 255
+MAX_PUSH_SUBSCRIPTIONS_PER_USER = 10
 MAX_MINUTES = 7 * 24 * 60
 MAX_GROUP_SECONDS = 3_600
 MAX_SILENCE = timedelta(days=366)
@@ -38,6 +39,19 @@ class ChannelKind(models.TextChoices):
     EMAIL = "email", "E-mail"
     WEBHOOK = "webhook", "Webhook"
     ALERTMANAGER = "alertmanager", "Alertmanager"
+    WEB_PUSH = "web_push", "Push to browsers"
+
+
+# Kinds whose deliveries go to users, with their preferences, and are grouped.
+PERSONAL_KINDS = (ChannelKind.EMAIL, ChannelKind.WEB_PUSH)
+
+
+class AuthScheme(models.TextChoices):
+    """How a channel authenticates at Alertmanager."""
+
+    NONE = "", "None"
+    BASIC = "basic", "User name and password"
+    BEARER = "bearer", "Bearer token"
 
 
 class RouteHours(models.TextChoices):

@@ -7,6 +7,7 @@ from apps.alerts.models.channels import NotificationChannel
 from apps.alerts.models.deliveries import Delivery
 from apps.alerts.models.events import AlertEvent
 from apps.alerts.models.preferences import NotificationPreference
+from apps.alerts.models.push import PushKey, PushSubscription
 from apps.alerts.models.routes import NotificationRoute, NotificationStep
 from apps.alerts.models.rules import AlertRule, AlertRuleState
 from apps.alerts.models.silences import Silence
@@ -21,5 +22,7 @@ __all__ = [
     "NotificationPreference",
     "NotificationRoute",
     "NotificationStep",
+    "PushKey",
+    "PushSubscription",
     "Silence",
 ]

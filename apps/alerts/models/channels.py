@@ -8,7 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from apps.alerts.choices.notifications import ChannelKind
+from apps.alerts.choices.notifications import AuthScheme, ChannelKind
 from apps.alerts.querysets import NotificationChannelQuerySet
 from urfmp.common.db.fields import (
     choices_check,
@@ -21,6 +21,8 @@ from urfmp.common.db.names import NameField, name_check
 from urfmp.common.http.outgoing import MAX_URL_LENGTH
 from urfmp.common.security.encrypted_columns import EncryptedText
 from urfmp.common.tenancy.models import TenantModel
+
+MAX_AUTH_USERNAME_LENGTH = 255
 
 
 def text_array(**kwargs: Any) -> Any:
@@ -35,16 +37,19 @@ def text_array(**kwargs: Any) -> Any:
 
 
 class NotificationChannel(TenantModel):
-    """Where notifications are sent: e-mail addresses, a webhook, or Alertmanager.
+    """Where notifications are sent: e-mail addresses, browsers, a webhook, or Alertmanager.
 
-    The signing secrets are encrypted. After a rotation the previous one signs as well, until
+    All secrets are encrypted. After a rotation the previous one signs as well, until
     `previous_secret_expires_at`.
 
     Attributes:
-        roles: For e-mail, the roles whose users receive it.
-        addresses: For e-mail, further addresses.
+        roles: For e-mail and push messages, the roles whose users receive them.
+        addresses: For e-mail, further addresses; for push messages, those of further users.
         url: For a webhook, where it posts; for Alertmanager, its address without the API's path.
-        allowed_networks: For both, private networks that they may reach.
+        allowed_networks: For all but e-mail, private networks that may be reached.
+        auth_scheme: For Alertmanager, how requests authenticate.
+        auth_username: For basic authentication.
+        auth_secret: Encrypted password or token.
         disabled_reason: Why the platform disabled the channel; empty if a user did.
     """
 
@@ -56,6 +61,18 @@ class NotificationChannel(TenantModel):
     addresses = text_array()
     url = models.CharField("URL", max_length=MAX_URL_LENGTH, blank=True, default="", db_default="")
     allowed_networks = text_array()
+    auth_scheme = models.CharField(
+        "authentication",
+        max_length=10,
+        choices=AuthScheme,
+        blank=True,
+        default=AuthScheme.NONE,
+        db_default=AuthScheme.NONE,
+    )
+    auth_username = models.CharField(
+        "user name", max_length=MAX_AUTH_USERNAME_LENGTH, blank=True, default="", db_default=""
+    )
+    auth_secret = models.TextField(blank=True, default="", db_default="", editable=False)
     signing_secret = models.TextField(blank=True, default="", db_default="", editable=False)
     previous_secret = models.TextField(blank=True, default="", db_default="", editable=False)
     previous_secret_expires_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -67,6 +84,7 @@ class NotificationChannel(TenantModel):
     encrypted_columns: ClassVar = (
         EncryptedText("signing_secret"),
         EncryptedText("previous_secret"),
+        EncryptedText("auth_secret"),
     )
 
     objects: ClassVar[Any] = NotificationChannelQuerySet.as_manager()
@@ -85,6 +103,7 @@ class NotificationChannel(TenantModel):
                 condition=~Q(kind=ChannelKind.WEBHOOK) | (~Q(url="") & ~Q(signing_secret="")),
                 name="notification_channels_webhook_check",
             ),
+            choices_check("notification_channels", "auth_scheme", AuthScheme),
             models.CheckConstraint(
                 condition=~Q(kind=ChannelKind.ALERTMANAGER) | ~Q(url=""),
                 name="notification_channels_alertmanager_check",

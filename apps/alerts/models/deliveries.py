@@ -27,15 +27,16 @@ COMMON_LANE = 1
 class Delivery(TenantModel):
     """A notice of an alert to a receiver.
 
-    Receivers are webhooks, Alertmanager and recipients of e-mails. Written in the transaction of
-    the alert's change; the sender leases it. Its id stays the same in all attempts. E-mails of a
-    group share a message, whose id is the batch, and so do requests to Alertmanager. One delivery
-    of each open alert is sent to Alertmanager again and again, until the alert ends. Kept for 90
-    days.
+    Receivers are webhooks, Alertmanager, browsers and recipients of e-mails. Written in the
+    transaction of the alert's change; the sender leases it. Its id stays the same in all attempts.
+    E-mails and push messages of a group share a message, whose id is the batch, and so do requests
+    to Alertmanager. One delivery of each open alert is sent to Alertmanager again and again, until
+    the alert ends. Kept for 90 days.
 
     Attributes:
         severity: Severity of the alert when the notice was written.
-        address: Recipient of an e-mail; empty for a webhook.
+        address: Recipient of an e-mail or push message; empty for a webhook.
+        subscription: Browser that a push message is sent to; NULL once its subscription ended.
         user: User with this address, if the organization has one.
         group_key: Deliveries with the same key may share a message; empty for none.
         due_at: Time of the next attempt; while sending, the end of the lease.
@@ -54,6 +55,9 @@ class Delivery(TenantModel):
     )
     alert = unconstrained_fk("alerts.Alert", null=True, blank=True, on_delete=models.DO_NOTHING)
     user = unconstrained_fk("accounts.User", null=True, blank=True)
+    subscription = unconstrained_fk(
+        "alerts.PushSubscription", null=True, blank=True, on_delete=models.DO_NOTHING
+    )
     notice = models.CharField(max_length=20, choices=Notice)
     severity = models.CharField(max_length=20, choices=AlertSeverity)
     lane = models.GeneratedField(
@@ -110,6 +114,7 @@ class Delivery(TenantModel):
             models.Index(fields=("alert",), name="idx_deliveries_alert"),
             models.Index(fields=("route",), name="idx_deliveries_route"),
             models.Index(fields=("user",), name="idx_deliveries_user"),
+            models.Index(fields=("subscription",), name="idx_deliveries_subscription"),
             models.Index(fields=("batch_id",), name="idx_deliveries_batch"),
         )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from apps.alerts.choices.alerts import ALERTMANAGER_KEY_PREFIX, AlertSeverity
+from apps.alerts.choices.notifications import AuthScheme
 from apps.alerts.models import Alert, NotificationChannel
 from urfmp.common.db.names import name_error, normalize_name
 
@@ -20,6 +23,7 @@ ID_LABEL = "urfmp_alert_id"
 HEADERS = {"content-type": "application/json", "user-agent": "URFMP-Alertmanager/1"}
 MAX_TITLE_LENGTH = 255
 MAX_MESSAGE_LENGTH = 5_000
+MAX_SECRET_LENGTH = 1_000
 
 _TEST_LIFETIME = timedelta(minutes=1)
 _SEVERITIES = {
@@ -159,3 +163,33 @@ class ReceivedAlert:
 
 def _printable(text: str) -> str:
     return "".join(character if character.isprintable() else " " for character in text)
+
+
+def auth_errors(scheme: str, username: str, secret: str, *, is_stored: bool) -> dict[str, str]:
+    """Return why credentials cannot be sent, by field.
+
+    Args:
+        scheme: One of `AuthScheme`, not empty.
+        username: User name for basic authentication.
+        secret: New password or token; empty to keep the stored one.
+        is_stored: Whether one is stored.
+    """
+    errors = {}
+    is_basic = scheme == AuthScheme.BASIC
+    if is_basic and (not username or ":" in username or not username.isprintable()):
+        errors["auth_username"] = "Enter the user name, without a colon."
+    if not secret and not is_stored:
+        errors["auth_secret"] = "Enter the password." if is_basic else "Enter the token."
+    elif len(secret) > MAX_SECRET_LENGTH or not secret.isprintable():
+        errors["auth_secret"] = f"Enter at most {MAX_SECRET_LENGTH} printable characters."
+    elif not is_basic and not re.fullmatch(r"[A-Za-z0-9._~+/=-]*", secret):
+        text = "A token consists of letters, digits and the characters ._~+/=-"
+        errors["auth_secret"] = text
+    return errors
+
+
+def authorization_header(scheme: str, username: str, secret: str) -> str:
+    """Return the value of the Authorization header."""
+    if scheme == AuthScheme.BEARER:
+        return f"Bearer {secret}"
+    return f"Basic {base64.b64encode(f'{username}:{secret}'.encode()).decode()}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
@@ -14,12 +14,13 @@ from django.db.models import Q
 
 from apps.accounts.models import User
 from apps.alerts.choices.alerts import AlertSeverity
-from apps.alerts.choices.notifications import ChannelKind, RouteHours
+from apps.alerts.choices.notifications import PERSONAL_KINDS, ChannelKind, RouteHours
 from apps.alerts.models import (
     Alert,
     NotificationChannel,
     NotificationPreference,
     NotificationRoute,
+    PushSubscription,
     Silence,
 )
 from apps.organizations.models import Facility, Organization
@@ -39,10 +40,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Recipient:
-    """E-mail address, and its user if the organization has one."""
+    """E-mail address, with its user and the browser of a push message."""
 
     address: str
     user: User | None = None
+    subscription: PushSubscription | None = None
 
 
 def alert_place(alert: Alert) -> Place:
@@ -151,11 +153,11 @@ def matching_routes(
 
 
 def channel_recipients(channel: NotificationChannel) -> list[Recipient]:
-    """Return the recipients of an e-mail channel, each address once.
+    """Return the addresses or browsers of a channel, each once.
 
     Users who are inactive, or may not view alerts, are left out.
     """
-    if channel.kind != ChannelKind.EMAIL:
+    if channel.kind not in PERSONAL_KINDS:
         return []
     addresses = {address.lower(): address for address in channel.addresses}
     rows = User.objects.filter(Q(role__in=channel.roles) | Q(email__in=list(addresses)))
@@ -163,9 +165,17 @@ def channel_recipients(channel: NotificationChannel) -> list[Recipient]:
     found = [
         Recipient(user.email, user) for user in users.values() if user.has_perm(_VIEW_PERMISSION)
     ]
+    if channel.kind == ChannelKind.WEB_PUSH:
+        return _browsers(found)
     return found + [
         Recipient(address) for lower, address in addresses.items() if lower not in users
     ]
+
+
+def _browsers(recipients: list[Recipient]) -> list[Recipient]:
+    users = {recipient.user.pk: recipient for recipient in recipients if recipient.user}
+    rows = PushSubscription.objects.active().filter(user__in=list(users))
+    return [replace(users[row.user_id], subscription=row) for row in rows]
 
 
 def active_silence(

@@ -39,6 +39,22 @@ _ASSIGNED = """
     WHERE is_enabled
 """
 
+EVALUATE_TASK = "alerts.evaluate_rules"
+_STALLED = """
+    SELECT greatest(rule_evaluation_backlog(), (
+        SELECT extract(epoch FROM clock_timestamp() - min(waiting.since)) FROM (
+            SELECT max(e.at) AS since
+            FROM procrastinate_jobs j
+            JOIN procrastinate_events e ON e.job_id = j.id
+             AND e.type = CASE j.status WHEN 'doing' THEN 'started'
+                          ELSE 'deferred' END::procrastinate_job_event_type
+            WHERE j.task_name = %(task)s
+              AND (j.status = 'todo' OR j.status = 'doing' AND j.worker_id IS NOT NULL)
+            GROUP BY j.id
+        ) AS waiting
+    ))
+"""
+
 
 # States shown on a rule's page.
 _MAX_STATES = 50
@@ -156,6 +172,17 @@ def active_states(rule: AlertRule) -> list[AlertRuleState]:
     """Return a rule's newest states that are not normal, at most 50."""
     states = AlertRuleState.objects.filter(rule=rule).exclude(state=RuleState.NORMAL)
     return list(states.select_related("robot")[:_MAX_STATES])
+
+
+def evaluation_stalled_seconds() -> float:
+    """Return for how many seconds rules wait to be evaluated.
+
+    Counts new points, and the job that evaluates rules while a living worker has it or should have
+    begun it. Needs no tenant transaction.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_STALLED, {"task": EVALUATE_TASK})
+        return float(cursor.fetchone()[0])
 
 
 def known_metric_names() -> list[str]:

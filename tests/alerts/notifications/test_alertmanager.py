@@ -6,18 +6,22 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from apps.alerts.models import Alert, Delivery
+from apps.alerts.models import Alert, Delivery, NotificationChannel
 from apps.alerts.services.alerts import alert_acknowledge, alert_resolve
 from apps.alerts.services.notifications import sender
 from apps.alerts.services.notifications.channels import (
+    authorization,
     channel_create,
     channel_test,
     channel_update,
 )
 from apps.alerts.services.notifications.watchdog import delivery_problems, watchdog_check
+from apps.audit.models import AuditLog
 from tests.support.alertmanager import alertmanager, wait_for
 from tests.support.webhook_receiver import Reply
 
@@ -35,6 +39,7 @@ def make_alertmanager(tenant):
                 name=fields.pop("name", "Alertmanager"),
                 url=url,
                 allowed_networks=[LOOPBACK],
+                **fields,
             )
 
     return make
@@ -49,6 +54,67 @@ def channel(organization_a, receiver, make_alertmanager, make_route):
 
 def bodies(receiver):
     return [json.loads(request.body) for request in receiver.requests]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "username", "secret", "expected"),
+    [
+        ("basic", "robots", "p\u00e4ss: word", "Basic cm9ib3RzOnDDpHNzOiB3b3Jk"),
+        ("bearer", "", "abc.DEF-1~2=", "Bearer abc.DEF-1~2="),
+    ],
+)
+def test_credentials_are_sent_encrypted_at_rest_and_removable(
+    organization_a, receiver, make_alertmanager, send, tenant, scheme, username, secret, expected
+):
+    channel = make_alertmanager(
+        organization_a, receiver.url, auth_scheme=scheme, auth_username=username, auth_secret=secret
+    )
+    with tenant(organization_a):
+        stored = str(NotificationChannel.objects.values().get())
+        logs = str(list(AuditLog.objects.values("before", "after")))
+        channel_test(channel_update(channel, name="Renamed"))
+    assert secret not in stored + logs
+    send()
+    assert receiver.requests[0].headers["authorization"] == expected
+    with tenant(organization_a):
+        channel = channel_update(channel, auth_scheme="")
+        assert (channel.auth_username, channel.auth_secret) == ("", "")
+        channel_test(channel)
+    send()
+    assert "authorization" not in receiver.requests[1].headers
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"auth_scheme": "basic", "auth_secret": "word"}, "auth_username"),
+        ({"auth_scheme": "basic", "auth_username": "a:b", "auth_secret": "x"}, "auth_username"),
+        ({"auth_scheme": "basic", "auth_username": "a"}, "auth_secret"),
+        ({"auth_scheme": "bearer", "auth_secret": "line\nbreak"}, "auth_secret"),
+        ({"auth_scheme": "bearer", "auth_secret": "two words"}, "auth_secret"),
+        ({"auth_scheme": "digest", "auth_secret": "x"}, "auth_scheme"),
+    ],
+)
+def test_credentials_that_cannot_be_sent_are_rejected(
+    organization_a, receiver, make_alertmanager, values, field
+):
+    with pytest.raises(ValidationError) as caught:
+        make_alertmanager(organization_a, receiver.url, **values)
+    assert field in caught.value.message_dict
+
+
+def test_credentials_are_set_in_the_admin_and_never_shown(
+    organization_a, alice, client_for, receiver, channel, tenant
+):
+    client = client_for(alice)
+    url = reverse("admin:alerts_notificationchannel_act", args=[channel.pk, "credentials"])
+    values = {"auth_scheme": "basic", "auth_username": "robots", "auth_secret": "hidden-word"}
+    assert client.post(url, {**values, "_confirm": "1"}).status_code == 302
+    page = client.get(reverse("admin:alerts_notificationchannel_change", args=[channel.pk]))
+    assert b"User name and password: robots" in page.content
+    assert b"hidden-word" not in page.content + client.get(url).content
+    with tenant(organization_a):
+        assert authorization(NotificationChannel.objects.get()).startswith("Basic ")
 
 
 def test_alert_is_posted_repeated_and_ended(

@@ -275,7 +275,7 @@ def test_clean_up_deletes_what_ended_90_days_ago(
 def test_delivery_that_cannot_be_rendered_is_dead_and_holds_up_none(
     organization_a, receiver, channel, report, send, deliveries, monkeypatch
 ):
-    from apps.alerts.services.notifications import messages
+    from apps.alerts.services.notifications.messages import webhooks as messages
 
     real = messages.webhook_body
 

@@ -42,6 +42,8 @@ from apps.accounts.services.login import requires_second_factor
 from apps.accounts.services.login_audit import USER_DEACTIVATED, record_failed_login
 from apps.accounts.services.passwords import password_verify
 from apps.accounts.services.users import user_update
+from apps.alerts.services.notifications.push import push_sign_out
+from urfmp.common.http.outgoing import MAX_URL_LENGTH
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.authentication_time import AuthenticationTime
 from urfmp.common.security.password_validators import MAX_LENGTH, MIN_LENGTH
@@ -210,12 +212,16 @@ def _with_retry_after(
 
 
 def logout_page(request: HttpRequest) -> HttpResponse:
-    """End the session of this browser.
+    """End the session of this browser, and its push messages.
 
     Only POST is allowed, so that no link can log a user out.
     """
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
+    endpoint = request.POST.get("push_endpoint", "")[:MAX_URL_LENGTH]
+    if endpoint and request.user.is_authenticated:
+        user: Any = request.user
+        push_sign_out(user, endpoint=endpoint)
     log_out(request)
     messages.info(request, "You have signed out.")
     return HttpResponseRedirect(reverse("admin:login"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, ClassVar
 
 from django import forms
@@ -11,12 +12,19 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminRadioSelectWidget
+from unfold.widgets import (
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminRadioSelectWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+)
 
 from apps.alerts.admin.notifications.deliveries import deliveries_html
 from apps.alerts.admin.notifications.fields import ChoicesField, LinesField
-from apps.alerts.choices.notifications import ChannelKind
+from apps.alerts.choices.notifications import PERSONAL_KINDS, AuthScheme, ChannelKind
 from apps.alerts.models import Delivery, NotificationChannel
+from apps.alerts.models.channels import MAX_AUTH_USERNAME_LENGTH
+from apps.alerts.protocols.alertmanager import MAX_SECRET_LENGTH
 from apps.alerts.services.notifications.channels import (
     CHANNEL_ROLES,
     channel_create,
@@ -36,6 +44,13 @@ from urfmp.common.rendering.formats import NOTHING
 from urfmp.common.rendering.html import badge
 
 _LOG_ROWS = 20
+# Fields besides the name, by kind.
+_FIELDS: dict[str, tuple[str, ...]] = {
+    ChannelKind.EMAIL: ("roles", "addresses"),
+    ChannelKind.WEB_PUSH: ("roles", "addresses", "allowed_networks"),
+    ChannelKind.WEBHOOK: ("url", "allowed_networks"),
+    ChannelKind.ALERTMANAGER: ("url", "allowed_networks"),
+}
 
 
 class ChannelForm(ScopedModelForm):
@@ -48,12 +63,12 @@ class ChannelForm(ScopedModelForm):
     )
     roles = ChoicesField(
         [(role.value, role.label) for role in CHANNEL_ROLES],
-        help_text="For e-mail: active users with these roles who may view alerts.",
+        help_text="Active users with these roles who may view alerts.",
     )
     addresses = LinesField(
         placeholder="maintenance@example.com",
-        help_text="For e-mail: further addresses, one per line. Only users of this organization get"
-        " a link to acknowledge.",
+        help_text="Further addresses, one per line. Only users of this organization get a link to"
+        " acknowledge, and push messages.",
     )
     allowed_networks = LinesField(
         label="Private networks",
@@ -74,10 +89,39 @@ class ChannelForm(ScopedModelForm):
         super().__init__(*args, **kwargs)
         if not self.is_new:  # the kind cannot be changed
             self.fields.pop("kind", None)
-            is_email = self.instance.kind == ChannelKind.EMAIL
-            unused = ("url", "allowed_networks") if is_email else ("roles", "addresses")
-            for name in unused:
+            used = _FIELDS[self.instance.kind]
+            for name in {*chain(*_FIELDS.values())}.difference(used):
                 self.fields.pop(name, None)
+
+
+class CredentialsForm(forms.Form):
+    """How a channel authenticates at Alertmanager."""
+
+    auth_scheme = forms.ChoiceField(
+        label="Authentication",
+        choices=AuthScheme.choices,
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+    )
+    auth_username = forms.CharField(
+        label="User name",
+        required=False,
+        max_length=MAX_AUTH_USERNAME_LENGTH,
+        help_text="For a user name and password.",
+        widget=UnfoldAdminTextInputWidget(attrs={"autocomplete": "off"}),
+    )
+    auth_secret = forms.CharField(
+        label="Password or token",
+        required=False,
+        strip=False,
+        max_length=MAX_SECRET_LENGTH,
+        help_text="It is encrypted and not shown again. Leave it blank to keep the stored one.",
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+    )
+
+
+def _is_alertmanager(channel: NotificationChannel) -> bool:
+    return bool(channel.kind == ChannelKind.ALERTMANAGER)
 
 
 def _is_webhook(channel: NotificationChannel) -> bool:
@@ -104,7 +148,10 @@ def _secret_page(request: HttpRequest, channel: NotificationChannel) -> HttpResp
 @admin.register(NotificationChannel)
 class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
     audit_resource = "channel"
-    empty_text = "Channels that send alerts by e-mail, to a webhook or to Alertmanager appear here."
+    empty_text = (
+        "Channels that send alerts by e-mail, as push messages, to a webhook or to Alertmanager"
+        " appear here."
+    )
     form = ChannelForm
     needs_step_up = True
     list_display = ("name", "kind", "target", "state")
@@ -120,6 +167,22 @@ class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
             icon="send",
             applies=_is_enabled,
             run=lambda _request, channel, _values: channel_test(channel),
+        ),
+        ObjectAction(
+            name="credentials",
+            label="Set credentials",
+            done="has new credentials",
+            permission="change",
+            icon="key",
+            applies=_is_alertmanager,
+            form_class=CredentialsForm,
+            initial=lambda channel: {
+                "auth_scheme": channel.auth_scheme,
+                "auth_username": channel.auth_username,
+            },
+            run=lambda _request, channel, values: channel_update(channel, **values),
+            needs_step_up=True,
+            has_secret_form=True,
         ),
         ObjectAction(
             name="show_secret",
@@ -153,21 +216,21 @@ class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
         return actions
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        email, webhook = ("roles", "addresses"), ("url", "allowed_networks")
         if obj is None:
             return (
                 (None, {"fields": ("kind", "name", "is_enabled")}),
-                ("E-mail", {"fields": email}),
-                ("Webhook or Alertmanager", {"fields": webhook}),
+                ("E-mail or push messages", {"fields": _FIELDS[ChannelKind.EMAIL]}),
+                ("Webhook or Alertmanager", {"fields": _FIELDS[ChannelKind.ALERTMANAGER]}),
             )
-        fields = email if obj.kind == ChannelKind.EMAIL else webhook
+        shown = ("authentication",) if _is_alertmanager(obj) else ()
+        fields = ("name", "kind_label", *_FIELDS[obj.kind], *shown, "is_enabled", "disabled")
         return (
-            (None, {"fields": ("name", "kind_label", *fields, "is_enabled", "disabled")}),
+            (None, {"fields": fields}),
             ("Delivery log", {"fields": ("log",)}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return () if obj is None else ("kind_label", "disabled", "log")
+        return () if obj is None else ("kind_label", "authentication", "disabled", "log")
 
     @admin.display(description="Kind")
     def kind_label(self, channel: NotificationChannel) -> str:
@@ -175,7 +238,7 @@ class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
 
     @admin.display(description="Sends to")
     def target(self, channel: NotificationChannel) -> str:
-        if channel.kind != ChannelKind.EMAIL:
+        if channel.kind not in PERSONAL_KINDS:
             return str(channel.url)
         labels = [role.label for role in CHANNEL_ROLES if role in channel.roles]
         return ", ".join([*labels, *channel.addresses])[:200]
@@ -185,6 +248,11 @@ class NotificationChannelAdmin(OrganizationScopedAdmin[NotificationChannel]):
         if channel.is_enabled:
             return badge("delivery", "delivered", "Enabled")
         return badge("delivery", "dead" if channel.disabled_reason else "cancelled", "Disabled")
+
+    @admin.display(description="Authentication")
+    def authentication(self, channel: NotificationChannel) -> str:
+        label = AuthScheme(channel.auth_scheme).label
+        return f"{label}: {channel.auth_username}" if channel.auth_username else label
 
     @admin.display(description="Disabled because")
     def disabled(self, channel: NotificationChannel) -> str:

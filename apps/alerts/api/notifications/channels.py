@@ -15,6 +15,7 @@ from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.accounts.choices import Role
 from apps.alerts.choices.notifications import MAX_ADDRESSES_PER_CHANNEL, ChannelKind
 from apps.alerts.models import NotificationChannel
+from apps.alerts.protocols.alertmanager import MAX_SECRET_LENGTH
 from apps.alerts.services.notifications.channels import (
     channel_create,
     channel_delete,
@@ -40,27 +41,36 @@ class ChannelSerializer(ScopedModelSerializer):
         child=serializers.ChoiceField(Role.choices),
         required=False,
         max_length=len(Role),
-        help_text="For e-mail: roles whose active users are notified.",
+        help_text="For e-mail and push messages: roles whose active users are notified.",
     )
     addresses = serializers.ListField(
         child=serializers.EmailField(max_length=255),
         required=False,
         max_length=MAX_ADDRESSES_PER_CHANNEL,
-        help_text="For e-mail: further addresses.",
+        help_text="For e-mail: further addresses. For push messages: those of further users.",
     )
     allowed_networks = serializers.ListField(
         child=serializers.CharField(max_length=50),
         required=False,
         max_length=20,
-        help_text="For a webhook or Alertmanager: private networks that it may reach, if the"
-        " platform permits it.",
+        help_text="For all but e-mail: private networks that may be reached, if the platform"
+        " permits it.",
+    )
+
+    auth_secret = serializers.CharField(
+        required=False,
+        write_only=True,
+        trim_whitespace=False,
+        max_length=MAX_SECRET_LENGTH,
+        help_text="For Alertmanager: password or token. It is encrypted and never returned.",
     )
 
     class Meta:
         model = NotificationChannel
         fields = (
-            "id", "name", "kind", "roles", "addresses", "url", "allowed_networks", "is_enabled",
-            "disabled_reason", "created_at", "updated_at",
+            "id", "name", "kind", "roles", "addresses", "url", "allowed_networks", "auth_scheme",
+            "auth_username", "auth_secret", "is_enabled", "disabled_reason", "created_at",
+            "updated_at",
         )  # fmt: skip
         read_only_fields = ("id", "disabled_reason", "created_at", "updated_at")
         extra_kwargs = {
@@ -68,6 +78,10 @@ class ChannelSerializer(ScopedModelSerializer):
                 "help_text": "For a webhook: URL that requests are sent to. For Alertmanager: its"
                 " address without `/api/v2/alerts`."
             },
+            "auth_scheme": {
+                "help_text": "For Alertmanager: how requests authenticate; empty for not at all."
+            },
+            "auth_username": {"help_text": "For Alertmanager with `basic`."},
             "disabled_reason": {"help_text": "Why the platform disabled the channel."},
         }
 

@@ -29,7 +29,9 @@ class DeliverySerializer(ScopedModelSerializer):
         extra_kwargs = {
             "id": {"help_text": "Also the `webhook-id` of its requests."},
             "alert": {"help_text": "Alert; null for a test."},
-            "address": {"help_text": "Recipient of an e-mail; empty for a webhook."},
+            "address": {
+                "help_text": "Recipient of an e-mail or push message; empty for a webhook."
+            },
             "due_at": {"help_text": "Time of the next attempt."},
             "held_reason": {"help_text": "Why it waits, or was cancelled."},
             "response_code": {"help_text": "Status of the latest answer."},

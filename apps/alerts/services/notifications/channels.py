@@ -18,7 +18,9 @@ from apps.alerts.choices.notifications import (
     MAX_ADDRESS_LENGTH,
     MAX_ADDRESSES_PER_CHANNEL,
     MAX_CHANNELS_PER_ORGANIZATION,
+    PERSONAL_KINDS,
     SECRET_OVERLAP,
+    AuthScheme,
     ChannelKind,
     Notice,
 )
@@ -28,7 +30,7 @@ from apps.alerts.exceptions import (
     TooManyRowsError,
 )
 from apps.alerts.models import Delivery, NotificationChannel
-from apps.alerts.protocols.alertmanager import API_PATH
+from apps.alerts.protocols.alertmanager import API_PATH, auth_errors, authorization_header
 from apps.alerts.protocols.webhooks import generate_secret
 from apps.alerts.selectors.notifications import channel_recipients
 from apps.alerts.services.notifications.wakeup import wake_sender
@@ -40,6 +42,12 @@ from urfmp.common.tenancy.context import audit_action
 
 # Kinds that post to a URL.
 URL_KINDS = (ChannelKind.WEBHOOK, ChannelKind.ALERTMANAGER)
+_AUTH_FIELDS = ("auth_scheme", "auth_username", "auth_secret")
+_NO_RECIPIENT: dict[str, str] = {
+    ChannelKind.EMAIL: "No active user has one of the channel's roles or addresses.",
+    ChannelKind.WEB_PUSH: "No active user with one of the channel's roles or addresses has turned"
+    " push messages on. Each user does that under My notifications.",
+}
 CHANNEL_ROLES = tuple(role for role in Role if role != Role.SUPER_ADMIN)
 
 
@@ -49,12 +57,15 @@ def _unique_name() -> AbstractContextManager[None]:
     )
 
 
-def channel_create(*, organization_id: UUID, kind: str, **fields: Any) -> NotificationChannel:
+def channel_create(
+    *, organization_id: UUID, kind: str, auth_secret: str = "", **fields: Any
+) -> NotificationChannel:
     """Create a channel; a webhook gets a signing secret.
 
     Args:
         organization_id: Organization of the channel.
         kind: One of `ChannelKind`.
+        auth_secret: Password or token for Alertmanager.
         fields: Further columns.
 
     Raises:
@@ -66,6 +77,7 @@ def channel_create(*, organization_id: UUID, kind: str, **fields: Any) -> Notifi
         if NotificationChannel.objects.count() >= MAX_CHANNELS_PER_ORGANIZATION:
             raise TooManyRowsError
         _clean(channel)
+        _store_auth_secret(channel, auth_secret)
         if channel.kind == ChannelKind.WEBHOOK:
             channel.signing_secret = _encrypt(channel, "signing_secret", generate_secret())
         channel.full_clean()
@@ -74,8 +86,15 @@ def channel_create(*, organization_id: UUID, kind: str, **fields: Any) -> Notifi
     return channel
 
 
-def channel_update(channel: NotificationChannel, **changes: Any) -> NotificationChannel:
+def channel_update(
+    channel: NotificationChannel, *, auth_secret: str = "", **changes: Any
+) -> NotificationChannel:
     """Change a channel; enabling removes the reason of its disabling.
+
+    Args:
+        channel: Channel.
+        auth_secret: New password or token for Alertmanager; empty to keep it.
+        changes: Changed columns.
 
     Raises:
         ValidationError: A field is invalid, or the name is taken.
@@ -87,8 +106,9 @@ def channel_update(channel: NotificationChannel, **changes: Any) -> Notification
         if channel.is_enabled:
             channel.disabled_reason = ""
         _clean(channel)
+        _store_auth_secret(channel, auth_secret)
         channel.full_clean()
-        channel.save(update_fields=[*changes, "disabled_reason"])
+        channel.save(update_fields=[*{*changes, "disabled_reason", *_AUTH_FIELDS}])
         channel.refresh_from_db(fields=["updated_at"])
     return channel
 
@@ -143,6 +163,39 @@ def channel_rotate_secret(channel: NotificationChannel) -> NotificationChannel:
     return channel
 
 
+def _store_auth_secret(channel: NotificationChannel, given: str) -> None:
+    """Encrypt a new password or token, or delete it with its scheme.
+
+    Raises:
+        ValidationError: The scheme needs other values.
+    """
+    is_used = channel.kind == ChannelKind.ALERTMANAGER and channel.auth_scheme
+    if not is_used:
+        channel.auth_scheme = channel.auth_username = channel.auth_secret = ""
+        return
+    if channel.auth_scheme != AuthScheme.BASIC:
+        channel.auth_username = ""
+    errors = auth_errors(
+        channel.auth_scheme, channel.auth_username, given, is_stored=bool(channel.auth_secret)
+    )
+    if errors:
+        raise ValidationError({**errors})
+    if given:
+        channel.auth_secret = _encrypt(channel, "auth_secret", given)
+
+
+def authorization(channel: NotificationChannel) -> str:
+    """Return the header that authenticates requests, or an empty text.
+
+    Raises:
+        DecryptionError: The password or token cannot be decrypted.
+    """
+    if not channel.auth_scheme:
+        return ""
+    secret = _decrypt(channel, "auth_secret")
+    return authorization_header(channel.auth_scheme, channel.auth_username, secret)
+
+
 def signing_secrets(channel: NotificationChannel) -> list[str]:
     """Return the secrets that sign a channel's requests, the newest first.
 
@@ -184,12 +237,13 @@ def channel_test(channel: NotificationChannel) -> list[Delivery]:
         msg = "Enable the channel first."
         raise ValidationError(msg)
     targets: list[dict[str, Any]] = [{}]
-    if channel.kind == ChannelKind.EMAIL:
-        recipients = channel_recipients(channel)
-        targets = [{"address": one.address, "user": one.user} for one in recipients]
+    if channel.kind in PERSONAL_KINDS:
+        targets = [
+            {"address": one.address, "user": one.user, "subscription": one.subscription}
+            for one in channel_recipients(channel)
+        ]
         if not targets:
-            msg = "No active user has one of the channel's roles or addresses."
-            raise ValidationError(msg)
+            raise ValidationError(_NO_RECIPIENT[channel.kind])
     with audit_action("alerts.channel.test"):
         deliveries = [
             Delivery(
@@ -220,8 +274,8 @@ def _clean(channel: NotificationChannel) -> None:
         ValidationError: A field is invalid.
     """
     errors: dict[str, Any] = {}
-    if channel.kind == ChannelKind.EMAIL:
-        channel.url, channel.allowed_networks = "", []
+    if channel.kind in PERSONAL_KINDS:
+        channel.url = ""
         channel.addresses, errors["addresses"] = _cleaned_addresses(channel.addresses)
         unknown = set(channel.roles) - {*CHANNEL_ROLES}
         errors["roles"] = [f"Unknown role: {', '.join(sorted(unknown))}."] if unknown else []
@@ -237,12 +291,14 @@ def _clean(channel: NotificationChannel) -> None:
             if "?" in channel.url or "#" in channel.url:
                 error = "Enter the address of Alertmanager without ? and #."
         errors["url"] = [error] if error else []
-        try:
-            networks = parse_networks(channel.allowed_networks)
-            check_permitted(networks)
-            channel.allowed_networks = [str(network) for network in networks]
-        except ValidationError as invalid:
-            errors["allowed_networks"] = invalid.messages
+    if channel.kind == ChannelKind.EMAIL:
+        channel.allowed_networks = []
+    try:
+        networks = parse_networks(channel.allowed_networks)
+        check_permitted(networks)
+        channel.allowed_networks = [str(network) for network in networks]
+    except ValidationError as invalid:
+        errors["allowed_networks"] = invalid.messages
     if found := {name: texts for name, texts in errors.items() if texts}:
         raise ValidationError(found)
 

@@ -27,6 +27,12 @@ from urfmp.common.security.field_encryption import DecryptionError
 
 logger = logging.getLogger(__name__)
 
+_DECRYPTION_ADVICE = {
+    ChannelKind.WEBHOOK: "Rotate the channel's signing secret.",
+    ChannelKind.ALERTMANAGER: "Enter the channel's password or token again.",
+    ChannelKind.WEB_PUSH: "The user can turn push messages off and on again.",
+}
+
 # Due deliveries, at most some of each channel. Of those whose worker ended only one is sent at a
 # time, whatever the channel: a message that ends the worker then counts against itself alone.
 _DUE = """
@@ -165,7 +171,7 @@ def _rows(ids: list[UUID], leased: Collection[UUID]) -> list[Delivery]:
     return list(
         rows.filter(Q(pk__in=ids) | shared | joining)
         .select_related("channel__organization", "alert__robot", "alert__organization", "user")
-        .select_related("user__organization")
+        .select_related("user__organization", "subscription")
         .order_by("created_at", "pk")
     )
 
@@ -191,7 +197,7 @@ def _lease(batch: list[Delivery], lease_id: UUID, policy: HoldPolicy) -> Leased 
         with transaction.atomic():
             message = render_message(batch, places)
     except DecryptionError as error:
-        reason = f"{error} Rotate the channel's signing secret."
+        reason = f"{error} {_DECRYPTION_ADVICE.get(lead.channel.kind, '')}".rstrip()
         _mark_dead(batch, reason)
         return None
     except Exception:

@@ -18,6 +18,7 @@ from apps.alerts.choices.notifications import (
     DELIVERY_LIFETIME,
     MAX_UNFINISHED_ATTEMPTS,
     NAGGING_NOTICES,
+    ChannelKind,
     DeliveryState,
     Notice,
 )
@@ -100,12 +101,14 @@ class HoldPolicy:
         alert, user = delivery.alert, delivery.user
         if user is not None and not user.is_active:
             reason = "The user is not active any more."
+        elif delivery.channel.kind == ChannelKind.WEB_PUSH and not _is_subscribed(delivery):
+            reason = "The browser is not subscribed any more."
         elif alert is None:
             return None
         elif delivery.notice in NAGGING_NOTICES and (alert.is_acknowledged or alert.is_resolved):
             reason = "The alert was acknowledged or resolved first."
         elif user is not None and not is_wanted(self._preference(delivery), delivery.severity):
-            reason = "The user does not want e-mails of this severity."
+            reason = "The user does not want messages of this severity."
         return Decision(DeliveryState.CANCELLED, reason) if reason else None
 
     def _preference(self, delivery: Delivery) -> NotificationPreference | None:
@@ -133,6 +136,15 @@ class HoldPolicy:
         if end is None:
             return None
         return Decision(DeliveryState.QUEUED, f"Quiet hours until {_time(end)}.", end)
+
+
+def _is_subscribed(delivery: Delivery) -> bool:
+    """Return whether the subscription of a delivery's browser is active."""
+    subscription, user = delivery.subscription, delivery.user
+    if subscription is None or user is None:
+        return False
+    reset_at = user.trusted_devices_reset_at
+    return bool(reset_at is None or subscription.created_at > reset_at)
 
 
 def _is_in_maintenance(alert: Alert) -> bool:

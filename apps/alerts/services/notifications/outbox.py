@@ -16,6 +16,7 @@ from apps.alerts.choices.notifications import (
     ASKING_NOTICES,
     NAGGING_NOTICES,
     PENDING_STATES,
+    PERSONAL_KINDS,
     REFRESH_INTERVAL,
     ChannelKind,
     DeliveryState,
@@ -98,8 +99,8 @@ def _step_deliveries(
     place: Place,
     now: datetime,
 ) -> Iterator[Delivery]:
-    is_email = step.channel.kind == ChannelKind.EMAIL
-    recipients = channel_recipients(step.channel) if is_email else [Recipient("")]
+    is_personal = step.channel.kind in PERSONAL_KINDS
+    recipients = channel_recipients(step.channel) if is_personal else [Recipient("")]
     for recipient in recipients:
         delivery = Delivery(
             organization_id=alert.organization_id,
@@ -108,11 +109,12 @@ def _step_deliveries(
             alert=alert,
             user=recipient.user,
             address=recipient.address,
+            subscription=recipient.subscription,
             notice=Notice.ESCALATED if step.after_minutes else notice,
             severity=alert.severity,
             due_at=now + timedelta(minutes=step.after_minutes),
         )
-        if is_email:
+        if is_personal:
             delivery.group_key = _group_key(delivery, place.facility_id)
         elif step.channel.kind == ChannelKind.ALERTMANAGER:
             delivery.group_key = _group_key(delivery, None)
@@ -120,37 +122,39 @@ def _step_deliveries(
 
 
 def _group_key(delivery: Delivery, facility_id: UUID | None) -> str:
-    return f"{delivery.channel_id}:{delivery.address}:{facility_id or ''}"
+    receiver = delivery.subscription_id or delivery.address
+    return f"{delivery.channel_id}:{receiver}:{facility_id or ''}"
 
 
 def _without_pending(alert: Alert, deliveries: list[Delivery]) -> list[Delivery]:
     """Leave out escalations that an earlier notice has scheduled."""
     rows = Delivery.objects.filter(alert=alert, notice=Notice.ESCALATED, **_UNSENT)
-    pending = set(rows.values_list("channel_id", "address"))
+    pending = set(rows.values_list("channel_id", "address", "subscription_id"))
     return [
         delivery
         for delivery in deliveries
         if delivery.notice != Notice.ESCALATED
-        or (delivery.channel_id, delivery.address) not in pending
+        or (delivery.channel_id, delivery.address, delivery.subscription_id) not in pending
     ]
 
 
 def _distinct(deliveries: list[Delivery]) -> list[Delivery]:
     """Return one delivery for each channel, recipient and notice: the earliest."""
-    found: dict[tuple[UUID, str, str], Delivery] = {}
+    found: dict[tuple[UUID, str, UUID | None, str], Delivery] = {}
     for delivery in deliveries:
-        key = (delivery.channel_id, delivery.address, delivery.notice)
+        receiver = (delivery.channel_id, delivery.address, delivery.subscription_id)
+        key = (*receiver, delivery.notice)
         if key not in found or delivery.due_at < found[key].due_at:
             found[key] = delivery
     return list(found.values())
 
 
 def _group(deliveries: Iterable[Delivery], place: Place) -> None:
-    """Let e-mails wait for further alerts, and keep their interval."""
+    """Let messages wait for further alerts, and keep their interval."""
     grouped = [
         delivery
         for delivery in deliveries
-        if delivery.group_key and delivery.channel.kind == ChannelKind.EMAIL
+        if delivery.group_key and delivery.channel.kind in PERSONAL_KINDS
     ]
     rows = Delivery.objects.filter(
         group_key__in={delivery.group_key for delivery in grouped}, attempts__gt=0
@@ -223,6 +227,7 @@ def _follow_up(alert: Alert, notice: Notice, told: Any) -> list[Delivery]:
                 alert=alert,
                 user=row.user,
                 address=row.address,
+                subscription_id=row.subscription_id,
                 group_key=row.group_key if row.route is not None else "",
                 notice=notice,
                 severity=alert.severity,
@@ -249,6 +254,7 @@ def repeat_schedule(delivered: Iterable[Delivery], now: datetime) -> None:
                 alert=row.alert,
                 user_id=row.user_id,
                 address=row.address,
+                subscription_id=row.subscription_id,
                 group_key=row.group_key,
                 notice=Notice.REPEATED,
                 severity=row.alert.severity,

@@ -24,6 +24,7 @@ from apps.alerts.models import Delivery
 from apps.alerts.services.notifications.attempts import AttemptResult
 from apps.alerts.services.notifications.channels import channel_disable
 from apps.alerts.services.notifications.outbox import refresh_schedule, repeat_schedule
+from apps.alerts.services.notifications.push import push_expire
 
 
 def result_store(
@@ -63,7 +64,10 @@ def result_store(
     if result.is_delivered:
         repeat_schedule(leased, now)
         refresh_schedule(leased, now)
-    if result.is_gone and leased and leased[0].channel.is_enabled:
+    if result.is_gone and leased and leased[0].channel.kind == ChannelKind.WEB_PUSH:
+        if leased[0].subscription_id is not None:
+            push_expire(leased[0].subscription_id)
+    elif result.is_gone and leased and leased[0].channel.is_enabled:
         reason = "The receiver answered 410 (Gone). Enter its new URL and enable the channel."
         channel_disable(leased[0].channel, reason)
 

@@ -1,4 +1,4 @@
-"""Report undelivered notifications by another way.
+"""Report undelivered notifications and stalled rules by another way.
 
 `/readyz` reports it while the web process runs, for monitoring outside of the platform. The
 watchdog's job opens an alert and sends an e-mail to the admins without the outbox.
@@ -13,16 +13,18 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.choices import Role
 from apps.accounts.models import User
 from apps.alerts.choices.alerts import AlertSeverity, AlertSource, AlertType
-from apps.alerts.choices.notifications import PENDING_STATES, Notice
+from apps.alerts.choices.notifications import PENDING_STATES
 from apps.alerts.models import Alert, Delivery
 from apps.alerts.models.deliveries import CRITICAL_LANE
 from apps.alerts.selectors.notifications import delivery_backlog
+from apps.alerts.selectors.rules import evaluation_stalled_seconds
 from apps.alerts.services.alerts import alert_report, alert_resolve
 from urfmp.common.mail import MailNotConfiguredError, mail_send
 from urfmp.common.tenancy.context import tenant_transaction
@@ -32,6 +34,7 @@ logger = logging.getLogger(__name__)
 MAX_CRITICAL_SECONDS = 60
 MAX_OTHER_SECONDS = 600
 MAX_WORKER_SILENCE_SECONDS = 60
+MAX_EVALUATION_SECONDS = 60
 _KEY = "notifications-undelivered"
 
 
@@ -47,6 +50,8 @@ def delivery_problems() -> list[str]:
     silence = _worker_silence()
     if silence is None or silence > timedelta(seconds=MAX_WORKER_SILENCE_SECONDS):
         problems.append("No worker is running: alerts are neither evaluated nor sent.")
+    elif (stalled := evaluation_stalled_seconds()) > MAX_EVALUATION_SECONDS:
+        problems.append(f"Alert rules have not been evaluated for {round(stalled)} s.")
     return problems
 
 
@@ -87,9 +92,9 @@ def _overdue() -> list[Delivery]:
     rows = Delivery.objects.filter(
         lane=CRITICAL_LANE, state__in=PENDING_STATES, held_reason="", alert__isnull=False
     )
-    rows = rows.filter(created_at__lt=limit).exclude(attempts=0, due_at__gt=limit)
-    # Alertmanager has the alert already; a repetition is late from its first attempt on.
-    rows = rows.exclude(notice=Notice.REFRESHED, first_attempt_at__gt=limit)
+    # An escalation is written long before it is due, so its age says nothing.
+    is_late = Q(attempts=0, due_at__lt=limit) | Q(attempts__gt=0, first_attempt_at__lt=limit)
+    rows = rows.filter(is_late)
     return list(rows.exclude(alert__key=_KEY).select_related("channel", "alert")[:20])
 
 

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_safe
 from urfmp.common.http.view_policy import view_policy
 
 # Modules of the service worker in order of execution; `base.js` documents what they can use.
-SERVICE_WORKER_MODULES = ("base.js", "work.js")
+SERVICE_WORKER_MODULES = ("base.js", "push.js", "work.js")
 # Pictures of notifications, which the modules cannot name themselves.
 _PICTURES = {"icon": "icon-192.png", "badge": "badge-96.png"}
 _POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; img-src 'self'"
