@@ -23,7 +23,7 @@
   let isConnected = false;
   let refreshTimer = 0;
   let announceTimer = 0;
-  let fresh = []; // alerts that were not announced yet
+  const fresh = new Map(); // newest events of alerts that were not announced yet, by id
 
   function showTitle() {
     document.title = part.dataset.count === "0" ? pageTitle : `(${part.dataset.text}) ${pageTitle}`;
@@ -64,14 +64,14 @@
     }
   }
 
-  // Several alerts at once are one announcement.
+  // Several alerts at once are one announcement, and so are several events of one alert.
   function announce(event) {
-    fresh.push(event);
+    fresh.set(event.alert_id, event);
     announceTimer ||= setTimeout(() => {
-      const [first] = fresh;
+      const [first] = fresh.values();
       const words = `${window.urfmp.label(first.severity)} alert: ${first.title}`;
-      status.textContent = fresh.length === 1 ? words : `${words}, and ${fresh.length - 1} more`;
-      fresh = [];
+      status.textContent = fresh.size === 1 ? words : `${words}, and ${fresh.size - 1} more`;
+      fresh.clear();
       announceTimer = 0;
     }, ANNOUNCE_DELAY_MS);
   }
