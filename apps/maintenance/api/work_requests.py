@@ -15,7 +15,6 @@ from apps.accounts.api.idempotency import IdempotentCreateMixin
 from apps.maintenance.choices import (
     MAX_REASON_CHARS,
     MaintenancePriority,
-    MaintenanceType,
     WorkRequestStatus,
 )
 from apps.maintenance.models import WorkRequest
@@ -25,6 +24,7 @@ from apps.maintenance.services.work_requests import (
     work_request_create,
     work_request_dismiss,
 )
+from apps.organizations.choices import MaintenanceType
 from apps.robots.api.operators import author_of, require_user
 from urfmp.common.api.examples import body_example
 from urfmp.common.api.serializers import ScopedModelSerializer, StrictSerializer

@@ -9,13 +9,13 @@ from apps.accounts.models import User
 from apps.maintenance.choices import (
     MAX_REASON_CHARS,
     MaintenancePriority,
-    MaintenanceType,
     WorkRequestStatus,
 )
 from apps.maintenance.exceptions import TooManyWorkRequestsError, WorkRequestStateError
 from apps.maintenance.models import MaintenanceTask, WorkRequest
 from apps.maintenance.services.tasks import task_create
 from apps.maintenance.services.tasks.events import checked_text
+from apps.organizations.choices import MaintenanceType
 from apps.robots.models import Robot
 from apps.robots.services.robots import require_in_service
 from urfmp.common.db.names import validate_visible
