@@ -18,11 +18,11 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
 from apps.maintenance.choices import (
     MAX_REASON_CHARS,
     MaintenancePriority,
-    MaintenanceType,
     WorkRequestStatus,
 )
 from apps.maintenance.models import WorkRequest
 from apps.maintenance.services.work_requests import work_request_accept, work_request_dismiss
+from apps.organizations.choices import MaintenanceType
 from urfmp.common.admin import (
     AutocompleteFilter,
     ObjectAction,
