@@ -12,7 +12,7 @@ from apps.maintenance.models import MaintenanceTask, PartStock
 from apps.maintenance.services.part_movements import part_movement_create
 from apps.maintenance.services.task_files import CheckedFile, task_file_add
 from apps.maintenance.services.tasks import Findings, task_complete
-from apps.maintenance.services.tasks.robot_lock import task_and_robot_lock
+from apps.maintenance.services.tasks.maintenance_lock import task_and_robot_lock
 from urfmp.common.tenancy.context import audit_action
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.alerts.models import Alert, AlertEvent, AlertRuleState
 from apps.alerts.services.alerts import alert_resolve
-from apps.alerts.services.rules import tasks
+from apps.alerts.services.rules import runs
 from apps.alerts.services.rules.evaluation import evaluate_new_points
 from apps.alerts.services.rules.rules import (
     alert_rule_create,
@@ -242,7 +242,7 @@ def test_failed_evaluation_leaves_the_points_to_the_next_worker(plant, monkeypat
     plant.rule()
     plant.send((0, 90.0), evaluate=False)
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "states_store", lambda rows: 1 / 0)
+        patch.setattr(runs, "states_store", lambda rows: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             evaluate_new_points(plant.organization.id)
     assert plant.alerts() == []
@@ -261,7 +261,7 @@ def test_error_of_one_rule_leaves_the_others_alone(plant, monkeypatch):
     broken = plant.rule("Broken")
     plant.rule("Works")
 
-    def evaluate(program, record, start, samples, until, _real=tasks.evaluate):
+    def evaluate(program, record, start, samples, until, _real=runs.evaluate):
         if program.keep:
             msg = "math domain"
             raise ValueError(msg)
@@ -271,7 +271,7 @@ def test_error_of_one_rule_leaves_the_others_alone(plant, monkeypatch):
         condition = {"clauses": broken.condition["clauses"], "keep_firing_seconds": 5}
         alert_rule_update(broken, condition=condition)
     with monkeypatch.context() as patch:
-        patch.setattr(tasks, "evaluate", evaluate)
+        patch.setattr(runs, "evaluate", evaluate)
         plant.send((0, 90.0))
     assert [alert[0] for alert in plant.alerts()] == ["Works"]
     assert plant.state(broken) == "error"

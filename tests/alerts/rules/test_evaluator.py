@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from apps.alerts.choices.rules import ClauseMeasure, Comparison, NoDataAction
 from apps.alerts.protocols.program import MICROSECONDS, NEVER, Clause, Program
-from apps.alerts.services.rules.evaluator import Change, RuleRecord, evaluate, plan, plan_for_clock
+from apps.alerts.services.rules.evaluator import (
+    Change,
+    RuleRecord,
+    evaluate,
+    plan_for_clock,
+    plan_for_samples,
+)
 from apps.alerts.services.rules.machine import Sample
 from tests.alerts.rules.model import Rule, history, is_silent
 
@@ -90,7 +96,7 @@ class Evaluated:
         found = []
         if touched and not self.can_skip(touched):
             least = min(time for _, time in touched) * MICROSECONDS
-            found += self.evaluate(plan(self.program, self.record, least), now)
+            found += self.evaluate(plan_for_samples(self.program, self.record, least), now)
         if (start := plan_for_clock(self.record)) is not None:
             found += self.evaluate(start, now)
         # A record survives a restart.
@@ -121,7 +127,7 @@ class Evaluated:
             for (metric, time), value in self.stored.items()
             if metric in self.program.metrics
         )
-        needed = [one for one in samples if one.at > start.start.at or not start.start.held]
+        needed = [one for one in samples if one.at > start.initial.at or not start.initial.held]
         self.record, found = evaluate(self.program, self.record, start, needed, now * MICROSECONDS)
         return found
 

@@ -52,7 +52,7 @@ def result_store(
         .order_by("pk")
     )
     for delivery in leased:
-        changes = _changes(delivery, result, now, retry_delays)
+        changes = _next_state(delivery, result, now, retry_delays)
         Delivery.objects.filter(pk=delivery.pk).update(
             response_code=result.code,
             latency_ms=result.milliseconds,
@@ -72,9 +72,10 @@ def result_store(
         channel_disable(leased[0].channel, reason)
 
 
-def _changes(
+def _next_state(
     delivery: Delivery, result: AttemptResult, now: datetime, retry_delays: Sequence[timedelta]
 ) -> dict[str, Any]:
+    """Return the columns after an attempt: delivered, dead, or `failed` until the next attempt."""
     if result.is_delivered and (repetition := _repetition(delivery, now)):
         return repetition
     if result.is_delivered:

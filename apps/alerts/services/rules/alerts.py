@@ -36,10 +36,10 @@ def rule_key(rule: AlertRule) -> str:
     return f"{RULE_KEY_PREFIX}{rule.pk}"
 
 
-def is_muted(rule: AlertRule, robot: Robot | None) -> bool:
+def is_held_back(rule: AlertRule, robot: Robot | None) -> bool:
     """Return whether a rule opens no alerts of a robot for now.
 
-    The maintenance lock mutes a robot. While it is offline, its metrics say nothing new.
+    Its maintenance lock holds them back. While it is offline, its metrics say nothing new.
     """
     if robot is None:
         return False
@@ -57,7 +57,7 @@ def transitions_apply(
         rule: Rule that was evaluated.
         robot: Robot that it was evaluated for.
         transitions: What the evaluation found.
-        is_unreported: Whether an alert is due that was not opened, because the robot was muted.
+        is_unreported: Whether an alert is due that was not opened, because it was held back.
 
     Returns:
         Whether an alert is due now that was not opened.
@@ -84,7 +84,7 @@ def raise_alert(rule: AlertRule, robot: Robot | None, episode: Episode) -> bool:
     Returns:
         Whether it was opened; False if the robot is muted.
     """
-    if is_muted(rule, robot):
+    if is_held_back(rule, robot):
         return False
     _raise(rule, robot, episode)
     return True

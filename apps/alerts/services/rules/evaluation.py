@@ -33,8 +33,8 @@ from apps.alerts.services.rules.evaluator import (
     Plan,
     RuleRecord,
     past_until,
-    plan,
     plan_for_clock,
+    plan_for_samples,
 )
 from apps.alerts.services.rules.observation import observed_evaluate
 from apps.alerts.services.rules.records import (
@@ -42,7 +42,13 @@ from apps.alerts.services.rules.records import (
     rules_lock,
     states_load,
 )
-from apps.alerts.services.rules.tasks import AHEAD, Programs, Task, rule_program, tasks_run
+from apps.alerts.services.rules.runs import (
+    AHEAD,
+    Evaluation,
+    Programs,
+    evaluations_run,
+    rule_program,
+)
 from apps.telemetry.services.pending_work import (
     Consumer,
     pending_work_acknowledge,
@@ -107,15 +113,15 @@ def evaluate_series(
     assignments = assigned_rules(rules, _METRIC, robot_ids=series)
     states = states_load(rules.values(), series)
     programs = Programs()
-    tasks: list[Task] = []
+    evaluations: list[Evaluation] = []
     for assignment in assignments:
         program = programs.of(assignment)
         new = [series[assignment.robot_id].get(metric) for metric in program.metrics]
         touched = [one for one in new if one is not None]
         stored = states.get((assignment.rule.pk, assignment.robot_id), StoredState())
         if touched and not _is_irrelevant(program, stored, touched):
-            tasks += _tasks(assignment, program, stored, touched, now)
-    tasks_run(tasks, now)
+            evaluations += _evaluations(assignment, program, stored, touched, now)
+    evaluations_run(evaluations, now)
 
 
 def _is_irrelevant(
@@ -140,25 +146,25 @@ def _is_irrelevant(
     return True
 
 
-def _tasks(
+def _evaluations(
     assignment: Assignment,
     program: Program,
     stored: StoredState,
     touched: Collection[SuspiciousSeries],
     now: datetime,
-) -> list[Task]:
+) -> list[Evaluation]:
     """Return the evaluations of new points, present and past."""
     least = to_micros(max(min(one.least for one in touched), now - _max_late()))
     greatest = to_micros(max(one.greatest for one in touched))
     until = to_micros(now) - program.grace
-    start = plan(program, stored.record, least)
-    if not start.is_past:
-        return [Task(assignment, program, stored, start, until)]
+    plan = plan_for_samples(program, stored.record, least)
+    if not plan.is_past:
+        return [Evaluation(assignment, program, stored, plan, until)]
     machine, base = stored.record.machine, stored.record.base
-    past = Task(assignment, program, stored, start, past_until(program, greatest))
+    past = Evaluation(assignment, program, stored, plan, past_until(program, greatest))
     if machine is None or base is None or greatest <= base.at:
         return [past]
-    return [past, Task(assignment, program, stored, Plan(base, least_new=least), until)]
+    return [past, Evaluation(assignment, program, stored, Plan(base, least_new=least), until)]
 
 
 def _max_late() -> timedelta:
@@ -168,40 +174,40 @@ def _max_late() -> timedelta:
 def evaluate_by_clock(organization_id: UUID, now: datetime | None = None) -> int:
     """Evaluate what time alone changes; return the number of evaluations.
 
-    For-durations, keep-firing times, severity steps and windows are due; data is missing; the mute
-    of a robot has ended.
+    For-durations, keep-firing times, severity steps and windows are due; data is missing; alerts
+    of a robot are not held back any more.
     """
     with tenant_transaction(organization_id):
         if not rules_lock(organization_id):
             return 0
         now = now or timezone.now()
         rules = rules_of_kinds(_METRIC)
-        tasks = _due_tasks(rules, now) + _silent_tasks(rules, now)
-        tasks_run(tasks, now)
+        evaluations = _due_evaluations(rules, now) + _silent_evaluations(rules, now)
+        evaluations_run(evaluations, now)
         observed = observed_evaluate(now)
-        return len(tasks) + observed + unreported_raise()
+        return len(evaluations) + observed + held_alerts_open()
 
 
-def _due_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
+def _due_evaluations(rules: dict[UUID, AlertRule], now: datetime) -> list[Evaluation]:
     due = AlertRuleState.objects.filter(next_due_at__lte=now, rule_id__in=list(rules))
     keys = set(due.exclude(robot=None).values_list("rule_id", "robot_id"))
     if not keys:
         return []
     robot_ids = {robot_id for _, robot_id in keys}
     states = states_load(rules.values(), robot_ids)
-    programs, tasks = Programs(), []
+    programs, evaluations = Programs(), []
     for assignment in assigned_rules(rules, _METRIC, robot_ids=robot_ids):
         key = (assignment.rule.pk, assignment.robot_id)
         stored = states.get(key)
-        start = plan_for_clock(stored.record) if stored and key in keys else None
-        if stored is not None and start is not None:
+        plan = plan_for_clock(stored.record) if stored and key in keys else None
+        if stored is not None and plan is not None:
             program = programs.of(assignment)
             until = to_micros(now) - program.grace
-            tasks.append(Task(assignment, program, stored, start, until))
-    return tasks
+            evaluations.append(Evaluation(assignment, program, stored, plan, until))
+    return evaluations
 
 
-def _silent_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
+def _silent_evaluations(rules: dict[UUID, AlertRule], now: datetime) -> list[Evaluation]:
     """Return the evaluations of series that have fallen silent."""
     shortest: dict[str, datetime] = {}
     for rule in rules.values():
@@ -215,7 +221,7 @@ def _silent_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
     for robot_id, metric, time in silent_series(shortest, now - _max_late()):
         silent[robot_id][metric] = time
     states = states_load(rules.values(), silent)
-    programs, tasks = Programs(), []
+    programs, evaluations = Programs(), []
     for assignment in assigned_rules(rules, _METRIC, robot_ids=silent):
         program = programs.of(assignment)
         watched = [
@@ -228,14 +234,14 @@ def _silent_tasks(rules: dict[UUID, AlertRule], now: datetime) -> list[Task]:
         newest = max(map(to_micros, watched), default=0)
         is_watched = machine is not None and newest <= machine.at
         if watched and not is_watched:
-            start = plan(program, stored.record, newest)
+            plan = plan_for_samples(program, stored.record, newest)
             until = to_micros(now) - program.grace
-            tasks.append(Task(assignment, program, stored, start, until))
-    return tasks
+            evaluations.append(Evaluation(assignment, program, stored, plan, until))
+    return evaluations
 
 
-def unreported_raise() -> int:
-    """Open the alerts that were held back while their robots were muted."""
+def held_alerts_open() -> int:
+    """Open the alerts that were held back and still hold."""
     rules = rules_of_kinds(RuleKind)
     rows = AlertRuleState.objects.filter(is_unreported=True, rule_id__in=list(rules))
     raised = []

@@ -93,19 +93,19 @@ class Plan(NamedTuple):
     """Where an evaluation starts.
 
     Attributes:
-        start: State to start from. All samples after its instant are needed; if it holds no
+        initial: State to start from. All samples after its instant are needed; if it holds no
             values, also the newest sample of each metric up to that instant.
         is_past: Whether the samples are so late that the current state is left alone.
         least_new: Time of the earliest new sample. What had ended by then, and by the last
             evaluation, is not news: it was reported, or happened before the rule was made.
     """
 
-    start: Machine
+    initial: Machine
     is_past: bool = False
     least_new: int = 0
 
 
-def plan(program: Program, record: RuleRecord, least_new: int) -> Plan:
+def plan_for_samples(program: Program, record: RuleRecord, least_new: int) -> Plan:
     """Return where to start an evaluation of new samples.
 
     Args:
@@ -152,7 +152,7 @@ def past_until(program: Program, greatest_new: int) -> int:
 def evaluate(
     program: Program,
     record: RuleRecord,
-    start: Plan,
+    plan: Plan,
     samples: Sequence[Sample],
     until: int,
 ) -> tuple[RuleRecord, list[Transition]]:
@@ -161,21 +161,21 @@ def evaluate(
     Args:
         program: Rule for the robot.
         record: Record of the previous evaluation.
-        start: Result of `plan()`.
+        plan: Result of `plan_for_samples()` or `plan_for_clock()`.
         samples: Stored samples that the plan needs, in ascending order of time.
         until: Time up to which to evaluate.
     """
-    machine = start.start.copy()
+    machine = plan.initial.copy()
     began = machine.at
     for sample in samples:
         if sample.at <= began:
             machine.hold_sample(program, sample)
-    if machine.held and not start.start.held:
+    if machine.held and not plan.initial.held:
         machine.judge(program, began)
     following = [sample for sample in samples if sample.at > began]
     # Time after the last evaluation is news too: silence before the earliest new sample.
-    news_from = min(start.least_new, record.machine.at) if record.machine else start.least_new
-    if start.is_past:
+    news_from = min(plan.least_new, record.machine.at) if record.machine else plan.least_new
+    if plan.is_past:
         ended = machine.advance(program, following, until)
         if machine.episode is not None:
             ended.append(replace(machine.episode, end=until))
@@ -183,7 +183,7 @@ def evaluate(
         return replace(record, episodes=_recent(known, until)), transitions
     # Samples count by the robot's clock, even if it is ahead.
     until = max(until, following[-1].at) if following else until
-    ended, base, next_base = _run(program, record, start, machine, following, until)
+    ended, base, next_base = _run(program, record, plan, machine, following, until)
     known, transitions = _merge(list(record.episodes), ended, machine.episode, news_from, until)
     return RuleRecord(machine, base, next_base, _recent(known, until)), transitions
 
@@ -191,16 +191,16 @@ def evaluate(
 def _run(
     program: Program,
     record: RuleRecord,
-    start: Plan,
+    plan: Plan,
     machine: Machine,
     samples: Sequence[Sample],
     until: int,
 ) -> tuple[list[Episode], Machine, Machine]:
     """Advance the machine; return ended episodes and the states to keep."""
     ended: list[Episode] = []
-    if record.base is None or record.next_base is None or start.start is not record.base:
-        is_new = start.start is not record.machine or record.base is None
-        base = start.start if is_new else record.base
+    if record.base is None or record.next_base is None or plan.initial is not record.base:
+        is_new = plan.initial is not record.machine or record.base is None
+        base = plan.initial if is_new else record.base
         next_base = None if is_new else record.next_base
     else:
         # The copies after the base are out of date: run up to the same instant and copy again.
@@ -212,7 +212,7 @@ def _run(
     next_base = next_base or machine.copy()
     if machine.at - next_base.at >= _REPLAY:
         base, next_base = next_base, machine.copy()
-    return ended, base or start.start, next_base
+    return ended, base or plan.initial, next_base
 
 
 def _merge_past(

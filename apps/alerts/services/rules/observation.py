@@ -34,7 +34,7 @@ from apps.alerts.selectors.rules import assigned_rules, organization_rules, rule
 from apps.alerts.services.rules.evaluator import Plan
 from apps.alerts.services.rules.machine import Machine, Sample
 from apps.alerts.services.rules.records import StoredState, states_load
-from apps.alerts.services.rules.tasks import Programs, Task, tasks_evaluate
+from apps.alerts.services.rules.runs import Evaluation, Programs, evaluations_run_on_samples
 
 OBSERVED_KINDS = (
     RuleKind.STATUS,
@@ -68,7 +68,7 @@ def observed_evaluate(now: datetime) -> int:
     changed = {key for key in wanted if _is_changed(key, met, known.get(key), now)}
     robot_ids = {robot_id for _, robot_id in changed if robot_id is not None}
     states = states_load(rules.values())
-    programs, tasks, samples = Programs(), [], {}
+    programs, evaluations, samples = Programs(), [], {}
     assignments = [
         *assigned_rules(rules, OBSERVED_KINDS, robot_ids=robot_ids),
         *organization_rules(rules),
@@ -81,11 +81,14 @@ def observed_evaluate(now: datetime) -> int:
         since = met[assignment.rule.pk].get(assignment.robot_id)
         sample = _sample(stored, since, now)
         at = sample.at if sample else to_micros(now)
-        start = Plan(stored.record.machine or Machine(at=at - 1))
-        tasks.append(Task(assignment, programs.of(assignment), stored, start, to_micros(now)))
+        plan = Plan(stored.record.machine or Machine(at=at - 1))
+        program = programs.of(assignment)
+        evaluations.append(Evaluation(assignment, program, stored, plan, to_micros(now)))
         samples[key] = [sample] if sample else []
-    tasks_evaluate(tasks, lambda task: samples[task.assignment.rule.pk, task.robot_id])
-    return len(tasks)
+    evaluations_run_on_samples(
+        evaluations, lambda one: samples[one.assignment.rule.pk, one.robot_id]
+    )
+    return len(evaluations)
 
 
 _SOURCES: dict[str, Callable[[], list[Observed]]] = {

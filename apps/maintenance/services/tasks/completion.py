@@ -30,7 +30,10 @@ from apps.maintenance.services.tasks.labour import (
     labour_end_all,
     measured_duration,
 )
-from apps.maintenance.services.tasks.robot_lock import robot_lock_return, task_and_robot_lock
+from apps.maintenance.services.tasks.maintenance_lock import (
+    task_and_robot_lock,
+    task_maintenance_lock_release,
+)
 from apps.robots.services.robots import require_in_service
 from urfmp.common.tenancy.context import audit_action
 
@@ -81,7 +84,7 @@ def task_complete(
             task.actual_duration, task.has_manual_duration = actual_duration, True
         elif not task.has_manual_duration:
             task.actual_duration = measured_duration(task)
-        robot_lock_return(task, robot, user)
+        task_maintenance_lock_release(task, robot, user)
         if notes:
             append_note(task, notes)
         if needs_approval(task):
@@ -170,7 +173,7 @@ def task_cancel(task: MaintenanceTask, reason: str, user: User | None = None) ->
     with audit_action("maintenance.maintenance_task.cancel"):
         task, robot = task_and_robot_lock(task)
         require_allowed(task, MaintenanceAction.CANCEL, "cancelled")
-        robot_lock_return(task, robot, user)
+        task_maintenance_lock_release(task, robot, user)
         close_cancelled(task, reason, user)
     return task
 

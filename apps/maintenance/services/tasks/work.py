@@ -16,10 +16,10 @@ from apps.maintenance.models import MaintenanceTask, TaskEvent
 from apps.maintenance.services.task_locking import require_allowed
 from apps.maintenance.services.tasks.events import checked_text, task_event_record
 from apps.maintenance.services.tasks.labour import labour_begin, labour_end_all
-from apps.maintenance.services.tasks.robot_lock import (
-    robot_lock_acquire,
-    robot_lock_return,
+from apps.maintenance.services.tasks.maintenance_lock import (
     task_and_robot_lock,
+    task_maintenance_lock_release,
+    task_maintenance_lock_set,
 )
 from urfmp.common.tenancy.context import audit_action
 
@@ -43,7 +43,7 @@ def task_start(task: MaintenanceTask, user: User | None = None) -> MaintenanceTa
         now = timezone.now()
         task.status = MaintenanceStatus.IN_PROGRESS
         task.started_at = task.started_at or now
-        robot_lock_acquire(task, robot, user)
+        task_maintenance_lock_set(task, robot, user)
         task.save(update_fields=["status", "started_at", "robot_locked_at"])
         labour_begin(task, user, now)
         task_event_record(task, TaskEventKind.STARTED, user)
@@ -70,7 +70,7 @@ def task_hold(task: MaintenanceTask, reason: str, user: User | None = None) -> M
         require_allowed(task, MaintenanceAction.HOLD, "put on hold")
         task.status = MaintenanceStatus.ON_HOLD
         task.hold_reason = reason
-        robot_lock_return(task, robot, user)
+        task_maintenance_lock_release(task, robot, user)
         task.save(update_fields=["status", "hold_reason", "robot_locked_at"])
         labour_end_all(task, timezone.now())
         task_event_record(task, TaskEventKind.HELD, user, reason)
@@ -93,7 +93,7 @@ def task_resume(task: MaintenanceTask, user: User | None = None) -> MaintenanceT
         require_allowed(task, MaintenanceAction.RESUME, "resumed")
         task.status = MaintenanceStatus.IN_PROGRESS
         task.hold_reason = ""
-        robot_lock_acquire(task, robot, user)
+        task_maintenance_lock_set(task, robot, user)
         task.save(update_fields=["status", "hold_reason", "robot_locked_at"])
         labour_begin(task, user, timezone.now())
         task_event_record(task, TaskEventKind.RESUMED, user)

@@ -32,18 +32,18 @@ from urfmp.common.tenancy.context import audit_action
 logger = logging.getLogger(__name__)
 
 _UTC = ZoneInfo("UTC")
-# Points may be ahead of the server's clock by this much; ingest rejects others.
+# Wider than `MAX_CLOCK_SKEW`, beyond which ingest rejects points: the clocks of machines differ.
 AHEAD = timedelta(days=1)
 
 
 @dataclass
-class Task:
+class Evaluation:
     """An evaluation of a rule for a robot."""
 
     assignment: Assignment
     program: Program
     stored: StoredState
-    start: Plan
+    plan: Plan
     until: int
 
     @property
@@ -74,71 +74,79 @@ class Programs:
         return self._made[key]
 
 
-def tasks_run(tasks: list[Task], now: datetime) -> None:
+def evaluations_run(evaluations: list[Evaluation], now: datetime) -> None:
     """Run evaluations, and store their states and alerts."""
-    if not tasks:
+    if not evaluations:
         return
     after: dict[tuple[UUID | None, str], datetime] = {}
-    for task in tasks:
-        begin = to_datetime(task.start.start.at)
-        for metric in task.program.metrics:
-            key = (task.robot_id, metric)
+    for evaluation in evaluations:
+        begin = to_datetime(evaluation.plan.initial.at)
+        for metric in evaluation.program.metrics:
+            key = (evaluation.robot_id, metric)
             after[key] = min(after.get(key, begin), begin)
     samples: defaultdict[UUID | None, list[Sample]] = defaultdict(list)
     for point in points_after(after, now + AHEAD):
         sample = Sample(to_micros(point.time), point.metric_name, point.value)
         samples[point.robot_id].append(sample)
-    tasks_evaluate(tasks, lambda task: samples[task.robot_id])
+    evaluations_run_on_samples(evaluations, lambda evaluation: samples[evaluation.robot_id])
 
 
-def tasks_evaluate(tasks: list[Task], samples_of: Callable[[Task], list[Sample]]) -> None:
+def evaluations_run_on_samples(
+    evaluations: list[Evaluation], samples_of: Callable[[Evaluation], list[Sample]]
+) -> None:
     """Evaluate rules on samples; store their states and alerts.
 
     Args:
-        tasks: Evaluations.
+        evaluations: Evaluations.
         samples_of: Function that returns the samples of an evaluation, in order of time.
     """
-    if not tasks:
+    if not evaluations:
         return
-    ids = {task.robot_id for task in tasks if task.robot_id is not None}
+    ids = {evaluation.robot_id for evaluation in evaluations if evaluation.robot_id is not None}
     robots: dict[UUID | None, Robot] = {
         robot.pk: robot for robot in (Robot.objects.filter(pk__in=ids) if ids else ())
     }
     rows: dict[tuple[UUID, UUID | None], AlertRuleState] = {}
     with audit_action("alerts.alert_rule.evaluate"):
-        for task in tasks:
-            row = _run_or_error(task, samples_of(task), robots.get(task.robot_id))
-            rows[task.assignment.rule.pk, task.robot_id] = row
+        for evaluation in evaluations:
+            row = _run_or_error(evaluation, samples_of(evaluation), robots.get(evaluation.robot_id))
+            rows[evaluation.assignment.rule.pk, evaluation.robot_id] = row
         states_store(list(rows.values()))
 
 
-def _run_or_error(task: Task, samples: list[Sample], robot: Robot | None) -> AlertRuleState:
+def _run_or_error(
+    evaluation: Evaluation, samples: list[Sample], robot: Robot | None
+) -> AlertRuleState:
     """Evaluate a rule for a robot, without raising its errors.
 
     The rule starts anew with the next points.
     """
-    rule = task.assignment.rule
+    rule, robot_id = evaluation.assignment.rule, evaluation.robot_id
     try:
         with transaction.atomic():
-            return _run(task, samples, robot)
+            return _run(evaluation, samples, robot)
     except (ArithmeticError, LookupError, ValueError) as error:
-        logger.exception("Rule %s of robot %s could not be evaluated.", rule.pk, task.robot_id)
-        return error_row(rule, task.robot_id, f"{type(error).__name__}: {error}")
+        logger.exception(
+            "Rule %s of robot %s could not be evaluated.", rule.pk, evaluation.robot_id
+        )
+        return error_row(rule, robot_id, f"{type(error).__name__}: {error}")
 
 
-def _run(task: Task, samples: list[Sample], robot: Robot | None) -> AlertRuleState:
+def _run(evaluation: Evaluation, samples: list[Sample], robot: Robot | None) -> AlertRuleState:
     """Evaluate a rule for a robot; return its new state."""
-    rule, start = task.assignment.rule, task.start
+    rule, plan = evaluation.assignment.rule, evaluation.plan
     needed = [
         sample
         for sample in samples
-        if sample.metric in task.program.metrics
-        and (sample.at > start.start.at or not start.start.held)
-        and (not start.is_past or sample.at <= task.until)
+        if sample.metric in evaluation.program.metrics
+        and (sample.at > plan.initial.at or not plan.initial.held)
+        and (not plan.is_past or sample.at <= evaluation.until)
     ]
-    record, transitions = evaluate(task.program, task.stored.record, start, needed, task.until)
-    task.stored.record = record
-    task.stored.is_unreported = transitions_apply(
-        rule, robot, transitions, is_unreported=task.stored.is_unreported
+    record, transitions = evaluate(
+        evaluation.program, evaluation.stored.record, plan, needed, evaluation.until
     )
-    return state_row(rule, task.robot_id, task.stored, task.program)
+    evaluation.stored.record = record
+    evaluation.stored.is_unreported = transitions_apply(
+        rule, robot, transitions, is_unreported=evaluation.stored.is_unreported
+    )
+    return state_row(rule, evaluation.robot_id, evaluation.stored, evaluation.program)

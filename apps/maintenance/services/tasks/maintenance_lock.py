@@ -37,7 +37,9 @@ def task_and_robot_lock(task: MaintenanceTask) -> tuple[MaintenanceTask, Robot |
     return task, robot
 
 
-def robot_lock_acquire(task: MaintenanceTask, robot: Robot | None, user: User | None) -> None:
+def task_maintenance_lock_set(
+    task: MaintenanceTask, robot: Robot | None, user: User | None
+) -> None:
     """Lock the robot for maintenance, if the task asks for it.
 
     The caller saves the task. A lock that a user has set stays the user's. A lock of another task
@@ -59,7 +61,9 @@ def robot_lock_acquire(task: MaintenanceTask, robot: Robot | None, user: User | 
         task.robot_locked_at = robot.maintenance_locked_at
 
 
-def robot_lock_return(task: MaintenanceTask, robot: Robot | None, user: User | None) -> None:
+def task_maintenance_lock_release(
+    task: MaintenanceTask, robot: Robot | None, user: User | None
+) -> None:
     """Release the robot's lock if it belongs to this task alone.
 
     The caller saves the task.
