@@ -103,7 +103,8 @@ def own_notifications_page(request: HttpRequest) -> HttpResponse:
         user_timezone=user.effective_timezone,
         browsers=own_push_subscriptions(user),
         sends_push_messages=sends_push_messages(user),
-        push_key=push_key(user.organization_id).public_key,
+        # The first view creates the key; HEAD must not write.
+        push_key="" if request.method == "HEAD" else push_key(user.organization_id).public_key,
     )
     response.status_code = 400 if form.is_bound else 200
     return response
