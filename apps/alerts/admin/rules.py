@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -19,7 +20,7 @@ from apps.alerts.choices.rules import ORGANIZATION_KINDS, RuleState
 from apps.alerts.models import AlertRule
 from apps.alerts.protocols.condition_sentences import condition_sentence
 from apps.alerts.protocols.conditions import parse_condition
-from apps.alerts.selectors.rules import active_states, count_firing_robots
+from apps.alerts.selectors.rules import active_states, firing_robot_count
 from apps.alerts.services.rules.preview import RobotPreview, RulePreview, rule_preview
 from apps.alerts.services.rules.rules import (
     alert_rule_create,
@@ -186,9 +187,9 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, "admin/alerts/rule_preview.html", context)
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
-        self._firing = count_firing_robots(request.user)
-        return super().changelist_view(request, extra_context)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().get_queryset(request)
+        return rows.annotate(firing_robots=firing_robot_count())  # type: ignore[no-any-return]
 
     @admin.display(description="Robots", ordering="scope")
     def robots(self, rule: AlertRule) -> SafeString | str:
@@ -204,8 +205,8 @@ class AlertRuleAdmin(OrganizationScopedAdmin[AlertRule]):
         return badge("severity", rule.severity, AlertSeverity(rule.severity).label)
 
     @admin.display(description="Firing")
-    def firing(self, rule: AlertRule) -> str:
-        count = self._firing.get(rule.pk, 0)
+    def firing(self, rule: Any) -> str:
+        count = rule.firing_robots
         if count and rule.kind in ORGANIZATION_KINDS:
             return "Yes"
         return f"{format_number(count)} robot{'' if count == 1 else 's'}" if count else NOTHING
