@@ -47,6 +47,8 @@ _RESOURCES_WITHOUT_ADMIN = (
     "import",
     "link",
     "preference",
+    "push_key",
+    "push_subscription",
     "robot_label",
     "route_step",
     "second_factor",
