@@ -410,3 +410,9 @@ def test_address_of_the_label_is_that_of_the_sheet(robot, token, settings):
     assert url.path == f"/admin/label/{robot.pk}/"
     assert parse_qs(url.query) == {"token": [token]}
     assert urlsplit(label_url(robot, None)).query == ""
+
+
+def test_labels_without_token_ask_for_a_login_and_are_not_limited(monkeypatch, robot):
+    monkeypatch.setattr(throttling, "_MAX_UNKNOWN_LABELS_PER_NETWORK", 2)
+    address = label_page(robot, "").partition("?")[0]
+    assert [Client().get(address).status_code for _ in range(4)] == [302] * 4

@@ -14,7 +14,14 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 
 from apps.accounts.models.line_protocol_mapping import LineProtocolMapping
 from apps.telemetry.exceptions import MalformedBatchError, TooManyPointsError
-from apps.telemetry.protocols.otlp.metrics import decode_otlp, parse_request
+from apps.telemetry.protocols.otlp.metrics import (
+    MAX_ATTRIBUTES,
+    MAX_ATTRIBUTES_CHARS,
+    MAX_NAME_CHARS,
+    MAX_QUANTILES,
+    decode_otlp,
+    parse_request,
+)
 
 AT = 1_772_366_400_123_456_789
 TIME = datetime.fromtimestamp(AT // 10**9, UTC).replace(microsecond=123_456)
@@ -165,3 +172,36 @@ def test_any_body_is_parsed_or_rejected(body):
             decode_otlp(parse_request(body, is_json=is_json), max_points=10)
         except (MalformedBatchError, TooManyPointsError) as error:
             assert error.message
+
+
+TEXT = {"stringValue": "x" * MAX_ATTRIBUTES_CHARS}
+MANY = {f"attribute{number}": {"boolValue": True} for number in range(MAX_ATTRIBUTES + 1)}
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        request(gauge("x" * (MAX_NAME_CHARS + 1), point(asDouble=1))),
+        request(gauge("a", point(asDouble=1), unit="x" * MAX_NAME_CHARS)),
+        request(gauge("a", point(asDouble=1)), resource={"text": TEXT}),
+        request(gauge("a", point(asDouble=1, attributes=attributes(text=TEXT)))),
+        request(gauge("a", point(asDouble=1)), resource=MANY),
+        request(gauge("a", point(asDouble=1, attributes=attributes(**MANY)))),
+    ],
+    ids=["name", "unit", "resource", "attribute", "resources", "attributes"],
+)
+def test_texts_that_each_data_point_repeats_are_limited(document):
+    with pytest.raises(MalformedBatchError, match="at most"):
+        decode(document)
+
+
+def summary(*quantiles):
+    values = [{"quantile": quantile, "value": 1} for quantile in quantiles]
+    return {"name": "a", "summary": {"dataPoints": [point(count="1", quantileValues=values)]}}
+
+
+def test_quantiles_are_limited():
+    found = decode(request(summary(*[0.5] * (MAX_QUANTILES + 1))))
+    assert [one.code for one in found.rejected] == ["invalid"]
+    with pytest.raises(TooManyPointsError):
+        decode(request(*[summary(*[0.5] * MAX_QUANTILES)] * 2), max_points=20)

@@ -18,8 +18,13 @@ from apps.telemetry.exceptions import (
     MalformedEncodingError,
     TooManyPointsError,
 )
+from apps.telemetry.protocols.prometheus import remote_write
 from apps.telemetry.protocols.prometheus.messages import RequestV2, WriteRequest
-from apps.telemetry.protocols.prometheus.remote_write import decode_remote_write
+from apps.telemetry.protocols.prometheus.remote_write import (
+    MAX_LABELS,
+    MAX_LABELS_CHARS,
+    decode_remote_write,
+)
 from apps.telemetry.protocols.prometheus.snappy import decompress_snappy
 from apps.telemetry.protocols.tag_mapping import metric_name_of
 
@@ -179,3 +184,37 @@ def test_any_body_is_decompressed_or_rejected(body):
         assert len(decompress_snappy(body, max_bytes=1000)) <= 1000
     except (MalformedEncodingError, BatchTooLargeError) as error:
         assert error.message
+
+
+def test_labels_that_multiply_a_small_body_are_rejected():
+    text = "x" * 1000
+    many = RequestV2(symbols=["", text])
+    series = many.timeseries.add(labels_refs=[1] * 2 * (MAX_LABELS + 1))
+    series.samples.add(timestamp=1, value=1)
+    long = RequestV2(symbols=["", *(f"{number}{text}" for number in range(10))])
+    series = long.timeseries.add(labels_refs=range(1, 11))
+    series.samples.add(timestamp=1, value=1)
+    unit = RequestV2(symbols=["", "x" * (MAX_LABELS_CHARS + 1)])
+    series = unit.timeseries.add()
+    series.metadata.unit_ref = 1
+    series.samples.add(timestamp=1, value=1)
+    labels = [({f"label{number}": "" for number in range(MAX_LABELS + 1)}, None, [(1, 1.0)])]
+    bodies = [(2, request.SerializeToString()) for request in (many, long, unit)]
+    for version, body in [*bodies, (1, request_1(labels))]:
+        with pytest.raises(MalformedBatchError, match="at most"):
+            decode_remote_write(body, version=version, max_samples=10)
+
+
+def test_series_without_samples_cost_nothing():
+    request = RequestV2(symbols=["", "x" * 1000])
+    for _ in range(1000):
+        request.timeseries.add(labels_refs=[1] * 1000)
+    found = decode_remote_write(request.SerializeToString(), version=2, max_samples=10)
+    assert (found.points, found.rejected, found.value_count) == ([], [], 0)
+
+
+def test_too_many_symbols_are_rejected(monkeypatch):
+    monkeypatch.setattr(remote_write, "MAX_SYMBOLS", 2)
+    body = RequestV2(symbols=["", "a", "b"]).SerializeToString()
+    with pytest.raises(MalformedBatchError, match="symbols"):
+        decode_remote_write(body, version=2, max_samples=10)

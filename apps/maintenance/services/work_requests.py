@@ -89,6 +89,8 @@ def work_request_accept(
         WorkRequestStateError: The request is already reviewed.
     """
     with audit_action("maintenance.work_request.accept"):
+        # The robot first, in the order of a purge, which deletes the robot's requests too.
+        require_in_service(work_request.robot)
         row = _lock_waiting(work_request)
         task = task_create(
             organization_id=row.organization_id,

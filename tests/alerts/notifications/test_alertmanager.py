@@ -342,3 +342,21 @@ def test_real_alertmanager_takes_ours_and_its_webhook_opens_and_resolves_ours(
             alert_resolve(alert, None)
         send()
         wait_for(lambda: not program.active())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"url": "https://other.example/"}, {"auth_username": "another"}]
+)
+def test_stored_password_is_not_sent_to_another_receiver(
+    organization_a, receiver, make_alertmanager, tenant, changes
+):
+    values = {"auth_scheme": "basic", "auth_username": "robots", "auth_secret": "word"}
+    channel = make_alertmanager(organization_a, receiver.url, **values)
+    with tenant(organization_a):
+        with pytest.raises(ValidationError) as caught:
+            channel_update(channel, **changes)
+        assert "auth_secret" in caught.value.message_dict
+        stored = NotificationChannel.objects.get()
+        assert (stored.url, stored.auth_username) == (receiver.url, "robots")
+        changed = channel_update(stored, auth_secret="new", **changes)
+        assert authorization(changed).startswith("Basic ")

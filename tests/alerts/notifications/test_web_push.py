@@ -20,6 +20,7 @@ from apps.alerts.protocols.web_push import (
     private_key_from,
     to_base64url,
 )
+from apps.alerts.services.notifications import outbox
 from apps.alerts.services.notifications.channels import channel_create, channel_test
 from apps.alerts.services.notifications.push import push_subscribe
 from apps.audit.models import AuditLog
@@ -403,3 +404,20 @@ def test_stale_subscriptions_are_deleted_at_night(
         assert push_subscriptions_clean_up() == 0
         type(alice).objects.filter(pk=alice.pk).update(trusted_devices_reset_at=timezone.now())
         assert push_subscriptions_clean_up() == 1
+
+
+def test_sign_out_during_an_alert_leaves_its_other_deliveries(
+    organization_a, alice, channel, browser, subscribe, report, deliveries, monkeypatch, tenant
+):
+    gone = subscribe(alice, browser, "https://push.example/gone")
+    kept = subscribe(alice, PushBrowser(), "https://push.example/kept")
+    select = outbox.channel_recipients
+
+    def select_then_sign_out(*args, **values):
+        found = list(select(*args, **values))
+        PushSubscription.objects.filter(pk=gone.pk).delete()
+        return found
+
+    monkeypatch.setattr(outbox, "channel_recipients", select_then_sign_out)
+    report(organization_a, severity="critical")
+    assert [one.subscription_id for one in deliveries(organization_a)] == [kept.pk]

@@ -93,7 +93,8 @@ def channel_update(
 
     Args:
         channel: Channel.
-        auth_secret: New password or token for Alertmanager; empty to keep it.
+        auth_secret: New password or token for Alertmanager; empty to keep it, unless the URL,
+            scheme or user name changes.
         changes: Changed columns.
 
     Raises:
@@ -101,11 +102,14 @@ def channel_update(
     """
     with _unique_name(), audit_action("alerts.channel.update"):
         channel = _lock(channel)
+        receiver = _receiver(channel)
         for name, value in changes.items():
             setattr(channel, name, value)
         if channel.is_enabled:
             channel.disabled_reason = ""
         _clean(channel)
+        if _receiver(channel) != receiver:
+            channel.auth_secret = ""  # else it could be sent to anyone who enters a URL
         _store_auth_secret(channel, auth_secret)
         channel.full_clean()
         channel.save(update_fields=[*{*changes, "disabled_reason", *_AUTH_FIELDS}])
@@ -161,6 +165,11 @@ def channel_rotate_secret(channel: NotificationChannel) -> NotificationChannel:
             update_fields=["signing_secret", "previous_secret", "previous_secret_expires_at"]
         )
     return channel
+
+
+def _receiver(channel: NotificationChannel) -> tuple[str, str, str]:
+    """Return whom a stored password or token was entered for."""
+    return channel.url, channel.auth_scheme, channel.auth_username
 
 
 def _store_auth_secret(channel: NotificationChannel, given: str) -> None:

@@ -37,6 +37,7 @@ from apps.alerts.selectors.notifications import (
     channel_recipients,
     matching_routes,
 )
+from apps.alerts.services.notifications.push import push_subscriptions_lock
 from apps.alerts.services.notifications.wakeup import wake_sender
 from urfmp.common.db.fields import TransactionTimestamp
 
@@ -315,6 +316,13 @@ def refresh_schedule(delivered: Iterable[Delivery], now: datetime) -> None:
 
 
 def _store(deliveries: list[Delivery]) -> None:
+    """Store deliveries, except those to browsers that have just been unsubscribed."""
+    subscribed = push_subscriptions_lock(
+        {one.subscription_id for one in deliveries if one.subscription_id}
+    )
+    deliveries = [
+        one for one in deliveries if not one.subscription_id or one.subscription_id in subscribed
+    ]
     if deliveries:
         Delivery.objects.bulk_create(deliveries)
         wake_sender()

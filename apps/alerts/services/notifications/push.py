@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import connection
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -53,6 +55,22 @@ def push_key_pair(key: PushKey) -> KeyPair:
         DecryptionError: The private key cannot be decrypted.
     """
     return KeyPair(decrypt(key.private_key, **_context(key, "private_key")), key.public_key)
+
+
+def push_subscriptions_lock(ids: Collection[UUID]) -> set[UUID]:
+    """Lock subscriptions against deletion; return the ids of those that exist.
+
+    A sign-out deletes subscriptions. A delivery to one that is gone would break its foreign key,
+    and so the change of the alert.
+    """
+    if not ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id FROM push_subscriptions WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE",
+            [list(ids)],
+        )
+        return {row[0] for row in cursor.fetchall()}
 
 
 def push_subscribe(

@@ -8,7 +8,7 @@ points named `.count`, `.sum` and, if they were sent, `.min`, `.max` and the qua
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from google.protobuf import json_format
@@ -32,6 +32,13 @@ from apps.telemetry.protocols.tag_mapping import (
 _NO_VALUE = DataPointFlags.DATA_POINT_FLAGS_NO_RECORDED_VALUE_MASK
 _DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
 _MAX_NESTING = 20
+# Names and attributes apply to every data point below them, so a small body could multiply them.
+# 128 is the limit of attributes that OpenTelemetry's SDKs have for other signals.
+MAX_NAME_CHARS = 1000
+MAX_ATTRIBUTES = 128
+MAX_ATTRIBUTES_CHARS = 8192
+MAX_QUANTILES = 100
+_MAX_POINTS_PER_DATA_POINT = 4  # of a histogram; an average for summaries
 Tags = dict[str, str]
 
 
@@ -70,16 +77,18 @@ def decode_otlp(
         mapping: The API key's mapping, for attributes.
 
     Raises:
-        TooManyPointsError: The request has more data points.
+        MalformedBatchError: A name, or the attributes at one place, are too long.
+        TooManyPointsError: The request has more data points, or summaries with too many quantiles.
     """
     batch = ReceivedBatch()
+    most_points = _MAX_POINTS_PER_DATA_POINT * max_points
     for resource_metrics in request.resource_metrics:
         resource = _tags(resource_metrics.resource.attributes)
         for scope_metrics in resource_metrics.scope_metrics:
             for metric in scope_metrics.metrics:
                 decoder = _MetricDecoder(batch, metric, resource, mapping)
                 for data_point in decoder.data_points:
-                    if batch.value_count >= max_points:
+                    if batch.value_count >= max_points or len(batch.names) > most_points:
                         msg = f"Send at most {max_points} data points at once."
                         raise TooManyPointsError(msg)
                     decoder.add(data_point)
@@ -93,6 +102,9 @@ class _MetricDecoder:
     def __init__(
         self, batch: ReceivedBatch, metric: Any, resource: Tags, mapping: LineProtocolMapping
     ) -> None:
+        if len(metric.name) + len(metric.unit) > MAX_NAME_CHARS:
+            msg = f"The name and unit of a metric have at most {MAX_NAME_CHARS:,} characters."
+            raise MalformedBatchError(msg)
         self._batch = batch
         self._name = metric.name
         self._unit = metric.unit or None
@@ -111,6 +123,10 @@ class _MetricDecoder:
             return
         if issue := self._kind_issue():
             self._batch.reject(self._name, *issue)
+            return
+        if self._kind == "summary" and len(data_point.quantile_values) > MAX_QUANTILES:
+            detail = f"A summary has at most {MAX_QUANTILES} quantiles."
+            self._batch.reject(self._name, "invalid", detail)
             return
         time = time_of(data_point.time_unix_nano // 1000) if data_point.time_unix_nano else None
         if time is None:
@@ -175,8 +191,20 @@ class _MetricDecoder:
                 yield f".{name}", {}, getattr(data_point, name), True
 
 
-def _tags(attributes: Iterable[Any]) -> Tags:
-    return {attribute.key: _text(attribute.value) for attribute in attributes}
+def _tags(attributes: Sequence[Any]) -> Tags:
+    """Return attributes as tags.
+
+    Raises:
+        MalformedBatchError: There are too many, or they are too long.
+    """
+    if len(attributes) > MAX_ATTRIBUTES:
+        msg = f"A resource or data point has at most {MAX_ATTRIBUTES} attributes."
+        raise MalformedBatchError(msg)
+    tags = {attribute.key: _text(attribute.value) for attribute in attributes}
+    if sum(map(len, tags)) + sum(map(len, tags.values())) > MAX_ATTRIBUTES_CHARS:
+        msg = f"The attributes at one place have at most {MAX_ATTRIBUTES_CHARS:,} characters."
+        raise MalformedBatchError(msg)
+    return tags
 
 
 def _text(value: Any) -> str:

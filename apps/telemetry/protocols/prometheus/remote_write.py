@@ -22,6 +22,11 @@ from apps.telemetry.protocols.tag_mapping import (
 # Media types by the parameter `proto` of the content type; version 1 needs none.
 MESSAGES = {"": 1, "prometheus.WriteRequest": 1, "io.prometheus.write.v2.Request": 2}
 _NAME_LABEL = "__name__"
+# Version 2 refers to texts by number, so a small body could have any amount of labels. Prometheus
+# sends some hundred characters for a series.
+MAX_LABELS = 128
+MAX_LABELS_CHARS = 8192
+MAX_SYMBOLS = 200_000
 
 
 class _SentSeries(NamedTuple):
@@ -46,7 +51,8 @@ def decode_remote_write(
         mapping: The API key's mapping, for labels.
 
     Raises:
-        MalformedBatchError: The body is not a request of this version.
+        MalformedBatchError: The body is not a request of this version, or a series has more than
+            `MAX_LABELS` labels or `MAX_LABELS_CHARS` characters in them.
         TooManyPointsError: The body has more samples.
     """
     batch = ReceivedBatch()
@@ -100,22 +106,41 @@ def _series_of(body: bytes, version: int) -> Iterator[_SentSeries]:
     except DecodeError as error:
         msg = f"The body is not a request of remote write {version}.0."
         raise MalformedBatchError(msg) from error
+    texts = _Symbols(() if version == 1 else request.symbols)
     for series in request.timeseries:
+        if not (series.samples or series.histograms):
+            continue
+        _require_few_labels(len(series.labels if version == 1 else series.labels_refs), version)
         if version == 1:
-            labels = {label.name: label.value for label in series.labels}
-            yield _SentSeries(labels, None, series.samples, series.histograms)
+            labels, unit = {label.name: label.value for label in series.labels}, None
         else:
-            texts = _Symbols(request.symbols)
             labels = dict(texts.pairs(series.labels_refs))
             unit = texts.text(series.metadata.unit_ref) or None
-            yield _SentSeries(labels, unit, series.samples, series.histograms)
+        _require_short_texts([*labels, *labels.values(), unit or ""])
+        yield _SentSeries(labels, unit, series.samples, series.histograms)
+
+
+def _require_few_labels(count: int, version: int) -> None:
+    if count > MAX_LABELS * version:  # version 2 has a reference to the name and one to the value
+        msg = f"A series has at most {MAX_LABELS} labels."
+        raise MalformedBatchError(msg)
+
+
+def _require_short_texts(texts: list[str]) -> None:
+    if sum(map(len, texts)) > MAX_LABELS_CHARS:
+        msg = f"The labels and the unit of a series have at most {MAX_LABELS_CHARS:,} characters."
+        raise MalformedBatchError(msg)
 
 
 class _Symbols:
     """The table of texts of a request of version 2."""
 
     def __init__(self, symbols: Any) -> None:
-        self._symbols = symbols
+        if len(symbols) > MAX_SYMBOLS:
+            msg = f"Send at most {MAX_SYMBOLS:,} symbols at once."
+            raise MalformedBatchError(msg)
+        # The message would make a new text for each reference.
+        self._symbols: list[str] = list(symbols)
 
     def text(self, reference: int) -> str:
         """Return a text; the reference 0 always is the empty one.
@@ -124,7 +149,7 @@ class _Symbols:
             MalformedBatchError: The table has no such text.
         """
         if reference < len(self._symbols):
-            return str(self._symbols[reference])
+            return self._symbols[reference]
         if reference == 0:
             return ""
         msg = f"The request refers to the symbol {reference}, which it does not have."

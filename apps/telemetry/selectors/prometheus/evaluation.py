@@ -1,8 +1,8 @@
 """Evaluate expressions at one time, or at the steps of a range.
 
 A window ends at the evaluation time and includes it, but not its start, as in Prometheus. Windows
-over more points than `MAX_ROWS` are read from rollups: their ends are then rounded down to whole
-minutes, hours or days, and a point on a limit belongs to the window that begins there.
+over more points than `MAX_RAW_ROWS` are read from rollups: their ends are then rounded down to
+whole minutes, hours or days, and a point on a limit belongs to the window that begins there.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ MAX_SERIES = 200
 MAX_STEPS = 11_000
 # Values in one answer.
 MAX_VALUES = 250_000
-# Rows that are read for one answer; for points an estimate of one per second and series.
-MAX_ROWS = 1_000_000
+# Rows that are read for one answer, at about 1 kB of this process each. Queries that would read
+# more points, at one per second and series, are answered from rollups.
+MAX_ROWS = 300_000
 MAX_RAW_ROWS = 300_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RAW_POINTS = f"""
@@ -183,6 +184,7 @@ def _read_buckets(
         "end": until,
         "origin": origin,
         "width": width / 1000,
+        "limit": MAX_ROWS + 1,
     }
     levels = [
         level
@@ -193,8 +195,11 @@ def _read_buckets(
         cursor.execute(PENDING_RANGES, values)
         slices = plan_slices(origin, until, levels, merge_overlapping(cursor.fetchall()))
         statement = bucket_statement(slices, has_limits=False, requested=REQUESTED_PAIRS)
-        cursor.execute(statement, values)
-        for robot_id, metric_name, time, *row in cursor.fetchall():
+        cursor.execute(f"{statement} LIMIT %(limit)s", values)
+        rows = cursor.fetchall()
+        if len(rows) > MAX_ROWS:
+            raise QueryTooLargeError
+        for robot_id, metric_name, time, *row in rows:
             bucket = dict(zip(COLUMNS, row, strict=True))
             number = (time - origin) // timedelta(milliseconds=width)
             yield (

@@ -83,19 +83,19 @@ def label_url(robot: Robot, token: str | None) -> str:
 def robot_scanned_page(request: HttpRequest, robot_id: UUID) -> HttpResponseBase:
     """Redirect to the robot's page, or show the form of a report."""
     page = HttpResponseRedirect(reverse("admin:robot_page", args=[robot_id]))
-    if request.user.is_authenticated:
-        return page
+    if request.user.is_authenticated or not request.GET.get("token"):
+        return page  # which asks for a login
     actor = request_actor(request)
     try:
         with throttle_unknown_label(actor.ip_address):
-            credential = _credential(request.GET.get("token", ""), robot_id)
+            credential = _credential(request.GET["token"], robot_id)
         form = AnonymousProblemForm(
             request.POST if request.method == "POST" else None, label_suffix=""
         )
         if form.is_bound and form.is_valid():
             throttle_label_request(credential.organization_id, credential.id)
     except _UnknownLabelError:
-        return page  # which asks for a login
+        return page
     except TooManyAttemptsError as error:
         return _too_many(request, error)
     with tenant_transaction(credential.organization_id, actor):
