@@ -186,6 +186,8 @@ class TaskTemplateAdmin(OrganizationScopedAdmin[TaskTemplate]):
     form = TemplateForm
     list_display = ("title", "type", "step_count", "duration", "is_active")
     list_filter = ("is_active", "type")
+    # The count of steps groups the rows, which drops the model's own order.
+    ordering = ("title", "id")
     search_fields = ("title",)
     search_help_text = "Search by title"
     change_form_outer_before_template = "admin/maintenance/template_links.html"
