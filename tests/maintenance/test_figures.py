@@ -25,6 +25,7 @@ from apps.maintenance.selectors.figures import (
     maintenance_figures,
 )
 from apps.robots.selectors.status_intervals import TimeRange
+from tests.support.statements import request_statements
 from urfmp.pages.selectors.maintenance.figure_events import FigureEvents, figure_events
 
 pytestmark = pytest.mark.django_db
@@ -367,6 +368,5 @@ def test_query_count(filled, alice, client_for):
     client.get(URL)
     with CaptureQueriesContext(connection) as queries:
         client.get(URL, {**PERIOD, "show": "failures"})
-    # The transaction of the test turns the request's transactions into savepoints.
-    executed = [q["sql"] for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]
+    executed = request_statements(queries)
     assert len(executed) <= 12

@@ -18,6 +18,7 @@ from apps.robots.choices import RobotStatus
 from apps.robots.models import Robot
 from apps.robots.selectors.availability import STATUS_SEVERITY
 from apps.robots.services.robots import robot_register
+from tests.support.statements import request_statements
 from urfmp.pages.selectors import fleet_tree as module
 from urfmp.pages.selectors.fleet_tree import fleet_tree
 
@@ -213,7 +214,7 @@ def test_large_fleet_takes_few_queries_and_small_pages(
     for query in ({}, {"facility": "Hall 1"}, {"facility": "Hall 1", "area": "Area 1"}):
         with CaptureQueriesContext(connection) as queries:
             response = client.get(TREE, query)
-        executed = [q["sql"] for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]
+        executed = request_statements(queries)
         assert len(executed) <= 12
         assert len(response.content) < 150_000
     specs = client.get(LIST, {"facility": "Hall 1"}).context["cl"].filter_specs
@@ -233,7 +234,7 @@ def test_list_of_many_places_takes_few_queries(hall, alice, client_for):
     client.get(LIST)
     with CaptureQueriesContext(connection) as queries:
         client.get(LIST, {"facility": "Hall 1", "area": "B & C"})
-    executed = [q["sql"] for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]
+    executed = request_statements(queries)
     assert len(executed) <= 12
 
 

@@ -21,6 +21,7 @@ from apps.maintenance.services.planner import schedules_open_due_tasks
 from apps.maintenance.services.schedules import schedule_create
 from apps.maintenance.services.tasks import task_cancel, task_create, task_update
 from apps.organizations.services.organizations import organization_update
+from tests.support.statements import request_statements
 from urfmp.pages.selectors.maintenance.calendar import calendar_days
 from urfmp.pages.selectors.maintenance.entries import CalendarFilter, task_version
 from urfmp.pages.selectors.maintenance.periods import CalendarView, period_of
@@ -294,7 +295,7 @@ def test_calendar_of_many_tasks_is_small_with_few_queries(
             CaptureQueriesContext(connection) as queries,
         ):
             page = client.get(URL, {"view": view, "date": "2026-03-21"})
-        statements = [q["sql"] for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]
+        statements = request_statements(queries)
         assert len(statements) <= 12, statements
         assert len(page.content) < 300_000, (view, len(page.content))
         assert len(gzip.compress(page.content)) < 150_000

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.maintenance.services.tasks import task_cancel, task_create, task_hold, task_start
+from tests.support.statements import request_statements
 from urfmp.common.time.local import start_of_day
 from urfmp.pages.selectors.maintenance import my_work as module
 
@@ -111,6 +112,6 @@ def test_more_tasks_are_counted_with_few_queries(monkeypatch, worker, add_task, 
     client.get(URL)
     with CaptureQueriesContext(connection) as queries:
         page = client.get(URL)
-    statements = [q["sql"] for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]
+    statements = request_statements(queries)
     assert len(statements) <= 12
     assert page.context["work"].more == 3

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.robots.models import Robot
 from apps.telemetry.services.pending_work import pending_work_enqueue_stored
 from tests.support.platform import enter
+from tests.support.statements import request_statements
 
 pytestmark = pytest.mark.django_db
 
@@ -39,8 +40,7 @@ def test_home_query_count_is_independent_of_fleet_size(fleet, alice, client_for,
     with CaptureQueriesContext(connection) as queries:
         client.get("/admin/")
 
-    # The transaction of the test turns the request's transactions into savepoints.
-    executed = [q["sql"] for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]
+    executed = request_statements(queries)
     assert len(executed) <= 12
 
 

@@ -7,6 +7,7 @@ from django.urls import reverse
 
 from apps.alerts.models import Alert
 from apps.robots.models import Robot
+from tests.support.statements import request_statements
 
 pytestmark = pytest.mark.django_db
 
@@ -54,8 +55,7 @@ def test_tab_query_count(tab, fleet, alice, client_for, robot_url):
     with CaptureQueriesContext(connection) as queries:
         client.get(robot_url(fleet.a.robot), {"tab": tab})
 
-    # The transaction of the test turns the request's transactions into savepoints.
-    executed = [q["sql"] for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]
+    executed = request_statements(queries)
     assert len(executed) <= 12
 
 

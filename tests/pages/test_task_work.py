@@ -18,6 +18,7 @@ from apps.maintenance.services.part_movements import part_movement_create
 from apps.maintenance.services.parts import part_create, part_stock_create
 from apps.maintenance.services.tasks import StepEntry, task_create, task_start, task_step_record
 from apps.maintenance.services.templates import PartDraft, StepDraft, template_create
+from tests.support.statements import request_statements
 
 pytestmark = pytest.mark.django_db
 
@@ -88,7 +89,7 @@ def test_page_shows_steps_and_sheet_with_few_queries(client, task):
     client.get(page)
     with CaptureQueriesContext(connection) as queries:
         text = client.get(page).content.decode()
-    statements = [q for q in queries.captured_queries if "SAVEPOINT" not in q["sql"]]
+    statements = request_statements(queries)
     assert len(statements) <= 14
     assert "0 of 3" in text
     assert "at most 2 mm" in text

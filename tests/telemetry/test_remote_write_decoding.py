@@ -164,7 +164,8 @@ def test_any_body_is_decoded_or_rejected(version, body):
 def test_missing_symbols_are_rejected():
     for references in ([1, 2], [1]):
         request = RequestV2(symbols=["", "__name__"])
-        request.timeseries.add().labels_refs.extend(references)
+        series = request.timeseries.add(labels_refs=references)
+        series.samples.add(timestamp=1, value=1)
         with pytest.raises(MalformedBatchError):
             decode_remote_write(request.SerializeToString(), version=2, max_samples=10)
 

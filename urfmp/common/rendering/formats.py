@@ -72,6 +72,11 @@ def format_date(value: date | datetime) -> str:
     return f"{day.day} {day:%b} {day.year}"
 
 
+def format_month(value: date) -> str:
+    """Return a month as in `October 2026`."""
+    return f"{value:%B} {value.year}"
+
+
 def format_datetime(value: datetime) -> str:
     """Return a datetime as in `25 Oct 2026, 02:30`.
 

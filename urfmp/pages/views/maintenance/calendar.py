@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 from apps.accounts.models import User
 from apps.organizations.choices import MaintenanceType
 from apps.organizations.models import Facility
-from urfmp.common.rendering.formats import format_date
+from urfmp.common.rendering.formats import format_date, format_month
 from urfmp.common.time.zones import zone_or_utc
 from urfmp.pages.selectors.maintenance.calendar import calendar_days, overdue_count
 from urfmp.pages.selectors.maintenance.entries import (
@@ -144,7 +144,7 @@ def _query(view: CalendarView, day: Any, kept: dict[str, str]) -> str:
 
 def _heading(period: Period) -> str:
     if period.view == CalendarView.MONTH:
-        return f"{period.anchor:%B} {period.anchor.year}"
+        return format_month(period.anchor)
     if period.view == CalendarView.DAY:
         return f"{period.anchor:%A}, {format_date(period.anchor)}"
     return f"{format_date(period.days[0])} to {format_date(period.days[-1])}"
