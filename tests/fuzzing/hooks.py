@@ -67,6 +67,7 @@ _REASONS = [
     r"Expiry must be in the future\.",
     r"This field cannot be changed; .*",
     r".* is not an IP address or network, such as .*",
+    r".* is not an IP address or CIDR range such as .*",
     r"A range (ends|begins) .*",
     r"Null characters are not allowed\.",
     r"Invisible characters are not allowed\. .*",

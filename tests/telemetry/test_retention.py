@@ -116,6 +116,7 @@ def test_retention_apache_edition_drops_chunks(owner_cursor):
         "CREATE OR REPLACE FUNCTION timescaledb_edition() RETURNS text LANGUAGE sql STABLE"
         " AS $$ SELECT 'apache'::text $$"
     )
+    owner_cursor.execute("SELECT FROM retention_apply()")  # empty chunks of earlier tests
     organization, robot = uuid.uuid4(), uuid.uuid4()
     owner_cursor.execute(
         "INSERT INTO organizations (id, name, slug) VALUES (%s, 'x', %s)",
