@@ -37,9 +37,10 @@ FILL = """
         organization_id=o, title="Inspection", type="inspection",
         steps=[StepDraft("Brake holds", "pass_fail"), StepDraft("Gap", "number", "mm"),
                StepDraft("Label", "photo")], parts=[PartDraft(part, Decimal(1))])
-    for title in ("Inspect one", "Inspect two"):
-        task_create(organization_id=o, created_by=system, title=title, type="inspection",
-                    template=template, assigned_to=User.objects.get(email="a@acme.example"))
+    for number in ("one", "two", "three", "four", "five"):
+        task_create(organization_id=o, created_by=system, title=f"Inspect {number}",
+                    type="inspection", template=template,
+                    assigned_to=User.objects.get(email="a@acme.example"))
 """
 READ = """
     task = MaintenanceTask.objects.get(title="Inspect one")
@@ -52,7 +53,7 @@ READ = """
         "events": [e.kind for e in TaskEvent.objects.filter(task=task)],
     }))
 """
-EXPECTED = re.compile(r"ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|status of 409")
+EXPECTED = re.compile(r"ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|status of 40[49]")
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,27 @@ def phone(chromium, served, session, filled):
     assert not errors
 
 
+def start(page, title):
+    page.goto("/admin/my-work/")
+    page.get_by_role("button", name=f"Start {title}").tap()
+    page.wait_for_selector("#checklist-title")
+
+
+def record_gap(page, value):
+    page.get_by_label("Gap", exact=True).fill(value)
+    page.locator("[data-step]", has_text="Gap").get_by_role("button", name="Save").tap()
+
+
+DRAFT_KEY = """() => {
+  const { user, task } = document.querySelector("[data-work]").dataset;
+  return `${user} ${task} ${document.querySelector("[name=number]").form.dataset.draft}`;
+}"""
+
+
+def draft(page, key):
+    return page.evaluate("(key) => urfmpWorkStore.draft(key)", key)
+
+
 def photo():
     output = BytesIO()
     Image.new("RGB", (64, 48), "red").save(output, "JPEG")
@@ -88,16 +110,12 @@ def photo():
 
 def test_task_is_completed_in_three_taps_though_the_network_drops(phone, served):
     page = phone
-    page.goto("/admin/my-work/")
-    page.get_by_role("button", name="Start Inspect one").tap()  # 1
-    page.wait_for_selector("#checklist-title")
+    start(page, "Inspect one")  # 1
     page.get_by_role("button", name="Pass").tap()
     page.wait_for_selector("[data-result]:has-text('Passed')")
 
     page.context.set_offline(True)
-    gap = page.get_by_label("Gap", exact=True)
-    gap.fill("0,4")
-    page.locator("[data-step]", has_text="Gap").get_by_role("button", name="Save").tap()
+    record_gap(page, "0,4")
     page.wait_for_selector("#unsent-note:has-text('1 entry is kept on this device')")
     page.get_by_label("Label", exact=True).set_input_files(photo())
     page.wait_for_selector("#unsent-note:has-text('2 entries are kept on this device')")
@@ -130,9 +148,7 @@ RECORD = """
 
 def test_conflict_is_shown_and_the_user_decides(phone, served):
     page = phone
-    page.goto("/admin/my-work/")
-    page.get_by_role("button", name="Start Inspect two").tap()
-    page.wait_for_selector("#checklist-title")
+    start(page, "Inspect two")
     # What is typed and not saved survives a reload.
     page.get_by_label("Gap", exact=True).fill("0.5")
     page.wait_for_timeout(200)
@@ -146,6 +162,59 @@ def test_conflict_is_shown_and_the_user_decides(phone, served):
     page.context.set_offline(False)
     page.wait_for_selector("#unsent-rows:has-text('was recorded meanwhile: 9 mm')", timeout=20_000)
     page.wait_for_selector("#unsent-rows:has-text('You entered: 0.5')")
+    key = page.evaluate(DRAFT_KEY)
+    assert draft(page, key)
     page.get_by_role("button", name="Replace with my entry").tap()
     page.wait_for_selector("[data-result]:has-text('0.5 mm')")
     assert page.locator("#unsent").is_hidden()
+    assert draft(page, key) is None
+
+
+DELETE = """
+    MaintenanceTask.objects.get(title="Inspect three").delete()
+"""
+
+
+def test_entry_of_a_deleted_task_does_not_block_others_and_can_be_discarded(phone, served):
+    page = phone
+    start(page, "Inspect four")
+    other = page.url
+    start(page, "Inspect three")
+    key = page.evaluate(DRAFT_KEY)
+    served.manage("shell", "-v0", "-c", PRELUDE + DELETE)
+    record_gap(page, "0.7")
+    page.wait_for_selector("#unsent-rows:has-text('The task does not exist any more')")
+    assert draft(page, key)
+    page.goto(other)
+    page.wait_for_selector("#unsent-rows:has-text('You entered: 0.7')")
+    record_gap(page, "0.8")
+    page.wait_for_selector("[data-result]:has-text('0.8 mm')")
+    page.get_by_role("button", name="Discard my entry").tap()
+    page.wait_for_selector("#unsent", state="hidden")
+    assert draft(page, key) is None
+
+
+# As if the answer to the entry was lost a day ago.
+TRIED = """async () => {
+  const { user } = document.querySelector("[data-work]").dataset;
+  for (const entry of await urfmpWorkStore.entries(user)) {
+    await urfmpWorkStore.put({ ...entry, triedAt: Date.now() - 24 * 3_600_000 });
+  }
+}"""
+
+
+def test_entry_tried_a_day_ago_is_not_sent_without_the_users_decision(phone):
+    page = phone
+    start(page, "Inspect five")
+    page.context.set_offline(True)
+    record_gap(page, "0.9")
+    page.wait_for_selector("#unsent-note:has-text('1 entry is kept on this device')")
+    page.evaluate(TRIED)
+    record_gap(page, "1")
+    page.wait_for_selector("#unsent-rows:has-text('It may have been saved already.')")
+    page.wait_for_selector("#unsent-rows:has-text('You entered: 0.9')")
+    page.wait_for_selector("#unsent-note:has-text('1 entry is kept on this device')")
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Discard my entry").tap()
+    page.wait_for_selector("[data-result]:has-text('1 mm')")
+    assert page.get_by_label("Gap", exact=True).input_value() == "1"

@@ -8,11 +8,15 @@
   const MAX_RETRY_MILLISECONDS = 60_000;
   // A photo over a slow network; then the entry is sent again, with the same token.
   const SEND_MILLISECONDS = 120_000;
+  // The server detects repetitions for 24 hours. After that, a repetition could be saved twice.
+  const REPEATABLE_MILLISECONDS = 23 * 3_600_000;
   const TOKEN_BYTES = 16;
   // A second tab does not send the same entries at the same time.
   const LOCK = "urfmp-work-send";
   const OWNER = "owner";
   const PAGES_CACHE = "urfmp-work-1"; // as in service_worker/work.js
+  const NOT_FOUND = "The task does not exist any more, or you may not change it.";
+  const MAYBE_SAVED = "It may have been saved already. Check the task before you send it again.";
   let retryMilliseconds = FIRST_RETRY_MILLISECONDS;
   let retryTimer = 0;
   let isSending = false;
@@ -53,21 +57,40 @@
     }
     return {
       user: user(), task: task(), url: location.pathname, label: form.dataset.queue, token: newToken(), fields, files,
-      draft: form.dataset.draft ? draftKey(form) : "", state: "waiting", message: "",
+      draft: form.dataset.draft ? draftKey(form) : "", state: "waiting", message: "", triedAt: 0,
     };
   }
 
-  // A second entry of a step replaces the first one, as long as that was not sent.
+  // A second entry of a step replaces the first one, unless the server may have saved that.
   async function keep(entry) {
     const step = valueOf(entry, "step");
     if (step && valueOf(entry, "act") === "record" && !isSending) {
       for (const other of await store.entries(user())) {
-        if (other.state === "waiting" && valueOf(other, "step") === step && valueOf(other, "act") === "record") {
+        const isUnsent = other.state === "waiting" && !other.triedAt;
+        if (isUnsent && valueOf(other, "step") === step && valueOf(other, "act") === "record") {
           await store.remove(other.number);
         }
       }
     }
     await store.add(entry);
+  }
+
+  // Without a network, an attempt does not reach the server.
+  async function markTried(entry) {
+    if (entry.triedAt || !navigator.onLine) {
+      return entry;
+    }
+    const tried = { ...entry, triedAt: Date.now() };
+    await store.put(tried);
+    return tried;
+  }
+
+  // Text that differs from the entry was typed later, and is kept.
+  async function dropDraftOf(entry) {
+    const draft = entry.draft && await store.draft(entry.draft);
+    if (draft && draft.every(([name, value]) => valueOf(entry, name) === value)) {
+      await store.dropDraft(entry.draft);
+    }
   }
 
   function body(entry, csrf) {
@@ -96,36 +119,62 @@
 
   const tokenOf = (root) => root.querySelector("[name=csrfmiddlewaretoken]")?.value || "";
 
-  // Returns "sent", "rejected" or "later".
-  async function deliver(entry) {
-    let response = await send(entry, tokenOf(document));
-    if (!isJson(response) && response.status < 500 && response.status !== 429) {
-      // The form's token or the session has ended. Another user's page has another token and name.
-      const page = await freshPage(location.href);
-      if (!page || page.querySelector("[data-work]").dataset.user !== user()) {
-        problem = "Sign in again to send them.";
-        return "later";
-      }
-      response = await send(entry, tokenOf(page));
+  const isBusy = (response) => response.status >= 500 || [408, 425, 429].includes(response.status);
+
+  // From the list of tasks: the page's own task may have been deleted. Another user's page has
+  // another token and name.
+  async function freshToken() {
+    const page = await freshPage(area().dataset.list || location.href);
+    return page?.querySelector("[data-work]").dataset.user === user() ? tokenOf(page) : "";
+  }
+
+  // Returns the response, or null if the session has ended.
+  async function responseTo(entry) {
+    const response = await send(entry, tokenOf(document));
+    if (isJson(response) || isBusy(response)) {
+      return response;
     }
-    if (response.ok && isJson(response)) {
-      const answer = await response.json();
-      await store.remove(entry.number);
-      await setVersion(valueOf(entry, "step"), answer.version);
-      return "sent";
-    }
-    if (response.status >= 500 || response.status === 429 || !isJson(response)) {
-      problem = "The server is busy.";
-      return "later";
-    }
-    const answer = await response.json();
-    const message = (answer.errors || ["The entry was rejected."]).join(" ");
-    await store.put({ ...entry, state: "rejected", message, version: answer.version });
+    // The token of the form or the session may have ended.
+    const csrf = await freshToken();
+    return csrf ? send(entry, csrf) : null;
+  }
+
+  async function reject(entry, message, version) {
+    await store.put({ ...entry, state: "rejected", message, version });
     if (entry.draft) {
       await store.keepDraft(entry.draft, entry.fields);
       await restoreDrafts();
     }
     return "rejected";
+  }
+
+  // Returns "sent", "rejected" or "later".
+  async function deliver(waiting) {
+    if (waiting.triedAt && Date.now() - waiting.triedAt > REPEATABLE_MILLISECONDS) {
+      return reject(waiting, MAYBE_SAVED);
+    }
+    const entry = await markTried(waiting);
+    const response = await responseTo(entry);
+    if (!response) {
+      await store.put(waiting); // without a session, nothing was saved
+      problem = "Sign in again to send them.";
+      return "later";
+    }
+    if (isBusy(response) || (response.ok && !isJson(response))) {
+      problem = "The server is busy.";
+      return "later";
+    }
+    if (!isJson(response)) {
+      const isMissing = [403, 404].includes(response.status);
+      return reject(entry, isMissing ? NOT_FOUND : `The server rejected the entry with status ${response.status}.`);
+    }
+    const answer = await response.json();
+    if (!response.ok) {
+      return reject(entry, (answer.errors || ["The entry was rejected."]).join(" "), answer.version);
+    }
+    await store.remove(entry.number);
+    await setVersion(valueOf(entry, "step"), answer.version);
+    return "sent";
   }
 
   // Entries that the user has made after this one know its result.
@@ -242,12 +291,19 @@
     acts.className = "u-buttons";
     const again = async () => {
       const fields = entry.version === undefined ? entry.fields : withVersion(entry, entry.version);
-      await store.put({ ...entry, fields, token: newToken(), state: "waiting", message: "" });
+      await dropDraftOf(entry);
+      await store.put({ ...entry, fields, token: newToken(), triedAt: 0, state: "waiting", message: "" });
       flush();
+    };
+    const discard = async () => {
+      await dropDraftOf(entry);
+      await store.remove(entry.number);
+      await flush();
+      await refresh().catch(() => undefined);
     };
     acts.append(
       button(entry.version === undefined ? "Send again" : "Replace with my entry", again, true),
-      button("Discard my entry", async () => { await store.remove(entry.number); await flush(); await refresh(); }),
+      button("Discard my entry", discard),
     );
     main.append(title, entered, reason, acts);
     row.append(main);
