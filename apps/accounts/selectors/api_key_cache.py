@@ -40,8 +40,10 @@ def cached_key_credential(key: str) -> KeyCredential | None:
     return credential
 
 
-def is_key_revoked(key: str) -> bool:
-    """Return whether a key is invalid, bypassing the cache.
+def is_key_invalid(key: str) -> bool:
+    """Return whether a key is invalid now, and cache it again.
+
+    An invalid key is unknown, revoked or expired, or of a retired robot or inactive organization.
 
     Used before a request is rejected for another reason: such a request has no transaction that
     would check the key.

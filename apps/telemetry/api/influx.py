@@ -21,7 +21,7 @@ from apps.accounts.selectors.line_protocol_mapping import get_line_protocol_mapp
 from apps.telemetry.api.foreign_robots import audit_foreign_robot
 from apps.telemetry.api.key_recheck import (
     invalidate_rejected_key,
-    response_needs_401,
+    reject_invalid_key,
     sending_api_key,
 )
 from apps.telemetry.api.request_body import reserved_body
@@ -156,7 +156,7 @@ def _with_version_headers(response: HttpResponse) -> HttpResponse:
 
 def _write(request: HttpRequest, precisions: dict[str, str]) -> HttpResponse:
     response = _handle_write(request, precisions)
-    if response_needs_401(request, response, influx_key(request)):
+    if reject_invalid_key(request, response, influx_key(request)):
         return _unauthorized(SendingApiKeyInvalidError().message)
     return response
 

@@ -14,7 +14,7 @@ from apps.accounts.auth.requests import presented_token
 from apps.telemetry.api.foreign_robots import audit_foreign_robot
 from apps.telemetry.api.key_recheck import (
     invalidate_rejected_key,
-    response_needs_401,
+    reject_invalid_key,
     sending_api_key,
 )
 from apps.telemetry.api.request_body import reserved_body
@@ -38,7 +38,7 @@ def ingest(request: HttpRequest) -> HttpResponse:
     if every point was rejected.
     """
     response = _handle_ingest(request)
-    if response_needs_401(request, response, presented_token(request)):
+    if reject_invalid_key(request, response, presented_token(request)):
         return _not_authenticated(SendingApiKeyInvalidError().message)
     return response
 

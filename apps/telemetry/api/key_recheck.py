@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 
 from apps.accounts.auth.principals import ApiKeyPrincipal
-from apps.accounts.selectors.api_key_cache import invalidate_key, is_key_revoked
+from apps.accounts.selectors.api_key_cache import invalidate_key, is_key_invalid
 from apps.telemetry.services.ingest.writer import SendingApiKey
 from urfmp.common.http.request_state import request_state
 from urfmp.common.security.bearer_secrets import hash_token
@@ -36,10 +36,12 @@ def invalidate_rejected_key(request: HttpRequest) -> None:
     invalidate_key(principal.key_id)
 
 
-def response_needs_401(
+def reject_invalid_key(
     request: HttpRequest, response: HttpResponse, key: str | None, *, success: int = 204
 ) -> bool:
-    """Return whether an invalid API key requires 401 instead.
+    """Make a request with an invalid API key anonymous; return whether it was.
+
+    The caller then sends 401 instead of the response.
 
     The storing transaction verifies the key. A request that is rejected for its body never
     reaches it, so the key is verified here, and an invalid key gets no other error than 401. It
@@ -59,7 +61,7 @@ def response_needs_401(
         or request_state(request).is_key_verified
     ):
         return False
-    if not is_key_revoked(key):
+    if not is_key_invalid(key):
         return False
     request.user = AnonymousUser()
     request_state(request).rejected_key_digest = hash_token(key)

@@ -18,7 +18,7 @@ from apps.accounts.selectors.line_protocol_mapping import get_line_protocol_mapp
 from apps.telemetry.api.foreign_robots import audit_foreign_robot
 from apps.telemetry.api.key_recheck import (
     invalidate_rejected_key,
-    response_needs_401,
+    reject_invalid_key,
     sending_api_key,
 )
 from apps.telemetry.api.receivers.base import Media, Receiver, Reply
@@ -54,7 +54,7 @@ def _receiver_view(receiver: Receiver) -> Callable[[HttpRequest], HttpResponse]:
     @view_policy(manual_transactions=True, reverify_key_on_write=True, error_format=converted)
     def view(request: HttpRequest) -> HttpResponse:
         response = _handle(receiver, request)
-        if response_needs_401(request, response, presented_token(request), success=200):
+        if reject_invalid_key(request, response, presented_token(request), success=200):
             return error_response(SendingApiKeyInvalidError())
         return response
 
