@@ -37,7 +37,7 @@ FILL = """
         organization_id=o, title="Inspection", type="inspection",
         steps=[StepDraft("Brake holds", "pass_fail"), StepDraft("Gap", "number", "mm"),
                StepDraft("Label", "photo")], parts=[PartDraft(part, Decimal(1))])
-    for number in ("one", "two", "three", "four", "five"):
+    for number in ("one", "two", "three", "four", "five", "six"):
         task_create(organization_id=o, created_by=system, title=f"Inspect {number}",
                     type="inspection", template=template,
                     assigned_to=User.objects.get(email="a@acme.example"))
@@ -53,7 +53,7 @@ READ = """
         "events": [e.kind for e in TaskEvent.objects.filter(task=task)],
     }))
 """
-EXPECTED = re.compile(r"ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|status of 40[49]")
+EXPECTED = re.compile(r"ERR_INTERNET_DISCONNECTED|ERR_NETWORK_CHANGED|status of 40[349]")
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +218,18 @@ def test_entry_tried_a_day_ago_is_not_sent_without_the_users_decision(phone):
     page.get_by_role("button", name="Discard my entry").tap()
     page.wait_for_selector("[data-result]:has-text('1 mm')")
     assert page.get_by_label("Gap", exact=True).input_value() == "1"
+
+
+ATTEMPTS = """async () => {
+  const { user } = document.querySelector("[data-work]").dataset;
+  return (await urfmpWorkStore.entries(user)).map((entry) => [entry.state, entry.triedAt]);
+}"""
+
+
+def test_entry_sent_without_a_session_waits_and_is_not_tried(phone):
+    page = phone
+    start(page, "Inspect six")
+    page.context.clear_cookies()
+    record_gap(page, "1")
+    page.wait_for_selector("#unsent-note:has-text('Sign in again to send them.')")
+    assert page.evaluate(ATTEMPTS) == [["waiting", 0]]
