@@ -161,7 +161,7 @@ def robots_in_scope(
 
 
 def firing_robot_count() -> Coalesce:
-    """Return an expression of rules: for how many robots each of them fires."""
+    """Return an expression of rules: the number of firing robots."""
     states = AlertRuleState.objects.filter(
         rule=OuterRef("pk"), state__in=(RuleState.FIRING, RuleState.RECOVERING)
     )

@@ -39,7 +39,7 @@ def invalidate_rejected_key(request: HttpRequest) -> None:
 def reject_invalid_key(
     request: HttpRequest, response: HttpResponse, key: str | None, *, success: int = 204
 ) -> bool:
-    """Make a request with an invalid API key anonymous; return whether it was.
+    """Make a request with an invalid API key anonymous.
 
     The caller then sends 401 instead of the response.
 
@@ -52,6 +52,9 @@ def reject_invalid_key(
         response: Response to be sent otherwise.
         key: Presented API key.
         success: Status of a response to a body from which nothing was stored.
+
+    Returns:
+        Whether the key is invalid.
     """
     principal: Any = request.user
     if key is None or not isinstance(principal, ApiKeyPrincipal):

@@ -75,7 +75,10 @@ def result_store(
 def _next_state(
     delivery: Delivery, result: AttemptResult, now: datetime, retry_delays: Sequence[timedelta]
 ) -> dict[str, Any]:
-    """Return the columns after an attempt: delivered, dead, or `failed` until the next attempt."""
+    """Return the columns of a delivery after an attempt.
+
+    It is delivered or dead, or `failed` until the next attempt.
+    """
     if result.is_delivered and (repetition := _repetition(delivery, now)):
         return repetition
     if result.is_delivered:
