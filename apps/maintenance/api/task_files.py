@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 from urllib.parse import quote
 
 import django_filters
 from django.db.models import QuerySet
-from django.http import Http404, HttpResponse, HttpResponseNotModified
-from django.utils.http import parse_etags
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import mixins, serializers
@@ -28,13 +25,9 @@ from apps.maintenance.services.task_files import (
 )
 from apps.robots.api.operators import author_of
 from urfmp.common.api.examples import body_example
-from urfmp.common.api.serializers import ScopedModelSerializer
+from urfmp.common.api.serializers import ScopedModelSerializer, decode_base64
 from urfmp.common.api.viewsets import ReadViewSet
-
-# Opened as a page, a file may run and load nothing.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-# Kept by the browser alone, and asked for each time: access may have ended.
-_CACHING = "private, no-cache"
+from urfmp.common.http.stored_files import stored_file_response
 
 
 def file_response(files: QuerySet[Any], if_none_match: str) -> HttpResponse:
@@ -47,30 +40,17 @@ def file_response(files: QuerySet[Any], if_none_match: str) -> HttpResponse:
         if_none_match: Header of the request.
 
     Raises:
-        Http404: There is no such file.
+        Http404: The file does not exist.
     """
-    digest = files.values_list("digest", flat=True).first()
-    if digest is None:
-        raise Http404
-    # A proxy that compresses a response makes its ETag weak, or appends the coding to it.
-    known = {
-        text.removeprefix("W/").split("-")[0].strip('"') for text in parse_etags(if_none_match)
-    }
-    response: HttpResponse
-    if digest in known or "*" in known:
-        response = HttpResponseNotModified()
-    else:
-        file = files.get()
-        kind = f"{file.media_type}; charset=utf-8" if file.media_type == "text/plain" else None
-        response = HttpResponse(bytes(file.content), content_type=kind or file.media_type)
-        place = "inline" if file.is_image else "attachment"
-        name = quote(file.file_name, safe="")
-        response["Content-Disposition"] = f"{place}; filename*=UTF-8''{name}"
-    response["ETag"] = f'"{digest}"'
-    response["Cache-Control"] = _CACHING
-    response["Content-Security-Policy"] = _POLICY
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Cross-Origin-Resource-Policy"] = "same-origin"
+    return stored_file_response(files, if_none_match, _content_response)
+
+
+def _content_response(file: TaskFile) -> HttpResponse:
+    kind = f"{file.media_type}; charset=utf-8" if file.media_type == "text/plain" else None
+    response = HttpResponse(bytes(file.content), content_type=kind or file.media_type)
+    place = "inline" if file.is_image else "attachment"
+    name = quote(file.file_name, safe="")
+    response["Content-Disposition"] = f"{place}; filename*=UTF-8''{name}"
     return response
 
 
@@ -129,11 +109,7 @@ class TaskFileSerializer(ScopedModelSerializer):
         Raises:
             ValidationError: The text is not base64.
         """
-        try:
-            return base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError) as error:
-            msg = "Encode the file in base64."
-            raise serializers.ValidationError(msg) from error
+        return decode_base64(value)
 
 
 class TaskFileFilterSet(django_filters.FilterSet):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import Any
 
 from django.http import Http404, HttpResponse
@@ -24,7 +22,7 @@ from apps.organizations.services.floor_plans import (
     floor_plan_upload,
 )
 from urfmp.common.api.examples import body_example
-from urfmp.common.api.serializers import StrictSerializer
+from urfmp.common.api.serializers import StrictSerializer, decode_base64
 
 # In base64, and below the limit of request bodies.
 _MAX_CONTENT_CHARS = 7_500_000
@@ -67,11 +65,7 @@ class FloorPlanChangeSerializer(StrictSerializer):
         Raises:
             ValidationError: The text is not base64.
         """
-        try:
-            return base64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError) as error:
-            msg = "Encode the file in base64."
-            raise serializers.ValidationError(msg) from error
+        return decode_base64(value)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require a file or points.

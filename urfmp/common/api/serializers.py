@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from typing import Any, ClassVar
 
 from django.db import models
@@ -28,6 +30,19 @@ class ScopedRelatedField(serializers.PrimaryKeyRelatedField):  # type: ignore[ty
 def field_names(wanted: str) -> set[str]:
     """Return the names in a `?fields` parameter, which may be empty."""
     return {name.strip(" ") for name in wanted.split(",")} if wanted else set()
+
+
+def decode_base64(text: str) -> bytes:
+    """Return the content of a file that was sent as base64.
+
+    Raises:
+        ValidationError: The text is not base64.
+    """
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        msg = "Encode the file in base64."
+        raise serializers.ValidationError(msg) from error
 
 
 class StrictFieldsMixin:
