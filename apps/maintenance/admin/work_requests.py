@@ -26,7 +26,7 @@ from apps.organizations.choices import MaintenanceType
 from urfmp.common.admin import (
     AutocompleteFilter,
     ObjectAction,
-    OrganizationScopedAdmin,
+    ReadOnlyAdmin,
     request_user,
 )
 from urfmp.common.rendering.formats import NOTHING
@@ -92,7 +92,7 @@ def _accept(request: HttpRequest, row: WorkRequest, values: dict[str, Any]) -> H
 
 
 @admin.register(WorkRequest)
-class WorkRequestAdmin(OrganizationScopedAdmin[WorkRequest]):
+class WorkRequestAdmin(ReadOnlyAdmin[WorkRequest]):
     audit_resource = "work_request"
     empty_text = "Problems of robots that wait for review appear here."
     list_display = ("title", "robot", "state", "reporter", "received", "next_step")
@@ -138,16 +138,6 @@ class WorkRequestAdmin(OrganizationScopedAdmin[WorkRequest]):
             is_danger=True,
         ),
     )
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        # Requests are made on the robot's page, or with its label.
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
         kept = {k: v for k, v in request.GET.items() if k not in {"state", "p", "o"}}

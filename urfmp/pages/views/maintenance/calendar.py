@@ -14,9 +14,7 @@ from django.utils.http import urlencode
 
 from apps.accounts.models import User
 from apps.organizations.choices import MaintenanceType
-from apps.organizations.models import Facility
 from urfmp.common.rendering.formats import format_date, format_month
-from urfmp.common.time.zones import zone_or_utc
 from urfmp.pages.selectors.maintenance.calendar import calendar_days, overdue_count
 from urfmp.pages.selectors.maintenance.entries import (
     MAX_COUNTED_TASKS,
@@ -30,6 +28,7 @@ from urfmp.pages.selectors.maintenance.periods import (
     parse_day,
     period_of,
 )
+from urfmp.pages.views.maintenance.facilities import facility_filter
 from urfmp.pages.views.rendering import render_page, require_permission
 
 TITLE = "Calendar"
@@ -77,13 +76,8 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
     require_permission(request, "maintenance.view_maintenancetask")
     user: Any = request.user
     query = request.GET
-    facilities: dict[str, str] = dict(
-        Facility.objects.restrict(user)
-        .order_by("name")
-        .values_list("name", "timezone")[:_MAX_CHOICES]
-    )
-    facility = query.get("facility", "") if query.get("facility") in facilities else ""
-    zone = zone_or_utc(facilities.get(facility) or user.organization.timezone)
+    facilities = facility_filter(user, query)
+    facility, zone = facilities.name, facilities.zone
     assignees = _assignees(user)
     assignee = query.get("assignee", "") if query.get("assignee") in dict(assignees) else ""
     kind = query.get("type", "") if query.get("type") in MaintenanceType.values else ""
@@ -125,7 +119,7 @@ def calendar_page(request: HttpRequest) -> HttpResponse:
             today_query=_query(view, today, kept),
             filter_query=urlencode(kept),
             here=f"{request.path}?{_query(view, period.anchor, kept)}",
-            facilities=list(facilities),
+            facilities=facilities.choices,
             assignees=assignees,
             types=MaintenanceType.choices,
             selected={"facility": facility, "assignee": assignee, "type": kind},

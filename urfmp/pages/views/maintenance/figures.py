@@ -23,14 +23,13 @@ from apps.maintenance.selectors.figures import (
     TaskSummary,
     maintenance_figures,
 )
-from apps.organizations.models import Facility
 from apps.robots.exceptions import InvalidRangeError
 from apps.robots.models import Robot
 from apps.robots.selectors.status_intervals import TimeRange
 from urfmp.common.db.fields import MAX_DATETIME, MIN_DATETIME
 from urfmp.common.time.local import start_of_day
-from urfmp.common.time.zones import zone_or_utc
 from urfmp.pages.selectors.maintenance.figure_events import FigureEvents, figure_events
+from urfmp.pages.views.maintenance.facilities import facility_filter
 from urfmp.pages.views.rendering import render_page, require_permission
 
 TITLE = "Maintenance figures"
@@ -90,13 +89,8 @@ def figures_page(request: HttpRequest) -> HttpResponseBase:
     require_permission(request, "maintenance.view_maintenancetask")
     user: Any = request.user
     query = request.GET
-    facilities: dict[str, str] = dict(
-        Facility.objects.restrict(user)
-        .order_by("name")
-        .values_list("name", "timezone")[:_MAX_CHOICES]
-    )
-    facility = query.get("facility", "") if query.get("facility") in facilities else ""
-    zone = zone_or_utc(facilities.get(facility) or user.organization.timezone)
+    facilities = facility_filter(user, query)
+    facility, zone = facilities.name, facilities.zone
     days = _days(query, timezone.now().astimezone(zone).date())
     rows = Robot.objects.restrict(user).order_by("name", "pk")
     if facility:
@@ -114,7 +108,7 @@ def figures_page(request: HttpRequest) -> HttpResponseBase:
         ),
     }
     context: dict[str, Any] = {
-        "facilities": list(facilities),
+        "facilities": facilities.choices,
         "robots": robots[:_MAX_CHOICES],
         "selected": {"facility": facility, "robot": robot_id if selected else None},
         "days": days,
