@@ -119,7 +119,7 @@ def test_client_retries_after_503(error_class, client, stored, monkeypatch):
             raise error_class
         return telemetry_ingest(**given)
 
-    monkeypatch.setattr("apps.telemetry.api.influx.telemetry_ingest", busy_at_first)
+    monkeypatch.setattr("apps.telemetry.services.telemetry.telemetry_ingest", busy_at_first)
     sent = list(points())[:200]
     failures, retries = [], []
     options = WriteOptions(

@@ -289,7 +289,7 @@ def test_write_lost_database_sends_retry_after(path, write, monkeypatch):
     def lost(**_):
         raise OperationalError
 
-    monkeypatch.setattr("apps.telemetry.api.influx.telemetry_ingest", lost)
+    monkeypatch.setattr("apps.telemetry.services.telemetry.telemetry_ingest", lost)
     response = write("m,robot=SN-1 v=1", path)
     assert response.status_code == 503
     assert response["retry-after"]
@@ -343,7 +343,7 @@ def test_write_unexpected_error_gets_influx_error(path, write, monkeypatch):
     def fail(**_):
         raise RuntimeError
 
-    monkeypatch.setattr("apps.telemetry.api.influx.telemetry_ingest", fail)
+    monkeypatch.setattr("apps.telemetry.services.telemetry.telemetry_ingest", fail)
     status, code, _ = influx_error(write("m,robot=SN-1 v=1", path))
     assert (status, code) == (500, "internal error")
 

@@ -144,7 +144,7 @@ def test_overload_is_sent_again_by_both_senders(robot, key, monkeypatch, error):
     def busy(**_):
         raise error
 
-    monkeypatch.setattr(views, "telemetry_ingest", busy)
+    monkeypatch.setattr("apps.telemetry.services.telemetry.telemetry_ingest", busy)
     answer = write(key, [of("temp", (now_ms(), 1.0))])
     assert (answer.status_code, answer["Retry-After"]) == (503, "1")
     assert int(answer["Content-Length"]) == len(answer.content)
@@ -233,7 +233,7 @@ def test_opentelemetry_exporter_sends_again_after_503(robot, key, stored, live_s
             raise BusyError
         return telemetry_ingest(**given)
 
-    monkeypatch.setattr(views, "telemetry_ingest", busy_at_first)
+    monkeypatch.setattr("apps.telemetry.services.telemetry.telemetry_ingest", busy_at_first)
     reader = InMemoryMetricReader()
     provider = MeterProvider([reader], Resource({"robot": "SN-1"}))
     meter = provider.get_meter("test")
@@ -320,14 +320,14 @@ def test_prometheus_sends_again_after_503_and_marks_stale_series(
             raise BusyError
         return telemetry_ingest(**given)
 
-    decode = views._ingest_in_parts
+    store = views.telemetry_ingest_in_parts
 
-    def counted(principal, batch):
+    def counted(*, batch, **given):
         dropped.append(batch.dropped)
-        return decode(principal, batch)
+        return store(batch=batch, **given)
 
-    monkeypatch.setattr(views, "telemetry_ingest", busy_at_first)
-    monkeypatch.setattr(views, "_ingest_in_parts", counted)
+    monkeypatch.setattr("apps.telemetry.services.telemetry.telemetry_ingest", busy_at_first)
+    monkeypatch.setattr(views, "telemetry_ingest_in_parts", counted)
     with http.server.ThreadingHTTPServer((HOST, 0), Target) as target:
         threading.Thread(target=target.serve_forever, daemon=True).start()
         with prometheus(tmp_path, live_server.url, key, target.server_address[1]) as process:

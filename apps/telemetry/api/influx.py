@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -27,9 +26,8 @@ from apps.telemetry.api.key_recheck import (
 from apps.telemetry.api.request_body import reserved_body
 from apps.telemetry.exceptions import SendingApiKeyInvalidError
 from apps.telemetry.protocols.influx.points import LineProtocolBatch, decode_line_protocol
-from apps.telemetry.protocols.points import DecodedBatch
 from apps.telemetry.services.ingest.fair_share import fair_share
-from apps.telemetry.services.telemetry import IngestResult, telemetry_ingest
+from apps.telemetry.services.telemetry import IngestResult, telemetry_ingest_in_parts
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.health import healthz
 from urfmp.common.http.problem_details import error_headers
@@ -181,7 +179,12 @@ def _handle_write(request: HttpRequest, precisions: dict[str, str]) -> HttpRespo
                     max_values=settings.TELEMETRY_MAX_POINTS * _MAX_VALUES_PER_LINE,
                     mapping=mapping,
                 )
-            result = _ingest_in_parts(principal, batch)
+            result = telemetry_ingest_in_parts(
+                organization_id=principal.organization_id,
+                batch=batch,
+                bound_robot_id=principal.robot_id,
+                key=sending_api_key(principal),
+            )
             request_state(request).is_key_verified = bool(batch.points)
     except SendingApiKeyInvalidError as error:
         invalidate_rejected_key(request)
@@ -213,28 +216,6 @@ def _check_request(request: HttpRequest) -> HttpResponse | None:
 def _unauthorized(message: str) -> HttpResponse:
     headers = error_headers(401, authenticate='Token realm="urfmp"')
     return _error(401, "unauthorized", message, headers)
-
-
-def _ingest_in_parts(principal: ApiKeyPrincipal, batch: LineProtocolBatch) -> IngestResult:
-    """Store the points in parts, each in its own transaction.
-
-    If a part fails, the previous ones stay stored. When the client sends the whole body again,
-    they count as duplicates.
-    """
-    total = IngestResult(0, 0, list(batch.rejected))
-    size = settings.TELEMETRY_MAX_POINTS
-    for start in range(0, len(batch.points), size):
-        result = telemetry_ingest(
-            organization_id=principal.organization_id,
-            decode=partial(DecodedBatch, batch.points[start : start + size]),
-            bound_robot_id=principal.robot_id,
-            key=sending_api_key(principal),
-        )
-        total.accepted += result.accepted
-        total.duplicate += result.duplicate
-        total.rejected += result.rejected
-    total.rejected.sort(key=lambda rejection: rejection.index)
-    return total
 
 
 def _partial_write(batch: LineProtocolBatch, result: IngestResult) -> HttpResponse:

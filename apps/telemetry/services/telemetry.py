@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from uuid import UUID
 
 import msgspec
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
@@ -84,6 +86,44 @@ def telemetry_ingest(
     if write.error is not None:
         raise _copy_of_error(write.error) from write.error
     return _ingest_result(write)
+
+
+def telemetry_ingest_in_parts(
+    *,
+    organization_id: UUID,
+    batch: DecodedBatch,
+    bound_robot_id: UUID | None,
+    key: SendingApiKey | None,
+) -> IngestResult:
+    """Store a decoded batch in parts, each in its own transaction.
+
+    For formats whose requests have more points than `TELEMETRY_MAX_POINTS`. If a part fails, the
+    previous ones stay stored. When the sender sends the request again, they count as duplicates.
+
+    Args:
+        organization_id: Organization that owns the robots.
+        batch: Decoded points and rejections.
+        bound_robot_id: As for `telemetry_ingest`.
+        key: As for `telemetry_ingest`.
+
+    Raises:
+        SendingApiKeyInvalidError: The API key is no longer valid.
+        BusyError: The server is overloaded.
+    """
+    total = IngestResult(0, 0, list(batch.rejected))
+    size = settings.TELEMETRY_MAX_POINTS
+    for start in range(0, len(batch.points), size):
+        result = telemetry_ingest(
+            organization_id=organization_id,
+            decode=partial(DecodedBatch, batch.points[start : start + size]),
+            bound_robot_id=bound_robot_id,
+            key=key,
+        )
+        total.accepted += result.accepted
+        total.duplicate += result.duplicate
+        total.rejected += result.rejected
+    total.rejected.sort(key=lambda rejection: rejection.index)
+    return total
 
 
 def _copy_of_error(error: Exception) -> Exception:

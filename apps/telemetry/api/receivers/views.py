@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.views.decorators.csrf import csrf_exempt
 
@@ -26,10 +24,8 @@ from apps.telemetry.api.receivers.otlp import OtlpReceiver
 from apps.telemetry.api.receivers.remote_write import RemoteWriteReceiver
 from apps.telemetry.api.request_body import reserved_body
 from apps.telemetry.exceptions import BatchTooLargeError, SendingApiKeyInvalidError
-from apps.telemetry.protocols.points import DecodedBatch
-from apps.telemetry.protocols.received_batch import ReceivedBatch
 from apps.telemetry.services.ingest.fair_share import fair_share
-from apps.telemetry.services.telemetry import IngestResult, telemetry_ingest
+from apps.telemetry.services.telemetry import telemetry_ingest_in_parts
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.problem_details import error_response, problem_response
 from urfmp.common.http.request_state import request_state
@@ -75,7 +71,12 @@ def _handle(receiver: Receiver, request: HttpRequest) -> HttpResponse:
             mapping = get_line_protocol_mapping(principal.key_id, principal.organization_id)
             with fair_share.turn(principal.organization_id):
                 batch = receiver.decode(body, media, mapping)
-            result = _ingest_in_parts(principal, batch)
+            result = telemetry_ingest_in_parts(
+                organization_id=principal.organization_id,
+                batch=batch,
+                bound_robot_id=principal.robot_id,
+                key=sending_api_key(principal),
+            )
             request_state(request).is_key_verified = bool(batch.points)
     except SendingApiKeyInvalidError as error:
         invalidate_rejected_key(request)
@@ -111,28 +112,6 @@ def _response(reply: Reply) -> HttpResponse:
     for name, value in reply.headers.items():
         response[name] = value
     return response
-
-
-def _ingest_in_parts(principal: ApiKeyPrincipal, batch: ReceivedBatch) -> IngestResult:
-    """Store the points in parts, each in its own transaction.
-
-    If a part fails, the previous ones stay stored. When the sender sends the request again, they
-    count as duplicates.
-    """
-    total = IngestResult(0, 0, list(batch.rejected))
-    size = settings.TELEMETRY_MAX_POINTS
-    for start in range(0, len(batch.points), size):
-        result = telemetry_ingest(
-            organization_id=principal.organization_id,
-            decode=partial(DecodedBatch, batch.points[start : start + size]),
-            bound_robot_id=principal.robot_id,
-            key=sending_api_key(principal),
-        )
-        total.accepted += result.accepted
-        total.duplicate += result.duplicate
-        total.rejected += result.rejected
-    total.rejected.sort(key=lambda rejection: rejection.index)
-    return total
 
 
 remote_write = _receiver_view(RemoteWriteReceiver())
