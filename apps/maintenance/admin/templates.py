@@ -113,7 +113,7 @@ class TemplateForm(ScopedModelForm):
         """Return the parts that the rows name by their numbers.
 
         Raises:
-            ValidationError: There is no such part, or a quantity is not a number.
+            ValidationError: A part does not exist, or a quantity is not a number.
         """
         rows = self.cleaned_data["parts"]
         parts = Part.objects.restrict(self.request.user)

@@ -41,8 +41,8 @@ def decode_remote_write(
 ) -> ReceivedBatch:
     """Decode a request to points, one for each sample.
 
-    A sample that is not a number marks the end of a series, or a quotient of zeros: it says that
-    there is no value, so it is dropped and counted.
+    A sample that is not a number marks the end of a series, or is a quotient of zeros. Such a
+    sample is dropped and counted.
 
     Args:
         body: Request, decompressed.

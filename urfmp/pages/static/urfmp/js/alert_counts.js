@@ -5,7 +5,7 @@
 
   const REFRESH_DELAY_MS = 1000;
   const ANNOUNCE_DELAY_MS = 1500;
-  const POLL_MS = 60000; // while there is no stream
+  const POLL_MS = 60000; // while the stream is down
   const SOUND_MS = 2500;
   const WORSE = new Set(["opened", "reopened", "severity_raised"]);
 
