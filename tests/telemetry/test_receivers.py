@@ -24,7 +24,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricExportResult
 from opentelemetry.sdk.resources import Resource
 
-from apps.telemetry.api.receivers import views
+from apps.telemetry.api import mapped_ingest
 from apps.telemetry.exceptions import BusyError, OrganizationOverloadedError
 from apps.telemetry.models import RobotTelemetry
 from apps.telemetry.protocols.otlp.messages import Status
@@ -320,14 +320,14 @@ def test_prometheus_sends_again_after_503_and_marks_stale_series(
             raise BusyError
         return telemetry_ingest(**given)
 
-    store = views.telemetry_ingest_in_parts
+    store = mapped_ingest.telemetry_ingest_in_parts
 
     def counted(*, batch, **given):
         dropped.append(batch.dropped)
         return store(batch=batch, **given)
 
     monkeypatch.setattr("apps.telemetry.services.telemetry.telemetry_ingest", busy_at_first)
-    monkeypatch.setattr(views, "telemetry_ingest_in_parts", counted)
+    monkeypatch.setattr(mapped_ingest, "telemetry_ingest_in_parts", counted)
     with http.server.ThreadingHTTPServer((HOST, 0), Target) as target:
         threading.Thread(target=target.serve_forever, daemon=True).start()
         with prometheus(tmp_path, live_server.url, key, target.server_address[1]) as process:

@@ -6,32 +6,27 @@ import base64
 import binascii
 import json
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.auth.requests import presented_token
-from apps.accounts.selectors.line_protocol_mapping import get_line_protocol_mapping
-from apps.telemetry.api.foreign_robots import audit_foreign_robot
+from apps.accounts.models.line_protocol_mapping import LineProtocolMapping
 from apps.telemetry.api.key_recheck import (
-    invalidate_rejected_key,
     reject_invalid_key,
-    sending_api_key,
 )
-from apps.telemetry.api.request_body import reserved_body
+from apps.telemetry.api.mapped_ingest import ingest_mapped
 from apps.telemetry.exceptions import SendingApiKeyInvalidError
 from apps.telemetry.protocols.influx.points import LineProtocolBatch, decode_line_protocol
-from apps.telemetry.services.ingest.fair_share import fair_share
-from apps.telemetry.services.telemetry import IngestResult, telemetry_ingest_in_parts
+from apps.telemetry.services.telemetry import IngestResult
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.health import healthz
 from urfmp.common.http.problem_details import error_headers
-from urfmp.common.http.request_state import request_state
 from urfmp.common.http.view_policy import view_policy
 
 _PRECISIONS_V2 = {"": "ns", "ns": "ns", "us": "us", "ms": "ms", "s": "s"}
@@ -71,13 +66,9 @@ def influx_key(request: HttpRequest) -> str | None:
     return request.GET.get("p") if key is None else key
 
 
-def influx_error(response: HttpResponseBase, request: HttpRequest) -> HttpResponse:
-    """Convert problem details, with which middleware rejects a request before the view."""
-    found = json.loads(cast("HttpResponse", response).content)
-    headers = {name: value for name, value in response.items() if name != "Content-Type"}
-    return _error(
-        response.status_code, _ERROR_CODES[response.status_code], found["detail"], headers
-    )
+def influx_error(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """Return an error as InfluxDB does."""
+    return _error(status, _ERROR_CODES[status], detail)
 
 
 _write_policy = view_policy(
@@ -166,33 +157,24 @@ def _handle_write(request: HttpRequest, precisions: dict[str, str]) -> HttpRespo
     if precision is None:
         known = ", ".join(filter(None, precisions))
         return _error(400, "invalid", f"Unknown precision. Use one of {known}.")
-    principal = cast("ApiKeyPrincipal", request.user)
+
+    def decode(body: bytes, mapping: LineProtocolMapping) -> LineProtocolBatch:
+        return decode_line_protocol(
+            body,
+            timezone.now(),
+            precision=precision,
+            max_lines=settings.TELEMETRY_MAX_POINTS,
+            max_values=settings.TELEMETRY_MAX_POINTS * _MAX_VALUES_PER_LINE,
+            mapping=mapping,
+        )
+
     try:
-        with reserved_body(request, principal.organization_id) as body:
-            mapping = get_line_protocol_mapping(principal.key_id, principal.organization_id)
-            with fair_share.turn(principal.organization_id):
-                batch = decode_line_protocol(
-                    body,
-                    timezone.now(),
-                    precision=precision,
-                    max_lines=settings.TELEMETRY_MAX_POINTS,
-                    max_values=settings.TELEMETRY_MAX_POINTS * _MAX_VALUES_PER_LINE,
-                    mapping=mapping,
-                )
-            result = telemetry_ingest_in_parts(
-                organization_id=principal.organization_id,
-                batch=batch,
-                bound_robot_id=principal.robot_id,
-                key=sending_api_key(principal),
-            )
-            request_state(request).is_key_verified = bool(batch.points)
+        batch, result = ingest_mapped(request, decode)
     except SendingApiKeyInvalidError as error:
-        invalidate_rejected_key(request)
         return _unauthorized(error.message)
     except ApplicationError as error:
         headers = error_headers(error.status, error.retry_after)
         return _error(error.status, _ERROR_CODES[error.status], error.message, headers)
-    audit_foreign_robot(request, result)
     response = _partial_write(batch, result) if result.rejected else HttpResponse(status=204)
     if batch.renamed:
         response["X-Renamed-Metrics"] = json.dumps(batch.renamed)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import uuid
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.core.exceptions import MiddlewareNotUsed
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from urfmp.common.exceptions import ApplicationError
@@ -20,7 +22,7 @@ from urfmp.common.http.downloads import DownloadResponse
 from urfmp.common.http.error_views import unavailable
 from urfmp.common.http.problem_details import CONTENT_TYPE, error_response
 from urfmp.common.http.request_state import request_state
-from urfmp.common.http.view_policy import policy_of
+from urfmp.common.http.view_policy import ErrorFormat, policy_of
 from urfmp.common.log_filters import client_of_log
 from urfmp.common.security.redaction import redact_text
 
@@ -118,12 +120,20 @@ class ErrorFormatMiddleware:
         """Return the response, with errors in the view's format."""
         response = self.get_response(request)
         if response.get("Content-Type") == CONTENT_TYPE and (match := request.resolver_match):
-            convert = policy_of(match.func, request.method).error_format
-            if convert is not None:
-                response = convert(response, request)
-                # Middleware has set the length of the body before.
-                response["Content-Length"] = str(len(response.content))  # type: ignore[attr-defined]
+            error_of = policy_of(match.func, request.method).error_format
+            if error_of is not None:
+                return _converted(request, cast("HttpResponse", response), error_of)
         return response
+
+
+def _converted(request: HttpRequest, problem: HttpResponse, error_of: ErrorFormat) -> HttpResponse:
+    """Return a problem in another format, with its other headers."""
+    error = error_of(request, problem.status_code, json.loads(problem.content)["detail"])
+    for name, value in problem.items():
+        error.headers.setdefault(name, value)
+    # Middleware has set the length of the problem before.
+    error["Content-Length"] = str(len(error.content))
+    return error
 
 
 class ContentSecurityPolicyMiddleware(CSPMiddleware):

@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import Any, TypeVar
 
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 
 ApiKeyReader = Callable[[HttpRequest], str | None]
-ErrorFormat = Callable[[HttpResponseBase, HttpRequest], HttpResponseBase]
+ErrorFormat = Callable[[HttpRequest, int, str], HttpResponse]
 View = TypeVar("View", bound=Callable[..., object])
 
 _ATTRIBUTE = "view_policy"
@@ -27,8 +27,8 @@ class ViewPolicy:
             access token calls it.
         api_key_reader: Function that finds the API key in a request, where clients of the view
             send it in a place of their own.
-        error_format: Function that converts problem details, where clients of the view expect
-            errors in a format of their own.
+        error_format: Function of the request, a status and a detail that returns the error, where
+            clients of the view expect errors in a format of their own.
         reverify_key_on_write: The view checks the API key again in the transaction that writes.
             The middleware may then use a key that was cached seconds ago, which saves a query.
         allow_without_second_factor: Users may call the view before they have set up the second

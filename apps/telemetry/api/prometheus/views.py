@@ -5,14 +5,13 @@ Plain Django views: parameters, answers and errors have the form that clients of
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.auth.requests import presented_token
@@ -56,16 +55,10 @@ Answer = tuple[Any, list[str]]
 """The data of a response, and warnings."""
 
 
-def prometheus_error(response: HttpResponseBase, request: HttpRequest) -> HttpResponse:
-    """Convert problem details to the errors of Prometheus."""
-    found = json.loads(cast("HttpResponse", response).content)
-    kind = _ERROR_TYPES.get(response.status_code, "bad_data")
-    body = {"status": "error", "errorType": kind, "error": found["detail"]}
-    converted = _json(body, response.status_code)
-    for name, value in response.items():
-        if name != "Content-Type":
-            converted[name] = value
-    return converted
+def prometheus_error(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """Return an error as Prometheus does."""
+    kind = _ERROR_TYPES.get(status, "bad_data")
+    return _json({"status": "error", "errorType": kind, "error": detail}, status)
 
 
 def _endpoint(handler: Callable[..., Answer], *methods: str) -> Callable[..., HttpResponse]:

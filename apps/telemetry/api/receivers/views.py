@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any, cast
+from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from apps.accounts.auth.principals import ApiKeyPrincipal
 from apps.accounts.auth.requests import presented_token
-from apps.accounts.selectors.line_protocol_mapping import get_line_protocol_mapping
-from apps.telemetry.api.foreign_robots import audit_foreign_robot
+from apps.accounts.models.line_protocol_mapping import LineProtocolMapping
 from apps.telemetry.api.key_recheck import (
-    invalidate_rejected_key,
     reject_invalid_key,
-    sending_api_key,
 )
+from apps.telemetry.api.mapped_ingest import ingest_mapped
 from apps.telemetry.api.receivers.base import Media, Receiver, Reply
 from apps.telemetry.api.receivers.otlp import OtlpReceiver
 from apps.telemetry.api.receivers.remote_write import RemoteWriteReceiver
-from apps.telemetry.api.request_body import reserved_body
 from apps.telemetry.exceptions import BatchTooLargeError, SendingApiKeyInvalidError
-from apps.telemetry.services.ingest.fair_share import fair_share
-from apps.telemetry.services.telemetry import telemetry_ingest_in_parts
+from apps.telemetry.protocols.received_batch import ReceivedBatch
 from urfmp.common.exceptions import ApplicationError
 from urfmp.common.http.problem_details import error_response, problem_response
-from urfmp.common.http.request_state import request_state
 from urfmp.common.http.view_policy import view_policy
 
 # Messages of protobuf need many times the memory of their bytes.
@@ -39,15 +33,11 @@ _PERMISSION = "telemetry.write_robottelemetry"
 def _receiver_view(receiver: Receiver) -> Callable[[HttpRequest], HttpResponse]:
     """Return the view of a receiver, for API keys with `telemetry:write`."""
 
-    def converted(response: HttpResponseBase, request: HttpRequest) -> HttpResponse:
-        detail = json.loads(cast("HttpResponse", response).content)["detail"]
-        answer = _response(receiver.error(_media(request), response.status_code, detail))
-        for name, value in response.items():
-            answer.headers.setdefault(name, value)
-        return answer
+    def error_of(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+        return _response(receiver.error(_media(request), status, detail))
 
     @csrf_exempt
-    @view_policy(manual_transactions=True, reverify_key_on_write=True, error_format=converted)
+    @view_policy(manual_transactions=True, reverify_key_on_write=True, error_format=error_of)
     def view(request: HttpRequest) -> HttpResponse:
         response = _handle(receiver, request)
         if reject_invalid_key(request, response, presented_token(request), success=200):
@@ -60,30 +50,19 @@ def _receiver_view(receiver: Receiver) -> Callable[[HttpRequest], HttpResponse]:
 def _handle(receiver: Receiver, request: HttpRequest) -> HttpResponse:
     if response := _check_request(request):
         return response
-    principal = cast("ApiKeyPrincipal", request.user)
     media = _media(request)
+
+    def decode(body: bytes, mapping: LineProtocolMapping) -> ReceivedBatch:
+        if len(body) > _MAX_MESSAGE_BYTES:
+            msg = "A message must be at most 4 MB. Send smaller batches."
+            raise BatchTooLargeError(msg)
+        return receiver.decode(body, media, mapping)
+
     try:
         receiver.check(media)
-        with reserved_body(request, principal.organization_id) as body:
-            if len(body) > _MAX_MESSAGE_BYTES:
-                msg = "A message must be at most 4 MB. Send smaller batches."
-                raise BatchTooLargeError(msg)
-            mapping = get_line_protocol_mapping(principal.key_id, principal.organization_id)
-            with fair_share.turn(principal.organization_id):
-                batch = receiver.decode(body, media, mapping)
-            result = telemetry_ingest_in_parts(
-                organization_id=principal.organization_id,
-                batch=batch,
-                bound_robot_id=principal.robot_id,
-                key=sending_api_key(principal),
-            )
-            request_state(request).is_key_verified = bool(batch.points)
-    except SendingApiKeyInvalidError as error:
-        invalidate_rejected_key(request)
-        return error_response(error)
+        batch, result = ingest_mapped(request, decode)
     except ApplicationError as error:
         return error_response(error)
-    audit_foreign_robot(request, result)
     return _response(receiver.reply(media, batch, result))
 
 
