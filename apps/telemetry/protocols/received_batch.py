@@ -52,7 +52,6 @@ class ReceivedBatch(DecodedBatch):
 class PointSeries:
     """What the points of a series have in common."""
 
-    sent_name: str
     metric_name: str
     robot: RobotReference
     unit: str | None

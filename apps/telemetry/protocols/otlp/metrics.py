@@ -133,26 +133,22 @@ class _MetricDecoder:
             self._batch.reject(self._name, "invalid", "The data point has no valid time.")
             return
         tags = _tags(data_point.attributes)
+        every = {**self._resource, **tags}
         try:
-            robot = robot_reference({**self._resource, **tags}, self._mapping.robot_tag)
+            robot = robot_reference(every, self._mapping.robot_tag)
         except AmbiguousRobotError as error:
             self._batch.reject(self._name, "unknown_robot", str(error))
             return
+        names, metadata = self._names(tags), self._metadata(every)
         for suffix, more_tags, value, has_unit in self._values(data_point):
             if isinstance(value, int) and value != int(float(value)):
                 self._batch.reject(self._name, *INEXACT_INTEGER)
                 continue
             sent_name = f"{self._name}{suffix}"
-            names = TagNames(
-                sorted({**tags, **more_tags}.items()), self._mapping, self._batch.renamed
-            )
-            series = PointSeries(
-                sent_name,
-                names.metric_name(sent_name, sent=(sent_name, "")),
-                robot,
-                self._unit if has_unit else None,
-                self._metadata(tags),
-            )
+            own_names = self._names({**tags, **more_tags}) if more_tags else names
+            metric_name = own_names.metric_name(sent_name, sent=(sent_name, ""))
+            unit = self._unit if has_unit else None
+            series = PointSeries(metric_name, robot, unit, metadata)
             self._batch.add(self._name, series.point(time, float(value)))
 
     def _kind_issue(self) -> tuple[str, str] | None:
@@ -166,9 +162,11 @@ class _MetricDecoder:
             return "unsupported", "Exponential histograms are not stored."
         return None
 
-    def _metadata(self, tags: Tags) -> Tags | None:
+    def _names(self, tags: Tags) -> TagNames:
+        return TagNames(sorted(tags.items()), self._mapping, self._batch.renamed)
+
+    def _metadata(self, every: Tags) -> Tags | None:
         """Return the metadata, of attributes of the resource too."""
-        every = {**self._resource, **tags}
         return {
             tag: every[tag] for tag in sorted(self._mapping.metadata_tags) if tag in every
         } or None

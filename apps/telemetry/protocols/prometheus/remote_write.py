@@ -96,7 +96,7 @@ def _point_series(
         return "unknown_robot", str(error)
     names = TagNames(sorted(sent.labels.items()), mapping, batch.renamed)
     metric_name = names.metric_name(name, sent=(name, ""))
-    return PointSeries(name, metric_name, robot, sent.unit, names.metadata)
+    return PointSeries(metric_name, robot, sent.unit, names.metadata)
 
 
 def _series_of(body: bytes, version: int) -> Iterator[_SentSeries]:
