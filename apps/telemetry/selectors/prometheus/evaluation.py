@@ -192,8 +192,11 @@ def _read_buckets(
         if not start % (level.seconds * 1000)
     ]
     with connection.cursor() as cursor:
-        cursor.execute(PENDING_RANGES, values)
-        slices = plan_slices(origin, until, levels, merge_overlapping(cursor.fetchall()))
+        pending: list[tuple[int, int]] = []
+        if levels:
+            cursor.execute(PENDING_RANGES, values)
+            pending = merge_overlapping(cursor.fetchall())
+        slices = plan_slices(origin, until, levels, pending)
         statement = bucket_statement(slices, has_limits=False, requested=REQUESTED_PAIRS)
         cursor.execute(f"{statement} LIMIT %(limit)s", values)
         rows = cursor.fetchall()
